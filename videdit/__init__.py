@@ -1,0 +1,24 @@
+"""videdit: high-fidelity face editing for video (HFGI made into a pipeline).
+
+    from videdit import edit_video, edit_image
+    edit_video("in.mp4", "out.mp4", edit="smile")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from videdit.render import edit_image, edit_video
+
+__all__ = ["edit_image", "edit_video"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    # Lazy, so that `import videdit` and `--help` pay for neither torch nor av.
+    if name in __all__:
+        from videdit import render
+
+        return getattr(render, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,128 @@
+"""The packets that flow through the pipeline: frozen dataclasses, numpy only.
+
+One :class:`Frame` travels from decode to encode. Stages never change a frame in place: they hand on
+``dataclasses.replace(frame, faces=..., crops=..., ...)``.
+
+Conventions, everywhere in the project:
+
+* Points are (x, y) in pixels of the coded (not rotated) picture, pixel centres at +0.5: the top left corner of the
+  picture is (0, 0), the centre of its first pixel (0.5, 0.5).
+* Network images are NCHW float32 RGB in [-1, 1]; crops in flight are HWC uint8 or float16 RGB to save memory.
+* ``to_frame`` matrices are 2x3 float64 and map crop pixels to frame pixels under the convention above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Color:
+    """How the numbers in the planes mean colours, as the stream says (guessed by size where it does not)."""
+
+    matrix: str = "bt709"  # "bt709", "bt601", "bt2020", "fcc", "smpte240m", or "rgb" (planes are R, G, B) or "gray"
+    full_range: bool = False
+    depth: int = 8  # bits a sample: 8 -> uint8 planes, 9..16 -> uint16 planes
+    chroma_log2: tuple[int, int] = (1, 1)  # log2 of the horizontal and vertical chroma subsampling
+    # Where the first chroma sample sits, in luma pixels (pixel centres at +0.5). MPEG-2 "left" is (0.5, 1.0),
+    # "center" (JPEG) is (1.0, 1.0), "topleft" (0.5, 0.5).
+    chroma_site: tuple[float, float] = (0.5, 1.0)
+    transfer: str = "bt709"  # "bt709", "srgb", "pq", "hlg", ... : only HDR handling looks at it
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Decoded planes, exactly as the decoder gave them.
+
+    planes: Y, U, V each [H_p, W_p] (or R, G, B; or only Y), uint8 or uint16, contiguous. An alpha plane, if any, is
+    last. They are never written to in place.
+    """
+
+    planes: tuple[np.ndarray, ...]
+    color: Color
+    pix_fmt: str  # the planar ffmpeg name the planes are in, e.g. "yuv420p10le", "gbrp" (planes held as R, G, B)
+
+    @property
+    def height(self) -> int:
+        return self.planes[0].shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.planes[0].shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(plane.nbytes for plane in self.planes)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face in one frame."""
+
+    points: np.ndarray  # [5, 2] eye at image left, eye at image right, nose, mouth corner left, right; of the upright face
+    score: float  # detector confidence, 0..1
+    track: int = -1  # track id, stable over time, -1 before the track stage
+    mesh: np.ndarray | None = None  # [468, 2] dense landmarks in frame pixels
+    yaw: float = 0.0  # degrees, positive: turned to image right
+    confidence: float = 1.0  # 0..1, how much of the edit this frame gets (fades instead of popping)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """An aligned FFHQ crop of one face."""
+
+    track: int
+    image: np.ndarray  # [S, S, 3] uint8 or float16 RGB; uint8: 0..255, float16: -1..1
+    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
+    confidence: float
+    mesh: np.ndarray | None = None  # [468, 2] in CROP pixels
+
+    @property
+    def size(self) -> int:
+        return self.image.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        return self.image.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The change of one crop: what paste adds to the frame."""
+
+    track: int
+    change: np.ndarray  # [S, S, 3] float16, result - crop, in units where the RGB range is [-1, 1]
+    mask: np.ndarray  # [S, S] uint8, 0..255, how much of the change reaches the frame
+    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
+
+    @property
+    def nbytes(self) -> int:
+        return self.change.nbytes + self.mask.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One video frame (or still image) and what the stages have learnt about it so far."""
+
+    index: int  # 0, 1, 2, ... in presentation order
+    pts: int | None  # in units of time_base; None for stills
+    time_base: Fraction
+    time: float  # seconds from the start of the clip, for humans and for smoothing
+    picture: Picture
+    scene: int = 0  # grows by one at each cut
+    faces: tuple[Face, ...] = ()
+    crops: tuple[Crop, ...] = ()
+    edits: tuple[Edited, ...] = ()
+    extra: dict = field(default_factory=dict)  # media's own luggage (duration, key frame flag, side data)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes this packet holds on to: queues are bounded by it."""
+        return (
+            self.picture.nbytes
+            + sum(crop.nbytes for crop in self.crops)
+            + sum(edit.nbytes for edit in self.edits)
+        )
