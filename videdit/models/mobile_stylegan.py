@@ -1,0 +1,190 @@
+"""MobileStyleGAN, FFHQ 1024 (Belousov, "MobileStyleGAN", 2021): the generator of the `mobile` profile.
+
+A distilled StyleGAN2 whose W space is StyleGAN2-FFHQ's own. Convolutions are depthwise separable, demodulation is
+folded into the kernels, upsampling is an inverse Haar wavelet transform. Inference and training of small parts around
+it only: noise is frozen.
+
+The forward pass is cut where HFGI needs it: :meth:`Synthesis.trunk` is everything that depends on the code alone, up
+to the first convolution of the 64x64 block; :meth:`Synthesis.render` consults (scale and shift, HFGI eq. 5) and goes on
+to the wanted size.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+W_DIM = 512
+NUM_LAYERS = 18  # length of a W+ code, as in StyleGAN2 1024
+BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)  # output channels of block i, whose output is 8 * 2**i pixels
+FUSION_BLOCK = 3  # the 64x64 block, where HFGI consults
+
+
+def inverse_haar(x: Tensor) -> Tensor:
+    """[B, 4C, H, W], C low-band channels, then (lh, hl, hh) of each channel -> [B, C, 2H, 2W]."""
+    b, c4, h, w = x.shape
+    c = c4 // 4
+    low = x[:, :c]  # [B, C, H, W]
+    high = x[:, c:].reshape(b, c, 3, h, w)
+    lh, hl, hh = high[:, :, 0], high[:, :, 1], high[:, :, 2]
+    # Two butterflies instead of four sums of four: half the additions.
+    s0, s1 = (low + lh) * 0.5, (low - lh) * 0.5
+    d0, d1 = (hl + hh) * 0.5, (hl - hh) * 0.5
+    out = torch.stack((s0 + d0, s0 - d0, s1 + d1, s1 - d1), dim=2)  # [B, C, 4, H, W], row-major 2x2
+    return F.pixel_shuffle(out.reshape(b, c4, h, w), 2)
+
+
+class Mapping(nn.Module):
+    """z [B, 512] ~ N(0, I) -> w [B, 512]."""
+
+    def __init__(self, num_layers: int = 8):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(W_DIM, W_DIM) for _ in range(num_layers))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2) * 2**0.5
+        return x
+
+
+class StyledConv(nn.Module):
+    """Modulate, depthwise 3x3, pointwise 1x1 (or one full 3x3), add frozen noise and bias, leaky ReLU 0.2."""
+
+    def __init__(self, in_channels: int, out_channels: int, size: int, separable: bool = True):
+        super().__init__()
+        self.scale = (in_channels * 9) ** -0.5
+        self.modulation = nn.Linear(W_DIM, in_channels)
+        if separable:
+            self.depthwise = nn.Parameter(torch.zeros(in_channels, 1, 3, 3))
+            self.weight = nn.Parameter(torch.zeros(out_channels, in_channels, 1, 1))
+        else:
+            self.depthwise = None
+            self.weight = nn.Parameter(torch.zeros(out_channels, in_channels, 3, 3))
+        self.noise = nn.Parameter(torch.zeros(1, 1, size, size))
+        self.bias = nn.Parameter(torch.zeros(1, out_channels, 1, 1))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [B, C_in, H, W], w [B, 512] -> [B, C_out, H, W]"""
+        x = x * (self.modulation(w) * self.scale)[:, :, None, None]
+        if self.depthwise is not None:
+            x = F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
+            x = F.conv2d(x, self.weight)
+        else:
+            x = F.conv2d(x, self.weight, padding=1)
+        return F.leaky_relu(x + self.noise + self.bias, 0.2)
+
+
+class Block(nn.Module):
+    """Haar upsampling and two styled convolutions: [B, C_in, S/2, S/2] -> [B, C_out, S, S]."""
+
+    def __init__(self, in_channels: int, out_channels: int, size: int):
+        super().__init__()
+        self.up_modulation = nn.Linear(W_DIM, in_channels)
+        self.conv1 = StyledConv(in_channels // 4, out_channels, size)
+        self.conv2 = StyledConv(out_channels, out_channels, size)
+
+    def first(self, x: Tensor, w: Tensor) -> Tensor:
+        """Upsampling and the first convolution, both styled by w [B, 512]."""
+        return self.conv1(inverse_haar(x * self.up_modulation(w)[:, :, None, None]), w)
+
+
+class ToImage(nn.Module):
+    """The wavelet output of the last block: features [B, 64, 512, 512] -> bands [B, 12, 512, 512]."""
+
+    def __init__(self, in_channels: int = 64):
+        super().__init__()
+        self.scale = in_channels**-0.5
+        self.modulation = nn.Linear(W_DIM, in_channels)
+        self.weight = nn.Parameter(torch.zeros(12, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(1, 12, 1, 1))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        return F.conv2d(x * (self.modulation(w) * self.scale)[:, :, None, None], self.weight) + self.bias
+
+
+class Head256(nn.Module):
+    """A 256 px output fitted on block 4's features [B, 256, 128, 128], so that most passes can stop there.
+
+    Not part of MobileStyleGAN: trained here to equal the area-downsampled 1024 px picture
+    (``videdit.train.head256``).
+    """
+
+    def __init__(self, in_channels: int = 256, hidden: int = 64):
+        super().__init__()
+        self.modulation = nn.Linear(W_DIM, in_channels)
+        self.reduce = nn.Conv2d(in_channels, hidden, 1)
+        self.mix = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.out = nn.Conv2d(hidden, 12, 3, padding=1)
+        self.skip = nn.Conv2d(in_channels, 12, 1)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [B, 256, 128, 128], w [B, 512] -> image [B, 3, 256, 256]"""
+        x = x * (1.0 + self.modulation(w))[:, :, None, None]
+        h = F.leaky_relu(self.reduce(x), 0.2)
+        h = F.leaky_relu(self.mix(h), 0.2)
+        return inverse_haar(self.out(h) + self.skip(x))
+
+
+class Synthesis(nn.Module):
+    """W+ code -> image.
+
+    Codes are [B, 18, 512]: layer 0 styles the 4x4 convolution; block i uses layer 2i+1 (upsampling and conv1) and
+    2i+2 (conv2); the output layer uses the one after its block. Images are [B, 3, S, S] in [-1, 1], a little beyond
+    in places.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.zeros(1, 512, 4, 4))
+        self.conv = StyledConv(512, 512, 4, separable=False)
+        channels = (512, *BLOCK_CHANNELS)
+        self.blocks = nn.ModuleList(
+            Block(channels[i], channels[i + 1], 8 * 2**i) for i in range(len(BLOCK_CHANNELS))
+        )
+        self.to_image = ToImage(BLOCK_CHANNELS[-1])
+        self.head256 = Head256(BLOCK_CHANNELS[4])
+
+    def trunk(self, codes: Tensor) -> Tensor:
+        """codes [B, 18, 512] -> features [B, 512, 64, 64] after the fusion block's first convolution."""
+        x = self.conv(self.constant.expand(codes.shape[0], -1, -1, -1), codes[:, 0])
+        for i in range(FUSION_BLOCK):
+            x = self.blocks[i].first(x, codes[:, 2 * i + 1])
+            x = self.blocks[i].conv2(x, codes[:, 2 * i + 2])
+        return self.blocks[FUSION_BLOCK].first(x, codes[:, 2 * FUSION_BLOCK + 1])
+
+    def features128(self, trunk: Tensor, codes: Tensor, condition: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """trunk [B, 512, 64, 64] -> block 4's features [B, 256, 128, 128].
+
+        condition: (scale, shift), each [B, 512, 64, 64]; the features become ``f * (1 + scale) + shift``.
+        """
+        x = trunk
+        if condition is not None:
+            scale, shift = condition
+            x = x * (1.0 + scale) + shift
+        x = self.blocks[FUSION_BLOCK].conv2(x, codes[:, 2 * FUSION_BLOCK + 2])
+        x = self.blocks[4].first(x, codes[:, 9])
+        return self.blocks[4].conv2(x, codes[:, 10])
+
+    def render(
+        self, trunk: Tensor, codes: Tensor, condition: tuple[Tensor, Tensor] | None = None, size: int = 1024
+    ) -> Tensor:
+        """The rest of the way from :meth:`trunk` to the image [B, 3, size, size]; size is 256, 512 or 1024.
+
+        512 is the low band of the output wavelet (exactly the area-downsampled 1024), 256 the fitted head.
+        """
+        x = self.features128(trunk, codes, condition)
+        if size == 256:
+            return self.head256(x, codes[:, 11])
+        for i in (5, 6):
+            x = self.blocks[i].first(x, codes[:, 2 * i + 1])
+            x = self.blocks[i].conv2(x, codes[:, 2 * i + 2])
+        bands = self.to_image(x, codes[:, 15])
+        if size == 512:
+            return bands[:, :3] * 0.5
+        assert size == 1024, f"size is 256, 512 or 1024, not {size}"
+        return inverse_haar(bands)
+
+    def forward(self, codes: Tensor, size: int = 1024) -> Tensor:
+        return self.render(self.trunk(codes), codes, size=size)
