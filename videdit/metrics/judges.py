@@ -1,0 +1,149 @@
+"""The judges: frozen networks that score aligned faces. Differentiable, so that they can also train.
+
+All take NCHW float RGB in [-1, 1], FFHQ-aligned crops (see DESIGN section 3) of any size, compute in float32 and keep
+their weights fixed. ``scripts/fetch_judges.py`` puts the weights into :func:`judges_dir`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from videdit.errors import WeightsError
+from videdit.metrics import nets
+
+EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+FACE_API_MEAN = (122.782, 117.001, 104.298)  # RGB
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions of the crop
+
+
+def judges_dir() -> Path:
+    """The folder of the judges' weights: $VIDEDIT_JUDGES, else videdit/judges in the user's cache."""
+    if folder := os.environ.get("VIDEDIT_JUDGES"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "videdit" / "judges"
+
+
+def have_judges() -> bool:
+    """Whether the judges' weights were fetched."""
+    return all((judges_dir() / f"{name}.safetensors").is_file() for name in ("faceres", "mobileface", "expression"))
+
+
+def load_judge(name: str) -> dict[str, Tensor]:
+    """The state dict of one judge.
+
+    Raises:
+        WeightsError: it was not fetched.
+    """
+    path = judges_dir() / f"{name}.safetensors"
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing: run scripts/fetch_judges.py (or set VIDEDIT_JUDGES to their folder)")
+    return load_file(path)
+
+
+def cut(x: Tensor, box: Box, size: int) -> Tensor:
+    """Cut ``box`` out of [B, 3, H, W] (rounded to whole pixels) and resize it to [B, 3, size, size], antialiased."""
+    height, width = x.shape[-2:]
+    left, top, right, bottom = (round(f * n) for f, n in zip(box, (width, height, width, height), strict=True))
+    part = x[:, :, top:bottom, left:right].float()
+    return F.interpolate(part, (size, size), mode="bilinear", align_corners=False, antialias=True)
+
+
+class Judge(nn.Module):
+    """A frozen network behind a cut of the aligned crop."""
+
+    box: Box
+    size: int
+
+    def __init__(self, net: nn.Module, name: str) -> None:
+        super().__init__()
+        self.net = net
+        self.net.load_state_dict(load_judge(name))
+        self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Judge:
+        return super().train(False)  # a judge does not learn
+
+    def cut(self, x: Tensor) -> Tensor:
+        return cut(x, self.box, self.size)
+
+
+class FaceRes(Judge):
+    """Identity, age and gender. {"embedding": [B, 1024] unit norm, "age": [B] years, "female": [B] 0..1}."""
+
+    box = (0.1, 0.15, 0.9, 0.95)
+    size = 224
+
+    def __init__(self) -> None:
+        super().__init__(nets.FaceResNet(), "faceres")
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            mean = torch.tensor(IMAGENET_MEAN_BGR, device=x.device).view(1, 3, 1, 1)
+            features, age, man = self.net((self.cut(x).flip(1) + 1) * 127.5 - mean)
+        years = torch.arange(100, device=x.device, dtype=torch.float32)
+        return {
+            "embedding": F.normalize(features, dim=1),
+            "age": age.softmax(1) @ years,
+            "female": torch.sigmoid(-man),
+        }
+
+
+class MobileFace(Judge):
+    """Identity: [B, 256] unit norm."""
+
+    box = (0.1, 0.1, 0.9, 0.9)
+    size = 112
+
+    def __init__(self) -> None:
+        super().__init__(nets.MobileFaceNet(), "mobileface")
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return F.normalize(self.net(self.cut(x)), dim=1)
+
+
+class Expression(Judge):
+    """Seven expressions, logits [B, 7] in the order of ``EXPRESSIONS``."""
+
+    box = (0.15, 0.15, 0.85, 0.85)
+    size = 112
+
+    def __init__(self) -> None:
+        super().__init__(nets.ExpressionNet(), "expression")
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return self.net(face_api_input(self.cut(x)))
+
+    def happy(self, x: Tensor) -> Tensor:
+        """The smile score: probability of "happy", [B]."""
+        return self(x).softmax(1)[:, EXPRESSIONS.index("happy")]
+
+
+class AgeGender(Judge):
+    """A second opinion on age and gender. {"age": [B] years, "female": [B] 0..1}."""
+
+    box = (0.15, 0.15, 0.85, 0.85)
+    size = 112
+
+    def __init__(self) -> None:
+        super().__init__(nets.AgeGenderNet(), "age_gender")
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            age, gender = self.net(face_api_input(self.cut(x)))
+        return {"age": age, "female": gender.softmax(1)[:, 1]}
+
+
+def face_api_input(x: Tensor) -> Tensor:
+    """[-1, 1] -> (0..255 minus the mean) / 255."""
+    mean = torch.tensor(FACE_API_MEAN, device=x.device).view(1, 3, 1, 1)
+    return ((x + 1) * 127.5 - mean) / 255
