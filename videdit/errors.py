@@ -36,3 +36,9 @@ class MediaError(VideditError):
 
 class WeightsError(VideditError):
     """A weight file is missing, damaged or not what the manifest says."""
+
+
+class Cancelled(VideditError):
+    """The user stopped the run (Ctrl-C, SIGTERM, or the cancel event of the API)."""
+
+    exit_code = 130

@@ -1,0 +1,13 @@
+"""Only what pyproject.toml cannot say: weights/ and configs/ lie beside the library in the repository and travel
+inside it (as videdit/_weights and videdit/_configs) when it is installed, so that they cannot clash with others'."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[*find_packages(include=["videdit*", "stages*"]), "videdit._weights", "videdit._configs"],
+    package_dir={"videdit._weights": "weights", "videdit._configs": "configs"},
+    package_data={
+        "videdit._weights": ["*.safetensors", "*.yaml", "*.md"],
+        "videdit._configs": ["**/*.yaml", "*.json"],
+    },
+)

@@ -1,0 +1,24 @@
+"""Where weights/ and configs/ are: beside the library in a checkout, inside it when installed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+
+def weights_dir() -> Path:
+    """The folder of manifest.yaml and the weight files; the environment variable VIDEDIT_WEIGHTS names another."""
+    override = os.environ.get("VIDEDIT_WEIGHTS")
+    return Path(override) if override else _folder("weights")
+
+
+def configs_dir() -> Path:
+    """The folder of profiles/, edits/, jobs/ and job.schema.json."""
+    return _folder("configs")
+
+
+def _folder(name: str) -> Path:
+    installed = _HERE / f"_{name}"
+    return installed if installed.is_dir() else _HERE.parent / name
