@@ -1,0 +1,111 @@
+"""From a name to verified tensors: manifest.yaml says which file, of which bytes, under which licence.
+
+Each file is checked against its sha256 once a process, before anything of it is used.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from videdit import resources
+from videdit.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MANIFEST = "manifest.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One entry of the manifest."""
+
+    name: str
+    path: Path
+    sha256: str
+    bytes: int
+    licence: str
+    source: str
+
+
+def manifest(folder: Path | None = None) -> dict[str, WeightFile]:
+    """Every entry of `folder`'s manifest (default: the weights that videdit ships) by name.
+
+    Raises:
+        WeightsError: the manifest is missing or not readable as one.
+    """
+    folder = folder or resources.weights_dir()
+    path = folder / MANIFEST
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {
+            name: WeightFile(
+                name=name,
+                path=folder / entry["file"],
+                sha256=entry["sha256"],
+                bytes=entry["bytes"],
+                licence=entry["licence"],
+                source=entry["source"],
+            )
+            for name, entry in entries.items()
+        }
+    except FileNotFoundError:
+        raise WeightsError(f"no weights manifest at {path}; {_advice()}") from None
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        detail = " ".join(str(error).split())
+        raise WeightsError(f"{path} is not a weights manifest ({type(error).__name__}: {detail})") from None
+
+
+def verified(name: str, folder: Path | None = None) -> Path:
+    """The path of a weight file whose bytes are what the manifest says.
+
+    Raises:
+        WeightsError: `name` is not in the manifest, or its file is missing or not the one the manifest describes.
+    """
+    folder = folder or resources.weights_dir()
+    files = manifest(folder)
+    if name not in files:
+        raise WeightsError(f"the manifest in {folder} lists no weights named {name!r}; it has {', '.join(files)}")
+    return _checked(files[name])
+
+
+def load_state(name: str, folder: Path | None = None) -> dict[str, Tensor]:
+    """The tensors of a weight file by their names, half precision widened to float32, on the CPU.
+
+    Raises:
+        WeightsError: see :func:`verified`.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    state = load_file(verified(name, folder))
+    half = (torch.float16, torch.bfloat16)
+    return {key: value.float() if value.dtype in half else value for key, value in state.items()}
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def _checked(entry: WeightFile) -> Path:
+    if not entry.path.is_file():
+        raise WeightsError(f"the weight file {entry.path} is missing; {_advice()}")
+    size = entry.path.stat().st_size
+    if size != entry.bytes:
+        raise WeightsError(f"the weight file {entry.path} has {size:,} bytes, not {entry.bytes:,}; {_advice()}")
+    if sha256(entry.path) != entry.sha256:
+        raise WeightsError(f"the weight file {entry.path} is damaged: its sha256 is not the manifest's; {_advice()}")
+    return entry.path
+
+
+def _advice() -> str:
+    return "restore it with `git checkout weights` in a clone, or install videdit again"
