@@ -111,7 +111,7 @@ class Head256(nn.Module):
     (``videdit.train.head256``).
     """
 
-    def __init__(self, in_channels: int = 256, hidden: int = 64):
+    def __init__(self, in_channels: int = 256, hidden: int = 48):
         super().__init__()
         self.modulation = nn.Linear(W_DIM, in_channels)
         self.reduce = nn.Conv2d(in_channels, hidden, 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+
+from torch import Tensor, nn
 
 from videdit.models.mobile_stylegan import Mapping, Synthesis
 
@@ -28,6 +31,58 @@ def load_generator(device: str | torch.device = "cpu") -> tuple[Mapping, Synthes
         mapping.eval().requires_grad_(False).to(device),
         synthesis.eval().requires_grad_(False).to(device),
     )
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Peak signal to noise ratio in dB of images in [-1, 1]."""
+    return float(-10 * torch.log10((a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean() / 4))
+
+
+class Ema:
+    """A running average of a model's weights, which is what is validated and shipped."""
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))  # young averages forget faster
+        for average, value in zip(self.model.parameters(), model.parameters(), strict=True):
+            average.lerp_(value, 1 - decay)
+
+
+class Lookahead:
+    """LookAhead (Zhang et al., 2019) around an optimiser: every k steps the slow weights go half way to the fast ones."""
+
+    def __init__(self, inner: torch.optim.Optimizer, k: int = 5, alpha: float = 0.5):
+        self.inner, self.k, self.alpha = inner, k, alpha
+        self.slow = [p.detach().clone() for group in inner.param_groups for p in group["params"]]
+        self.steps = 0
+
+    @property
+    def lr(self) -> float:
+        return self.inner.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for group in self.inner.param_groups:
+            group["lr"] = value
+
+    def zero_grad(self) -> None:
+        self.inner.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        self.inner.step()
+        self.steps += 1
+        if self.steps % self.k == 0:
+            fast = (p for group in self.inner.param_groups for p in group["params"])
+            for slow, value in zip(self.slow, fast, strict=True):
+                slow.lerp_(value, self.alpha)
+                value.copy_(slow)
 
 
 class Log:

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping, Synthesis
-from videdit.train.common import Log, load_generator
+from videdit.train.common import Log, load_generator, psnr
 
 
 def random_codes(mapping: Mapping, count: int, rng: torch.Generator) -> Tensor:
@@ -59,16 +59,12 @@ def draw(generator: Synthesis, mapping: Mapping, count: int, rng: torch.Generato
     return [(features[i].half(), codes[i, 11], target[i].half()) for i in range(count)]
 
 
-def psnr(a: Tensor, b: Tensor) -> float:
-    """Images in [-1, 1]."""
-    return float(-10 * torch.log10((a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean() / 4))
-
-
-def train(out: Path, seconds: float, pool_size: int = 160, batch: int = 8, seed: int = 0) -> None:
+def train(out: Path, seconds: float, pool_size: int = 64, batch: int = 8, seed: int = 0) -> None:
     """Fit for `seconds` of wall time, and write out/generator_head256.safetensors."""
     start = time.monotonic()
     rng = torch.Generator().manual_seed(seed)
     mapping, generator = load_generator()
+    generator = generator.to(memory_format=torch.channels_last)  # twice as fast on a CPU
     head = generator.head256.train().requires_grad_(True)
     for module in head.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
@@ -87,12 +83,13 @@ def train(out: Path, seconds: float, pool_size: int = 160, batch: int = 8, seed:
     while (elapsed := time.monotonic() - start) < seconds:
         progress = elapsed / seconds
         optimizer.param_groups[0]["lr"] = 2e-3 * min(1, 2.5 * (1 - progress)) + 1e-5
-        if step % 12 == 11:
+        if step % 16 == 15:
             pool = pool[4:] + draw(generator, mapping, 4, rng)
         # 64 px windows of the 128 px features: more variety a step; 2 px at the rim see other padding, and are not counted
         picks = torch.randint(len(pool), (batch,), generator=rng).tolist()
         y, x = (2 * torch.randint(33, (2,), generator=rng)).tolist()
         features = torch.stack([pool[i][0][:, y : y + 64, x : x + 64] for i in picks]).float()
+        features = features.contiguous(memory_format=torch.channels_last)
         w = torch.stack([pool[i][1] for i in picks])
         target = torch.stack([pool[i][2][:, 2 * y : 2 * y + 128, 2 * x : 2 * x + 128] for i in picks]).float()
         error = (head(features, w) - target)[:, :, 4:-4, 4:-4]

@@ -1,0 +1,75 @@
+"""The two small networks of HFGI (Wang et al., CVPR 2022) for the `mobile` profile.
+
+Adaptive distortion alignment (ADA, eq. 6) moves the distortion map to where the edited face is; the consultation
+encoder (eq. 4) turns it into the scale and shift that the generator consults at its 64x64 block (eq. 5). The paper's
+shapes are kept in kind, but both start from a space-to-depth of the 256 px input, which costs a quarter of convolving
+at full size, and the heads are light: the released ones alone would cost three times our whole generator.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    """3x3 convolution and PReLU."""
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, stride, 1), nn.PReLU(out_channels))
+
+
+class Residual(nn.Module):
+    """x + two 3x3 convolutions of it, [B, C, H, W] -> same."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.body = nn.Sequential(conv(channels, channels), nn.Conv2d(channels, channels, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+def upsample(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class Alignment(nn.Module):
+    """ADA: (distortion map, image to align it to), each [B, 3, 256, 256] -> aligned distortion map [B, 3, 256, 256]."""
+
+    def __init__(self, widths: tuple[int, int, int] = (32, 48, 64)):
+        super().__init__()
+        a, b, c = widths
+        self.enter = conv(24, a)  # 128 px, after space-to-depth of both inputs
+        self.down1 = nn.Sequential(conv(a, b, 2), Residual(b))  # 64 px
+        self.down2 = nn.Sequential(conv(b, c, 2), Residual(c), Residual(c))  # 32 px
+        self.down3 = nn.Sequential(conv(c, c, 2), Residual(c))  # 16 px: sees far enough for a turned head
+        self.up3 = conv(c, c)
+        self.up2 = conv(c, b)
+        self.up1 = conv(b, a)
+        self.leave = nn.Conv2d(a, 12, 3, 1, 1)
+
+    def forward(self, distortion: Tensor, image: Tensor) -> Tensor:
+        x1 = self.enter(F.pixel_unshuffle(torch.cat((distortion, image), 1), 2))  # [B, a, 128, 128]
+        x2 = self.down1(x1)
+        x3 = self.down2(x2)
+        x = self.down3(x3)
+        x = self.up3(upsample(x)) + x3
+        x = self.up2(upsample(x)) + x2
+        x = self.up1(upsample(x)) + x1
+        return distortion + F.pixel_shuffle(self.leave(x), 2)
+
+
+class Consultation(nn.Module):
+    """Distortion map [B, 3, 256, 256] -> (scale, shift), each [B, 512, 64, 64], zero for a fresh network."""
+
+    def __init__(self, widths: tuple[int, int] = (32, 64), head: int = 128, channels: int = 512):
+        super().__init__()
+        a, b = widths
+        self.body = nn.Sequential(conv(12, a), conv(a, b, 2), Residual(b), Residual(b), conv(b, head))
+        self.to_condition = nn.Conv2d(head, 2 * channels, 1)
+        nn.init.zeros_(self.to_condition.weight)
+        nn.init.zeros_(self.to_condition.bias)
+
+    def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
+        scale, shift = self.to_condition(self.body(F.pixel_unshuffle(distortion, 2))).chunk(2, dim=1)
+        return scale, shift

@@ -1,0 +1,119 @@
+"""Training data: packs of aligned faces in memory, samples of the generator, and their augmentation.
+
+A pack is one .npy file of uint8 [N, 256, 256, 3] RGB; a bank is a pack with its codes [N, 512] float16 beside it.
+``python -m videdit.train pack`` makes both from ../shared/data.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+SIZE = 256
+TRAIN_FACES = slice(0, 950)
+VALIDATION_FACES = slice(950, 1000)
+
+
+def pack_faces(folder: Path, out: Path) -> None:
+    """CelebA-HQ style folder of aligned NNNN.jpg -> out, [N, 256, 256, 3]."""
+    images = [cv2.imread(str(path)) for path in sorted(folder.glob("*.jpg"))]
+    small = [cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1] for image in images]
+    np.save(out, np.stack(small))
+
+
+def pack_bank(folder: Path, images_out: Path, codes_out: Path) -> None:
+    """Tars of NNNNNN.webp and codes.npy -> images [N, 256, 256, 3] and codes [N, 512]."""
+    images, codes = [], []
+    for path in sorted(folder.glob("bank_*.tar")):
+        with tarfile.open(path) as tar:
+            for name in sorted(tar.getnames()):
+                data = tar.extractfile(name).read()  # type: ignore[union-attr]
+                if name.endswith(".webp"):
+                    images.append(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1])
+                elif name.endswith(".npy"):
+                    codes.append(np.load(io.BytesIO(data)))
+    np.save(images_out, np.stack(images))
+    np.save(codes_out, np.concatenate(codes))
+
+
+def to_tensor(images: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in [-1, 1], channels last in memory."""
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def jitter_geometry(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flip, and move as alignment of a video frame errs: 4 degrees, 5 % of size, 3 % of place; reflected borders."""
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    angle, scale = rng.normal(0, 2.0), float(np.exp(rng.normal(0, 0.03)))
+    centre = (SIZE - 1) / 2
+    matrix = cv2.getRotationMatrix2D((centre, centre), float(np.clip(angle, -5, 5)), scale)
+    matrix[:, 2] += rng.normal(0, 0.012 * SIZE, 2)
+    return cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exposure, white balance and contrast as cameras differ. uint8 -> uint8."""
+    gain = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.04, 3))
+    values = (image.astype(np.float32) / 255) ** float(np.exp(rng.normal(0, 0.12))) * gain
+    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What video does to a face: lost resolution, blur, noise, compression. uint8 -> uint8, same size."""
+    if rng.random() < 0.6:
+        small = int(SIZE / rng.uniform(1, 4))
+        image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.8))
+    if rng.random() < 0.4:
+        noisy = image + rng.normal(0, rng.uniform(1, 8), image.shape)
+        image = np.clip(noisy, 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        quality = int(rng.integers(30, 90))
+        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    return image
+
+
+class Faces:
+    """Random batches of real faces."""
+
+    def __init__(self, pack: Path, which: slice = TRAIN_FACES, seed: int = 0):
+        self.images = np.load(pack, mmap_mode="r")[which]
+        self.rng = np.random.default_rng(seed)
+
+    def batch(self, count: int, degraded: float = 0.3) -> tuple[Tensor, Tensor]:
+        """(input, target), each [count, 3, 256, 256]; inputs are degraded with the given probability, targets never."""
+        inputs, targets = [], []
+        for i in self.rng.integers(len(self.images), size=count):
+            image = jitter_geometry(np.asarray(self.images[i]), self.rng)
+            if self.rng.random() < 0.7:
+                image = jitter_colour(image, self.rng)
+            targets.append(image)
+            inputs.append(degrade(image, self.rng) if self.rng.random() < degraded else image)
+        return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets))
+
+
+class Bank:
+    """Random batches of samples of the generator with their codes."""
+
+    def __init__(self, images: Path, codes: Path, seed: int = 1):
+        self.images = np.load(images, mmap_mode="r")
+        self.codes = torch.from_numpy(np.load(codes).astype(np.float32))
+        self.rng = np.random.default_rng(seed)
+
+    def batch(self, count: int, degraded: float = 0.5) -> tuple[Tensor, Tensor]:
+        """(images [count, 3, 256, 256], w [count, 512]). No geometric change: the code would no longer be true."""
+        picks = self.rng.integers(len(self.images), size=count)
+        images = [
+            degrade(image, self.rng) if self.rng.random() < degraded else image
+            for image in (np.asarray(self.images[i]) for i in picks)
+        ]
+        return to_tensor(np.stack(images)), self.codes[torch.from_numpy(picks)]
