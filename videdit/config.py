@@ -1,0 +1,160 @@
+"""RenderJob: everything a user can say about one render, in one validated, frozen model.
+
+The command line, job files and the Python API all end here, with the same names.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+
+from videdit.errors import VideditError
+
+SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
+TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
+DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
+def parse_bytes(value: Any) -> Any:
+    """ "1.5G", "800 MiB" or a number of bytes -> bytes."""
+    if isinstance(value, str):
+        match = re.match(BYTES_PATTERN, value)
+        if not match:
+            raise ValueError(f"{value!r} is not an amount of memory; write it like 2G or 800M")
+        return int(float(match[1]) * SUFFIXES[match[2].lower()])
+    return value
+
+
+def parse_time(value: Any) -> Any:
+    """ "75.5", "1:15.5" or "0:01:15.5" -> seconds."""
+    if isinstance(value, str):
+        match = re.match(TIME_PATTERN, value.strip())
+        if not match:
+            raise ValueError(f"{value!r} is not a time; write seconds (75.5) or hours:minutes:seconds (0:01:15.5)")
+        return int(match[1] or 0) * 3600 + int(match[2] or 0) * 60 + float(match[3])
+    return value
+
+
+def parse_edit(value: Any) -> Any:
+    """A string, a list of strings or a mapping of name to strength -> one string "smile=1.5,age=-1"."""
+    if isinstance(value, Mapping):
+        value = [name if strength is None else f"{name}={strength}" for name, strength in value.items()]
+    if isinstance(value, list | tuple):
+        return ",".join(str(item) for item in value)
+    return value
+
+
+def parse_inputs(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def parse_number(value: Any) -> Any:
+    """Words of the command line that are whole numbers become numbers."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+def auto_is_none(value: Any) -> Any:
+    return None if value == "auto" else parse_number(value)
+
+
+def _schema(*kinds: dict[str, Any], **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": list(kinds), **more})
+
+
+STRING: dict[str, Any] = {"type": "string"}
+STRINGS: dict[str, Any] = {"type": "array", "items": STRING, "minItems": 1}
+NUMBER: dict[str, Any] = {"type": "number", "minimum": 0}
+NULL: dict[str, Any] = {"type": "null"}
+
+Inputs = Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)]
+EditWords = Annotated[
+    str,
+    BeforeValidator(parse_edit),
+    _schema(STRING, STRINGS, {"type": "object", "additionalProperties": {"type": ["number", "null"]}}),
+]
+Seconds = Annotated[
+    float | None, BeforeValidator(parse_time), _schema(NUMBER, {"type": "string", "pattern": TIME_PATTERN}, NULL)
+]
+Bytes = Annotated[
+    int | None,
+    BeforeValidator(parse_bytes),
+    _schema({"type": "integer", "minimum": 0}, {"type": "string", "pattern": BYTES_PATTERN}, NULL),
+]
+Batch = Annotated[
+    int | None, BeforeValidator(auto_is_none), _schema({"type": "integer", "minimum": 1}, {"enum": ["auto", None]})
+]
+
+
+class RenderJob(BaseModel):
+    """One render: which inputs, which edits, where to and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Inputs = Field(min_length=1, description="Files, folders or globs; relative to the job file.")
+    edit: EditWords = Field(
+        min_length=1, description="What to change: `smile`, `smile=1.5,age=-1`, a list of such, or name: strength."
+    )
+    output: str | None = Field(
+        None,
+        description="A file, a folder, or a template with {stem}, {edit} and {ext}; default: beside the input.",
+    )
+    profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
+    faces: Literal["all", "largest"] = Field("all", description="Which faces to edit.")
+    size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
+        "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
+    )
+    restore: Literal["none"] = Field("none", description="Face restoration before the edit.")
+
+    start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
+    end: Seconds = Field(None, description="Cut the clip here.")
+
+    codec: str | None = Field(None, description="Video encoder, e.g. libx264, libx265, ffv1; default: the source's.")
+    crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
+    preset: str | None = Field(None, description="Speed preset of the encoder.")
+    lossless: bool = Field(False, description="Encode without any loss.")
+
+    device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")
+    batch: Batch = Field(None, ge=1, description="Crops a network pass; auto chooses for the device.")
+    memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
+
+    overwrite: bool = Field(False, description="Replace outputs that exist.")
+    keep_unedited: bool = Field(False, description="Write clips in which no face was found, unchanged.")
+    sidecar: bool = Field(False, description="Write a JSON file beside the output that says what was done to it.")
+
+    @field_validator("edit")
+    @classmethod
+    def _edit_is_known(cls, value: str) -> str:
+        from videdit.edits import parse_edits
+
+        try:
+            parse_edits(value)
+        except VideditError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("start", "end")
+    @classmethod
+    def _time_is_a_place_in_the_clip(cls, value: float | None) -> float | None:
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise ValueError("should be zero or more seconds")
+        return value
+
+    @model_validator(mode="after")
+    def _words_agree(self) -> Self:
+        if self.end is not None and self.end <= (self.start or 0.0):
+            raise ValueError(f"end ({self.end:g} s) should come after start ({self.start or 0.0:g} s)")
+        if self.lossless and self.crf is not None:
+            raise ValueError("lossless and crf exclude each other")
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """What decides how an output looks: the fields by which a folder knows that a clip is done already."""
+        return self.model_dump(
+            exclude={"input", "output", "device", "precision", "batch", "memory", "overwrite", "sidecar"}
+        )

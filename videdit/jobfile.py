@@ -1,0 +1,138 @@
+"""Job files: YAML in, RenderJobs out, and for every mistake the line it is on."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from videdit.config import RenderJob
+from videdit.errors import UsageError
+
+SCHEMA_FILE = "job.schema.json"
+
+
+def load_jobs(path: Path, overrides: Mapping[str, Any] | None = None) -> list[RenderJob]:
+    """Read a YAML file that holds one job or a list of jobs.
+
+    Inputs and outputs are relative to the file. `overrides` (the options of the command line) win over the file.
+
+    Raises:
+        UsageError: the file cannot be read, or one line ``file:line: what is wrong`` for each mistake.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"cannot read the job file {path}: {reason}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+    entries = data if isinstance(data, list) else [data]
+    if root is None or not entries:
+        raise UsageError(f"{path}:1: the file holds no job; a job needs at least `input` and `edit`")
+    nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
+    jobs, mistakes = [], list(_duplicates(root))
+    for entry, node in zip(entries, nodes, strict=True):
+        if not isinstance(entry, dict):
+            mistakes.append((_line(node), "a job should be a mapping of settings, such as `edit: smile`"))
+            continue
+        try:
+            jobs.append(RenderJob.model_validate(_relative(entry, path.parent) | dict(overrides or {})))
+        except ValidationError as error:
+            mistakes.extend(_mistakes(error, node))
+    if mistakes:
+        raise UsageError("\n".join(f"{path}:{line}: {message}" for line, message in sorted(set(mistakes))))
+    return jobs
+
+
+def job_schema() -> str:
+    """The JSON schema of a job file, for editors that complete and check as one types."""
+    schema = TypeAdapter(RenderJob | list[RenderJob]).json_schema()
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "videdit job file"}
+    return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def explain(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """A validation error as (place, sentence) pairs, one a mistake."""
+    told = []
+    for item in error.errors(include_url=False):
+        place = item["loc"]
+        key = str(place[0]) if place else ""
+        if item["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, RenderJob.model_fields, n=1)
+            message = f"unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        elif item["type"] == "missing":
+            message = f"{key!r} is missing"
+        else:
+            words = item["msg"].removeprefix("Value error, ").replace("Input should", "should")
+            message = f"{key}: {words}" if key and not item["type"] == "value_error" else words
+            if item["type"] not in ("value_error", "missing") and isinstance(item["input"], str | int | float):
+                message += f", not {item['input']!r}"
+        told.append((place, message))
+    return told
+
+
+def _mistakes(error: ValidationError, node: yaml.Node) -> Iterator[tuple[int, str]]:
+    for place, message in explain(error):
+        yield _line(_find(node, place)), message
+
+
+def _find(node: yaml.Node, place: tuple[int | str, ...]) -> yaml.Node:
+    """The node a pydantic location points to: the key of a mapping's entry, as deep as the file goes."""
+    found = node
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            entry = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+            if entry is None:
+                break
+            found, node = entry
+            if isinstance(node, yaml.SequenceNode):
+                found = entry[0]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = node = node.value[step]
+        else:
+            break
+    return found
+
+
+def _duplicates(node: yaml.Node) -> Iterator[tuple[int, str]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[Hashable] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield _line(key), f"{key.value!r} is given twice"
+            seen.add(key.value)
+            yield from _duplicates(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            yield from _duplicates(child)
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
+
+
+def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The entry with its paths taken from the job file's folder; what is not a path stays for the validator."""
+
+    def place(value: Any) -> Any:
+        return str(folder / value) if isinstance(value, str) else value
+
+    entry = dict(entry)
+    if "input" in entry:
+        value = entry["input"]
+        entry["input"] = [place(item) for item in value] if isinstance(value, list) else place(value)
+    if "output" in entry:
+        entry["output"] = place(entry["output"])
+    return entry

@@ -1,0 +1,213 @@
+"""From words to files: which inputs there are, where each output goes, and what stands in the way.
+
+Nothing here opens a media file, except to ask a file whose name looks like one of our outputs whether it is one.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from videdit.config import RenderJob
+from videdit.errors import UsageError
+from videdit.state import NO_FACE, State
+
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # written as they came
+OTHER_CONTAINERS = frozenset(
+    {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv"}
+)
+FALLBACK = ".mkv"  # holds any stream that the others may carry
+VIDEOS = CONTAINERS | OTHER_CONTAINERS
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One input and its output. ``status`` is "render", "done", "no face" or the reason why it cannot be rendered."""
+
+    job: RenderJob
+    source: Path
+    output: Path
+    state: Path | None = None  # the folder whose state file remembers this clip
+    status: str = "render"
+
+    @property
+    def is_image(self) -> bool:
+        return self.source.suffix.lower() in IMAGES
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All clips of a run in order, and the files passed over with the reason."""
+
+    clips: list[Clip]
+    passed_over: list[tuple[Path, str]] = field(default_factory=list)
+
+    @property
+    def batch(self) -> bool:
+        """A batch goes on after a failed clip; a single file's failure is the run's own."""
+        return any(clip.state is not None for clip in self.clips) or len(self.clips) != 1
+
+
+def make_plan(jobs: Iterable[RenderJob]) -> Plan:
+    """Find every input of `jobs` and name its output.
+
+    Raises:
+        UsageError: an input that does not exist, an output that is the input, two inputs with one output, an output
+            that cannot hold the input, or (for a single file) an output that exists without ``overwrite``.
+    """
+    plan = Plan([])
+    for job in jobs:
+        _plan_job(job, plan)
+    taken: dict[Path, Path] = {}
+    sources = {clip.source.resolve() for clip in plan.clips}
+    for clip in plan.clips:
+        target = clip.output.resolve()
+        if target in taken:
+            raise UsageError(
+                f"{taken[target]} and {clip.source} would both be written to {clip.output}; "
+                "give -o a template with {stem} and {ext}, or render them one at a time"
+            )
+        if target in sources:
+            raise UsageError(f"the output {clip.output} is also an input; choose another with -o")
+        taken[target] = clip.source
+    if not plan.batch and plan.clips[0].status != "render":
+        raise UsageError(plan.clips[0].status)
+    return plan
+
+
+def edit_label(words: str) -> str:
+    """The edits as they appear in a file name: "smile=1.5,age=-1" -> "smile+age"."""
+    from videdit.edits import parse_edits
+
+    return "+".join(dict.fromkeys(Path(edit.name).stem for edit in parse_edits(words)))
+
+
+def _plan_job(job: RenderJob, plan: Plan) -> None:
+    found: dict[Path, tuple[Path, Path]] = {}  # resolved -> (path, the folder its tree starts at)
+    folders = 0
+    for words in job.input:
+        path = Path(words).expanduser()
+        if path.is_dir():
+            folders += 1
+            for file in _walk(path):
+                found.setdefault(file.resolve(), (file, path))
+        elif path.exists():
+            found.setdefault(path.resolve(), (path, path.parent))
+        elif glob.has_magic(words):
+            folders += 1
+            matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+            if not matches:
+                raise UsageError(f"no file matches {words}")
+            for file in matches:
+                if file.suffix.lower() in VIDEOS | IMAGES:
+                    found.setdefault(file.resolve(), (file, file.parent))
+        else:
+            raise UsageError(f"the input {words} does not exist")
+    batch = folders > 0 or len(found) > 1
+    if not found:
+        raise UsageError(f"no video or picture in {', '.join(job.input)}")
+    if not batch:
+        ((source, _),) = found.values()
+        output = output_path(source, job)
+        plan.clips.append(Clip(job, source, output, status=_obstacle(source, output, job) or "render"))
+        return
+
+    states: dict[Path, State] = {}
+    for source, top in found.values():
+        output = output_path(source, job, source.parent.relative_to(top), batch=True)
+        home = _state_folder(job, top)
+        state = states.setdefault(home, State(home))
+        beside = states.setdefault(top, State(top))
+        if beside.owns(source) or _is_ours(source):
+            plan.passed_over.append((source, "an output of videdit"))
+            continue
+        status = None if job.overwrite else state.done(source, output, job)
+        if status == NO_FACE and job.keep_unedited:
+            status = None
+        status = status or _obstacle(source, output, job) or "render"
+        plan.clips.append(Clip(job, source, output, home, status))
+    if not plan.clips:
+        raise UsageError(f"nothing to edit in {', '.join(job.input)}: all files there are outputs of videdit")
+
+
+def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: bool = False) -> Path:
+    """Where the edit of `source` goes.
+
+    Args:
+        tree: the folders between the input folder and `source`, kept in the output folder.
+        batch: `source` is one of many, so ``job.output`` can only be a folder or a template.
+
+    Raises:
+        UsageError: the output's name cannot be: an unknown template field, or a kind of file that cannot hold it.
+    """
+    suffix = source.suffix.lower()
+    image = suffix in IMAGES
+    extension = source.suffix if image or suffix in CONTAINERS else FALLBACK
+    label = edit_label(job.edit)
+    name = f"{source.stem}_{label}{extension}"
+    if job.output is None:
+        return source.with_name(name)
+    output = Path(job.output).expanduser()
+    if "{" in job.output:
+        try:
+            output = Path(str(output).format(stem=source.stem, edit=label, ext=extension))
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise UsageError(f"the output template {job.output} may use {{stem}}, {{edit}} and {{ext}}, no other") from None
+        output = output.parent / tree / output.name
+    elif _means_folder(job.output):
+        return output / tree / name
+    elif batch:
+        raise UsageError(f"the output {job.output} is one file, but there may be many inputs; name a folder")
+    kind = output.suffix.lower()
+    if kind not in (IMAGES if image else CONTAINERS):
+        writable = ", ".join(sorted(IMAGES if image else CONTAINERS))
+        raise UsageError(f"cannot write a {'picture' if image else 'video'} to {output}; name it one of {writable}")
+    return output
+
+
+def _means_folder(words: str) -> bool:
+    path = Path(words).expanduser()
+    return words.endswith(("/", os.sep)) or path.is_dir() or not path.suffix
+
+
+def _state_folder(job: RenderJob, top: Path) -> Path:
+    if job.output is None:
+        return top
+    if "{" in job.output:  # the folders before the first field
+        return Path(job.output.split("{")[0] + "x").expanduser().parent
+    return Path(job.output).expanduser()
+
+
+def _obstacle(source: Path, output: Path, job: RenderJob) -> str | None:
+    if output.exists() and output.samefile(source):
+        raise UsageError(f"the output {output} is the input itself; choose another with -o")
+    if output.is_dir():
+        return f"the output {output} is a folder"
+    if output.exists() and not job.overwrite:
+        return f"{output} exists already; pass --overwrite to replace it, or choose another with -o"
+    return None
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Videos and pictures below `folder` in a stable order; hidden files and folders are left alone."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in VIDEOS | IMAGES:
+                yield Path(root) / name
+
+
+def _is_ours(path: Path) -> bool:
+    """True for an edited file by its tag; only a name that ends like ours is worth opening."""
+    from videdit.edits import catalogue
+
+    label = path.stem.rpartition("_")[2]
+    if not label or not set(label.split("+")) <= set(catalogue()):
+        return False
+    from videdit.provenance import is_edited
+
+    return is_edited(path)
