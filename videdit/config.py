@@ -119,7 +119,7 @@ class RenderJob(BaseModel):
     lossless: bool = Field(False, description="Encode without any loss.")
 
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")
+    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="Number format of the networks.")
     batch: Batch = Field(None, ge=1, description="Crops a network pass; auto chooses for the device.")
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 

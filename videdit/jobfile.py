@@ -76,7 +76,7 @@ def explain(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
             message = f"{key!r} is missing"
         else:
             words = item["msg"].removeprefix("Value error, ").replace("Input should", "should")
-            message = f"{key}: {words}" if key and not item["type"] == "value_error" else words
+            message = f"{key}: {words}" if key and item["type"] != "value_error" else words
             if item["type"] not in ("value_error", "missing") and isinstance(item["input"], str | int | float):
                 message += f", not {item['input']!r}"
         told.append((place, message))

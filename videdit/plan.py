@@ -156,7 +156,7 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         try:
             output = Path(str(output).format(stem=source.stem, edit=label, ext=extension))
         except (KeyError, IndexError, ValueError, AttributeError):
-            raise UsageError(f"the output template {job.output} may use {{stem}}, {{edit}} and {{ext}}, no other") from None
+            raise UsageError(f"the output template {job.output} may use only {{stem}}, {{edit}} and {{ext}}") from None
         output = output.parent / tree / output.name
     elif _means_folder(job.output):
         return output / tree / name

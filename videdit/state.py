@@ -41,7 +41,7 @@ class State:
     def owns(self, path: Path) -> bool:
         """True if `path` is an output that a batch wrote here."""
         entry = self._entries.get(self._key(path))
-        return bool(entry) and entry.get("result") != NO_FACE and entry.get("output") == _stamp(path)
+        return entry is not None and entry.get("result") != NO_FACE and entry.get("output") == _stamp(path)
 
     def record(self, source: Path, output: Path, job: RenderJob, *, result: str = "done") -> None:
         """Remember that `output` was made of `source` (or that `source` holds no face)."""

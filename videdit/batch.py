@@ -1,0 +1,117 @@
+"""Work through a plan clip by clip: go on after a failure, remember what is done, tell it at the end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from videdit.errors import Cancelled, NoFaceError, PartialFailure, VideditError
+from videdit.plan import Clip, Plan
+from videdit.report import RenderResult, count
+from videdit.state import NO_FACE, State
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one clip ended: "done" (with a result), "skipped" or "failed" (with a reason)."""
+
+    clip: Clip
+    status: str
+    reason: str = ""
+    result: RenderResult | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for report.json."""
+        if self.result is not None:
+            return {"status": self.status} | self.result.as_dict()
+        return {
+            "status": self.status,
+            "reason": self.reason,
+            "source": str(self.clip.source),
+            "output": str(self.clip.output),
+        }
+
+
+def run_plan(plan: Plan, render: Callable[[Clip], RenderResult]) -> Iterator[Outcome]:
+    """Render every clip that needs it, in order, yielding each outcome as soon as it is there.
+
+    In a batch a failure becomes an outcome; the failure of a single file is raised as it is. Interruption always is.
+    """
+    for path, reason in plan.passed_over:
+        log.info("%s: passed over, %s", path, reason)
+    for clip in plan.clips:
+        if clip.status == "done":
+            yield Outcome(clip, "skipped", "done already and unchanged")
+        elif clip.status == NO_FACE:
+            yield Outcome(clip, "skipped", "no face, as found before")
+        elif clip.status != "render":
+            yield Outcome(clip, "failed", clip.status)
+        else:
+            yield _run_clip(clip, render, plan.batch)
+
+
+def _run_clip(clip: Clip, render: Callable[[Clip], RenderResult], batch: bool) -> Outcome:
+    try:
+        result = render(clip)
+    except Cancelled:
+        raise
+    except NoFaceError as error:
+        if not batch:
+            raise
+        _remember(clip, NO_FACE)
+        return Outcome(clip, "skipped", str(error))
+    except Exception as error:
+        if not batch:
+            raise
+        log.debug("%s failed", clip.source, exc_info=True)
+        known = isinstance(error, VideditError)
+        return Outcome(clip, "failed", str(error) if known else f"unexpected {type(error).__name__}: {error}")
+    _remember(clip, "done")
+    return Outcome(clip, "done", result=result)
+
+
+def _remember(clip: Clip, result: str) -> None:
+    if clip.state is None:
+        return
+    try:
+        State(clip.state).record(clip.source, clip.output, clip.job, result=result)
+    except OSError as error:
+        log.warning("cannot remember what is done in %s: %s", clip.state, error.strerror)
+
+
+def summary(outcomes: list[Outcome], seconds: float) -> str:
+    """The last words of a batch: how many of each, and every clip that failed with its reason."""
+    tally = {status: [o for o in outcomes if o.status == status] for status in ("done", "skipped", "failed")}
+    frames = sum(o.result.frames for o in tally["done"] if o.result)
+    faces = sum(o.result.faces for o in tally["done"] if o.result)
+    lines = [
+        ", ".join(f"{len(found)} {status}" for status, found in tally.items())
+        + f": {count(frames, 'frame')}, {count(faces, 'face')} edited in {seconds:.1f} s"
+    ]
+    lines += [f"  failed: {o.clip.source}: {o.reason}" for o in tally["failed"]]
+    return "\n".join(lines)
+
+
+def raise_if_failed(outcomes: list[Outcome]) -> None:
+    """Raise PartialFailure (exit code 4) if any clip failed."""
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    if failed:
+        raise PartialFailure(f"{failed} of {count(len(outcomes), 'clip')} failed")
+
+
+def report(outcomes: list[Outcome], started: float, finished: bool) -> dict[str, Any]:
+    """The whole run as plain values, for report.json. `started` is ``time.time()`` of its begin."""
+    import videdit
+
+    return {
+        "videdit": videdit.__version__,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "seconds": round(time.time() - started, 3),
+        "finished": finished,
+        "clips": [outcome.as_dict() | {"settings": outcome.clip.job.settings()} for outcome in outcomes],
+    }

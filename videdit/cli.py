@@ -1,0 +1,270 @@
+"""The command line: `python run_video.py in.mp4 --edit smile`, or `videdit ...` once installed.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import videdit
+from videdit import interrupt
+from videdit.errors import UsageError, VideditError
+
+COMMANDS = ("render", "bench", "doctor", "weights", "schema")
+EPILOG = """\
+examples:
+  %(prog)s in.mp4 --edit smile                  writes in_smile.mp4
+  %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
+  %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
+  %(prog)s --config configs/jobs/example.yaml   render jobs
+commands beside rendering: videdit bench, doctor, weights, schema (each with --help)
+exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and SIGTERM."""
+    interrupt.install()
+    return run(sys.argv[1:] if argv is None else argv)
+
+
+def run(argv: Sequence[str]) -> int:
+    """:func:`main` without the signals: every failure a user can meet becomes one line on stderr and a code."""
+    debug = "--debug" in argv
+    try:
+        command = argv[0] if argv and argv[0] in COMMANDS else None
+        words = list(argv[1:] if command else argv)
+        return {
+            None: render_command,
+            "render": render_command,
+            "bench": bench_command,
+            "doctor": doctor_command,
+            "weights": weights_command,
+            "schema": schema_command,
+        }[command](words)
+    except KeyboardInterrupt:
+        return fail("interrupted; nothing half-written is left", interrupt.EXIT_CODE)
+    except BrokenPipeError:  # `videdit ... | head`
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
+    except VideditError as error:
+        if debug:
+            raise
+        return fail(str(error), error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        detail = " ".join(str(error).split())
+        return fail(f"unexpected {type(error).__name__}: {detail} (--debug shows where)", 1)
+
+
+def fail(message: str, code: int) -> int:
+    print(f"videdit: {message}", file=sys.stderr)
+    return code
+
+
+def render_parser() -> argparse.ArgumentParser:
+    """The options of rendering. Those that a job file knows too have no default here: the job's own apply."""
+    parser = argparse.ArgumentParser(
+        prog="videdit" if Path(sys.argv[0]).stem == "videdit" else "run_video.py",
+        description="Edit the faces in video and leave the rest of the clip exactly as it was.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"videdit {videdit.__version__}")
+
+    what = parser.add_argument_group("what")
+    what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders or globs")
+    what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
+    what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
+    what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
+    what.add_argument("--faces", metavar="WHICH", help="all (default) or largest")
+    what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
+    what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
+
+    out = parser.add_argument_group("output")
+    out.add_argument("--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {ext}")
+    out.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    out.add_argument("--keep-unedited", action="store_true", help="write clips without a face too, unchanged")
+    out.add_argument("--codec", help="video encoder, e.g. libx264, libx265, ffv1 (default: the source's)")
+    out.add_argument("--crf", help="quality: lower is better and larger")
+    out.add_argument("--preset", help="speed preset of the encoder")
+    out.add_argument("--lossless", action="store_true", help="encode without any loss")
+    out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")
+
+    how = parser.add_argument_group("how")
+    how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
+    how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
+    how.add_argument("--restore", metavar="KIND", help="face restoration before the edit: none")
+    how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
+    how.add_argument("--precision", metavar="KIND", help="auto (default), f32 or bf16")
+    how.add_argument("--batch", metavar="N", help="crops a network pass (default: auto)")
+    how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
+
+    tell = parser.add_argument_group("telling")
+    tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
+    tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
+    tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")
+    tell.add_argument("--quiet", "-q", action="store_true", help="say nothing unless it fails")
+    tell.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report of the run")
+    tell.add_argument("--log", type=Path, metavar="FILE", help="write a detailed log")
+    tell.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    return parser
+
+
+def render_command(words: Sequence[str]) -> int:
+    parser = render_parser()
+    options = vars(parser.parse_args(words))
+    if options.pop("list_edits", False):
+        from videdit.edits import catalogue_table
+
+        print(catalogue_table())
+        return 0
+    if not words:
+        parser.print_help()
+        return UsageError.exit_code
+    options.pop("debug", False)
+    quiet = options.pop("quiet", False)
+    dry_run, bench = options.pop("dry_run", False), options.pop("bench", False)
+    progress, report_file = options.pop("progress"), options.pop("report", None)
+    set_up_logging(options.pop("log", None), quiet)
+    jobs = jobs_of(options)
+
+    from videdit.plan import make_plan
+
+    plan = make_plan(jobs)
+    if dry_run:
+        from videdit.dryrun import describe
+
+        for line in describe(plan):
+            print(line, flush=True)
+        return 0
+    if bench:
+        from videdit.bench import bench_clip
+
+        print(bench_clip(plan.clips[0]))
+        return 0
+    return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file)
+
+
+def jobs_of(options: dict[str, Any]) -> list[Any]:
+    """The command line's words as RenderJobs.
+
+    Raises:
+        UsageError: one line for each word that makes no sense.
+    """
+    config, inputs = options.pop("config", None), options.pop("input", [])
+    from pydantic import ValidationError
+
+    from videdit.config import RenderJob
+    from videdit.jobfile import explain, load_jobs
+
+    if config is not None:
+        if inputs:
+            raise UsageError("--config brings its own inputs; name either inputs or a job file")
+        return load_jobs(config, options)
+    if not inputs:
+        raise UsageError("name an input: a video, a picture, a folder or a glob")
+    if "edit" not in options:
+        raise UsageError("say what to change, for example --edit smile (see --list-edits)")
+    try:
+        return [RenderJob(input=inputs, **options)]
+    except ValidationError as error:
+        raise UsageError("\n".join(message for _, message in explain(error))) from None
+
+
+def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | None) -> int:
+    from videdit import batch
+    from videdit.render import Renderer
+    from videdit.report import make_progress, write_report
+
+    started, outcomes, finished = time.time(), [], False
+    # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
+    stream = sys.stderr if progress_kind == "jsonl" else sys.stdout
+    renderer = Renderer(make_progress(progress_kind))
+    try:
+        for outcome in batch.run_plan(plan, renderer.render):
+            outcomes.append(outcome)
+            if outcome.result is not None and not quiet:
+                print(outcome.result.summary(), file=stream, flush=True)
+            elif outcome.reason and not quiet:
+                print(f"{outcome.clip.source}: {outcome.status}: {outcome.reason}", file=stream, flush=True)
+        finished = True
+    finally:
+        if report_file is not None:
+            write_report(report_file, batch.report(outcomes, started, finished))
+    if plan.batch:
+        if not quiet:
+            print(batch.summary(outcomes, time.time() - started), file=stream)
+        batch.raise_if_failed(outcomes)
+    return 0
+
+
+def set_up_logging(file: Path | None, quiet: bool) -> None:
+    """Warnings to stderr as one line each, everything to `file`."""
+    logger = logging.getLogger("videdit")
+    logger.handlers.clear()
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
+    words = logging.StreamHandler()
+    words.setLevel(logging.ERROR if quiet else logging.WARNING)
+    words.setFormatter(logging.Formatter("videdit: %(message)s"))
+    logger.addHandler(words)
+    if file is not None:
+        try:
+            handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+
+
+def bench_command(words: Sequence[str]) -> int:
+    return render_command([*words, "--bench"])
+
+
+def doctor_command(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("videdit doctor", description="Check this machine and installation.")
+    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.parse_args(words)
+    from videdit.doctor import examine
+
+    healthy = True
+    for check in examine():
+        print(check, flush=True)
+        healthy &= check.good
+    return 0 if healthy else 1
+
+
+def weights_command(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("videdit weights", description="Show or verify the weights that ship.")
+    parser.add_argument("action", choices=("list", "verify"))
+    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    action = parser.parse_args(words).action
+    from videdit import weights
+
+    for entry in weights.manifest().values():
+        if action == "verify":
+            weights.verified(entry.name)
+        status = "ok  " if action == "verify" else ""
+        print(f"{status}{entry.name:24} {entry.bytes / 2**20:6.2f} MiB  {entry.sha256[:12]}  {entry.licence}")
+    return 0
+
+
+def schema_command(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("videdit schema", description="Print the JSON schema of job files.")
+    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.parse_args(words)
+    from videdit.jobfile import job_schema
+
+    print(job_schema(), end="")
+    return 0

@@ -1,0 +1,157 @@
+"""What a run tells its user: progress while it works, a summary and report.json when it is done."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from videdit.errors import MediaError
+from videdit.pipeline import StageStats
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What one render did."""
+
+    source: Path
+    output: Path
+    frames: int
+    faces: int  # edited, summed over frames
+    seconds: float  # wall time, networks already loaded
+    stages: list[StageStats] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, the whole pipeline included."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def summary(self) -> str:
+        """Two lines for people."""
+        stages = ", ".join(f"{stage.name} {stage.busy:.1f}" for stage in self.stages)
+        return (
+            f"{self.output}: {count(self.frames, 'frame')}, {count(self.faces, 'face')} edited, "
+            f"{self.seconds:.1f} s, {self.fps:.2f} frames a second\n  seconds a stage: {stages}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for report.json."""
+        return {
+            "source": str(self.source),
+            "output": str(self.output),
+            "frames": self.frames,
+            "faces": self.faces,
+            "seconds": round(self.seconds, 3),
+            "fps": round(self.fps, 3),
+            "stages": [
+                {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(stage).items()}
+                for stage in self.stages
+            ],
+        }
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 frame", "2 frames"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def busiest(stats: Sequence[StageStats]) -> str:
+    """The stage that has worked most so far: the one the others wait for."""
+    return max(stats, key=lambda stage: stage.busy).name
+
+
+class Progress:
+    """Tells nothing: ``--progress none``. The others override what they have to say."""
+
+    def start(self, name: str, frames: int | None) -> None:
+        """A clip of about `frames` frames begins."""
+
+    def update(self, stats: Sequence[StageStats]) -> None:
+        """Called a few times a second while it runs."""
+
+    def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
+        """It is over: "done", "failed", "skipped" or "interrupted"."""
+
+
+class BarProgress(Progress):
+    """One bar a clip on a terminal: frames, frames a second, time left, the busiest stage."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self.stream = stream
+        self.bar: tqdm | None = None
+
+    def start(self, name: str, frames: int | None) -> None:
+        self.bar = tqdm(total=frames, desc=name, unit=" frames", file=self.stream, dynamic_ncols=True, leave=False)
+
+    def update(self, stats: Sequence[StageStats]) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"busiest: {busiest(stats)}", refresh=False)
+            self.bar.update(stats[-1].packets - self.bar.n)
+
+    def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+class JsonProgress(Progress):
+    """One JSON object a line, for machines: events start, progress (twice a second), end."""
+
+    def __init__(
+        self, stream: TextIO = sys.stdout, every: float = 0.5, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.stream, self.every, self.clock = stream, every, clock
+        self.name, self.frames = "", None  # type: str, int | None
+        self.begun = self.last = 0.0
+
+    def start(self, name: str, frames: int | None) -> None:
+        self.name, self.frames = name, frames
+        self.begun = self.last = self.clock()
+        self._say(event="start", frames=frames)
+
+    def update(self, stats: Sequence[StageStats]) -> None:
+        now = self.clock()
+        if now - self.last < self.every:
+            return
+        self.last = now
+        done, seconds = stats[-1].packets, now - self.begun
+        eta = seconds / done * (self.frames - done) if done and self.frames else None
+        self._say(
+            event="progress",
+            frame=done,
+            frames=self.frames,
+            fps=round(done / seconds, 3),
+            eta=None if eta is None else round(max(0.0, eta), 1),
+            busiest=busiest(stats),
+        )
+
+    def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
+        self._say(event="end", status=status, **(detail or {}))
+
+    def _say(self, **values: Any) -> None:
+        print(json.dumps({"clip": self.name} | values), file=self.stream, flush=True)
+
+
+def make_progress(kind: str) -> Progress:
+    """ "bar", "jsonl", "none", or "auto": a bar on a terminal, else nothing."""
+    if kind == "auto":
+        kind = "bar" if sys.stderr.isatty() else "none"
+    return {"bar": BarProgress, "jsonl": JsonProgress, "none": Progress}[kind]()
+
+
+def write_report(path: Path, values: dict[str, Any]) -> None:
+    """Write report.json.
+
+    Raises:
+        MediaError: it cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise MediaError(f"cannot write the report {path}: {error.strerror}") from None
