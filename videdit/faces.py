@@ -1,0 +1,122 @@
+"""Pictures -> faces: MTCNN finds them, the 468-point mesh places their points.
+
+Points are in pixels of the picture that was searched, pixel centres at +0.5.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import torch
+
+from videdit.backend import compile_module
+from videdit.cascade import Cascade
+from videdit.geometry.align import crop_matrix, ffhq_square, quad, rot90, transform
+from videdit.geometry.warp import crop
+from videdit.models.facemesh import SIZE, FaceMesh
+from videdit.packets import Face
+from videdit.weights import load_state
+
+PRESENT = 0.5  # mesh presence below this: no face
+_ROOM = 1.5  # the mesh net was trained on crops this many times as long as the face
+# A first crop for the mesh net, from five coarse points: in units of their FFHQ square (found on 950 aligned faces).
+_START_DOWN, _START_SIDE = 0.18, 0.96
+# From the mesh's points to those that CelebA-HQ is aligned by, along the line from eyes to mouth, as fractions of its
+# length: fitted on faces 0000-0949 of CelebAMask-HQ so that the FFHQ square is on average the whole aligned picture.
+# On 0950-0999 its centre moves from (-0.1, +0.7) % of the side to (-0.1, +0.1) %; what remains for each face (0.4 % in
+# x, 0.3 % in y, 3.7 % in size, 0.9 degrees, one standard deviation) is mostly the scatter of CelebA's own points.
+_EYES_DOWN, _MOUTH_DOWN = -0.029, -0.002
+_LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = (33, 133), (362, 263), (1,), (61,), (291,)
+
+
+class FaceDetector:
+    """Finds faces in RGB pictures, uint8 [H, W, 3], and follows them from frame to frame."""
+
+    def __init__(self, device: str = "cpu", precision: str = "fp32", smallest: int = 20) -> None:
+        """smallest: side in pixels of the smallest face to look for; half of it costs four times the search."""
+        mesh = FaceMesh().eval()
+        mesh.load_state_dict(load_state("facemesh"))
+        self._cascade = Cascade(device, precision, smallest)
+        self._mesh = compile_module(mesh, (torch.zeros(1, 3, SIZE, SIZE),), device, precision)
+
+    def detect(self, rgb: np.ndarray) -> list[Face]:
+        """All faces of a picture, largest first, each with mesh, five points and yaw."""
+        faces: list[Face] = []
+        for points in self._cascade(rgb)[0]:
+            face = self._find(rgb, start_matrix(points))
+            # The second look, from the first mesh, is the one that following repeats on the next frames.
+            face = face and self.follow(rgb, face)
+            if face and not any(overlap(face, other) > 0.4 for other in faces):
+                faces.append(face)
+        return sorted(faces, key=lambda face: -face_size(face))
+
+    def follow(self, rgb: np.ndarray, face: Face) -> Face | None:
+        """The same face in the next picture, near where it was; None when it is gone."""
+        return self._find(rgb, next_matrix(face))
+
+    def read(self, image: np.ndarray, to_frame: np.ndarray) -> Face | None:
+        """The face that fills a crop, uint8 [192, 192, 3] RGB (see :func:`next_matrix`); None when there is none.
+
+        ``to_frame`` [2, 3] maps the crop's pixels to those that the face's points shall be in.
+        """
+        x = image.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
+        points, presence = self._mesh(np.ascontiguousarray(x))  # [1, 468, 3], [1]
+        if presence[0] < PRESENT:
+            return None
+        mesh = transform(to_frame, points[0, :, :2])
+        return Face(five_points(mesh), float(presence[0]), mesh=mesh, yaw=_yaw(points[0]))
+
+    def _find(self, rgb: np.ndarray, to_rgb: np.ndarray) -> Face | None:
+        return self.read(crop(rgb, to_rgb, SIZE, cv2.INTER_LINEAR), to_rgb)
+
+
+def start_matrix(points: np.ndarray) -> np.ndarray:
+    """Where the mesh net looks first, as a matrix [2, 3] from its crop to the frame; points [5, 2] may be coarse."""
+    centre, half = ffhq_square(points)
+    return crop_matrix(quad(centre + _START_DOWN * rot90(half), half * _START_SIDE), SIZE)
+
+
+def next_matrix(face: Face) -> np.ndarray:
+    """Where the mesh net looks for a face that it saw in the last frame, as a matrix [2, 3] from its crop to the frame."""
+    assert face.mesh is not None
+    across = face.points[1] - face.points[0]
+    across = across / max(float(np.linalg.norm(across)), 1e-9)
+    upright = np.stack([across, rot90(across)], axis=1)  # columns: right and down of the face
+    low, high = (face.mesh @ upright).min(0), (face.mesh @ upright).max(0)
+    half = float((high - low).max()) / 2 * _ROOM
+    return crop_matrix(quad(upright @ (low + high) / 2, half * across), SIZE)
+
+
+def five_points(mesh: np.ndarray) -> np.ndarray:
+    """[468, 2] mesh -> [5, 2] eye at image left, eye at image right, nose, mouth corner left, right.
+
+    Eye centres come from the eyes' corners, which a blink leaves where they are.
+    """
+    parts = (_LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH)
+    points = np.stack([mesh[list(part)].mean(0) for part in parts]).astype(np.float64)
+    down = points[3:].mean(0) - points[:2].mean(0)
+    points[:2] += _EYES_DOWN * down
+    points[3:] += _MOUTH_DOWN * down
+    return points
+
+
+def face_size(face: Face) -> float:
+    """Side in pixels of a face: the longer side of the box around its mesh."""
+    assert face.mesh is not None
+    return float(np.ptp(face.mesh, axis=0).max())
+
+
+def overlap(a: Face, b: Face) -> float:
+    """Intersection over union, 0..1, of the boxes around two meshes."""
+    assert a.mesh is not None and b.mesh is not None
+    (a0, a1), (b0, b1) = ((m.min(0), m.max(0)) for m in (a.mesh, b.mesh))
+    shared = float(np.prod(np.maximum(np.minimum(a1, b1) - np.maximum(a0, b0), 0)))
+    return shared / max(float(np.prod(a1 - a0) + np.prod(b1 - b0)) - shared, 1e-9)
+
+
+def _yaw(mesh: np.ndarray) -> float:
+    """Degrees that the head is turned to image right, from the mesh [468, 3]: the cheek on that side goes away."""
+    right = mesh[454] - mesh[234]
+    return math.degrees(math.atan2(right[2], math.hypot(right[0], right[1])))

@@ -1,0 +1,71 @@
+"""Soft masks of the face and its parts, drawn from the 468-point mesh in crop coordinates."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from videdit.geometry.warp import fill_polygon
+
+# Mesh indices of closed outlines. Left and right are the image's, not the subject's.
+REGIONS: dict[str, tuple[int, ...]] = {
+    "oval": (
+        10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+        152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+    ),
+    "lips": (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
+    "mouth": (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
+    "eye_left": (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    "eye_right": (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+    "brow_left": (46, 53, 52, 65, 55, 107, 66, 105, 63, 70),
+    "brow_right": (276, 283, 282, 295, 285, 336, 296, 334, 293, 300),
+}  # fmt: skip
+BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its border
+_DRAWN = 256  # masks are soft: they are drawn at this size and enlarged
+
+
+def region_polygon(mesh: np.ndarray, name: str) -> np.ndarray:
+    """The outline [N, 2] of a region of REGIONS, in the mesh's own coordinates. Raises KeyError for other names."""
+    return mesh[list(REGIONS[name])]
+
+
+def face_mask(mesh: np.ndarray, size: int, feather: float = 0.06, grow: float = 0.08) -> np.ndarray:
+    """A soft mask of the whole face: oval, cheeks, chin and some forehead above the mesh's upper end.
+
+    mesh: [468, 2] in crop pixels. feather: width of the soft edge, grow: how far the outline is moved out, both as
+    fractions of the crop's side. Returns uint8 [size, size], exactly 0 in the outer BORDER of the crop.
+    """
+    oval = region_polygon(mesh, "oval") / size  # [36, 2] in 0..1
+    centre = oval.mean(0)
+    up = oval[0] - centre  # from the middle to the top of the forehead
+    out = oval - centre
+    reach = np.linalg.norm(out, axis=1, keepdims=True)
+    above = np.clip(out @ up / (up @ up), 0, 1)[:, None]
+    oval = oval + out / np.maximum(reach, 1e-6) * grow + above * up * 0.25
+    return soft_mask([oval * size], size, feather)
+
+
+def region_mask(mesh: np.ndarray, name: str, size: int, feather: float = 0.02, grow: float = 0.0) -> np.ndarray:
+    """A soft mask of one region of REGIONS, arguments and result as in :func:`face_mask`."""
+    polygon = region_polygon(mesh, name) / size
+    out = polygon - polygon.mean(0)
+    polygon = polygon + out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6) * grow
+    return soft_mask([polygon * size], size, feather)
+
+
+def soft_mask(polygons: list[np.ndarray], size: int, feather: float) -> np.ndarray:
+    """Fill polygons [N, 2] in crop pixels and soften their edges by ``feather`` of the crop's side.
+
+    Returns uint8 [size, size], 0 in the outer BORDER of the crop.
+    """
+    drawn = np.zeros((_DRAWN, _DRAWN), np.uint8)
+    for polygon in polygons:
+        fill_polygon(drawn, polygon * (_DRAWN / size))
+    sigma = feather * _DRAWN / 2
+    soft = cv2.GaussianBlur(drawn, (0, 0), sigma) if sigma > 0.3 else drawn
+    ramp = np.arange(_DRAWN) + 0.5
+    ramp = np.clip((np.minimum(ramp, _DRAWN - ramp) / _DRAWN - BORDER) / BORDER, 0, 1)
+    soft = np.rint(soft * np.minimum.outer(ramp, ramp)).astype(np.uint8)
+    if size == _DRAWN:
+        return soft
+    return cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR if size > _DRAWN else cv2.INTER_AREA)

@@ -1,0 +1,92 @@
+"""Warps between frames and crops. Here, and only here, our pixel centres (+0.5) meet OpenCV's (0).
+
+All matrices are 2x3 float64 under our convention (see :mod:`videdit.geometry.align`): nothing here knows about
+align_corners; in torch's words everything is align_corners=False.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from videdit.geometry.align import transform
+from videdit.packets import Picture
+
+_SHIFT = 8  # fractional bits of OpenCV's polygon corners
+
+
+def warp(
+    image: np.ndarray,
+    to_image: np.ndarray,
+    shape: tuple[int, int],
+    *,
+    border: int = cv2.BORDER_REFLECT,
+    interpolation: int = cv2.INTER_LINEAR,
+    value: float = 0.0,
+) -> np.ndarray:
+    """Sample an image through an affine map, without antialiasing.
+
+    image: [H, W] or [H, W, C], uint8, uint16 or float32. to_image: maps output pixels to image pixels. shape: (height,
+    width) of the output. border: OpenCV's border mode (reflection by default; BORDER_CONSTANT uses ``value``).
+    Returns [height, width(, C)] of the image's dtype.
+    """
+    shifted = to_image.copy()
+    shifted[:, 2] += to_image[:, :2] @ (0.5, 0.5) - 0.5
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, shifted, shape[::-1], flags=flags, borderMode=border, borderValue=(value,) * 4)
+
+
+def crop(image: np.ndarray, to_image: np.ndarray, size: int, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """A size x size crop, antialiased: where the crop shrinks the image it is sampled finer and averaged.
+
+    image [H, W, C]; to_image maps crop pixels to image pixels; beyond the image's border it is reflected.
+    """
+    step = math.sqrt(abs(np.linalg.det(to_image[:, :2])))  # image pixels a crop pixel
+    finer = max(1, math.ceil(step - 0.2))
+    if finer == 1:
+        return warp(image, to_image, (size, size), interpolation=interpolation)
+    scaled = to_image * (1 / finer, 1 / finer, 1)
+    fine = warp(image, scaled, (size * finer, size * finer))
+    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def crop_picture(picture: Picture, to_frame: np.ndarray, size: int, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """A size x size RGB crop, uint8 [size, size, 3], of a picture: only the region it needs is converted to RGB."""
+    from videdit.media.color import region_to_rgb
+
+    x0, y0, x1, y1 = region(to_frame, size, picture.width, picture.height)
+    rgb = region_to_rgb(picture, x0, y0, x1, y1)
+    return crop(rgb, shift(to_frame, -x0, -y0), size, interpolation)
+
+
+def region(to_frame: np.ndarray, size: int, width: int, height: int, margin: int = 4) -> tuple[int, int, int, int]:
+    """The part (x0, y0, x1, y1) of a width x height frame that a crop draws on, reflections at its border included."""
+    corners = transform(to_frame, np.array([(0, 0), (size, 0), (size, size), (0, size)]))
+    (x0, y0), (x1, y1) = corners.min(0) - margin, corners.max(0) + margin
+    (left, right), (top, bottom) = _span(x0, x1, width), _span(y0, y1, height)
+    return left, top, right, bottom
+
+
+def _span(low: float, high: float, limit: int) -> tuple[int, int]:
+    """[low, high) clipped to [0, limit), wide enough that what it leaves out of the frame can be reflected into it."""
+    start, stop = max(0.0, min(low, limit - 1.0)), min(float(limit), max(high, 1.0))
+    if low < 0:
+        stop = max(stop, min(-low, limit))
+    if high > limit:
+        start = min(start, max(0.0, 2 * limit - high))
+    return math.floor(start), math.ceil(stop)
+
+
+def shift(matrix: np.ndarray, x: float, y: float) -> np.ndarray:
+    """The same map, its target measured from another origin: ``to_frame`` -> ``to_region`` with (-x0, -y0)."""
+    moved = matrix.copy()
+    moved[:, 2] += (x, y)
+    return moved
+
+
+def fill_polygon(mask: np.ndarray, polygon: np.ndarray, value: int = 255) -> None:
+    """Fill a polygon [N, 2] (our convention, sub-pixel) in a uint8 mask [H, W], in place, antialiased at the edge."""
+    corners = np.rint((np.asarray(polygon) - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    cv2.fillPoly(mask, [corners], value, lineType=cv2.LINE_AA, shift=_SHIFT)
