@@ -87,7 +87,7 @@ def render_parser() -> argparse.ArgumentParser:
     what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
-    what.add_argument("--faces", metavar="WHICH", help="all (default) or largest")
+    what.add_argument("--faces", metavar="WHICH", help="largest (default), all, left or a number from the left")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
 
@@ -106,7 +106,7 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
     how.add_argument("--restore", metavar="KIND", help="face restoration before the edit: none")
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
-    how.add_argument("--precision", metavar="KIND", help="auto (default), f32 or bf16")
+    how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")
     how.add_argument("--batch", metavar="N", help="crops a network pass (default: auto)")
     how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 

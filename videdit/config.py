@@ -58,6 +58,13 @@ def parse_number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
+def parse_faces(value: Any) -> Any:
+    number = parse_number(value)
+    if number in ("largest", "all", "left") or (type(number) is int and number >= 0):
+        return number
+    raise ValueError(f"faces should be largest, all, left or a number from the left (0, 1, ...), not {value!r}")
+
+
 def auto_is_none(value: Any) -> Any:
     return None if value == "auto" else parse_number(value)
 
@@ -85,6 +92,11 @@ Bytes = Annotated[
     BeforeValidator(parse_bytes),
     _schema({"type": "integer", "minimum": 0}, {"type": "string", "pattern": BYTES_PATTERN}, NULL),
 ]
+Faces = Annotated[
+    Literal["largest", "all", "left"] | int,
+    BeforeValidator(parse_faces),
+    _schema({"enum": ["largest", "all", "left"]}, {"type": "integer", "minimum": 0}),
+]
 Batch = Annotated[
     int | None, BeforeValidator(auto_is_none), _schema({"type": "integer", "minimum": 1}, {"enum": ["auto", None]})
 ]
@@ -104,7 +116,9 @@ class RenderJob(BaseModel):
         description="A file, a folder, or a template with {stem}, {edit} and {ext}; default: beside the input.",
     )
     profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
-    faces: Literal["all", "largest"] = Field("all", description="Which faces to edit.")
+    faces: Faces = Field(
+        "largest", description="Whom to edit: largest, all, left, or a number from the left: 0, 1, ..."
+    )
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )
@@ -119,7 +133,7 @@ class RenderJob(BaseModel):
     lossless: bool = Field(False, description="Encode without any loss.")
 
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
-    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="Number format of the networks.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")
     batch: Batch = Field(None, ge=1, description="Crops a network pass; auto chooses for the device.")
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,7 @@ def edit_label(words: str) -> str:
 
 def _plan_job(job: RenderJob, plan: Plan) -> None:
     found: dict[Path, tuple[Path, Path]] = {}  # resolved -> (path, the folder its tree starts at)
+    named: set[Path] = set()  # what the user named one by one is rendered whatever it is
     folders = 0
     for words in job.input:
         path = Path(words).expanduser()
@@ -97,6 +99,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
                 found.setdefault(file.resolve(), (file, path))
         elif path.exists():
             found.setdefault(path.resolve(), (path, path.parent))
+            named.add(path.resolve())
         elif glob.has_magic(words):
             folders += 1
             matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
@@ -117,12 +120,12 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         return
 
     states: dict[Path, State] = {}
-    for source, top in found.values():
+    for resolved, (source, top) in found.items():
         output = output_path(source, job, source.parent.relative_to(top), batch=True)
         home = _state_folder(job, top)
         state = states.setdefault(home, State(home))
         beside = states.setdefault(top, State(top))
-        if beside.owns(source) or _is_ours(source):
+        if resolved not in named and (beside.owns(source) or _is_ours(source)):
             plan.passed_over.append((source, "an output of videdit"))
             continue
         status = None if job.overwrite else state.done(source, output, job)
@@ -205,8 +208,8 @@ def _is_ours(path: Path) -> bool:
     """True for an edited file by its tag; only a name that ends like ours is worth opening."""
     from videdit.edits import catalogue
 
-    label = path.stem.rpartition("_")[2]
-    if not label or not set(label.split("+")) <= set(catalogue()):
+    name = "(?:" + "|".join(map(re.escape, catalogue())) + ")"
+    if not re.search(rf"_{name}(\+{name})*$", path.stem):
         return False
     from videdit.provenance import is_edited
 

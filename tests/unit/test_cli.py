@@ -1,0 +1,154 @@
+"""The command line: quick where it can be, one clear line and the right code where it fails."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from videdit import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(capsys, *words):
+    code = cli.run([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def usage(capsys, *words):
+    code, out, err = run(capsys, *words)
+    assert code == 2 and out == ""
+    assert err.startswith("videdit: ") and "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--list-edits"], ["--version"], ["schema"]])
+def test_what_needs_no_network_imports_none(words):
+    code = (
+        "import sys; sys.argv = ['run_video.py', *sys.argv[1:]]\n"
+        "from videdit.cli import run\n"
+        "try: run(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'av', 'cv2', 'openvino', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_list_edits_shows_every_edit_with_its_ranges(capsys):
+    from videdit.edits import catalogue
+
+    code, out, _ = run(capsys, "--list-edits")
+    assert code == 0
+    assert all(name in out for name in catalogue())
+
+
+def test_words_are_checked_before_anything_is_opened(capsys, tmp_path):
+    clip = tmp_path / "in.mp4"
+    clip.write_bytes(b"")
+    assert "name an input" in usage(capsys, "--edit", "smile")
+    assert "--edit smile" in usage(capsys, clip)
+    assert "smile" in usage(capsys, clip, "--edit", "smlie")
+    assert "crf" in usage(capsys, clip, "--edit", "smile", "--crf", "99")
+    assert "does not exist" in usage(capsys, tmp_path / "no.mp4", "--edit", "smile")
+    assert "either inputs or a job file" in usage(capsys, clip, "--config", "x.yaml")
+
+
+def test_each_mistake_of_a_job_file_is_a_line(capsys, tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("input: a.mp4\nedit: smile\nsise: 256\ncrf: 99\n")
+    first, second = usage(capsys, "--config", path).splitlines()
+    assert ":3: unknown setting 'sise'; did you mean 'size'?" in first
+    assert ":4: crf" in second
+
+
+def test_an_unknown_option_is_refused(capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.run(["in.mp4", "--edti", "smile"])
+    assert error.value.code == 2
+    assert "--edti" in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_is_said(capsys, tmp_path):
+    clip = tmp_path / "in.mp4"
+    clip.write_bytes(b"")
+    assert "cannot write the log" in usage(capsys, clip, "--edit", "smile", "--log", tmp_path / "no" / "x.log")
+
+
+def test_a_surprise_is_one_line_unless_debugging(capsys, monkeypatch):
+    def surprise():
+        raise ZeroDivisionError("of\nall things")
+
+    monkeypatch.setattr("videdit.jobfile.job_schema", surprise)
+    code, _, err = run(capsys, "schema")
+    assert code == 1
+    assert err == "videdit: unexpected ZeroDivisionError: of all things (--debug shows where)\n"
+    with pytest.raises(ZeroDivisionError):
+        cli.run(["schema", "--debug"])
+
+
+def test_schema_and_weights(capsys):
+    code, out, _ = run(capsys, "schema")
+    assert code == 0 and json.loads(out)["title"] == "videdit job file"
+    code, out, _ = run(capsys, "weights", "verify")
+    assert code == 0 and "generator_mapping" in out
+
+
+def interrupted(tmp_path, body, number, *, after=0.3):
+    """Run `body` with our signal handling, send a signal once it says 'ready'; -> (code, seconds it took, stderr)."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, time, pathlib\nfrom videdit import cli, interrupt\n"
+        "def work(words):\n"
+        + "".join(f"    {line}\n" for line in body.splitlines())
+        + "cli.schema_command = work\nsys.exit(cli.main(['schema']))\n"
+    )
+    # A shell may start background jobs with SIGINT ignored; a user's terminal does not.
+    process = subprocess.Popen(
+        [sys.executable, script],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(after)
+    start = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    return process.returncode, time.monotonic() - start, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_130(tmp_path, number):
+    code, seconds, err = interrupted(tmp_path, "print('ready', flush=True)\ntime.sleep(30)", number)
+    assert code == 130 and seconds < 5
+    assert err == "videdit: interrupted; nothing half-written is left\n"
+
+
+def test_a_run_that_cannot_stop_is_stopped_and_its_half_written_file_removed(tmp_path):
+    half = tmp_path / "half.mp4"
+    body = (
+        f"path = pathlib.Path({str(half)!r})\n"
+        "with interrupt.unfinished(path):\n"
+        "    path.write_text('half')\n"
+        "    print('ready', flush=True)\n"
+        "    while True:\n"
+        "        try: time.sleep(30)\n"
+        "        except KeyboardInterrupt: pass"
+    )
+    code, seconds, _ = interrupted(tmp_path, body, signal.SIGTERM)
+    assert code == 130 and seconds < 5
+    assert not half.exists()

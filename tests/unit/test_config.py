@@ -1,0 +1,199 @@
+"""Jobs: what is accepted, and that every mistake is told with its line and a remedy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from videdit.config import RenderJob, parse_bytes, parse_time
+from videdit.errors import UsageError
+from videdit.jobfile import job_schema, load_jobs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def job(**words):
+    return RenderJob.model_validate({"input": "in.mp4", "edit": "smile"} | words)
+
+
+def problem(**words) -> str:
+    with pytest.raises(ValidationError) as error:
+        job(**words)
+    return str(error.value)
+
+
+@given(st.floats(0, 1e5))
+def test_seconds_may_be_written_in_three_ways(seconds):
+    seconds = round(seconds, 3)
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    assert parse_time(f"{seconds:.3f}") == seconds
+    assert parse_time(f"{int(hours)}:{int(minutes):02}:{rest:.3f}") == pytest.approx(seconds, abs=2e-3)
+    assert parse_time(f"{int(hours * 60 + minutes)}:{rest:.3f}") == pytest.approx(seconds, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "amount"),
+    [("2G", 2 << 30), ("1.5g", 3 << 29), ("800M", 800 << 20), ("512 MiB", 512 << 20), ("4096", 4096)],
+)
+def test_memory_may_be_written_with_units(words, amount):
+    assert parse_bytes(words) == amount
+
+
+@pytest.mark.parametrize("words", ["", "two", "-1:00", "1::2", "1:2:3:4"])
+def test_a_time_that_is_none_says_how_to_write_one(words):
+    assert "write seconds" in problem(start=words)
+
+
+def test_edits_may_be_words_a_list_or_a_mapping():
+    assert job(edit="smile=1.5,age=-1").edit == "smile=1.5,age=-1"
+    assert job(edit=["smile=1.5", "age=-1"]).edit == "smile=1.5,age=-1"
+    assert job(edit={"smile": 1.5, "age": -1}).edit == "smile=1.5,age=-1"
+    assert job(edit={"smile": None}).edit == "smile"
+
+
+def test_the_words_of_the_command_line_become_numbers():
+    assert job(size="512").size == 512
+    assert job(batch="4").batch == 4
+    assert job(batch="auto").batch is None
+    assert job(crf="18").crf == 18
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"size": 300},
+        {"faces": "some"},
+        {"device": "tpu"},
+        {"batch": 0},
+        {"crf": 99},
+        {"memory": "lots"},
+        {"start": 5, "end": 3},
+        {"start": float("nan")},
+        {"lossless": True, "crf": 20},
+        {"edit": ""},
+        {"input": []},
+        {"edit": "smlie"},
+        {"profile": "../secret"},
+    ],
+)
+def test_words_that_make_no_sense_are_refused(words):
+    assert problem(**words)
+
+
+def test_settings_are_what_decides_how_the_output_looks():
+    assert job().settings() == job(device="cpu", batch=2, overwrite=True, output="x", memory="2G").settings()
+    assert job().settings() != job(crf=20).settings()
+    assert job().settings() != job(edit="smile=1").settings()
+
+
+def write(tmp_path, text) -> Path:
+    path = tmp_path / "job.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mistakes(tmp_path, text) -> list[str]:
+    path = write(tmp_path, text)
+    with pytest.raises(UsageError) as error:
+        load_jobs(path)
+    return [line.removeprefix(f"{path}:") for line in str(error.value).splitlines()]
+
+
+def test_a_file_holds_one_job_or_a_list(tmp_path):
+    one = load_jobs(write(tmp_path, "input: a.mp4\nedit: smile\n"))
+    text = "- {input: a.mp4, edit: smile}\n- {input: [b.mp4, c/], edit: {age: 2}, size: 256}\n"
+    two = load_jobs(write(tmp_path, text))
+    assert len(one) == 1 and len(two) == 2
+    assert two[1].input == (str(tmp_path / "b.mp4"), str(tmp_path / "c"))  # from the file's folder, wherever one is
+    assert two[1].size == 256
+
+
+def test_the_command_line_wins_over_the_file(tmp_path):
+    (loaded,) = load_jobs(write(tmp_path, "input: a.mp4\nedit: smile\ncrf: 30\n"), {"crf": "18"})
+    assert loaded.crf == 18
+
+
+def test_every_mistake_names_its_line_and_the_nearest_key(tmp_path):
+    found = mistakes(
+        tmp_path,
+        "# jobs\n"
+        "- input: a.mp4\n"
+        "  edit: smile\n"
+        "  crff: 18\n"
+        "- input: b.mp4\n"
+        "  edit:\n"
+        "    smlie: 1\n"
+        "  size: 300\n"
+        "- edit: age\n"
+        "- just words\n",
+    )
+    assert [int(line.split(":")[0]) for line in found] == [4, 6, 8, 9, 10]
+    assert "unknown setting 'crff'; did you mean 'crf'?" in found[0]
+    assert "smile" in found[1]
+    assert "size" in found[2] and "300" in found[2]
+    assert "'input' is missing" in found[3]
+    assert "mapping" in found[4]
+
+
+def test_a_key_given_twice_is_a_mistake(tmp_path):
+    assert mistakes(tmp_path, "input: a.mp4\nedit: smile\nedit: age\n") == ["3: 'edit' is given twice"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "# nothing\n"])
+def test_an_empty_file_says_what_a_job_needs(tmp_path, text):
+    (line,) = mistakes(tmp_path, text)
+    assert "holds no job" in line
+
+
+def test_broken_yaml_names_the_line(tmp_path):
+    (line,) = mistakes(tmp_path, "input: a.mp4\nedit: [smile\nsize: 256\n")
+    assert line.startswith("3: not valid YAML")
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    with pytest.raises(UsageError, match="No such file"):
+        load_jobs(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00input")
+    with pytest.raises(UsageError, match="UTF-8"):
+        load_jobs(tmp_path / "binary.yaml")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
+def test_any_yaml_is_a_job_or_a_usage_error(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("any") / "job.yaml"
+    path.write_text(yaml.safe_dump(value), encoding="utf-8")
+    with pytest.raises(UsageError):  # none of these values has both an input and an edit
+        load_jobs(path)
+
+
+def test_the_shipped_schema_is_the_models_own():
+    assert (ROOT / "configs" / "job.schema.json").read_text(encoding="utf-8") == job_schema()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "jobs").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_example_jobs_load_and_pass_the_schema(path):
+    assert load_jobs(path)
+    jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), json.loads(job_schema()))
+
+
+def test_the_schema_refuses_what_the_model_refuses():
+    schema = json.loads(job_schema())
+    for bad in (
+        {"input": "a", "edit": "smile", "crff": 1},
+        {"input": "a"},
+        {"input": "a", "edit": "smile", "size": 300},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(bad, schema)

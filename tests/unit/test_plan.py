@@ -1,0 +1,191 @@
+"""Inputs are found, outputs named, and nothing is overwritten or done twice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videdit.config import RenderJob
+from videdit.errors import UsageError
+from videdit.plan import make_plan, output_path
+from videdit.state import NO_FACE, State
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"not opened here")
+
+
+def plan(*inputs, **words):
+    return make_plan([RenderJob.model_validate({"input": [str(i) for i in inputs], "edit": "smile"} | words)])
+
+
+def pairs(plan, root):
+    return {clip.source.relative_to(root).as_posix(): clip.output.relative_to(root).as_posix() for clip in plan.clips}
+
+
+@pytest.mark.parametrize(
+    ("source", "edit", "name"),
+    [
+        ("in.mp4", "smile", "in_smile.mp4"),
+        ("in.mp4", "smile=1.5,age=-1", "in_smile+age.mp4"),
+        ("in.MOV", "smile", "in_smile.MOV"),
+        ("a.b.mkv", "eyes_open=0.5", "a.b_eyes_open.mkv"),
+        ("in.avi", "smile", "in_smile.mkv"),
+        ("face.jpg", "age=2", "face_age.jpg"),
+        ("face.PNG", "age", "face_age.PNG"),
+    ],
+)
+def test_names_are_predictable(tmp_path, source, edit, name):
+    touch(tmp_path / source)
+    (clip,) = plan(tmp_path / source, edit=edit).clips
+    assert clip.output == tmp_path / name
+
+
+def test_an_output_may_be_a_file_a_folder_or_a_template(tmp_path):
+    source = tmp_path / "in.mp4"
+    touch(source)
+
+    def to(words):
+        return plan(source, output=f"{tmp_path}/{words}").clips[0].output.relative_to(tmp_path).as_posix()
+
+    assert to("x.mkv") == "x.mkv"
+    assert to("new") == "new/in_smile.mp4"
+    assert to("v1.5/") == "v1.5/in_smile.mp4"
+    (tmp_path / "there.mp4").mkdir()
+    assert to("there.mp4") == "there.mp4/in_smile.mp4"
+    assert to("{edit}/{stem}-out{ext}") == "smile/in-out.mp4"
+
+
+@pytest.mark.parametrize("words", ["x.png", "x.xyz", "{name}.mp4", "{stem.mp4", "{stem}{0}.mp4"])
+def test_an_output_that_cannot_be_is_refused_in_words(tmp_path, words):
+    touch(tmp_path / "in.mp4")
+    with pytest.raises(UsageError, match="cannot write|template"):
+        plan(tmp_path / "in.mp4", output=f"{tmp_path}/{words}")
+
+
+def test_a_folder_keeps_its_tree_and_leaves_other_files_alone(tmp_path):
+    clips = tmp_path / "clips"
+    touch(clips / "a.mp4", clips / "sub" / "b.mov", clips / "sub" / "c.jpg")
+    touch(clips / "notes.txt", clips / ".hidden.mp4", clips / ".trash" / "d.mp4")
+    assert pairs(plan(clips, output=str(tmp_path / "out")), tmp_path) == {
+        "clips/a.mp4": "out/a_smile.mp4",
+        "clips/sub/b.mov": "out/sub/b_smile.mov",
+        "clips/sub/c.jpg": "out/sub/c_smile.jpg",
+    }
+    assert pairs(plan(clips), clips)["sub/b.mov"] == "sub/b_smile.mov"
+    template = plan(clips, output=str(tmp_path / "out" / "{stem}{ext}"))
+    assert pairs(template, tmp_path)["clips/sub/b.mov"] == "out/sub/b.mov"
+
+
+def test_globs_and_repeated_inputs_give_each_file_once(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "b.txt", tmp_path / "x" / "c.mp4")
+    found = plan(tmp_path / "*", tmp_path / "a.mp4", tmp_path / "**" / "*.mp4")
+    assert sorted(clip.source.name for clip in found.clips) == ["a.mp4", "b.mp4", "c.mp4"]
+    assert found.batch
+
+
+def test_a_name_with_brackets_is_a_name_first(tmp_path):
+    touch(tmp_path / "take[1].mp4")
+    assert not plan(tmp_path / "take[1].mp4").batch
+
+
+@pytest.mark.parametrize(("words", "message"), [("none.mp4", "does not exist"), ("*.mp4", "no file matches")])
+def test_an_input_that_is_not_there_is_said(tmp_path, words, message):
+    with pytest.raises(UsageError, match=message):
+        plan(tmp_path / words)
+
+
+def test_a_folder_without_media_is_said(tmp_path):
+    touch(tmp_path / "notes.txt")
+    with pytest.raises(UsageError, match="no video or picture"):
+        plan(tmp_path)
+
+
+def test_the_input_is_never_the_output(tmp_path):
+    source = tmp_path / "in.mp4"
+    touch(source)
+    with pytest.raises(UsageError, match="input itself"):
+        plan(source, output=str(source), overwrite=True)
+    os.link(source, tmp_path / "link.mp4")
+    with pytest.raises(UsageError, match="input itself"):
+        plan(source, output=str(tmp_path / "link.mp4"), overwrite=True)
+    touch(tmp_path / "a.mp4", tmp_path / "a_smile.mp4")
+    with pytest.raises(UsageError, match="also an input"):
+        plan(tmp_path / "a.mp4", tmp_path / "a_smile.mp4", overwrite=True)
+
+
+def test_two_inputs_never_share_an_output(tmp_path):
+    touch(tmp_path / "a.avi", tmp_path / "a.ts")
+    with pytest.raises(UsageError, match="both be written"):
+        plan(tmp_path)
+    with pytest.raises(UsageError, match="name a folder"):
+        plan(tmp_path, output=str(tmp_path / "x.mp4"))
+
+
+def test_an_existing_output_needs_overwrite(tmp_path):
+    touch(tmp_path / "in.mp4", tmp_path / "in_smile.mp4")
+    with pytest.raises(UsageError, match="exists already; pass --overwrite"):
+        plan(tmp_path / "in.mp4")
+    assert plan(tmp_path / "in.mp4", overwrite=True).clips[0].status == "render"
+
+
+def statuses(plan):
+    return {clip.source.name: clip.status for clip in plan.clips}
+
+
+@pytest.fixture
+def half_done(tmp_path):
+    """A folder with a done clip, one without a face and one to do; outputs beside the inputs."""
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "c.mp4")
+    for clip in plan(tmp_path).clips[:2]:
+        if clip.source.name == "a.mp4":
+            touch(clip.output)
+            State(tmp_path).record(clip.source, clip.output, clip.job)
+        else:
+            State(tmp_path).record(clip.source, clip.output, clip.job, result=NO_FACE)
+    return tmp_path
+
+
+def test_a_folder_goes_on_where_it_stopped_and_never_takes_an_output_as_input(half_done):
+    again = plan(half_done)
+    assert statuses(again) == {"a.mp4": "done", "b.mp4": NO_FACE, "c.mp4": "render"}
+    assert [path.name for path, _ in again.passed_over] == ["a_smile.mp4"]
+
+
+def test_changed_footage_settings_or_output_are_not_done(half_done):
+    assert "exists already" in statuses(plan(half_done, crf=20))["a.mp4"]
+    assert statuses(plan(half_done, keep_unedited=True))["b.mp4"] == "render"
+    assert statuses(plan(half_done, overwrite=True))["a.mp4"] == "render"
+    (half_done / "a.mp4").write_bytes(b"another take")
+    assert "exists already" in statuses(plan(half_done))["a.mp4"]
+    (half_done / "b.mp4").write_bytes(b"another take")
+    assert statuses(plan(half_done))["b.mp4"] == "render"
+
+
+def test_a_removed_output_is_rendered_again(half_done):
+    (half_done / "a_smile.mp4").unlink()
+    assert statuses(plan(half_done))["a.mp4"] == "render"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 2}', '{"version": 1, "outputs": 3}'])
+def test_a_damaged_record_is_an_empty_one(half_done, text):
+    (half_done / ".videdit.json").write_text(text)
+    (half_done / "a_smile.mp4").unlink()
+    assert set(statuses(plan(half_done)).values()) == {"render"}
+
+
+@given(
+    st.lists(st.sampled_from(["smile", "age=-1", "beard=2"]), min_size=1, max_size=3),
+    st.sampled_from(["mp4", "avi", "png"]),
+)
+def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
+    source = Path("/somewhere/clip.x") / f"in.{extension}"
+    output = output_path(source, RenderJob(input=("x",), edit=",".join(edits)))
+    assert output.parent == source.parent and output != source
+    assert output.name.startswith("in_")
