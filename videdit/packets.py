@@ -18,6 +18,8 @@ from fractions import Fraction
 
 import numpy as np
 
+LOW = 256  # pixels at which codes, distortion maps and flow are worked out
+
 
 @dataclass(frozen=True, slots=True)
 class Color:
@@ -90,6 +92,20 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendering:
+    """What the generator made of one crop; images HWC float32 RGB, about [-1, 1]."""
+
+    inversion_low: np.ndarray  # Xo [256, 256, 3]
+    edit_low: np.ndarray  # Xe [256, 256, 3]
+    inversion: np.ndarray  # Y0 [S, S, 3]
+    edit: np.ndarray  # Y1 [S, S, 3]
+
+    @property
+    def nbytes(self) -> int:
+        return self.inversion_low.nbytes + self.edit_low.nbytes + self.inversion.nbytes + self.edit.nbytes
+
+
+@dataclass(frozen=True, slots=True)
 class Edited:
     """The change of one crop: what paste adds to the frame."""
 
@@ -115,6 +131,7 @@ class Frame:
     scene: int = 0  # grows by one at each cut
     faces: tuple[Face, ...] = ()
     crops: tuple[Crop, ...] = ()
+    renderings: tuple[Rendering, ...] = ()  # one a crop
     edits: tuple[Edited, ...] = ()
     extra: dict = field(default_factory=dict)  # media's own luggage (duration, key frame flag, side data)
 
@@ -124,5 +141,6 @@ class Frame:
         return (
             self.picture.nbytes
             + sum(crop.nbytes for crop in self.crops)
+            + sum(rendering.nbytes for rendering in self.renderings)
             + sum(edit.nbytes for edit in self.edits)
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import time
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-
 from torch import Tensor, nn
 
 from videdit.models.mobile_stylegan import Mapping, Synthesis
@@ -38,6 +38,11 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return float(-10 * torch.log10((a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean() / 4))
 
 
+def cosine(progress: float) -> float:
+    """The share of the peak learning rate at a progress of 0..1: down to 2 % along a half cosine."""
+    return 0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
 class Ema:
     """A running average of a model's weights, which is what is validated and shipped."""
 
@@ -55,7 +60,7 @@ class Ema:
 
 
 class Lookahead:
-    """LookAhead (Zhang et al., 2019) around an optimiser: every k steps the slow weights go half way to the fast ones."""
+    """LookAhead (Zhang et al., 2019) around an optimiser: every k steps the slow weights go half way to the fast."""
 
     def __init__(self, inner: torch.optim.Optimizer, k: int = 5, alpha: float = 0.5):
         self.inner, self.k, self.alpha = inner, k, alpha

@@ -8,7 +8,6 @@ own distribution, deltas stay small.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from videdit.metrics.judges import FaceRes, MobileFace, load_judge
 from videdit.models.encoder import Encoder
-from videdit.train.common import Ema, Log, load_generator, psnr
+from videdit.train.common import Ema, Log, cosine, load_generator, psnr
 from videdit.train.data import VALIDATION_FACES, Bank, Faces, to_tensor
 
 
@@ -123,7 +122,7 @@ def train(out: Path, packs: Path, seconds: float, recipe: Recipe | None = None, 
     while (elapsed := time.monotonic() - start) < seconds:
         progress = elapsed / seconds
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+            group["lr"] = group["peak"] * min(1.0, (step + 1) / 100) * cosine(progress)
         sample_images, sample_codes = bank.batch(recipe.samples)
         inputs, targets = faces.batch(recipe.faces)
         w, deltas = encoder.parts(torch.cat((sample_images, inputs)).contiguous(memory_format=torch.channels_last))

@@ -22,7 +22,7 @@ from videdit.train.common import Log, load_generator, psnr
 
 
 def random_codes(mapping: Mapping, count: int, rng: torch.Generator) -> Tensor:
-    """Codes [count, 18, 512]: truncated by psi in [0.5, 1], half of them mixed from two and jittered, as W+ codes are."""
+    """Codes [count, 18, 512], truncated by psi in [0.5, 1]; half of them mix two w, so that layers differ."""
     w = mapping(torch.randn(2 * count, 512, generator=rng))
     mean = mapping(torch.randn(2048, 512, generator=rng)).mean(0)
     psi = 0.5 + 0.5 * torch.rand(2 * count, 1, generator=rng)
@@ -85,7 +85,7 @@ def train(out: Path, seconds: float, pool_size: int = 64, batch: int = 8, seed: 
         optimizer.param_groups[0]["lr"] = 2e-3 * min(1, 2.5 * (1 - progress)) + 1e-5
         if step % 16 == 15:
             pool = pool[4:] + draw(generator, mapping, 4, rng)
-        # 64 px windows of the 128 px features: more variety a step; 2 px at the rim see other padding, and are not counted
+        # 64 px windows of the 128 px features: more variety a step; the rim sees other padding, and is not counted
         picks = torch.randint(len(pool), (batch,), generator=rng).tolist()
         y, x = (2 * torch.randint(33, (2,), generator=rng)).tolist()
         features = torch.stack([pool[i][0][:, y : y + 64, x : x + 64] for i in picks]).float()
@@ -100,8 +100,9 @@ def train(out: Path, seconds: float, pool_size: int = 64, batch: int = 8, seed: 
         if step % 50 == 0:
             with torch.no_grad():
                 features = torch.stack([s[0] for s in held]).float()
-                out_held = head(features, torch.stack([s[1] for s in held]))
-                log.write(step=step, loss=float(loss), held_psnr=psnr(out_held, torch.stack([s[2] for s in held]).float()))
+                wanted = torch.stack([s[2] for s in held]).float()
+                quality = psnr(head(features, torch.stack([s[1] for s in held])), wanted)
+            log.write(step=step, loss=float(loss.detach()), held_psnr=quality)
         step += 1
     state = {f"head256.{k}": v.half().contiguous() for k, v in head.state_dict().items()}
     save_file(state, out / "generator_head256.safetensors")

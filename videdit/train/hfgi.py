@@ -7,7 +7,6 @@ costs a sixth of the full path; every few steps go through the 512 px path so th
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from videdit.metrics.judges import MobileFace
 from videdit.models.encoder import Encoder
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.train.common import Ema, Log, Lookahead, load_generator, psnr
+from videdit.train.common import Ema, Log, Lookahead, cosine, load_generator, psnr
 from videdit.train.data import VALIDATION_FACES, Bank, Faces, to_tensor
 from videdit.train.encoder import FaceFeatures, feature_distance
 
@@ -36,7 +35,7 @@ class Recipe:
     l2: float = 2.0
     features: float = 0.8
     identity: float = 0.3
-    condition: float = 0.002  # keeps scale and shift small: what the generator cannot digest comes back by detail return
+    condition: float = 0.002  # keeps scale and shift small: detail return brings back the rest
     still: float = 0.35  # share of maps that are left in place, as for the inversion itself
     sharp_every: int = 4  # every n-th step looks at 512 px
     ema: float = 0.99
@@ -97,7 +96,9 @@ def validate(nets: Hfgi, encoder: Encoder, generator: Synthesis, faces: Tensor, 
     }
 
 
-def train(out: Path, packs: Path, encoder_file: Path, seconds: float, recipe: Recipe | None = None, seed: int = 0) -> None:
+def train(
+    out: Path, packs: Path, encoder_file: Path, seconds: float, recipe: Recipe | None = None, seed: int = 0
+) -> None:
     """Train for `seconds` of wall time; checkpoints go to out/hfgi.safetensors (averaged weights, fp16)."""
     recipe = recipe or Recipe()
     torch.manual_seed(seed)
@@ -122,7 +123,7 @@ def train(out: Path, packs: Path, encoder_file: Path, seconds: float, recipe: Re
     step, saved = 0, start
     while (elapsed := time.monotonic() - start) < seconds:
         progress = elapsed / seconds
-        optimizer.lr = recipe.lr * min(1.0, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        optimizer.lr = recipe.lr * min(1.0, (step + 1) / 30) * cosine(progress)
         inputs, targets = faces.batch(recipe.faces - 1, degraded=0.15)
         extra, _ = bank.batch(1)
         inputs, targets = torch.cat((inputs, extra)), torch.cat((targets, extra))

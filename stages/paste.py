@@ -1,0 +1,20 @@
+"""paste: add the changes to the frame's own planes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from videdit.geometry.blend import add_changes
+from videdit.packets import Frame
+
+
+class Paste:
+    """Hands on frames whose picture has the changes in it; a frame without any keeps its planes as they are."""
+
+    name = "paste"
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            picture = add_changes(frame.picture, frame.edits) if frame.edits else frame.picture
+            yield replace(frame, picture=picture, edits=())

@@ -1,0 +1,121 @@
+"""A torch module -> a callable on this machine's best engine: OpenVINO on a CPU, torch itself on a GPU.
+
+Every engine takes and returns the same thing, so that nothing above this file knows which one runs:
+``engine(*arrays)`` takes float32 numpy arrays of the example's shapes and returns a tuple of float32 numpy arrays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from videdit.errors import UsageError
+
+Engine = Callable[..., tuple[np.ndarray, ...]]
+Precision = Literal["auto", "fp32", "bf16"]
+
+# Networks take turns: two at once on the same cores only push each other out of the cache.
+compute = threading.Lock()
+
+
+def resolve_device(device: str = "auto") -> str:
+    """ "auto" -> "cuda" where there is a usable GPU, else "cpu"; anything else is checked.
+
+    Raises:
+        UsageError: a CUDA device was asked for and there is none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"--device {device}: PyTorch sees no CUDA GPU here; use --device cpu, or --device auto")
+    return device
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """ "auto" -> "bf16" where the hardware multiplies it fast, else "fp32"."""
+    if precision != "auto":
+        return precision
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    import openvino
+
+    return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+
+
+def compile_module(
+    module: nn.Module,
+    example_inputs: tuple[Tensor, ...],
+    device: str = "cpu",
+    precision: str = "auto",
+    threads: int | None = None,
+) -> Engine:
+    """Compile a module for one fixed set of input shapes.
+
+    threads: cores a run may use on a CPU; by default all.
+    """
+    precision = resolve_precision(precision, device)
+    module = module.eval().requires_grad_(False)
+    if device.startswith("cuda"):
+        return _torch_engine(module, device, precision)
+    return _openvino_engine(module, example_inputs, precision, threads)
+
+
+def eager(module: nn.Module, device: str = "cpu") -> Engine:
+    """The module run by eager torch in float32: the reference that compiled engines are tested against."""
+    return _torch_engine(module.eval().requires_grad_(False), device, "fp32")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _openvino_engine(
+    module: nn.Module, example_inputs: tuple[Tensor, ...], precision: str, threads: int | None
+) -> Engine:
+    import openvino
+
+    shapes = [openvino.PartialShape(list(x.shape)) for x in example_inputs]
+    with torch.inference_mode(), _one_thread():  # a team of threads started for one trace costs more than it saves
+        traced = torch.jit.trace(module, example_inputs, check_trace=False)
+    model = openvino.convert_model(traced, example_input=example_inputs, input=shapes)
+    config: dict[str, object] = {
+        "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else precision,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
+    if threads:
+        config["INFERENCE_NUM_THREADS"] = threads
+    compiled = openvino.Core().compile_model(model, "CPU", config)
+    request = compiled.create_infer_request()
+
+    def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        with compute:
+            results = request.infer(arrays, share_inputs=True)
+        return tuple(np.array(results[output]) for output in compiled.outputs)
+
+    return engine
+
+
+def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
+    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    kind = torch.device(device).type
+
+    def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
+            results = module(*(torch.from_numpy(np.ascontiguousarray(a)).to(device, non_blocking=True) for a in arrays))
+        results = (results,) if isinstance(results, Tensor) else results
+        return tuple(result.float().cpu().numpy() for result in results)
+
+    return engine

@@ -1,0 +1,91 @@
+"""Paste-back: add a change of crops to the planes of a frame, in the frame's own depth.
+
+Never the crop itself is pasted, only the change: plane + unwarp(mask) * unwarp(change). Where the mask is 0, or the
+change is less than half a code value, the plane keeps its bits. Luma and chroma are warped to their own sample
+positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from videdit.geometry.align import invert, transform
+from videdit.geometry.warp import warp
+from videdit.media.color import rgb_change_to_yuv
+from videdit.packets import Edited, Picture
+
+
+def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:
+    """A picture with the changes of all edits added; planes that nothing changes are the same arrays."""
+    planes = list(picture.planes)
+    fresh = [False] * len(planes)
+    for edit in edits:
+        changes = rgb_change_to_yuv(edit.change.astype(np.float32), picture.color)
+        placed: dict[tuple[int, int], Placement | None] = {}
+        for i, change in enumerate(changes):
+            kind = (planes[i].shape[0], planes[i].shape[1])
+            if kind not in placed:
+                placed[kind] = Placement.of(edit, _to_plane(picture, i), kind)
+            place = placed[kind]
+            if place is None:
+                continue
+            if not fresh[i]:
+                planes[i], fresh[i] = planes[i].copy(), True
+            part = planes[i][place.where]
+            top = (1 << picture.color.depth) - 1
+            part[...] = np.clip(np.rint(part + place.mask * place.unwarp(change)), 0, top)
+    return Picture(tuple(planes), picture.color, picture.pix_fmt)
+
+
+def _to_plane(picture: Picture, index: int) -> np.ndarray:
+    """The 3x3 matrix from frame pixels to pixels of a plane, under the pixel centres at +0.5 convention."""
+    color = picture.color
+    if index not in (1, 2) or color.matrix == "rgb":
+        return np.eye(3)
+    sx, sy = 1 / (1 << color.chroma_log2[0]), 1 / (1 << color.chroma_log2[1])
+    # A chroma sample at (chroma_site) of the frame is the plane's pixel at (0.5, 0.5).
+    return np.array(
+        [
+            [sx, 0.0, 0.5 - color.chroma_site[0] * sx],
+            [0.0, sy, 0.5 - color.chroma_site[1] * sy],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an edit meets a plane."""
+
+    where: tuple[slice, slice]  # rows and columns of the plane that the crop covers
+    mask: np.ndarray  # the edit's mask there, float32 in [0, 1]
+    from_plane: np.ndarray  # 2x3: pixels of that part of the plane -> crop pixels
+    step: float  # crop pixels a plane pixel
+
+    @classmethod
+    def of(cls, edit: Edited, frame_to_plane: np.ndarray, shape: tuple[int, int]) -> Placement | None:
+        """None where the crop lies outside a plane of this shape (height, width)."""
+        to_plane = (frame_to_plane @ np.vstack((edit.to_frame, (0, 0, 1))))[:2]
+        size = edit.mask.shape[0]
+        corners = transform(to_plane, np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float64))
+        x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+        x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int), (shape[1], shape[0]))
+        if x0 >= x1 or y0 >= y1:
+            return None
+        step = float(1 / np.sqrt(abs(np.linalg.det(to_plane[:, :2]))))
+        to_plane[:, 2] -= (x0, y0)
+        from_plane = invert(to_plane)
+        mask = warp(edit.mask, from_plane, (y1 - y0, x1 - x0), border=cv2.BORDER_CONSTANT)
+        return cls((slice(y0, y1), slice(x0, x1)), mask.astype(np.float32) / 255, from_plane, step)
+
+    def unwarp(self, change: np.ndarray) -> np.ndarray:
+        """A change [S, S] float32 of the crop -> the change of the part of the plane."""
+        # A plane coarser than the crop sees averages, not samples: blur by what is lost between its pixels.
+        if self.step > 1.1:
+            change = cv2.GaussianBlur(change, (0, 0), 0.4 * np.sqrt(self.step**2 - 1))
+        shape = (self.mask.shape[0], self.mask.shape[1])
+        return warp(change, self.from_plane, shape, border=cv2.BORDER_REPLICATE)

@@ -1,0 +1,39 @@
+"""A sliding window over a stream of packets, bounded in seconds: look-ahead for anything that is smoothed over time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Window(Generic[T]):
+    """Pairs each packet with its neighbours up to `reach` seconds before and after it, itself included.
+
+    Memory holds one window, however long the stream; a packet is handed on once something later than its reach was
+    seen, or the stream ends. At most `most` neighbours are kept on either side, for streams of absurd rates.
+    """
+
+    def __init__(self, time: Callable[[T], float], reach: float, most: int = 12):
+        self.time, self.reach, self.most = time, reach, most
+
+    def __call__(self, packets: Iterable[T]) -> Iterator[tuple[T, list[T]]]:
+        past: deque[T] = deque()
+        ahead: deque[T] = deque()
+        for packet in packets:
+            ahead.append(packet)
+            while len(ahead) > self.most or self.time(ahead[-1]) - self.time(ahead[0]) > self.reach:
+                yield self._next(past, ahead)
+        while ahead:
+            yield self._next(past, ahead)
+
+    def _next(self, past: deque[T], ahead: deque[T]) -> tuple[T, list[T]]:
+        packet = ahead[0]
+        now = self.time(packet)
+        while past and (now - self.time(past[0]) > self.reach or len(past) > self.most):
+            past.popleft()
+        near = [*past, *(other for other in ahead if self.time(other) - now <= self.reach)]
+        past.append(ahead.popleft())
+        return packet, near
