@@ -1,0 +1,76 @@
+"""Is a file cut off? Read from the sizes its own boxes state, before a decoder sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from videdit.errors import MediaError
+
+_MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"sidx", b"moof", b"mfra"}
+_EBML = b"\x1a\x45\xdf\xa3"
+_SEGMENT = b"\x18\x53\x80\x67"
+
+
+def check_whole(path: Path) -> None:
+    """Refuse an MP4/MOV or Matroska/WebM file that ends before its own tables say; anything else passes unread.
+
+    Raises:
+        MediaError: the file is cut off, or its index (moov) was never written.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[4:8] in _MP4_BOXES:
+            _check_mp4(path, file, size)
+        elif head[:4] == _EBML:
+            _check_matroska(path, file, size)
+
+
+def _cut_off(path: Path, size: int, stated: int) -> MediaError:
+    return MediaError(f"{path} is cut off: {size:,} of {stated:,} bytes are there; copy or download it again")
+
+
+def _check_mp4(path: Path, file: BinaryIO, size: int) -> None:
+    position, index = 0, False
+    while position + 8 <= size:
+        file.seek(position)
+        header = file.read(16)
+        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if length == 1:  # a 64-bit size follows
+            length = int.from_bytes(header[8:16], "big")
+        elif length == 0:  # to the end of the file
+            length = size - position
+        if kind not in _MP4_BOXES and not kind.isalnum():
+            break  # rubbish after the last box: decoders ignore it
+        if length < 8:
+            break
+        if position + length > size:
+            raise _cut_off(path, size, position + length)
+        index = index or kind in (b"moov", b"moof")
+        position += length
+    if not index:
+        raise MediaError(f"{path} has no index (moov box): the recording or download was cut off; try a repair tool")
+
+
+def _check_matroska(path: Path, file: BinaryIO, size: int) -> None:
+    file.seek(4)
+    position = 4 + _vint(file)[1]
+    file.seek(4)
+    position += _vint(file)[0]
+    file.seek(position)
+    if file.read(4) != _SEGMENT:
+        return
+    length, width = _vint(file)
+    if length != (1 << (7 * width)) - 1 and position + 4 + width + length > size:  # all ones: unknown, a live recording
+        raise _cut_off(path, size, position + 4 + width + length)
+
+
+def _vint(file: BinaryIO) -> tuple[int, int]:
+    """An EBML variable-length number and how many bytes it takes."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0, 1
+    width = 9 - first[0].bit_length()
+    rest = file.read(width - 1)
+    return ((first[0] & ((1 << (8 - width)) - 1)) << (8 * (width - 1))) | int.from_bytes(rest, "big"), width

@@ -1,0 +1,332 @@
+"""What is in a file: one frozen :class:`MediaInfo`, or one clear line about why it cannot be used."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from videdit.errors import MediaError
+from videdit.media import color as colors
+from videdit.media.integrity import check_whole
+from videdit.media.planes import geometry, planar_name
+from videdit.packets import Color
+
+MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
+MAX_PIXELS = 268_435_456
+
+# Demuxers that may open a user's file. Playlists, concat scripts and devices are left out: they make FFmpeg open
+# other files or the network.
+_DEMUXERS = (
+    "3dostr,apng,asf,avi,av1,bmp_pipe,dpx_pipe,dv,exr_pipe,flv,gif,gif_pipe,gxf,h264,hevc,ivf,j2k_pipe,jpeg_pipe,"
+    "jpegls_pipe,jpegxl_pipe,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,pam_pipe,pbm_pipe,pgm_pipe,"
+    "png_pipe,ppm_pipe,qoi_pipe,rm,tiff_pipe,vc1,webm,webp,webp_pipe,yuv4mpegpipe"
+)
+_OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
+# Stills, by their first bytes: left to itself FFmpeg takes them for numbered sequences ("a%03d.png").
+_STILLS = (
+    (b"\xff\xd8\xff", "jpeg_pipe"),
+    (b"\x89PNG\r\n\x1a\n", "png_pipe"),
+    (b"BM", "bmp_pipe"),
+    (b"II*\0", "tiff_pipe"),
+    (b"MM\0*", "tiff_pipe"),
+    (b"\x76\x2f\x31\x01", "exr_pipe"),
+)
+# A broken file may hold thousands of packets that decode to nothing.
+_PACKETS_TO_FIRST_FRAME = 600
+_SITE_NAMES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """A stream beside the video that is edited."""
+
+    index: int  # position in the file
+    kind: str  # "audio", "subtitle", "data", "attachment", "video" (a second angle or a cover picture)
+    codec: str  # FFmpeg's name, "unknown" where it has none
+    language: str | None = None
+    title: str | None = None
+    duration: float = 0.0  # seconds, 0 where the file does not say
+    cover: bool = False  # a cover picture, not a video
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """A video file or still picture, as its first frame and its container describe it."""
+
+    path: Path
+    kind: str  # "video" or "image"
+    container: str  # FFmpeg's demuxer, narrowed where one serves several: "mp4", "mov", "matroska", "webm", "avi", ...
+    width: int  # of the coded picture, before rotation
+    height: int
+    rotation: int  # degrees (0, 90, 180, 270) to turn the coded picture clockwise to see it upright
+    sar: Fraction  # width of a pixel / its height
+    fps: Fraction  # average; 0 for stills
+    frame_count: int  # as the container says or as rate and duration suggest: an estimate; 1 for stills
+    duration: float  # seconds of video, 0 for stills
+    time_base: Fraction  # seconds a pts unit
+    start_pts: int  # pts of the first frame shown
+    pix_fmt: str  # as decoded, e.g. "nv12"
+    planar: str  # as our planes hold it, e.g. "yuv420p"
+    color: Color
+    color_tags: tuple[int, int, int, int]  # range, primaries, transfer, matrix as H.273 numbers, untouched
+    chroma_location: str | None  # the stream's own word: "left", "center", "topleft", "top" or None
+    display_matrix: tuple[int, ...] | None  # nine numbers, rotation and mirroring as the container holds them
+    interlaced: bool
+    codec: str  # FFmpeg's name, e.g. "h264"
+    bit_rate: int  # bits a second of the video (of the file where unknown), 0 for unknown
+    size: int  # bytes of the file
+    video_index: int  # which stream of the file is edited
+    streams: tuple[StreamInfo, ...]  # all others
+    chapters: int
+
+    @property
+    def has_audio(self) -> bool:
+        return any(stream.kind == "audio" for stream in self.streams)
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """(width, height) as a viewer sees it in square pixels, after rotation."""
+        width, height = max(1, round(self.width * self.sar)), self.height
+        return (height, width) if self.rotation in (90, 270) else (width, height)
+
+    @property
+    def frame_step(self) -> int:
+        """The usual distance of two frames in pts units, at least 1."""
+        return max(1, round(1 / (self.fps * self.time_base))) if self.fps else 1
+
+
+def probe(path: str | os.PathLike[str]) -> MediaInfo:
+    """Look at a file: header, streams and first frame.
+
+    Raises:
+        MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
+    """
+    path = Path(path)
+    size = check_file(path)
+    check_whole(path)
+    with open_input(path) as container:
+        stream = main_video(container, path)
+        _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
+        frame = _first_frame(container, stream, path)
+        _check_dimensions(path, frame.width, frame.height)
+        return _describe(path, size, container, stream, frame)
+
+
+def check_file(path: Path) -> int:
+    """The size in bytes of a file that can be read.
+
+    Raises:
+        MediaError: it does not exist, is a folder or a device, is empty, or may not be read.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaError(f"{path} is a folder, not a video or picture")
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f"{path} is not a regular file; copy it to one first")
+        if not status.st_size:
+            raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
+        with path.open("rb"):
+            return status.st_size
+    except FileNotFoundError:
+        raise MediaError(f"no such file: {path}") from None
+    except PermissionError:
+        raise MediaError(f"{path} may not be read: permission denied") from None
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def open_input(path: Path) -> av.container.InputContainer:
+    """The file, opened by FFmpeg with the network, playlists and oversized pictures shut out."""
+    try:
+        # An absolute path: "concat:a" or "http:" in a file name must not be taken for a protocol.
+        return av.open(os.path.abspath(path), format=_still_format(path), options=_OPTIONS, metadata_errors="replace")
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise MediaError(f"{path} is not a video or picture that can be opened ({_reason(error)})") from None
+
+
+def _still_format(path: Path) -> str | None:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if b"acTL" in head:
+        return "apng"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp_pipe"
+    return next((name for magic, name in _STILLS if head.startswith(magic)), None)
+
+
+def main_video(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
+    """The stream that is edited: the first video that is no cover picture."""
+    films = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not films:
+        raise MediaError(f"{path} holds no video stream")
+    if films[0].codec_context is None:
+        raise MediaError(f"the video in {path} is of a kind that cannot be decoded; convert it to H.264 first")
+    return films[0]
+
+
+def _is_cover(stream: av.stream.Stream) -> bool:
+    return bool(stream.disposition & (av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails))
+
+
+def _reason(error: BaseException) -> str:
+    """FFmpeg's words without Python's decoration."""
+    return str(getattr(error, "strerror", None) or error).split("[Errno")[-1].strip(" .]") or type(error).__name__
+
+
+def _check_dimensions(path: Path, width: int, height: int) -> None:
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+        raise MediaError(f"{path} claims to be {width}x{height}: more than {MAX_SIDE} pixels a side are refused")
+
+
+def _first_frame(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
+) -> av.VideoFrame:
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    stream.codec_context.thread_count = 1  # with more the first frame comes late
+    reason = "it may be cut off or damaged"
+    try:
+        for number, packet in enumerate(container.demux(stream)):
+            try:
+                for frame in stream.codec_context.decode(packet):
+                    return frame
+            except av.FFmpegError as error:
+                reason = _reason(error)
+            if number > _PACKETS_TO_FIRST_FRAME:
+                break
+    except av.FFmpegError as error:
+        reason = _reason(error)
+    raise MediaError(f"{path} holds no picture that can be decoded ({reason})")
+
+
+def _describe(
+    path: Path,
+    size: int,
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    frame: av.VideoFrame,
+) -> MediaInfo:
+    context = stream.codec_context
+    container_name = _container_name(container, path)
+    still = _is_still(container_name, stream)
+    planar = planar_name(frame.format.name)
+    depth, chroma_log2, is_rgb, _ = geometry(planar)
+    tags = (int(frame.color_range), int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace))
+    site = _chroma_location(stream)
+    full = is_rgb or frame.format.name.startswith("yuvj") or (still and planar.startswith(("gray", "ya")))
+    centred = context.codec.canonical_name in ("mjpeg", "webp", "mpeg1video")
+    fps = Fraction(0) if still else _frame_rate(stream)
+    time_base = Fraction(stream.time_base or Fraction(1, 1000))
+    duration = 0.0 if still else _duration(container, stream)
+    matrix, rotation = _orientation(frame)
+    return MediaInfo(
+        path=path,
+        kind="image" if still else "video",
+        container=container_name,
+        width=frame.width,
+        height=frame.height,
+        rotation=rotation,
+        sar=Fraction(stream.sample_aspect_ratio or 1),
+        fps=fps,
+        frame_count=1 if still else stream.frames or max(1, round(duration * fps)),
+        duration=duration,
+        time_base=time_base,
+        start_pts=frame.pts if frame.pts is not None else stream.start_time or 0,
+        pix_fmt=frame.format.name,
+        planar=planar,
+        color=colors.describe(
+            planar,
+            depth,
+            chroma_log2,
+            tags,
+            site or ("center" if centred else None),
+            (frame.width, frame.height),
+            full,
+            is_rgb,
+        ),
+        color_tags=tags,
+        chroma_location=site,
+        display_matrix=matrix,
+        interlaced=frame.interlaced_frame,
+        codec=context.codec.canonical_name,
+        bit_rate=context.bit_rate or container.bit_rate or 0,
+        size=size,
+        video_index=stream.index,
+        streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
+        chapters=len(container.chapters()),
+    )
+
+
+def _container_name(container: av.container.InputContainer, path: Path) -> str:
+    name = container.format.name
+    if name.startswith("mov,"):
+        return "mov" if container.metadata.get("major_brand", "").strip() in ("qt", "") else "mp4"
+    if name.startswith("matroska"):
+        return "webm" if path.suffix.lower() == ".webm" else "matroska"
+    return name
+
+
+def _is_still(container_name: str, stream: av.video.stream.VideoStream) -> bool:
+    if container_name in ("webp", "apng", "gif"):
+        return container_name == "webp" or stream.frames == 1
+    return container_name.endswith("_pipe")
+
+
+def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction:
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate and 0 < rate <= 1000:
+            return Fraction(rate)
+    return Fraction(25)
+
+
+def _duration(container: av.container.InputContainer, stream: av.stream.Stream) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[tuple[int, ...] | None, int]:
+    """The display matrix and the clockwise rotation that it asks for, to the nearest quarter turn."""
+    matrix: tuple[int, ...] | None = None
+    try:
+        data: Any = frame.side_data["DISPLAYMATRIX"]
+        matrix = tuple(int(v) for v in np.frombuffer(data, np.int32))
+    except (KeyError, ValueError):  # none; or side data that the binding has no name for stands in the way
+        pass
+    return matrix, round(-frame.rotation / 90) % 4 * 90
+
+
+def _chroma_location(stream: av.video.stream.VideoStream) -> str | None:
+    """Where the stream says that chroma sits. PyAV does not tell, but Matroska's header does: write one to memory."""
+    memory = io.BytesIO()
+    try:
+        header = av.open(memory, "w", format="matroska")
+        header.add_stream_from_template(stream, opaque=True)
+        header.start_encoding()
+        data = memory.getvalue()
+        header.close()
+    except (av.FFmpegError, ValueError):
+        return None
+    found = [data[at + 3] for at in (data.find(b"\x55\xb7\x81"), data.find(b"\x55\xb8\x81")) if at >= 0]
+    return _SITE_NAMES.get((found[0], found[1])) if len(found) == 2 else None
+
+
+def _other(stream: av.stream.Stream) -> StreamInfo:
+    context = stream.codec_context
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=(context.codec.canonical_name if context else getattr(stream, "name", None)) or "unknown",
+        language=stream.language,
+        title=stream.metadata.get("title"),
+        duration=float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0,
+        cover=stream.type == "video" and _is_cover(stream),
+    )

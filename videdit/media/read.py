@@ -1,0 +1,230 @@
+"""Frames out of files: planes exactly as the decoder gave them, times exactly as the container holds them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import TracebackType
+
+import av
+import numpy as np
+
+from videdit.errors import MediaError
+from videdit.media.planes import planar_name, unpack
+from videdit.media.probe import MAX_PIXELS, MediaInfo, main_video, open_input, probe
+from videdit.packets import Frame, Picture
+
+_MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
+_SEEK_STEPS = (0.0, 2.0, 10.0)  # seconds before the start at which to look for a key frame, before reading it all
+
+
+class VideoReader:
+    """A context manager that iterates over the frames of a clip, in presentation order.
+
+    source: a path or what ``probe`` said of it. start, end: seconds from the clip's first frame; frames with
+    start <= time < end are given, none is decoded after the last. threads: of the decoder.
+
+    A frame's ``pts`` and ``time_base`` are the container's, ``time`` is seconds from the first frame of the whole clip,
+    ``index`` counts what this reader gave. ``extra`` holds "duration" (pts units, or None), "key_frame" and "corrupt".
+
+    Packets that cannot be decoded are left out and counted in ``errors``; ``warnings`` says, in words, what was odd.
+    Times that are missing or run backwards are set just after the frame before, and counted in ``repaired``.
+
+    Raises:
+        MediaError: the file cannot be opened, gives no frame (in that span), or changes its size on the way.
+    """
+
+    def __init__(
+        self,
+        source: MediaInfo | str | os.PathLike[str],
+        start: float | None = None,
+        end: float | None = None,
+        threads: int = 2,
+    ) -> None:
+        self.info = source if isinstance(source, MediaInfo) else probe(source)
+        if start is not None and end is not None and not start < end:
+            raise MediaError(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
+        self.start, self.end = start, end
+        self.errors = 0
+        self.repaired = 0
+        self._threads = threads
+        self._container: av.container.InputContainer | None = None
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. An iteration that is under way ends with the next frame."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should hear after the last frame."""
+        said = []
+        if self.errors:
+            said.append(f"{self.info.path}: {self.errors} damaged packets could not be decoded and are left out")
+        if self.repaired:
+            said.append(f"{self.info.path}: {self.repaired} frames had no usable time; set just after the one before")
+        return said
+
+    def __iter__(self) -> Iterator[Frame]:
+        info = self.info
+        first = info.start_pts + _units(self.start, info) if self.start else None
+        stop = info.start_pts + _units(self.end, info) if self.end is not None else None
+        last: int | None = None
+        count = 0
+        for frame in self._decode_from(first):
+            pts = self._repair(frame.pts, last)
+            last = pts
+            if first is not None and pts < first:
+                continue
+            if stop is not None and pts >= stop:
+                break
+            yield Frame(
+                index=count,
+                pts=pts,
+                time_base=info.time_base,
+                time=float((pts - info.start_pts) * info.time_base),
+                picture=self._picture(frame, count),
+                extra={
+                    "duration": frame.duration or None,
+                    "key_frame": frame.key_frame,
+                    "corrupt": frame.is_corrupt,
+                },
+            )
+            count += 1
+        if not count:
+            raise MediaError(self._nothing())
+
+    def _nothing(self) -> str:
+        if self.start is None and self.end is None:
+            return f"{self.info.path} holds no frame that can be decoded; it may be cut off or damaged"
+        span = f"from {self.start or 0:g} s" + (f" to {self.end:g} s" if self.end is not None else " on")
+        return f"{self.info.path} has no frame {span}; it is {self.info.duration:.2f} s long"
+
+    def _repair(self, pts: int | None, last: int | None) -> int:
+        if pts is None:
+            self.repaired += 1
+            return self.info.start_pts if last is None else last + self.info.frame_step
+        if last is not None and pts <= last:
+            self.repaired += 1
+            return last + 1
+        return pts
+
+    def _picture(self, frame: av.VideoFrame, index: int) -> Picture:
+        info = self.info
+        if (frame.width, frame.height) != (info.width, info.height):
+            raise MediaError(
+                f"{info.path} changes from {info.width}x{info.height} to {frame.width}x{frame.height} at frame {index}; "
+                "cut it there and edit the parts"
+            )
+        planar = planar_name(frame.format.name)
+        if planar != info.planar:
+            raise MediaError(f"{info.path} changes from {info.pix_fmt} to {frame.format.name} at frame {index}")
+        return Picture(unpack(frame), info.color, planar)
+
+    def _decode_from(self, first: int | None) -> Iterator[av.VideoFrame]:
+        """Decoded frames, beginning with the first of the file or, to save time, with a key frame at or before it."""
+        if first is None:
+            yield from self._decode(None)
+            return
+        for back in _SEEK_STEPS:
+            target = first - _units(back, self.info)
+            if target <= self.info.start_pts:
+                break
+            frames = self._decode(target)
+            frame = next(frames, None)
+            # Frames are sought by decoding time: the key frame found may be shown after the one that is wanted.
+            if frame is not None and frame.pts is not None and frame.pts <= first:
+                yield frame
+                yield from frames
+                return
+        yield from self._decode(None)
+
+    def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
+        self.close()
+        self._container = container = open_input(self.info.path)
+        stream = main_video(container, self.info.path)
+        for other in container.streams:
+            if other.index != stream.index:
+                other.discard = av.stream.Discard.all
+        context = stream.codec_context
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        context.thread_type = "AUTO"
+        context.thread_count = self._threads
+        self.errors = 0
+        return container, stream
+
+    def _decode(self, target: int | None) -> Iterator[av.VideoFrame]:
+        container, stream = self._open()
+        if target is not None:
+            try:
+                container.seek(target, stream=stream)
+            except av.FFmpegError:  # a format that cannot seek: read it from the beginning
+                container, stream = self._open()
+        context = stream.codec_context
+        for packet in self._packets(container, stream):
+            try:
+                yield from context.decode(packet)
+            except av.FFmpegError:
+                self.errors += 1
+        while True:  # frames still in the decoder; an error among them must not cost those behind it
+            try:
+                yield from context.decode(None)
+            except av.EOFError:
+                return
+            except av.FFmpegError:
+                self.errors += 1
+                if self.errors > 10 * _MAX_READ_ERRORS:
+                    return
+
+    def _packets(
+        self, container: av.container.InputContainer, stream: av.video.stream.VideoStream
+    ) -> Iterator[av.Packet]:
+        """Packets with data, across places where the container is damaged."""
+        failures = 0
+        while failures < _MAX_READ_ERRORS:
+            try:
+                for packet in container.demux(stream):
+                    if packet.size:
+                        failures = 0
+                        yield packet
+                return
+            except av.InvalidDataError:
+                failures += 1
+                self.errors += 1
+            except (av.FFmpegError, OSError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise MediaError(f"{self.info.path} stopped being readable: {reason}") from None
+
+
+def read_image(source: MediaInfo | str | os.PathLike[str]) -> Frame:
+    """A still picture as one Frame (index 0, pts None), planes as decoded: JPEG in its own YUV, PNG as R, G, B(, A).
+
+    The picture is not turned; ``MediaInfo.rotation`` says how it wants to be.
+
+    Raises:
+        MediaError: as ``probe``, or the picture is damaged.
+    """
+    info = source if isinstance(source, MediaInfo) else probe(source)
+    with VideoReader(info, threads=1) as reader:
+        frame = next(iter(reader))
+    picture = frame.picture
+    if picture.pix_fmt == "gbrap" and info.pix_fmt in ("pal8", "argb") and bool(np.all(picture.planes[3] == 255)):
+        # Palettes and WebP always decode with an alpha channel, mostly an idle one.
+        picture = Picture(picture.planes[:3], picture.color, "gbrp")
+    return Frame(index=0, pts=None, time_base=info.time_base, time=0.0, picture=picture, extra=frame.extra)
+
+
+def _units(seconds: float | None, info: MediaInfo) -> int:
+    """Seconds in pts units of the clip, rounded to the nearest."""
+    return round((seconds or 0) / info.time_base)
+
+
