@@ -1,13 +1,18 @@
 """Only what pyproject.toml cannot say: weights/ and configs/ lie beside the library in the repository and travel
 inside it (as videdit/_weights and videdit/_configs) when it is installed, so that they cannot clash with others'."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
+configs = [f"videdit._configs.{path.name}" for path in sorted(Path("configs").iterdir()) if path.is_dir()]
+
 setup(
-    packages=[*find_packages(include=["videdit*", "stages*"]), "videdit._weights", "videdit._configs"],
+    packages=[*find_packages(include=["videdit*", "stages*"]), "videdit._weights", "videdit._configs", *configs],
     package_dir={"videdit._weights": "weights", "videdit._configs": "configs"},
     package_data={
         "videdit._weights": ["*.safetensors", "*.yaml", "*.md"],
-        "videdit._configs": ["**/*.yaml", "*.json"],
+        "videdit._configs": ["*.json"],
+        "": ["*.yaml"],
     },
 )

@@ -1,0 +1,37 @@
+"""decode: a file -> frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from videdit.media.probe import MediaInfo
+from videdit.media.read import VideoReader, read_image
+from videdit.packets import Frame
+
+
+class Decode:
+    """The first stage: hands on the frames of a clip between two times, or the one frame of a picture.
+
+    ``extra["rotation"]`` says how many degrees clockwise a viewer turns the picture; ``warnings`` says, after the last
+    frame, what was odd about the file.
+    """
+
+    name = "decode"
+
+    def __init__(self, info: MediaInfo, start: float | None = None, end: float | None = None) -> None:
+        """start, end: seconds from the clip's first frame, None for all of it."""
+        self.info, self.start, self.end = info, start, end
+        self.warnings: list[str] = []
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        if self.info.kind == "image":
+            yield self._turned(read_image(self.info))
+            return
+        with VideoReader(self.info, self.start, self.end) as reader:
+            for frame in reader:
+                yield self._turned(frame)
+            self.warnings = reader.warnings
+
+    def _turned(self, frame: Frame) -> Frame:
+        return replace(frame, extra=frame.extra | {"rotation": self.info.rotation})
