@@ -1,0 +1,148 @@
+"""Batches go on after a failure, remember what is done, and tell it: progress, summary, report."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from videdit import batch
+from videdit.config import RenderJob
+from videdit.errors import Cancelled, MediaError, NoFaceError, PartialFailure
+from videdit.pipeline import StageStats
+from videdit.plan import make_plan
+from videdit.report import BarProgress, JsonProgress, RenderResult, write_report
+
+STATS = [StageStats("decode", 0, 10, 0.5), StageStats("edit", 10, 8, 4.0), StageStats("encode", 8, 5, 0.25)]
+
+
+@pytest.fixture
+def clips(tmp_path) -> Path:
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        (tmp_path / name).write_bytes(b"not opened here")
+    return tmp_path
+
+
+def plan_of(folder):
+    return make_plan([RenderJob(input=(str(folder),), edit="smile")])
+
+
+def rendering(clip):
+    clip.output.write_bytes(b"edited")
+    return RenderResult(clip.source, clip.output, 5, 4, 2.0, STATS)
+
+
+def failing(error, name="b.mp4"):
+    def render(clip):
+        if clip.source.name == name:
+            raise error
+        return rendering(clip)
+
+    return render
+
+
+def test_a_failed_clip_does_not_stop_the_others(clips):
+    outcomes = list(batch.run_plan(plan_of(clips), failing(MediaError("b is broken"))))
+    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
+    assert outcomes[1].reason == "b is broken"
+    words = batch.summary(outcomes, 4.0)
+    assert words.startswith("2 done, 0 skipped, 1 failed: 10 frames, 8 faces edited in 4.0 s")
+    assert f"failed: {clips / 'b.mp4'}: b is broken" in words
+    with pytest.raises(PartialFailure, match="1 of 3 clips failed") as error:
+        batch.raise_if_failed(outcomes)
+    assert error.value.exit_code == 4
+
+
+def test_a_surprise_in_a_batch_names_itself_and_is_a_failure(clips):
+    outcomes = list(batch.run_plan(plan_of(clips), failing(ZeroDivisionError("of all things"))))
+    assert outcomes[1].reason == "unexpected ZeroDivisionError: of all things"
+
+
+def test_the_second_run_does_only_what_is_left(clips):
+    list(batch.run_plan(plan_of(clips), failing(MediaError("b is broken"))))
+    outcomes = list(batch.run_plan(plan_of(clips), rendering))
+    assert [outcome.status for outcome in outcomes] == ["skipped", "done", "skipped"]
+    assert outcomes[0].reason == "done already and unchanged"
+    batch.raise_if_failed(outcomes)
+
+
+def test_a_clip_without_a_face_is_skipped_and_remembered(clips):
+    for reason in ("no face in b", "no face, as found before"):
+        outcomes = list(batch.run_plan(plan_of(clips), failing(NoFaceError("no face in b"))))
+        assert (outcomes[1].status, outcomes[1].reason) == ("skipped", reason)
+        batch.raise_if_failed(outcomes)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Cancelled("interrupted")])
+def test_an_interruption_ends_the_batch_and_keeps_what_was_done(clips, error):
+    with pytest.raises(type(error)):
+        list(batch.run_plan(plan_of(clips), failing(error)))
+    assert [clip.status for clip in plan_of(clips).clips] == ["done", "render", "render"]
+
+
+def test_a_single_file_fails_as_itself(clips):
+    plan = make_plan([RenderJob(input=(str(clips / "b.mp4"),), edit="smile")])
+    with pytest.raises(MediaError, match="b is broken"):
+        list(batch.run_plan(plan, failing(MediaError("b is broken"))))
+
+
+def test_the_report_holds_every_clip_with_its_settings(clips, tmp_path):
+    outcomes = list(batch.run_plan(plan_of(clips), failing(MediaError("b is broken"))))
+    write_report(tmp_path / "report.json", batch.report(outcomes, 0.0, True))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["finished"] is True
+    assert [clip["status"] for clip in report["clips"]] == ["done", "failed", "done"]
+    done, failed, _ = report["clips"]
+    assert done["fps"] == 2.5 and done["stages"][1] == {
+        "name": "edit",
+        "taken": 10,
+        "packets": 8,
+        "busy": 4.0,
+        "waiting_input": 0.0,
+        "waiting_output": 0.0,
+    }
+    assert failed["reason"] == "b is broken" and failed["settings"]["edit"] == "smile"
+    with pytest.raises(MediaError, match="cannot write the report"):
+        write_report(tmp_path / "no" / "report.json", report)
+
+
+def test_the_summary_of_a_clip_tells_frames_faces_speed_and_stages(tmp_path):
+    words = RenderResult(tmp_path / "in.mp4", tmp_path / "out.mp4", 1, 1, 2.0, STATS).summary()
+    assert f"{tmp_path / 'out.mp4'}: 1 frame, 1 face edited, 2.0 s, 0.50 frames a second" in words
+    assert "decode 0.5, edit 4.0, encode 0.2" in words
+
+
+def test_json_progress_is_a_line_an_event_with_the_busiest_stage(tmp_path):
+    stream, now = io.StringIO(), [0.0]
+    progress = JsonProgress(stream, every=0.5, clock=lambda: now[0])
+    progress.start("a.mp4", 10)
+    progress.update(STATS)  # too soon
+    now[0] = 2.0
+    progress.update(STATS)
+    progress.end("done", {"output": "x"})
+    start, event, end = map(json.loads, stream.getvalue().splitlines())
+    assert start == {"clip": "a.mp4", "event": "start", "frames": 10}
+    assert event == {
+        "clip": "a.mp4",
+        "event": "progress",
+        "frame": 5,
+        "frames": 10,
+        "fps": 2.5,
+        "eta": 2.0,
+        "busiest": "edit",
+    }
+    assert end == {"clip": "a.mp4", "event": "end", "status": "done", "output": "x"}
+
+
+def test_the_bar_shows_frames_and_the_busiest_stage():
+    stream = io.StringIO()
+    progress = BarProgress(stream)
+    progress.start("a.mp4", 10)
+    assert progress.bar is not None
+    progress.bar.mininterval = 0
+    progress.update(STATS)
+    progress.end("done")
+    progress.update(STATS)  # after the end: nothing to draw on
+    assert "a.mp4" in stream.getvalue() and "5/10" in stream.getvalue() and "busiest: edit" in stream.getvalue()
