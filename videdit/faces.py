@@ -6,6 +6,7 @@ Points are in pixels of the picture that was searched, pixel centres at +0.5.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -31,8 +32,15 @@ _EYES_DOWN, _MOUTH_DOWN = -0.029, -0.002
 _LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = (33, 133), (362, 263), (1,), (61,), (291,)
 
 
+# Cuts the mesh net's crop, uint8 [192, 192, 3] RGB, out of a picture, given the matrix [2, 3] from crop to picture.
+Look = Callable[[np.ndarray], np.ndarray]
+
+
 class FaceDetector:
-    """Finds faces in RGB pictures, uint8 [H, W, 3], and follows them from frame to frame."""
+    """Finds faces in RGB pictures, uint8 [H, W, 3], and follows them from frame to frame.
+
+    Where a picture is large, search a small copy of it and let ``look`` cut the mesh net's crops from the large one.
+    """
 
     def __init__(self, device: str = "cpu", precision: str = "fp32", smallest: int = 20) -> None:
         """smallest: side in pixels of the smallest face to look for; half of it costs four times the search."""
@@ -42,34 +50,46 @@ class FaceDetector:
         self._mesh = compile_module(mesh, (torch.zeros(1, 3, SIZE, SIZE),), device, precision)
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
-        """All faces of a picture, largest first, each with mesh, five points and yaw."""
-        faces: list[Face] = []
-        for points in self._cascade(rgb)[0]:
-            face = self._find(rgb, start_matrix(points))
-            # The second look, from the first mesh, is the one that following repeats on the next frames.
-            face = face and self.follow(rgb, face)
-            if face and not any(overlap(face, other) > 0.4 for other in faces):
-                faces.append(face)
-        return sorted(faces, key=lambda face: -face_size(face))
+        """All faces of a picture, largest first, each with mesh, five points, yaw and score (presence, 0..1)."""
+        look = look_at(rgb)
+        faces = [face for points in self.search(rgb) if (face := self.find(points, look))]
+        return distinct(sorted(faces, key=face_size, reverse=True))
 
-    def follow(self, rgb: np.ndarray, face: Face) -> Face | None:
+    def search(self, rgb: np.ndarray) -> np.ndarray:
+        """Coarse points [N, 5, 2] of all faces of a picture, surest first."""
+        return self._cascade(rgb)[0]
+
+    def find(self, points: np.ndarray, look: Look) -> Face | None:
+        """The face at coarse points [5, 2]; None when the mesh net sees none there."""
+        first = self._read(start_matrix(points), look)
+        # The second look, from the first mesh, is the one that following repeats on the next frames.
+        return first and self.follow(first, look)
+
+    def follow(self, face: Face, look: Look) -> Face | None:
         """The same face in the next picture, near where it was; None when it is gone."""
-        return self._find(rgb, next_matrix(face))
+        return self._read(next_matrix(face), look)
 
-    def read(self, image: np.ndarray, to_frame: np.ndarray) -> Face | None:
-        """The face that fills a crop, uint8 [192, 192, 3] RGB (see :func:`next_matrix`); None when there is none.
-
-        ``to_frame`` [2, 3] maps the crop's pixels to those that the face's points shall be in.
-        """
-        x = image.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
+    def _read(self, to_frame: np.ndarray, look: Look) -> Face | None:
+        x = look(to_frame).transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
         points, presence = self._mesh(np.ascontiguousarray(x))  # [1, 468, 3], [1]
         if presence[0] < PRESENT:
             return None
         mesh = transform(to_frame, points[0, :, :2])
         return Face(five_points(mesh), float(presence[0]), mesh=mesh, yaw=_yaw(points[0]))
 
-    def _find(self, rgb: np.ndarray, to_rgb: np.ndarray) -> Face | None:
-        return self.read(crop(rgb, to_rgb, SIZE, cv2.INTER_LINEAR), to_rgb)
+
+def look_at(rgb: np.ndarray) -> Look:
+    """Crops for the mesh net out of an RGB picture, uint8 [H, W, 3]."""
+    return lambda to_rgb: crop(rgb, to_rgb, SIZE, cv2.INTER_LINEAR)
+
+
+def distinct(faces: list[Face]) -> list[Face]:
+    """The faces that overlap no earlier one of the list by more than 0.4."""
+    kept: list[Face] = []
+    for face in faces:
+        if all(overlap(face, other) <= 0.4 for other in kept):
+            kept.append(face)
+    return kept
 
 
 def start_matrix(points: np.ndarray) -> np.ndarray:
@@ -79,7 +99,7 @@ def start_matrix(points: np.ndarray) -> np.ndarray:
 
 
 def next_matrix(face: Face) -> np.ndarray:
-    """Where the mesh net looks for a face that it saw in the last frame, as a matrix [2, 3] from its crop to the frame."""
+    """Where the mesh net looks for a face it saw in the last frame, as a matrix [2, 3] from its crop to the frame."""
     assert face.mesh is not None
     across = face.points[1] - face.points[0]
     across = across / max(float(np.linalg.norm(across)), 1e-9)

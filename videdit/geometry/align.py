@@ -94,6 +94,20 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
 
 
+def upright_matrix(rotation: int, width: int, height: int) -> np.ndarray:
+    """Pixels of a picture as it is displayed -> pixels of the coded picture (width x height), as a matrix [2, 3].
+
+    rotation: degrees clockwise, 0, 90, 180 or 270, that the coded picture is turned by for display.
+    """
+    turns = {
+        0: [[1, 0, 0], [0, 1, 0]],
+        90: [[0, 1, 0], [-1, 0, height]],
+        180: [[-1, 0, width], [0, -1, height]],
+        270: [[0, -1, width], [1, 0, 0]],
+    }
+    return np.array(turns[rotation % 360], np.float64)
+
+
 def similarity(square: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """The 2x3 similarity that takes one (centre, half) square onto another."""
     (c0, h0), (c1, h1) = square, target

@@ -1,9 +1,9 @@
 """Smoothing over time with zero phase: what the head does stays, what the landmark net's nerves do goes.
 
-A plain Gaussian strong enough for a still head eats real motion (at 0.1 s a 1 Hz nod loses 18 %). So two local fits
-are made around each moment, with Gaussian weights in seconds: a wide straight line for a still head, and a narrower
-parabola, which follows motion closely (a 1 Hz nod loses 1 %). Where they differ by more than the noise explains, there
-is motion, and the parabola wins.
+A plain Gaussian strong enough for a still head eats real motion (at 0.1 s a 1 Hz nod loses 18 %). So several local fits
+are made around each moment, with Gaussian weights in seconds: a wide straight line for a still head, a narrower
+parabola that follows motion (a 1 Hz nod loses 1 %), and a very narrow one for a jerk. Where a narrower fit differs from
+the wider by more than the noise explains, there is motion, and the narrower wins.
 """
 
 from __future__ import annotations
@@ -17,29 +17,34 @@ from videdit.geometry.align import ffhq_square, similarity, transform
 
 @dataclass(frozen=True)
 class Smoother:
-    """Gaussian widths, in seconds, of the fit for a still head (a line) and for a moving one (a parabola)."""
+    """Gaussian widths, in seconds, of three local fits: of a line, for a still head, and of two parabolas."""
 
     still: float
     moving: float
+    jerking: float
 
-    def __call__(self, times: np.ndarray, values: np.ndarray, at: float) -> np.ndarray:
+    def __call__(self, times: np.ndarray, values: np.ndarray, at: float, noise: tuple[float, float]) -> np.ndarray:
         """times [T] seconds, values [T, D] -> the smoothed value [D] at the time ``at`` (one of ``times``).
 
-        All D values count as one vector: they are still, or move, together.
+        All D values count as one vector: they are still, or move, together. ``noise`` is the least and the largest
+        standard deviation of noise to believe in, in units of the values: what shakes more than that is real.
         """
         times, values = np.asarray(times, np.float64) - at, np.asarray(values, np.float64)
-        line = local_fit(times, values, self.still, 1)
-        parabola = local_fit(times, values, self.moving, 2)
-        noise = _noise(values)
-        apart = float(np.sum((line - parabola) ** 2))
-        # To the fourth power: at half the noise the line holds 94 %, at twice the noise the parabola does.
-        moving = apart**2 / (apart**2 + noise**2 + 1e-18)
-        return (1 - moving) * line + moving * parabola
+        low, high = (values.shape[1] * deviation**2 for deviation in noise)
+        variance = min(max(_noise(values), low), high)
+        smooth = local_fit(times, values, self.still, 1)
+        for sigma in (self.moving, self.jerking):
+            closer = local_fit(times, values, sigma, 2)
+            # To the fourth power of the distance: half way at twice the noise, so that noise alone moves nothing.
+            apart = float(np.sum((closer - smooth) ** 2))
+            smooth = smooth + (closer - smooth) * (apart**2 / (apart**2 + (4 * variance) ** 2 + 1e-18))
+        return smooth
 
 
-# Widths of the crop's centre, its axes (size and angle, which speech disturbs through the mouth corners), and the mesh.
-CENTRE = Smoother(still=0.12, moving=0.08)
-AXES = Smoother(still=0.2, moving=0.11)
+# For the crop's centre, and for its axes (size and angle), which speech disturbs through the mouth's corners.
+CENTRE = Smoother(still=0.12, moving=0.08, jerking=0.03)
+AXES = Smoother(still=0.2, moving=0.11, jerking=0.03)
+_CENTRE_NOISE, _AXES_NOISE = np.array([0.0004, 0.0015]), np.array([0.0006, 0.005])  # fractions of the crop's side
 
 
 def smooth_points(times: np.ndarray, points: np.ndarray, at: float) -> np.ndarray:
@@ -50,7 +55,8 @@ def smooth_points(times: np.ndarray, points: np.ndarray, at: float) -> np.ndarra
     """
     now = int(np.argmin(np.abs(np.asarray(times) - at)))
     centres, halves = ffhq_square(points)  # [T, 2], [T, 2]
-    target = CENTRE(times, centres, at), AXES(times, halves, at)
+    side = 2 * float(np.linalg.norm(halves[now]))
+    target = CENTRE(times, centres, at, tuple(_CENTRE_NOISE * side)), AXES(times, halves, at, tuple(_AXES_NOISE * side))
     return transform(similarity((centres[now], halves[now]), target), points[now])
 
 
@@ -62,9 +68,9 @@ def local_fit(times: np.ndarray, values: np.ndarray, sigma: float, degree: int) 
     weights = np.exp(-0.5 * (times / sigma) ** 2)
     degree = min(degree, int(np.count_nonzero(weights > 1e-3)) - 1)
     powers = (times / sigma)[:, None] ** np.arange(degree + 1)  # [T, degree + 1]
-    root = np.sqrt(weights)[:, None]
-    solution, *_ = np.linalg.lstsq(powers * root, values * root, rcond=None)
-    return solution[0]
+    root = np.sqrt(weights)
+    kernel = np.linalg.pinv(powers * root[:, None])[0] * root  # [T]: the fit's constant term is linear in the values
+    return kernel @ values
 
 
 def _noise(values: np.ndarray) -> float:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from videdit.geometry.align import transform
+from videdit.media.color import region_to_rgb
 from videdit.packets import Picture
 
 _SHIFT = 8  # fractional bits of OpenCV's polygon corners
@@ -54,8 +55,6 @@ def crop(image: np.ndarray, to_image: np.ndarray, size: int, interpolation: int 
 
 def crop_picture(picture: Picture, to_frame: np.ndarray, size: int, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
     """A size x size RGB crop, uint8 [size, size, 3], of a picture: only the region it needs is converted to RGB."""
-    from videdit.media.color import region_to_rgb
-
     x0, y0, x1, y1 = region(to_frame, size, picture.width, picture.height)
     rgb = region_to_rgb(picture, x0, y0, x1, y1)
     return crop(rgb, shift(to_frame, -x0, -y0), size, interpolation)
