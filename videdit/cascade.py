@@ -29,8 +29,8 @@ class Cascade:
         nets.load_state_dict(load_state("mtcnn"))
         self.smallest = smallest
         self._propose = eager(nets.pnet, device)  # each level of the pyramid has a shape of its own
-        self._refine = compile_module(nets.rnet, (torch.zeros(_BATCH[24], 3, 24, 24),), device, precision)
-        self._output = compile_module(nets.onet, (torch.zeros(_BATCH[48], 3, 48, 48),), device, precision)
+        self._refine = compile_module(nets.rnet, (torch.zeros(_BATCH[24], 3, 24, 24),), device, precision, threads=1)
+        self._output = compile_module(nets.onet, (torch.zeros(_BATCH[48], 3, 48, 48),), device, precision, threads=1)
 
     def __call__(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """rgb [H, W, 3] uint8 -> points [N, 5, 2] in its pixels, scores [N] in 0..1, best first.

@@ -47,7 +47,7 @@ class FaceDetector:
         mesh = FaceMesh().eval()
         mesh.load_state_dict(load_state("facemesh"))
         self._cascade = Cascade(device, precision, smallest)
-        self._mesh = compile_module(mesh, (torch.zeros(1, 3, SIZE, SIZE),), device, precision)
+        self._mesh = compile_module(mesh, (torch.zeros(1, 3, SIZE, SIZE),), device, precision, threads=1)
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
         """All faces of a picture, largest first, each with mesh, five points, yaw and score (presence, 0..1)."""
