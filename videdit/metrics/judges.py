@@ -21,9 +21,6 @@ EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surp
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 FACE_API_MEAN = (122.782, 117.001, 104.298)  # RGB
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions of the crop
-
-
 def judges_dir() -> Path:
     """The folder of the judges' weights: $VIDEDIT_JUDGES, else videdit/judges in the user's cache."""
     if folder := os.environ.get("VIDEDIT_JUDGES"):
@@ -48,19 +45,16 @@ def load_judge(name: str) -> dict[str, Tensor]:
     return load_file(path)
 
 
-def cut(x: Tensor, box: Box, size: int) -> Tensor:
-    """Cut ``box`` out of [B, 3, H, W] (rounded to whole pixels) and resize it to [B, 3, size, size], antialiased."""
-    height, width = x.shape[-2:]
-    left, top, right, bottom = (round(f * n) for f, n in zip(box, (width, height, width, height), strict=True))
-    part = x[:, :, top:bottom, left:right].float()
-    return F.interpolate(part, (size, size), mode="bilinear", align_corners=False, antialias=True)
-
-
 class Judge(nn.Module):
-    """A frozen network behind a cut of the aligned crop."""
+    """A frozen network that looks at a square of the aligned crop.
 
-    box: Box
+    The crop is resized to ``whole`` pixels and a square of ``size`` cut out of it, its corner at ``corner`` (x, y): the
+    same part of the face at any size of crop.
+    """
+
+    whole: int
     size: int
+    corner: tuple[int, int]
 
     def __init__(self, net: nn.Module, name: str) -> None:
         super().__init__()
@@ -72,14 +66,16 @@ class Judge(nn.Module):
         return super().train(False)  # a judge does not learn
 
     def cut(self, x: Tensor) -> Tensor:
-        return cut(x, self.box, self.size)
+        """[B, 3, S, S] -> [B, 3, size, size] float32, antialiased, pixel centres at +0.5 (align_corners=False)."""
+        x = F.interpolate(x.float(), (self.whole, self.whole), mode="bilinear", align_corners=False, antialias=True)
+        left, top = self.corner
+        return x[:, :, top : top + self.size, left : left + self.size]
 
 
 class FaceRes(Judge):
     """Identity, age and gender. {"embedding": [B, 1024] unit norm, "age": [B] years, "female": [B] 0..1}."""
 
-    box = (0.1, 0.15, 0.9, 0.95)
-    size = 224
+    whole, size, corner = 288, 224, (32, 40)
 
     def __init__(self) -> None:
         super().__init__(nets.FaceResNet(), "faceres")
@@ -99,8 +95,7 @@ class FaceRes(Judge):
 class MobileFace(Judge):
     """Identity: [B, 256] unit norm."""
 
-    box = (0.1, 0.1, 0.9, 0.9)
-    size = 112
+    whole, size, corner = 152, 112, (20, 20)
 
     def __init__(self) -> None:
         super().__init__(nets.MobileFaceNet(), "mobileface")
@@ -113,8 +108,7 @@ class MobileFace(Judge):
 class Expression(Judge):
     """Seven expressions, logits [B, 7] in the order of ``EXPRESSIONS``."""
 
-    box = (0.15, 0.15, 0.85, 0.85)
-    size = 112
+    whole, size, corner = 160, 112, (24, 36)
 
     def __init__(self) -> None:
         super().__init__(nets.ExpressionNet(), "expression")
@@ -131,8 +125,7 @@ class Expression(Judge):
 class AgeGender(Judge):
     """A second opinion on age and gender. {"age": [B] years, "female": [B] 0..1}."""
 
-    box = (0.15, 0.15, 0.85, 0.85)
-    size = 112
+    whole, size, corner = 168, 112, (28, 44)
 
     def __init__(self) -> None:
         super().__init__(nets.AgeGenderNet(), "age_gender")
