@@ -41,9 +41,7 @@ class Edit:
             for frame in group:
                 yield frame, [next(codes) for _ in frame.crops]
 
-    def _smoothed(
-        self, encoded: Iterator[tuple[Frame, list[np.ndarray]]]
-    ) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    def _smoothed(self, encoded: Iterator[tuple[Frame, list[np.ndarray]]]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """The same with codes smoothed per track, never across a cut."""
         window: Window[tuple[Frame, list[np.ndarray]]] = Window(lambda item: item[0].time, 3 * self.code_sigma)
         for (frame, _), neighbours in window(encoded):

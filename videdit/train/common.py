@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from videdit.models.encoder import Encoder
 from videdit.models.mobile_stylegan import Mapping, Synthesis
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
@@ -33,6 +37,13 @@ def load_generator(device: str | torch.device = "cpu") -> tuple[Mapping, Synthes
     )
 
 
+def load_encoder(path: Path) -> Encoder:
+    """E0 with the weights of a file, frozen, in eval mode, float32."""
+    encoder = Encoder()
+    encoder.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    return encoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 def psnr(a: Tensor, b: Tensor) -> float:
     """Peak signal to noise ratio in dB of images in [-1, 1]."""
     return float(-10 * torch.log10((a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean() / 4))
@@ -41,6 +52,23 @@ def psnr(a: Tensor, b: Tensor) -> float:
 def cosine(progress: float) -> float:
     """The share of the peak learning rate at a progress of 0..1: down to 2 % along a half cosine."""
     return 0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of fixed shapes, compiled and in bf16, forward and backward: four times as fast on a CPU.
+
+    Where there is no C++ compiler the function itself is returned.
+    """
+    if not torch.cuda.is_available() and not any(map(shutil.which, ("g++", "c++", "clang++"))):
+        return function
+    fast = torch.compile(function)
+
+    def run(*args: Any) -> Any:
+        device = next(arg for arg in args if isinstance(arg, Tensor)).device.type
+        with torch.autocast(device, torch.bfloat16):
+            return fast(*args)
+
+    return run
 
 
 class Ema:

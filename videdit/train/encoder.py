@@ -14,12 +14,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from videdit.metrics.judges import FaceRes, MobileFace, load_judge
 from videdit.models.encoder import Encoder
-from videdit.train.common import Ema, Log, cosine, load_generator, psnr
+from videdit.train.common import Ema, Log, compiled, cosine, load_generator, psnr
 from videdit.train.data import VALIDATION_FACES, Bank, Faces, to_tensor
 
 
@@ -27,8 +27,8 @@ from videdit.train.data import VALIDATION_FACES, Bank, Faces, to_tensor
 class Recipe:
     """configs/train/encoder.yaml; the defaults are what shipped."""
 
-    samples: int = 8  # a step, with known codes
-    faces: int = 4  # a step, real
+    samples: int = 10  # a step, with known codes
+    faces: int = 8  # a step, real
     trunk_lr: float = 2e-4
     head_lr: float = 1e-3
     code: float = 1.0
@@ -54,6 +54,15 @@ def trunk_from_faceres() -> dict[str, Tensor]:
             for kind in ("weight", "bias"):
                 state[f"{ours}.{i}.conv.{kind}"] = source[f"blocks.{i}.{theirs}.{kind}"]
     return {k: v.contiguous() for k, v in state.items()}
+
+
+def start_from_recogniser(encoder: Encoder, mean: Tensor) -> None:
+    """Before the first step: the recogniser's trunk, and heads that give about the mean code [512]."""
+    encoder.trunk.load_state_dict(trunk_from_faceres())
+    encoder.mean.copy_(mean)
+    for layer in (encoder.to_w, encoder.to_coefficients):
+        nn.init.normal_(layer.weight, std=0.01)
+        nn.init.zeros_(layer.bias)
 
 
 class FaceFeatures(nn.Module):
@@ -88,21 +97,32 @@ def validate(encoder: Encoder, generator: nn.Module, faces: Tensor, judge: Mobil
     return {"val_psnr": psnr(images, faces), "val_identity": float(identity)}
 
 
-def train(out: Path, packs: Path, seconds: float, recipe: Recipe | None = None, seed: int = 0) -> None:
-    """Train for `seconds` of wall time; checkpoints go to out/encoder.safetensors (averaged weights, fp16)."""
+def train(
+    out: Path,
+    packs: Path,
+    seconds: float,
+    recipe: Recipe | None = None,
+    initial: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Train for `seconds` of wall time; checkpoints go to out/encoder.safetensors (averaged weights, fp16).
+
+    initial: weights to go on from; without, the trunk starts from the face recogniser's.
+    """
     recipe = recipe or Recipe()
     torch.manual_seed(seed)
     start = time.monotonic()
     _, generator = load_generator()
     generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     encoder = Encoder()
-    encoder.trunk.load_state_dict(trunk_from_faceres())
-    encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     bank, faces = Bank(packs / "bank256.npy", packs / "bank_codes.npy"), Faces(packs / "real256.npy")
-    encoder.mean.copy_(bank.codes.mean(0))
-    for layer in (encoder.to_w, encoder.to_coefficients):
-        nn.init.normal_(layer.weight, std=0.01)
-        nn.init.zeros_(layer.bias)
+    if initial:
+        encoder.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
+    else:
+        start_from_recogniser(encoder, bank.codes.mean(0))
+    encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    encode = compiled(encoder.parts)
+    synthesise = compiled(lambda codes: generator(codes, size=256))
     variance = bank.codes.var(0).mean()
     # Whitening of W for the prior: likely codes have a mean squared whitened coordinate of 1 or less.
     centred = bank.codes - bank.codes.mean(0)
@@ -125,12 +145,13 @@ def train(out: Path, packs: Path, seconds: float, recipe: Recipe | None = None, 
             group["lr"] = group["peak"] * min(1.0, (step + 1) / 100) * cosine(progress)
         sample_images, sample_codes = bank.batch(recipe.samples)
         inputs, targets = faces.batch(recipe.faces)
-        w, deltas = encoder.parts(torch.cat((sample_images, inputs)).contiguous(memory_format=torch.channels_last))
+        batch = torch.cat((sample_images, inputs)).contiguous(memory_format=torch.channels_last)
+        w, deltas = (part.float() for part in encode(batch))
         code = (w[: recipe.samples] - sample_codes).square().mean() / variance
         prior = F.relu(((w - bank.codes.mean(0)) @ whiten).square().mean(1) - 1.0).mean()
         delta = deltas.square().mean() / variance
         codes = (w[:, None] + deltas)[recipe.samples :]
-        images = generator(codes, size=256)
+        images = synthesise(codes).float()
         l2 = (images - targets).square().mean()
         with torch.no_grad():
             wanted = features(targets)

@@ -9,6 +9,7 @@ so that the head holds for the features that HFGI makes, too.
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -17,8 +18,10 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping, Synthesis
-from videdit.train.common import Log, load_generator, psnr
+from videdit.models.encoder import Encoder
+from videdit.models.mobile_stylegan import NUM_LAYERS, Head256, Mapping, Synthesis
+from videdit.train.common import Log, load_encoder, load_generator, psnr
+from videdit.train.data import Faces
 
 
 def random_codes(mapping: Mapping, count: int, rng: torch.Generator) -> Tensor:
@@ -45,9 +48,8 @@ def random_condition(trunk: Tensor, rng: torch.Generator) -> tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def draw(generator: Synthesis, mapping: Mapping, count: int, rng: torch.Generator) -> list[tuple[Tensor, ...]]:
-    """Samples of (features [256, 128, 128] fp16, w [512], target [3, 256, 256] fp16)."""
-    codes = random_codes(mapping, count, rng)
+def draw(generator: Synthesis, codes: Tensor, rng: torch.Generator) -> list[tuple[Tensor, ...]]:
+    """Samples of (features [256, 128, 128] fp16, w [512], target [3, 256, 256] fp16) of codes [B, 18, 512]."""
     trunk = generator.trunk(codes)
     condition = random_condition(trunk, rng)
     features = generator.features128(trunk, codes, condition)
@@ -56,35 +58,70 @@ def draw(generator: Synthesis, mapping: Mapping, count: int, rng: torch.Generato
         x = generator.blocks[i].conv2(generator.blocks[i].first(x, codes[:, 2 * i + 1]), codes[:, 2 * i + 2])
     half = generator.to_image(x, codes[:, 15])[:, :3] * 0.5  # [B, 3, 512, 512]
     target = F.avg_pool2d(half, 2)
-    return [(features[i].half(), codes[i, 11], target[i].half()) for i in range(count)]
+    return [(features[i].half(), codes[i, 11], target[i].half()) for i in range(len(codes))]
 
 
-def train(out: Path, seconds: float, pool_size: int = 64, batch: int = 8, seed: int = 0) -> None:
-    """Fit for `seconds` of wall time, and write out/generator_head256.safetensors."""
-    start = time.monotonic()
-    rng = torch.Generator().manual_seed(seed)
-    mapping, generator = load_generator()
-    generator = generator.to(memory_format=torch.channels_last)  # twice as fast on a CPU
-    head = generator.head256.train().requires_grad_(True)
+def restart(head: Head256) -> None:
+    """Fresh weights: the linear skip path begins the picture, the convolutions join in."""
     for module in head.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             torch.nn.init.kaiming_normal_(module.weight, a=0.2)
-            torch.nn.init.zeros_(module.bias)
+            module.bias.data.zero_()
     torch.nn.init.zeros_(head.modulation.weight)
     torch.nn.init.zeros_(head.out.weight)
     head.skip.weight.data *= 0.1
+
+
+def encoded_codes(encoder: Encoder, faces: Faces, count: int) -> Tensor:
+    """Codes [count, 18, 512] of real faces, as the encoder gives them: what the head meets in use."""
+    return encoder(faces.batch(count)[0])
+
+
+def train(
+    out: Path,
+    seconds: float,
+    encoder_file: Path | None = None,
+    packs: Path | None = None,
+    pool_size: int = 64,
+    batch: int = 8,
+    seed: int = 0,
+) -> None:
+    """Fit for `seconds` of wall time, and write out/generator_head256.safetensors.
+
+    With an encoder's weights and packs of faces, goes on from the shipped head, on codes of real faces for one half.
+    """
+    start = time.monotonic()
+    rng = torch.Generator().manual_seed(seed)
+    mapping, generator = load_generator()
+    generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
+    head = generator.head256.train().requires_grad_(True)
+    peak = 2e-3
+    encoder, faces = None, None
+    if encoder_file and packs:
+        peak = 5e-4
+        encoder, faces = load_encoder(encoder_file), Faces(packs / "real256.npy", seed=seed)
+    else:
+        restart(head)
+    turn = itertools.count()
+
+    def sample(count: int) -> list[tuple[Tensor, ...]]:
+        with torch.no_grad():
+            if encoder and faces and next(turn) % 2:
+                return draw(generator, encoded_codes(encoder, faces, count), rng)
+            return draw(generator, random_codes(mapping, count, rng), rng)
+
     log = Log(out)
-    held = draw(generator, mapping, 8, rng)
+    held = sample(4) + sample(4)
     pool: list[tuple[Tensor, ...]] = []
     while len(pool) < pool_size and time.monotonic() - start < 0.35 * seconds:
-        pool += draw(generator, mapping, 4, rng)
-    optimizer = torch.optim.Adam(head.parameters(), 2e-3, betas=(0.9, 0.99))
+        pool += sample(4)
+    optimizer = torch.optim.Adam(head.parameters(), peak, betas=(0.9, 0.99))
     step = 0
     while (elapsed := time.monotonic() - start) < seconds:
         progress = elapsed / seconds
-        optimizer.param_groups[0]["lr"] = 2e-3 * min(1, 2.5 * (1 - progress)) + 1e-5
+        optimizer.param_groups[0]["lr"] = peak * min(1, 2.5 * (1 - progress)) + 1e-5
         if step % 16 == 15:
-            pool = pool[4:] + draw(generator, mapping, 4, rng)
+            pool = pool[4:] + sample(4)
         # 64 px windows of the 128 px features: more variety a step; the rim sees other padding, and is not counted
         picks = torch.randint(len(pool), (batch,), generator=rng).tolist()
         y, x = (2 * torch.randint(33, (2,), generator=rng)).tolist()

@@ -20,7 +20,7 @@ from videdit.metrics.judges import MobileFace
 from videdit.models.encoder import Encoder
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.train.common import Ema, Log, Lookahead, cosine, load_generator, psnr
+from videdit.train.common import Ema, Log, Lookahead, compiled, cosine, load_encoder, load_generator, psnr
 from videdit.train.data import VALIDATION_FACES, Bank, Faces, to_tensor
 from videdit.train.encoder import FaceFeatures, feature_distance
 
@@ -76,7 +76,9 @@ def random_perspective(x: Tensor, still: float, rng: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def validate(nets: Hfgi, encoder: Encoder, generator: Synthesis, faces: Tensor, judge: MobileFace) -> dict[str, float]:
+def validate(
+    nets: nn.Module, encoder: Encoder, generator: Synthesis, faces: Tensor, judge: MobileFace
+) -> dict[str, float]:
     """PSNR and identity of the high-fidelity inversion at 256 px, through the head and through the full path."""
     heads, fulls = [], []
     for part in faces.split(5):
@@ -106,9 +108,7 @@ def train(
     start = time.monotonic()
     _, generator = load_generator()
     generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    encoder = Encoder().eval().requires_grad_(False)
-    encoder.load_state_dict({k: v.float() for k, v in load_file(encoder_file).items()})
-    encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    encoder = load_encoder(encoder_file)
     nets = Hfgi()
     if (out / "hfgi.safetensors").exists():
         nets.load_state_dict({k: v.float() for k, v in load_file(out / "hfgi.safetensors").items()})
@@ -120,6 +120,11 @@ def train(
     optimizer = Lookahead(torch.optim.Adam(nets.parameters(), recipe.lr, betas=(0.9, 0.99)))
     ema = Ema(nets, recipe.ema)
     log = Log(out)
+    consult = compiled(lambda thrown, low: (aligned := nets.alignment(thrown, low), *nets.consultation(aligned)))
+    encode = compiled(lambda x: (codes := encoder(x), generator.trunk(codes)))
+    invert = compiled(lambda trunk, codes: generator.render(trunk, codes, size=256))
+    render = compiled(lambda trunk, codes, scale, shift: generator.render(trunk, codes, (scale, shift), size=256))
+    sharply = compiled(lambda trunk, codes, scale, shift: generator.render(trunk, codes, (scale, shift), size=512))
     step, saved = 0, start
     while (elapsed := time.monotonic() - start) < seconds:
         progress = elapsed / seconds
@@ -129,23 +134,20 @@ def train(
         inputs, targets = torch.cat((inputs, extra)), torch.cat((targets, extra))
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            codes = encoder(inputs)
-            trunk = generator.trunk(codes)
-            low = generator.render(trunk, codes, size=256)
+            codes, trunk = (x.float() for x in encode(inputs))
+            low = invert(trunk, codes).float()
             wanted = features(targets)
             distortion = inputs - low
             thrown = random_perspective(distortion, recipe.still, rng)
-        aligned = nets.alignment(thrown, low)
+        aligned, scale, shift = (x.float() for x in consult(thrown, low))
         align = (aligned - distortion).abs().mean()
-        scale, shift = nets.consultation(aligned)
         sharp = step % recipe.sharp_every == recipe.sharp_every - 1
         if sharp:  # half the faces: the path costs twice
             part = slice(0, recipe.faces // 2)
-            images = generator.render(trunk[part], codes[part], (scale[part], shift[part]), size=512)
-            images = F.avg_pool2d(images, 2)
+            images = F.avg_pool2d(sharply(trunk[part], codes[part], scale[part], shift[part]).float(), 2)
         else:
             part = slice(None)
-            images = generator.render(trunk, codes, (scale, shift), size=256)
+            images = render(trunk, codes, scale, shift).float()
         l2 = (images - inputs[part]).square().mean()
         got = features(images)
         distance = feature_distance(got[0], wanted[0][part]) + feature_distance(got[1], wanted[1][part])

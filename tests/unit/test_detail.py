@@ -1,0 +1,74 @@
+"""Detail return against renderings whose truth is known."""
+
+import cv2
+import numpy as np
+import pytest
+
+from videdit.detail import Motion, MotionEstimator, blend_motions, return_detail
+from videdit.packets import LOW, Rendering
+
+
+def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:
+    """A smooth random picture [S, S, 3] float32 in [-1, 1], with structure for flow to hold on to."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(-0.9, 0.9, (cells, cells, 3)).astype(np.float32)
+    return np.clip(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), -1, 1)
+
+
+def moved(image: np.ndarray, x: float, y: float) -> np.ndarray:
+    matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
+
+
+def rendering(inversion: np.ndarray, edit: np.ndarray) -> Rendering:
+    def low(image: np.ndarray) -> np.ndarray:
+        return cv2.resize(image, (LOW, LOW), interpolation=cv2.INTER_AREA)
+
+    return Rendering(low(inversion), low(edit), inversion, edit)
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_equal_renderings_give_no_change_at_all(size: int) -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (size, size, 3)).astype(np.uint8)
+    same = smooth_image(size, 1)
+    r = rendering(same, same)
+    motion = MotionEstimator()(r)
+    assert not motion.flow.any()
+    assert (motion.validity == 1).all()
+    assert np.abs(return_detail(crop, r, motion)).max() < 1e-6
+
+
+def test_detail_moves_with_the_face() -> None:
+    """The whole face moves by (6, -4): so must the noise that only the source has."""
+    inversion = smooth_image(256, 2)
+    noise = np.random.default_rng(3).normal(0, 0.06, (256, 256, 3)).astype(np.float32)
+    source = np.clip((inversion * 0.8 + noise) * 127.5 + 127.5, 0, 255).astype(np.uint8)
+    r = rendering(inversion * 0.8, moved(inversion * 0.8, 6, -4))
+    motion = MotionEstimator()(r)
+    inner = slice(40, -40)
+    assert np.abs(motion.flow[inner, inner] - (-6, 4)).mean() < 0.3
+    assert motion.validity[inner, inner].mean() > 0.9
+    result = return_detail(source, r, motion) + (source.astype(np.float32) / 127.5 - 1)
+    wanted = moved(source.astype(np.float32) / 127.5 - 1, 6, -4)
+    assert np.abs(result - wanted)[inner, inner].mean() < 0.3 * np.abs(noise).mean()
+
+
+def test_new_content_comes_from_the_generator() -> None:
+    """Where the edit paints something that was nowhere before, the source's residual must not shine through."""
+    inversion = smooth_image(256, 4)
+    edit = inversion.copy()
+    edit[120:160, 100:160] = (0.95, 0.95, 0.9)  # teeth
+    source = np.clip(inversion * 127.5 + 127.5, 0, 255).astype(np.uint8)
+    source[120:160, 100:160] = 10
+    r = rendering(inversion, edit)
+    motion = MotionEstimator()(r)
+    assert motion.validity[128:152, 110:150].mean() < 0.15
+    result = return_detail(source, r, motion) + (source.astype(np.float32) / 127.5 - 1)
+    assert np.abs(result - edit)[130:150, 112:148].mean() < 0.15
+
+
+def test_blending_is_a_weighted_mean() -> None:
+    shape = (LOW, LOW)
+    motions = [Motion(np.full((*shape, 2), v, np.float32), np.full(shape, v, np.float32)) for v in (0.0, 1.0)]
+    blended = blend_motions(motions, np.array([1.0, 3.0]))
+    assert np.allclose(blended.flow, 0.75) and np.allclose(blended.validity, 0.75)
