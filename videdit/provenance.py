@@ -14,27 +14,26 @@ import videdit
 from videdit.config import RenderJob
 from videdit.errors import MediaError
 
-TAG = "videdit"
 # The IPTC's term for pictures that a trained model changed in part.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+_MARK = "edited with videdit"
 
 
 def tags(job: RenderJob) -> dict[str, str]:
-    """Container metadata for an edited file."""
+    """Metadata for an edited file: one comment, the tag that every container holds and every program shows."""
     return {
-        TAG: json.dumps({"version": videdit.__version__, "edit": job.edit, "profile": job.profile}),
-        "digital_source_type": SOURCE_TYPE,
-        "ai_generated": "The faces in this file were edited by a machine-learning model (videdit).",
+        "comment": f"AI-generated content: faces {_MARK} {videdit.__version__} ({job.edit}; profile {job.profile}); "
+        f"digitalSourceType {SOURCE_TYPE}"
     }
 
 
 def is_edited(path: Path) -> bool:
-    """True if the container says that videdit wrote it; False for what cannot be opened."""
+    """True if the file says that videdit wrote it; False for what cannot be opened."""
     from videdit.media.probe import open_input
 
     try:
         with open_input(path) as container:
-            return TAG in {key.lower() for key in container.metadata}
+            return any(_MARK in value for value in container.metadata.values())
     except MediaError:
         return False
 

@@ -1,0 +1,59 @@
+"""encode: frames -> a file, which appears when it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from videdit.interrupt import unfinished
+from videdit.media.codecs import EncodeSettings
+from videdit.media.probe import MediaInfo
+from videdit.media.write import VideoWriter, write_image
+from videdit.packets import Frame
+
+
+class Encode:
+    """The last stage: writes every frame beside the source's other streams, and hands it on.
+
+    ``approve`` is called when the last frame is there, before the file takes its name: what it raises leaves no file.
+    ``warnings`` says, after the last frame, what could not be kept.
+    """
+
+    name = "encode"
+
+    def __init__(
+        self,
+        path: Path,
+        info: MediaInfo,
+        settings: EncodeSettings,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        metadata: dict[str, str] | None = None,
+        approve: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.path, self.info, self.settings = path, info, settings
+        self.start, self.end = start, end
+        self.metadata, self.approve = metadata or {}, approve
+        self.warnings: list[str] = []
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        return self._image(frames) if self.info.kind == "image" else self._video(frames)
+
+    def _video(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        with VideoWriter(
+            self.path, self.info, self.settings, start=self.start, end=self.end, metadata=self.metadata
+        ) as writer:
+            with unfinished(writer._temporary):
+                for frame in frames:
+                    writer.write(frame)
+                    yield frame
+                self.approve()
+                writer.commit()
+            self.warnings = writer.warnings
+
+    def _image(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.approve()
+            write_image(frame, self.path, self.info, self.settings, metadata=self.metadata)
+            yield frame
