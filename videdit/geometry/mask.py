@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from videdit.geometry.warp import fill_polygon
+from videdit.geometry.warp import polygon_mask
 
 # Mesh indices of closed outlines. Left and right are the image's, not the subject's.
 REGIONS: dict[str, tuple[int, ...]] = {
@@ -58,9 +58,7 @@ def soft_mask(polygons: list[np.ndarray], size: int, feather: float) -> np.ndarr
 
     Returns uint8 [size, size], 0 in the outer BORDER of the crop.
     """
-    drawn = np.zeros((_DRAWN, _DRAWN), np.uint8)
-    for polygon in polygons:
-        fill_polygon(drawn, polygon * (_DRAWN / size))
+    drawn = polygon_mask([polygon * (_DRAWN / size) for polygon in polygons], _DRAWN)
     sigma = feather * _DRAWN / 2
     soft = cv2.GaussianBlur(drawn, (0, 0), sigma) if sigma > 0.3 else drawn
     ramp = np.arange(_DRAWN) + 0.5

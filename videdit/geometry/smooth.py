@@ -8,11 +8,12 @@ the wider by more than the noise explains, there is motion, and the narrower win
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from videdit.geometry.align import ffhq_square, similarity, transform
+from videdit.geometry.align import ffhq_square, rot90, similarity, transform
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Smoother:
         return smooth
 
 
-# For the crop's centre, and for its axes (size and angle), which speech disturbs through the mouth's corners.
 CENTRE = Smoother(still=0.12, moving=0.08, jerking=0.03)
 AXES = Smoother(still=0.2, moving=0.11, jerking=0.03)
-_CENTRE_NOISE, _AXES_NOISE = np.array([0.0004, 0.0015]), np.array([0.0006, 0.005])  # fractions of the crop's side
+# Noise: of the centre as a fraction of the crop's side, of its angle in radians, of its size as a fraction. Speech, by
+# way of the mouth's corners, shakes the size by some percent, and all of that is called noise.
+_CENTRE_NOISE, _ANGLE_NOISE, _SIZE_NOISE = (0.0004, 0.0015), (0.002, 0.006), (0.015, 0.015)
 
 
 def smooth_points(times: np.ndarray, points: np.ndarray, at: float) -> np.ndarray:
@@ -55,9 +57,14 @@ def smooth_points(times: np.ndarray, points: np.ndarray, at: float) -> np.ndarra
     """
     now = int(np.argmin(np.abs(np.asarray(times) - at)))
     centres, halves = ffhq_square(points)  # [T, 2], [T, 2]
-    side = 2 * float(np.linalg.norm(halves[now]))
-    target = CENTRE(times, centres, at, tuple(_CENTRE_NOISE * side)), AXES(times, halves, at, tuple(_AXES_NOISE * side))
-    return transform(similarity((centres[now], halves[now]), target), points[now])
+    half, side = halves[now], 2 * float(np.linalg.norm(halves[now]))
+    centre = side * CENTRE(times, centres / side, at, _CENTRE_NOISE)
+    angles = np.arctan2(halves @ rot90(half), halves @ half)  # [T], from the present one
+    angle = float(AXES(times, angles[:, None], at, _ANGLE_NOISE)[0])
+    sizes = np.log(np.linalg.norm(halves, axis=1) * 2 / side)
+    size = math.exp(AXES(times, sizes[:, None], at, _SIZE_NOISE)[0])
+    target = size * (math.cos(angle) * half + math.sin(angle) * rot90(half))
+    return transform(similarity((centres[now], half), (centre, target)), points[now])
 
 
 def local_fit(times: np.ndarray, values: np.ndarray, sigma: float, degree: int) -> np.ndarray:

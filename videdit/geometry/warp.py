@@ -15,6 +15,7 @@ from videdit.geometry.align import transform
 from videdit.media.color import region_to_rgb
 from videdit.packets import Picture
 
+_FINER = 4  # polygons are drawn so many times finer than asked for: OpenCV's own antialiasing is half a pixel off
 _SHIFT = 8  # fractional bits of OpenCV's polygon corners
 
 
@@ -85,7 +86,10 @@ def shift(matrix: np.ndarray, x: float, y: float) -> np.ndarray:
     return moved
 
 
-def fill_polygon(mask: np.ndarray, polygon: np.ndarray, value: int = 255) -> None:
-    """Fill a polygon [N, 2] (our convention, sub-pixel) in a uint8 mask [H, W], in place, antialiased at the edge."""
-    corners = np.rint((np.asarray(polygon) - 0.5) * (1 << _SHIFT)).astype(np.int32)
-    cv2.fillPoly(mask, [corners], value, lineType=cv2.LINE_AA, shift=_SHIFT)
+def polygon_mask(polygons: list[np.ndarray], size: int) -> np.ndarray:
+    """Closed polygons [N, 2] in pixels of a size x size picture, filled: uint8 [size, size], 255 inside, antialiased."""
+    fine = np.zeros((size * _FINER, size * _FINER), np.uint8)
+    for polygon in polygons:
+        corners = np.rint((np.asarray(polygon) * _FINER - 0.5) * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(fine, [corners], 255, shift=_SHIFT)
+    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
