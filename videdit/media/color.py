@@ -21,7 +21,8 @@ _KR_KB = {
     "fcc": (0.30, 0.11),
     "smpte240m": (0.212, 0.087),
 }
-_MATRIX = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 8: "ycgco", 9: "bt2020", 10: "bt2020"}
+_MATRIX = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601"}
+_MATRIX |= {7: "smpte240m", 8: "ycgco", 9: "bt2020", 10: "bt2020"}
 _TRANSFER = {4: "gamma22", 5: "gamma28", 8: "linear", 13: "srgb", 16: "pq", 18: "hlg"}
 _SITES = {  # luma pixels from the corner to the first chroma sample, for chroma halved both ways
     "left": (0.5, 1.0),

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from videdit.errors import MediaError
 
-_MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"sidx", b"moof", b"mfra"}
+_MP4_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot uuid styp sidx moof mfra".split())
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 

@@ -82,7 +82,7 @@ def planar_name(pix_fmt: str) -> str:
     """
     for table in (_PACKED, _SEMI):
         if pix_fmt in table:
-            return str(table[pix_fmt][0])  # type: ignore[index]
+            return str(table[pix_fmt][0])
     if pix_fmt in _YUYV:
         return "yuv422p"
     if pix_fmt in _MONO or pix_fmt == "gray8":
@@ -112,7 +112,7 @@ def target_formats(planar: str) -> tuple[str, ...]:
 
 def _samples(plane: av.video.plane.VideoPlane, dtype: str, channels: int = 1, width: int = 0) -> np.ndarray:
     """A view [H, W] or [H, W, channels] of a plane's memory, its line padding cut off."""
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, abs(plane.line_size))
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
     if plane.line_size < 0:
         rows = rows[::-1]
     width = width or plane.width
@@ -146,10 +146,12 @@ def unpack(frame: av.VideoFrame) -> tuple[np.ndarray, ...]:
         luma = quads[..., [first, first + 2]].reshape(frame.height, 2 * half)[:, : frame.width]
         return (_own(luma), _own(quads[..., letters.index("U")]), _own(quads[..., letters.index("V")]))
     if name in _MONO:
-        bits = np.unpackbits(_samples(planes[0], "u1", 1, (frame.width + 7) // 8), axis=1)[:, : frame.width]
-        return ((bits * 255) ^ np.uint8(_MONO[name]),)
+        mono = np.unpackbits(_samples(planes[0], "u1", 1, (frame.width + 7) // 8), axis=1)[:, : frame.width]
+        return ((mono * np.uint8(255)) ^ np.uint8(_MONO[name]),)
     if name == "pal8":
-        palette = np.frombuffer(planes[1], np.uint8).reshape(256, 4)  # stored as B, G, R, A on little-endian machines
+        palette = np.frombuffer(memoryview(planes[1]), np.uint8).reshape(
+            256, 4
+        )  # stored as B, G, R, A on little-endian machines
         pixels = palette[_samples(planes[0], "u1")]
         return tuple(_own(pixels[..., i]) for i in (2, 1, 0, 3))
     if not _PLANAR.match(name) and name != "gray8":

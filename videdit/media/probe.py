@@ -55,6 +55,7 @@ class StreamInfo:
     title: str | None = None
     duration: float = 0.0  # seconds, 0 where the file does not say
     cover: bool = False  # a cover picture, not a video
+    time_base: Fraction | None = None  # seconds a unit of its times
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class MediaInfo:
     chroma_location: str | None  # the stream's own word: "left", "center", "topleft", "top" or None
     display_matrix: tuple[int, ...] | None  # nine numbers, rotation and mirroring as the container holds them
     interlaced: bool
+    field_order: int  # FFmpeg's: 0 unknown, 1 progressive, 2 top field first, 3 bottom field first, ...
     codec: str  # FFmpeg's name, e.g. "h264"
     bit_rate: int  # bits a second of the video (of the file where unknown), 0 for unknown
     size: int  # bytes of the file
@@ -256,6 +258,7 @@ def _describe(
         chroma_location=site,
         display_matrix=matrix,
         interlaced=frame.interlaced_frame,
+        field_order=int(context.field_order),
         codec=context.codec.canonical_name,
         bit_rate=context.bit_rate or container.bit_rate or 0,
         size=size,
@@ -297,7 +300,7 @@ def _orientation(frame: av.VideoFrame) -> tuple[tuple[int, ...] | None, int]:
     """The display matrix and the clockwise rotation that it asks for, to the nearest quarter turn."""
     matrix: tuple[int, ...] | None = None
     try:
-        data: Any = frame.side_data["DISPLAYMATRIX"]
+        data: Any = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
         matrix = tuple(int(v) for v in np.frombuffer(data, np.int32))
     except (KeyError, ValueError):  # none; or side data that the binding has no name for stands in the way
         pass
@@ -329,4 +332,5 @@ def _other(stream: av.stream.Stream) -> StreamInfo:
         title=stream.metadata.get("title"),
         duration=float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0,
         cover=stream.type == "video" and _is_cover(stream),
+        time_base=stream.time_base,
     )

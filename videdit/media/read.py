@@ -122,8 +122,8 @@ class VideoReader:
         info = self.info
         if (frame.width, frame.height) != (info.width, info.height):
             raise MediaError(
-                f"{info.path} changes from {info.width}x{info.height} to {frame.width}x{frame.height} at frame {index}; "
-                "cut it there and edit the parts"
+                f"{info.path} changes from {info.width}x{info.height} to {frame.width}x{frame.height} "
+                f"at frame {index}; cut it there and edit the parts"
             )
         planar = planar_name(frame.format.name)
         if planar != info.planar:
@@ -226,5 +226,3 @@ def read_image(source: MediaInfo | str | os.PathLike[str]) -> Frame:
 def _units(seconds: float | None, info: MediaInfo) -> int:
     """Seconds in pts units of the clip, rounded to the nearest."""
     return round((seconds or 0) / info.time_base)
-
-

@@ -1,0 +1,183 @@
+"""Which encoder keeps a clip what it is, and with which options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from videdit.errors import MediaError
+from videdit.media.planes import target_formats
+from videdit.media.probe import MediaInfo
+
+# Containers we write: which codec families each holds so that other programs play it, "ffv1" in MP4 as a last resort.
+CONTAINERS = {
+    "mp4": ("h264", "hevc", "av1", "vp9", "ffv1"),
+    "mov": ("h264", "hevc", "prores"),
+    "matroska": ("h264", "hevc", "av1", "vp9", "prores", "ffv1"),
+    "webm": ("vp9", "av1"),
+}
+_ENCODERS = {
+    "h264": ("libx264", "libx264rgb"),
+    "hevc": ("libx265",),
+    "av1": ("libsvtav1",),
+    "vp9": ("libvpx-vp9",),
+    "prores": ("prores_ks",),
+    "ffv1": ("ffv1",),
+}
+# Same family by default; what nobody writes any more becomes H.264, what was lossless stays lossless.
+_FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "vp8": "vp9", "vp9": "vp9", "prores": "prores"}
+_LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "png", "qtrle", "magicyuv")
+_NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
+_NO_ALPHA = {"yuva": "yuv", "gbrap": "gbrp", "ya": "gray"}
+_INTERLACED_CODING = 0x40000 | 0x20000000  # AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME
+_KEEPS_FIELDS = ("libx264", "prores_ks")
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeSettings:
+    """What the user may say about the encoder; None is the source's family at visually lossless quality."""
+
+    codec: str | None = None  # a family ("h264", "hevc", "av1", "vp9", "prores", "ffv1") or an encoder ("libx264")
+    crf: float | None = None  # quality, lower is better
+    preset: str | None = None  # the encoder's own speed preset (vp9: cpu-used 0..8)
+    lossless: bool = False
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder that was opened once with these options and works."""
+
+    name: str  # FFmpeg's, e.g. "libx264"
+    family: str
+    pix_fmt: str  # the layout it is fed
+    planar: str  # what of the source's planes it holds; without "a" where alpha is dropped
+    options: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
+    """The first encoder, the source's own family first, that holds the planes exactly in this container.
+
+    Raises:
+        MediaError: the codec that was asked for is unknown, does not fit, or none does.
+    """
+    wanted = _families(info, settings)
+    refused = None
+    for planar in _with_and_without_alpha(info.planar):
+        for family in wanted:
+            if family not in CONTAINERS[container] or (settings.lossless and family in _NO_LOSSLESS_MODE):
+                continue
+            for name in _ENCODERS[family]:
+                formats = [f.name for f in av.codec.Codec(name, "w").video_formats or ()]
+                for pix_fmt in target_formats(planar):
+                    if pix_fmt not in formats:
+                        continue
+                    options = _options(name, info, planar, settings)
+                    error = _try_open(name, pix_fmt, options, info, settings.threads)
+                    if error is None:
+                        said = _said(info, wanted[0], family, name, planar != info.planar)
+                        return Encoder(name, family, pix_fmt, planar, options, said)
+                    refused = refused or error
+    raise MediaError(_no_encoder(info, container, settings, refused))
+
+
+def _families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
+    if settings.codec is not None:
+        asked = next((f for f, names in _ENCODERS.items() if settings.codec == f or settings.codec in names), None)
+        if asked is None:
+            raise MediaError(f"unknown codec '{settings.codec}'; there are {', '.join(_ENCODERS)}")
+        return [asked]
+    family = _FAMILY.get(info.codec, "ffv1" if info.codec in _LOSSLESS else "h264")
+    return list(dict.fromkeys([family, "h264", "hevc", "av1", "vp9", "ffv1"]))
+
+
+def _with_and_without_alpha(planar: str) -> list[str]:
+    for alpha, plain in _NO_ALPHA.items():
+        if planar.startswith(alpha):
+            rest = planar.removeprefix(alpha)
+            return [planar, plain + (rest if alpha != "ya" else rest.removeprefix("8"))]
+    return [planar]
+
+
+def _options(name: str, info: MediaInfo, planar: str, settings: EncodeSettings) -> dict[str, str]:
+    crf = settings.crf
+    options: dict[str, str] = {}
+    if name in ("libx264", "libx264rgb"):
+        options = {"preset": settings.preset or "medium"}
+        options |= {"qp": "0"} if settings.lossless else {"crf": f"{16 if crf is None else crf:g}"}
+    elif name == "libx265":
+        options = {"preset": settings.preset or "medium", "crf": f"{18 if crf is None else crf:g}"}
+        # x265 starts a thread for every core and talks to the terminal unless it is told not to.
+        words = [f"pools={settings.threads}", "frame-threads=1", "log-level=none"]
+        options["x265-params"] = ":".join([*words, "lossless=1"] if settings.lossless else words)
+    elif name == "libvpx-vp9":
+        options = {"crf": f"{18 if crf is None else crf:g}", "deadline": "good", "row-mt": "1"}
+        options |= {"cpu-used": settings.preset or "4", "lossless": str(int(settings.lossless))}
+    elif name == "libsvtav1":
+        options = {"preset": settings.preset or "8", "crf": f"{20 if crf is None else crf:g}"}
+        options |= {"svtav1-params": "lossless=1"} if settings.lossless else {}
+    elif name == "prores_ks":
+        options = {"profile": "4" if "444" in planar else "3", "vendor": "apl0"}
+    elif name == "ffv1":
+        options = {"level": "3", "slicecrc": "1", "slices": "4", "g": "1"}
+    if info.chroma_location not in (None, "left"):  # "left" is what silence means
+        options["chroma_sample_location"] = str(info.chroma_location)
+    return options
+
+
+def configure(context: av.VideoCodecContext, info: MediaInfo, threads: int) -> None:
+    """Give an encoder everything about the picture that is not in its options."""
+    if info.interlaced and context.name in _KEEPS_FIELDS:
+        context.flags |= _INTERLACED_CODING
+        context.field_order = info.field_order
+    context.time_base = info.time_base
+    context.framerate = info.fps or Fraction(25)
+    context.sample_aspect_ratio = info.sar
+    color_range, primaries, transfer, matrix = info.color_tags
+    context.color_range = color_range or (2 if info.color.full_range else 0)
+    context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, matrix
+    context.thread_type = "FRAME"  # sliced threads, the binding's default, cost quality in x264
+    context.thread_count = threads
+
+
+def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo, threads: int) -> str | None:
+    """None if the encoder opens for this picture; else why not. Sizes and presets are checked nowhere else."""
+    context = av.CodecContext.create(name, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
+    configure(context, info, threads)
+    context.options = dict(options)
+    try:
+        context.open()
+    except (av.FFmpegError, ValueError) as error:
+        return f"{name} does not take {info.width}x{info.height} {pix_fmt} with {options} ({error.args[-1]})"
+    return None
+
+
+def _said(info: MediaInfo, wanted: str, family: str, name: str, dropped_alpha: bool) -> tuple[str, ...]:
+    said = []
+    if family != wanted:
+        said.append(f"the video becomes {family}: {wanted} cannot hold {info.width}x{info.height} {info.pix_fmt} here")
+    if dropped_alpha:
+        said.append("the transparency is dropped: no codec of this container keeps it; write prores or ffv1 to keep it")
+    if info.interlaced and name not in _KEEPS_FIELDS:
+        said.append("the clip is interlaced and its fields become whole frames; deinterlace it first for best results")
+    if name == "libx264rgb":
+        said.append("the video stays RGB in H.264, which few players show; choose --codec ffv1 for editing")
+    return tuple(said)
+
+
+def _no_encoder(info: MediaInfo, container: str, settings: EncodeSettings, refused: str | None) -> str:
+    codec = settings.codec
+    if codec is None:
+        return f"no encoder keeps {info.width}x{info.height} {info.pix_fmt} in {container}; write to .mkv instead"
+    family = _families(info, settings)[0]
+    if family not in CONTAINERS[container]:
+        held = ", ".join(CONTAINERS[container])
+        return f"{container} files hold no {codec} video; choose one of {held}, or another container"
+    if settings.lossless and family in _NO_LOSSLESS_MODE:
+        return f"{codec} has no lossless mode; use {_NO_LOSSLESS_MODE[family]}"
+    return refused or f"{codec} does not keep {info.pix_fmt} video; choose another codec (ffv1 in .mkv keeps all)"

@@ -1,0 +1,256 @@
+"""Everything of a file that is not the edited video: carried over packet by packet, or its loss said aloud.
+
+The policy, for each stream and target container:
+
+* audio, subtitles, data, attachments, cover pictures and further videos are copied where the container takes them
+  (tried out: a header with just that stream is written to memory), else dropped with a warning;
+* a QuickTime timecode track is not copied: the muxer makes it anew from the "timecode" tag, which is kept;
+* a chapter text track is not copied either: chapters are;
+* tags, languages, titles and dispositions are kept, except those that describe the old encoding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+from videdit.media.probe import MediaInfo, open_input
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+
+_OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+_OF_THE_ENCODING = ("encoder", "duration", "bps", "number_of_", "_statistics_", "vendor_id")
+# What MP4's own tag list can hold; anything else needs the "mdta" list, which fewer programs read.
+_ITUNES_TAGS = frozenset(
+    ("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping")
+    + ("lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "creation_time", "timecode")
+)
+_MAX_TIMESCALE = 2**31 - 1
+_FAR = Fraction(60)  # seconds: a trim that begins later than this is sought, not read up to
+_SEEK_MARGIN = 30  # seconds before it, so that a subtitle already on screen is not missed
+
+
+def output_suffix(info: MediaInfo) -> str:
+    """The file name suffix for an edited copy: the source's own where we write it, else ".mkv", which holds all."""
+    return info.path.suffix if info.path.suffix.lower() in FORMATS else ".mkv"
+
+
+def container_options(info: MediaInfo, container: str, tags: dict[str, str]) -> dict[str, str]:
+    """Muxer options that keep every time exact and tags whole."""
+    if container not in ("mp4", "mov"):
+        return {}
+    track = info.time_base.denominator
+    movie = track  # edit lists (late starts) are counted in movie units: they must divide every stream's
+    for rate in {stream.time_base.denominator for stream in info.streams if stream.time_base}:
+        finer = math.lcm(movie, rate)
+        movie = finer if finer <= _MAX_TIMESCALE else movie
+    flags = "+faststart"
+    if container == "mp4" and not set(tags) <= _ITUNES_TAGS:
+        flags += "+use_metadata_tags"
+    return {"movflags": flags, "video_track_timescale": str(track), "movie_timescale": str(movie)}
+
+
+def kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    """A file's tags without those that its container made for itself."""
+    return {key: value for key, value in tags.items() if key.lower() not in _OF_THE_CONTAINER}
+
+
+def add_provenance(tags: dict[str, str], provenance: dict[str, str]) -> dict[str, str]:
+    """The tags with what was done to the clip; a note that is there already is kept in front."""
+    merged = dict(tags)
+    for key, value in provenance.items():
+        old = merged.get(key)
+        merged[key] = f"{old} | {value}" if old and value not in old else value
+    return merged
+
+
+def describe_stream(source: av.stream.Stream, target: av.stream.Stream) -> None:
+    """Carry language, title, handler and disposition over to the stream that takes its place."""
+    target.metadata.update(
+        {key: value for key, value in source.metadata.items() if not key.lower().startswith(_OF_THE_ENCODING)}
+    )
+    target.disposition = source.disposition
+
+
+class StreamCopier:
+    """Copies the streams beside the video from the source into an output, in step with the video.
+
+    ``add_streams`` declares them, ``start`` sets what becomes 0, ``copy_until`` moves packets up to a time and
+    ``finish`` the rest. Times are seconds on the source's clock.
+    """
+
+    def __init__(self, info: MediaInfo, output: av.container.OutputContainer, container: str) -> None:
+        self.warnings: list[str] = []
+        self._info = info
+        self._output = output
+        self._container = container
+        self._edits = container in ("mp4", "mov")  # edit lists: packets may begin before 0, players skip that part
+        self._source = open_input(info.path)
+        self._targets: dict[int, av.stream.Stream] = {}
+        self._last_dts: dict[int, int] = {}
+        self._packets: Iterator[av.Packet] | None = None
+        self._pending: av.Packet | None = None
+        self._origin: Fraction | None = None
+        self._end: Fraction | None = None
+        self._disordered: set[int] = set()
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._packets = None
+        self._source.close()
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The source's own tags."""
+        return kept_tags(self._source.metadata)
+
+    def add_streams(self, add_video: Callable[[av.stream.Stream], None]) -> None:
+        """Declare the output's streams in the source's order; ``add_video`` declares the edited one in its place."""
+        for stream in self._source.streams:
+            if stream.index == self._info.video_index:
+                add_video(stream)
+                continue
+            reason = self._obstacle(stream)
+            if reason is None:
+                target = self._output.add_stream_from_template(stream, opaque=True)
+                describe_stream(stream, target)
+                self._targets[stream.index] = target
+                continue
+            stream.discard = av.stream.Discard.all
+            if reason:
+                self.warnings.append(f"{_name(stream)} is left out: {reason}")
+        self._source.streams[self._info.video_index].discard = av.stream.Discard.all
+
+    def _obstacle(self, stream: av.stream.Stream) -> str | None:
+        """Why a stream is not copied; None if it is, "" if nothing is lost without it."""
+        if stream.type == "data" and self._edits:
+            if "timecode" in stream.metadata:
+                return ""
+            if self._source.chapters() and not stream.metadata.get("title"):
+                return ""
+        trial = av.open(io.BytesIO(), "w", format=self._container)
+        try:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+            return None
+        except (av.FFmpegError, ValueError):
+            return f"{self._container} files cannot hold it (write to .mkv to keep it)"
+        finally:
+            with contextlib.suppress(av.FFmpegError, ValueError):
+                trial.close()
+
+    def start(self, origin: Fraction | None, end: Fraction | None) -> None:
+        """Set the span, once the first video frame is known, and copy the chapters in it.
+
+        origin: what becomes 0 in the output; None leaves every time as it is. end: no chapter goes beyond it.
+        """
+        self._origin, self._end = origin, end
+        self._output.set_chapters(self._chapters())
+        if origin is not None and origin > _FAR:
+            self._source.seek(int((origin - _SEEK_MARGIN) * av.time_base))
+        if self._targets:
+            self._packets = self._source.demux([self._source.streams[index] for index in self._targets])
+
+    def copy_until(self, time: Fraction) -> None:
+        """Move the packets that come before ``time`` (seconds, source clock) to the output."""
+        self._copy(time)
+
+    def finish(self, end: Fraction | None = None) -> None:
+        """Move all that is left; of a trimmed clip what begins before ``end``."""
+        self._end = end
+        self._copy(None)
+
+    def _copy(self, time: Fraction | None) -> None:
+        while self._packets is not None:
+            if self._pending is None:
+                try:
+                    self._pending = next(self._packets, None)
+                except av.InvalidDataError:
+                    self._packets = self._source.demux([self._source.streams[index] for index in self._targets])
+                    continue
+                if self._pending is None:
+                    self._packets = None
+                    return
+            packet = self._pending
+            if packet.dts is None and packet.pts is None and not packet.size:  # marks the end of a stream
+                self._pending = None
+                continue
+            begin = _time(packet)
+            if time is not None and begin is not None and begin > time:
+                return
+            self._pending = None
+            self._mux(packet)
+
+    def _mux(self, packet: av.Packet) -> None:
+        stream = packet.stream
+        target = self._targets[stream.index]
+        if not self._place(packet):
+            return
+        last = self._last_dts.get(stream.index)
+        if packet.dts is not None:
+            if last is not None and packet.dts <= last:  # broken recordings run backwards; muxers refuse that
+                if stream.index not in self._disordered:
+                    self._disordered.add(stream.index)
+                    self.warnings.append(f"{_name(stream)} has times that run backwards; they are set right")
+                packet.dts = last + 1
+                packet.pts = max(packet.pts if packet.pts is not None else packet.dts, packet.dts)
+            self._last_dts[stream.index] = packet.dts
+        packet.stream = target
+        self._output.mux_one(packet)
+
+    def _place(self, packet: av.Packet) -> bool:
+        """Shift a packet to the output's clock; False if it lies outside of the span."""
+        unit = packet.time_base
+        if packet.pts is None or unit is None:
+            return True
+        begin, length = packet.pts * unit, (packet.duration or 0) * unit
+        origin = self._origin
+        if self._end is not None and begin >= self._end:
+            return False
+        if origin is not None:
+            if begin + length <= origin and begin < origin:
+                return False
+            shift = round(origin / unit)
+            packet.pts -= shift
+            packet.dts = packet.dts - shift if packet.dts is not None else None
+        if packet.pts < 0 and (not self._edits or packet.stream.type == "subtitle"):
+            # A decoder's run-in before the start: without edit lists everything else would be pushed back by it.
+            if packet.pts + (packet.duration or 0) <= 0:
+                return False
+            packet.duration = (packet.duration or 0) + packet.pts
+            packet.pts = packet.dts = 0
+        return True
+
+    def _chapters(self) -> list[Chapter]:
+        kept: list[Chapter] = []
+        for chapter in self._source.chapters():
+            unit = chapter["time_base"] or Fraction(1, 1000)
+            begin, end = chapter["start"] * unit, chapter["end"] * unit
+            if self._end is not None:
+                end = min(end, self._end)
+            begin = max(begin, self._origin) if self._origin is not None else begin
+            if begin >= end:
+                continue
+            shift = self._origin or 0
+            chapter["start"], chapter["end"] = round((begin - shift) / unit), round((end - shift) / unit)
+            kept.append(chapter)
+        return kept
+
+
+def _time(packet: av.Packet) -> Fraction | None:
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return None if stamp is None or packet.time_base is None else stamp * packet.time_base
+
+
+def _name(stream: av.stream.Stream) -> str:
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context else getattr(stream, "name", None)
+    return f"{stream.type} stream {stream.index} ({codec or 'unknown'})"

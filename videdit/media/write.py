@@ -1,0 +1,245 @@
+"""Frames into a file that is otherwise the source: same times, colours, rotation, sound, subtitles and tags."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+
+from videdit.errors import MediaError
+from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder, configure
+from videdit.media.mux import FORMATS, StreamCopier, add_provenance, container_options, describe_stream
+from videdit.media.planes import pack
+from videdit.media.probe import MediaInfo
+from videdit.packets import Frame, Picture
+
+_MIN_FREE = 16 << 20  # bytes
+
+
+class VideoWriter:
+    """Encodes frames beside the source's other streams; nothing is at ``path`` before ``commit``.
+
+    path: .mp4, .m4v, .mov, .mkv or .webm. info: the source, whose streams, times, colour, shape and tags are kept.
+    start, end: as given to the ``VideoReader`` where the clip is trimmed: the output then begins at 0 and the sound is
+    cut to match. metadata: tags to add (provenance).
+
+    Use it as a context manager: it commits at the end of the block, and leaves nothing behind after an exception.
+    ``warnings`` says what could not be kept.
+
+    Raises:
+        MediaError: no such folder, not writable, disk full, the codec cannot hold the picture, output is the source.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        info: MediaInfo,
+        settings: EncodeSettings | None = None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.frames = 0
+        self._info = info
+        self._settings = settings or EncodeSettings()
+        self._start, self._end = start, end
+        self._container = _container_for(self.path)
+        check_target(self.path, info)
+        self._encoder = choose_encoder(info, self._container, self._settings)
+        self.warnings = list(self._encoder.warnings)
+        self._durations: dict[int, int] = {}
+        self._origin = 0  # pts of the source that becomes 0
+        self._last_pts: int | None = None
+        self._end_pts = 0
+        self._stream: av.video.stream.VideoStream | None = None
+        self._copier: StreamCopier | None = None
+        self._output: av.container.OutputContainer | None = None
+        self._temporary = temporary_name(self.path)
+        with self._cleaning_up():
+            self._open(metadata or {})
+
+    def _open(self, metadata: dict[str, str]) -> None:
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
+        # The options depend on the tags, and these on the source: look at it before the output exists.
+        self._output = av.open(os.path.abspath(self._temporary), "w", format=self._container)
+        self._copier = StreamCopier(self._info, self._output, self._container)
+        tags = add_provenance(self._copier.tags, metadata)
+        self._output.container_options.update(container_options(self._info, self._container, tags))
+        self._output.metadata.update(tags)
+        self._copier.add_streams(self._add_video)
+        self.warnings += self._copier.warnings
+        if self._container in ("matroska", "webm") and not _is_milliseconds(self._info):
+            self.warnings.append(f"{self.path.suffix} keeps times in milliseconds: frame times are rounded to those")
+
+    def _add_video(self, source: av.stream.Stream) -> None:
+        assert self._output is not None
+        info, encoder = self._info, self._encoder
+        stream = self._output.add_stream(encoder.name, rate=info.fps or 25, options=dict(encoder.options))
+        assert isinstance(stream, av.video.stream.VideoStream)
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = info.width, info.height, encoder.pix_fmt
+        configure(context, info, self._settings.threads)
+        stream.time_base = info.time_base
+        if encoder.family == "hevc" and self._container in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # the only name under which Apple's players know it
+        if info.display_matrix is not None:
+            stream.set_display_matrix(info.display_matrix)
+        elif info.rotation:
+            stream.set_display_rotation(-info.rotation)
+        describe_stream(source, stream)
+        self._stream = stream
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.abort()
+        elif self._output is not None:
+            self.commit()
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame; they must come in presentation order, planes laid out as the source's."""
+        assert self._stream is not None and self._copier is not None and frame.pts is not None
+        if self._last_pts is not None and frame.pts <= self._last_pts:
+            raise ValueError(f"frame {frame.index} with pts {frame.pts} comes after one with {self._last_pts}")
+        info = self._info
+        with self._cleaning_up():
+            if self._last_pts is None:
+                self._origin = frame.pts if self._start else 0
+                end = info.start_pts * info.time_base + Fraction(self._end) if self._end is not None else None
+                self._copier.start(self._origin * info.time_base if self._start else None, end)
+            self._last_pts = frame.pts
+            duration = frame.extra.get("duration") or info.frame_step
+            self._end_pts = frame.pts + duration
+            packed = self._pack(frame.picture)
+            packed.pts, packed.time_base = frame.pts - self._origin, info.time_base
+            self._durations[packed.pts] = packed.duration = duration
+            self._mux(self._stream.encode(packed))
+            self.frames += 1
+
+    def _pack(self, picture: Picture) -> av.VideoFrame:
+        encoder, info = self._encoder, self._info
+        if picture.pix_fmt != info.planar or (picture.width, picture.height) != (info.width, info.height):
+            raise ValueError(f"a {picture.width}x{picture.height} {picture.pix_fmt} picture in a clip of {info.planar}")
+        planes = picture.planes if encoder.planar == info.planar else picture.planes[:-1]
+        packed = pack(planes, encoder.planar, encoder.pix_fmt)
+        color_range, primaries, transfer, matrix = info.color_tags
+        packed.color_range = color_range or (2 if info.color.full_range else 0)
+        packed.color_primaries, packed.color_trc, packed.colorspace = primaries, transfer, matrix
+        return packed
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        assert self._output is not None and self._copier is not None
+        for packet in packets:
+            assert packet.pts is not None
+            # Encoders that reorder frames lose their durations; the last one's is the end of the clip.
+            packet.duration = self._durations.pop(packet.pts, self._info.frame_step)
+            stamp = packet.pts if packet.dts is None else packet.dts
+            self._copier.copy_until((stamp + self._origin) * self._info.time_base)
+            self._output.mux_one(packet)
+
+    def commit(self) -> None:
+        """Flush the encoder, copy what is left, and put the finished file in its place."""
+        if self._output is None or self._stream is None or self._copier is None:
+            return
+        with self._cleaning_up():
+            if not self.frames:
+                raise MediaError(f"no frame to write to {self.path}")
+            self._mux(self._stream.encode(None))
+            self._copier.finish(self._end_pts * self._info.time_base if self._end is not None else None)
+            self.warnings += [said for said in self._copier.warnings if said not in self.warnings]
+            self._copier.close()
+            self._output.close()
+            self._output = None
+            commit_file(self._temporary, self.path)
+
+    def abort(self) -> None:
+        """Forget everything: neither the output nor its unfinished beginnings are left."""
+        output, self._output = self._output, None
+        # Unlinked first: closing writes the index, and rewriting a large file for it would take its time.
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
+        if self._copier is not None:
+            self._copier.close()
+        if output is not None:
+            with contextlib.suppress(av.FFmpegError, OSError, ValueError):
+                output.close()
+        with contextlib.suppress(OSError):  # where an open file cannot be unlinked
+            self._temporary.unlink()
+
+    @contextlib.contextmanager
+    def _cleaning_up(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            self.abort()
+            raise MediaError(_write_failure(self.path, error)) from None
+        except BaseException:
+            self.abort()
+            raise
+
+
+def _container_for(path: Path) -> str:
+    container = FORMATS.get(path.suffix.lower())
+    if container not in CONTAINERS:
+        raise MediaError(f"cannot write {path}: '{path.suffix}' is not supported; use {', '.join(FORMATS)}")
+    return container
+
+
+def check_target(path: Path, info: MediaInfo) -> None:
+    """Refuse a target that cannot work before any time is spent.
+
+    Raises:
+        MediaError: it is the source itself or a folder, its folder is missing or not writable, or the disk is full.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder; name a file in it")
+    if not folder.is_dir():
+        raise MediaError(f"cannot write {path}: the folder {folder} does not exist")
+    if path.exists() and info.path.exists() and path.samefile(info.path):
+        raise MediaError(f"{path} is the source itself; choose another name for the result")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise MediaError(f"cannot write {path}: no permission to write in {folder}")
+    free = shutil.disk_usage(folder).free
+    if free < _MIN_FREE + info.size // 2:
+        raise MediaError(f"cannot write {path}: only {free >> 20} MiB are free in {folder}; make room first")
+
+
+def temporary_name(path: Path) -> Path:
+    """A hidden name beside the target, on the same disk, that keeps its suffix."""
+    return path.with_name(f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
+
+
+def commit_file(temporary: Path, path: Path) -> None:
+    """Put a finished file in its place, after it has reached the disk."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _write_failure(path: Path, error: Exception) -> str:
+    code = getattr(error, "errno", None)
+    if code == errno.ENOSPC:
+        return f"cannot write {path}: the disk is full; make room and run again"
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot write {path}: no permission to write in {path.parent}"
+    reason = getattr(error, "strerror", None) or error
+    return f"cannot write {path}: {reason}"
+
+
+def _is_milliseconds(info: MediaInfo) -> bool:
+    return (info.time_base * 1000).denominator == 1
