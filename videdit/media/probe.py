@@ -15,6 +15,7 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media import color as colors
+from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
 from videdit.media.planes import geometry, planar_name
 from videdit.packets import Color
@@ -41,6 +42,7 @@ _STILLS = (
 )
 # A broken file may hold thousands of packets that decode to nothing.
 _PACKETS_TO_FIRST_FRAME = 600
+_PICTURE_CODECS = ("mjpeg", "png", "apng", "webp", "tiff", "bmp", "jpegxl")
 _SITE_NAMES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
 
 
@@ -88,6 +90,7 @@ class MediaInfo:
     video_index: int  # which stream of the file is edited
     streams: tuple[StreamInfo, ...]  # all others
     chapters: int
+    tags: dict[str, str]  # of the file: title, comment, creation_time, ...; a still's own notes
 
     @property
     def has_audio(self) -> bool:
@@ -228,7 +231,7 @@ def _describe(
     fps = Fraction(0) if still else _frame_rate(stream)
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
     duration = 0.0 if still else _duration(container, stream)
-    matrix, rotation = _orientation(frame)
+    matrix, rotation = _orientation(frame, context.codec.canonical_name)
     return MediaInfo(
         path=path,
         kind="image" if still else "video",
@@ -265,6 +268,7 @@ def _describe(
         video_index=stream.index,
         streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
         chapters=len(container.chapters()),
+        tags=dict(read_tags(path).notes if still else container.metadata),
     )
 
 
@@ -296,15 +300,17 @@ def _duration(container: av.container.InputContainer, stream: av.stream.Stream) 
     return (container.duration or 0) / av.time_base
 
 
-def _orientation(frame: av.VideoFrame) -> tuple[tuple[int, ...] | None, int]:
+def _orientation(frame: av.VideoFrame, codec: str) -> tuple[tuple[int, ...] | None, int]:
     """The display matrix and the clockwise rotation that it asks for, to the nearest quarter turn."""
-    matrix: tuple[int, ...] | None = None
+    rotation = round(-frame.rotation / 90) % 4 * 90
+    # PyAV 18 crashes when it lists side data of a kind that it has no name for, such as the EXIF block of a picture.
+    if not rotation or codec in _PICTURE_CODECS:
+        return None, rotation
     try:
         data: Any = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
-        matrix = tuple(int(v) for v in np.frombuffer(data, np.int32))
-    except (KeyError, ValueError):  # none; or side data that the binding has no name for stands in the way
-        pass
-    return matrix, round(-frame.rotation / 90) % 4 * 90
+    except (KeyError, ValueError):
+        return None, rotation
+    return tuple(int(v) for v in np.frombuffer(data, np.int32)), rotation
 
 
 def _chroma_location(stream: av.video.stream.VideoStream) -> str | None:
