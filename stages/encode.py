@@ -8,7 +8,8 @@ from pathlib import Path
 from videdit.interrupt import unfinished
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo
-from videdit.media.write import VideoWriter, write_image
+from videdit.media.still import write_image
+from videdit.media.write import VideoWriter
 from videdit.packets import Frame
 
 
@@ -44,7 +45,7 @@ class Encode:
         with VideoWriter(
             self.path, self.info, self.settings, start=self.start, end=self.end, metadata=self.metadata
         ) as writer:
-            with unfinished(writer._temporary):
+            with unfinished(writer.temporary):
                 for frame in frames:
                     writer.write(frame)
                     yield frame
@@ -55,5 +56,5 @@ class Encode:
     def _image(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
             self.approve()
-            write_image(frame, self.path, self.info, self.settings, metadata=self.metadata)
+            write_image(self.path, frame, self.info, self.metadata)
             yield frame

@@ -29,11 +29,10 @@ def tags(job: RenderJob) -> dict[str, str]:
 
 def is_edited(path: Path) -> bool:
     """True if the file says that videdit wrote it; False for what cannot be opened."""
-    from videdit.media.probe import open_input
+    from videdit.media.probe import file_tags
 
     try:
-        with open_input(path) as container:
-            return any(_MARK in value for value in container.metadata.values())
+        return any(_MARK in value for value in file_tags(path).values())
     except MediaError:
         return False
 

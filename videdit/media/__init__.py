@@ -1,21 +1,12 @@
-"""Files in, files out: the only room that imports PyAV."""
+"""Files in, files out: the only room that imports PyAV. ``color`` and ``imagetags`` do without it.
 
-from videdit.media.codecs import EncodeSettings
-from videdit.media.mux import output_suffix
-from videdit.media.probe import MediaInfo, StreamInfo, probe
-from videdit.media.read import VideoReader, read_image
-from videdit.media.still import IMAGE_SUFFIXES, write_image
-from videdit.media.write import VideoWriter
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "EncodeSettings",
-    "MediaInfo",
-    "StreamInfo",
-    "VideoReader",
-    "VideoWriter",
-    "output_suffix",
-    "probe",
-    "read_image",
-    "write_image",
-]
+    probe.py      probe(path) -> MediaInfo
+    read.py       VideoReader, read_image: files -> Frames
+    write.py      VideoWriter: Frames -> a file that is otherwise the source
+    still.py      write_image
+    color.py      planes <-> RGB
+    mux.py        what happens to the streams that are not edited
+    codecs.py     EncodeSettings; which encoder, with which options
+    planes.py     FFmpeg's frame layouts <-> planes
+    integrity.py  cut-off files;  imagetags.py  EXIF, ICC and notes of stills
+"""

@@ -168,6 +168,19 @@ def _still_format(path: Path) -> str | None:
     return next((name for magic, name in _STILLS if head.startswith(magic)), None)
 
 
+def file_tags(path: Path) -> dict[str, str]:
+    """The tags of a file (title, comment, ...), or the notes of a still picture; read from its header alone.
+
+    Raises:
+        MediaError: it cannot be opened.
+    """
+    check_file(path)
+    if _still_format(path):
+        return read_tags(path).notes
+    with open_input(path) as container:
+        return dict(container.metadata)
+
+
 def main_video(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
     """The stream that is edited: the first video that is no cover picture."""
     films = [stream for stream in container.streams.video if not _is_cover(stream)]

@@ -32,7 +32,7 @@ class VideoWriter:
     cut to match. metadata: tags to add (provenance).
 
     Use it as a context manager: it commits at the end of the block, and leaves nothing behind after an exception.
-    ``warnings`` says what could not be kept.
+    ``warnings`` says what could not be kept; ``temporary`` is where the file grows, hidden beside ``path``.
 
     Raises:
         MediaError: no such folder, not writable, disk full, the codec cannot hold the picture, output is the source.
@@ -64,14 +64,14 @@ class VideoWriter:
         self._stream: av.video.stream.VideoStream | None = None
         self._copier: StreamCopier | None = None
         self._output: av.container.OutputContainer | None = None
-        self._temporary = temporary_name(self.path)
+        self.temporary = temporary_name(self.path)
         with self._cleaning_up():
             self._open(metadata or {})
 
     def _open(self, metadata: dict[str, str]) -> None:
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
         # The options depend on the tags, and these on the source: look at it before the output exists.
-        self._output = av.open(os.path.abspath(self._temporary), "w", format=self._container)
+        self._output = av.open(os.path.abspath(self.temporary), "w", format=self._container)
         self._copier = StreamCopier(self._info, self._output, self._container)
         tags = add_provenance(self._copier.tags, metadata)
         self._output.container_options.update(container_options(self._info, self._container, tags))
@@ -164,21 +164,21 @@ class VideoWriter:
             self._copier.close()
             self._output.close()
             self._output = None
-            commit_file(self._temporary, self.path)
+            commit_file(self.temporary, self.path)
 
     def abort(self) -> None:
         """Forget everything: neither the output nor its unfinished beginnings are left."""
         output, self._output = self._output, None
         # Unlinked first: closing writes the index, and rewriting a large file for it would take its time.
         with contextlib.suppress(OSError):
-            self._temporary.unlink()
+            self.temporary.unlink()
         if self._copier is not None:
             self._copier.close()
         if output is not None:
             with contextlib.suppress(av.FFmpegError, OSError, ValueError):
                 output.close()
         with contextlib.suppress(OSError):  # where an open file cannot be unlinked
-            self._temporary.unlink()
+            self.temporary.unlink()
 
     @contextlib.contextmanager
     def _cleaning_up(self) -> Iterator[None]:
