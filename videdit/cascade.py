@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import torch
 
-from videdit.backend import Engine, compile_module, eager
+from videdit.backend import Engine, compile_module
 from videdit.geometry.warp import crop
 from videdit.models.mtcnn import MTCNN
 from videdit.weights import load_state
 
 THRESHOLDS = (0.6, 0.7, 0.8)  # face scores that proposal, refine and output net must reach
 _SHRINK = 0.709  # from one level of the pyramid to the next: half the area
-_WINDOW, _STRIDE = 12, 2  # of the proposal net
+_WINDOW = 12  # of the proposal net, which moves it by 2 px
 _BATCH = {24: 16, 48: 8}  # windows a run of the two finer nets: fixed, so that one shape is compiled once
 
 
@@ -28,7 +28,8 @@ class Cascade:
         nets = MTCNN().eval()
         nets.load_state_dict(load_state("mtcnn"))
         self.smallest = smallest
-        self._propose = eager(nets.pnet, device)  # each level of the pyramid has a shape of its own
+        self._engines: dict[tuple[int, int], Engine] = {}  # of the proposal net, by the shape of the pyramid's sheet
+        self._compile = lambda x: compile_module(nets.pnet, (x,), device, precision, threads=1)
         self._refine = compile_module(nets.rnet, (torch.zeros(_BATCH[24], 3, 24, 24),), device, precision, threads=1)
         self._output = compile_module(nets.onet, (torch.zeros(_BATCH[48], 3, 48, 48),), device, precision, threads=1)
 
@@ -52,21 +53,53 @@ class Cascade:
         """Square boxes [N, 4] worth a closer look and their scores [N]."""
         height, width = rgb.shape[:2]
         found = [(np.zeros((0, 4)), np.zeros(0))]
-        scale = _WINDOW / self.smallest
-        while min(height, width) * scale >= _WINDOW:
-            h, w = round(height * scale), round(width * scale)
-            level = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-            score, correction = self._propose(_batch([level]))
-            ys, xs = np.nonzero(score[0] >= THRESHOLDS[0])
-            corner = np.stack([xs, ys], axis=1) * float(_STRIDE)
+        places = pyramid(height, width, _WINDOW / self.smallest)
+        if places:
+            score, correction = self._propose(rgb, places)  # [h, w], [4, h, w]
+        for x, y, w, h in places:
+            # Only windows that lie within their level: each has its place on the sheet.
+            rows, columns = slice(y // 2, (y + h - _WINDOW) // 2 + 1), slice(x // 2, (x + w - _WINDOW) // 2 + 1)
+            ys, xs = np.nonzero(score[rows, columns] >= THRESHOLDS[0])
+            corner = np.stack([xs, ys], axis=1) * 2.0  # the net's stride
             boxes = np.concatenate([corner, corner + _WINDOW], axis=1) * np.tile([width / w, height / h], 2)
-            scores = score[0, ys, xs]
+            scores = score[rows, columns][ys, xs]
             keep = suppress(boxes, scores, 0.5)
-            found.append((corrected(boxes, correction[0, :, ys, xs])[keep], scores[keep]))
-            scale *= _SHRINK
+            moves = correction[:, rows, columns][:, ys, xs].T
+            found.append((corrected(boxes, moves)[keep], scores[keep]))
         boxes, scores = (np.concatenate(part) for part in zip(*found, strict=True))
         keep = suppress(boxes, scores, 0.7)
         return squared(boxes[keep]), scores[keep]
+
+
+    def _propose(self, rgb: np.ndarray, places: list[tuple[int, int, int, int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Scores [h, w] and corrections [4, h, w] of all windows on a sheet that holds the whole image pyramid."""
+        right, bottom = max(x + w for x, _, w, _ in places), max(y + h for _, y, _, h in places)
+        sheet = np.zeros((-(-bottom // 32) * 32, -(-right // 32) * 32, 3), np.uint8)  # few shapes for many clips
+        for x, y, w, h in places:
+            how = cv2.INTER_AREA if w < rgb.shape[1] else cv2.INTER_LINEAR
+            sheet[y : y + h, x : x + w] = cv2.resize(rgb, (w, h), interpolation=how)
+        engine = self._engines.get(sheet.shape[:2])
+        if engine is None:
+            engine = self._engines[sheet.shape[:2]] = self._compile(torch.zeros(1, 3, *sheet.shape[:2]))
+        score, correction = engine(_batch([sheet]))
+        return score[0], correction[0]
+
+
+def pyramid(height: int, width: int, scale: float) -> list[tuple[int, int, int, int]]:
+    """Where the levels of an image pyramid lie on one sheet: (x, y, width, height), even x and y, none overlapping.
+
+    height, width: of the picture; scale: of the first, largest level. Levels stand in columns no higher than the first.
+    """
+    places: list[tuple[int, int, int, int]] = []
+    x, y, wide = 0, 0, 0
+    while min(height, width) * scale >= _WINDOW:
+        w, h = round(width * scale), round(height * scale)
+        if places and y + h > places[0][3]:
+            x, y, wide = x + wide, 0, 0
+        places.append((x, y, w, h))
+        y, wide = y + h + h % 2, max(wide, w + w % 2)
+        scale *= _SHRINK
+    return places
 
 
 def corrected(boxes: np.ndarray, corrections: np.ndarray) -> np.ndarray:

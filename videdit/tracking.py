@@ -53,7 +53,7 @@ def _distance(a: Face, b: Face) -> float:
     """How unlikely two faces of near frames are one: 0 the same place and size; from 1 on impossible."""
     small, large = sorted((face_size(a), face_size(b)))
     away = float(np.linalg.norm(a.points.mean(0) - b.points.mean(0)))
-    return away / max(small, 1e-9) + 0.5 * math.log2(max(large, 1e-9) / max(small, 1e-9))
+    return away / max(small, 1e-9) + math.log2(max(large, 1e-9) / max(small, 1e-9))
 
 
 def fitness(face: Face, width: int, height: int) -> dict[str, float]:

@@ -87,7 +87,7 @@ def shift(matrix: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 def polygon_mask(polygons: list[np.ndarray], size: int) -> np.ndarray:
-    """Closed polygons [N, 2] in pixels of a size x size picture, filled: uint8 [size, size], 255 inside, antialiased."""
+    """Closed polygons [N, 2] in pixels of a size x size picture, filled: uint8 [size, size], 255 inside."""
     fine = np.zeros((size * _FINER, size * _FINER), np.uint8)
     for polygon in polygons:
         corners = np.rint((np.asarray(polygon) * _FINER - 0.5) * (1 << _SHIFT)).astype(np.int32)

@@ -1,0 +1,245 @@
+"""Cuts, ids, whom to edit, fading: on faces made of numbers, no nets."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.align import Align
+from stages.track import FADE, MOST_AHEAD, Track
+from videdit.errors import UsageError
+from videdit.geometry.align import crop_side, ffhq_square, transform
+from videdit.packets import Color, Face, Frame, Picture
+from videdit.scenes import CutDetector
+from videdit.tracking import Tracker, fade, fitness
+
+W, H = 640, 360
+RGB = Color(matrix="rgb", full_range=True, chroma_log2=(0, 0))
+
+
+def picture(rgb: np.ndarray) -> Picture:
+    return Picture(tuple(np.ascontiguousarray(rgb[..., i]) for i in range(3)), RGB, "gbrp")
+
+
+GREY = picture(np.full((H, W, 3), 128, np.uint8))
+
+
+def face(x: float, y: float = 180, size: float = 100, yaw: float = 0) -> Face:
+    """A face about (x, y) whose mesh fills a square of ``size`` px."""
+    mesh = np.random.default_rng(0).uniform(-0.5, 0.5, (468, 2))
+    mesh[0], mesh[1] = -0.5, 0.5
+    points = np.array([(-0.2, -0.15), (0.2, -0.15), (0, 0.05), (-0.15, 0.25), (0.15, 0.25)])
+    return Face(points * size + (x, y), 0.99, mesh=mesh * size + (x, y), yaw=yaw)
+
+
+def clip(faces: list[list[Face]], fps: float = 25, scenes: list[int] | None = None, **extra) -> Iterator[Frame]:
+    for i, found in enumerate(faces):
+        scene = scenes[i] if scenes else 0
+        yield Frame(i, i, Fraction(1, 25), i / fps, GREY, scene=scene, faces=tuple(found), extra=extra)
+
+
+def tracked(faces: list[list[Face]], who: str | int = "largest", **kwargs) -> list[Frame]:
+    frames = list(Track(who)(clip(faces, **kwargs)))
+    assert [frame.index for frame in frames] == list(range(len(faces)))
+    return frames
+
+
+def confidences(frames: list[Frame]) -> np.ndarray:
+    return np.array([frame.faces[0].confidence if frame.faces else 0.0 for frame in frames])
+
+
+def test_a_face_that_stays_is_one_track_at_full_strength() -> None:
+    frames = tracked([[face(300 + 2 * i)] for i in range(40)])
+    assert {f.track for frame in frames for f in frame.faces} == {0}
+    assert (confidences(frames) == 1).all()  # at the clip's ends too: nothing to fade from
+
+
+def test_tracks_survive_a_crossing_at_different_sizes() -> None:
+    paths = [[face(100 + 10 * i, size=150), face(500 - 10 * i, size=70)][:: 1 if i % 2 else -1] for i in range(40)]
+    frames = tracked(paths, "all")
+    found = [{f.track: round(crop_side(f.points)) for f in frame.faces} for frame in frames]
+    assert len(found[0]) == 2 and all(sizes == found[0] for sizes in found)
+
+
+def test_a_lost_face_has_faded_out_when_it_goes() -> None:
+    seen = [[face(300)] if i < 20 or i >= 40 else [] for i in range(60)]
+    level = confidences(tracked(seen))
+    assert level[0] == level[-1] == 1 and not level[20:40].any()
+    assert (np.abs(np.diff(level)) < 0.4).all()
+    assert (np.diff(level[:20]) <= 0).all() and (np.diff(level[40:]) >= 0).all()
+    assert level[19 - round(FADE * 25)] == 1  # and not before it must
+
+
+def test_a_cut_does_not_fade() -> None:
+    scenes = [0] * 20 + [1] * 20
+    frames = tracked([[face(300)]] * 20 + [[face(300)]] * 20, scenes=scenes)
+    assert (confidences(frames) == 1).all()
+    assert {frame.faces[0].track for frame in frames[:20]} != {frame.faces[0].track for frame in frames[20:]}
+
+
+def test_nothing_is_smoothed_across_a_cut() -> None:
+    frames = tracked([[face(200)]] * 20 + [[face(205)]] * 20, scenes=[0] * 20 + [1] * 20)
+    assert np.abs(frames[19].faces[0].points - face(200).points).max() < 1e-6
+    assert np.abs(frames[20].faces[0].points - face(205).points).max() < 1e-6
+
+
+def test_a_missed_frame_or_two_are_filled() -> None:
+    seen = [[face(300 + 4 * i)] if i not in (15, 16) else [] for i in range(30)]
+    frames = tracked(seen)
+    assert (confidences(frames) == 1).all()
+    for i in (15, 16):
+        np.testing.assert_allclose(frames[i].faces[0].points, face(300 + 4 * i).points, atol=0.01)
+
+
+def test_too_small_turned_or_outside_is_not_edited() -> None:
+    for unfit, reason in (
+        (face(300, size=35), "too small"),
+        (face(300, yaw=60), "turned away"),
+        (face(-20, size=100), "out of the picture"),
+    ):
+        track = Track()
+        assert not any(frame.faces for frame in track(clip([[unfit]] * 10)))
+        assert track.unfit == {reason: 10}
+    assert tracked([[face(300, size=60)]] * 10)[5].faces[0].confidence == 1
+
+
+def test_a_turning_head_fades() -> None:
+    level = confidences(tracked([[face(300, yaw=2.0 * i)] for i in range(40)]))
+    assert level[0] == 1 and level[-1] == 0
+    assert (np.diff(level) <= 0).all() and np.abs(np.diff(level)).max() < 0.4
+
+
+def test_whom_to_edit() -> None:
+    three = [face(500, size=90), face(100, size=80), face(300, size=120)]
+    for who, x in (("largest", 300), ("left", 100), (0, 100), ("1", 300), (2, 500)):
+        for frame in tracked([three] * 12, who):
+            assert [round(f.points[:, 0].mean()) for f in frame.faces] == [x]
+    assert len(tracked([three] * 12, "all")[6].faces) == 3
+    assert not any(frame.faces for frame in tracked([three] * 12, 3))
+    # Displayed upside down, the leftmost is at the right of the coded picture.
+    assert round(tracked([three] * 12, "left", rotation=180)[6].faces[0].points[:, 0].mean()) == 500
+
+
+def test_the_largest_does_not_flicker() -> None:
+    wavering = [[face(200, size=100), face(450, size=100 + 10 * (-1) ** i)] for i in range(30)]
+    frames = tracked(wavering)
+    assert len({f.track for frame in frames for f in frame.faces}) == 1
+    entering = [[face(200, size=100)] + ([face(450, size=220)] if i > 20 else []) for i in range(50)]
+    frames = tracked(entering)
+    assert frames[10].faces[0].track == 0 and frames[40].faces[0].track == 1
+    for track in (0, 1):
+        level = np.array([sum(f.confidence for f in frame.faces if f.track == track) for frame in frames])
+        assert np.abs(np.diff(level)).max() < 0.4
+
+
+@pytest.mark.parametrize("who", ["everyone", -1, "", "-2", 1.5])
+def test_other_words_are_refused(who) -> None:
+    with pytest.raises(UsageError, match="largest, all, left or a number"):
+        Track(who)
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.floats(5, 200), st.integers(1, 30))
+@settings(max_examples=40, deadline=None)
+def test_frames_keep_their_order_and_wait_only_so_long(counts: list[int], fps: float, shot: int) -> None:
+    taken = 0
+
+    def counted() -> Iterator[Frame]:
+        nonlocal taken
+        faces = [[face(100 + 150 * j, size=60) for j in range(n)] for n in counts]
+        for frame in clip(faces, fps, [i // shot for i in range(len(counts))]):
+            taken += 1
+            yield frame
+
+    for position, frame in enumerate(Track("all")(counted())):
+        assert frame.index == position
+        assert taken - position <= MOST_AHEAD + 1
+        for f in frame.faces:
+            assert 0 < f.confidence <= 1 and np.isfinite(f.points).all()
+    assert taken == len(counts)
+
+
+def test_mesh_follows_what_it_sees_while_points_are_steadied() -> None:
+    shaken = [[face(300 + 0.3 * (-1) ** i)] for i in range(40)]
+    frames = tracked(shaken)
+    steady = np.array([ffhq_square(frame.faces[0].points)[0][0] for frame in frames[10:-10]])
+    assert np.ptp(steady) < 0.1
+
+
+def test_tracker_forgets_after_a_second() -> None:
+    tracker = Tracker()
+    assert list(tracker((face(300),), 0.0, 0)) == [0]
+    assert list(tracker((), 0.5, 0)) == []
+    assert list(tracker((face(310),), 0.9, 0)) == [0]
+    assert list(tracker((face(310),), 2.5, 0)) == [1]
+    assert list(tracker((face(310, size=30),), 2.6, 0)) == [2]  # another size, another person
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0.01, 0.1))
+def test_fade_is_below_its_target_and_never_steep(targets: list[float], step: float) -> None:
+    times = step * np.arange(len(targets))
+    level = np.array([fade(times, np.array(targets), t, 0.2) for t in times])
+    eased = np.array(targets) ** 2 * (3 - 2 * np.array(targets))
+    assert (level <= eased + 1e-9).all() and (level >= 0).all()
+    assert np.abs(np.diff(level)).max(initial=0) <= 1.5 * step / 0.2 + 1e-9
+
+
+def test_fitness_is_one_for_a_good_face() -> None:
+    assert set(fitness(face(300), W, H).values()) == {1.0}
+
+
+def texture(seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).uniform(0, 255, (12, 20, 3)).astype(np.float32)
+    return np.clip(cv2.resize(noise, (2 * W, H), interpolation=cv2.INTER_CUBIC), 0, 255)
+
+
+def cuts(frames: list[np.ndarray]) -> list[int]:
+    detector = CutDetector()
+    return [i for i, frame in enumerate(frames) if detector(picture(frame.astype(np.uint8)))]
+
+
+def test_cuts_are_found() -> None:
+    shots = [texture(seed)[:, :W] for seed in range(4)]
+    assert cuts([shot for shot in shots for _ in range(8)]) == [8, 16, 24]
+
+
+def test_motion_noise_and_light_are_no_cuts() -> None:
+    wide, rng = texture(0), np.random.default_rng(1)
+    assert cuts([wide[:, 12 * i : 12 * i + W] for i in range(40)]) == []  # a pan, 12 px a frame
+    assert cuts([np.clip(wide[:, :W] + rng.normal(0, 25, (H, W, 3)), 0, 255) for _ in range(12)]) == []
+    assert cuts([wide[:, :W] * (0.3 if i % 5 else 1) for i in range(20)]) == []  # flashes
+    assert cuts([wide[:, :W] * (1 - i / 20) for i in range(20)]) == []  # a fade to black
+    assert cuts([np.zeros((H, W, 3)) + rng.integers(0, 3, (H, W, 3)) for _ in range(12)]) == []
+    assert cuts([np.zeros((1, 1, 3))] * 3) == []
+
+
+def test_crops_show_what_they_say() -> None:
+    y, x = np.indices((H, W)) + 0.5
+    rgb = np.stack([x / W, y / H, 0 * x], axis=-1) * 255
+    frames = [
+        Frame(i, i, Fraction(1, 25), i / 25, picture(rgb.astype(np.uint8)), faces=(face(300, size=90 + 20 * i),))
+        for i in range(5)
+    ]
+    for frame in Align()(iter(frames)):
+        (crop,) = frame.crops
+        assert crop.image.dtype == np.uint8 and crop.image.shape == (crop.size, crop.size, 3)
+        assert crop.mesh is not None and frame.faces[0].mesh is not None
+        np.testing.assert_allclose(transform(crop.to_frame, crop.mesh), frame.faces[0].mesh, atol=1e-6)
+        i = crop.size // 3
+        at = transform(crop.to_frame, [i + 0.5, i + 0.5])
+        assert np.abs(crop.image[i, i, :2] - at / (W, H) * 255).max() < 2
+
+
+def test_crop_sizes() -> None:
+    def sizes(stage: Align, faces: list[float]) -> list[int]:
+        return [frame.crops[0].size for frame in stage(clip([[face(300, size=size)] for size in faces]))]
+
+    side = crop_side(face(300).points) / 100  # of the crop, for each pixel of the face
+    assert sizes(Align(), [100 / side, 300 / side, 330 / side, 300 / side]) == [256] * 4  # hysteresis
+    assert sizes(Align(), [300 / side, 500 / side, 300 / side, 200 / side]) == [256, 512, 512, 256]
+    assert sizes(Align(512), [100 / side, 900 / side]) == [512, 512]
+    with pytest.raises(UsageError, match="crop size"):
+        Align(300)
