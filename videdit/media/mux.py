@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import av
 
-from videdit.media.probe import MediaInfo, open_input
+from videdit.media.probe import KNOWN_TAGS, MediaInfo, normal_tags, open_input
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -29,11 +29,7 @@ FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".we
 
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 _OF_THE_ENCODING = ("encoder", "duration", "bps", "number_of_", "_statistics_", "vendor_id")
-# What MP4's own tag list can hold; anything else needs the "mdta" list, which fewer programs read.
-_ITUNES_TAGS = frozenset(
-    ("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping")
-    + ("lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "creation_time", "timecode")
-)
+_NO_TEXT = b"\0\0"  # what MP4 keeps between two subtitles; its muxer makes these itself
 _MAX_TIMESCALE = 2**31 - 1
 _FAR = Fraction(60)  # seconds: a trim that begins later than this is sought, not read up to
 _SEEK_MARGIN = 30  # seconds before it, so that a subtitle already on screen is not missed
@@ -54,14 +50,14 @@ def container_options(info: MediaInfo, container: str, tags: dict[str, str]) -> 
         finer = math.lcm(movie, rate)
         movie = finer if finer <= _MAX_TIMESCALE else movie
     flags = "+faststart"
-    if container == "mp4" and not set(tags) <= _ITUNES_TAGS:
+    if container == "mp4" and not set(tags) <= KNOWN_TAGS:  # the usual tag list cannot hold others
         flags += "+use_metadata_tags"
     return {"movflags": flags, "video_track_timescale": str(track), "movie_timescale": str(movie)}
 
 
 def kept_tags(tags: dict[str, str]) -> dict[str, str]:
     """A file's tags without those that its container made for itself."""
-    return {key: value for key, value in tags.items() if key.lower() not in _OF_THE_CONTAINER}
+    return {key: value for key, value in normal_tags(tags).items() if key.lower() not in _OF_THE_CONTAINER}
 
 
 def add_provenance(tags: dict[str, str], provenance: dict[str, str]) -> dict[str, str]:
@@ -93,7 +89,7 @@ class StreamCopier:
         self._info = info
         self._output = output
         self._container = container
-        self._edits = container in ("mp4", "mov")  # edit lists: packets may begin before 0, players skip that part
+        self._edits = container in ("mp4", "mov")  # these have edit lists
         self._source = open_input(info.path)
         self._targets: dict[int, av.stream.Stream] = {}
         self._last_dts: dict[int, int] = {}
@@ -193,7 +189,7 @@ class StreamCopier:
     def _mux(self, packet: av.Packet) -> None:
         stream = packet.stream
         target = self._targets[stream.index]
-        if not self._place(packet):
+        if not self._place(packet) or (self._edits and stream.type == "subtitle" and bytes(packet) == _NO_TEXT):
             return
         last = self._last_dts.get(stream.index)
         if packet.dts is not None:
@@ -222,13 +218,20 @@ class StreamCopier:
             shift = round(origin / unit)
             packet.pts -= shift
             packet.dts = packet.dts - shift if packet.dts is not None else None
-        if packet.pts < 0 and (not self._edits or packet.stream.type == "subtitle"):
-            # A decoder's run-in before the start: without edit lists everything else would be pushed back by it.
+        if packet.pts < 0 and not self._may_precede(packet.stream):
+            # A decoder's run-in before the start would push everything else back.
             if packet.pts + (packet.duration or 0) <= 0:
                 return False
             packet.duration = (packet.duration or 0) + packet.pts
             packet.pts = packet.dts = 0
         return True
+
+    def _may_precede(self, stream: av.stream.Stream) -> bool:
+        """Whether packets may begin before 0: players skip that part, told by an edit list or the codec's delay."""
+        if stream.type != "audio" or self._edits:
+            return self._edits and stream.type != "subtitle"
+        delayed = self._info.container in ("matroska", "webm") or stream.codec_context.codec.canonical_name == "opus"
+        return delayed and self._origin is None
 
     def _chapters(self) -> list[Chapter]:
         kept: list[Chapter] = []

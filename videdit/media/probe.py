@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +40,11 @@ _STILLS = (
     (b"II*\0", "tiff_pipe"),
     (b"MM\0*", "tiff_pipe"),
     (b"\x76\x2f\x31\x01", "exr_pipe"),
+)
+# Tags that every container knows, some in capitals.
+KNOWN_TAGS = frozenset(
+    ("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping")
+    + ("lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "creation_time", "timecode")
 )
 # A broken file may hold thousands of packets that decode to nothing.
 _PACKETS_TO_FIRST_FRAME = 600
@@ -178,7 +184,12 @@ def file_tags(path: Path) -> dict[str, str]:
     if _still_format(path):
         return read_tags(path).notes
     with open_input(path) as container:
-        return dict(container.metadata)
+        return normal_tags(container.metadata)
+
+
+def normal_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags with the names that all containers share in lower case (Matroska writes COMMENT)."""
+    return {key.lower() if key.lower() in KNOWN_TAGS else key: value for key, value in tags.items()}
 
 
 def main_video(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
@@ -243,7 +254,8 @@ def _describe(
     centred = context.codec.canonical_name in ("mjpeg", "webp", "mpeg1video")
     fps = Fraction(0) if still else _frame_rate(stream)
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
-    duration = 0.0 if still else _duration(container, stream)
+    start_pts = frame.pts if frame.pts is not None else stream.start_time or 0
+    duration = 0.0 if still else _duration(container, stream, float(start_pts * time_base))
     matrix, rotation = _orientation(frame, context.codec.canonical_name)
     return MediaInfo(
         path=path,
@@ -257,7 +269,7 @@ def _describe(
         frame_count=1 if still else stream.frames or max(1, round(duration * fps)),
         duration=duration,
         time_base=time_base,
-        start_pts=frame.pts if frame.pts is not None else stream.start_time or 0,
+        start_pts=start_pts,
         pix_fmt=frame.format.name,
         planar=planar,
         color=colors.describe(
@@ -281,7 +293,7 @@ def _describe(
         video_index=stream.index,
         streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
         chapters=len(container.chapters()),
-        tags=dict(read_tags(path).notes if still else container.metadata),
+        tags=read_tags(path).notes if still else normal_tags(container.metadata),
     )
 
 
@@ -307,7 +319,10 @@ def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction:
     return Fraction(25)
 
 
-def _duration(container: av.container.InputContainer, stream: av.stream.Stream) -> float:
+def _duration(container: av.container.InputContainer, stream: av.stream.Stream, start: float) -> float:
+    # Matroska says in a tag where a stream ends; what FFmpeg calls its duration is that of the longest stream.
+    if match := re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", "")):
+        return max(0.0, int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - start)
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base
