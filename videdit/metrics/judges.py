@@ -21,6 +21,7 @@ EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surp
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 FACE_API_MEAN = (122.782, 117.001, 104.298)  # RGB
 
+
 def judges_dir() -> Path:
     """The folder of the judges' weights: $VIDEDIT_JUDGES, else videdit/judges in the user's cache."""
     if folder := os.environ.get("VIDEDIT_JUDGES"):

@@ -60,7 +60,7 @@ class FaceResNet(nn.Module):
         self.gender = nn.Linear(256, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[B, 3, 224, 224], BGR minus the mean of ImageNet, 0..255 -> features [B, 1024], age logits [B, 100], P(man) logit [B]."""
+        """[B, 3, 224, 224] BGR, 0..255 minus ImageNet's mean -> features [B, 1024], age [B, 100] and man [B] logits."""
         features = self.blocks(F.relu6(self.stem(x))).mean((2, 3))  # [B, 1024]
         hidden = F.relu(self.hidden(features))
         return features, self.age(hidden), self.gender(hidden)[:, 0]
@@ -117,7 +117,9 @@ class ExpressionNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(DenseBlock(3, 32, True), DenseBlock(32, 64), DenseBlock(64, 128), DenseBlock(128, 256))
+        self.blocks = nn.Sequential(
+            DenseBlock(3, 32, True), DenseBlock(32, 64), DenseBlock(64, 128), DenseBlock(128, 256)
+        )
         self.fc = nn.Linear(256, 7)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -34,5 +34,7 @@ class PerceptualFeatures(nn.Module):
 
 def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
     """Mean over levels of the squared distance between features of unit length along channels, [B], in 0..4."""
-    levels = [(F.normalize(x, dim=1) - F.normalize(y, dim=1)).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
+    levels = [
+        (F.normalize(x, dim=1) - F.normalize(y, dim=1)).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)
+    ]
     return torch.stack(levels).mean(0)

@@ -10,8 +10,8 @@ import numpy as np
 def read_weights(manifest: list[dict[str, Any]], data: bytes) -> dict[str, np.ndarray]:
     """Decode a tfjs weights manifest and its binary (all shards joined) into float32 or int32 arrays by name.
 
-    Tensors may be quantised to uint8 or uint16, value = q * scale + min, or stored as float16. Layouts stay TensorFlow's:
-    convolutions are [kh, kw, in, out], depthwise ones [kh, kw, channels, 1], dense ones [in, out].
+    Tensors may be quantised to uint8 or uint16, value = q * scale + min, or stored as float16. Layouts stay
+    TensorFlow's: convolutions are [kh, kw, in, out], depthwise ones [kh, kw, channels, 1], dense ones [in, out].
 
     Raises:
         ValueError: the binary's length is not what the manifest describes.

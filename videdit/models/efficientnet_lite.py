@@ -1,11 +1,10 @@
-"""EfficientNet-Lite0: depthwise blocks without squeeze-and-excitation, ReLU6. Features for losses, or an encoder's trunk.
+"""EfficientNet-Lite0: inverted residuals with ReLU6, no squeeze-and-excitation. Features to measure by, or a trunk.
 
 State dict names are our own; ``scripts/fetch_judges.py`` maps the ImageNet weights to them.
 """
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 # (repeats, kernel, stride of the first, expansion, width) of the seven stages
@@ -47,7 +46,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The trunk, 3.4 M parameters: [B, 3, H, W], RGB in [-1, 1] -> five maps at strides 2, 4, 8, 16, 32 of ``WIDTHS`` channels."""
+    """The trunk: [B, 3, H, W] RGB in [-1, 1] -> five maps at strides 2, 4, 8, 16 and 32 of ``WIDTHS`` channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,15 +68,3 @@ class EfficientNetLite0(nn.Module):
             if i in LEVELS:
                 maps.append(x)
         return maps
-
-
-class Classifier(nn.Module):
-    """ImageNet's head on the last map: [B, 320, h, w] -> logits [B, 1000]. Only to check that the weights are right."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.head = conv_bn(320, 1280)
-        self.fc = nn.Linear(1280, 1000)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(F.adaptive_avg_pool2d(self.head(x), 1).flatten(1))
