@@ -13,6 +13,6 @@ setup(
     package_data={
         "videdit._weights": ["*.safetensors", "*.yaml", "*.md"],
         "videdit._configs": ["*.json"],
-        "": ["*.yaml"],
+        "": ["*.yaml", "py.typed"],
     },
 )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Literal
 
 import numpy as np
@@ -23,6 +25,43 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 # Networks take turns: two at once on the same cores only push each other out of the cache.
 compute = threading.Lock()
+
+
+@dataclass
+class Passes:
+    """How often a network ran and how long in all, waiting for its turn not counted."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+_passes: dict[str, Passes] = {}
+
+
+def passes() -> dict[str, Passes]:
+    """What every network has done since :func:`reset_passes`, by its name."""
+    return {name: replace(done) for name, done in _passes.items() if done.count}
+
+
+def reset_passes() -> None:
+    """Count from zero."""
+    for done in _passes.values():
+        done.count, done.seconds = 0, 0.0
+
+
+def _counter(module: nn.Module) -> Callable[[], AbstractContextManager[None]]:
+    """A context that books one pass of `module`."""
+    name = type(module).__name__ + (f" {module.size}" if hasattr(module, "size") else "")
+    done = _passes.setdefault(name, Passes())
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        start = perf_counter()
+        yield
+        done.count += 1
+        done.seconds += perf_counter() - start
+
+    return counted
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -89,7 +128,7 @@ def _openvino_engine(
     import openvino
 
     shapes = [openvino.PartialShape(list(x.shape)) for x in example_inputs]
-    # One thread: a team started for one trace costs more than it saves. Tracing is deprecated in favour of torch.export,
+    # One thread: a team started for one trace costs more than it saves. Tracing is deprecated for torch.export,
     # which takes three times as long for these modules (10 s against 3 at each start); OpenVINO reads both.
     with torch.inference_mode(), _one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -105,9 +144,10 @@ def _openvino_engine(
     compiled = openvino.Core().compile_model(model, "CPU", config)
     request = compiled.create_infer_request()
     turn = threading.Lock() if threads else compute
+    counted = _counter(module)
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with turn:
+        with turn, counted():
             results = request.infer(arrays, share_inputs=True)
         return tuple(np.array(results[output]) for output in compiled.outputs)
 
@@ -117,11 +157,14 @@ def _openvino_engine(
 def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
     module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     kind = torch.device(device).type
+    counted = _counter(module)
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
-            results = module(*(torch.from_numpy(np.ascontiguousarray(a)).to(device, non_blocking=True) for a in arrays))
-        results = (results,) if isinstance(results, Tensor) else results
-        return tuple(result.float().cpu().numpy() for result in results)
+        with counted():
+            with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
+                inputs = (torch.from_numpy(np.ascontiguousarray(a)).to(device, non_blocking=True) for a in arrays)
+                results = module(*inputs)
+            results = (results,) if isinstance(results, Tensor) else results
+            return tuple(result.float().cpu().numpy() for result in results)
 
     return engine

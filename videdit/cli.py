@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return fail("interrupted; nothing half-written is left", interrupt.EXIT_CODE)
     except BrokenPipeError:  # `videdit ... | head`
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
     except VideditError as error:
         if debug:

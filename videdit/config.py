@@ -152,6 +152,17 @@ class RenderJob(BaseModel):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("profile")
+    @classmethod
+    def _profile_is_known(cls, value: str) -> str:
+        from videdit.profiles import load_profile
+
+        try:
+            load_profile(value)
+        except VideditError as error:
+            raise ValueError(str(error)) from None
+        return value
+
     @field_validator("start", "end")
     @classmethod
     def _time_is_a_place_in_the_clip(cls, value: float | None) -> float | None:

@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from videdit.errors import VideditError
 
@@ -42,7 +43,7 @@ def examine() -> Iterator[Check]:
     yield _check("machine", _machine)
     yield _check("python", platform.python_version)
     for module, distribution in PACKAGES.items():
-        yield _check(module, lambda module=module, distribution=distribution: _package(module, distribution))
+        yield _check(module, partial(_package, module, distribution))
     yield _check("encoders", _encoders)
     yield _check("weights", _weights)
     yield _check("devices", _devices)

@@ -58,4 +58,5 @@ def _watch(receiver: socket.socket) -> None:
     for path in list(_unfinished):
         with contextlib.suppress(OSError):
             path.unlink()
+    os.write(2, b"videdit: interrupted; it would not stop in time and was ended\n")
     os._exit(EXIT_CODE)

@@ -5,7 +5,6 @@ European law (AI Act, article 50) wants synthetic or manipulated footage of peop
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import videdit
 from videdit.config import RenderJob
 from videdit.errors import MediaError
+from videdit.weights import sha256
 
 # The IPTC's term for pictures that a trained model changed in part.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -52,8 +52,8 @@ def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, 
     values = {
         "tool": f"videdit {videdit.__version__}",
         "digital_source_type": SOURCE_TYPE,
-        "source": {"name": source.name, "sha256": _digest(source)},
-        "output": {"name": output.name, "sha256": _digest(output)},
+        "source": {"name": source.name, "sha256": sha256(source)},
+        "output": {"name": output.name, "sha256": sha256(output)},
         "settings": job.settings(),
         "result": result,
     }
@@ -62,8 +62,3 @@ def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, 
     except OSError as error:
         raise MediaError(f"cannot write {path}: {error.strerror}") from None
     return path
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""What tests share: clips with and without a face, people who do not exist, and the shared data where it is present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from synthetic import ROOT, background, with_face, write_clip
+
+cv2.setNumThreads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of evaluation data that lies beside the repository on development machines."""
+    folder = Path(os.environ.get("VIDEDIT_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no evaluation data at {folder} (set VIDEDIT_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def people() -> list[np.ndarray]:
+    """Two people who do not exist, aligned, each [256, 256, 3] uint8 RGB."""
+    both = cv2.imread(str(ROOT / "tests" / "data" / "faces.jpg"))[:, :, ::-1]
+    return [np.ascontiguousarray(both[:, i : i + 256]) for i in (0, 256)]
+
+
+@pytest.fixture(scope="session")
+def face_clip(tmp_path_factory, people) -> Path:
+    """Eight frames, 320x240, 25 fps, with sound: a face of about 110 px that drifts over a background."""
+    pictures = [with_face(background(320, 240), people[0], (150 + 2 * i, 120 + i), 200) for i in range(8)]
+    return write_clip(tmp_path_factory.mktemp("clips") / "person.mp4", pictures)
+
+
+@pytest.fixture(scope="session")
+def empty_clip(tmp_path_factory) -> Path:
+    """Six frames, 320x240, with sound and without a face."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "nobody.mp4", [background(320, 240)] * 6)

@@ -1,0 +1,145 @@
+"""`--dry-run`: what a run would do, clip by clip, and about how long it would take on this machine.
+
+A few frames of each clip are searched for faces, and the networks are timed once on those that are found. Nothing is
+written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.align import Align
+from stages.decode import Decode
+from stages.detect import Detect
+from stages.track import Track
+from videdit.config import RenderJob
+from videdit.errors import MediaError
+from videdit.faces import FaceDetector
+from videdit.inversion import Inverter
+from videdit.media.probe import MediaInfo, probe
+from videdit.packets import Crop, Frame
+from videdit.plan import Clip, Plan
+from videdit.render import frames_between
+from videdit.report import count
+from videdit.state import NO_FACE
+
+SAMPLES = 4  # places in a clip that are looked at
+OVERHEAD = 1.3  # wall seconds a second of network passes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a clip would take."""
+
+    frames: int
+    faces: float  # faces to edit, a frame
+    sizes: tuple[int, ...]  # px, of the crops seen
+    seconds: float
+
+    def __str__(self) -> str:
+        seen = f"{self.faces:.1f} faces a frame at {', '.join(map(str, self.sizes))} px" if self.sizes else "no face"
+        return f"{count(self.frames, 'frame')}, {seen} in {SAMPLES} samples, about {duration(self.seconds)}"
+
+
+def describe(plan: Plan) -> Iterator[str]:
+    """One line for each clip, as soon as it is known, and one for all."""
+    estimator = Estimator()
+    total, clips, frames = 0.0, 0, 0
+    for clip in plan.clips:
+        head = f"{clip.source} -> {clip.output}: "
+        if clip.status in ("done", NO_FACE):
+            yield f"{head}skipped, {'done already' if clip.status == 'done' else 'no face, as found before'}"
+            continue
+        if clip.status != "render":
+            yield f"{head}cannot be rendered: {clip.status}"
+            continue
+        try:
+            estimate = estimator(clip)
+        except MediaError as error:
+            if not plan.batch:
+                raise
+            yield f"{head}cannot be rendered: {error}"
+            continue
+        total, clips, frames = total + estimate.seconds, clips + 1, frames + estimate.frames
+        yield f"{head}{estimate}"
+    yield f"{count(clips, 'clip')} to render, {count(frames, 'frame')}, about {duration(total)}; nothing was written"
+
+
+class Estimator:
+    """Clip -> :class:`Estimate`; networks are loaded and timed once."""
+
+    def __init__(self) -> None:
+        self._detector: FaceDetector | None = None
+        self._inverters: dict[tuple, Inverter] = {}
+        self._seconds: dict[tuple, float] = {}
+        self._looking = 0.0  # seconds spent on finding faces in this clip
+
+    def __call__(self, clip: Clip) -> Estimate:
+        info, job = probe(clip.source), clip.job
+        frames = frames_between(info, job.start, job.end) or 1
+        self._looking = 0.0
+        sampled = list(self._sampled(info, job))
+        crops = [crop for frame in sampled for crop in frame.crops]
+        faces = len(crops) / max(len(sampled), 1)
+        face = float(np.mean([self._face_seconds(job, crop) for crop in crops])) if crops else 0.0
+        sizes = tuple(sorted({crop.size for crop in crops}))
+        # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.
+        searching = 0.0 if crops else self._looking / len(sampled)
+        return Estimate(frames, faces, sizes, OVERHEAD * frames * (faces * face + searching))
+
+    def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
+        """Frames with crops from a few places of the clip."""
+        if self._detector is None:
+            self._detector = FaceDetector()
+            self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
+        start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
+        places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]
+        for place in places:
+            stop = None if place is None else place + 1.5 / float(info.fps or 25)
+            frame = next(iter(Decode(info, place, stop)(iter(()))))
+            begun = time.perf_counter()
+            frames: Iterator[Frame] = iter((frame,))
+            for stage in (Detect(self._detector), Track(job.faces), Align(job.size)):
+                frames = stage(frames)
+            yield next(frames)
+            self._looking += time.perf_counter() - begun
+
+    def _face_seconds(self, job: RenderJob, crop: Crop) -> float:
+        """Network seconds a face takes, timed at the second pass of a full batch."""
+        key = (job.profile, job.device, job.precision, job.batch)
+        if (*key, crop.size) not in self._seconds:
+            if key not in self._inverters:
+                self._inverters[key] = Inverter.load(*key)
+            inverter = self._inverters[key]
+            low, high = inverter.batch(256), inverter.batch(crop.size)
+            images = [crop.image] * max(low, high)
+            codes = inverter.encode(images)
+            encode = _timed(lambda: inverter.encode(images[:low])) / low
+
+            def render() -> object:
+                return inverter.render(images[:high], codes[:high], codes[:high], crop.size)
+
+            render()  # the first pass compiles
+            self._seconds[(*key, crop.size)] = encode + _timed(render) / high
+        return self._seconds[(*key, crop.size)]
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def duration(seconds: float) -> str:
+    """ "42 s", "3 min 5 s", "2 h 10 min"."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    return f"{minutes // 60} h {minutes % 60} min"
