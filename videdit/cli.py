@@ -139,8 +139,11 @@ def render_command(words: Sequence[str]) -> int:
     set_up_logging(options.pop("log", None), quiet)
     jobs = jobs_of(options)
 
+    from videdit.edits import cautions, parse_edits
     from videdit.plan import make_plan
 
+    for caution in dict.fromkeys(said for job in jobs for said in cautions(parse_edits(job.edit))):
+        logging.getLogger("videdit").warning(caution)
     plan = make_plan(jobs)
     if dry_run:
         from videdit.dryrun import describe

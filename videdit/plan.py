@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,11 +204,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """True for an edited file by its tag; only a name that ends like ours is worth opening."""
-    from videdit.edits import catalogue
-
-    name = "(?:" + "|".join(map(re.escape, catalogue())) + ")"
-    if not re.search(rf"_{name}(\+{name})*$", path.stem):
+    """True for an edited file by its tag; only a name that could be one of ours is worth opening."""
+    if "_" not in path.stem:
         return False
     from videdit.provenance import is_edited
 

@@ -27,7 +27,7 @@ from stages.restore import Restore
 from stages.track import Track
 from videdit import provenance
 from videdit.config import RenderJob
-from videdit.edits import edit_vector, parse_edits
+from videdit.edits import cautions, edit_vector, parse_edits
 from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.inversion import Inverter
@@ -103,7 +103,9 @@ def edit_video(
     clips = make_plan([job]).clips
     if len(clips) != 1 or clips[0].state is not None:
         raise UsageError(f"{source} is not a single file; render the files of a folder one by one")
-    return Renderer(progress or Progress()).render(clips[0], cancel)
+    for caution in cautions(parse_edits(job.edit)):
+        log.warning(caution)
+    return Renderer(progress).render(clips[0], cancel)
 
 
 def edit_image(

@@ -1,0 +1,111 @@
+"""The command as a user runs it, in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from synthetic import ROOT, background, with_face, write_clip
+
+COMMAND = [sys.executable, str(ROOT / "run_video.py")]
+
+
+def command(*words, **kwargs):
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, text=True, stdin=subprocess.DEVNULL, **kwargs
+    )
+
+
+def test_one_clip_from_any_folder_with_progress_report_and_log(tmp_path, face_clip):
+    shutil.copy(face_clip, tmp_path / "in.mp4")
+    done = command(
+        "in.mp4", "--edit", "smile", "--progress", "jsonl", "--report", "r.json", "--log", "r.log", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", "in_smile.mp4", "r.json", "r.log"}
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0] == {"clip": "in.mp4", "event": "start", "frames": 8}
+    assert events[-1]["event"] == "end" and events[-1]["status"] == "done" and events[-1]["frames"] == 8
+    assert "in_smile.mp4: 8 frames, 8 faces edited" in done.stderr  # the words for people
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [stage["name"] for stage in report["clips"][0]["stages"]] == [
+        *("decode", "detect", "track", "align", "restore", "edit", "detail", "paste", "encode")
+    ]
+
+
+def test_a_folder_goes_on_after_a_failure_and_later_where_it_stopped(tmp_path, face_clip, empty_clip):
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    (clips / "sub").mkdir(parents=True)
+    shutil.copy(face_clip, clips / "sub" / "person.mp4")
+    shutil.copy(empty_clip, clips / "nobody.mp4")
+    (clips / "broken.mp4").write_bytes(b"no video" * 100)
+    first = command(clips, "--edit", "smile", "-o", out)
+    assert first.returncode == 4, first.stderr
+    assert first.stdout.splitlines()[-2].startswith("1 done, 1 skipped, 1 failed: 8 frames, 8 faces edited")
+    assert f"failed: {clips / 'broken.mp4'}: " in first.stdout.splitlines()[-1]
+    assert first.stderr == "videdit: 1 of 3 clips failed\n"
+    written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert written == {".videdit.json", "sub/person_smile.mp4"}
+
+    made = (out / "sub" / "person_smile.mp4").stat().st_mtime_ns
+    shutil.copy(empty_clip, clips / "broken.mp4")  # the user repaired it
+    second = command(clips, "--edit", "smile", "-o", out)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.splitlines()[-1].startswith("0 done, 3 skipped, 0 failed")
+    assert (out / "sub" / "person_smile.mp4").stat().st_mtime_ns == made
+
+
+def test_a_dry_run_tells_and_writes_nothing(tmp_path, face_clip):
+    shutil.copy(face_clip, tmp_path / "in.mp4")
+    done = command(tmp_path, "--edit", "smile", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    clip, total = done.stdout.splitlines()
+    assert "in_smile.mp4: 8 frames, 1.0 faces a frame at 256 px" in clip
+    assert total.startswith("1 clip to render, 8 frames, about ")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_bench_prints_its_table(face_clip):
+    done = command(face_clip, "--edit", "smile", "--bench")
+    assert done.returncode == 0, done.stderr
+    for words in ("overlap efficiency", "faces a second", "cores busy", "peak memory", "Renderer 256"):
+        assert words in done.stdout
+
+
+def test_doctor_finds_nothing_wrong():
+    done = command("doctor")
+    assert done.returncode == 0, done.stdout
+    assert all(line.startswith("ok") for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_leaves_nothing_half_written(tmp_path, people, number):
+    picture = with_face(background(640, 480), people[0], (320, 240), 400)
+    clip = write_clip(tmp_path / "in.mp4", [picture] * 300, options={"preset": "ultrafast"})
+    process = subprocess.Popen(
+        [*COMMAND, str(clip), "--edit", "smile", "--progress", "jsonl"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell may start background jobs with SIGINT ignored; a user's terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    for line in process.stdout:  # until frames come out at the end of the chain
+        event = json.loads(line)
+        if event.get("frame", 0) > 0:
+            break
+    assert any(name.endswith(".part.mp4") for name in os.listdir(tmp_path))
+    start = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - start < 5.5
+    assert "interrupted" in err and "Traceback" not in err
+    assert os.listdir(tmp_path) == ["in.mp4"]
