@@ -5,37 +5,26 @@ Flow and validity are smoothed over time per track, so that what is carried does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from videdit.detail import Motion, MotionEstimator, blend_motions, return_detail
-from videdit.geometry.mask import face_mask
-from videdit.packets import Crop, Edited, Frame
+from videdit.geometry.mask import edit_mask
+from videdit.packets import Edited, Frame
 from videdit.temporal import Window
 
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
-
-MaskMaker = Callable[[Crop], np.ndarray]
-
-
-def whole_face(crop: Crop) -> np.ndarray:
-    """The soft mask of the whole face, uint8 [S, S]; all of the crop but its border where there is no mesh."""
-    if crop.mesh is not None:
-        return face_mask(crop.mesh, crop.size)
-    ramp = np.arange(crop.size) + 0.5
-    ramp = np.clip((np.minimum(ramp, crop.size - ramp) / crop.size - 0.05) / 0.1, 0, 1)
-    return np.rint(255 * np.minimum.outer(ramp, ramp)).astype(np.uint8)
-
 
 class Detail:
     """Hands on frames with ``edits``, one a crop; crops and renderings have done their work and are dropped."""
 
     name = "detail"
 
-    def __init__(self, mask: MaskMaker = whole_face, motion_sigma: float = MOTION_SIGMA):
-        self.mask, self.motion_sigma = mask, motion_sigma
+    def __init__(self, regions: Iterable[str] = ("face",), motion_sigma: float = MOTION_SIGMA):
+        """regions: where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+        self.regions, self.motion_sigma = frozenset(regions), motion_sigma
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         window: Window[tuple[Frame, list[Motion]]] = Window(lambda item: item[0].time, 2.5 * self.motion_sigma)
@@ -53,7 +42,8 @@ class Detail:
                 weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
                 motion = blend_motions([motion for _, motion in near], weights)
                 change = return_detail(crop.image, rendering, motion).astype(np.float16)
-                edits.append(Edited(crop.track, change, self.mask(crop), crop.to_frame))
+                mask = edit_mask(crop.mesh, crop.size, self.regions)
+                edits.append(Edited(crop.track, change, mask, crop.to_frame))
             yield replace(frame, crops=(), renderings=(), edits=tuple(edits))
 
     def _estimated(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Motion]]]:

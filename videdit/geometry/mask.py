@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import cv2
 import numpy as np
 
@@ -35,14 +37,50 @@ def face_mask(mesh: np.ndarray, size: int, feather: float = 0.06, grow: float = 
     mesh: [468, 2] in crop pixels. feather: width of the soft edge, grow: how far the outline is moved out, both as
     fractions of the crop's side. Returns uint8 [size, size], exactly 0 in the outer BORDER of the crop.
     """
+    return _oval(mesh, size, grow, 0.25, feather)
+
+
+def edit_mask(mesh: np.ndarray | None, size: int, regions: Iterable[str]) -> np.ndarray:
+    """Where edits may show: the union of soft masks of the parts they name, uint8 [size, size].
+
+    regions: names of EDIT_REGIONS. Without a mesh the whole crop but its border. Raises KeyError for other names.
+    """
+    if mesh is None:
+        regions = ("crop",)
+    masks = [EDIT_REGIONS[name](mesh, size) for name in regions]
+    return np.maximum.reduce(masks)
+
+
+def _oval(mesh: np.ndarray, size: int, grow: float, forehead: float, feather: float) -> np.ndarray:
+    """The face's oval moved out by ``grow`` of the crop's side, and up by ``forehead`` of its own half height."""
     oval = region_polygon(mesh, "oval") / size  # [36, 2] in 0..1
     centre = oval.mean(0)
     up = oval[0] - centre  # from the middle to the top of the forehead
     out = oval - centre
     reach = np.linalg.norm(out, axis=1, keepdims=True)
     above = np.clip(out @ up / (up @ up), 0, 1)[:, None]
-    oval = oval + out / np.maximum(reach, 1e-6) * grow + above * up * 0.25
-    return soft_mask([oval * size], size, feather)
+    return soft_mask([(oval + out / np.maximum(reach, 1e-6) * grow + above * up * forehead) * size], size, feather)
+
+
+def _eyes(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Both eyes with lids and brows."""
+    masks = [region_mask(mesh, name, size, feather=0.05, grow=0.035) for name in ("eye_left", "eye_right")]
+    return np.maximum(*masks)
+
+
+def _crop(mesh: np.ndarray | None, size: int) -> np.ndarray:
+    return soft_mask([np.array([(0.0, 0.0), (size, 0.0), (size, size), (0.0, size)])], size, 0.1)
+
+
+# The parts that an edit's recipe may name: configs/edits/*.yaml
+EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "face": lambda mesh, size: _oval(mesh, size, grow=0.025, forehead=0.0, feather=0.07),
+    "lips": lambda mesh, size: region_mask(mesh, "lips", size, feather=0.03, grow=0.015),
+    "eyes": _eyes,
+    "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),
+    "hair": lambda mesh, size: _oval(mesh, size, grow=0.16, forehead=0.7, feather=0.12),
+    "crop": _crop,
+}
 
 
 def region_mask(mesh: np.ndarray, name: str, size: int, feather: float = 0.02, grow: float = 0.0) -> np.ndarray:
