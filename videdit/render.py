@@ -28,6 +28,7 @@ from stages.track import Track
 from videdit import provenance
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
+from videdit.edits.words import find
 from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.inversion import Inverter
@@ -156,6 +157,7 @@ class Renderer:
         """The stages for one clip, networks loaded."""
         job = clip.job
         inverter, detector = self._networks(job)
+        edits = parse_edits(job.edit)
         track, counted = Track(job.faces), Counted(Paste())
 
         def approve() -> None:
@@ -179,8 +181,8 @@ class Renderer:
             track,
             Align(job.size),
             Restore(job.restore),
-            Edit(inverter, edit_vector(parse_edits(job.edit))),
-            Detail(),
+            Edit(inverter, edit_vector(edits)),
+            Detail(region for edit in edits for region in find(edit.name).regions),
             counted,
             encode,
         ]
