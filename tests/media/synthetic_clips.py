@@ -44,9 +44,13 @@ class Clip:
     subtitles: bool = False
     chapters: Sequence[tuple[int, int, str]] = ()  # milliseconds
     metadata: dict[str, str] = field(default_factory=dict)
+    store: str | None = None  # layout to hand to the encoder, where it is not pix_fmt itself
+    attachments: Sequence[tuple[str, str, bytes]] = ()  # name, type, content
+    interlaced: bool = False
+    noise: float = 0.02  # of the full scale
 
 
-def picture(index: int, width: int, height: int, pix_fmt: str) -> tuple[np.ndarray, ...]:
+def picture(index: int, width: int, height: int, pix_fmt: str, noise: float = 0.02) -> tuple[np.ndarray, ...]:
     """Planes of a moving pattern with some noise, [H_p, W_p] in the layout's own depth, all legal code values."""
     rng = np.random.default_rng(index)
     depth, (log_x, log_y), is_rgb, alpha = geometry(pix_fmt)
@@ -56,7 +60,7 @@ def picture(index: int, width: int, height: int, pix_fmt: str) -> tuple[np.ndarr
         chroma = i in (1, 2) and not is_rgb
         w, h = (-(-width >> log_x), -(-height >> log_y)) if chroma else (width, height)
         y, x = np.mgrid[:h, :w]
-        wave = 0.5 + 0.3 * np.sin((x + 3 * index) / 7 + i) * np.cos(y / 5) + rng.uniform(-0.02, 0.02, (h, w))
+        wave = 0.5 + 0.3 * np.sin((x + 3 * index) / 7 + i) * np.cos(y / 5) + rng.uniform(-noise, noise, (h, w))
         planes.append((wave * ((1 << depth) - 1)).astype(np.uint8 if depth == 8 else np.uint16))
     return tuple(planes)
 
@@ -72,10 +76,13 @@ def make(path: Path, clip: Clip) -> list[tuple[np.ndarray, ...]]:
         out.metadata.update(clip.metadata)
         video = out.add_stream(clip.codec, rate=30, options=dict(clip.options))
         context: Any = video.codec_context
-        context.width, context.height, context.pix_fmt = clip.width, clip.height, clip.pix_fmt
+        context.width, context.height, context.pix_fmt = clip.width, clip.height, clip.store or clip.pix_fmt
         context.time_base, context.sample_aspect_ratio = clip.time_base, clip.sar
         context.color_range, context.color_primaries, context.color_trc, context.colorspace = clip.tags
         video.time_base = clip.time_base
+        if clip.interlaced:
+            context.flags |= 0x40000 | 0x20000000
+            context.field_order = 2
         if clip.rotation:
             video.set_display_rotation(-clip.rotation)
         sounds = [(out.add_stream(s.codec, rate=s.rate), s) for s in clip.sounds]
@@ -85,6 +92,8 @@ def make(path: Path, clip: Clip) -> list[tuple[np.ndarray, ...]]:
         if text is not None:
             text.metadata["language"] = "deu"
             text.time_base = Fraction(1, 1000)
+        for attachment in clip.attachments:
+            out.add_attachment(*attachment)
         out.set_chapters(
             [
                 {"id": n, "start": a, "end": b, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
@@ -94,9 +103,9 @@ def make(path: Path, clip: Clip) -> list[tuple[np.ndarray, ...]]:
         durations = dict(zip(clip.pts, [*np.diff(clip.pts).tolist(), clip.last_duration], strict=True))
         out.start_encoding()
         for i, pts in enumerate(clip.pts):
-            planes = picture(i, clip.width, clip.height, clip.pix_fmt)
+            planes = picture(i, clip.width, clip.height, clip.pix_fmt, clip.noise)
             frames.append(planes)
-            frame = pack(planes, clip.pix_fmt, clip.pix_fmt)
+            frame = pack(planes, clip.pix_fmt, clip.store or clip.pix_fmt)
             frame.pts, frame.time_base = pts, clip.time_base
             frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace = clip.tags
             _mux(out, video.encode(frame), durations)

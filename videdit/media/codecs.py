@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
 
 from videdit.errors import MediaError
-from videdit.media.planes import target_formats
+from videdit.media.planes import geometry, target_formats
 from videdit.media.probe import MediaInfo
 
 # Containers we write: which codec families each holds so that other programs play it, "ffv1" in MP4 as a last resort.
@@ -30,6 +31,15 @@ _ENCODERS = {
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "vp8": "vp9", "vp9": "vp9", "prores": "prores"}
 _LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "png", "qtrle", "magicyuv")
 _NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
+_X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_PRESETS = {
+    "h264": _X26X,
+    "hevc": _X26X,
+    "vp9": tuple(str(n) for n in range(9)),
+    "av1": tuple(str(n) for n in range(14)),
+    "prores": (),
+    "ffv1": (),
+}
 _NO_ALPHA = {"yuva": "yuv", "gbrap": "gbrp", "ya": "gray"}
 _INTERLACED_CODING = 0x40000 | 0x20000000  # AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME
 _KEEPS_FIELDS = ("libx264", "prores_ks")
@@ -65,23 +75,40 @@ def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) ->
         MediaError: the codec that was asked for is unknown, does not fit, or none does.
     """
     wanted = _families(info, settings)
+    _check_preset(wanted[0], settings.preset)
     refused = None
+    for planar, family, name, pix_fmt in _candidates(info, container, settings, wanted):
+        # Numbers meant for one encoder mean nothing to another.
+        own = settings if family == wanted[0] else replace(settings, crf=None, preset=None)
+        options = _options(name, info, planar, own)
+        error = _try_open(name, pix_fmt, options, info, settings.threads)
+        if error is None:
+            said = _said(info, wanted[0], family, name, pix_fmt, planar != info.planar)
+            return Encoder(name, family, pix_fmt, planar, options, said)
+        refused = refused or error
+    raise MediaError(_no_encoder(info, container, settings, refused))
+
+
+def _candidates(
+    info: MediaInfo, container: str, settings: EncodeSettings, wanted: list[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """(planar layout, family, encoder, layout it is fed) of all that could hold the picture, best first."""
     for planar in _with_and_without_alpha(info.planar):
         for family in wanted:
             if family not in CONTAINERS[container] or (settings.lossless and family in _NO_LOSSLESS_MODE):
                 continue
             for name in _ENCODERS[family]:
-                formats = [f.name for f in av.codec.Codec(name, "w").video_formats or ()]
-                for pix_fmt in target_formats(planar):
-                    if pix_fmt not in formats:
-                        continue
-                    options = _options(name, info, planar, settings)
-                    error = _try_open(name, pix_fmt, options, info, settings.threads)
-                    if error is None:
-                        said = _said(info, wanted[0], family, name, planar != info.planar)
-                        return Encoder(name, family, pix_fmt, planar, options, said)
-                    refused = refused or error
-    raise MediaError(_no_encoder(info, container, settings, refused))
+                formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
+                for pix_fmt in target_formats(planar, shallower=family == "prores"):
+                    if pix_fmt in formats:
+                        yield planar, family, name, pix_fmt
+
+
+def _check_preset(family: str, preset: str | None) -> None:
+    known = _PRESETS[family]
+    if preset is not None and preset not in known:
+        choice = f"choose one of {', '.join(known)}" if known else "it has none"
+        raise MediaError(f"unknown preset '{preset}' for {family}: {choice}")
 
 
 def _families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
@@ -114,15 +141,16 @@ def _options(name: str, info: MediaInfo, planar: str, settings: EncodeSettings) 
         words = [f"pools={settings.threads}", "frame-threads=1", "log-level=none"]
         options["x265-params"] = ":".join([*words, "lossless=1"] if settings.lossless else words)
     elif name == "libvpx-vp9":
-        options = {"crf": f"{18 if crf is None else crf:g}", "deadline": "good", "row-mt": "1"}
-        options |= {"cpu-used": settings.preset or "4", "lossless": str(int(settings.lossless))}
+        options = {"deadline": "good", "row-mt": "1", "cpu-used": settings.preset or "4"}
+        options |= {"lossless": "1"} if settings.lossless else {"crf": f"{18 if crf is None else crf:g}"}
     elif name == "libsvtav1":
         options = {"preset": settings.preset or "8", "crf": f"{20 if crf is None else crf:g}"}
         options |= {"svtav1-params": "lossless=1"} if settings.lossless else {}
     elif name == "prores_ks":
         options = {"profile": "4" if "444" in planar else "3", "vendor": "apl0"}
     elif name == "ffv1":
-        options = {"level": "3", "slicecrc": "1", "slices": "4", "g": "1"}
+        slices = "4" if min(info.width, info.height) >= 64 else "1"  # of at least a few lines each
+        options = {"level": "3", "slicecrc": "1", "slices": slices, "g": "1"}
     if info.chroma_location not in (None, "left"):  # "left" is what silence means
         options["chroma_sample_location"] = str(info.chroma_location)
     return options
@@ -133,6 +161,7 @@ def configure(context: av.VideoCodecContext, info: MediaInfo, threads: int) -> N
     if info.interlaced and context.name in _KEEPS_FIELDS:
         context.flags |= _INTERLACED_CODING
         context.field_order = info.field_order
+    context.bit_rate = 0  # FFmpeg's default of 200 kb/s would override the quality asked for
     context.time_base = info.time_base
     context.framerate = info.fps or Fraction(25)
     context.sample_aspect_ratio = info.sar
@@ -152,17 +181,20 @@ def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo,
     context.options = dict(options)
     try:
         context.open()
-    except (av.FFmpegError, ValueError) as error:
-        return f"{name} does not take {info.width}x{info.height} {pix_fmt} with {options} ({error.args[-1]})"
+    except (av.FFmpegError, ValueError):
+        words = ", ".join(f"{key} {value}" for key, value in options.items())
+        return f"{name} cannot encode {info.width}x{info.height} {pix_fmt} video with {words}"
     return None
 
 
-def _said(info: MediaInfo, wanted: str, family: str, name: str, dropped_alpha: bool) -> tuple[str, ...]:
+def _said(info: MediaInfo, wanted: str, family: str, name: str, pix_fmt: str, dropped_alpha: bool) -> tuple[str, ...]:
     said = []
     if family != wanted:
         said.append(f"the video becomes {family}: {wanted} cannot hold {info.width}x{info.height} {info.pix_fmt} here")
     if dropped_alpha:
         said.append("the transparency is dropped: no codec of this container keeps it; write prores or ffv1 to keep it")
+    if geometry(pix_fmt)[0] < info.color.depth:
+        said.append(f"{info.color.depth} bits become {geometry(pix_fmt)[0]}: the {family} encoder takes no more")
     if info.interlaced and name not in _KEEPS_FIELDS:
         said.append("the clip is interlaced and its fields become whole frames; deinterlace it first for best results")
     if name == "libx264rgb":
@@ -173,7 +205,8 @@ def _said(info: MediaInfo, wanted: str, family: str, name: str, dropped_alpha: b
 def _no_encoder(info: MediaInfo, container: str, settings: EncodeSettings, refused: str | None) -> str:
     codec = settings.codec
     if codec is None:
-        return f"no encoder keeps {info.width}x{info.height} {info.pix_fmt} in {container}; write to .mkv instead"
+        advice = "convert it to yuv420p first" if container == "matroska" else "write to .mkv instead"
+        return f"no encoder keeps {info.width}x{info.height} {info.pix_fmt} video in {container} files; {advice}"
     family = _families(info, settings)[0]
     if family not in CONTAINERS[container]:
         held = ", ".join(CONTAINERS[container])

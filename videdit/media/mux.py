@@ -115,6 +115,9 @@ class StreamCopier:
             if stream.index == self._info.video_index:
                 add_video(stream)
                 continue
+            if self._container == "matroska" and stream.disposition & av.stream.Disposition.attached_pic:
+                self._attach(stream)
+                continue
             reason = self._obstacle(stream)
             if reason is None:
                 target = self._output.add_stream_from_template(stream, opaque=True)
@@ -125,6 +128,19 @@ class StreamCopier:
             if reason:
                 self.warnings.append(f"{_name(stream)} is left out: {reason}")
         self._source.streams[self._info.video_index].discard = av.stream.Discard.all
+
+    def _attach(self, stream: av.stream.Stream) -> None:
+        """A cover picture is an attachment in Matroska: its one packet is the file."""
+        stream.discard = av.stream.Discard.all
+        kind = stream.codec_context.codec.canonical_name if stream.codec_context else "mjpeg"
+        suffix, mime = {"png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}.get(kind, ("jpg", "image/jpeg"))
+        with open_input(self._info.path) as source:
+            data = next((bytes(p) for p in source.demux(source.streams[stream.index]) if p.size), None)
+        if data is None:
+            self.warnings.append(f"{_name(stream)} is left out: it is empty")
+            return
+        name = stream.metadata.get("filename") or f"cover.{suffix}"
+        self._output.add_attachment(name, stream.metadata.get("mimetype") or mime, data)
 
     def _obstacle(self, stream: av.stream.Stream) -> str | None:
         """Why a stream is not copied; None if it is, "" if nothing is lost without it."""

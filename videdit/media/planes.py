@@ -105,9 +105,13 @@ def geometry(planar: str) -> tuple[int, tuple[int, int], bool, bool]:
     return fmt.components[0].bits, log2, fmt.is_rgb, any(c.is_alpha for c in fmt.components)
 
 
-def target_formats(planar: str) -> tuple[str, ...]:
-    """Layouts that hold exactly what a planar picture holds, the planar one first."""
-    return (planar, *_PACKINGS.get(planar, ()))
+def target_formats(planar: str, shallower: bool = False) -> tuple[str, ...]:
+    """Layouts that hold exactly what a planar picture holds, the planar one first.
+
+    shallower: also one of fewer bits at the end. ProRes 4444 decodes to 12 bits, but its encoder takes only 10.
+    """
+    exact = (planar, *_PACKINGS.get(planar, ()))
+    return (*exact, planar.replace("12le", "10le")) if shallower and planar.endswith("p12le") else exact
 
 
 def _samples(plane: av.video.plane.VideoPlane, dtype: str, channels: int = 1, width: int = 0) -> np.ndarray:
@@ -164,7 +168,14 @@ def unpack(frame: av.VideoFrame) -> tuple[np.ndarray, ...]:
 
 
 def pack(planes: tuple[np.ndarray, ...], planar: str, target: str) -> av.VideoFrame:
-    """A frame in the layout ``target`` (one of ``target_formats(planar)``) that holds the planes' values exactly."""
+    """A frame in the layout ``target`` (of ``target_formats(planar)``) that holds the planes' values exactly.
+
+    In a shallower layout they are rounded.
+    """
+    if target not in target_formats(planar) and (shift := geometry(planar)[0] - geometry(target)[0]) > 0:
+        top = (1 << geometry(target)[0]) - 1
+        planes = tuple(np.minimum((plane + (1 << shift >> 1)) >> shift, top).astype(plane.dtype) for plane in planes)
+        planar = target
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, target)
     out = frame.planes

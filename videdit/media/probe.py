@@ -160,6 +160,8 @@ def open_input(path: Path) -> av.container.InputContainer:
     try:
         # An absolute path: "concat:a" or "http:" in a file name must not be taken for a protocol.
         return av.open(os.path.abspath(path), format=_still_format(path), options=_OPTIONS, metadata_errors="replace")
+    except av.EOFError:
+        raise MediaError(f"{path} holds no frames: it ends right after its header") from None
     except (av.FFmpegError, ValueError, OSError) as error:
         raise MediaError(f"{path} is not a video or picture that can be opened ({_reason(error)})") from None
 

@@ -147,8 +147,9 @@ class VideoWriter:
             assert packet.pts is not None
             # Encoders that reorder frames lose their durations; the last one's is the end of the clip.
             packet.duration = self._durations.pop(packet.pts, self._info.frame_step)
-            stamp = packet.pts if packet.dts is None else packet.dts
-            self._copier.copy_until((stamp + self._origin) * self._info.time_base)
+            if packet.dts is None or self.frames <= 2:  # x265 leaves it to chance where so few frames pass through
+                packet.dts = packet.pts
+            self._copier.copy_until((packet.dts + self._origin) * self._info.time_base)
             self._output.mux_one(packet)
 
     def commit(self) -> None:

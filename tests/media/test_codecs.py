@@ -1,0 +1,277 @@
+"""Every codec family, and what happens when the source's own cannot hold the picture."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from synthetic_clips import Clip, Sound, copied_packets, make
+
+from videdit.media.codecs import EncodeSettings
+from videdit.media.mux import output_suffix
+from videdit.media.probe import probe
+from videdit.media.read import VideoReader
+from videdit.media.write import VideoWriter
+
+LOSSLESS = EncodeSettings(lossless=True)
+FFV1 = {"level": "3", "slices": "1"}
+
+
+def copy(source: Path, target: Path, how: EncodeSettings) -> VideoWriter:
+    with VideoReader(source) as reader, VideoWriter(target, reader.info, how) as writer:
+        for frame in reader:
+            writer.write(frame)
+    return writer
+
+
+def planes_of(path: Path) -> list[tuple[np.ndarray, ...]]:
+    with VideoReader(path) as reader:
+        return [frame.picture.planes for frame in reader]
+
+
+def times_of(path: Path) -> list[Fraction]:
+    with VideoReader(path) as reader:
+        return [frame.pts * frame.time_base for frame in reader]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "pix_fmt"),
+    [
+        ("h264", ".mp4", "yuv420p10le"),
+        ("h264", ".mov", "yuv422p"),
+        ("hevc", ".mp4", "yuv420p"),
+        ("hevc", ".mov", "yuv420p10le"),
+        ("hevc", ".mkv", "yuv444p12le"),
+        ("hevc", ".mp4", "gbrp"),
+        ("vp9", ".webm", "yuv420p"),
+        ("vp9", ".mp4", "yuv444p"),
+        ("av1", ".webm", "yuv420p10le"),
+        ("av1", ".mp4", "yuv420p"),
+        ("ffv1", ".mkv", "yuv420p16le"),
+        ("ffv1", ".mkv", "gbrap16le"),
+        ("ffv1", ".mkv", "gbrp"),
+        ("ffv1", ".mkv", "gray16le"),
+        ("ffv1", ".mkv", "yuva444p10le"),
+    ],
+)
+def test_lossless(tmp_path: Path, codec: str, suffix: str, pix_fmt: str) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    store = {"gbrp": "bgr0"}.get(pix_fmt, pix_fmt)
+    truth = make(
+        source, Clip(pts=tuple(range(0, 5000 * 6, 5000)), codec="ffv1", pix_fmt=pix_fmt, options=FFV1, store=store)
+    )
+    copy(source, target, EncodeSettings(codec=codec, lossless=True))
+    info = probe(target)
+    assert info.codec == codec
+    for planes, made in zip(planes_of(target), truth, strict=True):
+        for plane, expected in zip(planes, made, strict=True):
+            np.testing.assert_array_equal(plane, expected)
+    assert times_of(source) == times_of(target)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "pix_fmt", "error"),
+    [("h264", ".mp4", "yuv420p", 1.0), ("hevc", ".mp4", "yuv420p10le", 4.0), ("vp9", ".webm", "yuv420p", 1.0)]
+    + [("av1", ".mp4", "yuv420p", 1.0), ("prores", ".mov", "yuv422p10le", 4.0), ("hevc", ".mov", "yuv444p12le", 16.0)],
+)
+def test_default_quality_is_visually_lossless(
+    tmp_path: Path, codec: str, suffix: str, pix_fmt: str, error: float
+) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    clip = Clip(
+        pts=tuple(range(0, 8 * 5000, 5000)), width=128, height=96, codec="ffv1", pix_fmt=pix_fmt, options=FFV1, noise=0
+    )
+    truth = make(source, clip)
+    copy(source, target, EncodeSettings(codec=codec))
+    assert (probe(target).codec, probe(target).planar) == (codec, pix_fmt)
+    for planes, made in zip(planes_of(target), truth, strict=True):
+        assert np.abs(planes[0].astype(float) - made[0]).mean() < error
+    assert times_of(source) == times_of(target)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "pix_fmt", "suffix", "becomes"),
+    [
+        ("mjpeg", "yuvj420p", ".mp4", "h264"),
+        ("mpeg4", "yuv420p", ".mp4", "h264"),
+        ("libvpx-vp9", "yuv420p", ".mp4", "vp9"),
+        ("libvpx-vp9", "yuv420p", ".mov", "h264"),
+        ("libx264", "yuv420p", ".webm", "av1"),
+        ("prores_ks", "yuv422p10le", ".mp4", "h264"),
+        ("prores_ks", "yuv422p10le", ".mov", "prores"),
+        ("ffv1", "yuv420p", ".mkv", "ffv1"),
+        ("utvideo", "yuv422p", ".mkv", "ffv1"),
+    ],
+)
+def test_family(tmp_path: Path, made_by: str, pix_fmt: str, suffix: str, becomes: str) -> None:
+    source, target = tmp_path / ("in.avi" if made_by in ("mpeg4", "utvideo") else "in.mkv"), tmp_path / f"out{suffix}"
+    planar = pix_fmt.replace("j", "")
+    tags = (2, 2, 2, 2) if pix_fmt != planar else (0, 2, 2, 2)
+    make(
+        source,
+        Clip(
+            pts=(0, 1, 2),
+            time_base=Fraction(1, 30),
+            last_duration=1,
+            pix_fmt=planar,
+            store=pix_fmt,
+            codec=made_by,
+            options={},
+            tags=tags,
+        ),
+    )
+    writer = copy(source, target, EncodeSettings())
+    before, after = probe(source), probe(target)
+    assert after.codec == becomes
+    assert after.planar == planar
+    assert after.color.full_range == before.color.full_range
+    switched = (made_by, becomes) in {("libvpx-vp9", "h264"), ("libx264", "av1"), ("prores_ks", "h264")}
+    assert any(becomes in said for said in writer.warnings) == switched
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1", "ffv1"])
+def test_short_clips_that_begin_late(tmp_path: Path, codec: str, count: int) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / ("out.mkv" if codec == "ffv1" else "out.mp4")
+    pts = tuple(450000 + 3600 * i for i in range(count))
+    make(source, Clip(pts=pts, last_duration=3600, codec="ffv1", options=FFV1))
+    copy(source, target, EncodeSettings(codec=codec, lossless=True))
+    assert times_of(target) == [p * Fraction(1, 90000) for p in pts]
+    for planes, back in zip(planes_of(source), planes_of(target), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(planes, back, strict=True))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (17, 33), (63, 48), (64, 3)])
+def test_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = tmp_path / "in.mkv"
+    truth = make(
+        source, Clip(pts=(0, 3000, 6000), width=size[0], height=size[1], codec="ffv1", options=FFV1, tags=(1, 1, 1, 1))
+    )
+    for name, codec in (("a.mkv", None), ("b.mp4", "vp9")):
+        copy(source, tmp_path / name, EncodeSettings(codec=codec, lossless=True))
+        for planes, made in zip(planes_of(tmp_path / name), truth, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(planes, made, strict=True))
+
+
+def test_prores_4444_stays_in_its_family(tmp_path: Path) -> None:
+    """It decodes to 12 bits; the encoder takes 10, and that is said."""
+    source, again = tmp_path / "in.mov", tmp_path / "out.mov"
+    make(source, Clip(pts=(0, 3000), pix_fmt="yuv444p10le", codec="prores_ks", options={"profile": "4"}))
+    assert probe(source).planar == "yuv444p12le"
+    writer = copy(source, again, EncodeSettings())
+    assert probe(again).codec == "prores"
+    assert writer.warnings == ["12 bits become 10: the prores encoder takes no more"]
+    for planes, back in zip(planes_of(source), planes_of(again), strict=True):
+        assert np.abs(planes[0].astype(float) - back[0]).mean() < 16
+
+
+def test_odd_motion_jpeg_finds_a_codec_that_holds_it(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    make(
+        source, Clip(pts=(0, 3000), width=33, height=21, pix_fmt="yuv420p", store="yuvj420p", codec="mjpeg", options={})
+    )
+    writer = copy(source, target, LOSSLESS)
+    assert probe(target).width == 33
+    assert "h264 cannot hold 33x21" in writer.warnings[0]
+    for planes, back in zip(planes_of(source), planes_of(target), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(planes, back, strict=True))
+
+
+def test_dropped_transparency_is_said(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    truth = make(source, Clip(pts=(0, 3000), pix_fmt="yuva444p10le", codec="ffv1", options=FFV1))
+    writer = copy(source, tmp_path / "kept.mov", EncodeSettings(codec="prores"))
+    assert probe(tmp_path / "kept.mov").planar.startswith("yuva444p")
+    assert not any("transparency" in said for said in writer.warnings)
+    writer = copy(source, tmp_path / "out.mp4", EncodeSettings(codec="h264", lossless=True))
+    assert any("transparency" in said for said in writer.warnings)
+    for planes, made in zip(planes_of(tmp_path / "out.mp4"), truth, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(planes, made[:3], strict=True))
+
+
+def test_streams_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    make(source, Clip(sounds=[Sound(codec="flac"), Sound()], subtitles=True, pts=(0, 3000, 6000)))
+    writer = copy(source, tmp_path / "out.webm", EncodeSettings(codec="vp9"))
+    assert [said.split(" is left out")[0] for said in writer.warnings[:3]] == [
+        "audio stream 1 (flac)",
+        "audio stream 2 (aac)",
+        "subtitle stream 3 (subrip)",
+    ]
+    writer = copy(source, tmp_path / "out.mp4", EncodeSettings())
+    assert [s.codec for s in probe(tmp_path / "out.mp4").streams] == ["flac", "aac"]
+    assert any("subrip" in said for said in writer.warnings)
+
+
+def test_attachments_and_covers_stay(tmp_path: Path) -> None:
+    import cv2
+
+    cover = cv2.imencode(".png", np.full((8, 8, 3), 99, np.uint8))[1].tobytes()
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    make(
+        source,
+        Clip(pts=(0, 3000), attachments=[("font.ttf", "font/ttf", b"letters" * 100), ("c.png", "image/png", cover)]),
+    )
+    writer = copy(source, target, LOSSLESS)
+    assert writer.warnings == []
+    with av.open(str(source)) as a, av.open(str(target)) as b:
+        assert [s.type for s in a.streams] == [s.type for s in b.streams]
+        fonts = [[bytes(s.data) for s in c.streams if s.type == "attachment"] for c in (a, b)]
+        assert fonts[0] == fonts[1] != []
+    assert copied_packets(source) == copied_packets(target)
+
+
+def test_interlaced_clips_stay_interlaced(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    make(source, Clip(interlaced=True, options={"preset": "ultrafast", "qp": "0"}))
+    assert probe(source).interlaced
+    copy(source, tmp_path / "out.mkv", LOSSLESS)
+    assert probe(tmp_path / "out.mkv").interlaced
+    assert probe(tmp_path / "out.mkv").field_order == probe(source).field_order
+    writer = copy(source, tmp_path / "hevc.mkv", EncodeSettings(codec="hevc"))
+    assert any("interlaced" in said for said in writer.warnings)
+
+
+@pytest.mark.parametrize("site", ["topleft", "center"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_chroma_siting_is_kept(tmp_path: Path, site: str, codec: str) -> None:
+    source = tmp_path / "in.mp4"
+    options = {"preset": "ultrafast", "chroma_sample_location": site, "x265-params": "log-level=none"}
+    make(source, Clip(width=64, height=64, codec=codec, options=options))
+    copy(source, tmp_path / "out.mp4", EncodeSettings())
+    for path in (source, tmp_path / "out.mp4"):
+        info = probe(path)
+        assert info.chroma_location == site
+        assert info.color.chroma_site == {"topleft": (0.5, 0.5), "center": (1.0, 1.0)}[site]
+
+
+def test_output_suffix(tmp_path: Path) -> None:
+    for suffix, expected in ((".mp4", ".mp4"), (".MOV", ".MOV"), (".avi", ".mkv")):
+        path = tmp_path / f"a{suffix}"
+        make(path, Clip(pts=(0, 3000), time_base=Fraction(1, 30), codec="mpeg4", options={}))
+        assert output_suffix(probe(path)) == expected
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".ts", ".flv"])
+def test_other_containers_are_read(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / f"in{suffix}"
+    codec = "mp2" if suffix == ".ts" else "mp3"
+    truth = make(
+        source,
+        Clip(pts=tuple(range(12)), time_base=Fraction(1, 30), last_duration=1, sounds=[Sound(rate=44100, codec=codec)]),
+    )
+    writer = copy(source, tmp_path / "out.mkv", LOSSLESS)
+    back = planes_of(tmp_path / "out.mkv")
+    assert len(back) == len(truth)
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(back, truth, strict=True))
+    with VideoReader(source) as reader:
+        steps = np.diff([float(f.pts * f.time_base) for f in reader])
+    np.testing.assert_allclose(steps, 1 / 30, atol=0.002)
+    assert [s.kind for s in probe(tmp_path / "out.mkv").streams] == ["audio"]
+    assert [data for data, _, _ in copied_packets(source)[1]] == [
+        data for data, _, _ in copied_packets(tmp_path / "out.mkv")[1]
+    ]
+    assert not any("left out" in said for said in writer.warnings)

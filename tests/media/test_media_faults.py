@@ -1,0 +1,293 @@
+"""Bad input and failing disks: one clear line, nothing half-written, and what can be saved is saved."""
+
+from __future__ import annotations
+
+import os
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from synthetic_clips import Clip, Sound, make
+
+from videdit.errors import MediaError
+from videdit.media.codecs import EncodeSettings
+from videdit.media.probe import probe
+from videdit.media.read import VideoReader, read_image
+from videdit.media.write import VideoWriter
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    make(path, Clip(pts=tuple(range(0, 40 * 3000, 3000)), sounds=[Sound()], options={"preset": "ultrafast", "g": "8"}))
+    return path
+
+
+def refused(path: Path, match: str) -> str:
+    with pytest.raises(MediaError, match=match) as caught:
+        probe(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    refused(tmp_path / "missing.mp4", "no such file")
+    refused(tmp_path, "is a folder")
+    (tmp_path / "empty.mp4").touch()
+    refused(tmp_path / "empty.mp4", "is empty")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    refused(tmp_path / "pipe.mp4", "not a regular file")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("suffix", [".mp4", ".jpg", ".mkv"])
+def test_garbage(tmp_path: Path, seed: int, suffix: str) -> None:
+    path = tmp_path / f"noise{suffix}"
+    path.write_bytes(np.random.default_rng(seed).bytes(5000))
+    refused(path, "not a video or picture")
+
+
+def test_text_and_sound_are_no_video(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("a list of things to do\n" * 50)
+    refused(tmp_path / "notes.mp4", "not a video")
+    with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as out:
+        stream = out.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+        frame.sample_rate, frame.pts = 48000, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    refused(tmp_path / "song.m4a", "no video stream")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
+def test_cut_off(tmp_path: Path, suffix: str, share: float) -> None:
+    path = tmp_path / f"whole{suffix}"
+    make(path, Clip(sounds=[Sound()]))
+    data = path.read_bytes()
+    (tmp_path / f"part{suffix}").write_bytes(data[: int(len(data) * share)])
+    refused(tmp_path / f"part{suffix}", "cut off")
+
+
+def test_index_never_written(tmp_path: Path, clip: Path) -> None:
+    data = clip.read_bytes()
+    path = tmp_path / "no_index.mp4"
+    path.write_bytes(data[: data.index(b"moov") - 4])
+    assert "moov" in refused(path, "cut off")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_no_frames(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"hollow{suffix}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=30)
+        stream.width = stream.height = 64
+        out.start_encoding()
+        out.mux(stream.encode(None))
+    refused(path, "holds no")
+
+
+def test_huge_dimensions_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 10**6))
+        + chunk(b"IEND", b"")
+    )
+    with pytest.raises(MediaError, match="60000x60000|Invalid|no picture"):
+        probe(bomb)
+    wide = tmp_path / "wide.png"
+    wide.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 2, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"\0" * 2 * 20001))
+        + chunk(b"IEND", b"")
+    )
+    refused(wide, "20000x2")
+
+
+@pytest.mark.parametrize(
+    "text", ["#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{}'\n", "concat:{}"]
+)
+def test_a_playlist_opens_no_other_file(tmp_path: Path, clip: Path, text: str) -> None:
+    path = tmp_path / "list.mp4"
+    path.write_text(text.format(clip))
+    refused(path, "not a video")
+
+
+def test_file_names_are_never_protocols_or_patterns(tmp_path: Path, clip: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("concat:a.mp4", "http:b.mp4", "-i.mp4", "frame%03d.mp4", "ünï cödé 'x'.mp4"):
+        Path(name).write_bytes(clip.read_bytes())
+        assert probe(name).frame_count == 40
+
+
+def test_a_damaged_packet_costs_its_own_frames(tmp_path: Path, clip: Path) -> None:
+    with av.open(str(clip)) as container:
+        keys = [p for p in container.demux(video=0) if p.size and p.is_keyframe]
+        damaged = keys[2]
+    data = bytearray(clip.read_bytes())
+    data[damaged.pos : damaged.pos + damaged.size] = bytes(damaged.size)
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(data)
+    with VideoReader(clip) as reader:
+        whole = {f.pts: f.picture for f in reader}
+    with VideoReader(path) as reader:
+        rest = list(reader)
+        assert reader.errors > 0
+        assert "damaged" in reader.warnings[0]
+    assert 30 <= len(rest) < 40
+    same = [np.array_equal(f.picture.planes[0], whole[f.pts].planes[0]) for f in rest]
+    assert sum(same) >= 30  # every other group of pictures is untouched
+    assert all(b.pts > a.pts for a, b in zip(rest, rest[1:], strict=False))
+
+
+def test_nothing_between_two_times(clip: Path) -> None:
+    with pytest.raises(MediaError, match="no frame from 90 s"), VideoReader(clip, start=90) as reader:
+        list(reader)
+    with pytest.raises(MediaError, match="end must come after"):
+        VideoReader(clip, start=1, end=0.5)
+
+
+def test_a_source_that_changes_size_is_refused(tmp_path: Path) -> None:
+    parts = []
+    for i, size in enumerate((64, 96)):
+        path = tmp_path / f"{i}.ts"
+        make(path, Clip(width=size, height=size, pts=tuple(range(i * 30000, i * 30000 + 30000, 3000))))
+        parts.append(path.read_bytes())
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    with pytest.raises(MediaError, match="changes from 64x64 to 96x96"), VideoReader(tmp_path / "both.ts") as reader:
+        list(reader)
+
+
+class TestWriter:
+    def test_abort_and_exceptions_leave_nothing(self, tmp_path: Path, clip: Path) -> None:
+        out = tmp_path / "out"
+        out.mkdir()
+        for count in (0, 1, 25):
+            with VideoReader(clip) as reader, pytest.raises(RuntimeError, match="stop"):  # noqa: SIM117
+                with VideoWriter(out / "a.mp4", reader.info) as writer:
+                    for frame, _ in zip(reader, range(count), strict=False):
+                        writer.write(frame)
+                    raise RuntimeError("stop")
+            assert list(out.iterdir()) == []
+        writer = VideoWriter(out / "a.mp4", probe(clip))
+        writer.abort()
+        writer.abort()
+        assert list(out.iterdir()) == []
+
+    def test_target_appears_only_when_complete(self, tmp_path: Path, clip: Path) -> None:
+        target = tmp_path / "out.mp4"
+        target.write_bytes(b"old")
+        with VideoReader(clip) as reader, VideoWriter(target, reader.info) as writer:
+            for frame in reader:
+                writer.write(frame)
+                assert target.read_bytes() == b"old"
+            writer.commit()
+            assert probe(target).frame_count == 40
+            assert not writer.temporary.exists()
+
+    def test_no_frame_is_an_error(self, tmp_path: Path, clip: Path) -> None:
+        with pytest.raises(MediaError, match="no frame"), VideoWriter(tmp_path / "out.mp4", probe(clip)):
+            pass
+        assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+    @pytest.mark.parametrize(
+        ("name", "settings", "match"),
+        [
+            ("clip.mp4", {}, "the source itself"),
+            ("nowhere/out.mp4", {}, "does not exist"),
+            ("out.avi", {}, "not supported"),
+            ("out", {}, "not supported"),
+            ("out.mp4", {"codec": "divx"}, "unknown codec"),
+            ("out.mp4", {"codec": "prores"}, "hold no prores"),
+            ("out.mov", {"codec": "prores", "lossless": True}, "no lossless mode"),
+            ("out.mp4", {"preset": "warp"}, "unknown preset"),
+            ("out.webm", {"codec": "h264"}, "hold no h264"),
+        ],
+    )
+    def test_impossible_targets(self, tmp_path: Path, clip: Path, name: str, settings: dict, match: str) -> None:
+        with pytest.raises(MediaError, match=match) as caught:
+            VideoWriter(tmp_path / name, probe(clip), EncodeSettings(**settings))
+        assert "\n" not in str(caught.value)
+        assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+    def test_link_to_the_source_is_the_source(self, tmp_path: Path, clip: Path) -> None:
+        (tmp_path / "link.mp4").symlink_to(clip)
+        with pytest.raises(MediaError, match="the source itself"):
+            VideoWriter(tmp_path / "link.mp4", probe(clip))
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+    def test_folder_without_permission(self, tmp_path: Path, clip: Path) -> None:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        with pytest.raises(MediaError, match="no permission"):
+            VideoWriter(tmp_path / "locked" / "out.mp4", probe(clip))
+
+    def test_full_disk(self, tmp_path: Path, clip: Path, monkeypatch) -> None:
+        usage = type("Usage", (), {"free": 1 << 20})
+        monkeypatch.setattr("videdit.media.write.shutil.disk_usage", lambda folder: usage)
+        with pytest.raises(MediaError, match="only 1 MiB are free"):
+            VideoWriter(tmp_path / "out.mp4", probe(clip))
+
+    def test_failing_disk_in_the_middle(self, tmp_path: Path, clip: Path) -> None:
+        """A file size limit stands in for a disk that fills up while the clip is written."""
+        code = (
+            "import sys\n"
+            "from videdit.errors import MediaError\n"
+            "from videdit.media.read import VideoReader\n"
+            "from videdit.media.write import VideoWriter, EncodeSettings\n"
+            "try:\n"
+            "    how = EncodeSettings(lossless=True)\n"
+            "    with VideoReader(sys.argv[1]) as r, VideoWriter(sys.argv[2], r.info, how) as w:\n"
+            "        for frame in r: w.write(frame)\n"
+            "except MediaError as error: print(error); sys.exit(1)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, clip, tmp_path / "out.mp4"],
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1, done.stderr
+        assert "cannot write" in done.stdout
+        assert len(done.stdout.splitlines()) == 1
+        assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+    def test_a_wrong_order_is_a_mistake_of_ours(self, tmp_path: Path, clip: Path) -> None:
+        with VideoReader(clip) as reader:
+            first, second, *_ = list(reader)
+        with pytest.raises(ValueError, match="comes after"), VideoWriter(tmp_path / "out.mp4", reader.info) as writer:
+            writer.write(second)
+            writer.write(first)
+
+
+def test_missing_times_are_repaired(tmp_path: Path) -> None:
+    """A raw H.264 stream has no times at all."""
+    path = tmp_path / "raw.h264"
+    make(path, Clip(time_base=Fraction(1, 30), pts=tuple(range(10)), last_duration=1))
+    with VideoReader(path) as reader:
+        frames = list(reader)
+    assert len(frames) == 10
+    steps = np.diff([f.pts * f.time_base for f in frames]).tolist()
+    assert all(step > 0 for step in steps)
+
+
+def test_damaged_picture(tmp_path: Path) -> None:
+    (tmp_path / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 100)
+    with pytest.raises(MediaError):
+        read_image(tmp_path / "half.png")
