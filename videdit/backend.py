@@ -7,7 +7,6 @@ Every engine takes and returns the same thing, so that nothing above this file k
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from videdit.errors import UsageError
+from videdit.graphs import graph_of
 
 Engine = Callable[..., tuple[np.ndarray, ...]]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -112,28 +112,11 @@ def eager(module: nn.Module, device: str = "cpu") -> Engine:
     return _torch_engine(module.eval().requires_grad_(False), device, "fp32")
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _openvino_engine(
     module: nn.Module, example_inputs: tuple[Tensor, ...], precision: str, threads: int | None
 ) -> Engine:
     import openvino
 
-    shapes = [openvino.PartialShape(list(x.shape)) for x in example_inputs]
-    # One thread: a team started for one trace costs more than it saves. Tracing is deprecated for torch.export,
-    # which takes three times as long for these modules (10 s against 3 at each start); OpenVINO reads both.
-    with torch.inference_mode(), _one_thread(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        traced = torch.jit.trace(module, example_inputs, check_trace=False)
-    model = openvino.convert_model(traced, example_input=example_inputs, input=shapes)
     config: dict[str, object] = {
         "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else precision,
         "NUM_STREAMS": 1,
@@ -141,7 +124,7 @@ def _openvino_engine(
     }
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
-    compiled = openvino.Core().compile_model(model, "CPU", config)
+    compiled = openvino.Core().compile_model(graph_of(module, example_inputs), "CPU", config)
     request = compiled.create_infer_request()
     turn = threading.Lock() if threads else compute
     counted = _counter(module)

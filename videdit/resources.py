@@ -19,6 +19,13 @@ def configs_dir() -> Path:
     return _folder("configs")
 
 
+def cache_dir() -> Path:
+    """The folder for what can be made again; the environment variable VIDEDIT_CACHE names another."""
+    if override := os.environ.get("VIDEDIT_CACHE"):
+        return Path(override)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "videdit"
+
+
 def _folder(name: str) -> Path:
     installed = _HERE / f"_{name}"
     return installed if installed.is_dir() else _HERE.parent / name

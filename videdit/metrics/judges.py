@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from videdit.errors import WeightsError
 from videdit.metrics import nets
+from videdit.resources import cache_dir
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -26,7 +27,7 @@ def judges_dir() -> Path:
     """The folder of the judges' weights: $VIDEDIT_JUDGES, else videdit/judges in the user's cache."""
     if folder := os.environ.get("VIDEDIT_JUDGES"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "videdit" / "judges"
+    return cache_dir() / "judges"
 
 
 def have_judges() -> bool:
