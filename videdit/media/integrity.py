@@ -13,7 +13,7 @@ _SEGMENT = b"\x18\x53\x80\x67"
 
 
 def check_whole(path: Path) -> None:
-    """Refuse an MP4/MOV or Matroska/WebM file that ends before its own tables say; anything else passes unread.
+    """Refuse an MP4/MOV, Matroska/WebM, JPEG or PNG file that ends too early; anything else passes unread.
 
     Raises:
         MediaError: the file is cut off, or its index (moov) was never written.
@@ -25,6 +25,10 @@ def check_whole(path: Path) -> None:
             _check_mp4(path, file, size)
         elif head[:4] == _EBML:
             _check_matroska(path, file, size)
+        elif head.startswith(b"\xff\xd8\xff"):
+            _check_jpeg(path, file)
+        elif head.startswith(b"\x89PNG"):
+            _check_png(path, file, size)
 
 
 def _cut_off(path: Path, size: int, stated: int) -> MediaError:
@@ -64,6 +68,31 @@ def _check_matroska(path: Path, file: BinaryIO, size: int) -> None:
     length, width = _vint(file)
     if length != (1 << (7 * width)) - 1 and position + 4 + width + length > size:  # all ones: unknown, a live recording
         raise _cut_off(path, size, position + 4 + width + length)
+
+
+def _check_jpeg(path: Path, file: BinaryIO) -> None:
+    position = 2
+    while True:  # to the start of the scan: a preview before it has an end marker of its own
+        file.seek(position)
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF:
+            raise MediaError(f"{path} is cut off or damaged: it ends within its header; copy or download it again")
+        if head[1] == 0xDA:
+            break
+        position += 1 if head[1] == 0xFF else 2 + int.from_bytes(head[2:], "big")
+    if b"\xff\xd9" not in file.read():
+        raise MediaError(f"{path} is cut off: the end of the picture is missing; copy or download it again")
+
+
+def _check_png(path: Path, file: BinaryIO, size: int) -> None:
+    position = 8
+    while position + 12 <= size:
+        file.seek(position)
+        head = file.read(8)
+        if head[4:] == b"IEND":
+            return
+        position += 12 + int.from_bytes(head[:4], "big")
+    raise MediaError(f"{path} is cut off: the end of the picture is missing; copy or download it again")
 
 
 def _vint(file: BinaryIO) -> tuple[int, int]:

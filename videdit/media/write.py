@@ -147,8 +147,7 @@ class VideoWriter:
             assert packet.pts is not None
             # Encoders that reorder frames lose their durations; the last one's is the end of the clip.
             packet.duration = self._durations.pop(packet.pts, self._info.frame_step)
-            if packet.dts is None or self.frames <= 2:  # x265 leaves it to chance where so few frames pass through
-                packet.dts = packet.pts
+            packet.dts = packet.pts if packet.dts is None else packet.dts
             self._copier.copy_until((packet.dts + self._origin) * self._info.time_base)
             self._output.mux_one(packet)
 
@@ -159,7 +158,10 @@ class VideoWriter:
         with self._cleaning_up():
             if not self.frames:
                 raise MediaError(f"no frame to write to {self.path}")
-            self._mux(self._stream.encode(None))
+            packets = self._stream.encode(None)
+            for packet in packets if self.frames <= 2 else ():
+                packet.dts = packet.pts  # x265 leaves it to chance where so few frames pass through
+            self._mux(packets)
             self._copier.finish(self._end_pts * self._info.time_base if self._end is not None else None)
             self.warnings += [said for said in self._copier.warnings if said not in self.warnings]
             self._copier.close()
