@@ -27,8 +27,8 @@ _NOSE_SIDES = (114, 343, 188, 412, 122, 351, 168)  # frames and pads of glasses 
 _TEMPLES = (54, 284, 103, 332)  # hair begins a little further out
 _CENTRE = 9
 
-# What the scores mean: their units. Against the masks of 600 faces of CelebAMask-HQ: rank correlation .87 for mouth_open
-# and .84 for hair, AUC .96 for eyeglasses.
+# What the scores mean: their units. Against the masks of 600 faces of CelebAMask-HQ: rank correlation .87 for
+# mouth_open and .84 for hair, AUC .96 for eyeglasses.
 UNITS = {
     "happy": "probability of a happy expression",
     "smile": "log odds of a happy expression",
@@ -66,8 +66,7 @@ class AttributeScorer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.expression, self.face = Expression(), FaceRes()
-        self.mesh_net = FaceMesh()
-        self.mesh_net.load_state_dict(load_state("facemesh"))
+        self.mesh = CropMesh()
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -89,12 +88,21 @@ class AttributeScorer(nn.Module):
             "gender": torch.logit(face["female"], 1e-6),
         }
 
-    def mesh(self, x: Tensor) -> Tensor:
-        """The 468-point mesh [B, 468, 3] of crops [B, 3, S, S], (x, y, z) in fractions of the crop's side."""
+
+class CropMesh(nn.Module):
+    """The 468-point mesh of aligned crops [B, 3, S, S]: [B, 468, 3], (x, y, z) in fractions of the crop's side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = FaceMesh()
+        self.net.load_state_dict(load_state("facemesh"))
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
         cx, cy, side = _LOOK
         theta = torch.tensor([[side, 0, 2 * cx - 1], [0, side, 2 * cy - 1]], device=x.device)
         grid = F.affine_grid(theta.expand(len(x), 2, 3), [len(x), 3, MESH_SIZE, MESH_SIZE], align_corners=False)
-        points, _ = self.mesh_net(F.grid_sample(x, grid, padding_mode="reflection", align_corners=False))
+        points, _ = self.net(F.grid_sample(x, grid, padding_mode="reflection", align_corners=False))
         corner = torch.tensor([cx - side / 2, cy - side / 2, 0.0], device=x.device)
         return points * (side / MESH_SIZE) + corner
 

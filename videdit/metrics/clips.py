@@ -1,0 +1,117 @@
+"""Evaluation of an edited clip beside its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from videdit.errors import MediaError, NoFaceError
+from videdit.faces import FaceDetector, face_size, overlap
+from videdit.geometry.align import face_matrix
+from videdit.geometry.warp import crop
+from videdit.media.color import picture_to_rgb
+from videdit.media.probe import probe
+from videdit.media.read import VideoReader
+from videdit.metrics.panel import SIZE, Panel
+from videdit.metrics.report import Evaluation, Value, mean_row
+from videdit.metrics.sheet import contact_sheet
+from videdit.metrics.temporal import identity_stability, warp_errors
+from videdit.packets import Face
+
+SHOWN = 6  # moments of a clip on the sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """The same face in a clip and in its edited version, [T, 256, 256, 3] uint8 RGB, aligned by the source's points."""
+
+    source: np.ndarray
+    edited: np.ndarray
+
+
+def evaluate_clips(
+    panel: Panel, detector: FaceDetector, pairs: list[tuple[Path, Path]], every: int = 4, frames: int | None = None
+) -> Evaluation:
+    """A row a clip, and their mean. every: frames from one that counts to the next; frames: of the source, at most."""
+    rows: list[dict[str, Value]] = []
+    shown: list[list[np.ndarray]] = []
+    for source, edited in pairs:
+        crops = read_crops(detector, source, edited, every, frames)
+        rows.append({"clip": source.stem, **judge_clip(panel, crops)})
+        moments = np.linspace(0, len(crops.source) - 1, SHOWN).round().astype(int)
+        shown += [list(crops.source[moments]), list(crops.edited[moments])]
+    if len(rows) > 1:
+        rows.append(mean_row("mean", rows))
+    notes = [
+        "TL-ID, TG-ID, identity: mobileface; 1 is as steady as the source, and counts only where the edit shows",
+        f"every {every}. frame, {SIZE} px crops by the source's landmarks; warp: error along the source's flow, "
+        "relative to the source's own",
+    ]
+    return Evaluation(rows, contact_sheet(shown), notes)
+
+
+def judge_clip(panel: Panel, crops: Crops) -> dict[str, Value]:
+    """Every figure of one clip."""
+    before, after = panel.attributes(list(crops.source)), panel.attributes(list(crops.edited))
+    who, whom = panel.identity(list(crops.source)), panel.identity(list(crops.edited))
+    steady = {net: identity_stability(who[net], whom[net]) for net in who}
+    own, edited = warp_errors(crops.source, crops.source, crops.edited)
+    return {
+        "frames": str(len(crops.source)),
+        "happy": float(before["happy"].mean()),
+        "happy after": float(after["happy"].mean()),
+        "age": float(before["age"].mean()),
+        "age after": float(after["age"].mean()),
+        "identity": float((who["mobileface"] * whom["mobileface"]).sum(1).mean()),
+        "TL-ID": steady["mobileface"].local,
+        "TG-ID": steady["mobileface"].all,
+        "TL-ID faceres": steady["faceres"].local,
+        "TG-ID faceres": steady["faceres"].all,
+        "warp": edited / own if own > 0 else None,
+    }
+
+
+def read_crops(detector: FaceDetector, source: Path, edited: Path, every: int, frames: int | None = None) -> Crops:
+    """Crops of the main face (the largest at first, then the same one) of every ``every``-th frame that shows it.
+
+    Raises:
+        MediaError: a clip cannot be read, or the two do not have the same frames.
+        NoFaceError: fewer than two of the frames show a face.
+    """
+    face: Face | None = None
+    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    both = zip_longest(upright_frames(source, every), upright_frames(edited, every))
+    for a, b in islice(both, None if frames is None else -(-frames // every)):
+        if a is None or b is None or a.shape != b.shape:
+            raise MediaError(f"{edited} has not the same frames as {source}: is it that clip, edited?")
+        found = detector.detect(a)
+        if not found:
+            continue
+        face = max(found, key=face_size) if face is None else _same(face, found)
+        matrix = face_matrix(face.points, SIZE)
+        kept.append((crop(a, matrix, SIZE, cv2.INTER_LINEAR), crop(b, matrix, SIZE, cv2.INTER_LINEAR)))
+    if len(kept) < 2:
+        raise NoFaceError(f"{source} shows a face in {len(kept)} of the frames that were looked at; 2 are needed")
+    return Crops(np.stack([a for a, _ in kept]), np.stack([b for _, b in kept]))
+
+
+def upright_frames(path: Path, every: int) -> Iterator[np.ndarray]:
+    """Every ``every``-th frame as a viewer sees it, [H, W, 3] uint8 RGB."""
+    info = probe(path)
+    with VideoReader(info) as reader:
+        for frame in islice(reader, 0, None, every):
+            yield np.ascontiguousarray(np.rot90(picture_to_rgb(frame.picture), -info.rotation // 90))
+
+
+def _same(face: Face, found: list[Face]) -> Face:
+    """Of the faces found, the one that covers most of where the face was, or is nearest to it."""
+
+    def nearness(other: Face) -> tuple[float, float]:
+        return overlap(face, other), -float(np.linalg.norm(face.points.mean(0) - other.points.mean(0)))
+
+    return max(found, key=nearness)

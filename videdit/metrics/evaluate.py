@@ -1,0 +1,116 @@
+"""``videdit eval inversion | edit | video``: the figures of the model card, a table and a sheet."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from videdit.errors import UsageError
+from videdit.metrics.judges import judges_dir
+from videdit.metrics.report import Evaluation
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one evaluation. Raises VideditError with what is wrong."""
+    args = build_parser().parse_args(argv)
+    result: Evaluation = args.run(args)
+    if args.beside:
+        result.put_beside(args.beside)
+    print(result)
+    if args.json:
+        result.write_json(args.json)
+    if args.sheet and result.sheet is not None:
+        from videdit.metrics.sheet import write_sheet
+
+        write_sheet(args.sheet, result.sheet)
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The words that ``videdit eval`` understands."""
+    parser = argparse.ArgumentParser(
+        "videdit eval",
+        description="Measure inversion, edits, or edited clips.",
+        epilog=f"The judges are fetched by scripts/fetch_judges.py into {judges_dir()}.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="inversion | edit | video")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
+    common.add_argument("--sheet", type=Path, help="write a contact sheet, a PNG")
+    common.add_argument("--json", type=Path, help="write the table as JSON")
+    common.add_argument("--beside", type=Path, metavar="JSON", help="show an earlier evaluation's rows beside")
+    common.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    stills = argparse.ArgumentParser(add_help=False, parents=[common])
+    stills.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
+    stills.add_argument("--range", type=span, default=span("950:1000"), help="which of them, by name (950:1000)")
+    stills.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
+    stills.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+
+    inversion = commands.add_parser("inversion", parents=[stills], help="how much of a face its inversion keeps")
+    inversion.set_defaults(run=run_inversion)
+    edit = commands.add_parser("edit", parents=[stills], help="what each edit changes, and what it drags along")
+    edit.add_argument("--edit", action="append", metavar="NAME[=STRENGTH]", help="repeatable; default: all that ship")
+    edit.set_defaults(run=run_edit)
+    video = commands.add_parser("video", parents=[common], help="an edited clip beside its source")
+    video.add_argument("clips", nargs="+", type=Path, metavar="SOURCE EDITED", help="pairs of clips")
+    video.add_argument("--every", type=int, default=4, help="look at every n-th frame (%(default)s)")
+    video.add_argument("--frames", type=int, help="look at so many frames of the source (default: all)")
+    video.set_defaults(run=run_video)
+    return parser
+
+
+def run_inversion(args: argparse.Namespace) -> Evaluation:
+    from videdit.inversion import Inverter
+    from videdit.metrics.panel import Panel
+    from videdit.metrics.stills import evaluate_inversion, load_faces
+
+    faces = load_faces(args.faces, args.range)
+    inverter = Inverter.load(args.profile, args.device, args.precision)
+    return evaluate_inversion(inverter, Panel(inverter.device), faces)
+
+
+def run_edit(args: argparse.Namespace) -> Evaluation:
+    from videdit.edits import catalogue, parse_edits
+    from videdit.inversion import Inverter
+    from videdit.metrics.panel import Panel
+    from videdit.metrics.stills import evaluate_edits, load_faces
+
+    words = args.edit or [name for name, info in catalogue().items() if info.source is None]
+    if not words:
+        raise UsageError("no edits ship with this installation; name one with --edit")
+    edits = [edit for word in words for edit in parse_edits(word)]
+    faces = load_faces(args.faces, args.range)
+    inverter = Inverter.load(args.profile, args.device, args.precision)
+    return evaluate_edits(inverter, Panel(inverter.device), faces, edits)
+
+
+def run_video(args: argparse.Namespace) -> Evaluation:
+    if len(args.clips) % 2:
+        raise UsageError("clips come in pairs: SOURCE EDITED SOURCE EDITED ...")
+    if args.every < 1 or (args.frames is not None and args.frames < 1):
+        raise UsageError("--every and --frames are at least 1")
+    from videdit.backend import resolve_device
+    from videdit.faces import FaceDetector
+    from videdit.metrics.clips import evaluate_clips
+    from videdit.metrics.panel import Panel
+
+    device = resolve_device(args.device)
+    pairs = list(zip(args.clips[::2], args.clips[1::2], strict=True))
+    return evaluate_clips(Panel(device), FaceDetector(device), pairs, args.every, args.frames)
+
+
+def span(words: str) -> slice:
+    """ "950:1000" -> slice(950, 1000)."""
+    try:
+        first, last = words.split(":")
+        return slice(int(first) if first else None, int(last) if last else None)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{words!r} is not a range like 950:1000") from None
+
+
+def default_faces() -> Path:
+    """The validation faces in the folder of shared data, which $VIDEDIT_SHARED names."""
+    shared = os.environ.get("VIDEDIT_SHARED") or Path(__file__).resolve().parents[2].parent / "shared"
+    return Path(shared) / "data" / "celebamask_hq_1000" / "images"

@@ -1,0 +1,138 @@
+"""Evaluation on aligned faces: how well they are inverted, and what each edit does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from videdit.detail import MotionEstimator, return_detail
+from videdit.edits.directions import edit_delta
+from videdit.edits.words import Edit
+from videdit.errors import MediaError
+from videdit.geometry.mask import face_mask
+from videdit.inversion import Inverter
+from videdit.metrics.attributes import POPULATION
+from videdit.metrics.panel import SIZE, Panel, picture
+from videdit.metrics.report import Evaluation, Value
+from videdit.metrics.sheet import contact_sheet
+from videdit.packets import Rendering
+
+SHOWN = 8  # faces on a sheet
+# The score that an edit is for; edits and scores share their names but for these.
+SCORE_OF_EDIT = {"smile": "happy"}
+# Scores that measure the same thing, so that none is a leak of the other.
+KIN = {"happy": {"happy", "smile"}}
+
+
+def load_faces(folder: Path, span: slice) -> list[np.ndarray]:
+    """Aligned pictures of a folder, by name, [S, S, 3] uint8 RGB.
+
+    Raises:
+        MediaError: there are none, or one cannot be read.
+    """
+    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))[span]
+    if not paths:
+        raise MediaError(f"no pictures in {folder} (of that range); name a folder of FFHQ-aligned faces with --faces")
+    faces = []
+    for path in paths:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None or image.shape[0] != image.shape[1]:
+            raise MediaError(f"{path} is not a readable square picture; --faces wants FFHQ-aligned faces")
+        faces.append(np.ascontiguousarray(image[:, :, ::-1]))
+    return faces
+
+
+def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]) -> Evaluation:
+    """Encoder only, HFGI, and HFGI with detail return (at strength 0, where nothing may be lost), at 256 px."""
+    crops = [picture_256(face) for face in faces]
+    codes = inverter.encode(crops)
+    renderings = inverter.render(crops, codes, codes, SIZE)
+    methods = {
+        "encoder only": [r.inversion_low for r in renderings],
+        "HFGI": [r.inversion for r in renderings],
+        "HFGI + detail return": [edited(c, r) for c, r in zip(crops, renderings, strict=True)],
+    }
+    masks = face_masks(panel, crops)
+    rows: list[dict[str, Value]] = []
+    for name, results in methods.items():
+        like = panel.likeness(results, crops, masks)
+        row: dict[str, Value] = {"inversion": name}
+        for column in ("psnr", "psnr_face", "ssim", "perceptual", "mobileface", "faceres"):
+            row[column] = float(getattr(like, column).mean())
+        rows.append(row)
+    columns = [[picture(image) for image in images[:SHOWN]] for images in (crops, *methods.values())]
+    sheet = contact_sheet(list(zip(*columns, strict=True)), ["source", *methods])
+    return Evaluation(rows, sheet, [f"{len(faces)} faces; mobileface and faceres are cosines of identity"])
+
+
+def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray], edits: Sequence[Edit]) -> Evaluation:
+    """For each edit by itself: what its own score does, what the others do, and how much of the person stays."""
+    crops = [picture_256(face) for face in faces]
+    codes = inverter.encode(crops)
+    before, who = panel.attributes(crops), panel.identity(crops)
+    masks = face_masks(panel, crops)
+    rows: list[dict[str, Value]] = []
+    shown: list[list[np.ndarray]] = [list(crops[:SHOWN])]
+    for edit in edits:
+        renderings = inverter.render(crops, codes, codes + edit_delta([edit]), SIZE)
+        results = [edited(c, r, m) for c, r, m in zip(crops, renderings, masks, strict=True)]
+        after = panel.attributes(results)
+        row: dict[str, Value] = {"edit": f"{edit.name}={edit.strength:g}"}
+        row |= changes(SCORE_OF_EDIT.get(edit.name, edit.name), edit.strength, before, after)
+        for net, embeddings in panel.identity(results).items():
+            row[net] = float((embeddings * who[net]).sum(1).mean())
+        plain = panel.identity([r.edit for r in renderings])["mobileface"]
+        row["mobileface, no detail return"] = float((plain * who["mobileface"]).sum(1).mean())
+        rows.append(row)
+        shown.append([picture(result) for result in results[:SHOWN]])
+    sheet = contact_sheet(list(zip(*shown, strict=True)), ["source", *(str(row["edit"]) for row in rows)])
+    notes = [
+        f"{len(faces)} faces; sd: change in standard deviations of the score over the generator's faces; leaks: the "
+        "others' change in theirs, for each one of the edit's; smile counts on faces that did not smile"
+    ]
+    return Evaluation(rows, sheet, notes)
+
+
+def changes(
+    score: str, strength: float, before: dict[str, np.ndarray], after: dict[str, np.ndarray]
+) -> dict[str, Value]:
+    """What an edit did to the score that it is for, and to the others (means over faces)."""
+    counted = np.ones(len(next(iter(before.values()))), bool)
+    if score == "happy":  # who smiles already cannot smile much more, nor the others less
+        counted = before["happy"] < 0.5 if strength > 0 else before["happy"] >= 0.5
+    if score not in before or not counted.any():
+        return {"score": score, "before": None, "after": None, "sd": None, "worst leak": None, "mean leak": None}
+    change = {name: float((after[name] - before[name])[counted].mean()) / POPULATION[name][1] for name in before}
+    own = change[score]
+    kin = KIN.get(score, {score})
+    leaks = {name: abs(value) / max(abs(own), 1e-6) for name, value in change.items() if name not in kin | {"happy"}}
+    worst = max(leaks, key=lambda name: leaks[name])
+    return {
+        "score": score,
+        "before": float(before[score][counted].mean()),
+        "after": float(after[score][counted].mean()),
+        "sd": own,
+        "worst leak": f"{worst} {leaks[worst]:.2f}",
+        "mean leak": float(np.mean(list(leaks.values()))),
+    }
+
+
+def edited(crop: np.ndarray, rendering: Rendering, mask: np.ndarray | float = 1.0) -> np.ndarray:
+    """The result of an edit of a crop at 256 px, detail returned, float32 [256, 256, 3] in [-1, 1]."""
+    change = return_detail(crop, rendering, MotionEstimator()(rendering))
+    return crop.astype(np.float32) / 127.5 - 1 + np.asarray(mask, np.float32)[..., None] * change
+
+
+def face_masks(panel: Panel, crops: Sequence[np.ndarray]) -> np.ndarray:
+    """Soft masks of the faces, [N, 256, 256] float32 in 0..1."""
+    return np.stack([face_mask(mesh * SIZE, SIZE) for mesh in panel.meshes(crops)]).astype(np.float32) / 255
+
+
+def picture_256(face: np.ndarray) -> np.ndarray:
+    """A picture [S, S, 3] uint8 at 256 px."""
+    if face.shape[0] == SIZE:
+        return face
+    return cv2.resize(face, (SIZE, SIZE), interpolation=cv2.INTER_AREA if face.shape[0] > SIZE else cv2.INTER_CUBIC)
