@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from videdit.errors import MediaError
 from videdit.media.color import picture_to_rgb
 from videdit.media.imagetags import ImageTags, embed, read_tags, without_thumbnail
-from videdit.media.probe import file_tags, probe
+from videdit.media.probe import probe
 from videdit.media.read import read_image
+from videdit.media.source import file_tags
 from videdit.media.still import write_image
 
 SMOOTH = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (45, 61, 4)).astype(np.uint8), (0, 0), 3)

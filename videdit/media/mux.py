@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import av
 
-from videdit.media.probe import KNOWN_TAGS, MediaInfo, normal_tags, open_input
+from videdit.media.probe import MediaInfo
+from videdit.media.source import KNOWN_TAGS, normal_tags, open_input
 
 if TYPE_CHECKING:
     from av.container.core import Chapter

@@ -11,7 +11,8 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media.planes import planar_name, unpack
-from videdit.media.probe import MAX_PIXELS, MediaInfo, main_video, open_input, probe
+from videdit.media.probe import MediaInfo, probe
+from videdit.media.source import MAX_PIXELS, main_video, open_input
 from videdit.packets import Frame, Picture
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone

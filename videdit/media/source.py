@@ -1,0 +1,120 @@
+"""Opening a user's file, safely: only its own bytes are read, whatever it claims to be."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import av
+
+from videdit.errors import MediaError
+from videdit.media.imagetags import read_tags
+
+MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
+MAX_PIXELS = 268_435_456
+
+# Demuxers that may open a user's file. Playlists, concat scripts and devices are left out: they make FFmpeg open
+# other files or the network.
+_DEMUXERS = (
+    "3dostr,apng,asf,avi,av1,bmp_pipe,dpx_pipe,dv,exr_pipe,flv,gif,gif_pipe,gxf,h264,hevc,ivf,j2k_pipe,jpeg_pipe,"
+    "jpegls_pipe,jpegxl_pipe,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,pam_pipe,pbm_pipe,pgm_pipe,"
+    "png_pipe,ppm_pipe,qoi_pipe,rm,tiff_pipe,vc1,webm,webp,webp_pipe,yuv4mpegpipe"
+)
+_OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
+# Stills, by their first bytes: left to itself FFmpeg takes them for numbered sequences ("a%03d.png").
+_STILLS = (
+    (b"\xff\xd8\xff", "jpeg_pipe"),
+    (b"\x89PNG\r\n\x1a\n", "png_pipe"),
+    (b"BM", "bmp_pipe"),
+    (b"II*\0", "tiff_pipe"),
+    (b"MM\0*", "tiff_pipe"),
+    (b"\x76\x2f\x31\x01", "exr_pipe"),
+)
+# Tags that every container knows, some in capitals.
+KNOWN_TAGS = frozenset(
+    ("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping")
+    + ("lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "creation_time", "timecode")
+)
+
+
+def check_file(path: Path) -> int:
+    """The size in bytes of a file that can be read.
+
+    Raises:
+        MediaError: it does not exist, is a folder or a device, is empty, or may not be read.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaError(f"{path} is a folder, not a video or picture")
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f"{path} is not a regular file; copy it to one first")
+        if not status.st_size:
+            raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
+        with path.open("rb"):
+            return status.st_size
+    except FileNotFoundError:
+        raise MediaError(f"no such file: {path}") from None
+    except PermissionError:
+        raise MediaError(f"{path} may not be read: permission denied") from None
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def open_input(path: Path) -> av.container.InputContainer:
+    """The file, opened by FFmpeg with the network, playlists and oversized pictures shut out."""
+    try:
+        # An absolute path: "concat:a" or "http:" in a file name must not be taken for a protocol.
+        return av.open(os.path.abspath(path), format=_still_format(path), options=_OPTIONS, metadata_errors="replace")
+    except av.EOFError:
+        raise MediaError(f"{path} holds no frames: it ends right after its header") from None
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise MediaError(f"{path} is not a video or picture that can be opened ({reason(error)})") from None
+
+
+def _still_format(path: Path) -> str | None:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if b"acTL" in head:
+        return "apng"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp_pipe"
+    return next((name for magic, name in _STILLS if head.startswith(magic)), None)
+
+
+def file_tags(path: Path) -> dict[str, str]:
+    """The tags of a file (title, comment, ...), or the notes of a still picture; read from its header alone.
+
+    Raises:
+        MediaError: it cannot be opened.
+    """
+    check_file(path)
+    if _still_format(path):
+        return read_tags(path).notes
+    with open_input(path) as container:
+        return normal_tags(container.metadata)
+
+
+def normal_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags with the names that all containers share in lower case (Matroska writes COMMENT)."""
+    return {key.lower() if key.lower() in KNOWN_TAGS else key: value for key, value in tags.items()}
+
+
+def main_video(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
+    """The stream that is edited: the first video that is no cover picture."""
+    films = [stream for stream in container.streams.video if not is_cover(stream)]
+    if not films:
+        raise MediaError(f"{path} holds no video stream")
+    if films[0].codec_context is None:
+        raise MediaError(f"the video in {path} is of a kind that cannot be decoded; convert it to H.264 first")
+    return films[0]
+
+
+def is_cover(stream: av.stream.Stream) -> bool:
+    return bool(stream.disposition & (av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails))
+
+
+def reason(error: BaseException) -> str:
+    """FFmpeg's words without Python's decoration."""
+    return str(getattr(error, "strerror", None) or error).split("[Errno")[-1].strip(" .]") or type(error).__name__
