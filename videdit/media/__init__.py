@@ -1,5 +1,6 @@
 """Files in, files out: the only room that imports PyAV. ``color`` and ``imagetags`` do without it.
 
+source.py     opening a file, safely
 probe.py      probe(path) -> MediaInfo
 read.py       VideoReader, read_image: files -> Frames
 write.py      VideoWriter: Frames -> a file that is otherwise the source
@@ -8,5 +9,6 @@ color.py      planes <-> RGB
 mux.py        what happens to the streams that are not edited
 codecs.py     EncodeSettings; which encoder, with which options
 planes.py     FFmpeg's frame layouts <-> planes
-integrity.py  cut-off files;  imagetags.py  EXIF, ICC and notes of stills
+integrity.py  cut-off files
+imagetags.py  EXIF, ICC and notes of stills
 """
