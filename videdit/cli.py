@@ -9,7 +9,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,13 @@ import videdit
 from videdit import interrupt
 from videdit.errors import UsageError, VideditError
 
-COMMANDS = ("render", "bench", "doctor", "weights", "schema")
 EPILOG = """\
 examples:
   %(prog)s in.mp4 --edit smile                  writes in_smile.mp4
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit bench, doctor, weights, schema (each with --help)
+commands beside rendering: videdit bench, doctor, eval, train, weights, schema (each with --help)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -39,16 +38,8 @@ def run(argv: Sequence[str]) -> int:
     """:func:`main` without the signals: every failure a user can meet becomes one line on stderr and a code."""
     debug = "--debug" in argv
     try:
-        command = argv[0] if argv and argv[0] in COMMANDS else None
-        words = list(argv[1:] if command else argv)
-        return {
-            None: render_command,
-            "render": render_command,
-            "bench": bench_command,
-            "doctor": doctor_command,
-            "weights": weights_command,
-            "schema": schema_command,
-        }[command](words)
+        command = commands().get(argv[0]) if argv else None
+        return command(argv[1:]) if command else render_command(argv)
     except KeyboardInterrupt:
         return fail("interrupted; nothing half-written is left", interrupt.EXIT_CODE)
     except BrokenPipeError:  # `videdit ... | head`
@@ -63,6 +54,19 @@ def run(argv: Sequence[str]) -> int:
             raise
         detail = " ".join(str(error).split())
         return fail(f"unexpected {type(error).__name__}: {detail} (--debug shows where)", 1)
+
+
+def commands() -> dict[str, Callable[[Sequence[str]], int]]:
+    """The first word of the command line; anything else is rendered. A file of such a name is called ./train."""
+    return {
+        "render": render_command,
+        "bench": bench_command,
+        "doctor": doctor_command,
+        "eval": eval_command,
+        "train": train_command,
+        "weights": weights_command,
+        "schema": schema_command,
+    }
 
 
 def fail(message: str, code: int) -> int:
@@ -233,6 +237,18 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
 
 def bench_command(words: Sequence[str]) -> int:
     return render_command([*words, "--bench"])
+
+
+def eval_command(words: Sequence[str]) -> int:
+    from videdit.metrics import evaluate
+
+    return evaluate.main(words)
+
+
+def train_command(words: Sequence[str]) -> int:
+    from videdit.train.__main__ import main as train
+
+    return train(list(words))
 
 
 def doctor_command(words: Sequence[str]) -> int:

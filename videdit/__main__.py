@@ -1,0 +1,5 @@
+import sys
+
+from videdit.cli import main
+
+sys.exit(main())
