@@ -138,7 +138,7 @@ class RenderJob(BaseModel):
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 
     overwrite: bool = Field(False, description="Replace outputs that exist.")
-    keep_unedited: bool = Field(False, description="Write clips in which no face was found, unchanged.")
+    keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
     sidecar: bool = Field(False, description="Write a JSON file beside the output that says what was done to it.")
 
     @field_validator("edit")

@@ -9,8 +9,8 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -29,7 +29,7 @@ from videdit import provenance
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
 from videdit.edits.words import find
-from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.inversion import Inverter
 from videdit.jobfile import explain
@@ -132,26 +132,37 @@ class Renderer:
         info = probe(clip.source)
         check_writable(clip.output.parent)
         chain = self.chain(clip, info)
-        pipeline = Pipeline(chain.stages, budget=(clip.job.memory or MEMORY) // len(chain.stages))
         self.progress.start(clip.source.name, frames_between(info, clip.job.start, clip.job.end))
         status, detail = "failed", {}
-        start = time.perf_counter()
         try:
-            stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
-            result = RenderResult(
-                clip.source, clip.output, stats[-1].packets, chain.counted.faces, time.perf_counter() - start, stats
-            )
+            try:
+                result = self._run(clip, chain.stages, cancel)
+            except NoFaceError:
+                if not clip.job.keep_unedited:
+                    raise
+                chain = self.unedited(clip, info)
+                result = self._run(clip, chain.stages, cancel)
+            result = replace(result, faces=chain.counted.faces)
             status, detail = "done", result.as_dict()
         except NoFaceError:
             status = "skipped"
+            raise
+        except (KeyboardInterrupt, Cancelled):
+            status = "interrupted"
             raise
         finally:
             self.progress.end(status, detail)
         for warning in chain.warnings():
             log.warning("%s", warning)
-        if clip.job.sidecar:
+        if clip.job.sidecar and result.faces:
             provenance.write_sidecar(clip.job, clip.source, clip.output, result.as_dict())
         return result
+
+    def _run(self, clip: Clip, stages: list[Stage], cancel: threading.Event | None) -> RenderResult:
+        pipeline = Pipeline(stages, budget=(clip.job.memory or MEMORY) // len(stages))
+        start = time.perf_counter()
+        stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
+        return RenderResult(clip.source, clip.output, stats[-1].packets, 0, time.perf_counter() - start, stats)
 
     def chain(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages for one clip, networks loaded."""
@@ -161,20 +172,11 @@ class Renderer:
         track, counted = Track(job.faces), Counted(Paste())
 
         def approve() -> None:
-            if not counted.faces and not job.keep_unedited:
+            if not counted.faces:
                 raise NoFaceError(no_face(clip.source, track))
 
-        settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
         decode = Decode(info, job.start, job.end)
-        encode = Encode(
-            clip.output,
-            info,
-            settings,
-            start=job.start,
-            end=job.end,
-            metadata=provenance.tags(job),
-            approve=approve,
-        )
+        encode = encoder(clip, info, provenance.tags(job), approve)
         stages: list[Stage] = [
             decode,
             Detect(detector),
@@ -187,6 +189,11 @@ class Renderer:
             encode,
         ]
         return Chain(stages, decode, encode, counted)
+
+    def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
+        """The stages that only write a clip again, without saying that it was edited."""
+        decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
+        return Chain([decode, encode], decode, encode, Counted(Paste()))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.device, job.precision, job.batch)
@@ -224,6 +231,13 @@ class Counted:
         for frame in frames:
             self.faces += len(frame.edits)
             yield frame
+
+
+def encoder(clip: Clip, info: MediaInfo, metadata: dict[str, str], approve: Callable[[], None]) -> Encode:
+    """The last stage as the job wants it."""
+    job = clip.job
+    settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
+    return Encode(clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve)
 
 
 def no_face(source: Path, track: Track) -> str:

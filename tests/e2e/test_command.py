@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,17 @@ def test_bench_prints_its_table(face_clip):
     assert done.returncode == 0, done.stderr
     for words in ("overlap efficiency", "faces a second", "cores busy", "peak memory", "Renderer 256"):
         assert words in done.stdout
+
+
+def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path):
+    peaks = []
+    for frames in (40, 400):
+        clip = write_clip(tmp_path / f"{frames}.mp4", [background(640, 480)] * frames, options={"preset": "ultrafast"})
+        done = command(clip, "--edit", "smile", "--keep-unedited", "--preset", "ultrafast", "--bench")
+        assert done.returncode == 0, done.stderr
+        (peak,) = re.findall(r"peak memory +(\d+) MiB", done.stdout)
+        peaks.append(int(peak))
+    assert peaks[1] < 1.05 * peaks[0]  # 360 frames more are 158 MiB
 
 
 def test_doctor_finds_nothing_wrong():
