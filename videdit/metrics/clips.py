@@ -88,7 +88,7 @@ def read_crops(detector: FaceDetector, source: Path, edited: Path, every: int, f
     both = zip_longest(upright_frames(source, every), upright_frames(edited, every))
     for a, b in islice(both, None if frames is None else -(-frames // every)):
         if a is None or b is None or a.shape != b.shape:
-            raise MediaError(f"{edited} has not the same frames as {source}: is it that clip, edited?")
+            raise MediaError(f"{edited} has not the same frames as {source}: is it edited from it? See --frames")
         found = detector.detect(a)
         if not found:
             continue

@@ -10,9 +10,9 @@ import numpy as np
 
 from videdit.detail import MotionEstimator, return_detail
 from videdit.edits.directions import edit_delta
-from videdit.edits.words import Edit
+from videdit.edits.words import Edit, find
 from videdit.errors import MediaError
-from videdit.geometry.mask import face_mask
+from videdit.geometry.mask import edit_mask, face_mask
 from videdit.inversion import Inverter
 from videdit.metrics.attributes import POPULATION
 from videdit.metrics.panel import SIZE, Panel, picture
@@ -22,7 +22,7 @@ from videdit.packets import Rendering
 
 SHOWN = 8  # faces on a sheet
 # The score that an edit is for; edits and scores share their names but for these.
-SCORE_OF_EDIT = {"smile": "happy"}
+SCORE_OF_EDIT = {"smile": "happy", "hair_light": "hair"}
 # Scores that measure the same thing, so that none is a leak of the other.
 KIN = {"happy": {"happy", "smile"}}
 
@@ -73,10 +73,12 @@ def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
     before, who = panel.attributes(crops), panel.identity(crops)
-    masks = face_masks(panel, crops)
+    meshes = panel.meshes(crops) * SIZE
     rows: list[dict[str, Value]] = []
     shown: list[list[np.ndarray]] = [list(crops[:SHOWN])]
     for edit in edits:
+        regions = find(edit.name).regions
+        masks = [edit_mask(mesh, SIZE, regions).astype(np.float32) / 255 for mesh in meshes]
         renderings = inverter.render(crops, codes, codes + edit_delta([edit]), SIZE)
         results = [edited(c, r, m) for c, r, m in zip(crops, renderings, masks, strict=True)]
         after = panel.attributes(results)
