@@ -120,9 +120,17 @@ def train(
     optimizer = Lookahead(torch.optim.Adam(nets.parameters(), recipe.lr, betas=(0.9, 0.99)))
     ema = Ema(nets, recipe.ema)
     log = Log(out)
-    consult = compiled(lambda thrown, low: (aligned := nets.alignment(thrown, low), *nets.consultation(aligned)))
-    encode = compiled(lambda x: (codes := encoder(x), generator.trunk(codes)))
-    invert = compiled(lambda trunk, codes: generator.render(trunk, codes, size=256))
+
+    def inversion(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        codes = encoder(x)
+        trunk = generator.trunk(codes)
+        return codes, trunk, generator.render(trunk, codes, size=256)
+
+    def consultation(thrown: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        aligned = nets.alignment(thrown, low)
+        return aligned, *nets.consultation(aligned)
+
+    invert, consult = compiled(inversion), compiled(consultation)
     render = compiled(lambda trunk, codes, scale, shift: generator.render(trunk, codes, (scale, shift), size=256))
     sharply = compiled(lambda trunk, codes, scale, shift: generator.render(trunk, codes, (scale, shift), size=512))
     step, saved = 0, start
@@ -134,8 +142,7 @@ def train(
         inputs, targets = torch.cat((inputs, extra)), torch.cat((targets, extra))
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            codes, trunk = (x.float() for x in encode(inputs))
-            low = invert(trunk, codes).float()
+            codes, trunk, low = (x.float() for x in invert(inputs))
             wanted = features(targets)
             distortion = inputs - low
             thrown = random_perspective(distortion, recipe.still, rng)
