@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -87,7 +88,9 @@ class BarProgress(Progress):
         self.bar: tqdm | None = None
 
     def start(self, name: str, frames: int | None) -> None:
-        self.bar = tqdm(total=frames, desc=name, unit=" frames", file=self.stream, dynamic_ncols=True, leave=False)
+        columns = shutil.get_terminal_size().columns  # 80 where a terminal says 0, of which tqdm would make nothing
+        name = name if len(name) <= 28 else f"{name[:25]}..."
+        self.bar = tqdm(total=frames, desc=name, unit=" frames", file=self.stream, ncols=columns, leave=False)
 
     def update(self, stats: Sequence[StageStats]) -> None:
         if self.bar is not None:
