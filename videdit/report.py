@@ -88,9 +88,11 @@ class BarProgress(Progress):
         self.bar: tqdm | None = None
 
     def start(self, name: str, frames: int | None) -> None:
-        columns = shutil.get_terminal_size().columns  # 80 where a terminal says 0, of which tqdm would make nothing
+        columns, rows = shutil.get_terminal_size()  # 80 x 24 where a terminal says 0, and tqdm would draw nothing
         name = name if len(name) <= 28 else f"{name[:25]}..."
-        self.bar = tqdm(total=frames, desc=name, unit=" frames", file=self.stream, ncols=columns, leave=False)
+        self.bar = tqdm(
+            total=frames, desc=name, unit=" frames", file=self.stream, ncols=columns, nrows=rows, leave=False
+        )
 
     def update(self, stats: Sequence[StageStats]) -> None:
         if self.bar is not None:
