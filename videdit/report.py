@@ -89,14 +89,20 @@ class BarProgress(Progress):
 
     def start(self, name: str, frames: int | None) -> None:
         columns, rows = shutil.get_terminal_size()  # 80 x 24 where a terminal says 0, and tqdm would draw nothing
-        name = name if len(name) <= 28 else f"{name[:25]}..."
         self.bar = tqdm(
-            total=frames, desc=name, unit=" frames", file=self.stream, ncols=columns, nrows=rows, leave=False
+            total=frames,
+            desc=name if len(name) <= 20 else f"{name[:17]}...",
+            unit=" frames",
+            file=self.stream,
+            ncols=columns,
+            nrows=rows,
+            leave=False,
+            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}",
         )
 
     def update(self, stats: Sequence[StageStats]) -> None:
         if self.bar is not None:
-            self.bar.set_postfix_str(f"busiest: {busiest(stats)}", refresh=False)
+            self.bar.set_postfix_str(f"busy: {busiest(stats)}", refresh=False)
             self.bar.update(stats[-1].packets - self.bar.n)
 
     def end(self, status: str, detail: dict[str, Any] | None = None) -> None:

@@ -145,4 +145,4 @@ def test_the_bar_shows_frames_and_the_busiest_stage():
     progress.update(STATS)
     progress.end("done")
     progress.update(STATS)  # after the end: nothing to draw on
-    assert "a.mp4" in stream.getvalue() and "5/10" in stream.getvalue() and "busiest: edit" in stream.getvalue()
+    assert "a.mp4" in stream.getvalue() and "5/10" in stream.getvalue() and "busy: edit" in stream.getvalue()
