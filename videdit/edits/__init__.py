@@ -1,0 +1,20 @@
+"""Edits: what can be changed in a face, in which unit, and which way that is in the generator's space.
+
+Light on purpose (numpy, yaml, safetensors): the command line lists and checks edits without loading a network.
+"""
+
+from videdit.edits.catalogue import EditInfo, catalogue, catalogue_table
+from videdit.edits.directions import edit_delta, edit_vector, load_direction
+from videdit.edits.words import Edit, cautions, parse_edits
+
+__all__ = [
+    "Edit",
+    "EditInfo",
+    "catalogue",
+    "catalogue_table",
+    "cautions",
+    "edit_delta",
+    "edit_vector",
+    "load_direction",
+    "parse_edits",
+]

@@ -1,0 +1,184 @@
+"""Edits: the words for them, their catalogue, and directions from files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from videdit.edits import (
+    Edit,
+    catalogue,
+    catalogue_table,
+    cautions,
+    edit_delta,
+    edit_vector,
+    load_direction,
+    parse_edits,
+)
+from videdit.edits.files import read_direction
+from videdit.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = {"smile", "age", "eyes_open", "mouth_open", "yaw", "gender", "beard", "lipstick"}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder of one's own directions, so that the developer's own does not matter."""
+    folder = tmp_path / "my edits"
+    folder.mkdir()
+    monkeypatch.setenv("VIDEDIT_EDITS", str(folder))
+    return folder
+
+
+def problem(words: str) -> str:
+    with pytest.raises(UsageError) as error:
+        parse_edits(words)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_catalogue_has_what_is_promised_and_makes_sense():
+    infos = catalogue()
+    assert set(infos) >= NEEDED
+    for info in infos.values():
+        assert info.hard[0] <= info.range[0] < 0 < info.recommended <= info.range[1] <= info.hard[1]
+        assert 0 <= info.layers[0] <= info.layers[1] <= 17
+        assert info.identity is not None and 0.2 < info.identity < 1
+        assert len(info.meaning) > 5 and len(info.unit) > 5
+
+
+def test_a_bare_name_means_the_recommended_strength():
+    assert parse_edits("smile") == (Edit("smile", catalogue()["smile"].recommended),)
+    assert parse_edits(" smile = 1.5 , age=-1") == (Edit("smile", 1.5), Edit("age", -1.0))
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(NEEDED)), st.floats(-2, 2)), min_size=1, unique_by=lambda e: e[0]))
+def test_what_is_written_is_read(edits):
+    words = ",".join(f"{name}={strength!r}" for name, strength in edits)
+    assert [(edit.name, edit.strength) for edit in parse_edits(words)] == edits
+
+
+def test_mistakes_are_told_with_a_remedy():
+    assert "did you mean 'smile'" in problem("smlie")
+    assert "did you mean 'eyes_open'" in problem("eyes-open=1")
+    assert "There is: " in problem("xyzzy")
+    assert "twice" in problem("smile,age=1,smile=2")
+    assert "not a number" in problem("smile=much")
+    assert "not a number" in problem("smile=")
+    assert "not a number" in problem("smile=1=2")
+    assert "out of range" in problem("smile=nan")
+    assert "out of range" in problem("age=-1000")
+    assert "recommended" in problem("age=inf")
+    assert "no name" in problem("")
+    assert "no name" in problem("smile,,age")
+    assert "no name" in problem("=2")
+    assert "does not exist" in problem("no/such/file.npy=1")
+
+
+def test_beyond_the_recommended_range_is_a_caution():
+    top = catalogue()["smile"].range[1]
+    assert cautions([Edit("smile", top), Edit("age", -1)]) == []
+    (caution,) = cautions([Edit("smile", top + 0.5), Edit("age", -1)])
+    assert caution.startswith("smile=") and "recommended" in caution
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED))
+def test_directions_stay_within_their_layers(name):
+    direction, (first, last) = load_direction(name), catalogue()[name].layers
+    assert direction.shape == (18, 512) and direction.dtype == np.float32
+    assert np.abs(direction[first : last + 1]).max(1).min() > 0
+    assert not direction[:first].any() and not direction[last + 1 :].any()
+    assert 0.3 < np.linalg.norm(direction, axis=1).max() < 20  # a unit is neither nothing nor out of this world
+    with pytest.raises(ValueError, match="read-only"):
+        direction[0, 0] = 1
+
+
+def test_edits_add_up():
+    edits = parse_edits("smile=1.5,age=-1")
+    delta = edit_delta(edits)
+    np.testing.assert_allclose(delta, 1.5 * load_direction("smile") - load_direction("age"), atol=1e-6)
+    np.testing.assert_array_equal(edit_vector(edits)(3, 0.5), delta)
+    assert not edit_delta(parse_edits("smile=0")).any()
+
+
+def test_a_direction_comes_from_any_kind_of_file(tmp_path):
+    single = np.random.default_rng(0).normal(size=512).astype(np.float32)
+    full = np.broadcast_to(single, (18, 512))
+    np.save(tmp_path / "a.npy", single)
+    np.save(tmp_path / "b.npy", full[None])
+    np.savez(tmp_path / "c.npz", direction=single[None], other=np.zeros(3))
+    save_file({"anything": full.astype(np.float16).copy()}, tmp_path / "d.safetensors")
+    torch.save(torch.from_numpy(single)[None], tmp_path / "e.pt")
+    torch.save({"direction": torch.from_numpy(full.copy())}, tmp_path / "f.pt")
+    for path in sorted(tmp_path.glob("*.*")):
+        (edit,) = parse_edits(f"{path}=-0.5")
+        np.testing.assert_allclose(edit_delta([edit]), -0.5 * full, atol=2e-3)
+    assert parse_edits(str(tmp_path / "a.npy"))[0].strength == 1.0
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("run by a file",)
+
+
+def test_files_that_are_no_directions_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "shape.npy", np.ones((4, 512)))
+    np.save(tmp_path / "nan.npy", np.full(512, np.nan))
+    np.save(tmp_path / "zero.npy", np.zeros(512))
+    np.save(tmp_path / "words.npy", np.array(["a"] * 512))
+    np.save(tmp_path / "object.npy", np.array([Evil()] * 512, object), allow_pickle=True)
+    np.savez(tmp_path / "many.npz", a=np.ones(512), b=np.ones(512))
+    torch.save(Evil(), tmp_path / "evil.pt")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "text.safetensors").write_text("hello")
+    (tmp_path / "picture.jpg").write_bytes(b"x")
+    for path in sorted(tmp_path.glob("*.*")):
+        assert path.name in problem(f"{path}=1")
+    assert "run by a file" not in capsys.readouterr().out
+
+
+def test_files_in_ones_own_folder_are_edits(own_folder):
+    np.save(own_folder / "freckles.npy", np.ones(512, np.float32))
+    assert "freckles" in catalogue() and "freckles" in catalogue_table()
+    assert parse_edits("freckles")[0] == Edit("freckles", 1.0)
+    np.testing.assert_array_equal(load_direction("freckles"), np.ones((18, 512)))
+    assert "did you mean 'freckles'" in problem("frekles")
+    np.save(own_folder / "smile.npy", np.ones(512, np.float32))
+    assert "rename the file" in problem("age")
+
+
+def test_a_changed_file_is_read_again(own_folder):
+    path = own_folder / "x.npy"
+    np.save(path, np.ones(512, np.float32))
+    assert read_direction(path)[0, 0] == 1
+    np.save(path, np.full(512, 2, np.float32))
+    import os
+
+    os.utime(path, ns=(0, 0))
+    assert read_direction(path)[0, 0] == 2
+
+
+def test_the_table_shows_every_edit_with_its_ranges():
+    table = catalogue_table()
+    for info in catalogue().values():
+        assert info.name in table and info.meaning in table and f"{info.hard[0]:g}..{info.hard[1]:g}" in table
+
+
+def test_edits_load_no_network():
+    code = (
+        "import sys; from videdit.edits import catalogue_table, edit_delta, parse_edits\n"
+        "catalogue_table(); edit_delta(parse_edits('smile,age=-1'))\n"
+        "heavy = {'torch', 'av', 'cv2', 'openvino', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,89 @@
+"""The user's words for edits: "smile=1.5,age=-1,beard" -> (Edit, Edit, Edit)."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from videdit.edits.catalogue import EditInfo, catalogue, info_of_file
+from videdit.edits.files import SUFFIXES, read_direction
+from videdit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One edit: a name of the catalogue or the path of a direction's file, and how much of it."""
+
+    name: str
+    strength: float
+
+
+def parse_edits(words: str) -> tuple[Edit, ...]:
+    """Read edits as the user writes them: names or files, each with "=strength" or with its recommended strength.
+
+    Raises:
+        UsageError: an unknown name or file, a strength that is no number or out of the hard range, an edit given twice.
+    """
+    infos = catalogue()
+    edits: list[Edit] = []
+    for word in words.split(","):
+        name, equals, number = (part.strip() for part in word.partition("="))
+        if not name:
+            raise UsageError(f"the edit {word.strip()!r} has no name; write it as smile or smile=1.5, joined by commas")
+        info = find(name, infos)
+        strength = _strength(name, number, info) if equals else info.recommended
+        if any(edit.name == name for edit in edits):
+            raise UsageError(f"the edit {name!r} is given twice; add the strengths up")
+        edits.append(Edit(name, strength))
+    return tuple(edits)
+
+
+def cautions(edits: Iterable[Edit]) -> list[str]:
+    """A sentence for each edit beyond its recommended range."""
+    infos = catalogue()
+    said = []
+    for edit in edits:
+        low, high = find(edit.name, infos).range
+        if not low <= edit.strength <= high:
+            said.append(f"{edit.name}={edit.strength:g} is beyond the recommended {low:g}..{high:g}; expect artefacts")
+    return said
+
+
+def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
+    """The edit of a name, or of a file when the name looks like one's path.
+
+    Raises:
+        UsageError: there is none; the nearest name is suggested.
+    """
+    infos = catalogue() if infos is None else infos
+    if name in infos:
+        info = infos[name]
+    elif is_file(name):
+        info = info_of_file(Path(name).expanduser(), name)
+    else:
+        near = difflib.get_close_matches(name.lower(), infos, 1, 0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"unknown edit {name!r}; {hint}There is: {', '.join(infos)} (see --list-edits)")
+    if info.source is not None:
+        read_direction(info.source)  # a broken file is told now, not in the middle of a batch
+    return info
+
+
+def is_file(name: str) -> bool:
+    """Whether a name means a direction's file."""
+    return "/" in name or "\\" in name or Path(name).suffix.lower() in SUFFIXES
+
+
+def _strength(name: str, number: str, info: EditInfo) -> float:
+    try:
+        strength = float(number)
+    except ValueError:
+        raise UsageError(f"the strength {number!r} of {name!r} is not a number; write {name}=1.5") from None
+    low, high = info.hard
+    if not math.isfinite(strength) or not low <= strength <= high:
+        good = f"{info.range[0]:g} to {info.range[1]:g}"
+        raise UsageError(f"{name}={number} is out of range: {low:g} to {high:g} is possible, {good} recommended")
+    return strength

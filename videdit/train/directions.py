@@ -1,0 +1,238 @@
+"""Derive the edits' directions from the generator alone.
+
+    python -m videdit.train.directions --out runs/directions [--bank runs/data] [--only smile,age]
+
+Codes are sampled and rendered, and every attribute is scored. The scores' linear response to the code and the codes'
+covariance give, for each edit, the likeliest step that moves its own score and leaves all others where they are
+(InterFaceGAN's conditional manipulation, Shen et al. 2020, for any number of conditions at once). The step is applied
+to the layers that the recipe (configs/edits) names, and its length is set by applying it: strength 1 moves the score by
+one standard deviation of the population, on the mean of 500 faces. What else it moves, and how much of the identity it
+leaves, is measured at the recommended strength and written beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from videdit import resources
+from videdit.edits.catalogue import SHIPPED
+from videdit.edits.files import NUM_LAYERS, read_note, write_directions
+from videdit.errors import UsageError, VideditError
+from videdit.metrics.attributes import POPULATION
+from videdit.train.attributes import Measure
+from videdit.train.common import load_generator
+
+DUPLICATES = ("happy", "age_2nd")  # follow another score by their nature; second opinions for the report only
+RIDGE = 0.02  # of the codes' mean variance, against noise in directions that codes hardly take
+STIFFNESS = 0.01  # of a standard deviation squared: how much the other scores may give way
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What configs/edits says of how an edit's direction is made."""
+
+    name: str
+    score: str  # the score that it moves
+    free: tuple[str, ...]  # scores that may move with it
+    layers: tuple[int, int]
+    recommended: float
+
+
+@dataclass(frozen=True)
+class Response:
+    """How codes vary, and how scores follow them; scores in standard deviations."""
+
+    names: tuple[str, ...]
+    covariance: np.ndarray  # [512, 512]
+    slopes: np.ndarray  # [512, S]
+
+
+def read_recipes(only: str | None = None) -> list[Recipe]:
+    """The recipes of configs/edits, or those of the names in `only`.
+
+    Raises:
+        UsageError: there is no recipe of a name.
+    """
+    paths = {path.stem: path for path in sorted((resources.configs_dir() / "edits").glob("*.yaml"))}
+    names = only.split(",") if only else list(paths)
+    recipes = []
+    for name in names:
+        if name not in paths:
+            raise UsageError(f"no recipe {name!r} in configs/edits; there is: {', '.join(paths)}")
+        values = yaml.safe_load(paths[name].read_text(encoding="utf-8"))
+        layers = (values["layers"][0], values["layers"][1])
+        free = tuple(values.get("free", ()))
+        recipes.append(Recipe(name, values.get("score", name), free, layers, values["recommended"]))
+    return recipes
+
+
+def sample_codes(count: int, seed: int) -> np.ndarray:
+    """Codes [count, 512] of the generator's population, truncated by a psi between 0.5 and 1."""
+    mapping, _ = load_generator()
+    rng = torch.Generator().manual_seed(seed)
+    with torch.inference_mode():
+        w = mapping(torch.randn(count, 512, generator=rng))
+        mean = mapping(torch.randn(4096, 512, generator=rng)).mean(0)
+        psi = 0.5 + 0.5 * torch.rand(count, 1, generator=rng)
+        return (mean + psi * (w - mean)).numpy()
+
+
+def fit(codes: np.ndarray, scores: np.ndarray, names: tuple[str, ...]) -> Response:
+    """Linear regression of the scores [N, S] on the codes [N, 512]."""
+    x = codes.astype(np.float64) - codes.mean(0)
+    y = (scores - scores.mean(0)) / scores.std(0)
+    covariance = x.T @ x / len(x)
+    ridge = RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    return Response(names, covariance, np.linalg.solve(covariance + ridge, x.T @ y / len(x)))
+
+
+def conditional(response: Response, score: str, free: tuple[str, ...] = ()) -> np.ndarray:
+    """The likeliest step [512] that raises a score by one standard deviation and moves none but the free ones.
+
+    With C the covariance and B the slopes of the scores that count, it is C B (B' C B)^-1 e: the shortest such step in
+    the codes' own (Mahalanobis) length, or the mean of codes given those scores.
+    """
+    counted = [i for i, name in enumerate(response.names) if name not in (*free, *DUPLICATES)]
+    slopes = response.slopes[:, counted]
+    spread = response.covariance @ slopes  # [512, S']
+    gram = slopes.T @ spread + STIFFNESS * np.eye(len(counted))
+    return spread @ np.linalg.solve(gram, np.eye(len(counted))[counted.index(response.names.index(score))])
+
+
+def in_layers(step: np.ndarray, layers: tuple[int, int]) -> np.ndarray:
+    """[512] -> [18, 512], zero outside the layers."""
+    full = np.zeros((NUM_LAYERS, len(step)))
+    full[layers[0] : layers[1] + 1] = step
+    return full
+
+
+class Population:
+    """Faces that edits are tried on."""
+
+    def __init__(self, measure: Measure, count: int, seed: int) -> None:
+        self.measure = measure
+        self.codes = np.repeat(sample_codes(count, seed)[:, None], NUM_LAYERS, 1)  # [N, 18, 512]
+        self.scores, self.identity = measure.scores(measure.images(self.codes))
+
+    def tried(self, delta: np.ndarray, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores' changes [N, S] and identity cosines [N] of the first N faces, each edited with its own strength."""
+        count = len(strengths)
+        codes = self.codes[:count] + strengths[:, None, None] * delta
+        scores, identity = self.measure.scores(self.measure.images(codes))
+        return scores - self.scores[:count], (identity * self.identity[:count]).sum(1)
+
+    def shift(self, delta: np.ndarray, score: str, count: int) -> float:
+        """How far `delta` moves a score on average, in standard deviations: half of the faces forth, half back."""
+        signs = np.where(np.arange(count) % 2, -1.0, 1.0)
+        change, _ = self.tried(delta, signs)
+        return float((signs * change[:, self.measure.names.index(score)]).mean()) / POPULATION[score][1]
+
+
+def natural_unit(population: Population, step: np.ndarray, score: str, probes: int = 96) -> np.ndarray:
+    """A step [18, 512] made so long that it moves its score by one standard deviation.
+
+    Raises:
+        VideditError: it does not move it.
+    """
+    for count in (probes, probes, len(population.codes)):  # responses bend, so length is sought where it will be used
+        shift = population.shift(step, score, count)
+        if shift < 0.05:
+            raise VideditError(f"the direction of {score} hardly moves its score ({shift:.2f} standard deviations)")
+        step = step * np.clip(1 / shift, 0.3, 3.0)
+    return step
+
+
+def report(population: Population, delta: np.ndarray, recipe: Recipe, count: int = 200) -> dict:
+    """What the recommended strength does: the other scores' changes in standard deviations, and identity."""
+    change, identity = population.tried(delta, np.full(min(count, len(population.codes)), recipe.recommended))
+    moved = {
+        name: round(float(change[:, population.measure.names.index(name)].mean()) / sd, 2)
+        for name, (_, sd) in POPULATION.items()
+    }
+    own = moved.pop(recipe.score)
+    return {
+        "unit": POPULATION[recipe.score][1],
+        "moves": own,
+        "drags": moved if recipe.score == "smile" else {k: v for k, v in moved.items() if k != "happy"},
+        "identity": round(float(identity.mean()), 3),
+    }
+
+
+def scored_bank(
+    out: Path, measure: Measure, bank: Path | None, samples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes [N, 512] and scores [N, S] to fit on, kept in out/scores.npz so that they are made once."""
+    cache = out / "scores.npz"
+    if cache.exists():
+        with np.load(cache) as file:
+            if tuple(file["names"]) == measure.names:
+                return file["codes"], file["scores"]
+    if bank:
+        codes = np.load(bank / "bank_codes.npy")[:samples].astype(np.float32)
+        pictures = np.load(bank / "bank256.npy", mmap_mode="r")[:samples]
+    else:
+        codes = sample_codes(samples, seed)
+    scores = []
+    for start in range(0, len(codes), 200):
+        part = slice(start, start + 200)
+        if bank:
+            images = pictures[part].transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+        else:
+            images = measure.images(np.repeat(codes[part, None], NUM_LAYERS, 1))
+        scores.append(measure.scores(images)[0])
+        print(f"scored {min(start + 200, len(codes))} of {len(codes)}", flush=True)
+    np.savez(cache, names=measure.names, codes=codes, scores=np.concatenate(scores))
+    return codes, np.concatenate(scores)
+
+
+def derive(out: Path, bank: Path | None, samples: int, only: str | None, seed: int = 0, threads: int = 1) -> None:
+    """Make the directions of all recipes (or those named) and write out/directions.safetensors.
+
+    Directions that are in that file already, or else in weights/, are kept when they are not among those named.
+    """
+    from safetensors.numpy import load_file
+
+    recipes = read_recipes(only)
+    out.mkdir(parents=True, exist_ok=True)
+    measure = Measure(load_generator()[1], threads=threads)
+    response = fit(*scored_bank(out, measure, bank, samples, seed), measure.names)
+    population = Population(measure, 500, seed + 1)
+    target = out / SHIPPED
+    known = target if target.exists() else resources.weights_dir() / SHIPPED
+    directions, note = (load_file(known), read_note(known)) if known.exists() and only else ({}, {})
+    for recipe in recipes:
+        step = in_layers(conditional(response, recipe.score, recipe.free), recipe.layers)
+        delta = natural_unit(population, step, recipe.score)
+        directions[recipe.name] = delta[recipe.layers[0]].astype(np.float16)
+        note[recipe.name] = report(population, delta, recipe)
+        write_directions(target, directions, note)
+        print(recipe.name, f"length {np.linalg.norm(delta[recipe.layers[0]]):.2f}", note[recipe.name], flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m videdit.train.directions", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/directions"))
+    parser.add_argument("--bank", type=Path, help="folder of bank256.npy and bank_codes.npy, instead of new samples")
+    parser.add_argument("--samples", type=int, default=6000, help="faces to fit on (default 6000)")
+    parser.add_argument("--only", help="names of configs/edits, joined by commas")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    try:
+        derive(options.out, options.bank, options.samples, options.only, options.seed, options.threads)
+    except VideditError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
