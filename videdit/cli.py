@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit bench, doctor, eval, train, weights, schema (each with --help)
+commands beside rendering: videdit bench, direction, doctor, eval, train, weights, schema (each with --help)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -61,6 +62,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
     return {
         "render": render_command,
         "bench": bench_command,
+        "direction": direction_command,
         "doctor": doctor_command,
         "eval": eval_command,
         "train": train_command,
@@ -90,6 +92,7 @@ def render_parser() -> argparse.ArgumentParser:
     what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders or globs")
     what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
+    what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
     what.add_argument("--faces", metavar="WHICH", help="largest (default), all, left or a number from the left")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
@@ -128,6 +131,10 @@ def render_parser() -> argparse.ArgumentParser:
 def render_command(words: Sequence[str]) -> int:
     parser = render_parser()
     options = vars(parser.parse_args(words))
+    if folder := options.pop("edits_dir", None):
+        if not folder.is_dir():
+            raise UsageError(f"the folder {folder} of --edits-dir does not exist")
+        os.environ["VIDEDIT_EDITS"] = str(folder)
     if options.pop("list_edits", False):
         from videdit.edits import catalogue_table
 
@@ -249,6 +256,12 @@ def train_command(words: Sequence[str]) -> int:
     from videdit.train.__main__ import main as train
 
     return train(list(words))
+
+
+def direction_command(words: Sequence[str]) -> int:
+    from videdit.edits import learn
+
+    return learn.main(words)
 
 
 def doctor_command(words: Sequence[str]) -> int:

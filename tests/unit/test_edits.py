@@ -182,3 +182,14 @@ def test_edits_load_no_network():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_command_line_names_another_folder(tmp_path, capsys):
+    from videdit.cli import run
+
+    folder = tmp_path / "others"
+    assert run(["--list-edits", "--edits-dir", str(folder)]) == 2
+    folder.mkdir()
+    np.save(folder / "dimples.npy", np.ones(512, np.float32))
+    assert run(["--list-edits", "--edits-dir", str(folder)]) == 0
+    assert "dimples" in capsys.readouterr().out

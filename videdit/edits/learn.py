@@ -5,7 +5,9 @@ The only module of this package that loads networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +74,8 @@ def save_learnt(learnt: Learnt, out: Path, before: Path, after: Path) -> None:
     """Write a direction as a file that ``--edit out.safetensors`` takes; a bare name then means the whole difference.
 
     Raises:
-        UsageError: it cannot be written, or is not called .safetensors.
+        UsageError: it cannot be written.
     """
-    if out.suffix.lower() != ".safetensors":
-        raise UsageError(f"the direction {out} should be a .safetensors file")
     reach = max(3.0, 1.5 * learnt.difference)
     note = {
         "meaning": f"from {before.name} ({learnt.faces[0]} faces) to {after.name} ({learnt.faces[1]} faces)",
@@ -84,6 +84,20 @@ def save_learnt(learnt: Learnt, out: Path, before: Path, after: Path) -> None:
         "range": [round(-reach, 3), round(reach, 3)],
     }
     write_directions(out, {"direction": learnt.direction}, note)
+
+
+def check_output(path: Path) -> None:
+    """Before any time is spent: a direction is written as .safetensors, into a folder that exists.
+
+    Raises:
+        UsageError: the path is something else, or taken.
+    """
+    if path.suffix.lower() != ".safetensors":
+        raise UsageError(f"a direction is written as .safetensors, not as {path.name}")
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.exists():
+        raise UsageError(f"{path} exists already; remove it, or choose another with -o")
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -119,3 +133,28 @@ def aligned_faces(paths: list[Path], detector, warn: Callable[[str], None]) -> I
             warn(f"{path}: no face found; left out")
             continue
         yield crop(rgb, face_matrix(faces[0].points, 256), 256)
+
+
+def main(words: Sequence[str]) -> int:
+    """`videdit direction --from A/ --to B/ -o my.safetensors`. Raises what :func:`learn_direction` raises."""
+    parser = argparse.ArgumentParser(
+        "videdit direction",
+        description="Learn an edit from two folders of pictures: what tells the faces in the second from the first. "
+        "The more pictures (dozens), and the more alike the folders are otherwise, the purer the edit.",
+    )
+    parser.add_argument("--from", dest="before", type=Path, required=True, metavar="DIR", help="faces without it")
+    parser.add_argument("--to", dest="after", type=Path, required=True, metavar="DIR", help="faces with it")
+    parser.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="a .safetensors file")
+    parser.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (default: mobile)")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    options = parser.parse_args(words)
+    check_output(options.output)
+
+    def warn(said: str) -> None:
+        print(f"videdit: {said}", file=sys.stderr)
+
+    learnt = learn_direction(options.before, options.after, options.profile, options.device, warn)
+    save_learnt(learnt, options.output, options.before, options.after)
+    print(f"{options.output}: from {learnt.faces[0]} faces to {learnt.faces[1]}; use it as --edit {options.output}")
+    return 0

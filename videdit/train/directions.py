@@ -141,12 +141,16 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
     Raises:
         VideditError: it does not move it.
     """
-    for count in (probes, probes, len(population.codes)):  # responses bend, so length is sought where it will be used
-        shift = population.shift(step, score, count)
+    length, power, last = 1.0, 1.0, None
+    for count in (probes, probes, len(population.codes)):
+        shift = population.shift(length * step, score, count)
         if shift < 0.05:
             raise VideditError(f"the direction of {score} hardly moves its score ({shift:.2f} standard deviations)")
-        step = step * np.clip(1 / shift, 0.3, 3.0)
-    return step
+        if last and length != last[0]:  # scores saturate: shift ~ length ** power
+            power = float(np.clip(np.log(shift / last[1]) / np.log(length / last[0]), 0.4, 1.5))
+        last = length, shift
+        length *= float(np.clip(shift ** (-1 / power), 0.3, 3.0))
+    return length * step
 
 
 def report(population: Population, delta: np.ndarray, recipe: Recipe, count: int = 200) -> dict:
