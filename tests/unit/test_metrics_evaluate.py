@@ -1,4 +1,4 @@
-"""``videdit eval`` from words to tables, on faces and a clip of people who do not exist."""
+"""Evaluations, from pictures and words to tables, on faces of people who do not exist."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from videdit.edits import parse_edits
 from videdit.errors import MediaError, NoFaceError
+from videdit.inversion import Inverter
 from videdit.metrics.evaluate import main
 from videdit.metrics.judges import have_judges
+from videdit.metrics.panel import Panel
+from videdit.metrics.stills import evaluate_edits, evaluate_inversion
 
 FACES = Path(__file__).resolve().parents[1] / "data" / "faces.jpg"
 pytestmark = pytest.mark.skipif(
@@ -19,14 +23,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def faces(tmp_path: Path) -> Path:
-    folder = tmp_path / "faces"
-    folder.mkdir()
-    both = cv2.imread(str(FACES))
-    for i in range(2):
-        cv2.imwrite(str(folder / f"{i}.png"), both[:, 256 * i : 256 * (i + 1)])
-    return folder
+@pytest.fixture(scope="module")
+def faces() -> list[np.ndarray]:
+    both = cv2.imread(str(FACES))[:, :, ::-1]
+    return [np.ascontiguousarray(both[:, :256]), np.ascontiguousarray(both[:, 256:])]
+
+
+@pytest.fixture(scope="module")
+def inverter() -> Inverter:
+    return Inverter.load("mobile", "cpu", "fp32", batch=2)
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return Panel("cpu")
 
 
 def clip(path: Path, frames: int = 5, offset: int = 0, flicker: int = 0) -> Path:
@@ -45,25 +55,22 @@ def rows(path: Path) -> list[dict]:
     return json.loads(path.read_text())["rows"]
 
 
-def test_inversion_and_edits(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--faces", str(faces), "--range", ":", "--device", "cpu", "--precision", "fp32"]
-    found = tmp_path / "inversion.json"
-    assert main(["inversion", *words, "--json", str(found), "--sheet", str(tmp_path / "sheet.png")]) == 0
-    encoder, _, detail = rows(found)
+def test_inversion(inverter: Inverter, panel: Panel, faces: list[np.ndarray]) -> None:
+    result = evaluate_inversion(inverter, panel, faces)
+    encoder, _, detail = result.rows
     assert encoder["inversion"] == "encoder only" and 8 < encoder["psnr"] < 40
-    assert detail["psnr"] is None or detail["psnr"] > 100  # at strength 0 detail return gives the source back
+    assert detail["psnr"] > 100  # at strength 0 detail return gives the source back
     assert detail["mobileface"] == pytest.approx(1, abs=1e-3)
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (16 + 2 * 160, 4 * 160, 3)
+    assert result.sheet is not None and result.sheet.shape == (16 + 2 * 160, 4 * 160, 3)
 
+
+def test_an_edit_that_does_nothing(inverter: Inverter, panel: Panel, faces: list[np.ndarray], tmp_path: Path) -> None:
     direction = tmp_path / "nothing.npy"
     np.save(direction, np.full(512, 1e-7, np.float32))
-    found = tmp_path / "edit.json"
-    assert main(["edit", *words, "--edit", f"{direction}=1", "--json", str(found)]) == 0
-    (edit,) = rows(found)
-    assert edit["score"] is not None and edit["sd"] is None  # no score is called like that
+    (edit,) = evaluate_edits(inverter, panel, faces, parse_edits(f"{direction}=1")).rows
+    assert edit["sd"] is None  # no score is called like that
     assert edit["mobileface"] == pytest.approx(1, abs=1e-3)
     assert edit["mobileface, no detail return"] < edit["mobileface"]
-    assert "2 faces" in capsys.readouterr().out
 
 
 def test_video(tmp_path: Path) -> None:
