@@ -42,7 +42,10 @@ from videdit.report import Progress, RenderResult
 
 log = logging.getLogger(__name__)
 
-MEMORY = 1 << 30  # bytes that frames between the stages may hold, unless the job says otherwise
+# Bytes that frames between the stages may hold, unless the job says otherwise. A GPU hands on bursts of whole batches,
+# which must find room or it waits.
+MEMORY = {"cpu": 128 << 20, "cuda": 1 << 30}
+QUEUES = 8  # that share it
 
 
 class Options(TypedDict, total=False):
@@ -134,6 +137,7 @@ class Renderer:
         chain = self.chain(clip, info)
         self.progress.start(clip.source.name, frames_between(info, clip.job.start, clip.job.end))
         status, detail = "failed", {}
+        start = time.perf_counter()
         try:
             try:
                 result = self._run(clip, chain.stages, cancel)
@@ -142,7 +146,7 @@ class Renderer:
                     raise
                 chain = self.unedited(clip, info)
                 result = self._run(clip, chain.stages, cancel)
-            result = replace(result, faces=chain.counted.faces)
+            result = replace(result, faces=chain.counted.faces, seconds=time.perf_counter() - start)
             status, detail = "done", result.as_dict()
         except NoFaceError:
             status = "skipped"
@@ -159,10 +163,10 @@ class Renderer:
         return result
 
     def _run(self, clip: Clip, stages: list[Stage], cancel: threading.Event | None) -> RenderResult:
-        pipeline = Pipeline(stages, budget=(clip.job.memory or MEMORY) // len(stages))
-        start = time.perf_counter()
+        device = self._networks(clip.job)[0].device.split(":")[0]
+        pipeline = Pipeline(stages, budget=(clip.job.memory or MEMORY[device]) // QUEUES)
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
-        return RenderResult(clip.source, clip.output, stats[-1].packets, 0, time.perf_counter() - start, stats)
+        return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
     def chain(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages for one clip, networks loaded."""
