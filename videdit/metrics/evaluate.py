@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videdit.errors import UsageError
-from videdit.metrics.judges import judges_dir
 from videdit.metrics.report import Evaluation
 
 
@@ -33,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "videdit eval",
         description="Measure inversion, edits, or edited clips.",
-        epilog=f"The judges are fetched by scripts/fetch_judges.py into {judges_dir()}.",
+        epilog="The networks that judge are fetched once, by scripts/fetch_judges.py.",
     )
     commands = parser.add_subparsers(required=True, metavar="inversion | edit | video")
     common = argparse.ArgumentParser(add_help=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from videdit.detail import MotionEstimator, return_detail
+from videdit.detail import return_detail
 from videdit.edits.directions import edit_delta
 from videdit.edits.words import Edit, find
 from videdit.errors import MediaError
@@ -124,7 +124,7 @@ def changes(
 
 def edited(crop: np.ndarray, rendering: Rendering, mask: np.ndarray | float = 1.0) -> np.ndarray:
     """The result of an edit of a crop at 256 px, detail returned, float32 [256, 256, 3] in [-1, 1]."""
-    change = return_detail(crop, rendering, MotionEstimator()(rendering))
+    change = return_detail(crop, rendering)
     return crop.astype(np.float32) / 127.5 - 1 + np.asarray(mask, np.float32)[..., None] * change
 
 
