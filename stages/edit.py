@@ -1,24 +1,48 @@
 """edit: crops -> renderings of HFGI, batched over any frames and faces.
 
-Codes are smoothed over time per track before the constant edit vector is added, so the edit itself never trembles.
+Codes are smoothed over time per track before the constant edit vector is added, so the edit itself never trembles; the
+motion of the edit is smoothed before the source's detail is carried along it, so what is carried does not flicker.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
-from videdit.inversion import Inverter
-from videdit.packets import Crop, Frame
+from videdit.inversion import Draft, Inverter
+from videdit.motion import MotionEstimator, blend_motions
+from videdit.packets import Frame, Motion
 from videdit.temporal import Window
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
+MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
 
 # (track, seconds into the clip) -> what to add to the code, [18, 512]
 EditVector = Callable[[int, float], np.ndarray]
+S = TypeVar("S", bound=Sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A frame between the two halves of the method; one draft and one motion a crop."""
+
+    frame: Frame
+    drafts: list[Draft]
+    motions: list[Motion]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One crop on its way through a batch; the rendering goes to slots[index]."""
+
+    slots: list
+    index: int
+    draft: Draft
+    motion: Motion
 
 
 class Edit:
@@ -26,20 +50,26 @@ class Edit:
 
     name = "edit"
 
-    def __init__(self, inverter: Inverter, vector: EditVector, code_sigma: float = CODE_SIGMA):
+    def __init__(
+        self,
+        inverter: Inverter,
+        vector: EditVector,
+        code_sigma: float = CODE_SIGMA,
+        motion_sigma: float = MOTION_SIGMA,
+    ):
         self.inverter, self.vector = inverter, vector
-        self.code_sigma = code_sigma
+        self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        yield from self._rendered(self._smoothed(self._encoded(frames)))
+        yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
 
     def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Frames with a raw code [18, 512] for each crop, batched across frames."""
-        for group in _groups(frames, self.inverter.batch(256)):
-            crops = [crop for frame in group for crop in frame.crops]
+        for group in _groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
+            crops = [crop for _, crops in group for crop in crops]
             codes = iter(self.inverter.encode([crop.image for crop in crops])) if crops else iter(())
-            for frame in group:
-                yield frame, [next(codes) for _ in frame.crops]
+            for frame, own in group:
+                yield frame, [next(codes) for _ in own]
 
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[np.ndarray]]]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """The same with codes smoothed per track, never across a cut."""
@@ -58,16 +88,51 @@ class Edit:
                 smooth.append(np.einsum("t,tld->ld", weights / weights.sum(), np.stack(codes)))
             yield frame, smooth
 
-    def _rendered(self, smoothed: Iterator[tuple[Frame, list[np.ndarray]]]) -> Iterator[Frame]:
+    def _drafted(self, smoothed: Iterator[tuple[Frame, list[np.ndarray]]]) -> Iterator[Drafted]:
+        """Frames with a draft and its motion for each crop; the edit is added to the codes here."""
+        estimate = MotionEstimator()
+        for group in _groups(smoothed, self.inverter.batch(256)):
+            jobs = [
+                (crop, frame.time, code)
+                for frame, codes in group
+                for crop, code in zip(frame.crops, codes, strict=True)
+            ]
+            drafts: Iterator[Draft] = iter(())
+            if jobs:
+                before = np.stack([code for *_, code in jobs])
+                delta = [crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs]
+                drafts = iter(self.inverter.draft([crop.image for crop, *_ in jobs], before, before + np.stack(delta)))
+            for frame, codes in group:
+                own = [next(drafts) for _ in codes]
+                yield Drafted(frame, own, [estimate(*draft.low) for draft in own])
+
+    def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
+        """The same with motions smoothed per track, never across a cut."""
+        window: Window[Drafted] = Window(lambda item: item.frame.time, 2.5 * self.motion_sigma)
+        for item, neighbours in window(drafted):
+            motions = []
+            for crop in item.frame.crops:
+                near = [
+                    (other.frame.time, motion)
+                    for other in neighbours
+                    if other.frame.scene == item.frame.scene
+                    for other_crop, motion in zip(other.frame.crops, other.motions, strict=True)
+                    if other_crop.track == crop.track
+                ]
+                away = np.array([time for time, _ in near]) - item.frame.time
+                weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
+                motions.append(blend_motions([motion for _, motion in near], weights))
+            yield Drafted(item.frame, item.drafts, motions)
+
+    def _rendered(self, steadied: Iterator[Drafted]) -> Iterator[Frame]:
         """Frames with their renderings; crops of one size share batches, frames keep their order."""
         waiting: deque[tuple[Frame, list]] = deque()
-        todo: dict[int, list[tuple[list, int, Crop, np.ndarray, np.ndarray]]] = {}
-        for frame, codes in smoothed:
-            slots: list = [None] * len(codes)
-            waiting.append((frame, slots))
-            for i, (crop, code) in enumerate(zip(frame.crops, codes, strict=True)):
-                delta = crop.confidence * self.vector(crop.track, frame.time)
-                todo.setdefault(crop.size, []).append((slots, i, crop, code, code + delta))
+        todo: dict[int, list[Job]] = {}
+        for item in steadied:
+            slots: list = [None] * len(item.drafts)
+            waiting.append((item.frame, slots))
+            for i, crop in enumerate(item.frame.crops):
+                todo.setdefault(crop.size, []).append(Job(slots, i, item.drafts[i], item.motions[i]))
             # A frame may not wait for long: when many do, batches go out part full.
             for size, jobs in todo.items():
                 if len(jobs) >= self.inverter.batch(size) or len(waiting) > 2 * self.inverter.batch(size):
@@ -77,18 +142,12 @@ class Edit:
             self._run(size, jobs)
         yield from _finished(waiting)
 
-    def _run(self, size: int, jobs: list[tuple[list, int, Crop, np.ndarray, np.ndarray]]) -> None:
-        if not jobs:
-            return
-        renderings = self.inverter.render(
-            [crop.image for _, _, crop, _, _ in jobs],
-            np.stack([code for *_, code, _ in jobs]),
-            np.stack([edited for *_, edited in jobs]),
-            size,
-        )
-        for (slots, i, *_), rendering in zip(jobs, renderings, strict=True):
-            slots[i] = rendering
-        jobs.clear()
+    def _run(self, size: int, jobs: list[Job]) -> None:
+        if jobs:
+            renderings = self.inverter.finish([job.draft for job in jobs], [job.motion for job in jobs], size)
+            for job, rendering in zip(jobs, renderings, strict=True):
+                job.slots[job.index] = rendering
+            jobs.clear()
 
 
 def _finished(waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
@@ -97,12 +156,12 @@ def _finished(waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
         yield replace(frame, renderings=tuple(slots))
 
 
-def _groups(frames: Iterator[Frame], crops: int) -> Iterator[list[Frame]]:
-    """Frames in groups that hold about `crops` crops, or a few times as many frames without a face."""
-    group: list[Frame] = []
-    for frame in frames:
-        group.append(frame)
-        if sum(len(f.crops) for f in group) >= crops or len(group) >= 2 * crops:
+def _groups(items: Iterable[tuple[Frame, S]], crops: int) -> Iterator[list[tuple[Frame, S]]]:
+    """Frames and what goes with their crops in groups of about `crops` crops; frames without a face do not fill one."""
+    group: list[tuple[Frame, S]] = []
+    for item in items:
+        group.append(item)
+        if sum(len(content) for _, content in group) >= crops or len(group) >= 2 * crops:
             yield group
             group = []
     if group:

@@ -1,18 +1,22 @@
 """HFGI on batches of crops (Wang et al., "High-Fidelity GAN Inversion for Image Attribute Editing", CVPR 2022).
 
 Steps 1 to 7 of the method, in the paper's words: basic inversion, distortion map, edit, adaptive distortion alignment
-(ADA), consultation, fusion. The high-fidelity inversion and the edit share one batch through one compiled graph:
+(ADA), consultation, fusion. The inversion and the edit go side by side through two compiled graphs, one up to the low
+images, one from the distortion maps on; between them the distortion map is carried to where the edited face is:
 
     w  = E0(x)                                 codes, :meth:`Inverter.encode`
     Xo = G(w),  Xe = G(w + delta)              low fidelity, at 256 px
     D  = x - Xo                                what the code lost
-    c0 = Ec(ADA(D, Xo)),  c1 = Ec(ADA(D, Xe))  conditions at the 64x64 block
+    D' = V * warp(D, F)                        F, V: the motion from Xe to Xo (videdit.motion)
+    c0 = Ec(ADA(D, Xo)),  c1 = Ec(ADA(D', Xe)) conditions at the 64x64 block
     Y0 = G(w, c0),  Y1 = G(w + delta, c1)      high fidelity, at the size the crop needs
 
 Detail return (:mod:`videdit.detail`) goes on from Y0, Y1, Xo and Xe.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,32 +27,48 @@ from videdit.backend import Engine, compile_module, resolve_device, resolve_prec
 from videdit.models.encoder import Encoder
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
-from videdit.packets import LOW, Rendering
+from videdit.motion import MotionEstimator, carry
+from videdit.packets import LOW, Motion, Rendering
 from videdit.profiles import Profile, load_profile
 from videdit.weights import load_state
 
 SIZES = (256, 512, 1024)
 
 
-class Renderer(nn.Module):
-    """Steps 2 to 7 as one graph: (x [B, 3, 256, 256], w and edited w [B, 18, 512]) -> (low, high) [2B, S, S, 3].
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A crop and its edit at low fidelity: what the distortion map and the motion are made of."""
 
-    Inversions come first, edits after them.
-    """
+    source: np.ndarray  # x [256, 256, 3] float32 in [-1, 1]
+    codes: np.ndarray  # w and edited w, [2, 18, 512] float32
+    trunk: np.ndarray  # the generator's features of both, [2, 512, 64, 64] float16
+    low: np.ndarray  # Xo and Xe, [2, 256, 256, 3] float32
+
+
+class Drafter(nn.Module):
+    """Steps 2 and 4: codes [N, 18, 512] -> (trunk features [N, 512, 64, 64], images [N, 256, 256, 3])."""
+
+    def __init__(self, generator: Synthesis):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        trunk = self.generator.trunk(codes)
+        return trunk, self.generator.render(trunk, codes, size=LOW).permute(0, 2, 3, 1)
+
+
+class Finisher(nn.Module):
+    """Steps 5 to 7: trunk, codes, distortion maps and low images (NHWC) of N renders -> images [N, S, S, 3]."""
 
     def __init__(self, generator: Synthesis, alignment: Alignment, consultation: Consultation, size: int):
         super().__init__()
         self.generator, self.alignment, self.consultation = generator, alignment, consultation
         self.size = size
 
-    def forward(self, x: Tensor, w: Tensor, edited: Tensor) -> tuple[Tensor, Tensor]:
-        codes = torch.cat((w, edited))  # [2B, 18, 512]
-        trunk = self.generator.trunk(codes)
-        low = self.generator.render(trunk, codes, size=LOW)  # [2B, 3, 256, 256]: Xo, Xe
-        distortion = x - low[: x.shape[0]]
-        aligned = self.alignment(torch.cat((distortion, distortion)), low)
+    def forward(self, trunk: Tensor, codes: Tensor, distortion: Tensor, low: Tensor) -> Tensor:
+        aligned = self.alignment(distortion.permute(0, 3, 1, 2), low.permute(0, 3, 1, 2))
         high = self.generator.render(trunk, codes, self.consultation(aligned), size=self.size)
-        return low.permute(0, 2, 3, 1), high.permute(0, 2, 3, 1)
+        return high.permute(0, 2, 3, 1)
 
 
 class Inverter:
@@ -103,25 +123,57 @@ class Inverter:
         x = np.stack([network_input(crop) for crop in crops])
         return np.concatenate([self._engines["encode"](part)[0][:used] for part, used in _padded(count, x)])
 
+    def draft(self, crops: list[np.ndarray], codes: np.ndarray, edited: np.ndarray) -> list[Draft]:
+        """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, 18, 512]."""
+        assert codes.shape == edited.shape == (len(crops), NUM_LAYERS, W_DIM), (codes.shape, edited.shape)
+        count = self.batch(LOW)
+        if "draft" not in self._engines:
+            example = (torch.zeros(2 * count, NUM_LAYERS, W_DIM),)
+            self._engines["draft"] = compile_module(Drafter(self._generator), example, self.device, self.precision)
+        drafts: list[Draft] = []
+        both = np.stack((codes, edited), axis=1).astype(np.float32)  # [N, 2, 18, 512]
+        for part, used in _padded(count, both):
+            trunk, low = self._engines["draft"](part.reshape(-1, NUM_LAYERS, W_DIM))
+            trunk = trunk.astype(np.float16)
+            for i in range(used):
+                source = network_input(crops[len(drafts)]).transpose(1, 2, 0)
+                pair = slice(2 * i, 2 * i + 2)
+                drafts.append(Draft(source, part[i], trunk[pair], low[pair]))
+        return drafts
+
+    def finish(self, drafts: list[Draft], motions: list[Motion], size: int) -> list[Rendering]:
+        """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first."""
+        count = self.batch(size)
+        if size not in self._engines:
+            module = Finisher(self._generator, self._alignment, self._consultation, size)
+            trunk, codes = torch.zeros(2 * count, 512, 64, 64), torch.zeros(2 * count, NUM_LAYERS, W_DIM)
+            image = torch.zeros(2 * count, LOW, LOW, 3)
+            self._engines[size] = compile_module(module, (trunk, codes, image, image), self.device, self.precision)
+        arrays: list[list[np.ndarray]] = [[], [], [], []]
+        for draft, motion in zip(drafts, motions, strict=True):
+            distortion = draft.source - draft.low[0]
+            maps = np.stack((distortion, carry(distortion, motion)))
+            for array, value in zip(arrays, (draft.trunk, draft.codes, maps, draft.low), strict=True):
+                array.append(value)
+        results: list[Rendering] = []
+        for *parts, used in _padded(count, *(np.stack(array) for array in arrays)):
+            merged = (
+                part.reshape(-1, *part.shape[2:]).astype(np.float32) for part in parts
+            )  # [count, 2, ...] -> [2N, ...]
+            high = self._engines[size](*merged)[0]
+            for i in range(used):
+                draft, motion = drafts[len(results)], motions[len(results)]
+                results.append(Rendering(draft.low[0], draft.low[1], motion, high[2 * i], high[2 * i + 1]))
+        return results
+
     def render(self, crops: list[np.ndarray], codes: np.ndarray, edited: np.ndarray, size: int) -> list[Rendering]:
-        """Steps 2 to 7.
+        """Steps 2 to 7 for crops that are not frames of a clip.
 
         crops: [S, S, 3] uint8 RGB. codes, edited: [N, 18, 512], before and after the edit. size: 256, 512 or 1024.
         """
-        assert codes.shape == edited.shape == (len(crops), NUM_LAYERS, W_DIM), (codes.shape, edited.shape)
-        count = self.batch(size)
-        if size not in self._engines:
-            module = Renderer(self._generator, self._alignment, self._consultation, size)
-            code = torch.zeros(count, NUM_LAYERS, W_DIM)
-            example = (torch.zeros(count, 3, LOW, LOW), code, code)
-            self._engines[size] = compile_module(module, example, self.device, self.precision)
-        x = np.stack([network_input(crop) for crop in crops])
-        results = []
-        arrays = (x, codes.astype(np.float32), edited.astype(np.float32))
-        for *part, used in _padded(count, *arrays):
-            low, high = self._engines[size](*part)
-            results += [Rendering(low[i], low[count + i], high[i], high[count + i]) for i in range(used)]
-        return results
+        drafts = self.draft(crops, codes, edited)
+        estimate = MotionEstimator()
+        return self.finish(drafts, [estimate(*draft.low) for draft in drafts], size)
 
 
 def network_input(crop: np.ndarray) -> np.ndarray:

@@ -92,17 +92,27 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True)
+class Motion:
+    """Where an edited face's pixels were before the edit."""
+
+    flow: np.ndarray  # [256, 256, 2] float32, (x, y) in pixels at 256, from the edited render to the inversion's
+    validity: np.ndarray  # [256, 256] float32 in [0, 1]: how far the flow can be trusted
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """What the generator made of one crop; images HWC float32 RGB, about [-1, 1]."""
 
     inversion_low: np.ndarray  # Xo [256, 256, 3]
     edit_low: np.ndarray  # Xe [256, 256, 3]
+    motion: Motion  # between the two
     inversion: np.ndarray  # Y0 [S, S, 3]
     edit: np.ndarray  # Y1 [S, S, 3]
 
     @property
     def nbytes(self) -> int:
-        return self.inversion_low.nbytes + self.edit_low.nbytes + self.inversion.nbytes + self.edit.nbytes
+        images = (self.inversion_low, self.edit_low, self.inversion, self.edit)
+        return sum(image.nbytes for image in (*images, self.motion.flow, self.motion.validity))
 
 
 @dataclass(frozen=True, slots=True)

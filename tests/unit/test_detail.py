@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from videdit.detail import Motion, MotionEstimator, blend_motions, return_detail
-from videdit.packets import LOW, Rendering
+from videdit.detail import return_detail
+from videdit.motion import MotionEstimator, blend_motions, carry
+from videdit.packets import LOW, Motion, Rendering
 
 
 def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:
@@ -24,7 +25,8 @@ def rendering(inversion: np.ndarray, edit: np.ndarray) -> Rendering:
     def low(image: np.ndarray) -> np.ndarray:
         return cv2.resize(image, (LOW, LOW), interpolation=cv2.INTER_AREA)
 
-    return Rendering(low(inversion), low(edit), inversion, edit)
+    before, after = low(inversion), low(edit)
+    return Rendering(before, after, MotionEstimator()(before, after), inversion, edit)
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -32,10 +34,10 @@ def test_equal_renderings_give_no_change_at_all(size: int) -> None:
     crop = np.random.default_rng(0).integers(0, 256, (size, size, 3)).astype(np.uint8)
     same = smooth_image(size, 1)
     r = rendering(same, same)
-    motion = MotionEstimator()(r)
+    motion = r.motion
     assert not motion.flow.any()
     assert (motion.validity == 1).all()
-    assert np.abs(return_detail(crop, r, motion)).max() < 1e-6
+    assert np.abs(return_detail(crop, r)).max() < 1e-6
 
 
 def test_detail_moves_with_the_face() -> None:
@@ -44,11 +46,11 @@ def test_detail_moves_with_the_face() -> None:
     noise = np.random.default_rng(3).normal(0, 0.06, (256, 256, 3)).astype(np.float32)
     source = np.clip((inversion * 0.8 + noise) * 127.5 + 127.5, 0, 255).astype(np.uint8)
     r = rendering(inversion * 0.8, moved(inversion * 0.8, 6, -4))
-    motion = MotionEstimator()(r)
+    motion = r.motion
     inner = slice(40, -40)
     assert np.abs(motion.flow[inner, inner] - (-6, 4)).mean() < 0.3
     assert motion.validity[inner, inner].mean() > 0.9
-    result = return_detail(source, r, motion) + (source.astype(np.float32) / 127.5 - 1)
+    result = return_detail(source, r) + (source.astype(np.float32) / 127.5 - 1)
     wanted = moved(source.astype(np.float32) / 127.5 - 1, 6, -4)
     assert np.abs(result - wanted)[inner, inner].mean() < 0.3 * np.abs(noise).mean()
 
@@ -61,9 +63,9 @@ def test_new_content_comes_from_the_generator() -> None:
     source = np.clip(inversion * 127.5 + 127.5, 0, 255).astype(np.uint8)
     source[120:160, 100:160] = 10
     r = rendering(inversion, edit)
-    motion = MotionEstimator()(r)
+    motion = r.motion
     assert motion.validity[128:152, 110:150].mean() < 0.15
-    result = return_detail(source, r, motion) + (source.astype(np.float32) / 127.5 - 1)
+    result = return_detail(source, r) + (source.astype(np.float32) / 127.5 - 1)
     assert np.abs(result - edit)[130:150, 112:148].mean() < 0.15
 
 
@@ -72,3 +74,20 @@ def test_blending_is_a_weighted_mean() -> None:
     motions = [Motion(np.full((*shape, 2), v, np.float32), np.full(shape, v, np.float32)) for v in (0.0, 1.0)]
     blended = blend_motions(motions, np.array([1.0, 3.0]))
     assert np.allclose(blended.flow, 0.75) and np.allclose(blended.validity, 0.75)
+
+
+def test_the_distortion_map_is_carried_along_and_emptied_where_content_is_new() -> None:
+    distortion = smooth_image(256, 5)
+    flow = np.zeros((LOW, LOW, 2), np.float32)
+    flow[..., 0] = 3
+    validity = np.ones((LOW, LOW), np.float32)
+    validity[100:120] = 0
+    moved_map = carry(distortion, Motion(flow, validity))
+    np.testing.assert_allclose(moved_map[:100, :-3], distortion[:100, 3:], atol=1e-5)
+    assert not moved_map[100:120].any()
+
+
+def test_a_map_that_does_not_move_keeps_its_bits() -> None:
+    distortion = np.random.default_rng(6).normal(0, 1, (LOW, LOW, 3)).astype(np.float32)
+    still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+    np.testing.assert_array_equal(carry(distortion, still), distortion)

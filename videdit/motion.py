@@ -1,0 +1,65 @@
+"""How an edit moves a face: dense flow between the generator's renders before and after it.
+
+Two clean renders of one face differ by the edit alone, so flow between them is easy, and where it fails says what is
+new.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from videdit.packets import LOW, Motion
+
+_TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
+_FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
+_PLACES = np.stack(np.meshgrid(np.arange(LOW), np.arange(LOW)), axis=-1).astype(np.float32)  # [256, 256, 2] (x, y)
+
+
+class MotionEstimator:
+    """Dense inverse search flow (Kroeger et al., 2016), both ways, smoothed."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._flow.setFinestScale(1)
+
+    def __call__(self, before: np.ndarray, after: np.ndarray) -> Motion:
+        """before, after: the low renders Xo and Xe, [256, 256, 3] float32 in [-1, 1]."""
+        grey_before, grey_after = _grey(before), _grey(after)
+        forward = self._flow.calc(grey_after, grey_before, None)  # edited pixel -> where it was
+        back = self._flow.calc(grey_before, grey_after, None)
+        forward = cv2.GaussianBlur(forward, (0, 0), 1.5)
+        back = cv2.GaussianBlur(back, (0, 0), 1.5)
+        # Photometric agreement, on smoothed colours: fine texture of two renders never matches to the pixel.
+        moved = _at(before, forward)
+        difference = np.abs(cv2.GaussianBlur(moved - after, (0, 0), 1.5)).max(axis=2)
+        distance = np.square(forward + _at(back, forward)).sum(axis=2)
+        validity = np.exp(-np.square(difference / _TOLERANCE) - distance / _FLOW_TOLERANCE**2)
+        return Motion(forward, cv2.GaussianBlur(validity, (0, 0), 2.0))
+
+
+def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
+    """A weighted mean of the motions of neighbouring frames: smoothed over time, they do not flicker."""
+    weights = weights / weights.sum()
+    flow = sum(w * motion.flow for w, motion in zip(weights, motions, strict=True))
+    validity = sum(w * motion.validity for w, motion in zip(weights, motions, strict=True))
+    return Motion(np.asarray(flow, np.float32), np.asarray(validity, np.float32))
+
+
+def carry(distortion: np.ndarray, motion: Motion) -> np.ndarray:
+    """A distortion map [256, 256, 3] moved to where the edited face is, and emptied where nothing of the source is.
+
+    The paper's remedy for large edits (appendix C.6: align before ADA), by flow instead of landmarks: ADA learnt to
+    undo small global motion, and would paint the source's lips over new teeth.
+    """
+    return _at(distortion, motion.flow) * motion.validity[..., None]
+
+
+def _at(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """image [256, 256, C] read where flow says: out(p) = image(p + flow(p))."""
+    return cv2.remap(image, _PLACES + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """[H, W, 3] float32 RGB in [-1, 1] -> uint8 [H, W]"""
+    return cv2.cvtColor(np.clip(image * 127.5 + 127.5, 0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
