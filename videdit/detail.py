@@ -19,9 +19,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videdit.motion import at
 from videdit.packets import LOW, Rendering
 
-GRAIN = 0.06  # amplitude of the generator's frozen noise on skin, in units of [-1, 1]
+# In units of [-1, 1]:
+GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
+BROAD = 0.18  # a residual over several pixels of this size says that the inversion saw something else there
+CHANGED = 0.1  # a change of this size says that the edit was at work there
 
 
 def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
@@ -31,7 +35,7 @@ def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
     """
     size = crop.shape[0]
     source = crop.astype(np.float32) / 127.5 - 1
-    flow, validity = rendering.motion.flow, rendering.motion.validity
+    flow, validity = rendering.motion.flow, rendering.motion.validity * trust(source, rendering)
     if size != LOW:
         flow = cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR) * (size / LOW)
         validity = cv2.resize(validity, (size, size), interpolation=cv2.INTER_LINEAR)
@@ -41,6 +45,21 @@ def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
     before = cv2.remap(rendering.inversion, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     carried = moved + core(rendering.edit - before, size / 400)
     return rendering.edit - source + validity[..., None] * (carried - rendering.edit)
+
+
+def trust(source: np.ndarray, rendering: Rendering) -> np.ndarray:
+    """How far the residual belongs into the edit, [256, 256] float32 in [0, 1], at the edited places.
+
+    Where the inversion took a lip for teeth, the residual puts the lip back; carried into a changed mouth it would lie
+    across the new teeth. So where the edit changes much, a broad residual is not trusted: the generator's picture is
+    better there. Where the edit changes nothing, trust is 1 whatever the residual.
+    """
+    residual = cv2.resize(source - rendering.inversion, (LOW, LOW), interpolation=cv2.INTER_AREA)
+    moved = at(residual, rendering.motion.flow)
+    broad = np.abs(cv2.GaussianBlur(moved, (0, 0), 3.0)).max(axis=2)
+    changed = np.abs(cv2.GaussianBlur(rendering.edit_low - rendering.inversion_low, (0, 0), 3.0)).max(axis=2)
+    doubt = (1 - np.exp(-np.square(broad / BROAD))) * (1 - np.exp(-np.square(changed / CHANGED)))
+    return cv2.GaussianBlur(1 - doubt, (0, 0), 2.0)
 
 
 def core(difference: np.ndarray, sigma: float) -> np.ndarray:

@@ -31,9 +31,9 @@ class MotionEstimator:
         forward = cv2.GaussianBlur(forward, (0, 0), 1.5)
         back = cv2.GaussianBlur(back, (0, 0), 1.5)
         # Photometric agreement, on smoothed colours: fine texture of two renders never matches to the pixel.
-        moved = _at(before, forward)
+        moved = at(before, forward)
         difference = np.abs(cv2.GaussianBlur(moved - after, (0, 0), 1.5)).max(axis=2)
-        distance = np.square(forward + _at(back, forward)).sum(axis=2)
+        distance = np.square(forward + at(back, forward)).sum(axis=2)
         validity = np.exp(-np.square(difference / _TOLERANCE) - distance / _FLOW_TOLERANCE**2)
         return Motion(forward, cv2.GaussianBlur(validity, (0, 0), 2.0))
 
@@ -52,10 +52,10 @@ def carry(distortion: np.ndarray, motion: Motion) -> np.ndarray:
     The paper's remedy for large edits (appendix C.6: align before ADA), by flow instead of landmarks: ADA learnt to
     undo small global motion, and would paint the source's lips over new teeth.
     """
-    return _at(distortion, motion.flow) * motion.validity[..., None]
+    return at(distortion, motion.flow) * motion.validity[..., None]
 
 
-def _at(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def at(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """image [256, 256, C] read where flow says: out(p) = image(p + flow(p))."""
     return cv2.remap(image, _PLACES + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 

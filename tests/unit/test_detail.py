@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from videdit.detail import return_detail
+from videdit.detail import return_detail, trust
 from videdit.motion import MotionEstimator, blend_motions, carry
 from videdit.packets import LOW, Motion, Rendering
 
@@ -91,3 +91,18 @@ def test_a_map_that_does_not_move_keeps_its_bits() -> None:
     distortion = np.random.default_rng(6).normal(0, 1, (LOW, LOW, 3)).astype(np.float32)
     still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
     np.testing.assert_array_equal(carry(distortion, still), distortion)
+
+
+def test_a_residual_is_trusted_where_nothing_changed_and_doubted_where_much_did() -> None:
+    """The inversion saw teeth where the source has a lip (all of one side); the edit changes the mouth, not the rest."""
+    inversion = smooth_image(256, 7) * 0.5
+    source = inversion.copy()
+    source[60:200, 20:110] += 0.5
+    edit = inversion.copy()
+    edit[100:160, 30:100] += 0.5
+    still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+    kept = trust(source, Rendering(inversion, edit, still, inversion, edit))
+    assert kept[120:140, 45:85].max() < 0.1
+    assert kept[175:190, 35:95].min() > 0.9, "a residual alone is no reason"
+    assert kept[:, 140:].min() > 0.99
+    assert (trust(source, Rendering(inversion, inversion, still, inversion, inversion)) == 1).all()
