@@ -94,7 +94,7 @@ def test_a_map_that_does_not_move_keeps_its_bits() -> None:
 
 
 def test_a_residual_is_trusted_where_nothing_changed_and_doubted_where_much_did() -> None:
-    """The inversion saw teeth where the source has a lip (all of one side); the edit changes the mouth, not the rest."""
+    """The source is brighter all over one side than the inversion saw; the edit changes a part of that side."""
     inversion = smooth_image(256, 7) * 0.5
     source = inversion.copy()
     source[60:200, 20:110] += 0.5
