@@ -32,7 +32,10 @@ exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and SIGTERM."""
     interrupt.install()
-    return run(sys.argv[1:] if argv is None else argv)
+    code = run(sys.argv[1:] if argv is None else argv)
+    if code == interrupt.EXIT_CODE:
+        interrupt.leave(code)
+    return code
 
 
 def run(argv: Sequence[str]) -> int:

@@ -11,13 +11,15 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 EXIT_CODE = 130
-GRACE = 4.0  # seconds for the orderly way
+GRACE = 3.0  # seconds for the orderly way; a busy machine needs some more to carry out the other
 
 _unfinished: set[Path] = set()
 _interrupted = False
@@ -32,6 +34,14 @@ def install() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
             signal.signal(number, _interrupt)
     threading.Thread(target=_watch, args=(receiver,), name="videdit-interrupt", daemon=True).start()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now: tearing networks down would take seconds more."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 @contextlib.contextmanager

@@ -120,10 +120,12 @@ class JsonProgress(Progress):
         self.stream, self.every, self.clock = stream, every, clock
         self.name, self.frames = "", None  # type: str, int | None
         self.begun = self.last = 0.0
+        self.first: tuple[float, int] | None = None  # when the first frames came out, and how many
 
     def start(self, name: str, frames: int | None) -> None:
         self.name, self.frames = name, frames
         self.begun = self.last = self.clock()
+        self.first = None
         self._say(event="start", frames=frames)
 
     def update(self, stats: Sequence[StageStats]) -> None:
@@ -132,15 +134,23 @@ class JsonProgress(Progress):
             return
         self.last = now
         done, seconds = stats[-1].packets, now - self.begun
-        eta = seconds / done * (self.frames - done) if done and self.frames else None
+        if done and self.first is None:
+            self.first = now, done
         self._say(
             event="progress",
             frame=done,
             frames=self.frames,
             fps=round(done / seconds, 3),
-            eta=None if eta is None else round(max(0.0, eta), 1),
+            eta=self._eta(now, done),
             busiest=busiest(stats),
         )
+
+    def _eta(self, now: float, done: int) -> float | None:
+        """Seconds left at the rate since the first frame: what compiling the networks took does not come again."""
+        if self.first is None or done == self.first[1] or not self.frames:
+            return None
+        begun, already = self.first
+        return round(max(0, self.frames - done) * (now - begun) / (done - already), 1)
 
     def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
         self._say(event="end", status=status, **(detail or {}))

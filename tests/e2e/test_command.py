@@ -81,13 +81,13 @@ def test_bench_prints_its_table(face_clip):
 
 def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path):
     peaks = []
-    for frames in (40, 400):
+    for frames in (60, 600):
         clip = write_clip(tmp_path / f"{frames}.mp4", [background(640, 480)] * frames, options={"preset": "ultrafast"})
         done = command(clip, "--edit", "smile", "--keep-unedited", "--preset", "ultrafast", "--bench")
         assert done.returncode == 0, done.stderr
         (peak,) = re.findall(r"peak memory +(\d+) MiB", done.stdout)
         peaks.append(int(peak))
-    assert peaks[1] < 1.05 * peaks[0]  # 360 frames more are 158 MiB
+    assert peaks[1] < 1.05 * peaks[0]  # 540 frames more are 237 MiB
 
 
 def test_doctor_finds_nothing_wrong():
@@ -101,22 +101,18 @@ def test_a_signal_in_the_middle_leaves_nothing_half_written(tmp_path, people, nu
     picture = with_face(background(640, 480), people[0], (320, 240), 400)
     clip = write_clip(tmp_path / "in.mp4", [picture] * 300, options={"preset": "ultrafast"})
     process = subprocess.Popen(
-        [*COMMAND, str(clip), "--edit", "smile", "--progress", "jsonl"],
-        stdout=subprocess.PIPE,
+        [*COMMAND, str(clip), "--edit", "smile", "--preset", "ultrafast"],
         stderr=subprocess.PIPE,
         text=True,
         # A shell may start background jobs with SIGINT ignored; a user's terminal does not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert process.stdout is not None
-    for line in process.stdout:  # until frames come out at the end of the chain
-        event = json.loads(line)
-        if event.get("frame", 0) > 0:
-            break
-    assert any(name.endswith(".part.mp4") for name in os.listdir(tmp_path))
+    while not any(name.endswith(".part.mp4") for name in os.listdir(tmp_path)):  # until the output has begun
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.05)
     start = time.monotonic()
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert time.monotonic() - start < 5.5
     assert "interrupted" in err and "Traceback" not in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,18 +120,21 @@ def test_json_progress_is_a_line_an_event_with_the_busiest_stage(tmp_path):
     progress = JsonProgress(stream, every=0.5, clock=lambda: now[0])
     progress.start("a.mp4", 10)
     progress.update(STATS)  # too soon
+    now[0] = 1.0
+    progress.update([replace(stage, packets=1) for stage in STATS])
     now[0] = 2.0
     progress.update(STATS)
     progress.end("done", {"output": "x"})
-    start, event, end = map(json.loads, stream.getvalue().splitlines())
+    start, first, event, end = map(json.loads, stream.getvalue().splitlines())
     assert start == {"clip": "a.mp4", "event": "start", "frames": 10}
+    assert first["eta"] is None
     assert event == {
         "clip": "a.mp4",
         "event": "progress",
         "frame": 5,
         "frames": 10,
         "fps": 2.5,
-        "eta": 2.0,
+        "eta": 1.2,  # five frames left, four in the last second
         "busiest": "edit",
     }
     assert end == {"clip": "a.mp4", "event": "end", "status": "done", "output": "x"}
