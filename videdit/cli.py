@@ -46,8 +46,8 @@ def run(argv: Sequence[str]) -> int:
         return command(argv[1:]) if command else render_command(argv)
     except KeyboardInterrupt:
         return fail("interrupted; nothing half-written is left", interrupt.EXIT_CODE)
-    except BrokenPipeError:  # `videdit ... | head`
-        sys.stdout = None
+    except BrokenPipeError:  # `videdit ... | head`: what is still to be flushed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except VideditError as error:
         if debug:
