@@ -64,7 +64,7 @@ class Picture:
 class Face:
     """One face in one frame."""
 
-    points: np.ndarray  # [5, 2] eye at image left, eye at image right, nose, mouth corner left, right; of the upright face
+    points: np.ndarray  # [5, 2] eye at image left, eye at image right, nose, mouth corner left, right (face upright)
     score: float  # detector confidence, 0..1
     track: int = -1  # track id, stable over time, -1 before the track stage
     mesh: np.ndarray | None = None  # [468, 2] dense landmarks in frame pixels

@@ -46,7 +46,7 @@ def edit_mask(mesh: np.ndarray | None, size: int, regions: Iterable[str]) -> np.
     regions: names of EDIT_REGIONS. Without a mesh the whole crop but its border. Raises KeyError for other names.
     """
     if mesh is None:
-        regions = ("crop",)
+        mesh, regions = np.zeros((0, 2)), ("crop",)
     masks = [EDIT_REGIONS[name](mesh, size) for name in regions]
     return np.maximum.reduce(masks)
 

@@ -67,8 +67,8 @@ class Consultation(nn.Module):
         a, b = widths
         self.body = nn.Sequential(conv(12, a), conv(a, b, 2), Residual(b), Residual(b), conv(b, head))
         self.to_condition = nn.Conv2d(head, 2 * channels, 1)
-        nn.init.zeros_(self.to_condition.weight)
-        nn.init.zeros_(self.to_condition.bias)
+        for parameter in self.to_condition.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
         scale, shift = self.to_condition(self.body(F.pixel_unshuffle(distortion, 2))).chunk(2, dim=1)

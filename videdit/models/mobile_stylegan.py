@@ -57,7 +57,7 @@ class StyledConv(nn.Module):
         self.scale = (in_channels * 9) ** -0.5
         self.modulation = nn.Linear(W_DIM, in_channels)
         if separable:
-            self.depthwise = nn.Parameter(torch.zeros(in_channels, 1, 3, 3))
+            self.depthwise: nn.Parameter | None = nn.Parameter(torch.zeros(in_channels, 1, 3, 3))
             self.weight = nn.Parameter(torch.zeros(out_channels, in_channels, 1, 1))
         else:
             self.depthwise = None

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from videdit.models.encoder import Encoder
 from videdit.models.mobile_stylegan import Mapping, Synthesis
+
+M = TypeVar("M", bound=nn.Module)
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
@@ -71,11 +73,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-class Ema:
+class Ema(Generic[M]):
     """A running average of a model's weights, which is what is validated and shipped."""
 
-    def __init__(self, model: nn.Module, decay: float):
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+    def __init__(self, model: M, decay: float):
+        self.model: M = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
         self.steps = 0
 

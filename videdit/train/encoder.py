@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from videdit.metrics.judges import FaceRes, MobileFace, load_judge
+from videdit.metrics.nets import FaceResNet
 from videdit.models.encoder import Encoder
 from videdit.train.common import Ema, Log, compiled, cosine, load_generator, psnr
 from videdit.train.data import VALIDATION_FACES, Bank, Faces, to_tensor
@@ -74,7 +76,7 @@ class FaceFeatures(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mean = torch.tensor((103.939, 116.779, 123.68), device=x.device).view(1, 3, 1, 1)
-        net = self.judge.net
+        net = cast(FaceResNet, self.judge.net)
         x = F.relu6(net.stem((self.judge.cut(x).flip(1) + 1) * 127.5 - mean))
         kept = []
         for i, block in enumerate(net.blocks):

@@ -66,7 +66,8 @@ def restart(head: Head256) -> None:
     for module in head.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             torch.nn.init.kaiming_normal_(module.weight, a=0.2)
-            module.bias.data.zero_()
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)
     torch.nn.init.zeros_(head.modulation.weight)
     torch.nn.init.zeros_(head.out.weight)
     head.skip.weight.data *= 0.1
