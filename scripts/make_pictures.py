@@ -1,0 +1,94 @@
+"""Draw the pictures of docs/ from the example clip, whose person does not exist.
+
+    python scripts/make_pictures.py
+
+Run it again whenever the weights changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from videdit.config import RenderJob
+from videdit.edits import catalogue
+from videdit.geometry.warp import crop_picture
+from videdit.media.probe import probe
+from videdit.packets import Frame
+from videdit.plan import make_plan
+from videdit.render import Renderer
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE, DOCS = ROOT / "examples/portrait.mp4", ROOT / "docs"
+TIME = 2.36  # seconds into the clip: between two words
+EDITS = ("smile", "age=-1", "age", "mouth_open", "eyes_open", "yaw", "gender", "lipstick", "eyeglasses")
+SIDE = 400  # pixels a face
+
+
+class Keep:
+    """Remembers the frame that passed."""
+
+    def __init__(self) -> None:
+        self.frame: Frame | None = None
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for self.frame in frames:
+            yield self.frame
+
+
+def edit_frame(renderer: Renderer, edit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One frame of the example through all stages but the last: source, inversion and edit, [SIDE, SIDE, 3] uint8."""
+    words = {"input": str(EXAMPLE), "output": str(DOCS / "unused.mp4"), "edit": edit, "start": TIME, "end": TIME + 0.03}
+    (clip,) = make_plan([RenderJob.model_validate(words)]).clips
+    rendered, frames = Keep(), iter(())
+    for stage in renderer.chain(clip, probe(EXAMPLE)).stages[:-1]:
+        frames = stage(frames)
+        if stage.name == "edit":
+            frames = rendered(frames)
+    (after,) = frames
+    before = rendered.frame
+    assert before is not None
+    crop = before.crops[0]
+    to_frame = crop.to_frame * (crop.size / SIDE, crop.size / SIDE, 1)
+    inversion = cv2.resize(before.renderings[0].inversion, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return (
+        crop_picture(before.picture, to_frame, SIDE),
+        np.clip(np.rint(inversion * 127.5 + 127.5), 0, 255).astype(np.uint8),
+        crop_picture(after.picture, to_frame, SIDE),
+    )
+
+
+def titled(picture: np.ndarray, title: str) -> np.ndarray:
+    """With words below it: [SIDE + 34, SIDE, 3]."""
+    strip = np.full((34, picture.shape[1], 3), 255, np.uint8)
+    (width, _), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.65, 1)
+    at = ((picture.shape[1] - width) // 2, 23)
+    cv2.putText(strip, title, at, cv2.FONT_HERSHEY_SIMPLEX, 0.65, (40, 40, 40), 1, cv2.LINE_AA)
+    return np.concatenate([picture, strip])
+
+
+def save(name: str, rows: list[list[np.ndarray]]) -> None:
+    """Rows of pictures, all of one size, as a PNG in docs/."""
+    DOCS.mkdir(exist_ok=True)
+    sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows])
+    cv2.imwrite(str(DOCS / name), sheet[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    print(DOCS / name)
+
+
+def main() -> None:
+    renderer = Renderer()
+    source, inversion, smile = edit_frame(renderer, "smile")
+    three = (source, "source"), (inversion, "inversion"), (smile, "--edit smile")
+    save("portrait.png", [[titled(picture, title) for picture, title in three]])
+    known = [edit for edit in EDITS if edit.split("=")[0] in catalogue()]
+    tiles = [titled(source, "source"), *(titled(edit_frame(renderer, edit)[2], edit) for edit in known)]
+    while len(tiles) % 5:
+        tiles.append(np.full_like(tiles[0], 255))
+    save("edits.png", [tiles[i : i + 5] for i in range(0, len(tiles), 5)])
+
+
+if __name__ == "__main__":
+    main()
