@@ -189,3 +189,11 @@ def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
     output = output_path(source, RenderJob(input=("x",), edit=",".join(edits)))
     assert output.parent == source.parent and output != source
     assert output.name.startswith("in_")
+
+
+def test_the_plan_knows_what_media_can_write():
+    from videdit.media.mux import FORMATS
+    from videdit.media.still import IMAGE_SUFFIXES
+    from videdit.plan import CONTAINERS, IMAGES
+
+    assert set(FORMATS) == CONTAINERS and set(IMAGE_SUFFIXES) == IMAGES
