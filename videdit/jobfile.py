@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from videdit.config import RenderJob
+from videdit.config import RenderJob, parse_edit
 from videdit.errors import UsageError
 
 SCHEMA_FILE = "job.schema.json"
@@ -125,9 +125,10 @@ def _line(node: yaml.Node) -> int:
 
 def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The entry with its paths taken from the job file's folder; what is not a path stays for the validator."""
+    from videdit.edits.words import is_file
 
     def place(value: Any) -> Any:
-        return str(folder / value) if isinstance(value, str) else value
+        return str(folder / Path(value.strip()).expanduser()) if isinstance(value, str) else value
 
     entry = dict(entry)
     if "input" in entry:
@@ -135,4 +136,9 @@ def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
         entry["input"] = [place(item) for item in value] if isinstance(value, list) else place(value)
     if "output" in entry:
         entry["output"] = place(entry["output"])
+    words = parse_edit(entry.get("edit"))
+    if isinstance(words, str):
+        entry["edit"] = ",".join(
+            place(word) if is_file(word.partition("=")[0].strip()) else word for word in words.split(",")
+        )
     return entry

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -114,6 +115,12 @@ def test_a_file_holds_one_job_or_a_list(tmp_path):
     assert len(one) == 1 and len(two) == 2
     assert two[1].input == (str(tmp_path / "b.mp4"), str(tmp_path / "c"))  # from the file's folder, wherever one is
     assert two[1].size == 256
+
+
+def test_a_direction_of_ones_own_lies_beside_the_job_file(tmp_path):
+    np.save(tmp_path / "mine.npy", np.ones(512, np.float32))
+    (loaded,) = load_jobs(write(tmp_path, "input: a.mp4\nedit: {./mine.npy: 0.5, smile: 1}\n"))
+    assert loaded.edit == f"{tmp_path / 'mine.npy'}=0.5,smile=1"
 
 
 def test_the_command_line_wins_over_the_file(tmp_path):
