@@ -70,10 +70,15 @@ class State:
 
 
 def fingerprint(source: Path, job: RenderJob) -> str:
-    """A hash of all that decides how the output looks: source, settings, version and weights."""
+    """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
+    from videdit.edits import parse_edits
+    from videdit.edits.words import find
+
+    own = [info.source for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
     parts = {
         "source": _stamp(source),
         "settings": job.settings(),
+        "directions": [_stamp(path) for path in own],
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,6 +167,18 @@ def test_changed_footage_settings_or_output_are_not_done(half_done):
     assert "exists already" in statuses(plan(half_done))["a.mp4"]
     (half_done / "b.mp4").write_bytes(b"another take")
     assert statuses(plan(half_done))["b.mp4"] == "render"
+
+
+def test_a_changed_direction_of_ones_own_is_not_done(tmp_path):
+    direction = tmp_path / "mine.npy"
+    np.save(direction, np.ones(512, np.float32))
+    touch(tmp_path / "a.mp4")
+    (clip,) = plan(tmp_path, edit=f"{direction}=1").clips
+    touch(clip.output)
+    State(tmp_path).record(clip.source, clip.output, clip.job)
+    assert statuses(plan(tmp_path, edit=f"{direction}=1"))["a.mp4"] == "done"
+    np.save(direction, np.ones((18, 512), np.float32))
+    assert "exists already" in statuses(plan(tmp_path, edit=f"{direction}=1"))["a.mp4"]
 
 
 def test_a_removed_output_is_rendered_again(half_done):
