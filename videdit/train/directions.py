@@ -5,9 +5,9 @@
 Codes are sampled and rendered, and every attribute is scored. The scores' linear response to the code and the codes'
 covariance give, for each edit, the likeliest step that moves its own score and leaves all others where they are
 (InterFaceGAN's conditional manipulation, Shen et al. 2020, for any number of conditions at once). The step is applied
-to the layers that the recipe (configs/edits) names, and its length is set by applying it: strength 1 moves the score by
-one standard deviation of the population, on the mean of 500 faces. What else it moves, and how much of the identity it
-leaves, is measured at the recommended strength and written beside it.
+to the layers that the recipe (configs/edits) names, and its length is set by applying it to 500 faces: strength 1 moves
+the score by one standard deviation of the population on average, half of the faces forth, half back. What else it
+moves, and how much of the identity it leaves, is measured at the recommended strength and written beside it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Recipe:
     name: str
     score: str  # the score that it moves
     free: tuple[str, ...]  # scores that may move with it
+    freedom: float  # how far: 1 is as far as they like
     layers: tuple[int, int]
     recommended: float
 
@@ -68,8 +69,8 @@ def read_recipes(only: str | None = None) -> list[Recipe]:
             raise UsageError(f"no recipe {name!r} in configs/edits; there is: {', '.join(paths)}")
         values = yaml.safe_load(paths[name].read_text(encoding="utf-8"))
         layers = (values["layers"][0], values["layers"][1])
-        free = tuple(values.get("free", ()))
-        recipes.append(Recipe(name, values.get("score", name), free, layers, values["recommended"]))
+        free, freedom = tuple(values.get("free", ())), float(values.get("freedom", 1))
+        recipes.append(Recipe(name, values.get("score", name), free, freedom, layers, values["recommended"]))
     return recipes
 
 
@@ -93,12 +94,15 @@ def fit(codes: np.ndarray, scores: np.ndarray, names: tuple[str, ...]) -> Respon
     return Response(names, covariance, np.linalg.solve(covariance + ridge, x.T @ y / len(x)))
 
 
-def conditional(response: Response, score: str, free: tuple[str, ...] = ()) -> np.ndarray:
+def conditional(response: Response, score: str, free: tuple[str, ...] = (), freedom: float = 1) -> np.ndarray:
     """The likeliest step [512] that raises a score by one standard deviation and moves none but the free ones.
 
+    freedom: from 0, where those are held like all others, to 1, where they go as far as they go by themselves.
     With C the covariance and B the slopes of the scores that count, it is C B (B' C B)^-1 e: the shortest such step in
     the codes' own (Mahalanobis) length, or the mean of codes given those scores.
     """
+    if free and freedom < 1:
+        return freedom * conditional(response, score, free) + (1 - freedom) * conditional(response, score)
     counted = [i for i, name in enumerate(response.names) if name not in (*free, *DUPLICATES)]
     slopes = response.slopes[:, counted]
     spread = response.covariance @ slopes  # [512, S']
@@ -142,7 +146,7 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
         VideditError: it does not move it.
     """
     length, power, last = 1.0, 1.0, None
-    for count in (probes, probes, len(population.codes)):
+    for count in (probes, probes, probes, len(population.codes)):
         shift = population.shift(length * step, score, count)
         if shift < 0.05:
             raise VideditError(f"the direction of {score} hardly moves its score ({shift:.2f} standard deviations)")
@@ -212,7 +216,7 @@ def derive(out: Path, bank: Path | None, samples: int, only: str | None, seed: i
     known = target if target.exists() else resources.weights_dir() / SHIPPED
     directions, note = (load_file(known), read_note(known)) if known.exists() and only else ({}, {})
     for recipe in recipes:
-        step = in_layers(conditional(response, recipe.score, recipe.free), recipe.layers)
+        step = in_layers(conditional(response, recipe.score, recipe.free, recipe.freedom), recipe.layers)
         delta = natural_unit(population, step, recipe.score)
         directions[recipe.name] = delta[recipe.layers[0]].astype(np.float16)
         note[recipe.name] = report(population, delta, recipe)
