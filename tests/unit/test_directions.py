@@ -117,15 +117,3 @@ def test_samples_are_the_generators_and_repeatable():
     assert codes.shape == (16, 512) and np.isfinite(codes).all()
     np.testing.assert_array_equal(codes, sample_codes(16, seed=3))
     assert np.abs(codes - sample_codes(16, seed=4)).max() > 0.1
-
-
-def test_a_score_at_its_floor_does_not_lengthen_the_step():
-    class Bare(Faces):
-        """Nobody wears what could be taken off."""
-
-        def tried(self, delta, strengths):
-            change, identity = super().tried(delta, strengths)
-            return np.maximum(change, 0), identity
-
-    slopes, step = in_layers(np.ones(512) / 512, (3, 6)), in_layers(np.ones(512), (3, 6))
-    np.testing.assert_allclose(natural_unit(Bare(slopes), step, "smile"), natural_unit(Faces(slopes), step, "smile"))

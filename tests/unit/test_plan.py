@@ -194,7 +194,7 @@ def test_a_damaged_record_is_an_empty_one(half_done, text):
 
 
 @given(
-    st.lists(st.sampled_from(["smile", "age=-1", "beard=2"]), min_size=1, max_size=3),
+    st.lists(st.sampled_from(["smile", "age=-1", "beard=2"]), min_size=1, max_size=3, unique=True),
     st.sampled_from(["mp4", "avi", "png"]),
 )
 def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
