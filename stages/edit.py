@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -89,22 +90,33 @@ class Edit:
             yield frame, smooth
 
     def _drafted(self, smoothed: Iterator[tuple[Frame, list[np.ndarray]]]) -> Iterator[Drafted]:
-        """Frames with a draft and its motion for each crop; the edit is added to the codes here."""
+        """Frames with a draft and its motion for each crop; the edit is added to the codes here.
+
+        Motions are worked out by a thread of their own while the networks go on with the next group.
+        """
         estimate = MotionEstimator()
-        for group in _groups(smoothed, self.inverter.batch(256)):
-            jobs = [
-                (crop, frame.time, code)
-                for frame, codes in group
-                for crop, code in zip(frame.crops, codes, strict=True)
-            ]
-            drafts: Iterator[Draft] = iter(())
-            if jobs:
-                before = np.stack([code for *_, code in jobs])
-                delta = [crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs]
-                drafts = iter(self.inverter.draft([crop.image for crop, *_ in jobs], before, before + np.stack(delta)))
-            for frame, codes in group:
-                own = [next(drafts) for _ in codes]
-                yield Drafted(frame, own, [estimate(*draft.low) for draft in own])
+        with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
+            before: list[tuple[Frame, list[Draft], list[Future[Motion]]]] = []
+            for group in _groups(smoothed, self.inverter.batch(256)):
+                drafts = iter(self._drafts(group))
+                now = []
+                for frame, codes in group:
+                    own = [next(drafts) for _ in codes]
+                    now.append((frame, own, [beside.submit(estimate, *draft.low) for draft in own]))
+                for frame, own, motions in before:
+                    yield Drafted(frame, own, [motion.result() for motion in motions])
+                before = now
+            for frame, own, motions in before:
+                yield Drafted(frame, own, [motion.result() for motion in motions])
+
+    def _drafts(self, group: list[tuple[Frame, list[np.ndarray]]]) -> list[Draft]:
+        """The drafts of all crops of a group of frames, in their order."""
+        jobs = [(crop, f.time, code) for f, codes in group for crop, code in zip(f.crops, codes, strict=True)]
+        if not jobs:
+            return []
+        codes = np.stack([code for *_, code in jobs])
+        delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
+        return self.inverter.draft([crop.image for crop, *_ in jobs], codes, codes + delta)
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""
