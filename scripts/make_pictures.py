@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 
 from videdit.config import RenderJob
-from videdit.edits import catalogue
 from videdit.geometry.warp import crop_picture
 from videdit.media.probe import probe
 from videdit.packets import Frame
@@ -24,7 +23,7 @@ from videdit.render import Renderer
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, DOCS = ROOT / "examples/portrait.mp4", ROOT / "docs"
 TIME = 2.36  # seconds into the clip: between two words
-EDITS = ("smile", "age=-1", "age", "mouth_open", "eyes_open", "yaw", "gender", "lipstick", "eyeglasses")
+EDITS = ("smile", "smile=-0.8", "age=-1", "age", "mouth_open", "eyes_open", "gender", "gender=-1,beard=1", "lipstick")
 SIDE = 400  # pixels a face
 
 
@@ -71,10 +70,10 @@ def titled(picture: np.ndarray, title: str) -> np.ndarray:
 
 
 def save(name: str, rows: list[list[np.ndarray]]) -> None:
-    """Rows of pictures, all of one size, as a PNG in docs/."""
+    """Rows of pictures, all of one size, as a file in docs/."""
     DOCS.mkdir(exist_ok=True)
     sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows])
-    cv2.imwrite(str(DOCS / name), sheet[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    cv2.imwrite(str(DOCS / name), sheet[:, :, ::-1])
     print(DOCS / name)
 
 
@@ -83,11 +82,8 @@ def main() -> None:
     source, inversion, smile = edit_frame(renderer, "smile")
     three = (source, "source"), (inversion, "inversion"), (smile, "--edit smile")
     save("portrait.png", [[titled(picture, title) for picture, title in three]])
-    known = [edit for edit in EDITS if edit.split("=")[0] in catalogue()]
-    tiles = [titled(source, "source"), *(titled(edit_frame(renderer, edit)[2], edit) for edit in known)]
-    while len(tiles) % 5:
-        tiles.append(np.full_like(tiles[0], 255))
-    save("edits.png", [tiles[i : i + 5] for i in range(0, len(tiles), 5)])
+    tiles = [titled(source, "source"), *(titled(edit_frame(renderer, edit)[2], edit) for edit in EDITS)]
+    save("edits.jpg", [tiles[:5], tiles[5:]])
 
 
 if __name__ == "__main__":
