@@ -8,6 +8,9 @@ still.py      write_image
 color.py      planes <-> RGB
 mux.py        what happens to the streams that are not edited
 codecs.py     EncodeSettings; which encoder, with which options
+encoding.py   one opened encoder: frames -> packets
+segments.py   finished pieces of a video on disk, and how they become one
+failures.py   why something cannot be written, in words
 planes.py     FFmpeg's frame layouts <-> planes
 integrity.py  cut-off files
 imagetags.py  EXIF, ICC and notes of stills
