@@ -104,6 +104,9 @@ def render_parser() -> argparse.ArgumentParser:
     out = parser.add_argument_group("output")
     out.add_argument("--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {ext}")
     out.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    out.add_argument(
+        "--resume", action=argparse.BooleanOptionalAction, help="go on with long clips where a run stopped (default)"
+    )
     out.add_argument("--keep-unedited", action="store_true", help="write clips without a face too, unedited")
     out.add_argument("--codec", help="video encoder, e.g. libx264, libx265, ffv1 (default: the source's)")
     out.add_argument("--crf", help="quality: lower is better and larger")

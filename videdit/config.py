@@ -138,6 +138,7 @@ class RenderJob(BaseModel):
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 
     overwrite: bool = Field(False, description="Replace outputs that exist.")
+    resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
     sidecar: bool = Field(False, description="Write a JSON file beside the output that says what was done to it.")
 
@@ -181,5 +182,5 @@ class RenderJob(BaseModel):
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""
         return self.model_dump(
-            exclude={"input", "output", "device", "precision", "batch", "memory", "overwrite", "sidecar"}
+            exclude={"input", "output", "device", "precision", "batch", "memory", "overwrite", "resume", "sidecar"}
         )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from typing import TypedDict, Unpack
 from pydantic import ValidationError
 
 from stages.align import Align
+from stages.commit import EDITED, Commit
 from stages.decode import Decode
 from stages.detail import Detail
 from stages.detect import Detect
@@ -24,6 +26,7 @@ from stages.edit import Edit
 from stages.encode import Encode
 from stages.paste import Paste
 from stages.restore import Restore
+from stages.split import CROPS, Fresh, Split, own
 from stages.track import Track
 from videdit import provenance
 from videdit.config import RenderJob
@@ -38,7 +41,8 @@ from videdit.media.probe import MediaInfo, probe
 from videdit.packets import Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.plan import Clip, make_plan
-from videdit.report import Progress, RenderResult
+from videdit.report import Progress, RenderResult, count
+from videdit.resume import Work
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ class Options(TypedDict, total=False):
     batch: int | None
     memory: int | str | None
     overwrite: bool
+    resume: bool
     keep_unedited: bool
     sidecar: bool
 
@@ -134,19 +139,38 @@ class Renderer:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source)
         check_writable(clip.output.parent)
-        chain = self.chain(clip, info)
-        self.progress.start(clip.source.name, frames_between(info, clip.job.start, clip.job.end))
+        with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
+            return self._render(clip, info, work, cancel)
+
+    def _render(
+        self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None
+    ) -> RenderResult:
+        chain = self.chain(clip, info, work)
+        before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
+        expected = frames_between(info, clip.job.start, clip.job.end)
+        if work and work.segments:
+            log.warning("%s: goes on where it stopped: %s are done", clip.source, count(before[0], "frame"))
+            expected = expected and max(0, expected - before[0])
+        self.progress.start(clip.source.name, expected)
         status, detail = "failed", {}
         start = time.perf_counter()
         try:
             try:
                 result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
+                if work:
+                    work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                chain = self.unedited(clip, info)
+                chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
-            result = replace(result, faces=chain.counted.faces, seconds=time.perf_counter() - start)
+            result = replace(
+                result,
+                frames=result.frames + before[0],
+                faces=chain.counted.faces + before[1],
+                done_before=before[0],
+                seconds=time.perf_counter() - start,
+            )
             status, detail = "done", result.as_dict()
         except NoFaceError:
             status = "skipped"
@@ -156,6 +180,10 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
+            if work and work.segments and status != "done":
+                log.warning("%s are kept: run the same command again to go on", count(work.frames, "finished frame"))
+        if work:
+            work.remove()
         for warning in chain.warnings():
             log.warning("%s", warning)
         if clip.job.sidecar and result.faces:
@@ -168,30 +196,33 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo) -> Chain:
-        """The stages for one clip, networks loaded."""
+    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None) -> Chain:
+        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there."""
         job = clip.job
         inverter, detector = self._networks(job)
         edits = parse_edits(job.edit)
         track, counted = Track(job.faces), Counted(Paste())
 
         def approve() -> None:
-            if not counted.faces:
+            if not counted.faces and not (work and work.faces):
                 raise NoFaceError(no_face(clip.source, track))
 
-        decode = Decode(info, job.start, job.end)
+        place = work.next if work else None
+        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
         encode = encoder(clip, info, provenance.tags(job), approve)
-        stages: list[Stage] = [
-            decode,
-            Detect(detector),
-            track,
-            Align(job.size),
+        find_faces: list[Stage] = [decode, Detect(detector), track, Align(job.size)]
+        edit_faces: list[Stage] = [
             Restore(job.restore),
             Edit(inverter, edit_vector(edits)),
             Detail(region for edit in edits for region in find(edit.name).regions),
             counted,
-            encode,
         ]
+        if work is None:
+            stages = [*find_faces, *edit_faces, encode]
+        elif work.complete:
+            stages = [Commit(encode, work)]
+        else:
+            stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, encode, counted)
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
@@ -233,8 +264,15 @@ class Counted:
 
     def _counting(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            self.faces += len(frame.edits)
-            yield frame
+            if own(frame):
+                self.faces += len(frame.edits)
+            yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
+
+
+def resumable(clip: Clip, info: MediaInfo) -> bool:
+    """Whether a clip is rendered in segments: a short one is sooner done again."""
+    frames = frames_between(info, clip.job.start, clip.job.end)
+    return clip.job.resume and info.kind == "video" and (frames is None or frames > CROPS)
 
 
 def encoder(clip: Clip, info: MediaInfo, metadata: dict[str, str], approve: Callable[[], None]) -> Encode:

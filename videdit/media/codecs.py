@@ -68,6 +68,11 @@ class Encoder:
     warnings: tuple[str, ...] = ()
 
 
+def versions() -> dict[str, list[int]]:
+    """Of FFmpeg's libraries: others may encode the same frames otherwise."""
+    return {name: list(version) for name, version in av.library_versions.items()}
+
+
 def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
     """The first encoder, the source's own family first, that holds the planes exactly in this container.
 

@@ -16,6 +16,9 @@ from videdit.media.source import MAX_PIXELS, main_video, open_input
 from videdit.packets import Frame, Picture
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
+# Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from
+# the beginning on: they are read up to a pts that has to be met exactly.
+_INDEXED = ("mp4", "mov", "matroska", "webm")
 _SEEK_STEPS = (0.0, 2.0, 10.0)  # seconds before the start at which to look for a key frame, before reading it all
 
 
@@ -23,7 +26,8 @@ class VideoReader:
     """A context manager that iterates over the frames of a clip, in presentation order.
 
     source: a path or what ``probe`` said of it. start, end: seconds from the clip's first frame; frames with
-    start <= time < end are given, none is decoded after the last. threads: of the decoder.
+    start <= time < end are given, none is decoded after the last. threads: of the decoder. first: the pts to begin at,
+    in place of start.
 
     A frame's ``pts`` and ``time_base`` are the container's, ``time`` is seconds from the first frame of the whole clip,
     ``index`` counts what this reader gave. ``extra`` holds "duration" (pts units, or None), "key_frame" and "corrupt".
@@ -41,11 +45,13 @@ class VideoReader:
         start: float | None = None,
         end: float | None = None,
         threads: int = 2,
+        *,
+        first: int | None = None,
     ) -> None:
         self.info = source if isinstance(source, MediaInfo) else probe(source)
         if start is not None and end is not None and not start < end:
             raise MediaError(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
-        self.start, self.end = start, end
+        self.start, self.end, self.first = start, end, first
         self.errors = 0
         self.repaired = 0
         self._threads = threads
@@ -77,7 +83,9 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[Frame]:
         info = self.info
-        first = info.start_pts + _units(self.start, info) if self.start else None
+        first = self.first
+        if first is None and self.start:
+            first = info.start_pts + _units(self.start, info)
         stop = info.start_pts + _units(self.end, info) if self.end is not None else None
         last: int | None = None
         count = 0
@@ -133,7 +141,7 @@ class VideoReader:
 
     def _decode_from(self, first: int | None) -> Iterator[av.VideoFrame]:
         """Decoded frames, beginning with the first of the file or, to save time, with a key frame at or before it."""
-        if first is None:
+        if first is None or (self.first is not None and self.info.container not in _INDEXED):
             yield from self._decode(None)
             return
         for back in _SEEK_STEPS:
