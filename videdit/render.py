@@ -32,13 +32,13 @@ from videdit import provenance
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
 from videdit.edits.words import find
-from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.faces import FaceDetector
-from videdit.inversion import Inverter
+from videdit.inversion import SIZES, Inverter
 from videdit.jobfile import explain
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
-from videdit.packets import Frame
+from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.plan import Clip, make_plan
 from videdit.report import Progress, RenderResult, count
@@ -140,11 +140,37 @@ class Renderer:
         info = probe(clip.source)
         check_writable(clip.output.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
-            return self._render(clip, info, work, cancel)
+            try:
+                return self._persist(clip, info, work, cancel)
+            finally:
+                if work and work.segments:
+                    log.warning("%s are kept: run the same command again to go on", count(work.frames, "frame"))
 
-    def _render(
-        self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None
-    ) -> RenderResult:
+    def _persist(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
+        """Render, with ever smaller batches where the memory does not suffice."""
+        while True:
+            try:
+                return self._render(clip, info, work, cancel)
+            except Exception as error:
+                failure = machine_failure(error)
+                smaller = self._smaller(clip) if isinstance(failure, OutOfMemoryError) else None
+                if failure is None:
+                    raise
+                if smaller is None:
+                    raise failure from None
+            # Only here have the frames of the failed run lost their last holder, the traceback.
+            log.warning("out of memory: goes on with batches of %d", smaller.job.batch)
+            clip = smaller
+
+    def _smaller(self, clip: Clip) -> Clip | None:
+        """The clip with half its batch, the networks of the whole one forgotten; None where it is one crop already."""
+        inverter = self._networks(clip.job)[0]
+        if inverter.batch(LOW) == 1:
+            return None
+        self._loaded.clear()
+        return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
+
+    def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
         chain = self.chain(clip, info, work)
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         expected = frames_between(info, clip.job.start, clip.job.end)
@@ -180,8 +206,6 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
-            if work and work.segments and status != "done":
-                log.warning("%s are kept: run the same command again to go on", count(work.frames, "finished frame"))
         if work:
             work.remove()
         for warning in chain.warnings():

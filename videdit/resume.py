@@ -147,11 +147,14 @@ class Work:
 
 
 def key(source: Path, job: RenderJob) -> dict[str, Any]:
-    """All that decides how the frames of an output look, down to the last bit: other segments are useless."""
+    """All that decides how the frames of an output look.
+
+    The machine (device, precision, batch) is left out: whoever goes on with another wants to, after a failure of the
+    first, and the difference is invisible. With the same one the frames are the same to the last bit.
+    """
     from videdit.media.codecs import versions
 
-    words = job.model_dump(include={"device", "precision", "batch"})
-    return {"layout": _LAYOUT, "made of": fingerprint(source, job), "machine": words, "codecs": versions()}
+    return {"layout": _LAYOUT, "made of": fingerprint(source, job), "codecs": versions()}
 
 
 def record_of(start: Place, following: Place | None, faces: int) -> dict[str, Any]:
