@@ -108,7 +108,10 @@ def render_parser() -> argparse.ArgumentParser:
         "--resume", action=argparse.BooleanOptionalAction, help="go on with long clips where a run stopped (default)"
     )
     out.add_argument("--keep-unedited", action="store_true", help="write clips without a face too, unedited")
-    out.add_argument("--codec", help="video encoder, e.g. libx264, libx265, ffv1 (default: the source's)")
+    out.add_argument(
+        "--codec",
+        help="h264, hevc, av1, vp9, prores, ffv1, or an encoder such as hevc_nvenc (default: the source's family)",
+    )
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")

@@ -127,7 +127,10 @@ class RenderJob(BaseModel):
     start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
     end: Seconds = Field(None, description="Cut the clip here.")
 
-    codec: str | None = Field(None, description="Video encoder, e.g. libx264, libx265, ffv1; default: the source's.")
+    codec: str | None = Field(
+        None,
+        description="h264, hevc, av1, vp9, prores, ffv1 or an encoder, e.g. hevc_nvenc; default: the source's family.",
+    )
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
     lossless: bool = Field(False, description="Encode without any loss.")

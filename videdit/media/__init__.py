@@ -7,6 +7,7 @@ write.py      VideoWriter: Frames -> a file that is otherwise the source
 still.py      write_image
 color.py      planes <-> RGB
 mux.py        what happens to the streams that are not edited
+hdr.py        HDR10's static metadata
 codecs.py     EncodeSettings; which encoder, with which options
 encoding.py   one opened encoder: frames -> packets
 segments.py   finished pieces of a video on disk, and how they become one

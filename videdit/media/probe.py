@@ -15,6 +15,7 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media import color as colors
+from videdit.media.hdr import StaticHdr, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
 from videdit.media.planes import geometry, planar_name
@@ -70,6 +71,7 @@ class MediaInfo:
     planar: str  # as our planes hold it, e.g. "yuv420p"
     color: Color
     color_tags: tuple[int, int, int, int]  # range, primaries, transfer, matrix as H.273 numbers, untouched
+    hdr: StaticHdr | None  # HDR10's static metadata, as the first frame carries it
     chroma_location: str | None  # the stream's own word: "left", "center", "topleft", "top" or None
     display_matrix: tuple[int, ...] | None  # nine numbers, rotation and mirroring as the container holds them
     interlaced: bool
@@ -187,6 +189,7 @@ def _describe(
             is_rgb,
         ),
         color_tags=tags,
+        hdr=None if still else read_hdr(frame),
         chroma_location=site,
         display_matrix=matrix,
         interlaced=frame.interlaced_frame,
