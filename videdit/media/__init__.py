@@ -3,6 +3,7 @@
 source.py     opening a file, safely
 probe.py      probe(path) -> MediaInfo
 read.py       VideoReader, read_image: files -> Frames
+lost.py       which frames a damaged packet has cost
 write.py      VideoWriter: Frames -> a file that is otherwise the source
 still.py      write_image
 color.py      planes <-> RGB
