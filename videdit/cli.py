@@ -92,12 +92,13 @@ def render_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"videdit {videdit.__version__}")
 
     what = parser.add_argument_group("what")
-    what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders or globs")
+    what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
     what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
     what.add_argument("--faces", metavar="WHICH", help="largest (default), all, left or a number from the left")
+    what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -59,6 +60,7 @@ class Options(TypedDict, total=False):
     faces: str | int
     size: str | int
     restore: str
+    fps: float | str | Fraction | None
     start: float | str | None
     end: float | str | None
     codec: str | None
@@ -137,7 +139,7 @@ class Renderer:
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
-        info = probe(clip.source)
+        info = probe(clip.source, clip.job.fps)
         check_writable(clip.output.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:

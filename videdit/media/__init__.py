@@ -1,6 +1,7 @@
-"""Files in, files out: the only room that imports PyAV. ``color`` and ``imagetags`` do without it.
+"""Files in, files out: the only room that imports PyAV. ``color``, ``imagetags`` and ``sequence`` do without it.
 
 source.py     opening a file, safely
+sequence.py   numbered pictures that make one clip
 probe.py      probe(path) -> MediaInfo
 read.py       VideoReader, read_image: files -> Frames
 lost.py       which frames a damaged packet has cost

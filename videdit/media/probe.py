@@ -19,6 +19,7 @@ from videdit.media.hdr import StaticHdr, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
 from videdit.media.planes import geometry, planar_name
+from videdit.media.sequence import files, is_sequence
 from videdit.media.source import (
     MAX_PIXELS,
     MAX_SIDE,
@@ -100,16 +101,18 @@ class MediaInfo:
         return max(1, round(1 / (self.fps * self.time_base))) if self.fps else 1
 
 
-def probe(path: str | os.PathLike[str]) -> MediaInfo:
+def probe(path: str | os.PathLike[str], rate: Fraction | None = None) -> MediaInfo:
     """Look at a file: header, streams and first frame.
+
+    A path like "shot_%04d.png" stands for a sequence of pictures, `rate` for its frames a second (default 25).
 
     Raises:
         MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
     """
     path = Path(path)
     size = check_file(path)
-    check_whole(path)
-    with open_input(path) as container:
+    check_whole(next(iter(files(path).values())) if is_sequence(path) else path)
+    with open_input(path, rate) as container:
         stream = main_video(container, path)
         _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
         frame = _first_frame(container, stream, path)

@@ -191,7 +191,7 @@ class VideoReader:
 
     def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
         self.close()
-        self._container = container = open_input(self.info.path)
+        self._container = container = open_input(self.info.path, self.info.fps)
         stream = main_video(container, self.info.path)
         for other in container.streams:
             if other.index != stream.index:
