@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -61,11 +62,14 @@ with Work(output, source, job) as work:
 """
 
 
+def start(source: Path, output: Path, **how) -> subprocess.Popen:
+    words, environment = [sys.executable, "-c", RUN, source, output], os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, **how)
+
+
 def run(source: Path, output: Path, kill_after: float | None = None) -> int:
     """The frames that the run found done; it is killed after so many seconds of work."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, source, output], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}
-    )
+    process = start(source, output)
     assert process.stdout is not None
     done = int(process.stdout.readline())
     if kill_after is None:
@@ -112,3 +116,43 @@ def test_killed_runs_lose_nothing(clips: tuple[Path, Path], tmp_path: Path, seed
     found = kill_and_go_on(*clips, tmp_path / "out" / "out.mp4", 3, seed)
     assert found == sorted(found)
     assert found[-1] > 0  # it did go on, and did not begin anew
+
+
+def failed(process: subprocess.Popen) -> str:
+    """The last line of a run that fails, without the name of the error."""
+    _, words = process.communicate()
+    assert process.returncode == 1
+    return words.splitlines()[-1].partition(": ")[2]
+
+
+def assert_goes_on(clips: tuple[Path, Path], output: Path, done: range) -> None:
+    assert [path.name for path in output.parent.iterdir()] == [f".{output.name}.unfinished"]
+    (found,) = kill_and_go_on(*clips, output, 0, 0)
+    assert found in done
+
+
+def test_a_full_disk_keeps_the_work(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    """A limit on the size of files stands in for it: segments are smaller than that, the whole is not."""
+    limit = clips[1].stat().st_size * 2 // 3
+    full = start(
+        clips[0],
+        tmp_path / "out.mp4",
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert failed(full).startswith(f"cannot write {tmp_path / 'out.mp4'}: ")
+    assert_goes_on(clips, tmp_path / "out.mp4", range(200, 201))
+
+
+def test_a_source_that_disappears_keeps_the_work(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    away = clips[0].with_name("away.mp4")
+    process = start(clips[0], tmp_path / "out.mp4", stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.3)
+    clips[0].rename(away)
+    try:
+        assert failed(process) == f"no such file: {clips[0]}"
+    finally:
+        away.rename(clips[0])
+    assert_goes_on(clips, tmp_path / "out.mp4", range(200, 201))

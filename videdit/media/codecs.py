@@ -36,8 +36,8 @@ _HARDWARE = {
 }
 # Same family by default; what nobody writes any more becomes H.264, what was lossless stays lossless.
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "vp8": "vp9", "vp9": "vp9", "prores": "prores"}
-_LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "qtrle", "magicyuv")
-_LOSSLESS += ("png", "tiff", "bmp", "dpx")
+_LOSSLESS_PICTURES = ("png", "tiff", "bmp", "dpx")
+_LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "qtrle", "magicyuv") + _LOSSLESS_PICTURES
 _NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
 _X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _PRESETS = {
