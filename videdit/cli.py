@@ -75,7 +75,9 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
 
 
 def fail(message: str, code: int) -> int:
-    print(f"videdit: {message}", file=sys.stderr)
+    # File names and tags are other people's words: they must not steer the terminal.
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in message)
+    print(f"videdit: {plain}", file=sys.stderr)
     return code
 
 

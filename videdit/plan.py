@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,10 +163,7 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         return source.with_name(name)
     output = Path(job.output).expanduser()
     if "{" in job.output:
-        try:
-            output = Path(str(output).format(stem=stem, edit=label, ext=extension))
-        except (KeyError, IndexError, ValueError, AttributeError):
-            raise UsageError(f"the output template {job.output} may use only {{stem}}, {{edit}} and {{ext}}") from None
+        output = Path(_filled(str(output), {"stem": stem, "edit": label, "ext": extension}))
         output = output.parent / tree / output.name
     elif _means_folder(job.output):
         return output / tree / name
@@ -176,6 +174,24 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         writable = ", ".join(sorted(IMAGES if image else CONTAINERS))
         raise UsageError(f"cannot write a {'picture' if image else 'video'} to {output}; name it one of {writable}")
     return output
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    """The template with its fields filled in: plain ones only, for "{stem.__class__}" or "{stem:>999999999}" are traps.
+
+    Raises:
+        UsageError: another field, or ".." after one, which could lead anywhere.
+    """
+    try:
+        parts = list(string.Formatter().parse(template))
+        plain = all(field is None or (field in values and not spec and not how) for _, field, spec, how in parts)
+    except ValueError:
+        plain = False
+    if not plain:
+        raise UsageError(f"the output template {template} may use only {{stem}}, {{edit}} and {{ext}}")
+    if ".." in Path(template[template.index("{") :]).parts:
+        raise UsageError(f"the output template {template} may not go up again (..) after a field")
+    return template.format(**values)
 
 
 def _means_folder(words: str) -> bool:

@@ -120,6 +120,11 @@ def test_huge_dimensions_are_refused_before_memory_is_taken(tmp_path: Path) -> N
     refused(wide, "20000x2")
 
 
+def test_video_that_needs_too_much_memory_is_refused(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("videdit.media.probe.MAX_VIDEO_PIXELS", 64 * 48 - 1)
+    assert "64x48" in refused(clip, "scale it down")
+
+
 @pytest.mark.parametrize(
     "text", ["#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{}'\n", "concat:{}"]
 )
