@@ -49,7 +49,15 @@ def test_hostile_yaml(tmp_path, monkeypatch, text, match):
 
 @pytest.mark.parametrize(
     "template",
-    ["{stem.__class__}.mp4", "{stem!r}.mp4", "{stem:>999999999}.mp4", "{stem[0]}.mp4", "{0}.mp4", "{nope}.mp4", "{stem"],
+    [
+        "{stem.__class__}.mp4",
+        "{stem!r}.mp4",
+        "{stem:>999999999}.mp4",
+        "{stem[0]}.mp4",
+        "{0}.mp4",
+        "{nope}.mp4",
+        "{stem",
+    ],
 )
 def test_templates_have_plain_fields_only(tmp_path, template):
     (tmp_path / "a.mp4").touch()

@@ -157,8 +157,8 @@ def _describe(
     container_name = _container_name(container, path)
     still = _is_still(container_name, stream)
     if not still and frame.width * frame.height > MAX_VIDEO_PIXELS:
-        size = f"{frame.width}x{frame.height}"
-        raise MediaError(f"{path} is {size}: video of more than 8192x8192 pixels is refused; scale it down first")
+        pixels = f"{frame.width}x{frame.height}"
+        raise MediaError(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
     planar = planar_name(frame.format.name)
     depth, chroma_log2, is_rgb, _ = geometry(planar)
     tags = (int(frame.color_range), int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace))
