@@ -150,6 +150,8 @@ class StreamCopier:
                 return ""
             if self._source.chapters() and not stream.metadata.get("title"):
                 return ""
+        if self._container == "mov" and stream.disposition & av.stream.Disposition.attached_pic:
+            return "mov files hold no cover picture (write to .mp4 or .mkv to keep it)"  # its muxer drops it silently
         trial = av.open(io.BytesIO(), "w", format=self._container)
         try:
             trial.add_stream_from_template(stream, opaque=True)
