@@ -118,6 +118,8 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
+    out.add_argument("--sign", metavar="CERTS", help="sign C2PA content credentials into the output (PEM file)")
+    out.add_argument("--sign-key", metavar="KEY", help="the private key of the first certificate (PEM file)")
     out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")
 
     how = parser.add_argument_group("how")

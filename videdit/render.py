@@ -29,7 +29,7 @@ from stages.paste import Paste
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
 from stages.track import Track
-from videdit import provenance
+from videdit import credentials, provenance
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
 from videdit.edits.words import find
@@ -74,6 +74,8 @@ class Options(TypedDict, total=False):
     overwrite: bool
     resume: bool
     keep_unedited: bool
+    sign: str | None
+    sign_key: str | None
     sidecar: bool
 
 
@@ -140,6 +142,7 @@ class Renderer:
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
+        credentials.check(clip.job, clip.output)
         check_writable(clip.output.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
@@ -235,7 +238,7 @@ class Renderer:
 
         place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
-        encode = encoder(clip, info, provenance.tags(job), approve)
+        encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
         find_faces: list[Stage] = [decode, Detect(detector), track, Align(job.size)]
         edit_faces: list[Stage] = [
             Restore(job.restore),
@@ -301,11 +304,26 @@ def resumable(clip: Clip, info: MediaInfo) -> bool:
     return clip.job.resume and info.kind == "video" and (frames is None or frames > CROPS)
 
 
-def encoder(clip: Clip, info: MediaInfo, metadata: dict[str, str], approve: Callable[[], None]) -> Encode:
+def sealed(clip: Clip) -> Callable[[Path], None] | None:
+    """What is done to the finished file before it takes its name."""
+    if clip.job.sign is None:
+        return None
+    return lambda unfinished: credentials.sign(clip.job, clip.source, clip.output, unfinished)
+
+
+def encoder(
+    clip: Clip,
+    info: MediaInfo,
+    metadata: dict[str, str],
+    approve: Callable[[], None],
+    seal: Callable[[Path], None] | None = None,
+) -> Encode:
     """The last stage as the job wants it."""
     job = clip.job
     settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
-    return Encode(clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve)
+    return Encode(
+        clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+    )
 
 
 def no_face(source: Path, track: Track) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,8 @@ class VideoWriter:
     Use it as a context manager: it commits at the end of the block, and leaves nothing behind after an exception.
     ``warnings`` says what could not be kept; ``temporary`` is where the file grows, by default hidden beside ``path``.
 
+    ``seal`` is called with the finished file before it takes its name, and may change it.
+
     Frames are either given to ``write`` one by one, or were encoded before and are all taken by ``join``.
 
     Raises:
@@ -51,12 +53,13 @@ class VideoWriter:
         end: float | None = None,
         metadata: dict[str, str] | None = None,
         temporary: Path | None = None,
+        seal: Callable[[Path], None] | None = None,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
         self._info = info
         self._settings = settings or EncodeSettings()
-        self._start, self._end = start, end
+        self._start, self._end, self._seal = start, end, seal
         self._container = _container_for(self.path)
         check_target(self.path, info)
         self.encoder = choose_encoder(info, self._container, self._settings)
@@ -177,6 +180,8 @@ class VideoWriter:
             self._copier.close()
             self._output.close()
             self._output = None
+            if self._seal is not None:
+                self._seal(self.temporary)
             commit_file(self.temporary, self.path)
 
     def abort(self) -> None:
