@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from videdit.geometry.blend import add_changes
 from videdit.packets import Frame
+from videdit.pixels import Pixels
 
 
 class Paste:
@@ -14,7 +14,10 @@ class Paste:
 
     name = "paste"
 
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            picture = add_changes(frame.picture, frame.edits) if frame.edits else frame.picture
+            picture = self.pixels.paste(frame.picture, frame.edits) if frame.edits else frame.picture
             yield replace(frame, picture=picture, edits=())

@@ -1,7 +1,8 @@
 """A torch module -> a callable on this machine's best engine: OpenVINO on a CPU, torch itself on a GPU.
 
 Every engine takes and returns the same thing, so that nothing above this file knows which one runs:
-``engine(*arrays)`` takes float32 numpy arrays of the example's shapes and returns a tuple of float32 numpy arrays.
+``engine(*arrays)`` takes numpy arrays of the example's shapes and any real type, and returns a tuple of float32 numpy
+arrays.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def _openvino_engine(
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         with turn, counted():
-            results = request.infer(arrays, share_inputs=True)
+            inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
+            results = request.infer(inputs, share_inputs=True)
         return tuple(np.array(results[output]) for output in compiled.outputs)
 
     return engine
@@ -144,8 +146,8 @@ def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         with counted():
+            inputs = (torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(device) for array in arrays)
             with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
-                inputs = (torch.from_numpy(np.ascontiguousarray(a)).to(device, non_blocking=True) for a in arrays)
                 results = module(*inputs)
             results = (results,) if isinstance(results, Tensor) else results
             return tuple(result.float().cpu().numpy() for result in results)

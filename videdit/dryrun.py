@@ -22,6 +22,7 @@ from videdit.faces import FaceDetector
 from videdit.inversion import Inverter
 from videdit.media.probe import MediaInfo, probe
 from videdit.packets import Crop, Frame
+from videdit.pixels.host import HostPixels
 from videdit.plan import Clip, Plan
 from videdit.render import frames_between
 from videdit.report import count
@@ -103,7 +104,7 @@ class Estimator:
             frame = next(iter(Decode(info, place, stop)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in (Detect(self._detector), Track(job.faces), Align(job.size)):
+            for stage in (Detect(self._detector), Track(job.faces), Align(HostPixels(), job.size)):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from videdit.packets import LOW, Motion
+from videdit.temporal import weighted_mean
 
 _TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
 _BROAD, _BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven
@@ -43,10 +44,8 @@ class MotionEstimator:
 
 def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
     """A weighted mean of the motions of neighbouring frames: smoothed over time, they do not flicker."""
-    weights = weights / weights.sum()
-    flow = sum(w * motion.flow for w, motion in zip(weights, motions, strict=True))
-    validity = sum(w * motion.validity for w, motion in zip(weights, motions, strict=True))
-    return Motion(np.asarray(flow, np.float32), np.asarray(validity, np.float32))
+    flow = weighted_mean([motion.flow for motion in motions], weights)
+    return Motion(flow, weighted_mean([motion.validity for motion in motions], weights))
 
 
 def carry(distortion: np.ndarray, motion: Motion) -> np.ndarray:

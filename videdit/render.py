@@ -173,7 +173,7 @@ class Renderer:
         job = clip.job
         inverter, detector = self._networks(job)
         edits = parse_edits(job.edit)
-        track, counted = Track(job.faces), Counted(Paste())
+        track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
 
         def approve() -> None:
             if not counted.faces:
@@ -185,10 +185,10 @@ class Renderer:
             decode,
             Detect(detector),
             track,
-            Align(job.size),
+            Align(inverter.pixels, job.size),
             Restore(job.restore),
             Edit(inverter, edit_vector(edits)),
-            Detail(region for edit in edits for region in find(edit.name).regions),
+            Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
             counted,
             encode,
         ]
@@ -197,7 +197,7 @@ class Renderer:
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
         decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
-        return Chain([decode, encode], decode, encode, Counted(Paste()))
+        return Chain([decode, encode], decode, encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.device, job.precision, job.batch)
