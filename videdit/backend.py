@@ -8,8 +8,9 @@ arrays.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
@@ -37,32 +38,64 @@ class Passes:
 
 
 _passes: dict[str, Passes] = {}
+# Begun on a device and not read yet: when, in its own time, each began and ended.
+_running: dict[str, deque[tuple[torch.cuda.Event, torch.cuda.Event]]] = {}
+_turns: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by stream
 
 
 def passes() -> dict[str, Passes]:
-    """What every network has done since :func:`reset_passes`, by its name."""
+    """What every network has done since :func:`reset_passes`, by its name. Waits for what still runs on a device."""
+    for name in _running:
+        _read(name, wait=True)
     return {name: replace(done) for name, done in _passes.items() if done.count}
 
 
 def reset_passes() -> None:
     """Count from zero."""
+    passes()
     for done in _passes.values():
         done.count, done.seconds = 0, 0.0
 
 
-def _counter(module: nn.Module) -> Callable[[], AbstractContextManager[None]]:
-    """A context that books one pass of `module`."""
-    name = type(module).__name__ + (f" {module.size}" if hasattr(module, "size") else "")
+@contextmanager
+def booked(name: str, device: torch.device) -> Iterator[None]:
+    """Book what is done inside as one pass of `name`, in the time of the device that does it."""
     done = _passes.setdefault(name, Passes())
-
-    @contextmanager
-    def counted() -> Iterator[None]:
+    if device.type == "cuda":
+        stream = torch.cuda.current_stream(device)
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        with _turns[stream.cuda_stream]:  # or what other threads give to the device meanwhile were booked here too
+            begin.record(stream)
+            yield
+            end.record(stream)
+        _running.setdefault(name, deque()).append((begin, end))
+        _read(name)
+    else:
         start = perf_counter()
         yield
         done.count += 1
         done.seconds += perf_counter() - start
 
-    return counted
+
+def _read(name: str, wait: bool = False) -> None:
+    """Book passes on a device that have ended, or all."""
+    running, done = _running[name], _passes[name]
+    while running and (wait or running[0][1].query()):
+        begin, end = running.popleft()
+        end.synchronize()
+        done.count += 1
+        done.seconds += begin.elapsed_time(end) / 1000
+
+
+def synchronize(device: str) -> None:
+    """Wait until a device has done all that it was given; a CPU has."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def name_of(module: nn.Module) -> str:
+    """What a network's passes are booked under."""
+    return type(module).__name__ + (f" {module.size}" if hasattr(module, "size") else "")
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -128,10 +161,10 @@ def _openvino_engine(
     compiled = openvino.Core().compile_model(graph_of(module, example_inputs), "CPU", config)
     request = compiled.create_infer_request()
     turn = threading.Lock() if threads else compute
-    counted = _counter(module)
+    name, cpu = name_of(module), torch.device("cpu")
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with turn, counted():
+        with turn, booked(name, cpu):
             inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
             results = request.infer(inputs, share_inputs=True)
         return tuple(np.array(results[output]) for output in compiled.outputs)
@@ -141,13 +174,15 @@ def _openvino_engine(
 
 def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
     module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    kind = torch.device(device).type
-    counted = _counter(module)
+    where = torch.device(device)
+    # A stream of its own, before others: whoever waits for a small net does not wait for all that a GPU is at.
+    stream = torch.cuda.Stream(where, priority=-1) if where.type == "cuda" else None
+    name = name_of(module)
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with counted():
-            inputs = (torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(device) for array in arrays)
-            with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.cuda.stream(stream) if stream else nullcontext(), booked(name, where):
+            inputs = (torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(where) for array in arrays)
+            with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
                 results = module(*inputs)
             results = (results,) if isinstance(results, Tensor) else results
             return tuple(result.float().cpu().numpy() for result in results)

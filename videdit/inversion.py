@@ -16,7 +16,7 @@ Detail return (:mod:`videdit.detail`) goes on from Y0, Y1, Xo and Xe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +28,7 @@ from videdit.models.hfgi import Alignment, Consultation
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
 from videdit.packets import LOW, Array, Motion, Rendering
 from videdit.pixels import Pixels
-from videdit.pixels.arrays import half, join, stack
+from videdit.pixels.arrays import batches, half, join, stack
 from videdit.profiles import Profile, load_profile
 from videdit.weights import load_state
 
@@ -126,7 +126,7 @@ class Inverter:
         if "encode" not in self._engines:
             self._engines["encode"] = self.pixels.compile(self._encoder, (torch.zeros(count, 3, LOW, LOW),))
         x = stack([self.pixels.network_input(crop) for crop in crops])
-        return join([self._engines["encode"](part)[0][:used] for part, used in _padded(count, x)])
+        return join([self._engines["encode"](part)[0][:used] for part, used in batches(count, x)])
 
     def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
         """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, 18, 512]."""
@@ -136,7 +136,7 @@ class Inverter:
             example = (torch.zeros(2 * count, NUM_LAYERS, W_DIM),)
             self._engines["draft"] = self.pixels.compile(Drafter(self._generator), example)
         drafts: list[Draft] = []
-        for part, used in _padded(count, stack((codes, edited), axis=1)):  # [count, 2, 18, 512]
+        for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, 18, 512]
             trunk, low = self._engines["draft"](part.reshape(-1, NUM_LAYERS, W_DIM))
             trunk = half(trunk)
             for i in range(used):
@@ -160,7 +160,7 @@ class Inverter:
             for array, value in zip(inputs, (draft.trunk, draft.codes, maps, draft.low), strict=True):
                 array.append(value)
         results: list[Rendering] = []
-        for *parts, used in _padded(count, *map(stack, inputs)):
+        for *parts, used in batches(count, *map(stack, inputs)):
             merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = self._engines[size](*merged)[0]
             for i in range(used):
@@ -175,13 +175,3 @@ class Inverter:
         """
         drafts = self.draft(crops, codes, edited)
         return self.finish(drafts, self.pixels.motions([draft.low for draft in drafts]), size)
-
-
-def _padded(count: int, *arrays: Array) -> Iterator[tuple]:
-    """Cut arrays [N, ...] into parts of `count`, the last one padded with its last row: (*parts, rows that count)."""
-    for start in range(0, len(arrays[0]), count):
-        parts = [array[start : start + count] for array in arrays]
-        used = len(parts[0])
-        if used < count:
-            parts = [join((part, *[part[-1:]] * (count - used))) for part in parts]
-        yield *parts, used

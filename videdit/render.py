@@ -26,6 +26,7 @@ from stages.paste import Paste
 from stages.restore import Restore
 from stages.track import Track
 from videdit import provenance
+from videdit.backend import resolve_device
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
 from videdit.edits.words import find
@@ -37,7 +38,9 @@ from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.packets import Frame
 from videdit.pipeline import Pipeline, Stage
+from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip, make_plan
+from videdit.profiles import load_profile
 from videdit.report import Progress, RenderResult
 
 log = logging.getLogger(__name__)
@@ -126,8 +129,11 @@ def edit_image(
 class Renderer:
     """Renders clips one after the other; networks are loaded once and kept between clips."""
 
-    def __init__(self, progress: Progress | None = None) -> None:
-        self.progress = progress or Progress()
+    def __init__(
+        self, progress: Progress | None = None, pixels: Callable[[str, str], Pixels] = pixels_for
+    ) -> None:
+        """pixels: (device, precision) -> where the stages keep their pixels."""
+        self.progress, self.pixels = progress or Progress(), pixels
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
@@ -202,7 +208,8 @@ class Renderer:
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.device, job.precision, job.batch)
         if key not in self._loaded:
-            inverter = Inverter.load(job.profile, job.device, job.precision, job.batch)
+            pixels = self.pixels(resolve_device(job.device), job.precision)
+            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]
 

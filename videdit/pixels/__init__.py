@@ -26,6 +26,16 @@ class Pixels(Protocol):
         """Where the networks run: "cpu", "cuda", "cuda:1"."""
         ...
 
+    @property
+    def ahead(self) -> int:
+        """Frames that are best begun to be pasted before the first of them is called for."""
+        ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds that stages have waited for a device that was not done."""
+        ...
+
     def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Callable[..., tuple[Array, ...]]:
         """A network for one fixed set of input shapes; inputs of any real type."""
         ...
@@ -58,6 +68,20 @@ class Pixels(Protocol):
         """Where the edit may show, uint8 [S, S]: see :func:`videdit.geometry.mask.edit_mask`."""
         ...
 
-    def paste(self, picture: Picture, edits: Sequence[Edited]) -> Picture:
-        """The picture, in the host's memory, with the changes: see :func:`videdit.geometry.blend.add_changes`."""
+    def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
+        """Begin to add the changes; what comes back waits for the picture, which is in the host's memory.
+
+        See :func:`videdit.geometry.blend.add_changes`.
+        """
         ...
+
+
+def pixels_for(device: str, precision: str = "auto") -> Pixels:
+    """Where pixels are best kept for networks on this device ("cpu", "cuda", "cuda:1")."""
+    if device.startswith("cuda"):
+        from videdit.pixels.device import DevicePixels
+
+        return DevicePixels(device, precision)
+    from videdit.pixels.host import HostPixels
+
+    return HostPixels(device, precision)

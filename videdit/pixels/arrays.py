@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -30,3 +30,13 @@ def join(arrays: Sequence[Array]) -> Array:
 def half(array: Array) -> Array:
     """The array in float16."""
     return array.astype(np.float16) if isinstance(array, np.ndarray) else array.half()
+
+
+def batches(count: int, *arrays: Array) -> Iterator[tuple]:
+    """Cut arrays [N, ...] into parts of `count`, the last one padded with its last row: (*parts, rows that count)."""
+    for start in range(0, len(arrays[0]), count):
+        parts = [array[start : start + count] for array in arrays]
+        used = len(parts[0])
+        if used < count:
+            parts = [join((part, *[part[-1:]] * (count - used))) for part in parts]
+        yield *parts, used

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
 
 class HostPixels:
     """:class:`videdit.pixels.Pixels` on numpy arrays; the networks may run elsewhere."""
+
+    ahead = 0
+    waited = 0.0
 
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         self.device, self.precision = device, resolve_precision(precision, device)
@@ -48,8 +51,9 @@ class HostPixels:
     def mask(self, crop: Crop, regions: Iterable[str]) -> np.ndarray:
         return edit_mask(crop.mesh, crop.size, regions)
 
-    def paste(self, picture: Picture, edits: Sequence[Edited]) -> Picture:
-        return add_changes(picture, edits)
+    def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
+        changed = add_changes(picture, edits)
+        return lambda: changed
 
 
 def network_input(crop: np.ndarray) -> np.ndarray:
