@@ -25,6 +25,8 @@ from videdit.graphs import graph_of
 Engine = Callable[..., tuple[np.ndarray, ...]]
 Precision = Literal["auto", "fp32", "bf16"]
 
+WAITING = "(wait for the device)"  # booked as a pass: what the host spends on it
+
 # Networks take turns: two at once on the same cores only push each other out of the cache.
 compute = threading.Lock()
 
@@ -35,6 +37,7 @@ class Passes:
 
     count: int = 0
     seconds: float = 0.0
+    on_device: bool = False  # booked in the time of a device that works beside the host
 
 
 _passes: dict[str, Passes] = {}
@@ -62,6 +65,7 @@ def booked(name: str, device: torch.device) -> Iterator[None]:
     """Book what is done inside as one pass of `name`, in the time of the device that does it."""
     done = _passes.setdefault(name, Passes())
     if device.type == "cuda":
+        done.on_device = True
         stream = torch.cuda.current_stream(device)
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         with _turns[stream.cuda_stream]:  # or what other threads give to the device meanwhile were booked here too
@@ -177,10 +181,10 @@ def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
     where = torch.device(device)
     # A stream of its own, before others: whoever waits for a small net does not wait for all that a GPU is at.
     stream = torch.cuda.Stream(where, priority=-1) if where.type == "cuda" else None
-    name = name_of(module)
+    name, cpu = name_of(module), torch.device("cpu")  # who calls it waits for it: that is the host's time
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.cuda.stream(stream) if stream else nullcontext(), booked(name, where):
+        with torch.cuda.stream(stream) if stream else nullcontext(), booked(name, cpu):
             inputs = (torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(where) for array in arrays)
             with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
                 results = module(*inputs)

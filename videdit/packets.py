@@ -151,7 +151,7 @@ class Frame:
 
     @property
     def nbytes(self) -> int:
-        """Bytes this packet holds on to: queues are bounded by it."""
+        """Bytes this packet holds on to, on the host and on a device: queues are bounded by it."""
         return (
             self.picture.nbytes
             + sum(crop.nbytes for crop in self.crops)

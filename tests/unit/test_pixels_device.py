@@ -1,4 +1,7 @@
-"""Pixels on a device against their twins on the host. The device is the CPU here: the same code, without streams."""
+"""Pixels on a device against their twins on the host.
+
+The device is the CPU here: the same code, without streams and graphs. tests/gpu repeats all of this on a GPU.
+"""
 
 from dataclasses import replace
 
@@ -15,19 +18,26 @@ from test_geometry_warp import square
 from videdit.geometry.align import crop_matrix
 from videdit.geometry.blend import add_changes
 from videdit.motion import carry
-from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.packets import LOW, Color, Crop, Motion, Picture, Rendering
 from videdit.pixels.device import DevicePixels
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.host import HostPixels
-from videdit.pixels.sampling import blur
+from videdit.pixels.sampling import blur, channels_first
 
-HOST, DEVICE = HostPixels("cpu", "fp32"), DevicePixels("cpu", "fp32")
+HOST = HostPixels("cpu", "fp32")
 
 
-def on_device(packet):
-    """The same packet with tensors for its images."""
-    arrays = {name: getattr(packet, name) for name in packet.__dataclass_fields__}
-    return replace(packet, **{k: torch.from_numpy(v) for k, v in arrays.items() if isinstance(v, np.ndarray)})
+@pytest.fixture(scope="module")
+def device() -> DevicePixels:
+    return DevicePixels("cpu", "fp32")
+
+
+def on(device: DevicePixels, value):
+    """An array as a tensor; a packet with tensors for its images."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value).to(device.device)
+    images = {k: getattr(value, k) for k in value.__dataclass_fields__ if k not in ("to_frame", "mesh")}
+    return replace(value, **{k: on(device, v) for k, v in images.items() if isinstance(v, np.ndarray | Motion)})
 
 
 def smooth_picture(depth: int, matrix: str, chroma: tuple[int, int]) -> Picture:
@@ -47,20 +57,22 @@ def smooth_picture(depth: int, matrix: str, chroma: tuple[int, int]) -> Picture:
 )
 @given(st.builds(square, st.floats(0, 160), st.floats(0, 120), st.floats(10, 80), st.floats(-3, 3)))
 @settings(max_examples=8, deadline=None)
-def test_crops_are_the_host_s(depth: int, matrix: str, chroma: tuple[int, int], corners: np.ndarray) -> None:
+def test_crops_are_the_host_s(
+    device: DevicePixels, depth: int, matrix: str, chroma: tuple[int, int], corners: np.ndarray
+) -> None:
     source = smooth_picture(depth, matrix, chroma)
     places = [(crop_matrix(corners, size), size) for size in (32, 64, 256)]
-    for ours, theirs in zip(DEVICE.crop(source, places), HOST.crop(source, places), strict=True):
+    for ours, theirs in zip(device.crop(source, places), HOST.crop(source, places), strict=True):
         assert ours.dtype == torch.uint8 and ours.shape == theirs.shape
-        difference = np.abs(ours.numpy().astype(int) - theirs)
+        difference = np.abs(ours.cpu().numpy().astype(int) - theirs)
         # Chroma halfway between two code values is rounded up here and down there: up to 2 and a half of blue.
         assert difference.max() <= 5 and difference.mean() < 0.3 and (difference > 2).mean() < 0.02
 
 
 @pytest.mark.parametrize("sigma", [0.64, 1.5, 18.0])
-def test_blur_is_opencv_s(sigma: float) -> None:
+def test_blur_is_opencv_s(device: DevicePixels, sigma: float) -> None:
     image = np.random.default_rng(0).normal(0, 1, (LOW, LOW, 3)).astype(np.float32)
-    found = blur(torch.from_numpy(image).permute(2, 0, 1)[None], sigma)[0].permute(1, 2, 0).numpy()
+    found = blur(channels_first(on(device, image)), sigma)[0].permute(1, 2, 0).cpu().numpy()
     np.testing.assert_allclose(found, cv2.GaussianBlur(image, (0, 0), sigma), atol=2e-5)
 
 
@@ -78,46 +90,46 @@ def known_flow(kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["shift", "waves", "mouth", "zoom"])
 @pytest.mark.parametrize("brighter", [0.0, 0.1])
-def test_flow_finds_known_motion(kind: str, brighter: float) -> None:
+def test_flow_finds_known_motion(device: DevicePixels, kind: str, brighter: float) -> None:
     images, targets, flows = [], [], []
     for seed, cells in ((1, 14), (2, 40)):
         image, flow = smooth_image(LOW, seed, cells)[..., 0] * 0.8, known_flow(kind)
         y, x = np.mgrid[:LOW, :LOW].astype(np.float32)
         target = cv2.remap(image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         images.append(image), targets.append(target + brighter), flows.append(flow)
-    pairs = (torch.from_numpy(np.stack(several))[:, None] for several in (images, targets))
-    found = dense_flow(*pairs).permute(0, 2, 3, 1).numpy()
+    pairs = (on(device, np.stack(several))[:, None] for several in (images, targets))
+    found = dense_flow(*pairs).permute(0, 2, 3, 1).cpu().numpy()
     inner = slice(24, -24)
     assert np.linalg.norm(found - np.stack(flows), axis=-1)[:, inner, inner].mean() < 0.3
 
 
-def test_equal_pictures_do_not_move_at_all() -> None:
-    same = torch.from_numpy(np.stack([smooth_image(LOW, 3)] * 2))
-    (motion,) = DEVICE.motions([same])
+def test_equal_pictures_do_not_move_at_all(device: DevicePixels) -> None:
+    same = on(device, np.stack([smooth_image(LOW, 3)] * 2))
+    (motion,) = device.motions([same])
     assert not motion.flow.any() and (motion.validity == 1).all()
 
 
-def test_motions_of_a_batch_are_those_of_each_alone() -> None:
+def test_motions_of_a_batch_are_those_of_each_alone(device: DevicePixels) -> None:
     lows = []
     for seed in range(3):
         image = smooth_image(LOW, seed)
-        lows.append(torch.from_numpy(np.stack((image, moved(image, 3 - seed, seed)))))
-    for one, low in zip(DEVICE.motions(lows), lows, strict=True):
-        (alone,) = DEVICE.motions([low])
+        lows.append(on(device, np.stack((image, moved(image, 3 - seed, seed)))))
+    for one, low in zip(device.motions(lows), lows, strict=True):
+        (alone,) = device.motions([low])
         torch.testing.assert_close(one.flow, alone.flow, atol=1e-4, rtol=0)
         torch.testing.assert_close(one.validity, alone.validity, atol=1e-4, rtol=0)
 
 
-def test_motion_agrees_with_the_host_s() -> None:
+def test_motion_agrees_with_the_host_s(device: DevicePixels) -> None:
     before = smooth_image(LOW, 4) * 0.8
     after = moved(before, 4, -2)
     after[120:160, 100:160] = (0.9, 0.9, 0.8)  # something new
     low = np.stack((before, after))
-    (ours,), (theirs,) = DEVICE.motions([torch.from_numpy(low)]), HOST.motions([low])
+    (ours,), (theirs,) = device.motions([on(device, low)]), HOST.motions([low])
     surely = theirs.validity > 0.9
     surely[:24], surely[-24:], surely[:, :24], surely[:, -24:] = False, False, False, False
-    assert np.linalg.norm(ours.flow.numpy() - theirs.flow, axis=-1)[surely].mean() < 0.3
-    assert np.abs(ours.validity.numpy() - theirs.validity).mean() < 0.05
+    assert np.linalg.norm(ours.flow.cpu().numpy() - theirs.flow, axis=-1)[surely].mean() < 0.3
+    assert np.abs(ours.validity.cpu().numpy() - theirs.validity).mean() < 0.05
     assert ours.validity[128:152, 110:150].mean() < 0.15
 
 
@@ -126,14 +138,14 @@ def some_motion(seed: int) -> Motion:
     return Motion(smooth_image(LOW, seed + 1, 6)[..., :2] * 5, validity)
 
 
-def test_a_distortion_map_is_carried_as_on_the_host() -> None:
+def test_a_distortion_map_is_carried_as_on_the_host(device: DevicePixels) -> None:
     distortion, motion = smooth_image(LOW, 5), some_motion(6)
-    ours = DEVICE.carry(torch.from_numpy(distortion), on_device(motion))
-    np.testing.assert_allclose(ours.numpy(), carry(distortion, motion), atol=2e-3)
+    ours = device.carry(on(device, distortion), on(device, motion))
+    np.testing.assert_allclose(ours.cpu().numpy(), carry(distortion, motion), atol=2e-3)
 
 
 @pytest.mark.parametrize("size", [256, 512, 1024])
-def test_detail_is_returned_as_on_the_host(size: int) -> None:
+def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int) -> None:
     noise = np.random.default_rng(7).normal(0, 12, (size, size, 3))
     image = np.clip(smooth_image(size, 8) * 90 + 127.5 + noise, 0, 255).astype(np.uint8)
     inversion, edit = smooth_image(size, 8) * 0.7, smooth_image(size, 9) * 0.2 + smooth_image(size, 8) * 0.6
@@ -141,36 +153,36 @@ def test_detail_is_returned_as_on_the_host(size: int) -> None:
     motion = some_motion(10)
     crop, rendering = Crop(0, image, np.eye(2, 3), 1.0), Rendering(*low, motion, inversion, edit)
     theirs = HOST.change(crop, rendering)
-    ours = DEVICE.change(on_device(crop), replace(on_device(rendering), motion=on_device(motion))).numpy()
+    ours = device.change(on(device, crop), on(device, rendering)).cpu().numpy()
     inner = slice(size // 16, -size // 16)  # nearer to the border they mirror in two ways, and nothing is pasted
     difference = np.abs(ours.astype(np.float32) - theirs)[inner, inner]
     # OpenCV rounds places to 1/32 px: that is what is left, of noise of 0.1.
     assert difference.mean() < 0.005 and difference.max() < 0.15
 
 
-def test_no_edit_is_no_change_at_all() -> None:
+def test_no_edit_is_no_change_at_all(device: DevicePixels) -> None:
     image = np.random.default_rng(11).integers(0, 256, (512, 512, 3)).astype(np.uint8)
-    render = torch.from_numpy(smooth_image(512, 12))
-    low = torch.from_numpy(smooth_image(LOW, 13))
-    (motion,) = DEVICE.motions([torch.stack((low, low))])
-    crop = Crop(0, torch.from_numpy(image), np.eye(2, 3), 1.0)
-    assert DEVICE.change(crop, Rendering(low, low, motion, render, render)).abs().max() < 1e-6
+    render = on(device, smooth_image(512, 12))
+    low = on(device, smooth_image(LOW, 13))
+    (motion,) = device.motions([torch.stack((low, low))])
+    crop = Crop(0, on(device, image), np.eye(2, 3), 1.0)
+    assert device.change(crop, Rendering(low, low, motion, render, render)).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("size", [256, 1024])
-def test_masks_are_the_host_s(size: int) -> None:
+def test_masks_are_the_host_s(device: DevicePixels, size: int) -> None:
     angles = np.linspace(0, 2 * np.pi, 468, endpoint=False)
     mesh = (np.stack((np.cos(angles), np.sin(angles)), -1) * 0.3 + 0.5) * size
     crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, mesh)
     for where in (crop, replace(crop, mesh=None)):
-        ours, theirs = DEVICE.mask(where, ["face"]).numpy(), HOST.mask(where, ["face"])
+        ours, theirs = device.mask(where, ["face"]).cpu().numpy(), HOST.mask(where, ["face"])
         assert np.abs(ours.astype(int) - theirs).max() <= 1
 
 
 @pytest.mark.parametrize("matrix", ["bt709", "rgb"])
 @pytest.mark.parametrize("depth", [8, 10])
 @pytest.mark.parametrize("scale", [0.4, 1.0, 1.7])
-def test_changes_are_pasted_as_on_the_host(depth: int, matrix: str, scale: float) -> None:
+def test_changes_are_pasted_as_on_the_host(device: DevicePixels, depth: int, matrix: str, scale: float) -> None:
     before = picture(depth=depth, matrix=matrix)
     edits = []
     for seed, x in ((14, 7.3), (15, 20.0)):  # they overlap
@@ -178,7 +190,7 @@ def test_changes_are_pasted_as_on_the_host(depth: int, matrix: str, scale: float
         edit.change[...] = smooth_image(32, seed)
         edits.append(edit)
     theirs = add_changes(before, edits)
-    ours = DEVICE.paste(before, [on_frame(edit) for edit in edits])()
+    ours = device.paste(before, [on(device, edit) for edit in edits])()
     for source, a, b in zip(before.planes, ours.planes, theirs.planes, strict=True):
         assert a.dtype == b.dtype
         difference = np.abs(a.astype(int) - b)
@@ -187,23 +199,19 @@ def test_changes_are_pasted_as_on_the_host(depth: int, matrix: str, scale: float
         assert (difference[b == source] <= 1).all()
 
 
-def on_frame(edit: Edited) -> Edited:
-    return replace(edit, change=torch.from_numpy(edit.change), mask=torch.from_numpy(edit.mask))
-
-
 @pytest.mark.parametrize("depth", [8, 10, 16])
-def test_no_change_keeps_every_bit(depth: int) -> None:
+def test_no_change_keeps_every_bit(device: DevicePixels, depth: int) -> None:
     before = picture(depth=depth)
-    after = DEVICE.paste(before, [on_frame(edited(change=0.0, scale=0.83))])()
+    after = device.paste(before, [on(device, edited(change=0.0, scale=0.83))])()
     assert all(map(np.array_equal, before.planes, after.planes))
 
 
-def test_pasting_does_not_write_to_the_source_and_outside_the_frame_is_nothing() -> None:
+def test_pasting_does_not_write_to_the_source_and_outside_the_frame_is_nothing(device: DevicePixels) -> None:
     before = picture()
     copies = [plane.copy() for plane in before.planes]
-    after = DEVICE.paste(before, [on_frame(edited(change=0.5, x=-20.5, y=-8)), on_frame(edited(x=500, y=500))])()
+    after = device.paste(before, [on(device, edited(change=0.5, x=-20.5, y=-8)), on(device, edited(x=500, y=500))])()
     assert all(map(np.array_equal, before.planes, copies))
     assert (after.planes[0] != before.planes[0]).any()
     assert (after.planes[0][40:] == before.planes[0][40:]).all()
-    nothing = DEVICE.paste(before, [on_frame(edited(x=500, y=500))])()
+    nothing = device.paste(before, [on(device, edited(x=500, y=500))])()
     assert all(a is b for a, b in zip(nothing.planes, before.planes, strict=True))

@@ -31,11 +31,6 @@ class Pixels(Protocol):
         """Frames that are best begun to be pasted before the first of them is called for."""
         ...
 
-    @property
-    def waited(self) -> float:
-        """Seconds that stages have waited for a device that was not done."""
-        ...
-
     def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Callable[..., tuple[Array, ...]]:
         """A network for one fixed set of input shapes; inputs of any real type."""
         ...

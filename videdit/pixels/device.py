@@ -36,10 +36,6 @@ class DevicePixels:
         self._transfer = Transfer(self._device)
         self._estimate: Network | None = None
 
-    @property
-    def waited(self) -> float:
-        return self._transfer.waited
-
     def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Network:
         return Network(module, example_inputs, self._device, self.precision)
 

@@ -21,7 +21,6 @@ class HostPixels:
     """:class:`videdit.pixels.Pixels` on numpy arrays; the networks may run elsewhere."""
 
     ahead = 0
-    waited = 0.0
 
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         self.device, self.precision = device, resolve_precision(precision, device)

@@ -6,6 +6,7 @@ plane that a crop covers travels, in the plane's own depth.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -95,7 +96,7 @@ def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -
 def _unwarped(change: Tensor, mask: Tensor, place: Placement) -> Tensor:
     """What a change [1, P, S, S] under a mask [1, 1, S, S] adds to the part of the planes, [1, P, h, w]."""
     if place.sigma:
-        change = blur(change, place.sigma)
+        change = blur(change, math.ceil(32 * place.sigma) / 32)
     places = mapped(place.from_plane, *place.shape, change.device)
     return sample(mask, places, border="zeros") * sample(change, places, border="border")
 

@@ -7,7 +7,7 @@ to torch's own -1..1 and back.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -61,7 +61,10 @@ def resize(image: Tensor, size: int) -> Tensor:
 
 
 def blur(image: Tensor, sigma: float) -> Tensor:
-    """A Gaussian of sigma pixels, cut off at 4 sigma, the image mirrored beyond its border."""
+    """A Gaussian of sigma pixels, cut off at 4 sigma, the image mirrored beyond its border.
+
+    Every sigma's weights are kept: hand in few different ones.
+    """
     kernel = _gaussian(sigma, image.device)
     radius, channels = kernel.numel() // 2, image.shape[1]
     kernel = kernel.expand(channels, 1, 1, -1)
@@ -69,7 +72,7 @@ def blur(image: Tensor, sigma: float) -> Tensor:
     return F.conv2d(F.pad(image, (0, 0, radius, radius), mode="reflect"), kernel.mT, groups=channels)
 
 
-@lru_cache(maxsize=64)
+@cache  # for good: graphs go on reading them
 def _gaussian(sigma: float, device: torch.device) -> Tensor:
     radius = (round(8 * sigma + 1) | 1) // 2
     places = np.arange(-radius, radius + 1)

@@ -6,22 +6,19 @@ On a CPU nothing is copied: tensors and arrays share their memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from videdit.backend import WAITING, booked
+
 
 class Transfer:
-    """Carries arrays to one device and back, through pinned memory that torch keeps for the next time.
-
-    waited: seconds that the host has waited for results, and so for the device.
-    """
+    """Carries arrays to one device and back, through pinned memory that torch keeps for the next time."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.waited = 0.0
         self._streams = (torch.cuda.Stream(device), torch.cuda.Stream(device)) if device.type == "cuda" else None
 
     def upload(self, array: np.ndarray) -> Tensor:
@@ -56,9 +53,8 @@ class Transfer:
             done.record(down)
 
         def arrived() -> list[np.ndarray]:
-            start = perf_counter()
-            done.synchronize()
-            self.waited += perf_counter() - start
+            with booked(WAITING, torch.device("cpu")):
+                done.synchronize()
             return [tensor.numpy() for tensor in pinned]
 
         return arrived
