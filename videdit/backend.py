@@ -91,6 +91,11 @@ def _read(name: str, wait: bool = False) -> None:
         done.seconds += begin.elapsed_time(end) / 1000
 
 
+def device_memory(device: str) -> int:
+    """Bytes of a GPU's memory."""
+    return torch.cuda.get_device_properties(device).total_memory
+
+
 def synchronize(device: str) -> None:
     """Wait until a device has done all that it was given; a CPU has."""
     if device.startswith("cuda"):
@@ -181,6 +186,8 @@ def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
     where = torch.device(device)
     # A stream of its own, before others: whoever waits for a small net does not wait for all that a GPU is at.
     stream = torch.cuda.Stream(where, priority=-1) if where.type == "cuda" else None
+    if stream:
+        stream.wait_stream(torch.cuda.current_stream(where))  # which brings the weights
     name, cpu = name_of(module), torch.device("cpu")  # who calls it waits for it: that is the host's time
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -130,10 +130,10 @@ class Renderer:
     """Renders clips one after the other; networks are loaded once and kept between clips."""
 
     def __init__(
-        self, progress: Progress | None = None, pixels: Callable[[str, str], Pixels] = pixels_for
+        self, progress: Progress | None = None, pixels_for: Callable[[str, str], Pixels] = pixels_for
     ) -> None:
-        """pixels: (device, precision) -> where the stages keep their pixels."""
-        self.progress, self.pixels = progress or Progress(), pixels
+        """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
+        self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
@@ -208,7 +208,7 @@ class Renderer:
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.device, job.precision, job.batch)
         if key not in self._loaded:
-            pixels = self.pixels(resolve_device(job.device), job.precision)
+            pixels = self._pixels_for(resolve_device(job.device), job.precision)
             inverter = Inverter(load_profile(job.profile), pixels, job.batch)
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 from synthetic import background, write_clip
 
 from videdit.faces import FaceDetector
@@ -100,8 +101,9 @@ def outside(frame: Frame, edits: tuple[Edited, ...], plane: int) -> np.ndarray:
     places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) * step + first  # in frame pixels
     free = np.ones((height, width), bool)
     for edit in edits:
-        size = edit.mask.shape[0]
-        reach = cv2.dilate(edit.mask, np.ones((3, 3), np.uint8))
+        mask = torch.as_tensor(edit.mask).cpu().numpy()
+        size = mask.shape[0]
+        reach = cv2.dilate(mask, np.ones((3, 3), np.uint8))
         at = np.floor(transform(invert(edit.to_frame), places)).astype(int)
         inside = ((at >= -1) & (at <= size)).all(-1)
         x, y = np.clip(at[inside], 0, size - 1).T

@@ -33,7 +33,7 @@ def source(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def device() -> tuple[Renderer, str]:
     """What keeps its pixels on a device, and that device's name."""
-    return Renderer(pixels=DevicePixels), "cpu"
+    return Renderer(pixels_for=DevicePixels), "cpu"
 
 
 def test_the_picture_is_the_host_s(source, device, tmp_path):
