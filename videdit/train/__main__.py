@@ -20,6 +20,7 @@ from typing import Any
 
 from videdit import resources
 from videdit.errors import Cancelled, VideditError
+from videdit.train.promote import add_options as add_promotion
 from videdit.train.recipe import RECIPES, read_recipe, recipe_module
 
 
@@ -48,6 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
     pack = commands.add_parser("pack", parents=[common], help="make the packs of training data")
     pack.add_argument("--shared", type=Path, default=Path("../shared/data"), help="where the raw data lies")
     pack.set_defaults(run=run_pack)
+    promote = commands.add_parser("promote", help="let trained weights ship if they are better than those that do")
+    add_promotion(promote)
+    promote.set_defaults(run=run_promote)
     return parser
 
 
@@ -88,6 +92,12 @@ def run_recipe(options: argparse.Namespace) -> None:
     train(options.recipe, module.Training(recipe, setup), out, budget, options.resume)
     if stop.is_set():
         raise Cancelled(f"stopped; the checkpoint is in {out}, --resume goes on from it")
+
+
+def run_promote(options: argparse.Namespace) -> None:
+    from videdit.train import promote
+
+    promote.run(options)
 
 
 def run_pack(options: argparse.Namespace) -> None:

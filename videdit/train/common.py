@@ -19,8 +19,7 @@ from videdit import resources
 from videdit.errors import WeightsError
 from videdit.models import mobile_stylegan
 from videdit.models.encoder import Encoder
-
-LARGEST = 15 * 2**20  # bytes a weight file may have
+from videdit.weights import LARGEST
 
 
 def load_generator(device: str | torch.device = "cpu") -> tuple[mobile_stylegan.Mapping, mobile_stylegan.Synthesis]:
