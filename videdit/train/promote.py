@@ -198,6 +198,8 @@ def evaluate(part: str, folder: Path, words: Sequence[str]) -> list[dict[str, Va
             said = (done.stderr.strip().splitlines() or ["no word why"])[-1]
             raise VideditError(f"the weights in {folder} could not be judged: {said}")
         rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    for row in rows:  # JSON has no infinity: the PSNR of equal pictures
+        row.update({key: math.inf for key in ("psnr", "psnr_face") if key in row and row[key] is None})
     return [*rows, mean_row(MEAN, rows)] if part == "edit" else rows
 
 
