@@ -19,16 +19,18 @@ class Decode:
 
     name = "decode"
 
-    def __init__(self, info: MediaInfo, start: float | None = None, end: float | None = None) -> None:
-        """start, end: seconds from the clip's first frame, None for all of it."""
-        self.info, self.start, self.end = info, start, end
+    def __init__(
+        self, info: MediaInfo, start: float | None = None, end: float | None = None, first: int | None = None
+    ) -> None:
+        """start, end: seconds from the clip's first frame, None for all of it; first: a pts to begin at instead."""
+        self.info, self.start, self.end, self.first = info, start, end, first
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if self.info.kind == "image":
             yield self._turned(read_image(self.info))
             return
-        with VideoReader(self.info, self.start, self.end) as reader:
+        with VideoReader(self.info, self.start, self.end, first=self.first) as reader:
             for frame in reader:
                 yield self._turned(frame)
             self.warnings = reader.warnings

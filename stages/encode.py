@@ -41,10 +41,20 @@ class Encode:
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         return self._image(frames) if self.info.kind == "image" else self._video(frames)
 
+    def writer(self, temporary: Path | None = None) -> VideoWriter:
+        """The file that is to be, growing at `temporary`."""
+        return VideoWriter(
+            self.path,
+            self.info,
+            self.settings,
+            start=self.start,
+            end=self.end,
+            metadata=self.metadata,
+            temporary=temporary,
+        )
+
     def _video(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        with VideoWriter(
-            self.path, self.info, self.settings, start=self.start, end=self.end, metadata=self.metadata
-        ) as writer:
+        with self.writer() as writer:
             with unfinished(writer.temporary):
                 for frame in frames:
                     writer.write(frame)

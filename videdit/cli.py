@@ -92,20 +92,27 @@ def render_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"videdit {videdit.__version__}")
 
     what = parser.add_argument_group("what")
-    what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders or globs")
+    what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
     what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
     what.add_argument("--faces", metavar="WHICH", help="largest (default), all, left or a number from the left")
+    what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
 
     out = parser.add_argument_group("output")
     out.add_argument("--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {ext}")
     out.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    out.add_argument(
+        "--resume", action=argparse.BooleanOptionalAction, help="go on with long clips where a run stopped (default)"
+    )
     out.add_argument("--keep-unedited", action="store_true", help="write clips without a face too, unedited")
-    out.add_argument("--codec", help="video encoder, e.g. libx264, libx265, ffv1 (default: the source's)")
+    out.add_argument(
+        "--codec",
+        help="h264, hevc, av1, vp9, prores, ffv1, or an encoder such as hevc_nvenc (default: the source's family)",
+    )
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")

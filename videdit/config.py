@@ -8,15 +8,26 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from videdit.errors import VideditError
 
 SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
 TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
+RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -38,6 +49,17 @@ def parse_time(value: Any) -> Any:
             raise ValueError(f"{value!r} is not a time; write seconds (75.5) or hours:minutes:seconds (0:01:15.5)")
         return int(match[1] or 0) * 3600 + int(match[2] or 0) * 60 + float(match[3])
     return value
+
+
+def parse_rate(value: Any) -> Any:
+    """ "24", "29.97" or "24000/1001" -> frames a second."""
+    if value is None or isinstance(value, Fraction):
+        return value
+    match = re.match(RATE_PATTERN, str(value).strip())
+    rate = Fraction(match[0]) if match and not re.search(r"/0+$", match[0]) else Fraction(0)
+    if not 0 < rate <= 1000:
+        raise ValueError(f"{value!r} is not a frame rate; write it like 24, 29.97 or 24000/1001")
+    return rate
 
 
 def parse_edit(value: Any) -> Any:
@@ -87,6 +109,12 @@ EditWords = Annotated[
 Seconds = Annotated[
     float | None, BeforeValidator(parse_time), _schema(NUMBER, {"type": "string", "pattern": TIME_PATTERN}, NULL)
 ]
+Rate = Annotated[
+    Fraction | None,
+    BeforeValidator(parse_rate),
+    PlainSerializer(lambda rate: None if rate is None else str(rate)),
+    _schema({"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": RATE_PATTERN}, NULL),
+]
 Bytes = Annotated[
     int | None,
     BeforeValidator(parse_bytes),
@@ -124,10 +152,14 @@ class RenderJob(BaseModel):
     )
     restore: Literal["none"] = Field("none", description="Face restoration before the edit.")
 
+    fps: Rate = Field(None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25.")
     start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
     end: Seconds = Field(None, description="Cut the clip here.")
 
-    codec: str | None = Field(None, description="Video encoder, e.g. libx264, libx265, ffv1; default: the source's.")
+    codec: str | None = Field(
+        None,
+        description="h264, hevc, av1, vp9, prores, ffv1 or an encoder, e.g. hevc_nvenc; default: the source's family.",
+    )
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
     lossless: bool = Field(False, description="Encode without any loss.")
@@ -138,6 +170,7 @@ class RenderJob(BaseModel):
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 
     overwrite: bool = Field(False, description="Replace outputs that exist.")
+    resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
     sidecar: bool = Field(False, description="Write a JSON file beside the output that says what was done to it.")
 
@@ -181,5 +214,5 @@ class RenderJob(BaseModel):
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""
         return self.model_dump(
-            exclude={"input", "output", "device", "precision", "batch", "memory", "overwrite", "sidecar"}
+            exclude={"input", "output", "device", "precision", "batch", "memory", "overwrite", "resume", "sidecar"}
         )

@@ -38,7 +38,26 @@ class WeightsError(VideditError):
     """A weight file is missing, damaged or not what the manifest says."""
 
 
+class OutOfMemoryError(VideditError):
+    """The machine, or its GPU, has less memory than the job takes."""
+
+
+class DeviceError(VideditError):
+    """The GPU failed while it was working."""
+
+
 class Cancelled(VideditError):
     """The user stopped the run (Ctrl-C, SIGTERM, or the cancel event of the API)."""
 
     exit_code = 130
+
+
+def machine_failure(error: BaseException) -> VideditError | None:
+    """What Python, PyTorch or OpenCV say when the machine fails, in our words; None for any other error."""
+    words = " ".join(str(error).split())
+    # By name: torch need not be imported to tell its errors.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "out of memory" in words.lower():
+        return OutOfMemoryError("out of memory; try --batch 1, a smaller --memory or --size 256")
+    if type(error).__name__ == "AcceleratorError" or "CUDA error" in words:
+        return DeviceError(f"the GPU failed ({words[:100]}); run the same command again, or with --device cpu")
+    return None

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from videdit.config import RenderJob
 from videdit.errors import UsageError
+from videdit.media import sequence
+from videdit.media.sequence import is_sequence
 from videdit.state import NO_FACE, State
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
@@ -36,7 +38,7 @@ class Clip:
 
     @property
     def is_image(self) -> bool:
-        return self.source.suffix.lower() in IMAGES
+        return self.source.suffix.lower() in IMAGES and not is_sequence(self.source)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         elif path.exists():
             found.setdefault(path.resolve(), (path, path.parent))
             named.add(path.resolve())
+        elif is_sequence(path):
+            sequence.files(path)
+            found.setdefault(path.resolve(), (path, path.parent))
+            named.add(path.resolve())
         elif glob.has_magic(words):
             folders += 1
             matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
@@ -146,17 +152,18 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     Raises:
         UsageError: the output's name cannot be: an unknown template field, or a kind of file that cannot hold it.
     """
-    suffix = source.suffix.lower()
-    image = suffix in IMAGES
+    numbered = is_sequence(source)
+    stem, suffix = sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
+    image = suffix in IMAGES and not numbered
     extension = source.suffix if image or suffix in CONTAINERS else FALLBACK
     label = edit_label(job.edit)
-    name = f"{source.stem}_{label}{extension}"
+    name = f"{stem}_{label}{extension}"
     if job.output is None:
         return source.with_name(name)
     output = Path(job.output).expanduser()
     if "{" in job.output:
         try:
-            output = Path(str(output).format(stem=source.stem, edit=label, ext=extension))
+            output = Path(str(output).format(stem=stem, edit=label, ext=extension))
         except (KeyError, IndexError, ValueError, AttributeError):
             raise UsageError(f"the output template {job.output} may use only {{stem}}, {{edit}} and {{ext}}") from None
         output = output.parent / tree / output.name

@@ -5,6 +5,7 @@ European law (AI Act, article 50) wants synthetic or manipulated footage of peop
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import videdit
 from videdit.config import RenderJob
 from videdit.errors import MediaError
+from videdit.media.sequence import files, is_sequence
 from videdit.weights import sha256
 
 # The IPTC's term for pictures that a trained model changed in part.
@@ -37,6 +39,13 @@ def is_edited(path: Path) -> bool:
         return False
 
 
+def source_hash(path: Path) -> str:
+    """The SHA-256 of a source; of a sequence, that of its pictures' own, in their order."""
+    if not is_sequence(path):
+        return sha256(path)
+    return hashlib.sha256("".join(map(sha256, files(path).values())).encode()).hexdigest()
+
+
 def sidecar_path(output: Path) -> Path:
     """ "in_smile.mp4" -> "in_smile.mp4.json"."""
     return output.with_name(output.name + ".json")
@@ -52,7 +61,7 @@ def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, 
     values = {
         "tool": f"videdit {videdit.__version__}",
         "digital_source_type": SOURCE_TYPE,
-        "source": {"name": source.name, "sha256": sha256(source)},
+        "source": {"name": source.name, "sha256": source_hash(source)},
         "output": {"name": output.name, "sha256": sha256(output)},
         "settings": job.settings(),
         "result": result,

@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from pydantic import ValidationError
 
 from stages.align import Align
+from stages.commit import EDITED, Commit
 from stages.decode import Decode
 from stages.detail import Detail
 from stages.detect import Detect
@@ -24,24 +27,26 @@ from stages.edit import Edit
 from stages.encode import Encode
 from stages.paste import Paste
 from stages.restore import Restore
+from stages.split import CROPS, Fresh, Split, own
 from stages.track import Track
 from videdit import provenance
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
 from videdit.edits.words import find
-from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.faces import FaceDetector
-from videdit.inversion import Inverter
+from videdit.inversion import SIZES, Inverter
 from videdit.jobfile import explain
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
-from videdit.packets import Frame
+from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip, make_plan
 from videdit.profiles import load_profile
-from videdit.report import Progress, RenderResult
+from videdit.report import Progress, RenderResult, count
+from videdit.resume import Work
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +63,7 @@ class Options(TypedDict, total=False):
     faces: str | int
     size: str | int
     restore: str
+    fps: float | str | Fraction | None
     start: float | str | None
     end: float | str | None
     codec: str | None
@@ -69,6 +75,7 @@ class Options(TypedDict, total=False):
     batch: int | None
     memory: int | str | None
     overwrite: bool
+    resume: bool
     keep_unedited: bool
     sidecar: bool
 
@@ -138,21 +145,66 @@ class Renderer:
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
-        info = probe(clip.source)
+        info = probe(clip.source, clip.job.fps)
         check_writable(clip.output.parent)
-        chain = self.chain(clip, info)
-        self.progress.start(clip.source.name, frames_between(info, clip.job.start, clip.job.end))
+        with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
+            try:
+                return self._persist(clip, info, work, cancel)
+            finally:
+                if work and work.segments:
+                    log.warning("%s are kept: run the same command again to go on", count(work.frames, "frame"))
+
+    def _persist(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
+        """Render, with ever smaller batches where the memory does not suffice."""
+        while True:
+            try:
+                return self._render(clip, info, work, cancel)
+            except Exception as error:
+                failure = machine_failure(error)
+                smaller = self._smaller(clip) if isinstance(failure, OutOfMemoryError) else None
+                if failure is None:
+                    raise
+                if smaller is None:
+                    raise failure from None
+            # Only here have the frames of the failed run lost their last holder, the traceback.
+            log.warning("out of memory: goes on with batches of %d", smaller.job.batch)
+            clip = smaller
+
+    def _smaller(self, clip: Clip) -> Clip | None:
+        """The clip with half its batch, the networks of the whole one forgotten; None where it is one crop already."""
+        inverter = self._networks(clip.job)[0]
+        if inverter.batch(LOW) == 1:
+            return None
+        self._loaded.clear()
+        return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
+
+    def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
+        chain = self.chain(clip, info, work)
+        before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
+        expected = frames_between(info, clip.job.start, clip.job.end)
+        if work and work.segments:
+            log.warning("%s: goes on where it stopped: %s are done", clip.source, count(before[0], "frame"))
+            expected = expected and max(0, expected - before[0])
+        self.progress.start(clip.source.name, expected)
         status, detail = "failed", {}
         start = time.perf_counter()
         try:
             try:
                 result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
+                if work:
+                    work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                chain = self.unedited(clip, info)
+                chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
-            result = replace(result, faces=chain.counted.faces, seconds=time.perf_counter() - start)
+            result = replace(
+                result,
+                frames=result.frames + before[0],
+                faces=chain.counted.faces + before[1],
+                done_before=before[0],
+                seconds=time.perf_counter() - start,
+            )
             status, detail = "done", result.as_dict()
         except NoFaceError:
             status = "skipped"
@@ -162,6 +214,8 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
+        if work:
+            work.remove()
         for warning in chain.warnings():
             log.warning("%s", warning)
         if clip.job.sidecar and result.faces:
@@ -174,30 +228,33 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo) -> Chain:
-        """The stages for one clip, networks loaded."""
+    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None) -> Chain:
+        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there."""
         job = clip.job
         inverter, detector = self._networks(job)
         edits = parse_edits(job.edit)
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
 
         def approve() -> None:
-            if not counted.faces:
+            if not counted.faces and not (work and work.faces):
                 raise NoFaceError(no_face(clip.source, track))
 
-        decode = Decode(info, job.start, job.end)
+        place = work.next if work else None
+        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
         encode = encoder(clip, info, provenance.tags(job), approve)
-        stages: list[Stage] = [
-            decode,
-            Detect(detector),
-            track,
-            Align(inverter.pixels, job.size),
+        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
+        edit_faces: list[Stage] = [
             Restore(job.restore),
             Edit(inverter, edit_vector(edits)),
             Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
             counted,
-            encode,
         ]
+        if work is None:
+            stages = [*find_faces, *edit_faces, encode]
+        elif work.complete:
+            stages = [Commit(encode, work)]
+        else:
+            stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, encode, counted)
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
@@ -240,8 +297,15 @@ class Counted:
 
     def _counting(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            self.faces += len(frame.edits)
-            yield frame
+            if own(frame):
+                self.faces += len(frame.edits)
+            yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
+
+
+def resumable(clip: Clip, info: MediaInfo) -> bool:
+    """Whether a clip is rendered in segments: a short one is sooner done again."""
+    frames = frames_between(info, clip.job.start, clip.job.end)
+    return clip.job.resume and info.kind == "video" and (frames is None or frames > CROPS)
 
 
 def encoder(clip: Clip, info: MediaInfo, metadata: dict[str, str], approve: Callable[[], None]) -> Encode:

@@ -23,15 +23,16 @@ class RenderResult:
 
     source: Path
     output: Path
-    frames: int
+    frames: int  # of the output
     faces: int  # edited, summed over frames
     seconds: float  # wall time, networks already loaded
     stages: list[StageStats] = field(default_factory=list)
+    done_before: int = 0  # frames that an earlier, interrupted run had finished
 
     @property
     def fps(self) -> float:
         """Frames a second, the whole pipeline included."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
+        return (self.frames - self.done_before) / self.seconds if self.seconds > 0 else 0.0
 
     def summary(self) -> str:
         """Two lines for people."""
@@ -48,6 +49,7 @@ class RenderResult:
             "output": str(self.output),
             "frames": self.frames,
             "faces": self.faces,
+            "done_before": self.done_before,
             "seconds": round(self.seconds, 3),
             "fps": round(self.fps, 3),
             "stages": [

@@ -17,6 +17,7 @@ from typing import Any
 import videdit
 from videdit import resources, weights
 from videdit.config import RenderJob
+from videdit.media.sequence import files, is_sequence
 
 NAME = ".videdit.json"
 NO_FACE = "no face"
@@ -76,7 +77,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
 
     own = [info.source for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
     parts = {
-        "source": _stamp(source),
+        "source": [_stamp(file) for file in files(source).values()] if is_sequence(source) else _stamp(source),
         "settings": job.settings(),
         "directions": [_stamp(path) for path in own],
         "version": videdit.__version__,

@@ -8,10 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from synthetic_clips import Clip, Sound, copied_packets, make
+from synthetic_clips import Clip, Sound, copied_packets, make, picture
 
+from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.mux import output_suffix
+from videdit.media.planes import pack, unpack
 from videdit.media.probe import probe
 from videdit.media.read import VideoReader
 from videdit.media.write import VideoWriter
@@ -275,3 +277,61 @@ def test_other_containers_are_read(tmp_path: Path, suffix: str) -> None:
         data for data, _, _ in copied_packets(tmp_path / "out.mkv")[1]
     ]
     assert not any("left out" in said for said in writer.warnings)
+
+
+HDR10 = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("hevc", ".mp4"), ("h264", ".mkv"), ("av1", ".webm"), ("ffv1", ".mkv")])
+def test_hdr10_keeps_its_mastering_display(tmp_path: Path, codec: str, suffix: str) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    words = f"log-level=none:pools=1:lossless=1:master-display={HDR10}:max-cll=1000,400"
+    make(
+        source,
+        Clip(
+            pts=(0, 1800, 3600),
+            pix_fmt="yuv420p10le",
+            codec="libx265",
+            options={"x265-params": words, "preset": "ultrafast"},
+            tags=(1, 9, 16, 9),
+        ),
+    )
+    before = probe(source).hdr
+    assert before is not None and before.display is not None and before.light == (1000, 400)
+    assert [float(value) for value in before.display[:2]] == [0.68, 0.32]
+    assert [float(value) for value in before.display[-2:]] == [0.005, 1000]
+    writer = copy(source, target, EncodeSettings(codec=codec, lossless=True))
+    after = probe(target)
+    assert after.color_tags == (1, 9, 16, 9) and after.color.transfer == "pq" and after.planar == "yuv420p10le"
+    if codec == "ffv1":
+        assert any("mastering display" in said for said in writer.warnings)
+        return
+    assert after.hdr is not None and after.hdr.display is not None and after.hdr.light == (1000, 400)
+    assert [float(v) for v in after.hdr.display] == pytest.approx([float(v) for v in before.display], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("codec", "instead"), [("h264_v4l2m2m", None), ("hevc_amf", "libx265"), ("h264_qsv", "libx264")]
+)
+def test_an_encoder_of_the_machine_that_is_missing_is_replaced_aloud(
+    tmp_path: Path, codec: str, instead: str | None
+) -> None:
+    """Where a machine does have one, the file still has to be of its family and hold the frames."""
+    source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    make(source, Clip(width=256, height=256))
+    if instead is None:
+        with pytest.raises(MediaError, match="unknown codec"):
+            copy(source, target, EncodeSettings(codec=codec))
+        return
+    writer = copy(source, target, EncodeSettings(codec=codec, preset="7"))
+    assert probe(target).codec == codec.split("_")[0]
+    assert len(planes_of(target)) == 10
+    if writer.encoder.name == instead:
+        assert writer.warnings[0] == f"{codec} does not work here or does not keep this picture; {instead} is used"
+
+
+@pytest.mark.parametrize(("planar", "semi"), [("yuv420p", "nv12"), ("yuv420p10le", "p010le")])
+def test_semi_planar_layouts_hold_the_same(planar: str, semi: str) -> None:
+    planes = picture(0, 33, 21, planar)
+    for plane, back in zip(planes, unpack(pack(planes, planar, semi)), strict=True):
+        np.testing.assert_array_equal(plane, back)

@@ -136,24 +136,44 @@ def test_file_names_are_never_protocols_or_patterns(tmp_path: Path, clip: Path, 
         assert probe(name).frame_count == 40
 
 
-def test_a_damaged_packet_costs_its_own_frames(tmp_path: Path, clip: Path) -> None:
+def damage(clip: Path, path: Path, which: int, key: bool = True) -> Path:
+    """A copy of the clip in which one packet (the which-th key frame, or of all) is nothing but zeros."""
     with av.open(str(clip)) as container:
-        keys = [p for p in container.demux(video=0) if p.size and p.is_keyframe]
-        damaged = keys[2]
+        packets = [p for p in container.demux(video=0) if p.size and (p.is_keyframe or not key)]
+        damaged = packets[which]
     data = bytearray(clip.read_bytes())
     data[damaged.pos : damaged.pos + damaged.size] = bytes(damaged.size)
-    path = tmp_path / "damaged.mp4"
     path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("which", "key"), [(2, True), (4, True), (13, False), (39, False)])
+def test_a_damaged_packet_costs_its_own_frames(tmp_path: Path, clip: Path, which: int, key: bool) -> None:
     with VideoReader(clip) as reader:
-        whole = {f.pts: f.picture for f in reader}
-    with VideoReader(path) as reader:
-        rest = list(reader)
+        whole = list(reader)
+    with VideoReader(damage(clip, tmp_path / "damaged.mp4", which, key)) as reader:
+        frames = list(reader)
         assert reader.errors > 0
+        assert reader.repeated + reader.patched > 0
         assert "damaged" in reader.warnings[0]
-    assert 30 <= len(rest) < 40
-    same = [np.array_equal(f.picture.planes[0], whole[f.pts].planes[0]) for f in rest]
-    assert sum(same) >= 30  # every other group of pictures is untouched
-    assert all(b.pts > a.pts for a, b in zip(rest, rest[1:], strict=False))
+    assert [f.pts for f in frames] == [f.pts for f in whole]  # as many as there were, at their times
+    group = range(which * 8, which * 8 + 8) if key else range(which // 8 * 8, which // 8 * 8 + 8)
+    for i, (frame, good) in enumerate(zip(frames, whole, strict=True)):
+        if i not in group:  # every other group of pictures is untouched
+            np.testing.assert_array_equal(frame.picture.planes[0], good.picture.planes[0])
+            assert not frame.extra["corrupt"]
+    assert sum(f.extra["corrupt"] for f in frames) == reader.repeated + reader.patched
+
+
+def test_a_damaged_first_packet_costs_the_beginning(tmp_path: Path, clip: Path) -> None:
+    """There is no frame to repeat: what can be shown comes at its own time."""
+    with VideoReader(clip) as reader:
+        times = [f.pts for f in reader]
+    path = damage(clip, tmp_path / "damaged.mp4", 0)
+    with VideoReader(path) as reader:
+        frames = list(reader)
+    assert [f.pts for f in frames] == times[-len(frames) :]
+    assert 32 <= len(frames) <= 40
 
 
 def test_nothing_between_two_times(clip: Path) -> None:

@@ -1,13 +1,19 @@
-"""Files in, files out: the only room that imports PyAV. ``color`` and ``imagetags`` do without it.
+"""Files in, files out: the only room that imports PyAV. ``color``, ``imagetags`` and ``sequence`` do without it.
 
 source.py     opening a file, safely
+sequence.py   numbered pictures that make one clip
 probe.py      probe(path) -> MediaInfo
 read.py       VideoReader, read_image: files -> Frames
+lost.py       which frames a damaged packet has cost
 write.py      VideoWriter: Frames -> a file that is otherwise the source
 still.py      write_image
 color.py      planes <-> RGB
 mux.py        what happens to the streams that are not edited
+hdr.py        HDR10's static metadata
 codecs.py     EncodeSettings; which encoder, with which options
+encoding.py   one opened encoder: frames -> packets
+segments.py   finished pieces of a video on disk, and how they become one
+failures.py   why something cannot be written, in words
 planes.py     FFmpeg's frame layouts <-> planes
 integrity.py  cut-off files
 imagetags.py  EXIF, ICC and notes of stills

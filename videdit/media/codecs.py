@@ -27,9 +27,17 @@ _ENCODERS = {
     "prores": ("prores_ks",),
     "ffv1": ("ffv1",),
 }
+# Encoders of the machine, by request only: they are fast, but need more bits for the same picture. Each is tried out,
+# and where it does not open the family's own encoder takes over.
+_HARDWARE = {
+    f"{family}_{maker}": family
+    for family in ("h264", "hevc", "av1")
+    for maker in ("nvenc", "qsv", "amf", "videotoolbox", "vaapi", "mf")
+}
 # Same family by default; what nobody writes any more becomes H.264, what was lossless stays lossless.
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "vp8": "vp9", "vp9": "vp9", "prores": "prores"}
-_LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "png", "qtrle", "magicyuv")
+_LOSSLESS_PICTURES = ("png", "tiff", "bmp", "dpx")
+_LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "qtrle", "magicyuv") + _LOSSLESS_PICTURES
 _NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
 _X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _PRESETS = {
@@ -43,6 +51,7 @@ _PRESETS = {
 _NO_ALPHA = {"yuva": "yuv", "gbrap": "gbrp", "ya": "gray"}
 _INTERLACED_CODING = 0x40000 | 0x20000000  # AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME
 _KEEPS_FIELDS = ("libx264", "prores_ks")
+_KEEPS_HDR = ("libx264", "libx265", "libsvtav1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,11 @@ class Encoder:
     warnings: tuple[str, ...] = ()
 
 
+def versions() -> dict[str, list[int]]:
+    """Of FFmpeg's libraries: others may encode the same frames otherwise."""
+    return {name: list(version) for name, version in av.library_versions.items()}
+
+
 def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
     """The first encoder, the source's own family first, that holds the planes exactly in this container.
 
@@ -75,15 +89,19 @@ def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) ->
         MediaError: the codec that was asked for is unknown, does not fit, or none does.
     """
     wanted = _families(info, settings)
-    _check_preset(wanted[0], settings.preset)
+    if settings.codec not in _HARDWARE:
+        _check_preset(wanted[0], settings.preset)
     refused = None
     for planar, family, name, pix_fmt in _candidates(info, container, settings, wanted):
         # Numbers meant for one encoder mean nothing to another.
-        own = settings if family == wanted[0] else replace(settings, crf=None, preset=None)
+        other = family != wanted[0] or (settings.codec in _HARDWARE and name != settings.codec)
+        own = replace(settings, crf=None, preset=None) if other else settings
         options = _options(name, info, planar, own)
         error = _try_open(name, pix_fmt, options, info, settings.threads)
         if error is None:
             said = _said(info, wanted[0], family, name, pix_fmt, planar != info.planar)
+            if settings.codec in _HARDWARE and name != settings.codec:
+                said = (f"{settings.codec} does not work here or does not keep this picture; {name} is used", *said)
             return Encoder(name, family, pix_fmt, planar, options, said)
         refused = refused or error
     raise MediaError(_no_encoder(info, container, settings, refused))
@@ -97,11 +115,20 @@ def _candidates(
         for family in wanted:
             if family not in CONTAINERS[container] or (settings.lossless and family in _NO_LOSSLESS_MODE):
                 continue
-            for name in _ENCODERS[family]:
+            for name in _encoders(family, settings):
+                if name not in av.codecs_available:
+                    continue
                 formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
                 for pix_fmt in target_formats(planar, shallower=family == "prores"):
                     if pix_fmt in formats:
                         yield planar, family, name, pix_fmt
+
+
+def _encoders(family: str, settings: EncodeSettings) -> Iterator[str]:
+    """Those of a family that this build of FFmpeg has, the one that was asked for first."""
+    if settings.codec in _HARDWARE and _HARDWARE[settings.codec] == family and not settings.lossless:
+        yield settings.codec
+    yield from _ENCODERS[family]
 
 
 def _check_preset(family: str, preset: str | None) -> None:
@@ -114,6 +141,7 @@ def _check_preset(family: str, preset: str | None) -> None:
 def _families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
     if settings.codec is not None:
         asked = next((f for f, names in _ENCODERS.items() if settings.codec == f or settings.codec in names), None)
+        asked = asked or _HARDWARE.get(settings.codec)
         if asked is None:
             raise MediaError(f"unknown codec '{settings.codec}'; there are {', '.join(_ENCODERS)}")
         return [asked]
@@ -135,25 +163,46 @@ def _options(name: str, info: MediaInfo, planar: str, settings: EncodeSettings) 
     if name in ("libx264", "libx264rgb"):
         options = {"preset": settings.preset or "medium"}
         options |= {"qp": "0"} if settings.lossless else {"crf": f"{16 if crf is None else crf:g}"}
+        if info.hdr and (words := info.hdr.words("mastering-display", "cll")):
+            options["x264-params"] = ":".join(words)
     elif name == "libx265":
         options = {"preset": settings.preset or "medium", "crf": f"{18 if crf is None else crf:g}"}
         # x265 starts a thread for every core and talks to the terminal unless it is told not to.
         words = [f"pools={settings.threads}", "frame-threads=1", "log-level=none"]
+        words += info.hdr.words("master-display", "max-cll") if info.hdr else []
         options["x265-params"] = ":".join([*words, "lossless=1"] if settings.lossless else words)
     elif name == "libvpx-vp9":
         options = {"deadline": "good", "row-mt": "1", "cpu-used": settings.preset or "4"}
         options |= {"lossless": "1"} if settings.lossless else {"crf": f"{18 if crf is None else crf:g}"}
     elif name == "libsvtav1":
         options = {"preset": settings.preset or "8", "crf": f"{20 if crf is None else crf:g}"}
-        options |= {"svtav1-params": "lossless=1"} if settings.lossless else {}
+        words = ["lossless=1"] if settings.lossless else []
+        words += info.hdr.words("mastering-display", "content-light", decimal=True) if info.hdr else []
+        options |= {"svtav1-params": ":".join(words)} if words else {}
     elif name == "prores_ks":
         options = {"profile": "4" if "444" in planar else "3", "vendor": "apl0"}
     elif name == "ffv1":
         slices = "4" if min(info.width, info.height) >= 64 else "1"  # of at least a few lines each
         options = {"level": "3", "slicecrc": "1", "slices": slices, "g": "1"}
+    elif name in _HARDWARE:
+        options = _hardware_options(name, settings)
     if info.chroma_location not in (None, "left"):  # "left" is what silence means
         options["chroma_sample_location"] = str(info.chroma_location)
     return options
+
+
+def _hardware_options(name: str, settings: EncodeSettings) -> dict[str, str]:
+    """Constant quality, in each maker's own words; at the same number it is a little worse than x264's."""
+    quality = f"{18 if settings.crf is None else settings.crf:g}"
+    words = {
+        "nvenc": {"rc": "vbr", "cq": quality, "preset": settings.preset or "p6", "b": "0"},
+        "qsv": {"global_quality": quality, "preset": settings.preset or "slower"},
+        "amf": {"rc": "cqp", "qp_i": quality, "qp_p": quality, "quality": settings.preset or "quality"},
+        "videotoolbox": {"q:v": f"{max(1, 100 - 2 * float(quality)):g}"},
+        "vaapi": {"rc_mode": "CQP", "qp": quality},
+        "mf": {"rate_control": "quality", "quality": f"{max(1, 100 - 2 * float(quality)):g}"},
+    }
+    return words[name.split("_")[1]]
 
 
 def configure(context: av.VideoCodecContext, info: MediaInfo, threads: int) -> None:
@@ -193,6 +242,8 @@ def _said(info: MediaInfo, wanted: str, family: str, name: str, pix_fmt: str, dr
         said.append(f"the video becomes {family}: {wanted} cannot hold {info.width}x{info.height} {info.pix_fmt} here")
     if dropped_alpha:
         said.append("the transparency is dropped: no codec of this container keeps it; write prores or ffv1 to keep it")
+    if info.hdr and name not in _KEEPS_HDR:
+        said.append(f"the mastering display of HDR10 is not kept in {family}; use --codec hevc to keep it")
     if geometry(pix_fmt)[0] < info.color.depth:
         said.append(f"{info.color.depth} bits become {geometry(pix_fmt)[0]}: the {family} encoder takes no more")
     if info.interlaced and name not in _KEEPS_FIELDS:

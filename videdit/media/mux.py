@@ -91,7 +91,7 @@ class StreamCopier:
         self._output = output
         self._container = container
         self._edits = container in ("mp4", "mov")  # these have edit lists
-        self._source = open_input(info.path)
+        self._source = open_input(info.path, info.fps)
         self._targets: dict[int, av.stream.Stream] = {}
         self._last_dts: dict[int, int] = {}
         self._packets: Iterator[av.Packet] | None = None
@@ -135,7 +135,7 @@ class StreamCopier:
         stream.discard = av.stream.Discard.all
         kind = stream.codec_context.codec.canonical_name if stream.codec_context else "mjpeg"
         suffix, mime = {"png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}.get(kind, ("jpg", "image/jpeg"))
-        with open_input(self._info.path) as source:
+        with open_input(self._info.path, self._info.fps) as source:
             data = next((bytes(p) for p in source.demux(source.streams[stream.index]) if p.size), None)
         if data is None:
             self.warnings.append(f"{_name(stream)} is left out: it is empty")

@@ -61,7 +61,7 @@ _YUYV = {"yuyv422": "YUYV", "uyvy422": "UYVY", "yvyu422": "YVYU"}
 _MONO = {"monob": 0, "monow": 255}  # one bit a pixel; the value XORed in
 _PLANAR = re.compile(r"(yuv[aj]?4\d\dp|gbra?p|gray)(8|9|10|12|14|16)?(le|be)?$")
 
-# Encoders that want a planar picture packed, best first.
+# Encoders that want a planar picture packed or semi-planar, best first.
 _PACKINGS = {
     "gbrp": ("rgb24", "bgr24", "bgr0", "rgb0"),
     "gbrap": ("rgba", "bgra", "argb"),
@@ -69,6 +69,8 @@ _PACKINGS = {
     "gbrap16le": ("rgba64le", "rgba64be"),
     "gray16le": ("gray16be",),
     "ya16le": ("ya16be",),
+    "yuv420p": ("nv12",),
+    "yuv420p10le": ("p010le",),
 }
 
 
@@ -186,6 +188,13 @@ def pack(planes: tuple[np.ndarray, ...], planar: str, target: str) -> av.VideoFr
             pixels[..., letters.index("_")] = 0
         for plane, letter in zip(planes, "RGBA" if "R" in letters else "YA", strict=False):
             pixels[..., letters.index(letter)] = plane
+        return frame
+    if target in _SEMI:
+        _, dtype, shift, letters = _SEMI[target]
+        _samples(out[0], dtype)[:] = planes[0] << shift
+        chroma = _samples(out[1], dtype, 2)
+        for plane, letter in zip(planes[1:], "UV", strict=True):
+            chroma[..., letters.index(letter)] = plane << shift
         return frame
     if geometry(planar)[2]:
         out = (out[2], out[0], out[1], *out[3:])

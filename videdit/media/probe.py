@@ -15,9 +15,11 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media import color as colors
+from videdit.media.hdr import StaticHdr, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
 from videdit.media.planes import geometry, planar_name
+from videdit.media.sequence import files, is_sequence
 from videdit.media.source import (
     MAX_PIXELS,
     MAX_SIDE,
@@ -70,6 +72,7 @@ class MediaInfo:
     planar: str  # as our planes hold it, e.g. "yuv420p"
     color: Color
     color_tags: tuple[int, int, int, int]  # range, primaries, transfer, matrix as H.273 numbers, untouched
+    hdr: StaticHdr | None  # HDR10's static metadata, as the first frame carries it
     chroma_location: str | None  # the stream's own word: "left", "center", "topleft", "top" or None
     display_matrix: tuple[int, ...] | None  # nine numbers, rotation and mirroring as the container holds them
     interlaced: bool
@@ -98,16 +101,18 @@ class MediaInfo:
         return max(1, round(1 / (self.fps * self.time_base))) if self.fps else 1
 
 
-def probe(path: str | os.PathLike[str]) -> MediaInfo:
+def probe(path: str | os.PathLike[str], rate: Fraction | None = None) -> MediaInfo:
     """Look at a file: header, streams and first frame.
+
+    A path like "shot_%04d.png" stands for a sequence of pictures, `rate` for its frames a second (default 25).
 
     Raises:
         MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
     """
     path = Path(path)
     size = check_file(path)
-    check_whole(path)
-    with open_input(path) as container:
+    check_whole(next(iter(files(path).values())) if is_sequence(path) else path)
+    with open_input(path, rate) as container:
         stream = main_video(container, path)
         _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
         frame = _first_frame(container, stream, path)
@@ -187,6 +192,7 @@ def _describe(
             is_rgb,
         ),
         color_tags=tags,
+        hdr=None if still else read_hdr(frame),
         chroma_location=site,
         display_matrix=matrix,
         interlaced=frame.interlaced_frame,

@@ -10,25 +10,36 @@ import av
 import numpy as np
 
 from videdit.errors import MediaError
+from videdit.media.lost import Lost
 from videdit.media.planes import planar_name, unpack
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.source import MAX_PIXELS, main_video, open_input
 from videdit.packets import Frame, Picture
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
+# Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from
+# the beginning on: they are read up to a pts that has to be met exactly.
+_INDEXED = ("mp4", "mov", "matroska", "webm")
 _SEEK_STEPS = (0.0, 2.0, 10.0)  # seconds before the start at which to look for a key frame, before reading it all
+
+
+# A frame and the times of those that were lost before it; without a frame at the end.
+_Decoded = tuple[av.VideoFrame | None, list[int]]
 
 
 class VideoReader:
     """A context manager that iterates over the frames of a clip, in presentation order.
 
     source: a path or what ``probe`` said of it. start, end: seconds from the clip's first frame; frames with
-    start <= time < end are given, none is decoded after the last. threads: of the decoder.
+    start <= time < end are given, none is decoded after the last. threads: of the decoder. first: the pts to begin at,
+    in place of start.
 
     A frame's ``pts`` and ``time_base`` are the container's, ``time`` is seconds from the first frame of the whole clip,
     ``index`` counts what this reader gave. ``extra`` holds "duration" (pts units, or None), "key_frame" and "corrupt".
 
-    Packets that cannot be decoded are left out and counted in ``errors``; ``warnings`` says, in words, what was odd.
+    Packets that cannot be decoded are counted in ``errors``. A frame that is lost with one is replaced by the frame
+    before it ("corrupt", counted in ``repeated``), so that their number and times stay; what a decoder patched up
+    itself is passed through ("corrupt", counted in ``patched``). ``warnings`` says, in words, what was odd.
     Times that are missing or run backwards are set just after the frame before, and counted in ``repaired``.
 
     Raises:
@@ -41,12 +52,14 @@ class VideoReader:
         start: float | None = None,
         end: float | None = None,
         threads: int = 2,
+        *,
+        first: int | None = None,
     ) -> None:
         self.info = source if isinstance(source, MediaInfo) else probe(source)
         if start is not None and end is not None and not start < end:
             raise MediaError(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
-        self.start, self.end = start, end
-        self.errors = 0
+        self.start, self.end, self.first = start, end, first
+        self.errors = self.repeated = self.patched = 0
         self.repaired = 0
         self._threads = threads
         self._container: av.container.InputContainer | None = None
@@ -70,39 +83,65 @@ class VideoReader:
         """What the user should hear after the last frame."""
         said = []
         if self.errors:
-            said.append(f"{self.info.path}: {self.errors} damaged packets could not be decoded and are left out")
+            said.append(
+                f"{self.info.path}: {self.errors} damaged packets could not be decoded; "
+                f"{self.repeated} lost frames repeat the one before"
+            )
+        if self.patched:
+            said.append(f"{self.info.path}: {self.patched} damaged frames are as the decoder could patch them")
         if self.repaired:
             said.append(f"{self.info.path}: {self.repaired} frames had no usable time; set just after the one before")
         return said
 
     def __iter__(self) -> Iterator[Frame]:
         info = self.info
-        first = info.start_pts + _units(self.start, info) if self.start else None
+        first = self.first
+        if first is None and self.start:
+            first = info.start_pts + _units(self.start, info)
         stop = info.start_pts + _units(self.end, info) if self.end is not None else None
-        last: int | None = None
         count = 0
-        for frame in self._decode_from(first):
-            pts = self._repair(frame.pts, last)
-            last = pts
+        for pts, frame, repeats in self._in_order(first):
             if first is not None and pts < first:
                 continue
             if stop is not None and pts >= stop:
                 break
-            yield Frame(
-                index=count,
-                pts=pts,
-                time_base=info.time_base,
-                time=float((pts - info.start_pts) * info.time_base),
-                picture=self._picture(frame, count),
-                extra={
-                    "duration": frame.duration or None,
-                    "key_frame": frame.key_frame,
-                    "corrupt": frame.is_corrupt,
-                },
-            )
+            yield self._frame(frame, pts, count, repeats)
             count += 1
         if not count:
             raise MediaError(self._nothing())
+
+    def _in_order(self, first: int | None) -> Iterator[tuple[int, av.VideoFrame, bool]]:
+        """(pts, frame, whether it stands in for a lost one), with times that always grow."""
+        last: int | None = None
+        good: av.VideoFrame | None = None
+        for frame, lost in self._decode_from(first):
+            for pts in lost:
+                if good is not None and (last is None or pts > last):
+                    last = pts
+                    yield pts, good, True
+            if frame is not None:
+                last = self._repair(frame.pts, last)
+                yield last, frame, False
+                good = frame
+
+    def _frame(self, frame: av.VideoFrame, pts: int, index: int, repeats: bool) -> Frame:
+        """A decoded frame, or one that ``repeats`` it at a later time."""
+        info = self.info
+        corrupt = repeats or frame.is_corrupt
+        self.repeated += repeats
+        self.patched += frame.is_corrupt and not repeats
+        return Frame(
+            index=index,
+            pts=pts,
+            time_base=info.time_base,
+            time=float((pts - info.start_pts) * info.time_base),
+            picture=self._picture(frame, index),
+            extra={
+                "duration": None if repeats else frame.duration or None,
+                "key_frame": frame.key_frame and not repeats,
+                "corrupt": corrupt,
+            },
+        )
 
     def _nothing(self) -> str:
         if self.start is None and self.end is None:
@@ -131,9 +170,9 @@ class VideoReader:
             raise MediaError(f"{info.path} changes from {info.pix_fmt} to {frame.format.name} at frame {index}")
         return Picture(unpack(frame), info.color, planar)
 
-    def _decode_from(self, first: int | None) -> Iterator[av.VideoFrame]:
+    def _decode_from(self, first: int | None) -> Iterator[_Decoded]:
         """Decoded frames, beginning with the first of the file or, to save time, with a key frame at or before it."""
-        if first is None:
+        if first is None or (self.first is not None and self.info.container not in _INDEXED):
             yield from self._decode(None)
             return
         for back in _SEEK_STEPS:
@@ -141,17 +180,18 @@ class VideoReader:
             if target <= self.info.start_pts:
                 break
             frames = self._decode(target)
-            frame = next(frames, None)
+            found = next(frames, None)
+            frame = found[0] if found else None
             # Frames are sought by decoding time: the key frame found may be shown after the one that is wanted.
-            if frame is not None and frame.pts is not None and frame.pts <= first:
-                yield frame
+            if found is not None and frame is not None and frame.pts is not None and frame.pts <= first:
+                yield found
                 yield from frames
                 return
         yield from self._decode(None)
 
     def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
         self.close()
-        self._container = container = open_input(self.info.path)
+        self._container = container = open_input(self.info.path, self.info.fps)
         stream = main_video(container, self.info.path)
         for other in container.streams:
             if other.index != stream.index:
@@ -163,7 +203,7 @@ class VideoReader:
         self.errors = 0
         return container, stream
 
-    def _decode(self, target: int | None) -> Iterator[av.VideoFrame]:
+    def _decode(self, target: int | None) -> Iterator[_Decoded]:
         container, stream = self._open()
         if target is not None:
             try:
@@ -171,20 +211,28 @@ class VideoReader:
             except av.FFmpegError:  # a format that cannot seek: read it from the beginning
                 container, stream = self._open()
         context = stream.codec_context
+        lost = Lost()
         for packet in self._packets(container, stream):
+            lost.packet(packet)
             try:
-                yield from context.decode(packet)
+                for frame in context.decode(packet):
+                    yield frame, lost.before(frame.pts)
             except av.FFmpegError:
                 self.errors += 1
+                lost.error()
         while True:  # frames still in the decoder; an error among them must not cost those behind it
             try:
-                yield from context.decode(None)
+                for frame in context.decode(None):
+                    yield frame, lost.before(frame.pts)
             except av.EOFError:
-                return
+                break
             except av.FFmpegError:
                 self.errors += 1
+                lost.error()
                 if self.errors > 10 * _MAX_READ_ERRORS:
-                    return
+                    break
+        if rest := lost.before(None):
+            yield None, rest
 
     def _packets(
         self, container: av.container.InputContainer, stream: av.video.stream.VideoStream

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from fractions import Fraction
 from pathlib import Path
 
 import av
 
 from videdit.errors import MediaError
 from videdit.media.imagetags import read_tags
+from videdit.media.sequence import RATE, files, is_sequence
 
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
 MAX_PIXELS = 268_435_456
@@ -39,11 +41,13 @@ KNOWN_TAGS = frozenset(
 
 
 def check_file(path: Path) -> int:
-    """The size in bytes of a file that can be read.
+    """The size in bytes of a file, or of all files of a sequence, that can be read.
 
     Raises:
         MediaError: it does not exist, is a folder or a device, is empty, or may not be read.
     """
+    if is_sequence(path):
+        return sum(check_file(file) for file in files(path).values())
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -62,15 +66,35 @@ def check_file(path: Path) -> int:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def open_input(path: Path) -> av.container.InputContainer:
-    """The file, opened by FFmpeg with the network, playlists and oversized pictures shut out."""
+def open_input(path: Path, rate: Fraction | None = None) -> av.container.InputContainer:
+    """The file, opened by FFmpeg with the network, playlists and oversized pictures shut out.
+
+    rate: frames a second of a sequence of pictures.
+
+    Raises:
+        MediaError: it is gone, or nothing that FFmpeg knows.
+    """
+    if is_sequence(path):
+        return _open_sequence(path, rate or RATE)
     try:
         # An absolute path: "concat:a" or "http:" in a file name must not be taken for a protocol.
         return av.open(os.path.abspath(path), format=_still_format(path), options=_OPTIONS, metadata_errors="replace")
     except av.EOFError:
         raise MediaError(f"{path} holds no frames: it ends right after its header") from None
+    except FileNotFoundError:
+        raise MediaError(f"no such file: {path}") from None
     except (av.FFmpegError, ValueError, OSError) as error:
         raise MediaError(f"{path} is not a video or picture that can be opened ({reason(error)})") from None
+
+
+def _open_sequence(path: Path, rate: Fraction) -> av.container.InputContainer:
+    options = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": "image2"}
+    options |= {"pattern_type": "sequence", "start_number": str(min(files(path))), "framerate": str(rate)}
+    try:
+        folder = os.path.abspath(path.parent).replace("%", "%%")
+        return av.open(os.path.join(folder, path.name), format="image2", options=options)
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise MediaError(f"{path} are no pictures that can be opened ({reason(error)})") from None
 
 
 def _still_format(path: Path) -> str | None:
@@ -90,6 +114,8 @@ def file_tags(path: Path) -> dict[str, str]:
         MediaError: it cannot be opened.
     """
     check_file(path)
+    if is_sequence(path):
+        return {}
     if _still_format(path):
         return read_tags(path).notes
     with open_input(path) as container:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +14,13 @@ from types import TracebackType
 import av
 
 from videdit.errors import MediaError
-from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder, configure
+from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder
+from videdit.media.encoding import FrameEncoder, set_up
+from videdit.media.failures import write_failure
 from videdit.media.mux import FORMATS, StreamCopier, add_provenance, container_options, describe_stream
-from videdit.media.planes import pack
 from videdit.media.probe import MediaInfo
-from videdit.packets import Frame, Picture
+from videdit.media.segments import headers_hash, joined
+from videdit.packets import Frame
 
 _MIN_FREE = 16 << 20  # bytes
 
@@ -32,7 +33,9 @@ class VideoWriter:
     cut to match. metadata: tags to add (provenance).
 
     Use it as a context manager: it commits at the end of the block, and leaves nothing behind after an exception.
-    ``warnings`` says what could not be kept; ``temporary`` is where the file grows, hidden beside ``path``.
+    ``warnings`` says what could not be kept; ``temporary`` is where the file grows, by default hidden beside ``path``.
+
+    Frames are either given to ``write`` one by one, or were encoded before and are all taken by ``join``.
 
     Raises:
         MediaError: no such folder, not writable, disk full, the codec cannot hold the picture, output is the source.
@@ -47,6 +50,7 @@ class VideoWriter:
         start: float | None = None,
         end: float | None = None,
         metadata: dict[str, str] | None = None,
+        temporary: Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
@@ -55,16 +59,16 @@ class VideoWriter:
         self._start, self._end = start, end
         self._container = _container_for(self.path)
         check_target(self.path, info)
-        self._encoder = choose_encoder(info, self._container, self._settings)
-        self.warnings = list(self._encoder.warnings)
-        self._durations: dict[int, int] = {}
+        self.encoder = choose_encoder(info, self._container, self._settings)
+        self.warnings = list(self.encoder.warnings)
         self._origin = 0  # pts of the source that becomes 0
-        self._last_pts: int | None = None
+        self._begun = False
         self._end_pts = 0
         self._stream: av.video.stream.VideoStream | None = None
+        self._frame_encoder: FrameEncoder | None = None
         self._copier: StreamCopier | None = None
         self._output: av.container.OutputContainer | None = None
-        self.temporary = temporary_name(self.path)
+        self.temporary = temporary or temporary_name(self.path)
         with self._cleaning_up():
             self._open(metadata or {})
 
@@ -83,12 +87,11 @@ class VideoWriter:
 
     def _add_video(self, source: av.stream.Stream) -> None:
         assert self._output is not None
-        info, encoder = self._info, self._encoder
+        info, encoder = self._info, self.encoder
         stream = self._output.add_stream(encoder.name, rate=info.fps or 25, options=dict(encoder.options))
         assert isinstance(stream, av.video.stream.VideoStream)
         context = stream.codec_context
-        context.width, context.height, context.pix_fmt = info.width, info.height, encoder.pix_fmt
-        configure(context, info, self._settings.threads)
+        set_up(context, info, encoder, self._settings.threads)
         stream.time_base = info.time_base
         if encoder.family == "hevc" and self._container in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the only name under which Apple's players know it
@@ -98,6 +101,7 @@ class VideoWriter:
             stream.set_display_rotation(-info.rotation)
         describe_stream(source, stream)
         self._stream = stream
+        self._frame_encoder = FrameEncoder(stream.encode, info, encoder)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -112,56 +116,62 @@ class VideoWriter:
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; they must come in presentation order, planes laid out as the source's."""
-        assert self._stream is not None and self._copier is not None and frame.pts is not None
-        if self._last_pts is not None and frame.pts <= self._last_pts:
-            raise ValueError(f"frame {frame.index} with pts {frame.pts} comes after one with {self._last_pts}")
-        info = self._info
+        assert self._frame_encoder is not None and frame.pts is not None
         with self._cleaning_up():
-            if self._last_pts is None:
-                self._origin = frame.pts if self._start else 0
-                end = info.start_pts * info.time_base + Fraction(self._end) if self._end is not None else None
-                self._copier.start(self._origin * info.time_base if self._start else None, end)
-            self._last_pts = frame.pts
-            duration = frame.extra.get("duration") or info.frame_step
-            self._end_pts = frame.pts + duration
-            packed = self._pack(frame.picture)
-            packed.pts, packed.time_base = frame.pts - self._origin, info.time_base
-            self._durations[packed.pts] = packed.duration = duration
-            self._mux(self._stream.encode(packed))
-            self.frames += 1
+            self._begin(frame.pts)
+            self._mux(self._frame_encoder.encode(frame, self._origin))
+            self.frames, self._end_pts = self._frame_encoder.frames, self._frame_encoder.end_pts
 
-    def _pack(self, picture: Picture) -> av.VideoFrame:
-        encoder, info = self._encoder, self._info
-        if picture.pix_fmt != info.planar or (picture.width, picture.height) != (info.width, info.height):
-            raise ValueError(f"a {picture.width}x{picture.height} {picture.pix_fmt} picture in a clip of {info.planar}")
-        planes = picture.planes if encoder.planar == info.planar else picture.planes[:-1]
-        packed = pack(planes, encoder.planar, encoder.pix_fmt)
-        color_range, primaries, transfer, matrix = info.color_tags
-        packed.color_range = color_range or (2 if info.color.full_range else 0)
-        packed.color_primaries, packed.color_trc, packed.colorspace = primaries, transfer, matrix
-        return packed
+    def join(self, segments: Sequence[Path], end_pts: int) -> None:
+        """Take the packets of finished segments (:mod:`videdit.media.segments`) in place of frames.
+
+        end_pts: where the last frame ends, on the source's clock.
+        """
+        assert self._stream is not None
+        with self._cleaning_up():
+            for encoded in joined(segments):
+                self._begin(encoded.pts)
+                packet = av.Packet(encoded.data)
+                packet.pts, packet.dts = encoded.pts - self._origin, encoded.dts - self._origin
+                packet.duration, packet.time_base = encoded.duration, self._info.time_base
+                packet.is_keyframe = encoded.key
+                packet.stream = self._stream
+                self._mux([packet])
+                self.frames += 1
+            self._end_pts = end_pts
+
+    def headers(self) -> str:
+        """Write the file's beginning, and tell which packets fit it (:func:`videdit.media.segments.headers_hash`)."""
+        assert self._output is not None and self._stream is not None
+        with self._cleaning_up():
+            self._output.start_encoding()
+            return headers_hash(self._stream.codec_context.extradata)
+
+    def _begin(self, first_pts: int) -> None:
+        assert self._copier is not None
+        if not self._begun:
+            self._begun = True
+            info = self._info
+            self._origin = first_pts if self._start else 0
+            end = info.start_pts * info.time_base + Fraction(self._end) if self._end is not None else None
+            self._copier.start(self._origin * info.time_base if self._start else None, end)
 
     def _mux(self, packets: list[av.Packet]) -> None:
         assert self._output is not None and self._copier is not None
         for packet in packets:
-            assert packet.pts is not None
-            # Encoders that reorder frames lose their durations; the last one's is the end of the clip.
-            packet.duration = self._durations.pop(packet.pts, self._info.frame_step)
-            packet.dts = packet.pts if packet.dts is None else packet.dts
+            assert packet.dts is not None
             self._copier.copy_until((packet.dts + self._origin) * self._info.time_base)
             self._output.mux_one(packet)
 
     def commit(self) -> None:
         """Flush the encoder, copy what is left, and put the finished file in its place."""
-        if self._output is None or self._stream is None or self._copier is None:
+        if self._output is None or self._frame_encoder is None or self._copier is None:
             return
         with self._cleaning_up():
             if not self.frames:
                 raise MediaError(f"no frame to write to {self.path}")
-            packets = self._stream.encode(None)
-            for packet in packets if self.frames <= 2 else ():
-                packet.dts = packet.pts  # x265 leaves it to chance where so few frames pass through
-            self._mux(packets)
+            if self._frame_encoder.frames:
+                self._mux(self._frame_encoder.flush())
             self._copier.finish(self._end_pts * self._info.time_base if self._end is not None else None)
             self.warnings += [said for said in self._copier.warnings if said not in self.warnings]
             self._copier.close()
@@ -189,7 +199,7 @@ class VideoWriter:
             yield
         except (av.FFmpegError, OSError) as error:
             self.abort()
-            raise MediaError(_write_failure(self.path, error)) from None
+            raise MediaError(write_failure(self.path, error)) from None
         except BaseException:
             self.abort()
             raise
@@ -232,16 +242,6 @@ def commit_file(temporary: Path, path: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
-
-
-def _write_failure(path: Path, error: Exception) -> str:
-    code = getattr(error, "errno", None)
-    if code == errno.ENOSPC:
-        return f"cannot write {path}: the disk is full; make room and run again"
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"cannot write {path}: no permission to write in {path.parent}"
-    reason = getattr(error, "strerror", None) or error
-    return f"cannot write {path}: {reason}"
 
 
 def _is_milliseconds(info: MediaInfo) -> bool:

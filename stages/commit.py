@@ -1,0 +1,82 @@
+"""commit: the last stage of a clip that is split: encodes segment by segment, and joins them when all are there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from stages.encode import Encode
+from stages.split import own, place
+from videdit.errors import MediaError
+from videdit.media.segments import SegmentWriter
+from videdit.media.write import VideoWriter
+from videdit.packets import Frame
+from videdit.resume import Place, Work, record_of
+
+log = logging.getLogger(__name__)
+
+EDITED = "edited"  # how many faces of a frame were edited, in Frame.extra
+
+
+class Commit:
+    """Writes frames into segments of `work`, then the file that :class:`Encode` would have written.
+
+    Frames that are only context are dropped, all others handed on.
+    """
+
+    name = "encode"
+
+    def __init__(self, encode: Encode, work: Work) -> None:
+        self.encode, self.work = encode, work
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.encode.warnings
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        trial = self._writer()  # what stands in the way of the whole file is better known now than at the end
+        try:
+            headers = trial.headers()
+        finally:
+            trial.abort()
+        if any(segment.headers != headers for segment in self.work.segments):
+            raise MediaError(f"what is in {self.work.folder} was made by another encoder; remove it and run again")
+        yield from self._segments(frames, trial)
+        self.encode.approve()
+        self._join()
+
+    def _writer(self) -> VideoWriter:
+        return self.encode.writer(self.work.unjoined(self.encode.path.suffix))
+
+    def _segments(self, frames: Iterator[Frame], trial: VideoWriter) -> Iterator[Frame]:
+        writer: SegmentWriter | None = None
+        now: Place | None = None
+        faces = 0
+        try:
+            for frame in frames:
+                if now != place(frame):
+                    if writer is not None and now is not None:
+                        self._commit(writer, now, place(frame), faces)
+                    now, faces = place(frame), 0
+                    path = self.work.path(now.index)
+                    writer = SegmentWriter(path, self.encode.info, trial.encoder, self.encode.settings.threads)
+                if own(frame) and writer is not None:
+                    writer.write(frame)
+                    faces += frame.extra.get(EDITED, 0)
+                    yield frame
+            if writer is not None and now is not None:
+                self._commit(writer, now, None, faces)
+        finally:
+            if writer is not None:
+                writer.abort()
+
+    def _commit(self, writer: SegmentWriter, start: Place, following: Place | None, faces: int) -> None:
+        self.work.add(writer.commit(record_of(start, following, faces)))
+        log.debug("segment %d is safe: %d frames so far", start.index, self.work.frames)
+
+    def _join(self) -> None:
+        segments = self.work.segments
+        with self._writer() as writer:
+            writer.join([segment.path for segment in segments], segments[-1].end_pts)
+            writer.commit()
+        self.encode.warnings = writer.warnings

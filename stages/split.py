@@ -1,0 +1,140 @@
+"""split: frames -> segments that are rendered and encoded each for itself, so that finished ones survive a crash.
+
+Whatever runs between this stage and the encoder begins anew with each segment (:class:`Fresh`), whether the run is the
+first or goes on where another stopped: so both give the same frames. What is smoothed over time needs neighbours, so a
+segment brings some frames of its neighbours along as context; they are rendered and dropped. Nothing is smoothed
+across a cut: segments end at one where they can, and then need none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from videdit.packets import Frame
+from videdit.pipeline import Stage
+from videdit.resume import Place
+
+CROPS = 480  # a segment ends after so many: about two minutes of a small CPU's work
+FRAMES = 3000  # or after so many frames, where few have a face
+REACH = 0.4  # seconds of context on either side: what the edit stage's two windows reach together
+MOST = 24  # frames of it, for high frame rates
+_CONTEXT_BYTES = 256 << 20  # of decoded pictures that wait on one side of a border; 4 frames at least
+
+
+class Split:
+    """Says of each frame to which segment it belongs and whether it is only its context (:func:`place`, :func:`own`).
+
+    start: where to begin; frames before that are looked at as context. None: with the first frame.
+    """
+
+    name = "split"
+
+    def __init__(self, start: Place | None = None, *, crops: int | None = None, frames: int | None = None) -> None:
+        """crops, frames: how long a segment is at most, by default CROPS and FRAMES; at a cut half of it is enough."""
+        self.start = start
+        self.crops, self.frames = crops or CROPS, frames or FRAMES
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        now = self.start
+        before: deque[Frame] = deque()  # the last frames, which a segment that begins now takes as context
+        after: list[Frame] = []  # the first frames of the next segment, which this one takes as context
+        first: Frame | None = None  # of the segment
+        scene, scene_pts, size, crops = -1, 0, 0, 0  # the shot; frames and crops of the segment so far
+        for frame in frames:
+            pts = frame.pts
+            assert pts is not None
+            if cut := frame.scene != scene:
+                scene, scene_pts = frame.scene, pts
+            if now is None:
+                now = Place(0, pts, scene_pts)
+            if after and (cut or not _near(after[0], frame, len(after))):
+                now, first = _after(now, after[0]), after[0]
+                size, crops = len(after), sum(len(f.crops) for f in after)
+                yield from self._opened(now, before, after)
+                after = []
+            frame = replace(frame, extra=frame.extra | {_SCENE: scene_pts})
+            if pts < now.pts:
+                _remember(before, frame)
+                continue
+            full = crops >= self.crops or size >= self.frames
+            if after or (full and not cut and first and not _near(first, frame, size)):
+                after.append(frame)
+                yield _marked(frame, now, own=False)
+                continue
+            if cut and (2 * crops >= self.crops or 2 * size >= self.frames):
+                now, first, size, crops = _after(now, frame), None, 0, 0
+            if first is None:
+                first = frame
+                yield from _context(now, before, frame)
+            size, crops = size + 1, crops + len(frame.crops)
+            _remember(before, frame)
+            yield _marked(frame, now, own=True)
+        if after and now is not None:
+            yield from self._opened(_after(now, after[0]), before, after)
+
+    @staticmethod
+    def _opened(place: Place, before: deque[Frame], own: list[Frame]) -> Iterator[Frame]:
+        """A segment's beginning: its context and the frames that its predecessor has looked at already."""
+        yield from _context(place, before, own[0])
+        for frame in own:
+            _remember(before, frame)
+            yield _marked(frame, place, own=True)
+
+
+class Fresh:
+    """A stage that begins anew with every segment: it must keep nothing in itself that the pictures depend on."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.name = stage, stage.name
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for _, segment in groupby(frames, key=lambda frame: place(frame).index):
+            yield from self.stage(segment)
+
+
+_PLACE, _OWN, _SCENE = "segment", "own", "scene_pts"
+
+
+def place(frame: Frame) -> Place:
+    """The segment that a frame is rendered for."""
+    return frame.extra[_PLACE]
+
+
+def own(frame: Frame) -> bool:
+    """False for a frame that is only context; True in a clip that is not split."""
+    return frame.extra.get(_OWN, True)
+
+
+def _marked(frame: Frame, place: Place, own: bool) -> Frame:
+    return replace(frame, extra=frame.extra | {_PLACE: place, _OWN: own})
+
+
+def _most(frame: Frame) -> int:
+    return min(MOST, max(4, _CONTEXT_BYTES // max(1, frame.picture.nbytes)))
+
+
+def _near(first: Frame, frame: Frame, taken: int) -> bool:
+    """Whether a frame is among those at a segment's beginning that its predecessor takes as context."""
+    return taken < _most(first) and frame.time - first.time < REACH
+
+
+def _context(place: Place, before: Iterable[Frame], first: Frame) -> Iterator[Frame]:
+    """Those of the frames before a segment that are smoothed together with its first ones."""
+    for frame in before:
+        if frame.scene == first.scene and first.time - frame.time <= REACH:
+            yield _marked(frame, place, own=False)
+
+
+def _after(place: Place, first: Frame) -> Place:
+    """The place of the next segment, which begins with `first`."""
+    assert first.pts is not None
+    return Place(place.index + 1, first.pts, first.extra[_SCENE])
+
+
+def _remember(before: deque[Frame], frame: Frame) -> None:
+    before.append(frame)
+    while len(before) > _most(frame):
+        before.popleft()

@@ -1,0 +1,158 @@
+"""A long clip goes on where it stopped, with the same frames as if it had never stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from footage import frames_of, packets_of, same_planes
+from synthetic import background, with_face, write_clip
+
+from stages.paste import Paste
+from videdit.config import RenderJob
+from videdit.errors import DeviceError, NoFaceError, OutOfMemoryError, UsageError
+from videdit.inversion import Inverter
+from videdit.media.probe import probe
+from videdit.media.segments import SegmentWriter
+from videdit.media.write import VideoWriter
+from videdit.resume import Place, Work, record_of
+
+FRAMES, CUT = 16, 9
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory, people) -> Path:
+    """Sixteen frames in two shots: one person, then two of about one size, of whom the second grows a little."""
+    plain = background(400, 240)
+    one = [with_face(plain, people[0], (150 + 2 * i, 120), 190) for i in range(CUT)]
+    dark = 255 - plain
+    two = [
+        with_face(with_face(dark, people[0], (105, 120), 185), people[1], (290, 120), 175 + 3 * i)
+        for i in range(FRAMES - CUT)
+    ]
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", [*one, *two], fps=8)
+
+
+@pytest.fixture
+def short_segments(monkeypatch):
+    monkeypatch.setattr("stages.split.CROPS", 4)
+    monkeypatch.setattr("videdit.render.CROPS", 8)
+
+
+def failing_after(frames: int):
+    """In place of Paste: a stage that breaks after so many frames."""
+    real = Paste.__call__
+    left = frames
+
+    def paste(self, stream):
+        nonlocal left
+        for frame in real(self, stream):
+            left -= 1
+            if left < 0:
+                raise ZeroDivisionError("of all things")
+            yield frame
+
+    return paste
+
+
+def test_a_run_that_goes_on_gives_the_same_frames(render, long_clip, tmp_path, monkeypatch, short_segments, caplog):
+    whole = render(long_clip, tmp_path / "whole.mp4", edit="smile=2")
+    assert whole.frames == FRAMES and whole.done_before == 0
+    (tmp_path / "out").mkdir()
+    output = tmp_path / "out" / "out.mp4"
+    monkeypatch.setattr(logging.getLogger("videdit"), "propagate", True)
+    with monkeypatch.context() as broken:
+        broken.setattr(Paste, "__call__", failing_after(10))
+        with pytest.raises(ZeroDivisionError):
+            render(long_clip, output, edit="smile=2")
+    assert "run the same command again" in caplog.text
+    assert [path.name for path in output.parent.iterdir()] == [".out.mp4.unfinished"]
+    result = render(long_clip, output, edit="smile=2")
+    assert 4 <= result.done_before < FRAMES == result.frames
+    assert result.faces == whole.faces
+    before, after = frames_of(whole.output), frames_of(output)
+    assert [frame.pts for frame in before] == [frame.pts for frame in after]
+    assert all(map(same_planes, before, after))
+    assert packets_of(whole.output, "audio") == packets_of(output, "audio")
+    assert [path.name for path in output.parent.iterdir()] == ["out.mp4"]
+
+
+def test_other_settings_begin_anew(long_clip, tmp_path):
+    def found(**words) -> int:
+        """How many segments a job finds; it leaves one behind."""
+        with Work(tmp_path / "out.mp4", long_clip, RenderJob(input=str(long_clip), edit="smile", **words)) as work:
+            segments = len(work.segments)
+            if not segments:
+                leave_segment(work, long_clip)
+            return segments
+
+    assert (found(), found()) == (0, 1)
+    assert (found(crf=10), found(crf=10), found(crf=10, device="cpu", batch=1), found()) == (0, 1, 1, 0)
+    os.utime(long_clip, (1, 1))
+    assert found() == 0
+
+
+def leave_segment(work: Work, source: Path) -> None:
+    writer = VideoWriter(work.unjoined(".mp4"), probe(source))
+    segment = SegmentWriter(work.path(0), probe(source), writer.encoder, 1)
+    for frame in frames_of(source, 3):
+        segment.write(frame)
+    work.add(segment.commit(record_of(Place(0, 0, 0), Place(1, 3000, 0), 0)))
+    writer.abort()
+
+
+def test_no_resume_and_short_clips_keep_no_parts(render, face_clip, long_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(Paste, "__call__", failing_after(2))
+    with pytest.raises(ZeroDivisionError):
+        render(face_clip, tmp_path / "out.mp4")
+    monkeypatch.setattr("videdit.render.CROPS", 8)
+    with pytest.raises(ZeroDivisionError):
+        render(long_clip, tmp_path / "out.mp4", resume=False, end=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_face_leaves_no_parts(render, empty_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("videdit.render.CROPS", 2)
+    monkeypatch.setattr("stages.split.FRAMES", 2)
+    with pytest.raises(NoFaceError):
+        render(empty_clip, tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
+    assert render(empty_clip, tmp_path / "out.mp4", keep_unedited=True).frames == 6
+
+
+def test_two_runs_do_not_share_an_output(long_clip, tmp_path):
+    job = RenderJob(input=str(long_clip), edit="smile")
+    with (
+        Work(tmp_path / "out.mp4", long_clip, job),
+        pytest.raises(UsageError, match="another run"),
+        Work(tmp_path / "out.mp4", long_clip, job),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(render, face_clip, tmp_path, monkeypatch, caplog):
+    real, sizes = Inverter.finish, []
+
+    def finish(self, drafts, motions, size):
+        sizes.append(self.batch(256))
+        if self.batch(256) > 1:
+            raise MemoryError
+        return real(self, drafts, motions, size)
+
+    monkeypatch.setattr(Inverter, "finish", finish)
+    monkeypatch.setattr(logging.getLogger("videdit"), "propagate", True)
+    assert render(face_clip, tmp_path / "out.mp4", batch=2, end=0.1).frames == 3
+    assert (sizes[0], sizes[-1]) == (2, 1)
+    assert "goes on with batches of 1" in caplog.text
+    monkeypatch.setattr(Inverter, "finish", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA out of memory")))
+    with pytest.raises(OutOfMemoryError, match="try --batch 1"):
+        render(face_clip, tmp_path / "again.mp4", batch=1, end=0.1)
+    monkeypatch.setattr(
+        Inverter, "finish", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA error: launch failure"))
+    )
+    with pytest.raises(DeviceError, match="--device cpu"):
+        render(face_clip, tmp_path / "again.mp4", batch=1, end=0.1)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]

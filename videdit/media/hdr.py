@@ -1,0 +1,70 @@
+"""HDR10's static metadata: the screen a clip was graded on and how bright it gets, from the source to the encoder."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+
+_DISPLAY = struct.Struct("=20i2i")  # FFmpeg's AVMasteringDisplayMetadata: ten rationals, has_primaries, has_luminance
+_LIGHT = struct.Struct("=2I")  # AVContentLightMetadata
+_HDR_TRANSFERS = (16, 18)  # PQ and HLG, in H.273
+
+
+@dataclass(frozen=True, slots=True)
+class StaticHdr:
+    """SMPTE ST 2086 and CTA-861.3; None where the source is silent."""
+
+    # (x, y) of red, green, blue and white as CIE 1931 chromaticities, then least and most luminance in cd/m2.
+    display: tuple[Fraction, ...] | None = None
+    light: tuple[int, int] | None = None  # brightest pixel and brightest frame average, cd/m2
+
+    def words(self, display_name: str, light_name: str, decimal: bool = False) -> list[str]:
+        """An encoder's own parameters "name=value". decimal: as plain numbers, not in steps of 0.00002 and 0.0001."""
+        words = []
+        if self.display:
+            scale, fine = (1, 1) if decimal else (50000, 10000)
+
+            def number(value: Fraction, unit: int) -> str:
+                return f"{float(value):g}" if decimal else str(round(value * unit))
+
+            *points, least, most = self.display
+            red, green, blue, white = (f"({number(x, scale)},{number(y, scale)})" for x, y in _pairs(points))
+            luminance = f"L({number(most, fine)},{number(least, fine)})"
+            words.append(f"{display_name}=G{green}B{blue}R{red}WP{white}{luminance}")
+        if self.light:
+            words.append(f"{light_name}={self.light[0]},{self.light[1]}")
+        return words
+
+
+def read_hdr(frame: av.VideoFrame) -> StaticHdr | None:
+    """What a decoded frame carries; None for an SDR frame or one that carries nothing."""
+    if int(frame.color_trc) not in _HDR_TRANSFERS:
+        return None
+    display = light = None
+    try:
+        entries: Iterable[Any] = frame.side_data  # PyAV's stubs take it for a mapping only
+        for data in entries:
+            kind, content = data.type.name, bytes(memoryview(data))
+            if kind == "MASTERING_DISPLAY_METADATA" and len(content) >= _DISPLAY.size:
+                display = _read_display(content)
+            elif kind == "CONTENT_LIGHT_LEVEL" and len(content) >= _LIGHT.size:
+                light = _LIGHT.unpack_from(content)
+    except (KeyError, ValueError):  # side data of a kind that PyAV has no name for
+        return None
+    return StaticHdr(display, light) if display or light else None
+
+
+def _read_display(content: bytes) -> tuple[Fraction, ...] | None:
+    *numbers, has_primaries, has_luminance = _DISPLAY.unpack_from(content)
+    if not has_primaries or not has_luminance or not all(numbers[1::2]):
+        return None
+    return tuple(Fraction(above, below) for above, below in _pairs(numbers))
+
+
+def _pairs(values: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(values[::2], values[1::2], strict=True))

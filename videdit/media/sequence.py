@@ -1,0 +1,49 @@
+"""Numbered pictures that make one clip: frames/shot_%04d.png. Needs no PyAV, so that plans can be made without it."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from videdit.errors import MediaError
+
+RATE = Fraction(25)  # frames a second, unless the user knows better
+_NUMBER = re.compile(r"%(?:0(\d))?d")
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a path is a pattern: its name holds one %d or %04d, and it is not the name of a file."""
+    return len(_NUMBER.findall(path.name)) == 1 and not path.exists()
+
+
+def files(path: Path) -> dict[int, Path]:
+    """The pictures of a pattern by their numbers, in order.
+
+    Raises:
+        MediaError: there is none, or one between the first and the last is missing.
+    """
+    before, digit, after = _NUMBER.split(path.name)
+    width = int(digit or 1)
+    name = re.compile(rf"{re.escape(before)}(\d{{{width},}}){re.escape(after)}")
+    try:
+        digits = [(match[1], file) for file in path.parent.iterdir() if (match := name.fullmatch(file.name))]
+    except OSError as error:
+        raise MediaError(f"the folder {path.parent} cannot be read: {error.strerror}") from None
+    # "%04d" writes 00012 for no number: such a file belongs to something else.
+    plain = [(int(number), file) for number, file in digits if len(number) == width or not number.startswith("0")]
+    found = dict(sorted(plain))
+    if not found:
+        raise MediaError(f"no file is named like {path}")
+    first, last = min(found), max(found)
+    for number in range(first, last):
+        if number not in found:
+            missing = path.with_name(f"{before}{number:0{width}d}{after}")
+            raise MediaError(f"{missing} is missing between {found[first].name} and {found[last].name}")
+    return found
+
+
+def name_of(path: Path) -> str:
+    """A name for what is made of a sequence: what stands before the number, else the folder's name."""
+    return _NUMBER.split(path.name)[0].rstrip("_-. ") or path.resolve().parent.name
+
