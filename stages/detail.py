@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-import numpy as np
-
-from videdit.detail import return_detail
-from videdit.geometry.mask import edit_mask
 from videdit.packets import Crop, Edited, Frame, Rendering
+from videdit.pixels import Pixels
 
 
 class Detail:
@@ -17,9 +14,9 @@ class Detail:
 
     name = "detail"
 
-    def __init__(self, regions: Iterable[str] = ("face",)):
+    def __init__(self, pixels: Pixels, regions: Iterable[str] = ("face",)):
         """regions: where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
-        self.regions = frozenset(regions)
+        self.pixels, self.regions = pixels, frozenset(regions)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -27,5 +24,5 @@ class Detail:
             yield replace(frame, crops=(), renderings=(), edits=edits)
 
     def _edited(self, crop: Crop, rendering: Rendering) -> Edited:
-        change = return_detail(crop.image, rendering).astype(np.float16)
-        return Edited(crop.track, change, edit_mask(crop.mesh, crop.size, self.regions), crop.to_frame)
+        change = self.pixels.change(crop, rendering)
+        return Edited(crop.track, change, self.pixels.mask(crop, self.regions), crop.to_frame)

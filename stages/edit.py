@@ -15,9 +15,10 @@ from typing import TypeVar
 import numpy as np
 
 from videdit.inversion import Draft, Inverter
-from videdit.motion import MotionEstimator, blend_motions
-from videdit.packets import Frame, Motion
-from videdit.temporal import Window
+from videdit.motion import blend_motions
+from videdit.packets import Array, Frame, Motion
+from videdit.pixels.arrays import stack
+from videdit.temporal import Window, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
@@ -64,7 +65,7 @@ class Edit:
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
 
-    def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Array]]]:
         """Frames with a raw code [18, 512] for each crop, batched across frames."""
         for group in _groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
             crops = [crop for _, crops in group for crop in crops]
@@ -72,9 +73,9 @@ class Edit:
             for frame, own in group:
                 yield frame, [next(codes) for _ in own]
 
-    def _smoothed(self, encoded: Iterator[tuple[Frame, list[np.ndarray]]]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
         """The same with codes smoothed per track, never across a cut."""
-        window: Window[tuple[Frame, list[np.ndarray]]] = Window(lambda item: item[0].time, 3 * self.code_sigma)
+        window: Window[tuple[Frame, list[Array]]] = Window(lambda item: item[0].time, 3 * self.code_sigma)
         for (frame, _), neighbours in window(encoded):
             smooth = []
             for crop in frame.crops:
@@ -86,37 +87,35 @@ class Edit:
                                 times.append(other.time)
                                 codes.append(code)
                 weights = np.exp(-0.5 * np.square((np.array(times) - frame.time) / self.code_sigma))
-                smooth.append(np.einsum("t,tld->ld", weights / weights.sum(), np.stack(codes)))
+                smooth.append(weighted_mean(codes, weights))
             yield frame, smooth
 
-    def _drafted(self, smoothed: Iterator[tuple[Frame, list[np.ndarray]]]) -> Iterator[Drafted]:
+    def _drafted(self, smoothed: Iterator[tuple[Frame, list[Array]]]) -> Iterator[Drafted]:
         """Frames with a draft and its motion for each crop; the edit is added to the codes here.
 
         Motions are worked out by a thread of their own while the networks go on with the next group.
         """
-        estimate = MotionEstimator()
         with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
-            before: list[tuple[Frame, list[Draft], list[Future[Motion]]]] = []
+            before: list[tuple[Frame, list[Draft]]] = []
+            motions: Future[list[Motion]] = Future()
+            motions.set_result([])
             for group in _groups(smoothed, self.inverter.batch(256)):
-                drafts = iter(self._drafts(group))
-                now = []
-                for frame, codes in group:
-                    own = [next(drafts) for _ in codes]
-                    now.append((frame, own, [beside.submit(estimate, *draft.low) for draft in own]))
-                for frame, own, motions in before:
-                    yield Drafted(frame, own, [motion.result() for motion in motions])
-                before = now
-            for frame, own, motions in before:
-                yield Drafted(frame, own, [motion.result() for motion in motions])
+                drafts = self._drafts(group)
+                after = beside.submit(self.inverter.pixels.motions, [draft.low for draft in drafts])
+                yield from _with_motions(before, motions.result())
+                rest = iter(drafts)
+                before, motions = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
+            yield from _with_motions(before, motions.result())
 
-    def _drafts(self, group: list[tuple[Frame, list[np.ndarray]]]) -> list[Draft]:
+    def _drafts(self, group: list[tuple[Frame, list[Array]]]) -> list[Draft]:
         """The drafts of all crops of a group of frames, in their order."""
         jobs = [(crop, f.time, code) for f, codes in group for crop, code in zip(f.crops, codes, strict=True)]
         if not jobs:
             return []
-        codes = np.stack([code for *_, code in jobs])
+        codes = stack([code for *_, code in jobs])
         delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
-        return self.inverter.draft([crop.image for crop, *_ in jobs], codes, codes + delta)
+        edited = codes + self.inverter.pixels.put(delta)
+        return self.inverter.draft([crop.image for crop, *_ in jobs], codes, edited)
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""
@@ -160,6 +159,13 @@ class Edit:
             for job, rendering in zip(jobs, renderings, strict=True):
                 job.slots[job.index] = rendering
             jobs.clear()
+
+
+def _with_motions(items: list[tuple[Frame, list[Draft]]], motions: list[Motion]) -> Iterator[Drafted]:
+    """Frames with their drafts, and the motions of all of them in their order."""
+    rest = iter(motions)
+    for frame, drafts in items:
+        yield Drafted(frame, drafts, [next(rest) for _ in drafts])
 
 
 def _finished(waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from videdit.geometry.blend import add_changes
-from videdit.packets import Frame
+from videdit.packets import Frame, Picture
+from videdit.pixels import Pixels
 
 
 class Paste:
@@ -14,7 +15,21 @@ class Paste:
 
     name = "paste"
 
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        begun: deque[tuple[Frame, Callable[[], Picture]]] = deque()
         for frame in frames:
-            picture = add_changes(frame.picture, frame.edits) if frame.edits else frame.picture
-            yield replace(frame, picture=picture, edits=())
+            begun.append((frame, self._begun(frame)))
+            if len(begun) > self.pixels.ahead:
+                yield _finished(*begun.popleft())
+        for frame, picture in begun:
+            yield _finished(frame, picture)
+
+    def _begun(self, frame: Frame) -> Callable[[], Picture]:
+        return self.pixels.paste(frame.picture, frame.edits) if frame.edits else lambda: frame.picture
+
+
+def _finished(frame: Frame, picture: Callable[[], Picture]) -> Frame:
+    return replace(frame, picture=picture(), edits=())

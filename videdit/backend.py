@@ -1,14 +1,16 @@
 """A torch module -> a callable on this machine's best engine: OpenVINO on a CPU, torch itself on a GPU.
 
 Every engine takes and returns the same thing, so that nothing above this file knows which one runs:
-``engine(*arrays)`` takes float32 numpy arrays of the example's shapes and returns a tuple of float32 numpy arrays.
+``engine(*arrays)`` takes numpy arrays of the example's shapes and any real type, and returns a tuple of float32 numpy
+arrays.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
@@ -23,6 +25,8 @@ from videdit.graphs import graph_of
 Engine = Callable[..., tuple[np.ndarray, ...]]
 Precision = Literal["auto", "fp32", "bf16"]
 
+WAITING = "(wait for the device)"  # booked as a pass: what the host spends on it
+
 # Networks take turns: two at once on the same cores only push each other out of the cache.
 compute = threading.Lock()
 
@@ -33,35 +37,74 @@ class Passes:
 
     count: int = 0
     seconds: float = 0.0
+    on_device: bool = False  # booked in the time of a device that works beside the host
 
 
 _passes: dict[str, Passes] = {}
+# Begun on a device and not read yet: when, in its own time, each began and ended.
+_running: dict[str, deque[tuple[torch.cuda.Event, torch.cuda.Event]]] = {}
+_turns: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by stream
 
 
 def passes() -> dict[str, Passes]:
-    """What every network has done since :func:`reset_passes`, by its name."""
+    """What every network has done since :func:`reset_passes`, by its name. Waits for what still runs on a device."""
+    for name in _running:
+        _read(name, wait=True)
     return {name: replace(done) for name, done in _passes.items() if done.count}
 
 
 def reset_passes() -> None:
     """Count from zero."""
+    passes()
     for done in _passes.values():
         done.count, done.seconds = 0, 0.0
 
 
-def _counter(module: nn.Module) -> Callable[[], AbstractContextManager[None]]:
-    """A context that books one pass of `module`."""
-    name = type(module).__name__ + (f" {module.size}" if hasattr(module, "size") else "")
+@contextmanager
+def booked(name: str, device: torch.device) -> Iterator[None]:
+    """Book what is done inside as one pass of `name`, in the time of the device that does it."""
     done = _passes.setdefault(name, Passes())
-
-    @contextmanager
-    def counted() -> Iterator[None]:
+    if device.type == "cuda":
+        done.on_device = True
+        stream = torch.cuda.current_stream(device)
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        with _turns[stream.cuda_stream]:  # or what other threads give to the device meanwhile were booked here too
+            begin.record(stream)
+            yield
+            end.record(stream)
+        _running.setdefault(name, deque()).append((begin, end))
+        _read(name)
+    else:
         start = perf_counter()
         yield
         done.count += 1
         done.seconds += perf_counter() - start
 
-    return counted
+
+def _read(name: str, wait: bool = False) -> None:
+    """Book passes on a device that have ended, or all."""
+    running, done = _running[name], _passes[name]
+    while running and (wait or running[0][1].query()):
+        begin, end = running.popleft()
+        end.synchronize()
+        done.count += 1
+        done.seconds += begin.elapsed_time(end) / 1000
+
+
+def device_memory(device: str) -> int:
+    """Bytes of a GPU's memory."""
+    return torch.cuda.get_device_properties(device).total_memory
+
+
+def synchronize(device: str) -> None:
+    """Wait until a device has done all that it was given; a CPU has."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def name_of(module: nn.Module) -> str:
+    """What a network's passes are booked under."""
+    return type(module).__name__ + (f" {module.size}" if hasattr(module, "size") else "")
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -127,11 +170,12 @@ def _openvino_engine(
     compiled = openvino.Core().compile_model(graph_of(module, example_inputs), "CPU", config)
     request = compiled.create_infer_request()
     turn = threading.Lock() if threads else compute
-    counted = _counter(module)
+    name, cpu = name_of(module), torch.device("cpu")
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with turn, counted():
-            results = request.infer(arrays, share_inputs=True)
+        with turn, booked(name, cpu):
+            inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
+            results = request.infer(inputs, share_inputs=True)
         return tuple(np.array(results[output]) for output in compiled.outputs)
 
     return engine
@@ -139,13 +183,17 @@ def _openvino_engine(
 
 def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
     module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    kind = torch.device(device).type
-    counted = _counter(module)
+    where = torch.device(device)
+    # A stream of its own, before others: whoever waits for a small net does not wait for all that a GPU is at.
+    stream = torch.cuda.Stream(where, priority=-1) if where.type == "cuda" else None
+    if stream:
+        stream.wait_stream(torch.cuda.current_stream(where))  # which brings the weights
+    name, cpu = name_of(module), torch.device("cpu")  # who calls it waits for it: that is the host's time
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with counted():
-            with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
-                inputs = (torch.from_numpy(np.ascontiguousarray(a)).to(device, non_blocking=True) for a in arrays)
+        with torch.cuda.stream(stream) if stream else nullcontext(), booked(name, cpu):
+            inputs = (torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(where) for array in arrays)
+            with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
                 results = module(*inputs)
             results = (results,) if isinstance(results, Tensor) else results
             return tuple(result.float().cpu().numpy() for result in results)

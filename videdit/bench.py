@@ -1,7 +1,7 @@
 """`videdit bench`: how fast this machine renders a clip, and where the time goes.
 
 The clip is rendered twice into a temporary folder: a few frames first, so that networks are loaded and compiled, then
-all of it, measured.
+all of it, measured. A GPU works beside the stages and is counted as one more of them, in its own time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
+import torch
 
 from videdit import backend
 from videdit.plan import Clip
@@ -33,6 +34,8 @@ class Usage:
     cpu_seconds: float = 0.0
     peak_bytes: int = 0  # resident, whole process tree
     cores: int = 1
+    device: str = ""  # name of the GPU that was used, if any
+    device_peak_bytes: int = 0  # of its memory, with what torch keeps for later
 
     @property
     def busy(self) -> float:
@@ -51,12 +54,19 @@ class Bench:
     @property
     def overlap(self) -> float:
         """The slowest stage's own work / wall: 1 where everything else hides behind it."""
-        return max(stage.busy for stage in self.result.stages) / self.result.seconds
+        waited = self.passes[backend.WAITING].seconds if backend.WAITING in self.passes else 0.0
+        own = [stage.busy - (waited if stage.name == "paste" else 0) for stage in self.result.stages]
+        return max(*own, self.device_seconds) / self.result.seconds
 
     @property
     def network_seconds(self) -> float:
         """Seconds inside network passes, summed."""
         return sum(passes.seconds for passes in self.passes.values())
+
+    @property
+    def device_seconds(self) -> float:
+        """Seconds of a GPU's work, networks and pixels, in its own time."""
+        return sum(passes.seconds for passes in self.passes.values() if passes.on_device)
 
     @property
     def faces_per_second(self) -> float:
@@ -78,15 +88,21 @@ class Bench:
             f"frames               {result.frames}, {result.faces} faces edited",
             f"wall                 {result.seconds:.2f} s: {result.fps:.2f} frames a second, "
             f"{self.faces_per_second:.2f} faces a second",
-            f"network passes       {self.network_seconds:.2f} s; wall / passes {self._ratio():.2f}",
+            self._compute(),
             f"overlap efficiency   {self.overlap:.2f} (slowest stage / wall)",
             f"cores busy           {100 * usage.busy:.0f} % of {usage.cores}",
             f"peak memory          {usage.peak_bytes / 2**20:.0f} MiB resident, whole process tree",
         ]
+        if usage.device:
+            lines += [f"device               {usage.device}, peak memory {usage.device_peak_bytes / 2**20:.0f} MiB"]
         return "\n".join(lines)
 
-    def _ratio(self) -> float:
-        return self.result.seconds / self.network_seconds if self.network_seconds else float("inf")
+    def _compute(self) -> str:
+        if self.usage.device:
+            share = self.device_seconds / self.result.seconds
+            return f"device busy          {self.device_seconds:.2f} s, {100 * share:.0f} % of wall"
+        ratio = self.result.seconds / self.network_seconds if self.network_seconds else float("inf")
+        return f"network passes       {self.network_seconds:.2f} s; wall / passes {ratio:.2f}"
 
 
 def bench_clip(clip: Clip) -> Bench:
@@ -98,14 +114,14 @@ def bench_clip(clip: Clip) -> Bench:
         warm = replace(clip, job=warm_up, output=Path(folder) / f"warm{clip.output.suffix}", state=None)
         renderer.render(warm)
         backend.reset_passes()
-        with watch() as usage:
+        with watch(backend.resolve_device(clip.job.device)) as usage:
             result = renderer.render(replace(clip, output=Path(folder) / f"out{clip.output.suffix}", state=None))
     return Bench(result, usage, backend.passes())
 
 
 @contextmanager
-def watch(every: float = 0.05) -> Iterator[Usage]:
-    """Watch this process and its children: processor time and peak of resident memory."""
+def watch(device: str = "cpu", every: float = 0.05) -> Iterator[Usage]:
+    """Watch this process and its children: processor time and peak of resident memory; and a GPU's memory."""
     process = psutil.Process()
     usage = Usage(cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     over = threading.Event()
@@ -117,16 +133,24 @@ def watch(every: float = 0.05) -> Iterator[Usage]:
                 return
 
     watcher = threading.Thread(target=sample, name="videdit-watch", daemon=True)
+    gpu = torch.device(device) if device.startswith("cuda") else None
+    if gpu is not None:
+        torch.cuda.synchronize(gpu)
+        torch.cuda.reset_peak_memory_stats(gpu)
     watcher.start()
     begun, cpu = time.perf_counter(), process.cpu_times()
     try:
         yield usage
+        backend.synchronize(device)
     finally:
         now = process.cpu_times()
         usage.seconds = time.perf_counter() - begun
         usage.cpu_seconds = now.user + now.system - cpu.user - cpu.system
         over.set()
         watcher.join()
+        if gpu is not None:
+            usage.device = torch.cuda.get_device_name(gpu)
+            usage.device_peak_bytes = torch.cuda.max_memory_reserved(gpu)
 
 
 def resident(process: psutil.Process) -> int:

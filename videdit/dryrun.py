@@ -16,13 +16,17 @@ from stages.align import Align
 from stages.decode import Decode
 from stages.detect import Detect
 from stages.track import Track
+from videdit.backend import resolve_device, synchronize
 from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.faces import FaceDetector
 from videdit.inversion import Inverter
 from videdit.media.probe import MediaInfo, probe
 from videdit.packets import Crop, Frame
+from videdit.pixels import pixels_for
+from videdit.pixels.host import HostPixels
 from videdit.plan import Clip, Plan
+from videdit.profiles import load_profile
 from videdit.render import frames_between
 from videdit.report import count
 from videdit.state import NO_FACE
@@ -103,7 +107,7 @@ class Estimator:
             frame = next(iter(Decode(info, place, stop)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in (Detect(self._detector), Track(job.faces), Align(job.size)):
+            for stage in (Detect(self._detector), Track(job.faces), Align(HostPixels(), job.size)):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun
@@ -113,24 +117,27 @@ class Estimator:
         key = (job.profile, job.device, job.precision, job.batch)
         if (*key, crop.size) not in self._seconds:
             if key not in self._inverters:
-                self._inverters[key] = Inverter.load(*key)
+                pixels = pixels_for(resolve_device(job.device), job.precision)
+                self._inverters[key] = Inverter(load_profile(job.profile), pixels, job.batch)
             inverter = self._inverters[key]
             low, high = inverter.batch(256), inverter.batch(crop.size)
-            images = [crop.image] * max(low, high)
+            images = [inverter.pixels.put(crop.image)] * max(low, high)
             codes = inverter.encode(images)
-            encode = _timed(lambda: inverter.encode(images[:low])) / low
+            encode = _timed(lambda: inverter.encode(images[:low]), inverter.device) / low
 
             def render() -> object:
                 return inverter.render(images[:high], codes[:high], codes[:high], crop.size)
 
             render()  # the first pass compiles
-            self._seconds[(*key, crop.size)] = encode + _timed(render) / high
+            self._seconds[(*key, crop.size)] = encode + _timed(render, inverter.device) / high
         return self._seconds[(*key, crop.size)]
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _timed(work: Callable[[], object], device: str) -> float:
+    synchronize(device)
     start = time.perf_counter()
     work()
+    synchronize(device)
     return time.perf_counter() - start
 
 

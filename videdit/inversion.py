@@ -16,33 +16,34 @@ Detail return (:mod:`videdit.detail`) goes on from Y0, Y1, Xo and Xe.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.backend import Engine, compile_module, resolve_device, resolve_precision
+from videdit.backend import device_memory, resolve_device
 from videdit.models.encoder import Encoder
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
-from videdit.motion import MotionEstimator, carry
-from videdit.packets import LOW, Motion, Rendering
+from videdit.packets import LOW, Array, Motion, Rendering
+from videdit.pixels import Pixels
+from videdit.pixels.arrays import batches, half, join, stack
 from videdit.profiles import Profile, load_profile
 from videdit.weights import load_state
 
 SIZES = (256, 512, 1024)
+_ROOMY = 20 << 30  # bytes of a GPU's memory for full batches: a pass of 8 crops at 1024 px takes several GiB
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A crop and its edit at low fidelity: what the distortion map and the motion are made of."""
 
-    source: np.ndarray  # x [256, 256, 3] float32 in [-1, 1]
-    codes: np.ndarray  # w and edited w, [2, 18, 512] float32
-    trunk: np.ndarray  # the generator's features of both, [2, 512, 64, 64] float16
-    low: np.ndarray  # Xo and Xe, [2, 256, 256, 3] float32
+    source: Array  # x [256, 256, 3] float32 in [-1, 1]
+    codes: Array  # w and edited w, [2, 18, 512]
+    trunk: Array  # the generator's features of both, [2, 512, 64, 64] float16
+    low: Array  # Xo and Xe, [2, 256, 256, 3] float32
 
 
 class Drafter(nn.Module):
@@ -72,14 +73,13 @@ class Finisher(nn.Module):
 
 
 class Inverter:
-    """A profile's networks, compiled for this machine.
+    """A profile's networks, compiled for this machine; arrays are those of its `pixels`.
 
     Batches are of a fixed size; the last one is padded, so that every network is compiled for one shape only.
     """
 
-    def __init__(self, profile: Profile, device: str, precision: str, batch: int | None = None):
-        self.profile = profile
-        self.device, self.precision = device, precision
+    def __init__(self, profile: Profile, pixels: Pixels, batch: int | None = None):
+        self.profile, self.pixels = profile, pixels
         self._batch = batch
         generator = Synthesis()
         generator.load_state_dict({k: v for name in profile.generator for k, v in load_state(name).items()})
@@ -91,54 +91,60 @@ class Inverter:
             module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         self._generator = generator.eval().requires_grad_(False)
         self._encoder = encoder.eval().requires_grad_(False)
-        self._engines: dict[object, Engine] = {}
+        self._engines: dict[object, Callable[..., tuple[Array, ...]]] = {}
 
     @classmethod
     def load(
         cls, profile: str = "mobile", device: str = "auto", precision: str = "auto", batch: int | None = None
     ) -> Inverter:
-        """Load and verify a profile's weights; networks are compiled at their first use.
+        """An inverter that takes and gives numpy arrays, wherever its networks run.
+
+        Weights are loaded and verified now; networks are compiled at their first use.
 
         Raises:
             WeightsError: a file is missing or not what the manifest says.
             UsageError: no such profile or device.
         """
-        device = resolve_device(device)
-        return cls(load_profile(profile), device, resolve_precision(precision, device), batch)
+        from videdit.pixels.host import HostPixels
+
+        return cls(load_profile(profile), HostPixels(resolve_device(device), precision), batch)
+
+    @property
+    def device(self) -> str:
+        return self.pixels.device
 
     def batch(self, size: int) -> int:
         """Crops a pass at a crop size: on a CPU more than a few only cost memory."""
         if self._batch:
             return self._batch
         if self.device.startswith("cuda"):
-            return {256: 32, 512: 16, 1024: 8}[size]
+            full = {256: 32, 512: 16, 1024: 8}[size]
+            return full if device_memory(self.device) >= _ROOMY else full // 4
         return {256: 4, 512: 2, 1024: 1}[size]
 
-    def encode(self, crops: list[np.ndarray]) -> np.ndarray:
+    def encode(self, crops: list[Array]) -> Array:
         """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, 18, 512] float32."""
         count = self.batch(LOW)
         if "encode" not in self._engines:
-            example = (torch.zeros(count, 3, LOW, LOW),)
-            self._engines["encode"] = compile_module(self._encoder, example, self.device, self.precision)
-        x = np.stack([network_input(crop) for crop in crops])
-        return np.concatenate([self._engines["encode"](part)[0][:used] for part, used in _padded(count, x)])
+            self._engines["encode"] = self.pixels.compile(self._encoder, (torch.zeros(count, 3, LOW, LOW),))
+        x = stack([self.pixels.network_input(crop) for crop in crops])
+        return join([self._engines["encode"](part)[0][:used] for part, used in batches(count, x)])
 
-    def draft(self, crops: list[np.ndarray], codes: np.ndarray, edited: np.ndarray) -> list[Draft]:
+    def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
         """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, 18, 512]."""
         assert codes.shape == edited.shape == (len(crops), NUM_LAYERS, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
         if "draft" not in self._engines:
             example = (torch.zeros(2 * count, NUM_LAYERS, W_DIM),)
-            self._engines["draft"] = compile_module(Drafter(self._generator), example, self.device, self.precision)
+            self._engines["draft"] = self.pixels.compile(Drafter(self._generator), example)
         drafts: list[Draft] = []
-        both = np.stack((codes, edited), axis=1).astype(np.float32)  # [N, 2, 18, 512]
-        for part, used in _padded(count, both):
+        for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, 18, 512]
             trunk, low = self._engines["draft"](part.reshape(-1, NUM_LAYERS, W_DIM))
-            trunk = trunk.astype(np.float16)
+            trunk = half(trunk)
             for i in range(used):
-                source = network_input(crops[len(drafts)]).transpose(1, 2, 0)
+                source = self.pixels.network_input(crops[len(drafts)])  # [3, 256, 256]
                 pair = slice(2 * i, 2 * i + 2)
-                drafts.append(Draft(source, part[i], trunk[pair], low[pair]))
+                drafts.append(Draft(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair]))
         return drafts
 
     def finish(self, drafts: list[Draft], motions: list[Motion], size: int) -> list[Rendering]:
@@ -148,46 +154,26 @@ class Inverter:
             module = Finisher(self._generator, self._alignment, self._consultation, size)
             trunk, codes = torch.zeros(2 * count, 512, 64, 64), torch.zeros(2 * count, NUM_LAYERS, W_DIM)
             image = torch.zeros(2 * count, LOW, LOW, 3)
-            self._engines[size] = compile_module(module, (trunk, codes, image, image), self.device, self.precision)
-        arrays: list[list[np.ndarray]] = [[], [], [], []]
+            self._engines[size] = self.pixels.compile(module, (trunk, codes, image, image))
+        inputs: list[list[Array]] = [[], [], [], []]
         for draft, motion in zip(drafts, motions, strict=True):
             distortion = draft.source - draft.low[0]
-            maps = np.stack((distortion, carry(distortion, motion)))
-            for array, value in zip(arrays, (draft.trunk, draft.codes, maps, draft.low), strict=True):
+            maps = stack((distortion, self.pixels.carry(distortion, motion)))
+            for array, value in zip(inputs, (draft.trunk, draft.codes, maps, draft.low), strict=True):
                 array.append(value)
         results: list[Rendering] = []
-        for *parts, used in _padded(count, *(np.stack(array) for array in arrays)):
-            merged = (
-                part.reshape(-1, *part.shape[2:]).astype(np.float32) for part in parts
-            )  # [count, 2, ...] -> [2N, ...]
+        for *parts, used in batches(count, *map(stack, inputs)):
+            merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = self._engines[size](*merged)[0]
             for i in range(used):
                 draft, motion = drafts[len(results)], motions[len(results)]
                 results.append(Rendering(draft.low[0], draft.low[1], motion, high[2 * i], high[2 * i + 1]))
         return results
 
-    def render(self, crops: list[np.ndarray], codes: np.ndarray, edited: np.ndarray, size: int) -> list[Rendering]:
+    def render(self, crops: list[Array], codes: Array, edited: Array, size: int) -> list[Rendering]:
         """Steps 2 to 7 for crops that are not frames of a clip.
 
         crops: [S, S, 3] uint8 RGB. codes, edited: [N, 18, 512], before and after the edit. size: 256, 512 or 1024.
         """
         drafts = self.draft(crops, codes, edited)
-        estimate = MotionEstimator()
-        return self.finish(drafts, [estimate(*draft.low) for draft in drafts], size)
-
-
-def network_input(crop: np.ndarray) -> np.ndarray:
-    """Crop [S, S, 3] uint8 RGB -> [3, 256, 256] float32 in [-1, 1], antialiased."""
-    if crop.shape[0] != LOW:
-        crop = cv2.resize(crop, (LOW, LOW), interpolation=cv2.INTER_AREA if crop.shape[0] > LOW else cv2.INTER_CUBIC)
-    return crop.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
-
-
-def _padded(count: int, *arrays: np.ndarray):
-    """Cut arrays [N, ...] into parts of `count`, the last one padded with its last row: (*parts, rows that count)."""
-    for start in range(0, len(arrays[0]), count):
-        parts = [array[start : start + count] for array in arrays]
-        used = len(parts[0])
-        if used < count:
-            parts = [np.concatenate((part, np.repeat(part[-1:], count - used, axis=0))) for part in parts]
-        yield *parts, used
+        return self.finish(drafts, self.pixels.motions([draft.low for draft in drafts]), size)

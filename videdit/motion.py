@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from videdit.packets import LOW, Motion
+from videdit.temporal import weighted_mean
 
-_TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
-_BROAD, _BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven
-_FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
+TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
+BROAD, BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven
+FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
 _PLACES = np.stack(np.meshgrid(np.arange(LOW), np.arange(LOW)), axis=-1).astype(np.float32)  # [256, 256, 2] (x, y)
 
 
@@ -34,19 +35,17 @@ class MotionEstimator:
         # Photometric agreement, on smoothed colours, since fine texture of two renders never matches to the pixel; and
         # mostly without the broad part, since skin that tans or hair that greys is still the same skin and hair.
         difference = cv2.GaussianBlur(at(before, forward) - after, (0, 0), 1.5)
-        difference -= _BROAD_SHARE * cv2.GaussianBlur(difference, (0, 0), _BROAD)
+        difference -= BROAD_SHARE * cv2.GaussianBlur(difference, (0, 0), BROAD)
         difference = np.abs(difference).max(axis=2)
         distance = np.square(forward + at(back, forward)).sum(axis=2)
-        validity = np.exp(-np.square(difference / _TOLERANCE) - distance / _FLOW_TOLERANCE**2)
+        validity = np.exp(-np.square(difference / TOLERANCE) - distance / FLOW_TOLERANCE**2)
         return Motion(forward, cv2.GaussianBlur(validity, (0, 0), 2.0))
 
 
 def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
     """A weighted mean of the motions of neighbouring frames: smoothed over time, they do not flicker."""
-    weights = weights / weights.sum()
-    flow = sum(w * motion.flow for w, motion in zip(weights, motions, strict=True))
-    validity = sum(w * motion.validity for w, motion in zip(weights, motions, strict=True))
-    return Motion(np.asarray(flow, np.float32), np.asarray(validity, np.float32))
+    flow = weighted_mean([motion.flow for motion in motions], weights)
+    return Motion(flow, weighted_mean([motion.validity for motion in motions], weights))
 
 
 def carry(distortion: np.ndarray, motion: Motion) -> np.ndarray:

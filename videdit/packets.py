@@ -1,4 +1,4 @@
-"""The packets that flow through the pipeline: frozen dataclasses, numpy only.
+"""The packets that flow through the pipeline: frozen dataclasses of arrays.
 
 One :class:`Frame` travels from decode to encode. Stages never change a frame in place: they hand on
 ``dataclasses.replace(frame, faces=..., crops=..., ...)``.
@@ -8,6 +8,8 @@ Conventions, everywhere in the project:
 * Points are (x, y) in pixels of the coded (not rotated) picture, pixel centres at +0.5: the top left corner of the
   picture is (0, 0), the centre of its first pixel (0.5, 0.5).
 * Network images are NCHW float32 RGB in [-1, 1]; crops in flight are HWC uint8 or float16 RGB to save memory.
+* What is made of a crop is an ``Array``: numpy on the host, a torch tensor where the pixels live on a device
+  (:mod:`videdit.pixels`). Shapes, ranges and layouts are the same.
 * ``to_frame`` matrices are 2x3 float64 and map crop pixels to frame pixels under the convention above.
 """
 
@@ -15,9 +17,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any, TypeAlias
 
 import numpy as np
 
+Array: TypeAlias = Any  # np.ndarray or torch.Tensor: this module does without torch
 LOW = 256  # pixels at which codes, distortion maps and flow are worked out
 
 
@@ -77,7 +81,7 @@ class Crop:
     """An aligned FFHQ crop of one face."""
 
     track: int
-    image: np.ndarray  # [S, S, 3] uint8 or float16 RGB; uint8: 0..255, float16: -1..1
+    image: Array  # [S, S, 3] uint8 or float16 RGB; uint8: 0..255, float16: -1..1
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
     confidence: float
     mesh: np.ndarray | None = None  # [468, 2] in CROP pixels
@@ -95,19 +99,19 @@ class Crop:
 class Motion:
     """Where an edited face's pixels were before the edit."""
 
-    flow: np.ndarray  # [256, 256, 2] float32, (x, y) in pixels at 256, from the edited render to the inversion's
-    validity: np.ndarray  # [256, 256] float32 in [0, 1]: how far the flow can be trusted
+    flow: Array  # [256, 256, 2] float32, (x, y) in pixels at 256, from the edited render to the inversion's
+    validity: Array  # [256, 256] float32 in [0, 1]: how far the flow can be trusted
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """What the generator made of one crop; images HWC float32 RGB, about [-1, 1]."""
 
-    inversion_low: np.ndarray  # Xo [256, 256, 3]
-    edit_low: np.ndarray  # Xe [256, 256, 3]
+    inversion_low: Array  # Xo [256, 256, 3]
+    edit_low: Array  # Xe [256, 256, 3]
     motion: Motion  # between the two
-    inversion: np.ndarray  # Y0 [S, S, 3]
-    edit: np.ndarray  # Y1 [S, S, 3]
+    inversion: Array  # Y0 [S, S, 3]
+    edit: Array  # Y1 [S, S, 3]
 
     @property
     def nbytes(self) -> int:
@@ -120,8 +124,8 @@ class Edited:
     """The change of one crop: what paste adds to the frame."""
 
     track: int
-    change: np.ndarray  # [S, S, 3] float16, result - crop, in units where the RGB range is [-1, 1]
-    mask: np.ndarray  # [S, S] uint8, 0..255, how much of the change reaches the frame
+    change: Array  # [S, S, 3] float16, result - crop, in units where the RGB range is [-1, 1]
+    mask: Array  # [S, S] uint8, 0..255, how much of the change reaches the frame
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
 
     @property
@@ -147,7 +151,7 @@ class Frame:
 
     @property
     def nbytes(self) -> int:
-        """Bytes this packet holds on to: queues are bounded by it."""
+        """Bytes this packet holds on to, on the host and on a device: queues are bounded by it."""
         return (
             self.picture.nbytes
             + sum(crop.nbytes for crop in self.crops)

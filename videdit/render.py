@@ -30,6 +30,7 @@ from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
 from stages.track import Track
 from videdit import credentials, provenance
+from videdit.backend import resolve_device
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
 from videdit.edits.words import find
@@ -41,7 +42,9 @@ from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
+from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip, make_plan
+from videdit.profiles import load_profile
 from videdit.report import Progress, RenderResult, count
 from videdit.resume import Work
 
@@ -135,8 +138,11 @@ def edit_image(
 class Renderer:
     """Renders clips one after the other; networks are loaded once and kept between clips."""
 
-    def __init__(self, progress: Progress | None = None) -> None:
-        self.progress = progress or Progress()
+    def __init__(
+        self, progress: Progress | None = None, pixels_for: Callable[[str, str], Pixels] = pixels_for
+    ) -> None:
+        """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
+        self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
@@ -230,7 +236,7 @@ class Renderer:
         job = clip.job
         inverter, detector = self._networks(job)
         edits = parse_edits(job.edit)
-        track, counted = Track(job.faces), Counted(Paste())
+        track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
@@ -239,11 +245,11 @@ class Renderer:
         place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, Align(job.size)]
+        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
             Restore(job.restore),
             Edit(inverter, edit_vector(edits)),
-            Detail(region for edit in edits for region in find(edit.name).regions),
+            Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
             counted,
         ]
         if work is None:
@@ -257,12 +263,13 @@ class Renderer:
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
         decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
-        return Chain([decode, encode], decode, encode, Counted(Paste()))
+        return Chain([decode, encode], decode, encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.device, job.precision, job.batch)
         if key not in self._loaded:
-            inverter = Inverter.load(job.profile, job.device, job.precision, job.batch)
+            pixels = self._pixels_for(resolve_device(job.device), job.precision)
+            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]
 

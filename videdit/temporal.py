@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
+
+import numpy as np
+
+from videdit.packets import Array
 
 T = TypeVar("T")
 
@@ -37,3 +41,9 @@ class Window(Generic[T]):
         near = [*past, *(other for other in ahead if self.time(other) - now <= self.reach)]
         past.append(ahead.popleft())
         return packet, near
+
+
+def weighted_mean(arrays: Sequence[Array], weights: np.ndarray) -> Array:
+    """The mean of arrays of one shape, weighted by positive `weights` [N]."""
+    total = float(weights.sum())
+    return sum(float(weight) / total * array for array, weight in zip(arrays, weights, strict=True))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+import torch
 from synthetic import background, write_clip
 
 from videdit.faces import FaceDetector
 from videdit.geometry.align import invert, transform
 from videdit.media.color import picture_to_rgb
+from videdit.media.probe import probe
 from videdit.media.read import VideoReader
 from videdit.packets import Edited, Face, Frame
+from videdit.pipeline import Pipeline
+from videdit.plan import Clip
+from videdit.render import Renderer
 
 WIDTH, HEIGHT, FPS = 480, 360, 24
 
@@ -38,6 +44,28 @@ def astronaut_clip(path: Path, frames: int) -> Path:
         behind = scene[:, 3 * i : 3 * i + WIDTH]
         pictures.append(np.rint(behind * (1 - cut) + moved * cut).astype(np.uint8))
     return write_clip(path, pictures, fps=FPS, options={"crf": "18"})
+
+
+class Watch:
+    """A stage that hands everything on and remembers the edits."""
+
+    name = "watch"
+
+    def __init__(self) -> None:
+        self.edits: list[tuple[Edited, ...]] = []
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.edits.append(frame.edits)
+            yield frame
+
+
+def watched(renderer: Renderer, clip: Clip) -> list[tuple[Edited, ...]]:
+    """Render a clip, and say what was pasted into each frame."""
+    chain, watch = renderer.chain(clip, probe(clip.source)), Watch()
+    paste = [stage.name for stage in chain.stages].index("paste")
+    Pipeline([*chain.stages[:paste], watch, *chain.stages[paste:]]).run()
+    return watch.edits
 
 
 def frames_of(path: Path, count: int | None = None) -> list[Frame]:
@@ -73,8 +101,9 @@ def outside(frame: Frame, edits: tuple[Edited, ...], plane: int) -> np.ndarray:
     places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) * step + first  # in frame pixels
     free = np.ones((height, width), bool)
     for edit in edits:
-        size = edit.mask.shape[0]
-        reach = cv2.dilate(edit.mask, np.ones((3, 3), np.uint8))
+        mask = torch.as_tensor(edit.mask).cpu().numpy()
+        size = mask.shape[0]
+        reach = cv2.dilate(mask, np.ones((3, 3), np.uint8))
         at = np.floor(transform(invert(edit.to_frame), places)).astype(int)
         inside = ((at >= -1) & (at <= size)).all(-1)
         x, y = np.clip(at[inside], 0, size - 1).T
@@ -100,3 +129,9 @@ def smile(face: Face) -> float:
     down = np.array([-eyes[1], eyes[0]]) / unit
     lift = ((upper + lower) / 2 - (left + right) / 2) @ down
     return float(lift + 0.5 * np.linalg.norm(right - left)) / unit
+
+
+def psnr_where(a: Frame, b: Frame, where: np.ndarray) -> float:
+    """PSNR in dB of the luma of 8-bit frames where a mask [H, W] says so."""
+    difference = a.picture.planes[0].astype(float) - b.picture.planes[0]
+    return float(10 * np.log10(255**2 / np.square(difference[where]).mean()))

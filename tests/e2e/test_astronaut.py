@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import FPS, astronaut_clip, difference, frames_of, largest_face, outside, packets_of, same_planes, smile
+from footage import (
+    FPS,
+    astronaut_clip,
+    difference,
+    frames_of,
+    largest_face,
+    outside,
+    packets_of,
+    same_planes,
+    smile,
+    watched,
+)
 
 from videdit.config import RenderJob
 from videdit.faces import FaceDetector
 from videdit.geometry.mask import region_mask
-from videdit.media.probe import probe
-from videdit.packets import Edited, Frame
-from videdit.pipeline import Pipeline
+from videdit.packets import Edited
 from videdit.plan import make_plan
-
-
-class Watch:
-    """A stage that hands everything on and remembers the edits."""
-
-    name = "watch"
-
-    def __init__(self) -> None:
-        self.edits: list[tuple[Edited, ...]] = []
-
-    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            self.edits.append(frame.edits)
-            yield frame
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +36,7 @@ def edited(render, source) -> tuple[Path, list[tuple[Edited, ...]]]:
     """The clip with a smile, encoded without loss, and the edits that were pasted into each frame."""
     words = {"input": str(source), "output": str(source.with_name("out.mp4")), "edit": "smile", "lossless": True}
     (clip,) = make_plan([RenderJob.model_validate(words)]).clips
-    chain, watch = render.renderer.chain(clip, probe(source)), Watch()
-    paste = [stage.name for stage in chain.stages].index("paste")
-    Pipeline([*chain.stages[:paste], watch, *chain.stages[paste:]]).run()
-    return clip.output, watch.edits
+    return clip.output, watched(render.renderer, clip)
 
 
 def test_frames_times_and_sound_are_the_source_s(edited, source):

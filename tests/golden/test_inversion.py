@@ -8,9 +8,10 @@ import torch
 
 from videdit.backend import eager
 from videdit.detail import return_detail
-from videdit.inversion import Drafter, Finisher, Inverter, network_input
+from videdit.inversion import Drafter, Finisher, Inverter
 from videdit.models.mobile_stylegan import NUM_LAYERS
 from videdit.motion import carry
+from videdit.pixels.host import network_input
 from videdit.weights import load_state
 
 

@@ -14,6 +14,7 @@ from stages.track import FADE, MOST_AHEAD, Track
 from videdit.errors import UsageError
 from videdit.geometry.align import crop_side, ffhq_square, transform
 from videdit.packets import Color, Face, Frame, Picture
+from videdit.pixels.host import HostPixels
 from videdit.scenes import CutDetector
 from videdit.tracking import Tracker, fade, fitness
 
@@ -223,7 +224,7 @@ def test_crops_show_what_they_say() -> None:
         Frame(i, i, Fraction(1, 25), i / 25, picture(rgb.astype(np.uint8)), faces=(face(300, size=90 + 20 * i),))
         for i in range(5)
     ]
-    for frame in Align()(iter(frames)):
+    for frame in Align(HostPixels())(iter(frames)):
         (crop,) = frame.crops
         assert crop.image.dtype == np.uint8 and crop.image.shape == (crop.size, crop.size, 3)
         assert crop.mesh is not None and frame.faces[0].mesh is not None
@@ -238,8 +239,8 @@ def test_crop_sizes() -> None:
         return [frame.crops[0].size for frame in stage(clip([[face(300, size=size)] for size in faces]))]
 
     side = crop_side(face(300).points) / 100  # of the crop, for each pixel of the face
-    assert sizes(Align(), [100 / side, 300 / side, 330 / side, 300 / side]) == [256] * 4  # hysteresis
-    assert sizes(Align(), [300 / side, 500 / side, 300 / side, 200 / side]) == [256, 512, 512, 256]
-    assert sizes(Align(512), [100 / side, 900 / side]) == [512, 512]
+    assert sizes(Align(HostPixels()), [100 / side, 300 / side, 330 / side, 300 / side]) == [256] * 4  # hysteresis
+    assert sizes(Align(HostPixels()), [300 / side, 500 / side, 300 / side, 200 / side]) == [256, 512, 512, 256]
+    assert sizes(Align(HostPixels(), 512), [100 / side, 900 / side]) == [512, 512]
     with pytest.raises(UsageError, match="crop size"):
-        Align(300)
+        Align(HostPixels(), 300)

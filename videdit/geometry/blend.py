@@ -7,6 +7,7 @@ positions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,23 +26,24 @@ def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:
     fresh = [False] * len(planes)
     for edit in edits:
         changes = rgb_change_to_yuv(edit.change.astype(np.float32), picture.color)
-        placed: dict[tuple[int, int], Placement | None] = {}
+        placed: dict[tuple[int, int], tuple[Placement, np.ndarray] | None] = {}
         for i, change in enumerate(changes):
             kind = (planes[i].shape[0], planes[i].shape[1])
             if kind not in placed:
-                placed[kind] = Placement.of(edit, _to_plane(picture, i), kind)
-            place = placed[kind]
-            if place is None:
+                place = Placement.of(edit, to_plane(picture, i), kind)
+                placed[kind] = None if place is None else (place, place.unwarp_mask(edit.mask))
+            if (spot := placed[kind]) is None:
                 continue
             if not fresh[i]:
                 planes[i], fresh[i] = planes[i].copy(), True
-            part = planes[i][place.where]
+            place, mask = spot
+            part = planes[i][place.rows, place.columns]
             top = (1 << picture.color.depth) - 1
-            part[...] = np.clip(np.rint(part + place.mask * place.unwarp(change)), 0, top)
+            part[...] = np.clip(np.rint(part + mask * place.unwarp(change)), 0, top)
     return Picture(tuple(planes), picture.color, picture.pix_fmt)
 
 
-def _to_plane(picture: Picture, index: int) -> np.ndarray:
+def to_plane(picture: Picture, index: int) -> np.ndarray:
     """The 3x3 matrix from frame pixels to pixels of a plane, under the pixel centres at +0.5 convention."""
     color = picture.color
     if index not in (1, 2) or color.matrix == "rgb":
@@ -61,10 +63,20 @@ def _to_plane(picture: Picture, index: int) -> np.ndarray:
 class Placement:
     """Where an edit meets a plane."""
 
-    where: tuple[slice, slice]  # rows and columns of the plane that the crop covers
-    mask: np.ndarray  # the edit's mask there, float32 in [0, 1]
+    rows: slice  # of the plane that the crop covers
+    columns: slice
     from_plane: np.ndarray  # 2x3: pixels of that part of the plane -> crop pixels
     step: float  # crop pixels a plane pixel
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the part."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
+    def sigma(self) -> float:
+        """Crop pixels to blur a change by. A plane coarser than the crop sees averages, not samples."""
+        return 0.4 * math.sqrt(self.step**2 - 1) if self.step > 1.1 else 0.0
 
     @classmethod
     def of(cls, edit: Edited, frame_to_plane: np.ndarray, shape: tuple[int, int]) -> Placement | None:
@@ -78,14 +90,14 @@ class Placement:
             return None
         step = float(1 / np.sqrt(abs(np.linalg.det(to_plane[:, :2]))))
         to_plane[:, 2] -= (x0, y0)
-        from_plane = invert(to_plane)
-        mask = warp(edit.mask, from_plane, (y1 - y0, x1 - x0), border=cv2.BORDER_CONSTANT)
-        return cls((slice(y0, y1), slice(x0, x1)), mask.astype(np.float32) / 255, from_plane, step)
+        return cls(slice(int(y0), int(y1)), slice(int(x0), int(x1)), invert(to_plane), step)
+
+    def unwarp_mask(self, mask: np.ndarray) -> np.ndarray:
+        """A mask [S, S] uint8 of the crop -> that of the part of the plane, float32 in [0, 1]."""
+        return warp(mask, self.from_plane, self.shape, border=cv2.BORDER_CONSTANT).astype(np.float32) / 255
 
     def unwarp(self, change: np.ndarray) -> np.ndarray:
         """A change [S, S] float32 of the crop -> the change of the part of the plane."""
-        # A plane coarser than the crop sees averages, not samples: blur by what is lost between its pixels.
-        if self.step > 1.1:
-            change = cv2.GaussianBlur(change, (0, 0), 0.4 * np.sqrt(self.step**2 - 1))
-        shape = (self.mask.shape[0], self.mask.shape[1])
-        return warp(change, self.from_plane, shape, border=cv2.BORDER_REPLICATE)
+        if self.sigma:
+            change = cv2.GaussianBlur(change, (0, 0), self.sigma)
+        return warp(change, self.from_plane, self.shape, border=cv2.BORDER_REPLICATE)

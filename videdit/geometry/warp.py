@@ -45,13 +45,18 @@ def crop(image: np.ndarray, to_image: np.ndarray, size: int, interpolation: int 
 
     image [H, W, C]; to_image maps crop pixels to image pixels; beyond the image's border it is reflected.
     """
-    step = math.sqrt(abs(np.linalg.det(to_image[:, :2])))  # image pixels a crop pixel
-    finer = max(1, math.ceil(step - 0.2))
+    finer = shrinking(to_image)
     if finer == 1:
         return warp(image, to_image, (size, size), interpolation=interpolation)
     scaled = to_image * (1 / finer, 1 / finer, 1)
     fine = warp(image, scaled, (size * finer, size * finer))
     return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def shrinking(to_image: np.ndarray) -> int:
+    """How many times finer than a crop its image is to be sampled: 1 where the crop does not shrink it."""
+    step = math.sqrt(abs(np.linalg.det(to_image[:, :2])))  # image pixels a crop pixel
+    return max(1, math.ceil(step - 0.2))
 
 
 def crop_picture(picture: Picture, to_frame: np.ndarray, size: int, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:

@@ -132,9 +132,7 @@ def rgb_change_to_yuv(change: np.ndarray, color: Color) -> tuple[np.ndarray, ...
     change: [H, W, 3] float, in units where the RGB range is [-1, 1] (so 2.0 is black to white). Three planes come
     back, for "gray" one; chroma is at full resolution: the caller brings it to the plane's own sample positions.
     """
-    a, _ = _forward(color.matrix, color.full_range, color.depth)
-    planes = cv2.split(cv2.transform(np.asarray(change, np.float32), a / 2))
-    return tuple(planes[:1] if color.matrix == "gray" else planes)
+    return cv2.split(cv2.transform(np.asarray(change, np.float32), change_matrix(color)))
 
 
 def picture_to_rgb(picture: Picture, max_side: int | None = None) -> np.ndarray:
@@ -151,7 +149,7 @@ def picture_to_rgb(picture: Picture, max_side: int | None = None) -> np.ndarray:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     planes = [
         plane if plane.shape == (size[1], size[0]) else cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
-        for plane in _seen(picture)
+        for plane in seen_planes(picture)
     ]
     return _to_rgb8(planes, picture.color)
 
@@ -167,7 +165,7 @@ def region_to_rgb(
         raise ValueError(f"region ({x0}, {y0}, {x1}, {y1}) is outside of a {picture.width}x{picture.height} picture")
     exact = dtype == np.float32
     planes = []
-    for i, plane in enumerate(_seen(picture)):
+    for i, plane in enumerate(seen_planes(picture)):
         if i and picture.color.matrix not in ("rgb", "gray") and picture.color.chroma_log2 != (0, 0):
             planes.append(_chroma(plane, picture.color, x0, y0, x1, y1, exact))
         else:
@@ -177,21 +175,16 @@ def region_to_rgb(
     return _to_rgb8(planes, picture.color)
 
 
-def _seen(picture: Picture) -> tuple[np.ndarray, ...]:
+def seen_planes(picture: Picture) -> tuple[np.ndarray, ...]:
     """The planes that make up the colour: alpha is left out."""
     return picture.planes[: 1 if picture.color.matrix == "gray" else 3]
 
 
 def _chroma(plane: np.ndarray, color: Color, x0: int, y0: int, x1: int, y1: int, exact: bool) -> np.ndarray:
     """A chroma plane at the luma pixels of a region, [y1 - y0, x1 - x0], uint8, uint16 or (exact) float32."""
-    # Luma pixel i has its centre at i + 0.5; chroma sample j (OpenCV counts from centre to centre) sits at
-    # site + j * step.
-    step_x, step_y = 1 << color.chroma_log2[0], 1 << color.chroma_log2[1]
-    first_x, first_y = (x0 + 0.5 - color.chroma_site[0]) / step_x, (y0 + 0.5 - color.chroma_site[1]) / step_y
-    left, top = max(0, int(first_x) - 1), max(0, int(first_y) - 1)
-    right, bottom = int(first_x + (x1 - x0) / step_x) + 3, int(first_y + (y1 - y0) / step_y) + 3
-    part = plane[top:bottom, left:right]
-    to_part = np.array([[1 / step_x, 0, first_x - left], [0, 1 / step_y, first_y - top]])
+    rows, columns, to_part = chroma_part(color, x0, y0, x1, y1)
+    part = plane[rows, columns]
+    to_part[:, 2] += to_part[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV counts from centre to centre
     return cv2.warpAffine(
         part.astype(np.float32) if exact else part,
         to_part,
@@ -201,8 +194,36 @@ def _chroma(plane: np.ndarray, color: Color, x0: int, y0: int, x1: int, y1: int,
     )
 
 
+def chroma_part(color: Color, x0: int, y0: int, x1: int, y1: int) -> tuple[slice, slice, np.ndarray]:
+    """What the luma pixels x0 <= x < x1, y0 <= y < y1 need of a chroma plane.
+
+    Returns its rows and columns, and the matrix [2, 3] from pixels of the region to pixels of that part.
+    """
+    step_x, step_y = 1 << color.chroma_log2[0], 1 << color.chroma_log2[1]
+    # In steps of chroma samples from the first one: where the region's first pixel has its centre.
+    first_x, first_y = (x0 + 0.5 - color.chroma_site[0]) / step_x, (y0 + 0.5 - color.chroma_site[1]) / step_y
+    left, top = max(0, int(first_x) - 1), max(0, int(first_y) - 1)
+    right, bottom = int(first_x + (x1 - x0) / step_x) + 3, int(first_y + (y1 - y0) / step_y) + 3
+    corner_x, corner_y = x0 - color.chroma_site[0], y0 - color.chroma_site[1]
+    to_part = np.array(
+        [[1 / step_x, 0, corner_x / step_x + 0.5 - left], [0, 1 / step_y, corner_y / step_y + 0.5 - top]]
+    )
+    return slice(top, bottom), slice(left, right), to_part
+
+
+def rgb8_matrix(color: Color) -> np.ndarray:
+    """M [3, 4], float64: RGB in [0, 255] = M @ (code values, 1). For "gray" only the first column and last count."""
+    return _backward(color.matrix, color.full_range, color.depth) * 255
+
+
+def change_matrix(color: Color) -> np.ndarray:
+    """A [P, 3], float64: what a change of RGB in units of [-1, 1] adds to the P planes, 3 or for "gray" 1."""
+    a, _ = _forward(color.matrix, color.full_range, color.depth)
+    return a[: 1 if color.matrix == "gray" else 3] / 2
+
+
 def _to_rgb8(planes: list[np.ndarray], color: Color) -> np.ndarray:
-    m = _backward(color.matrix, color.full_range, color.depth) * 255
+    m = rgb8_matrix(color)
     if color.matrix == "gray":
         grey = planes[0].astype(np.float32) * np.float32(m[0, 0]) + np.float32(m[0, 3])
         return cv2.merge([np.clip(np.rint(grey), 0, 255).astype(np.uint8)] * 3)

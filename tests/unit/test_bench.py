@@ -1,0 +1,35 @@
+"""What the bench makes of its measurements."""
+
+from pathlib import Path
+
+import pytest
+
+from videdit.backend import WAITING, Passes
+from videdit.bench import Bench, Usage
+from videdit.pipeline import StageStats
+from videdit.report import RenderResult
+
+GIB = 1 << 30
+
+
+def bench(passes: dict[str, Passes], device: str = "") -> Bench:
+    stages = [StageStats("edit", busy=4.0), StageStats("paste", busy=9.0), StageStats("encode", busy=6.0)]
+    result = RenderResult(Path("in.mp4"), Path("out.mp4"), 100, 100, 10.0, stages)
+    usage = Usage(10.0, 12.0, 2 * GIB, 2, device, 3 * GIB if device else 0)
+    return Bench(result, usage, passes)
+
+
+def test_on_the_host_the_slowest_stage_counts() -> None:
+    measured = bench({"Encoder": Passes(10, 5.0)})
+    assert measured.overlap == pytest.approx(0.9)
+    assert "network passes       5.00 s; wall / passes 2.00" in str(measured)
+    assert "device" not in str(measured)
+
+
+@pytest.mark.parametrize(("device_seconds", "overlap"), [(8.5, 0.85), (3.0, 0.6)])
+def test_a_device_is_a_stage_and_waiting_for_it_is_none(device_seconds: float, overlap: float) -> None:
+    passes = {"Drafter": Passes(10, device_seconds, on_device=True), "FaceMesh": Passes(9, 1.0)}
+    measured = bench(passes | {WAITING: Passes(100, 8.0)}, "a GPU")
+    assert measured.overlap == pytest.approx(overlap)
+    assert f"device busy          {device_seconds:.2f} s" in str(measured)
+    assert "a GPU, peak memory 3072 MiB" in str(measured)

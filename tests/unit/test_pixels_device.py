@@ -1,0 +1,217 @@
+"""Pixels on a device against their twins on the host.
+
+The device is the CPU here: the same code, without streams and graphs. tests/gpu repeats all of this on a GPU.
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_blend import edited, picture
+from test_detail import moved, smooth_image
+from test_geometry_warp import square
+
+from videdit.geometry.align import crop_matrix
+from videdit.geometry.blend import add_changes
+from videdit.motion import carry
+from videdit.packets import LOW, Color, Crop, Motion, Picture, Rendering
+from videdit.pixels.device import DevicePixels
+from videdit.pixels.flow import dense_flow
+from videdit.pixels.host import HostPixels
+from videdit.pixels.sampling import blur, channels_first
+
+HOST = HostPixels("cpu", "fp32")
+
+
+@pytest.fixture(scope="module")
+def device() -> DevicePixels:
+    return DevicePixels("cpu", "fp32")
+
+
+def on(device: DevicePixels, value):
+    """An array as a tensor; a packet with tensors for its images."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value).to(device.device)
+    images = {k: getattr(value, k) for k in value.__dataclass_fields__ if k not in ("to_frame", "mesh")}
+    return replace(value, **{k: on(device, v) for k, v in images.items() if isinstance(v, np.ndarray | Motion)})
+
+
+def smooth_picture(depth: int, matrix: str, chroma: tuple[int, int]) -> Picture:
+    height, width, top = 121, 160, (1 << depth) - 1
+    shapes = [(height, width)] + [(-(-height // (1 << chroma[1])), -(-width // (1 << chroma[0])))] * 2
+    planes = []
+    for i, (h, w) in enumerate(shapes[: 1 if matrix == "gray" else 3]):
+        plane = cv2.resize(smooth_image(32, i)[..., 0], (w, h), interpolation=cv2.INTER_CUBIC)
+        planes.append(np.rint((plane * 0.4 + 0.5) * top).astype(np.uint8 if depth == 8 else np.uint16))
+    color = Color(matrix=matrix, depth=depth, chroma_log2=chroma, full_range=matrix == "rgb")
+    return Picture(tuple(planes), color, "")
+
+
+@pytest.mark.parametrize(
+    ("depth", "matrix", "chroma"),
+    [(8, "bt709", (1, 1)), (10, "bt2020", (1, 0)), (8, "bt601", (0, 0)), (12, "rgb", (0, 0)), (8, "gray", (0, 0))],
+)
+@given(st.builds(square, st.floats(0, 160), st.floats(0, 120), st.floats(10, 80), st.floats(-3, 3)))
+@settings(max_examples=8, deadline=None)
+def test_crops_are_the_host_s(
+    device: DevicePixels, depth: int, matrix: str, chroma: tuple[int, int], corners: np.ndarray
+) -> None:
+    source = smooth_picture(depth, matrix, chroma)
+    places = [(crop_matrix(corners, size), size) for size in (32, 64, 256)]
+    for ours, theirs in zip(device.crop(source, places), HOST.crop(source, places), strict=True):
+        assert ours.dtype == torch.uint8 and ours.shape == theirs.shape
+        difference = np.abs(ours.cpu().numpy().astype(int) - theirs)
+        # Chroma halfway between two code values is rounded up here and down there: up to 2 and a half of blue.
+        assert difference.max() <= 5 and difference.mean() < 0.3 and (difference > 2).mean() < 0.02
+
+
+@pytest.mark.parametrize("sigma", [0.64, 1.5, 18.0])
+def test_blur_is_opencv_s(device: DevicePixels, sigma: float) -> None:
+    image = np.random.default_rng(0).normal(0, 1, (LOW, LOW, 3)).astype(np.float32)
+    found = blur(channels_first(on(device, image)), sigma)[0].permute(1, 2, 0).cpu().numpy()
+    np.testing.assert_allclose(found, cv2.GaussianBlur(image, (0, 0), sigma), atol=2e-5)
+
+
+def known_flow(kind: str) -> np.ndarray:
+    """[256, 256, 2] (x, y) pixels."""
+    y, x = np.mgrid[:LOW, :LOW].astype(np.float32)
+    near = np.exp(-((x - 128) ** 2 + (y - 170) ** 2) / (2 * 20**2))
+    return {
+        "shift": np.stack((np.full_like(x, -6), np.full_like(x, 4)), -1),
+        "waves": np.stack((4 * np.sin(y / 30), 4 * np.cos(x / 35)), -1),
+        "mouth": np.stack((5 * near, -6 * near), -1),
+        "zoom": np.stack(((x - 128) * 0.05, (y - 128) * 0.05), -1),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["shift", "waves", "mouth", "zoom"])
+@pytest.mark.parametrize("brighter", [0.0, 0.1])
+def test_flow_finds_known_motion(device: DevicePixels, kind: str, brighter: float) -> None:
+    images, targets, flows = [], [], []
+    for seed, cells in ((1, 14), (2, 40)):
+        image, flow = smooth_image(LOW, seed, cells)[..., 0] * 0.8, known_flow(kind)
+        y, x = np.mgrid[:LOW, :LOW].astype(np.float32)
+        target = cv2.remap(image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        images.append(image), targets.append(target + brighter), flows.append(flow)
+    pairs = (on(device, np.stack(several))[:, None] for several in (images, targets))
+    found = dense_flow(*pairs).permute(0, 2, 3, 1).cpu().numpy()
+    inner = slice(24, -24)
+    assert np.linalg.norm(found - np.stack(flows), axis=-1)[:, inner, inner].mean() < 0.3
+
+
+def test_equal_pictures_do_not_move_at_all(device: DevicePixels) -> None:
+    same = on(device, np.stack([smooth_image(LOW, 3)] * 2))
+    (motion,) = device.motions([same])
+    assert not motion.flow.any() and (motion.validity == 1).all()
+
+
+def test_motions_of_a_batch_are_those_of_each_alone(device: DevicePixels) -> None:
+    lows = []
+    for seed in range(3):
+        image = smooth_image(LOW, seed)
+        lows.append(on(device, np.stack((image, moved(image, 3 - seed, seed)))))
+    for one, low in zip(device.motions(lows), lows, strict=True):
+        (alone,) = device.motions([low])
+        torch.testing.assert_close(one.flow, alone.flow, atol=1e-4, rtol=0)
+        torch.testing.assert_close(one.validity, alone.validity, atol=1e-4, rtol=0)
+
+
+def test_motion_agrees_with_the_host_s(device: DevicePixels) -> None:
+    before = smooth_image(LOW, 4) * 0.8
+    after = moved(before, 4, -2)
+    after[120:160, 100:160] = (0.9, 0.9, 0.8)  # something new
+    low = np.stack((before, after))
+    (ours,), (theirs,) = device.motions([on(device, low)]), HOST.motions([low])
+    surely = theirs.validity > 0.9
+    surely[:24], surely[-24:], surely[:, :24], surely[:, -24:] = False, False, False, False
+    assert np.linalg.norm(ours.flow.cpu().numpy() - theirs.flow, axis=-1)[surely].mean() < 0.3
+    assert np.abs(ours.validity.cpu().numpy() - theirs.validity).mean() < 0.05
+    assert ours.validity[128:152, 110:150].mean() < 0.15
+
+
+def some_motion(seed: int) -> Motion:
+    validity = np.clip(smooth_image(LOW, seed)[..., 0] + 0.5, 0, 1)
+    return Motion(smooth_image(LOW, seed + 1, 6)[..., :2] * 5, validity)
+
+
+def test_a_distortion_map_is_carried_as_on_the_host(device: DevicePixels) -> None:
+    distortion, motion = smooth_image(LOW, 5), some_motion(6)
+    ours = device.carry(on(device, distortion), on(device, motion))
+    np.testing.assert_allclose(ours.cpu().numpy(), carry(distortion, motion), atol=2e-3)
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int) -> None:
+    noise = np.random.default_rng(7).normal(0, 12, (size, size, 3))
+    image = np.clip(smooth_image(size, 8) * 90 + 127.5 + noise, 0, 255).astype(np.uint8)
+    inversion, edit = smooth_image(size, 8) * 0.7, smooth_image(size, 9) * 0.2 + smooth_image(size, 8) * 0.6
+    low = [cv2.resize(render, (LOW, LOW), interpolation=cv2.INTER_AREA) for render in (inversion, edit)]
+    motion = some_motion(10)
+    crop, rendering = Crop(0, image, np.eye(2, 3), 1.0), Rendering(*low, motion, inversion, edit)
+    theirs = HOST.change(crop, rendering)
+    ours = device.change(on(device, crop), on(device, rendering)).cpu().numpy()
+    inner = slice(size // 16, -size // 16)  # nearer to the border they mirror in two ways, and nothing is pasted
+    difference = np.abs(ours.astype(np.float32) - theirs)[inner, inner]
+    # OpenCV rounds places to 1/32 px: that is what is left, of noise of 0.1.
+    assert difference.mean() < 0.005 and difference.max() < 0.15
+
+
+def test_no_edit_is_no_change_at_all(device: DevicePixels) -> None:
+    image = np.random.default_rng(11).integers(0, 256, (512, 512, 3)).astype(np.uint8)
+    render = on(device, smooth_image(512, 12))
+    low = on(device, smooth_image(LOW, 13))
+    (motion,) = device.motions([torch.stack((low, low))])
+    crop = Crop(0, on(device, image), np.eye(2, 3), 1.0)
+    assert device.change(crop, Rendering(low, low, motion, render, render)).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("size", [256, 1024])
+def test_masks_are_the_host_s(device: DevicePixels, size: int) -> None:
+    angles = np.linspace(0, 2 * np.pi, 468, endpoint=False)
+    mesh = (np.stack((np.cos(angles), np.sin(angles)), -1) * 0.3 + 0.5) * size
+    crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, mesh)
+    for where in (crop, replace(crop, mesh=None)):
+        ours, theirs = device.mask(where, ["face"]).cpu().numpy(), HOST.mask(where, ["face"])
+        assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("matrix", ["bt709", "rgb"])
+@pytest.mark.parametrize("depth", [8, 10])
+@pytest.mark.parametrize("scale", [0.4, 1.0, 1.7])
+def test_changes_are_pasted_as_on_the_host(device: DevicePixels, depth: int, matrix: str, scale: float) -> None:
+    before = picture(depth=depth, matrix=matrix)
+    edits = []
+    for seed, x in ((14, 7.3), (15, 20.0)):  # they overlap
+        edit = edited(x=x, y=12.6, scale=scale)
+        edit.change[...] = smooth_image(32, seed)
+        edits.append(edit)
+    theirs = add_changes(before, edits)
+    ours = device.paste(before, [on(device, edit) for edit in edits])()
+    for source, a, b in zip(before.planes, ours.planes, theirs.planes, strict=True):
+        assert a.dtype == b.dtype
+        difference = np.abs(a.astype(int) - b)
+        moved_by = np.abs(b.astype(int) - source).max()
+        assert difference.max() <= 1 + 0.05 * moved_by and difference.mean() < 0.1 * (1 << (depth - 8))
+        assert (difference[b == source] <= 1).all()
+
+
+@pytest.mark.parametrize("depth", [8, 10, 16])
+def test_no_change_keeps_every_bit(device: DevicePixels, depth: int) -> None:
+    before = picture(depth=depth)
+    after = device.paste(before, [on(device, edited(change=0.0, scale=0.83))])()
+    assert all(map(np.array_equal, before.planes, after.planes))
+
+
+def test_pasting_does_not_write_to_the_source_and_outside_the_frame_is_nothing(device: DevicePixels) -> None:
+    before = picture()
+    copies = [plane.copy() for plane in before.planes]
+    after = device.paste(before, [on(device, edited(change=0.5, x=-20.5, y=-8)), on(device, edited(x=500, y=500))])()
+    assert all(map(np.array_equal, before.planes, copies))
+    assert (after.planes[0] != before.planes[0]).any()
+    assert (after.planes[0][40:] == before.planes[0][40:]).all()
+    nothing = device.paste(before, [on(device, edited(x=500, y=500))])()
+    assert all(a is b for a, b in zip(nothing.planes, before.planes, strict=True))

@@ -1,0 +1,82 @@
+"""The pixel work of the stages behind one interface, so that stages read the same wherever the pixels are.
+
+:mod:`videdit.pixels.host` works on numpy arrays with OpenCV, :mod:`videdit.pixels.device` on torch tensors that stay on
+their device from the crop to the paste. Layouts, ranges and conventions are the same for both: an image is [H, W, 3]
+here and there, and a test for each function holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from videdit.packets import Array, Crop, Edited, Motion, Picture, Rendering
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Pixels(Protocol):
+    """One kind of memory for pixels and what is done with them there. Array: np.ndarray or torch.Tensor."""
+
+    @property
+    def device(self) -> str:
+        """Where the networks run: "cpu", "cuda", "cuda:1"."""
+        ...
+
+    @property
+    def ahead(self) -> int:
+        """Frames that are best begun to be pasted before the first of them is called for."""
+        ...
+
+    def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Callable[..., tuple[Array, ...]]:
+        """A network for one fixed set of input shapes; inputs of any real type."""
+        ...
+
+    def put(self, array: np.ndarray) -> Array:
+        """A small array of the host's, where the pixels are."""
+        ...
+
+    def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Array]:
+        """Crops, uint8 [S, S, 3] RGB, one for each (to_frame [2, 3], S)."""
+        ...
+
+    def network_input(self, crop: Array) -> Array:
+        """Crop [S, S, 3] uint8 RGB -> [3, 256, 256] float32 in [-1, 1], antialiased."""
+        ...
+
+    def motions(self, lows: Sequence[Array]) -> list[Motion]:
+        """The motion of each edit; lows: the two low renders, Xo and Xe, [2, 256, 256, 3] float32 in [-1, 1]."""
+        ...
+
+    def carry(self, distortion: Array, motion: Motion) -> Array:
+        """See :func:`videdit.motion.carry`."""
+        ...
+
+    def change(self, crop: Crop, rendering: Rendering) -> Array:
+        """What the edit changes, float16 [S, S, 3]: see :func:`videdit.detail.return_detail`."""
+        ...
+
+    def mask(self, crop: Crop, regions: Iterable[str]) -> Array:
+        """Where the edit may show, uint8 [S, S]: see :func:`videdit.geometry.mask.edit_mask`."""
+        ...
+
+    def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
+        """Begin to add the changes; what comes back waits for the picture, which is in the host's memory.
+
+        See :func:`videdit.geometry.blend.add_changes`.
+        """
+        ...
+
+
+def pixels_for(device: str, precision: str = "auto") -> Pixels:
+    """Where pixels are best kept for networks on this device ("cpu", "cuda", "cuda:1")."""
+    if device.startswith("cuda"):
+        from videdit.pixels.device import DevicePixels
+
+        return DevicePixels(device, precision)
+    from videdit.pixels.host import HostPixels
+
+    return HostPixels(device, precision)

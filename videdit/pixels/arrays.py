@@ -1,0 +1,42 @@
+"""The few array operations that numpy and torch spell differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from videdit.packets import Array
+
+
+def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
+    """Arrays of one shape along a new axis."""
+    if isinstance(arrays[0], np.ndarray):
+        return np.stack(arrays, axis)
+    import torch
+
+    return torch.stack(list(arrays), axis)
+
+
+def join(arrays: Sequence[Array]) -> Array:
+    """Arrays one after the other along their first axis."""
+    if isinstance(arrays[0], np.ndarray):
+        return np.concatenate(arrays)
+    import torch
+
+    return torch.cat(list(arrays))
+
+
+def half(array: Array) -> Array:
+    """The array in float16."""
+    return array.astype(np.float16) if isinstance(array, np.ndarray) else array.half()
+
+
+def batches(count: int, *arrays: Array) -> Iterator[tuple]:
+    """Cut arrays [N, ...] into parts of `count`, the last one padded with its last row: (*parts, rows that count)."""
+    for start in range(0, len(arrays[0]), count):
+        parts = [array[start : start + count] for array in arrays]
+        used = len(parts[0])
+        if used < count:
+            parts = [join((part, *[part[-1:]] * (count - used))) for part in parts]
+        yield *parts, used

@@ -1,0 +1,48 @@
+"""The twin in torch of :mod:`videdit.detail`: read the two side by side, the formulas are one.
+
+Images here are [1, C, S, S] float32.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from videdit.detail import BROAD, CHANGED, GRAIN
+from videdit.packets import LOW, Rendering
+from videdit.pixels.motion import at
+from videdit.pixels.sampling import blur, channels_first, moved, resize
+
+
+def return_detail(crop: Tensor, rendering: Rendering) -> Tensor:
+    """The change that the edit makes to a crop [S, S, 3] uint8 RGB: [1, 3, S, S] in units where RGB spans [-1, 1]."""
+    size = crop.shape[0]
+    source = channels_first(crop) / 127.5 - 1
+    inversion, edit = channels_first(rendering.inversion), channels_first(rendering.edit)
+    flow, validity = channels_first(rendering.motion.flow), rendering.motion.validity[None, None]
+    validity = validity * trust(source, rendering)
+    if size != LOW:
+        flow = resize(flow, size) * (size / LOW)
+        validity = resize(validity, size)
+    there = moved(source, flow, "bicubic")
+    before = moved(inversion, flow)
+    carried = there + core(edit - before, size / 400)
+    return edit - source + validity * (carried - edit)
+
+
+def trust(source: Tensor, rendering: Rendering) -> Tensor:
+    """How far the residual belongs into the edit, [1, 1, 256, 256] in [0, 1]; source [1, 3, S, S]."""
+    residual = resize(source - channels_first(rendering.inversion), LOW)
+    there = at(residual, channels_first(rendering.motion.flow))
+    broad = blur(there, 3.0).abs().amax(dim=1, keepdim=True)
+    low_change = channels_first(rendering.edit_low) - channels_first(rendering.inversion_low)
+    changed = blur(low_change, 3.0).abs().amax(dim=1, keepdim=True)
+    doubt = (1 - torch.exp(-(broad / BROAD).square())) * (1 - torch.exp(-(changed / CHANGED).square()))
+    return 1 - blur(doubt, 2.0)
+
+
+def core(difference: Tensor, sigma: float) -> Tensor:
+    """Drop what is both fine (under sigma pixels) and weak (under GRAIN) from a difference of renders [1, 3, S, S]."""
+    coarse = blur(difference, sigma)
+    return coarse + F.softshrink(difference - coarse, GRAIN)

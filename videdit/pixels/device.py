@@ -1,0 +1,88 @@
+"""Pixels on a device: torch tensors that stay there from the crop to the paste.
+
+Everything is handed to the device in order and nothing waits, until a picture with its changes is called for. What a
+stage holds are tensors that the device may still be working on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from videdit.backend import booked, resolve_precision
+from videdit.geometry.mask import edit_mask
+from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
+from videdit.pixels import motion, planes
+from videdit.pixels.arrays import batches, stack
+from videdit.pixels.detail import return_detail
+from videdit.pixels.network import Network
+from videdit.pixels.sampling import channels_first, resize
+from videdit.pixels.transfer import Transfer
+
+_MOTIONS = {"cuda": 32, "cpu": 2}  # edits a pass
+
+
+class DevicePixels:
+    """:class:`videdit.pixels.Pixels` on tensors of one device."""
+
+    ahead = 4  # frames: enough that the device finds work while the host waits for the first of them
+
+    def __init__(self, device: str, precision: str = "auto") -> None:
+        self.device, self.precision = device, resolve_precision(precision, device)
+        self._device = torch.device(device)
+        self._transfer = Transfer(self._device)
+        self._estimate: Network | None = None
+
+    def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Network:
+        return Network(module, example_inputs, self._device, self.precision)
+
+    def put(self, array: np.ndarray) -> Tensor:
+        return self._transfer.upload(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+    @torch.inference_mode()
+    def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Tensor]:
+        with booked("crop", self._device):
+            return [planes.crop_picture(picture, to_frame, size, self._transfer) for to_frame, size in places]
+
+    @torch.inference_mode()
+    def network_input(self, crop: Tensor) -> Tensor:
+        return resize(channels_first(crop), LOW)[0] / 127.5 - 1
+
+    @torch.inference_mode()
+    def motions(self, lows: Sequence[Tensor]) -> list[Motion]:
+        if not lows:
+            return []
+        count = _MOTIONS[self._device.type]
+        if self._estimate is None:
+            example = (torch.zeros(count, 2, LOW, LOW, 3),)
+            self._estimate = Network(motion.MotionEstimator(), example, self._device, "fp32")
+        found: list[Motion] = []
+        for part, used in batches(count, stack(lows)):
+            flow, validity = self._estimate(part)
+            found += [Motion(flow[i], validity[i]) for i in range(used)]
+        return found
+
+    @torch.inference_mode()
+    def carry(self, distortion: Tensor, motion_: Motion) -> Tensor:
+        flow, validity = channels_first(motion_.flow), motion_.validity[None, None]
+        return motion.carry(channels_first(distortion), flow, validity)[0].permute(1, 2, 0)
+
+    @torch.inference_mode()
+    def change(self, crop: Crop, rendering: Rendering) -> Tensor:
+        with booked("detail", self._device):
+            return return_detail(crop.image, rendering)[0].permute(1, 2, 0).half()
+
+    @torch.inference_mode()
+    def mask(self, crop: Crop, regions: Iterable[str]) -> Tensor:
+        # Masks are soft: drawn small on the host, enlarged on the device.
+        mesh = None if crop.mesh is None else crop.mesh * (LOW / crop.size)
+        small = self.put(edit_mask(mesh, LOW, regions))
+        return resize(small[None, None].float(), crop.size)[0, 0].round().to(torch.uint8)
+
+    @torch.inference_mode()
+    def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
+        with booked("paste", self._device):
+            return planes.add_changes(picture, edits, self._transfer)

@@ -1,0 +1,62 @@
+"""Pixels in the host's memory: numpy and OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import cv2
+import numpy as np
+from torch import Tensor, nn
+
+from videdit.backend import Engine, compile_module, resolve_precision
+from videdit.detail import return_detail
+from videdit.geometry.blend import add_changes
+from videdit.geometry.mask import edit_mask
+from videdit.geometry.warp import crop_picture
+from videdit.motion import MotionEstimator, carry
+from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
+
+
+class HostPixels:
+    """:class:`videdit.pixels.Pixels` on numpy arrays; the networks may run elsewhere."""
+
+    ahead = 0
+
+    def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
+        self.device, self.precision = device, resolve_precision(precision, device)
+        self._estimate = MotionEstimator()
+
+    def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Engine:
+        return compile_module(module, example_inputs, self.device, self.precision)
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[np.ndarray]:
+        return [crop_picture(picture, to_frame, size) for to_frame, size in places]
+
+    def network_input(self, crop: np.ndarray) -> np.ndarray:
+        return network_input(crop)
+
+    def motions(self, lows: Sequence[np.ndarray]) -> list[Motion]:
+        return [self._estimate(before, after) for before, after in lows]
+
+    def carry(self, distortion: np.ndarray, motion: Motion) -> np.ndarray:
+        return carry(distortion, motion)
+
+    def change(self, crop: Crop, rendering: Rendering) -> np.ndarray:
+        return return_detail(crop.image, rendering).astype(np.float16)
+
+    def mask(self, crop: Crop, regions: Iterable[str]) -> np.ndarray:
+        return edit_mask(crop.mesh, crop.size, regions)
+
+    def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
+        changed = add_changes(picture, edits)
+        return lambda: changed
+
+
+def network_input(crop: np.ndarray) -> np.ndarray:
+    """Crop [S, S, 3] uint8 RGB -> [3, 256, 256] float32 in [-1, 1], antialiased."""
+    if crop.shape[0] != LOW:
+        crop = cv2.resize(crop, (LOW, LOW), interpolation=cv2.INTER_AREA if crop.shape[0] > LOW else cv2.INTER_CUBIC)
+    return crop.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1

@@ -1,0 +1,126 @@
+"""Between the planes of a picture and the device: crops out of them, changes into them.
+
+The twin in torch of :func:`videdit.geometry.warp.crop_picture` and :mod:`videdit.geometry.blend`. Only the part of a
+plane that a crop covers travels, in the plane's own depth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from videdit.geometry.blend import Placement, to_plane
+from videdit.geometry.warp import region, shift, shrinking
+from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
+from videdit.packets import Color, Edited, Picture
+from videdit.pixels.sampling import blur, channels_first, mapped, sample
+from videdit.pixels.transfer import Transfer
+
+
+def crop_picture(picture: Picture, to_frame: np.ndarray, size: int, transfer: Transfer) -> Tensor:
+    """A size x size RGB crop, uint8 [size, size, 3], of a picture: only the region it needs travels."""
+    x0, y0, x1, y1 = region(to_frame, size, picture.width, picture.height)
+    rgb = region_to_rgb(picture, x0, y0, x1, y1, transfer)
+    cut = crop(rgb, shift(to_frame, -x0, -y0), size)
+    return _rounded(cut)[0].permute(1, 2, 0).to(torch.uint8).contiguous()
+
+
+def crop(image: Tensor, to_image: np.ndarray, size: int) -> Tensor:
+    """A size x size crop of an image [1, C, H, W], antialiased as :func:`videdit.geometry.warp.crop` does."""
+    finer = shrinking(to_image)
+    if finer == 1:
+        return sample(image, mapped(to_image, size, size, image.device), "bicubic")
+    fine = sample(image, mapped(to_image * (1 / finer, 1 / finer, 1), size * finer, size * finer, image.device))
+    return F.avg_pool2d(_rounded(fine), finer)
+
+
+def region_to_rgb(picture: Picture, x0: int, y0: int, x1: int, y1: int, transfer: Transfer) -> Tensor:
+    """RGB [1, 3, y1 - y0, x1 - x0], float32 whole numbers 0..255, as :func:`videdit.media.color.region_to_rgb`."""
+    color = picture.color
+    planes = []
+    for i, plane in enumerate(seen_planes(picture)):
+        if i and color.matrix != "rgb" and color.chroma_log2 != (0, 0):
+            rows, columns, to_part = chroma_part(color, x0, y0, x1, y1)
+            part = transfer.upload(plane[rows, columns])[None, None].float()
+            places = mapped(to_part, y1 - y0, x1 - x0, part.device)
+            planes.append(sample(part, places, border="border").round()[0, 0])
+        else:
+            planes.append(transfer.upload(plane[y0:y1, x0:x1]).float())
+    flat = torch.stack(planes).flatten(1)  # [P, h * w]
+    matrix = _on(rgb8_matrix, color, flat.device)
+    rgb = matrix[:, : len(planes)] @ flat + matrix[:, 3:]
+    return _rounded(rgb).reshape(1, 3, y1 - y0, x1 - x0)
+
+
+def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -> Callable[[], Picture]:
+    """See :func:`videdit.geometry.blend.add_changes`; the work goes on until the result is called for."""
+    color = picture.color
+    matrix = _on(change_matrix, color, edits[0].change.device)
+    changes = [torch.einsum("pc,nchw->nphw", matrix, channels_first(edit.change)) for edit in edits]
+    masks = [channels_first(edit.mask[..., None]) / 255 for edit in edits]
+    spots: list[tuple[list[int], slice, slice]] = []  # planes of one shape, and what of them changes
+    results: list[Tensor] = []
+    for indices in _alike(picture, len(matrix)):
+        shape = (picture.planes[indices[0]].shape[0], picture.planes[indices[0]].shape[1])
+        places = [Placement.of(edit, to_plane(picture, indices[0]), shape) for edit in edits]
+        met = [(place, i) for i, place in enumerate(places) if place is not None]
+        if not met:
+            continue
+        rows, columns = _around([place.rows for place, _ in met]), _around([place.columns for place, _ in met])
+        parts = torch.stack([transfer.upload(picture.planes[i][rows, columns]).float() for i in indices])  # [P, h, w]
+        for place, i in met:
+            own = parts[:, _within(place.rows, rows), _within(place.columns, columns)]
+            added = _unwarped(changes[i][:, indices], masks[i], place)[0]
+            own.copy_((own + added).round().clamp(0, (1 << color.depth) - 1))
+        spots.append((indices, rows, columns))
+        results.append(parts.to(torch.uint8 if color.depth == 8 else torch.uint16))
+    arrived = transfer.download(results)
+
+    def changed() -> Picture:
+        planes = list(picture.planes)
+        for (indices, rows, columns), parts in zip(spots, arrived(), strict=True):
+            for i, part in zip(indices, parts, strict=True):
+                planes[i] = planes[i].copy()
+                planes[i][rows, columns] = part
+        return Picture(tuple(planes), picture.color, picture.pix_fmt)
+
+    return changed
+
+
+def _unwarped(change: Tensor, mask: Tensor, place: Placement) -> Tensor:
+    """What a change [1, P, S, S] under a mask [1, 1, S, S] adds to the part of the planes, [1, P, h, w]."""
+    if place.sigma:
+        change = blur(change, math.ceil(32 * place.sigma) / 32)
+    places = mapped(place.from_plane, *place.shape, change.device)
+    return sample(mask, places, border="zeros") * sample(change, places, border="border")
+
+
+def _alike(picture: Picture, count: int) -> list[list[int]]:
+    """The first `count` planes by their shape: luma and chroma, or all."""
+    kinds: dict[tuple[int, ...], list[int]] = {}
+    for i, plane in enumerate(picture.planes[:count]):
+        kinds.setdefault(plane.shape, []).append(i)
+    return list(kinds.values())
+
+
+def _around(parts: list[slice]) -> slice:
+    return slice(min(part.start for part in parts), max(part.stop for part in parts))
+
+
+def _within(part: slice, whole: slice) -> slice:
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+def _rounded(image: Tensor) -> Tensor:
+    return image.round().clamp(0, 255)
+
+
+@lru_cache(maxsize=32)
+def _on(make: Callable[[Color], np.ndarray], color: Color, device: torch.device) -> Tensor:
+    return torch.tensor(make(color), dtype=torch.float32, device=device)
