@@ -164,7 +164,7 @@ def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     if "input" in entry:
         value = entry["input"]
         entry["input"] = [place(item) for item in value] if isinstance(value, list) else place(value)
-    entry |= {name: place(entry[name]) for name in ("output", "sign", "sign_key") if name in entry}
+    entry |= {name: place(entry[name]) for name in ("output", "alpha_out", "sign", "sign_key") if name in entry}
     words = parse_edit(entry.get("edit"))
     if isinstance(words, str):
         entry["edit"] = ",".join(

@@ -34,6 +34,7 @@ class Clip:
     job: RenderJob
     source: Path
     output: Path
+    alpha: Path | None = None  # where the edit's matte goes
     state: Path | None = None  # the folder whose state file remembers this clip
     status: str = "render"
 
@@ -122,7 +123,9 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
     if not batch:
         ((source, _),) = found.values()
         output = output_path(source, job)
-        plan.clips.append(Clip(job, source, output, status=_obstacle(source, output, job) or "render"))
+        alpha = alpha_path(source, output, job)
+        obstacle = _obstacle(source, output, job) or (alpha and _obstacle(source, alpha, job))
+        plan.clips.append(Clip(job, source, output, alpha, status=obstacle or "render"))
         return
 
     states: dict[Path, State] = {}
@@ -138,7 +141,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         if status == NO_FACE and job.keep_unedited:
             status = None
         status = status or _obstacle(source, output, job) or "render"
-        plan.clips.append(Clip(job, source, output, home, status))
+        plan.clips.append(Clip(job, source, output, alpha_path(source, output, job, batch=True), home, status))
     if not plan.clips:
         raise UsageError(f"nothing to edit in {', '.join(job.input)}: all files there are outputs of videdit")
 
@@ -174,6 +177,27 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         writable = ", ".join(sorted(IMAGES if image else CONTAINERS))
         raise UsageError(f"cannot write a {'picture' if image else 'video'} to {output}; name it one of {writable}")
     return output
+
+
+def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = False) -> Path | None:
+    """Where the matte of an edit goes, if the job wants it: into a folder, or a file that can hold it.
+
+    Raises:
+        UsageError: a file for many inputs, one that cannot hold a matte, or the output itself.
+    """
+    if job.alpha_out is None:
+        return None
+    path = Path(job.alpha_out).expanduser()
+    image = source.suffix.lower() in IMAGES and not is_sequence(source)
+    if _means_folder(job.alpha_out):
+        path = path / f"{output.stem}_matte{'.png' if image else FALLBACK}"
+    elif batch:
+        raise UsageError(f"the matte {job.alpha_out} is one file, but there may be many inputs; name a folder")
+    if path.suffix.lower() not in ((".png", ".tif", ".tiff", ".bmp") if image else (".mkv", ".mp4", ".mov")):
+        raise UsageError(f"cannot write a matte to {path}; name it .{'png' if image else 'mkv, .mp4 or .mov'}")
+    if path.resolve() == output.resolve():
+        raise UsageError(f"the matte and the output would both be written to {path}")
+    return path
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

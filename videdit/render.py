@@ -25,6 +25,7 @@ from stages.detail import Detail
 from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
+from stages.matte import Matte
 from stages.paste import Paste
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
@@ -76,6 +77,7 @@ class Options(TypedDict, total=False):
     memory: int | str | None
     overwrite: bool
     resume: bool
+    alpha_out: str | None
     keep_unedited: bool
     sign: str | None
     sign_key: str | None
@@ -149,7 +151,8 @@ class Renderer:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
         credentials.check(clip.job, clip.output)
-        check_writable(clip.output.parent)
+        for file in (clip.output, clip.alpha or clip.output):
+            check_writable(file.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
                 return self._persist(clip, info, work, cancel)
@@ -199,6 +202,8 @@ class Renderer:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
+                if chain.matte:
+                    chain.matte.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
             result = replace(
@@ -217,6 +222,10 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
+            if chain.matte and status != "done":
+                chain.matte.drop()
+        if chain.matte and result.faces:
+            chain.matte.keep()
         if work:
             work.remove()
         for warning in chain.warnings():
@@ -252,13 +261,16 @@ class Renderer:
             Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
             counted,
         ]
+        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None
+        if matte:
+            edit_faces.insert(-1, matte)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, encode, counted)
+        return Chain(stages, decode, encode, counted, matte)
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
@@ -282,6 +294,7 @@ class Chain:
     decode: Decode
     encode: Encode
     counted: Counted
+    matte: Matte | None = None
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
@@ -306,9 +319,9 @@ class Counted:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again."""
+    """Whether a clip is rendered in segments: a short one is sooner done again, and a matte has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    return clip.job.resume and info.kind == "video" and (frames is None or frames > CROPS)
+    return clip.job.resume and clip.alpha is None and info.kind == "video" and (frames is None or frames > CROPS)
 
 
 def sealed(clip: Clip) -> Callable[[Path], None] | None:
