@@ -55,14 +55,15 @@ def draw(words: str, width: int, height: int, rotation: int) -> tuple[np.ndarray
     room = shape[1] - 2 * short * _MARGIN
     while True:  # long words in a narrow picture become small ones
         thick = max(1, round(scale * 1.5))
-        (long, _), below = cv2.getTextSize(words, _FONT, scale, 3 * thick)
-        if long <= room or scale < 0.1:
+        (long, _), below = cv2.getTextSize(words, _FONT, scale, thick)
+        if long + 2 * thick <= room or scale < 0.1:
             break
         scale *= 0.95
     at = (round(shape[1] - short * _MARGIN - long), round(shape[0] - short * _MARGIN - below))
-    cover, letters = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-    cv2.putText(cover, words, at, _FONT, scale, 255, 3 * thick, cv2.LINE_AA)
+    letters = np.zeros(shape, np.uint8)
     cv2.putText(letters, words, at, _FONT, scale, 255, thick, cv2.LINE_AA)
+    # Thicker letters would stand further apart: the outline is these, grown.
+    cover = cv2.dilate(letters, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * thick + 1, 2 * thick + 1)))
     back = rotation // 90  # a viewer turns clockwise, so what is drawn upright is turned the other way
     both = (np.ascontiguousarray(np.rot90(part, back)).astype(np.float32) / 255 for part in (cover, letters))
     first, second = both
