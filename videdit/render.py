@@ -28,6 +28,7 @@ from stages.encode import Encode
 from stages.paste import Paste
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
+from stages.steady import Steady
 from stages.track import Track
 from videdit import provenance
 from videdit.backend import resolve_device
@@ -247,6 +248,7 @@ class Renderer:
             Restore(job.restore),
             Edit(inverter, edit_vector(edits)),
             Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
+            Steady(inverter.pixels),
             counted,
         ]
         if work is None:

@@ -18,7 +18,7 @@ class MotionEstimator(nn.Module):
 
     def forward(self, lows: Tensor) -> tuple[Tensor, Tensor]:
         before, after = lows.permute(0, 1, 4, 2, 3).unbind(1)  # [N, 3, 256, 256]
-        grey_before, grey_after = _grey(before), _grey(after)
+        grey_before, grey_after = grey_of(before), grey_of(after)
         # Both ways in one batch.
         both = dense_flow(torch.cat((grey_before, grey_after)), torch.cat((grey_after, grey_before)))
         forward, back = blur(both, 1.5).chunk(2)  # edited pixel -> where it was, and the other way
@@ -41,7 +41,7 @@ def at(image: Tensor, flow: Tensor) -> Tensor:
     return moved(image, flow, border="border")
 
 
-def _grey(image: Tensor) -> Tensor:
+def grey_of(image: Tensor) -> Tensor:
     """[N, 3, H, W] RGB in [-1, 1] -> [N, 1, H, W]"""
     red, green, blue = image.clamp(-1, 1).split(1, dim=1)
     return 0.299 * red + 0.587 * green + 0.114 * blue
