@@ -15,11 +15,12 @@ from videdit.errors import UsageError, WeightsError
 from videdit.models.discriminator import Discriminator
 from videdit.train import directions
 from videdit.train.adversary import Adversary
-from videdit.train.common import load_weights, save_weights
+from videdit.train.common import load_generator, load_weights, save_weights
 from videdit.train.curves import COLUMNS, HEIGHT, WIDTH, draw_curves
 from videdit.train.data import Bank, Faces
 from videdit.train.encoder import released
 from videdit.train.log import read_log
+from videdit.train.packs import draw_bank, read_travel, write_travel
 from videdit.train.recipe import Recipe, read_recipe
 
 
@@ -87,6 +88,27 @@ def test_batches_depend_on_the_given_chance_alone(tmp_path: Path) -> None:
     for original, code in zip(originals, codes, strict=True):  # a code stays with its picture, which stays whole
         index = int(code[0]) // 512
         np.testing.assert_allclose(original.permute(1, 2, 0).numpy() * 127.5 + 127.5, images[index], atol=1e-3)
+
+
+def test_faces_travel_as_one_small_file(tmp_path: Path, people: list[np.ndarray]) -> None:
+    np.save(tmp_path / "faces.npy", np.stack(people))
+    write_travel(tmp_path / "faces.npy", tmp_path / "faces.tar", 75)
+    assert (tmp_path / "faces.tar").stat().st_size < 40_000
+    read_travel(tmp_path / "faces.tar", tmp_path / "again.npy")
+    again = np.load(tmp_path / "again.npy").astype(float)
+    assert [np.abs(a - b).mean() < 4 for a, b in zip(again, people, strict=True)] == [True, True]
+    (tmp_path / "other.tar").write_bytes(b"no tar")
+    with pytest.raises(UsageError, match="--travel"):
+        read_travel(tmp_path / "other.tar", tmp_path / "none.npy")
+
+
+def test_samples_are_the_generators_own(tmp_path: Path) -> None:
+    draw_bank(2, tmp_path / "images.npy", tmp_path / "codes.npy", "cpu", eager=True)
+    images, codes = np.load(tmp_path / "images.npy"), np.load(tmp_path / "codes.npy")
+    with torch.inference_mode():
+        whole = load_generator()[1](torch.from_numpy(codes[:1].astype(np.float32))[:, None].expand(-1, 18, -1))
+    wanted = nn.functional.avg_pool2d(whole, 4).clamp(-1, 1)[0].permute(1, 2, 0).numpy() * 127.5 + 127.5
+    assert np.abs(images[0] - wanted).mean() < 0.6  # rounding, and what goes beyond the range
 
 
 def test_missing_packs_and_too_few_faces_are_told(tmp_path: Path) -> None:
