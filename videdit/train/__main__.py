@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__, formatter_class=raw)
-    commands = parser.add_subparsers(dest="recipe", required=True, metavar=f"{' | '.join(RECIPES)} | pack | curves | promote")
+    words = " | ".join((*RECIPES, "pack", "curves", "promote"))
+    commands = parser.add_subparsers(dest="recipe", required=True, metavar=words)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data", type=Path, default=Path("runs/data"), help="folder of the packs (%(default)s)")
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
