@@ -16,7 +16,8 @@ from videdit.packets import Frame
 class Encode:
     """The last stage: writes every frame beside the source's other streams, and hands it on.
 
-    ``approve`` is called when the last frame is there, before the file takes its name: what it raises leaves no file.
+    ``approve`` is called when the last frame is there, and ``seal`` with the finished file, both before that takes its
+    name: what they raise leaves no file.
     ``warnings`` says, after the last frame, what could not be kept.
     """
 
@@ -32,10 +33,11 @@ class Encode:
         end: float | None = None,
         metadata: dict[str, str] | None = None,
         approve: Callable[[], None] = lambda: None,
+        seal: Callable[[Path], None] | None = None,
     ) -> None:
         self.path, self.info, self.settings = path, info, settings
         self.start, self.end = start, end
-        self.metadata, self.approve = metadata or {}, approve
+        self.metadata, self.approve, self.seal = metadata or {}, approve, seal
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -51,6 +53,7 @@ class Encode:
             end=self.end,
             metadata=self.metadata,
             temporary=temporary,
+            seal=self.seal,
         )
 
     def _video(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -66,5 +69,5 @@ class Encode:
     def _image(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
             self.approve()
-            write_image(self.path, frame, self.info, self.metadata)
+            write_image(self.path, frame, self.info, self.metadata, self.seal)
             yield frame

@@ -75,7 +75,9 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
 
 
 def fail(message: str, code: int) -> int:
-    print(f"videdit: {message}", file=sys.stderr)
+    # File names and tags are other people's words: they must not steer the terminal.
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in message)
+    print(f"videdit: {plain}", file=sys.stderr)
     return code
 
 
@@ -116,6 +118,9 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
+    out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")
+    out.add_argument("--sign", metavar="CERTS", help="sign C2PA content credentials into the output (PEM file)")
+    out.add_argument("--sign-key", metavar="KEY", help="the private key of the first certificate (PEM file)")
     out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")
 
     how = parser.add_argument_group("how")

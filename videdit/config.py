@@ -172,6 +172,9 @@ class RenderJob(BaseModel):
     overwrite: bool = Field(False, description="Replace outputs that exist.")
     resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
+    alpha_out: str | None = Field(None, description="Also write the edit's matte, in grey: a file or a folder.")
+    sign: str | None = Field(None, description="PEM file of certificates: sign a C2PA manifest into the output.")
+    sign_key: str | None = Field(None, description="PEM file of the private key of the first of them.")
     sidecar: bool = Field(False, description="Write a JSON file beside the output that says what was done to it.")
 
     @field_validator("edit")
@@ -207,6 +210,8 @@ class RenderJob(BaseModel):
     def _words_agree(self) -> Self:
         if self.end is not None and self.end <= (self.start or 0.0):
             raise ValueError(f"end ({self.end:g} s) should come after start ({self.start or 0.0:g} s)")
+        if (self.sign is None) != (self.sign_key is None):
+            raise ValueError("sign and sign_key belong together: the certificates and the key of the first")
         if self.lossless and self.crf is not None:
             raise ValueError("lossless and crf exclude each other")
         return self
@@ -214,5 +219,16 @@ class RenderJob(BaseModel):
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""
         return self.model_dump(
-            exclude={"input", "output", "device", "precision", "batch", "memory", "overwrite", "resume", "sidecar"}
+            exclude={
+                "input",
+                "output",
+                "device",
+                "precision",
+                "batch",
+                "memory",
+                "overwrite",
+                "resume",
+                "sign_key",
+                "sidecar",
+            }
         )

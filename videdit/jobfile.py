@@ -15,6 +15,8 @@ from videdit.config import RenderJob, parse_edit
 from videdit.errors import UsageError
 
 SCHEMA_FILE = "job.schema.json"
+_MOST_BYTES = 1 << 20
+_MOST_NODES = 100_000
 
 
 def load_jobs(path: Path, overrides: Mapping[str, Any] | None = None) -> list[RenderJob]:
@@ -26,9 +28,14 @@ def load_jobs(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Re
         UsageError: the file cannot be read, or one line ``file:line: what is wrong`` for each mistake.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise UsageError(f"{path} is too large for a job file ({_MOST_BYTES >> 10} KiB at most)")
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _check_size(path, root)
         data = yaml.safe_load(text)
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply for a job file") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"cannot read the job file {path}: {reason}") from None
@@ -54,6 +61,29 @@ def load_jobs(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Re
     if mistakes:
         raise UsageError("\n".join(f"{path}:{line}: {message}" for line, message in sorted(set(mistakes))))
     return jobs
+
+
+def _check_size(path: Path, root: yaml.Node | None) -> None:
+    """Refuse a small file that becomes a huge one when its aliases are followed, or an endless one.
+
+    Raises:
+        UsageError: with the line where it gets too large.
+    """
+    sizes: dict[int, int] = {}  # by node; -1 while it is being counted
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = -1
+            children = node.value if isinstance(node, yaml.SequenceNode) else ()
+            if isinstance(node, yaml.MappingNode):
+                children = [part for entry in node.value for part in entry]
+            sizes[id(node)] = 1 + sum(size(child) for child in children)
+        if not 0 < sizes[id(node)] <= _MOST_NODES:
+            raise UsageError(f"{path}:{_line(node)}: too many values for a job file; do not repeat them by aliases")
+        return sizes[id(node)]
+
+    if root is not None:
+        size(root)
 
 
 def job_schema() -> str:
@@ -134,8 +164,7 @@ def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     if "input" in entry:
         value = entry["input"]
         entry["input"] = [place(item) for item in value] if isinstance(value, list) else place(value)
-    if "output" in entry:
-        entry["output"] = place(entry["output"])
+    entry |= {name: place(entry[name]) for name in ("output", "alpha_out", "sign", "sign_key") if name in entry}
     words = parse_edit(entry.get("edit"))
     if isinstance(words, str):
         entry["edit"] = ",".join(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ class Clip:
     job: RenderJob
     source: Path
     output: Path
+    alpha: Path | None = None  # where the edit's matte goes
     state: Path | None = None  # the folder whose state file remembers this clip
     status: str = "render"
 
@@ -121,7 +123,9 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
     if not batch:
         ((source, _),) = found.values()
         output = output_path(source, job)
-        plan.clips.append(Clip(job, source, output, status=_obstacle(source, output, job) or "render"))
+        alpha = alpha_path(source, output, job)
+        obstacle = _obstacle(source, output, job) or (alpha and _obstacle(source, alpha, job))
+        plan.clips.append(Clip(job, source, output, alpha, status=obstacle or "render"))
         return
 
     states: dict[Path, State] = {}
@@ -137,7 +141,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         if status == NO_FACE and job.keep_unedited:
             status = None
         status = status or _obstacle(source, output, job) or "render"
-        plan.clips.append(Clip(job, source, output, home, status))
+        plan.clips.append(Clip(job, source, output, alpha_path(source, output, job, batch=True), home, status))
     if not plan.clips:
         raise UsageError(f"nothing to edit in {', '.join(job.input)}: all files there are outputs of videdit")
 
@@ -162,10 +166,7 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         return source.with_name(name)
     output = Path(job.output).expanduser()
     if "{" in job.output:
-        try:
-            output = Path(str(output).format(stem=stem, edit=label, ext=extension))
-        except (KeyError, IndexError, ValueError, AttributeError):
-            raise UsageError(f"the output template {job.output} may use only {{stem}}, {{edit}} and {{ext}}") from None
+        output = Path(_filled(str(output), {"stem": stem, "edit": label, "ext": extension}))
         output = output.parent / tree / output.name
     elif _means_folder(job.output):
         return output / tree / name
@@ -176,6 +177,45 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         writable = ", ".join(sorted(IMAGES if image else CONTAINERS))
         raise UsageError(f"cannot write a {'picture' if image else 'video'} to {output}; name it one of {writable}")
     return output
+
+
+def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = False) -> Path | None:
+    """Where the matte of an edit goes, if the job wants it: into a folder, or a file that can hold it.
+
+    Raises:
+        UsageError: a file for many inputs, one that cannot hold a matte, or the output itself.
+    """
+    if job.alpha_out is None:
+        return None
+    path = Path(job.alpha_out).expanduser()
+    image = source.suffix.lower() in IMAGES and not is_sequence(source)
+    if _means_folder(job.alpha_out):
+        path = path / f"{output.stem}_matte{'.png' if image else FALLBACK}"
+    elif batch:
+        raise UsageError(f"the matte {job.alpha_out} is one file, but there may be many inputs; name a folder")
+    if path.suffix.lower() not in ((".png", ".tif", ".tiff", ".bmp") if image else (".mkv", ".mp4", ".mov")):
+        raise UsageError(f"cannot write a matte to {path}; name it .{'png' if image else 'mkv, .mp4 or .mov'}")
+    if path.resolve() == output.resolve():
+        raise UsageError(f"the matte and the output would both be written to {path}")
+    return path
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    """The template with its fields filled in: plain ones only, for "{stem.__class__}" or "{stem:>999999999}" are traps.
+
+    Raises:
+        UsageError: another field, or ".." after one, which could lead anywhere.
+    """
+    try:
+        parts = list(string.Formatter().parse(template))
+        plain = all(field is None or (field in values and not spec and not how) for _, field, spec, how in parts)
+    except ValueError:
+        plain = False
+    if not plain:
+        raise UsageError(f"the output template {template} may use only {{stem}}, {{edit}} and {{ext}}")
+    if ".." in Path(template[template.index("{") :]).parts:
+        raise UsageError(f"the output template {template} may not go up again (..) after a field")
+    return template.format(**values)
 
 
 def _means_folder(words: str) -> bool:

@@ -14,10 +14,9 @@ import videdit
 from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.media.sequence import files, is_sequence
+from videdit.media.xmp import SOURCE_TYPE
 from videdit.weights import sha256
 
-# The IPTC's term for pictures that a trained model changed in part.
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _MARK = "edited with videdit"
 
 

@@ -25,12 +25,13 @@ from stages.detail import Detail
 from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
+from stages.matte import Matte
 from stages.paste import Paste
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
-from videdit import provenance
+from videdit import credentials, provenance
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
 from videdit.edits import cautions, edit_vector, parse_edits
@@ -77,7 +78,10 @@ class Options(TypedDict, total=False):
     memory: int | str | None
     overwrite: bool
     resume: bool
+    alpha_out: str | None
     keep_unedited: bool
+    sign: str | None
+    sign_key: str | None
     sidecar: bool
 
 
@@ -147,7 +151,9 @@ class Renderer:
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
-        check_writable(clip.output.parent)
+        credentials.check(clip.job, clip.output)
+        for file in (clip.output, clip.alpha or clip.output):
+            check_writable(file.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
                 return self._persist(clip, info, work, cancel)
@@ -197,6 +203,8 @@ class Renderer:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
+                if chain.matte:
+                    chain.matte.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
             result = replace(
@@ -215,6 +223,10 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
+            if chain.matte and status != "done":
+                chain.matte.drop()
+        if chain.matte and result.faces:
+            chain.matte.keep()
         if work:
             work.remove()
         for warning in chain.warnings():
@@ -242,7 +254,7 @@ class Renderer:
 
         place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
-        encode = encoder(clip, info, provenance.tags(job), approve)
+        encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
         find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
             Restore(job.restore),
@@ -251,13 +263,16 @@ class Renderer:
             Steady(inverter.pixels),
             counted,
         ]
+        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None
+        if matte:
+            edit_faces.insert(-1, matte)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, encode, counted)
+        return Chain(stages, decode, encode, counted, matte)
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
@@ -281,6 +296,7 @@ class Chain:
     decode: Decode
     encode: Encode
     counted: Counted
+    matte: Matte | None = None
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
@@ -305,16 +321,31 @@ class Counted:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again."""
+    """Whether a clip is rendered in segments: a short one is sooner done again, and a matte has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    return clip.job.resume and info.kind == "video" and (frames is None or frames > CROPS)
+    return clip.job.resume and clip.alpha is None and info.kind == "video" and (frames is None or frames > CROPS)
 
 
-def encoder(clip: Clip, info: MediaInfo, metadata: dict[str, str], approve: Callable[[], None]) -> Encode:
+def sealed(clip: Clip) -> Callable[[Path], None] | None:
+    """What is done to the finished file before it takes its name."""
+    if clip.job.sign is None:
+        return None
+    return lambda unfinished: credentials.sign(clip.job, clip.source, clip.output, unfinished)
+
+
+def encoder(
+    clip: Clip,
+    info: MediaInfo,
+    metadata: dict[str, str],
+    approve: Callable[[], None],
+    seal: Callable[[Path], None] | None = None,
+) -> Encode:
     """The last stage as the job wants it."""
     job = clip.job
     settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
-    return Encode(clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve)
+    return Encode(
+        clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+    )
 
 
 def no_face(source: Path, track: Track) -> str:

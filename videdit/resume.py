@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import shutil
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +27,7 @@ except ImportError:  # a system without it: two runs for one output are then not
 log = logging.getLogger(__name__)
 
 _KEY, _LOCK, _SUFFIX = "key.json", "lock", ".segment"
+_OURS = re.compile(r"key\.json|lock|\d{6}\.(segment|part)|joined\.\w+")
 _LAYOUT = 1  # of the folder; raised when segments are cut or written in another way
 
 
@@ -68,6 +69,8 @@ class Work:
             UsageError: another run is writing the same output.
             MediaError: the folder cannot be made.
         """
+        if self.folder.is_symlink():
+            raise UsageError(f"{self.folder} is a link, where a folder of unfinished work should be; remove it")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / _LOCK).open("w")
@@ -118,9 +121,16 @@ class Work:
         self.segments.append(_segment(self.path(record["start"]["index"]), record))
 
     def remove(self) -> None:
-        """Forget the work: it is done, or of no use."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget the work: it is done, or of no use. What somebody else put into the folder stays."""
+        with contextlib.suppress(OSError):
+            for file in self._ours():
+                file.unlink()
+            self.folder.rmdir()
         self.segments = []
+
+    def _ours(self) -> list[Path]:
+        """The files that are here and could be of an earlier run."""
+        return [file for file in self.folder.iterdir() if _OURS.fullmatch(file.name)]
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -138,9 +148,9 @@ class Work:
                     self.add(record)
         keep = {_LOCK, _KEY, *(segment.path.name for segment in self.segments)}
         try:
-            for other in self.folder.iterdir():
-                if other.name not in keep:
-                    other.unlink()
+            for file in self._ours():
+                if file.name not in keep:
+                    file.unlink()
             path.write_text(json.dumps(self._key), encoding="utf-8")
         except OSError as error:
             raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None

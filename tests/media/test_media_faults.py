@@ -120,6 +120,11 @@ def test_huge_dimensions_are_refused_before_memory_is_taken(tmp_path: Path) -> N
     refused(wide, "20000x2")
 
 
+def test_video_that_needs_too_much_memory_is_refused(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("videdit.media.probe.MAX_VIDEO_PIXELS", 64 * 48 - 1)
+    assert "64x48" in refused(clip, "scale it down")
+
+
 @pytest.mark.parametrize(
     "text", ["#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{}'\n", "concat:{}"]
 )
@@ -311,3 +316,23 @@ def test_damaged_picture(tmp_path: Path) -> None:
     (tmp_path / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 100)
     with pytest.raises(MediaError):
         read_image(tmp_path / "half.png")
+
+
+def test_a_file_that_is_still_growing(tmp_path: Path) -> None:
+    """A live recording without an end: what is there when it is read is a clip, and more of it later is no harm."""
+    whole, growing = tmp_path / "whole.ts", tmp_path / "growing.ts"
+    make(whole, Clip(pts=tuple(range(0, 60 * 3000, 3000)), options={"preset": "ultrafast", "g": "10"}))
+    data = whole.read_bytes()
+    half = len(data) // 2 // 188 * 188
+    growing.write_bytes(data[:half])
+    info = probe(growing)
+    with VideoReader(info) as reader:
+        before = [frame.pts for frame in reader]
+    with VideoReader(info) as reader, VideoWriter(tmp_path / "out.mkv", info) as writer:
+        for i, frame in enumerate(reader):
+            if i == 3:
+                growing.write_bytes(data)
+            writer.write(frame)
+    with VideoReader(tmp_path / "out.mkv") as reader:
+        assert len(before) <= len(list(reader)) <= 60
+    assert 20 <= len(before) < 60

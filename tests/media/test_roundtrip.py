@@ -204,3 +204,49 @@ def test_unusual_tags_survive_in_mp4(tmp_path: Path) -> None:
     make(source, Clip(pts=(0, 3000), metadata={"CAMERA_LENS": "50 mm"}))
     copy(source, target)
     assert probe(target).tags["CAMERA_LENS"] == "50 mm"
+
+
+@pytest.mark.parametrize("matrix", [1, 5, 6, 7, 9], ids=["bt709", "bt470bg", "smpte170m", "smpte240m", "bt2020"])
+@pytest.mark.parametrize("color_range", [1, 2], ids=["limited", "full"])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
+def test_every_code_value_passes_in_every_matrix_and_range(
+    tmp_path: Path, matrix: int, color_range: int, pix_fmt: str
+) -> None:
+    """The noise fills the whole scale: no value is clipped, scaled or rounded on its way through."""
+    primaries, transfer = (9, 14 if pix_fmt == "yuv420p" else 18) if matrix == 9 else (matrix, min(matrix, 7))
+    clip = Clip(pts=(0, 3000, 6000), pix_fmt=pix_fmt, tags=(color_range, primaries, transfer, matrix), noise=0.2)
+    source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    truth = make(source, clip)
+    copy(source, target)
+    for (_, _, planes), made in zip(frames_of(target), truth, strict=True):
+        for plane, expected in zip(planes, made, strict=True):
+            np.testing.assert_array_equal(plane, expected)
+    assert probe(target).color == probe(source).color
+    assert probe(target).color_tags == clip.tags
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_open_groups_of_pictures(tmp_path: Path, codec: str, suffix: str) -> None:
+    """Frames shown before a key frame may need the group before it: none is lost, and a seek never lands on one."""
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    words = {
+        "libx264": {"preset": "fast", "x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:scenecut=0"},
+        "libx265": {
+            "preset": "fast",
+            "x265-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:log-level=none:pools=1",
+        },
+    }
+    make(source, Clip(pts=tuple(range(0, 48 * 3600, 3600)), codec=codec, options=words[codec]))
+    copy(source, target)
+    assert_same_frames(source, target)
+    with VideoReader(source) as reader:
+        everything = list(reader)
+    assert len(everything) == 48
+    for frame in everything[9:40:3]:
+        with VideoReader(source, first=frame.pts) as reader:
+            part = [next(it := iter(reader)), next(it), next(it)]
+        for found, expected in zip(part, everything[frame.index : frame.index + 3], strict=True):
+            assert found.pts == expected.pts
+            assert not found.extra["corrupt"]
+            np.testing.assert_array_equal(found.picture.planes[0], expected.picture.planes[0])

@@ -16,5 +16,7 @@ segments.py   finished pieces of a video on disk, and how they become one
 failures.py   why something cannot be written, in words
 planes.py     FFmpeg's frame layouts <-> planes
 integrity.py  cut-off files
-imagetags.py  EXIF, ICC and notes of stills
+imagetags.py  EXIF, ICC, XMP and notes of stills
+stilltags.py  profile and XMP of WebP and TIFF
+xmp.py        saying in XMP that a model changed a picture
 """

@@ -1,4 +1,7 @@
-"""What a still carries beside its pixels: EXIF, ICC profile, XMP and notes, read from and put into JPEG and PNG."""
+"""What a still carries beside its pixels: EXIF, ICC profile, XMP and notes.
+
+All of it is read from and put into JPEG and PNG; profile and XMP also WebP and TIFF (:mod:`videdit.media.stilltags`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,12 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.sax.saxutils import unescape
 
+from videdit.media import stilltags
+from videdit.media.xmp import say_edited
+
+_TIFF = (b"II*\0", b"MM\0*")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _EXIF, _ICC, _XMP = b"Exif\0\0", b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0"
 _ICC_PART = 65519 - len(_ICC)  # what one JPEG segment holds
@@ -27,30 +35,50 @@ class ImageTags:
     physical: bytes | None = None  # PNG's own pHYs chunk
 
     def with_notes(self, notes: dict[str, str]) -> ImageTags:
-        """The same with notes added or replaced."""
-        return ImageTags(self.exif, self.icc, self.xmp, self.notes | notes, self.physical)
+        """The same with notes added or replaced; a comment says how a model changed the picture, in the XMP too."""
+        xmp = say_edited(self.xmp, notes["comment"]) if "comment" in notes else self.xmp
+        return ImageTags(self.exif, self.icc, xmp, self.notes | notes, self.physical)
 
 
 def read_tags(path: Path) -> ImageTags:
-    """The tags of a JPEG or PNG file; empty for other kinds and for damaged tags."""
+    """The tags of a JPEG, PNG, WebP or TIFF file; empty for other kinds and for damaged tags."""
     data = path.read_bytes()
     try:
         if data.startswith(b"\xff\xd8"):
             return _read_jpeg(data)
         if data.startswith(_PNG):
             return _read_png(data)
+        if is_webp(data):
+            return _from_xmp(*stilltags.read_webp(data))
+        if data.startswith(_TIFF):
+            return _from_xmp(*stilltags.read_tiff(data))
     except (struct.error, zlib.error, IndexError, ValueError):
         pass
     return ImageTags()
 
 
 def embed(data: bytes, tags: ImageTags) -> bytes:
-    """An encoded JPEG or PNG with the tags put in; other kinds come back as they are."""
+    """An encoded JPEG, PNG, WebP or TIFF with the tags put in; other kinds (BMP) come back as they are."""
     if data.startswith(b"\xff\xd8"):
         return _embed_jpeg(data, tags)
     if data.startswith(_PNG):
         return _embed_png(data, tags)
+    if is_webp(data) and (tags.icc or tags.xmp):
+        return stilltags.embed_webp(data, tags.icc, tags.xmp)
+    if data.startswith(_TIFF) and (tags.icc or tags.xmp):
+        return stilltags.embed_tiff(data, tags.icc, tags.xmp)
     return data
+
+
+def is_webp(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+def _from_xmp(icc: bytes | None, xmp: bytes | None) -> ImageTags:
+    """Tags of a file that has no notes of its own: what its XMP says of an edit is one."""
+    said = re.search(rb'Iptc4xmpExt:AISystemUsed=("[^"]*"|\'[^\']*\')', xmp or b"")
+    notes = {"comment": unescape(said[1][1:-1].decode("utf-8", "replace"), {"&quot;": '"'})} if said else {}
+    return ImageTags(None, icc, xmp, notes)
 
 
 def without_thumbnail(exif: bytes) -> bytes:

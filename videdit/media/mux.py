@@ -110,11 +110,17 @@ class StreamCopier:
         """The source's own tags."""
         return kept_tags(self._source.metadata)
 
-    def add_streams(self, add_video: Callable[[av.stream.Stream], None]) -> None:
-        """Declare the output's streams in the source's order; ``add_video`` declares the edited one in its place."""
+    def add_streams(self, add_video: Callable[[av.stream.Stream], None], alone: bool = False) -> None:
+        """Declare the output's streams in the source's order; ``add_video`` declares the edited one in its place.
+
+        alone: all others are left out, without a word.
+        """
         for stream in self._source.streams:
             if stream.index == self._info.video_index:
                 add_video(stream)
+                continue
+            if alone:
+                stream.discard = av.stream.Discard.all
                 continue
             if self._container == "matroska" and stream.disposition & av.stream.Disposition.attached_pic:
                 self._attach(stream)
@@ -150,6 +156,8 @@ class StreamCopier:
                 return ""
             if self._source.chapters() and not stream.metadata.get("title"):
                 return ""
+        if self._container == "mov" and stream.disposition & av.stream.Disposition.attached_pic:
+            return "mov files hold no cover picture (write to .mp4 or .mkv to keep it)"  # its muxer drops it silently
         trial = av.open(io.BytesIO(), "w", format=self._container)
         try:
             trial.add_stream_from_template(stream, opaque=True)

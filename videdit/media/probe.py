@@ -23,6 +23,7 @@ from videdit.media.sequence import files, is_sequence
 from videdit.media.source import (
     MAX_PIXELS,
     MAX_SIDE,
+    MAX_VIDEO_PIXELS,
     check_file,
     is_cover,
     main_video,
@@ -155,6 +156,9 @@ def _describe(
     context = stream.codec_context
     container_name = _container_name(container, path)
     still = _is_still(container_name, stream)
+    if not still and frame.width * frame.height > MAX_VIDEO_PIXELS:
+        pixels = f"{frame.width}x{frame.height}"
+        raise MediaError(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
     planar = planar_name(frame.format.name)
     depth, chroma_log2, is_rgb, _ = geometry(planar)
     tags = (int(frame.color_range), int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -26,14 +27,18 @@ _LOSSLESS[".tiff"] = _LOSSLESS[".tif"]
 
 
 def write_image(
-    path: str | os.PathLike[str], frame: Frame, like: MediaInfo, metadata: dict[str, str] | None = None
+    path: str | os.PathLike[str],
+    frame: Frame,
+    like: MediaInfo,
+    metadata: dict[str, str] | None = None,
+    seal: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a frame as a still, in one step: either the whole file is there or nothing.
 
     path: the suffix decides. JPEG: quality 97, no chroma subsampling; WebP: lossless if the source's planes are RGB,
     else quality 97; PNG, TIFF and BMP hold the planes exactly, 16 bits too (BMP: 8), YUV sources as RGB.
     like: the source; EXIF (without its preview), ICC profile, XMP and notes of a JPEG or PNG are kept in JPEG and PNG.
-    metadata: notes to add (provenance).
+    metadata: notes to add (provenance). seal: called with the finished file before it takes its name.
 
     Raises:
         MediaError: unknown suffix, no such folder, not writable, disk full, output is the source.
@@ -54,6 +59,8 @@ def write_image(
     temporary = temporary_name(path)
     try:
         temporary.write_bytes(data)
+        if seal is not None:
+            seal(temporary)
         commit_file(temporary, path)
     except OSError as error:
         raise MediaError(f"cannot write {path}: {error.strerror or error}") from None

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,9 @@ class VideoWriter:
     Use it as a context manager: it commits at the end of the block, and leaves nothing behind after an exception.
     ``warnings`` says what could not be kept; ``temporary`` is where the file grows, by default hidden beside ``path``.
 
+    ``seal`` is called with the finished file before it takes its name, and may change it. alone: without the source's
+    other streams.
+
     Frames are either given to ``write`` one by one, or were encoded before and are all taken by ``join``.
 
     Raises:
@@ -51,12 +54,14 @@ class VideoWriter:
         end: float | None = None,
         metadata: dict[str, str] | None = None,
         temporary: Path | None = None,
+        seal: Callable[[Path], None] | None = None,
+        alone: bool = False,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
         self._info = info
         self._settings = settings or EncodeSettings()
-        self._start, self._end = start, end
+        self._start, self._end, self._seal = start, end, seal
         self._container = _container_for(self.path)
         check_target(self.path, info)
         self.encoder = choose_encoder(info, self._container, self._settings)
@@ -70,9 +75,9 @@ class VideoWriter:
         self._output: av.container.OutputContainer | None = None
         self.temporary = temporary or temporary_name(self.path)
         with self._cleaning_up():
-            self._open(metadata or {})
+            self._open(metadata or {}, alone)
 
-    def _open(self, metadata: dict[str, str]) -> None:
+    def _open(self, metadata: dict[str, str], alone: bool) -> None:
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
         # The options depend on the tags, and these on the source: look at it before the output exists.
         self._output = av.open(os.path.abspath(self.temporary), "w", format=self._container)
@@ -80,7 +85,7 @@ class VideoWriter:
         tags = add_provenance(self._copier.tags, metadata)
         self._output.container_options.update(container_options(self._info, self._container, tags))
         self._output.metadata.update(tags)
-        self._copier.add_streams(self._add_video)
+        self._copier.add_streams(self._add_video, alone)
         self.warnings += self._copier.warnings
         if self._container in ("matroska", "webm") and not _is_milliseconds(self._info):
             self.warnings.append(f"{self.path.suffix} keeps times in milliseconds: frame times are rounded to those")
@@ -177,6 +182,8 @@ class VideoWriter:
             self._copier.close()
             self._output.close()
             self._output = None
+            if self._seal is not None:
+                self._seal(self.temporary)
             commit_file(self.temporary, self.path)
 
     def abort(self) -> None:

@@ -1,0 +1,95 @@
+"""Job files, templates and folders made to do harm: refused in one line, and nothing of the user's is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from videdit.cli import fail
+from videdit.config import RenderJob
+from videdit.errors import UsageError
+from videdit.jobfile import load_jobs
+from videdit.plan import make_plan
+from videdit.resume import Work
+
+
+def refused_job(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_jobs(path)
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message and len(message) < 500
+    return message
+
+
+@pytest.mark.timeout(20)
+def test_a_file_that_grows_by_aliases_is_refused(tmp_path):
+    laughs = ["a0: &a0 [smile, smile, smile, smile, smile, smile, smile, smile, smile]"]
+    laughs += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    assert "aliases" in refused_job(tmp_path, "\n".join([*laughs, "input: a.mp4", "edit: *a11"]))
+    assert "aliases" in refused_job(tmp_path, "input: a.mp4\nedit: &a [*a]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("input: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("input: a.mp4\nedit: smile\n#" + "x" * (1 << 20), "too large"),
+        ("input: !!python/object/apply:os.system ['touch harm']\nedit: smile", "not valid YAML"),
+        ("input: !!python/name:os.system\nedit: smile", "not valid YAML"),
+    ],
+)
+def test_hostile_yaml(tmp_path, monkeypatch, text, match):
+    monkeypatch.chdir(tmp_path)
+    assert match in refused_job(tmp_path, text)
+    assert [path.name for path in tmp_path.iterdir()] == ["job.yaml"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{stem.__class__}.mp4",
+        "{stem!r}.mp4",
+        "{stem:>999999999}.mp4",
+        "{stem[0]}.mp4",
+        "{0}.mp4",
+        "{nope}.mp4",
+        "{stem",
+    ],
+)
+def test_templates_have_plain_fields_only(tmp_path, template):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(UsageError, match="may use only"):
+        make_plan([RenderJob(input=str(tmp_path / "a.mp4"), edit="smile", output=str(tmp_path / template))])
+
+
+def test_a_template_does_not_climb_out(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    job = RenderJob(input=str(tmp_path / "a.mp4"), edit="smile", output=str(tmp_path / "{stem}/../../../x{ext}"))
+    with pytest.raises(UsageError, match="may not go up"):
+        make_plan([job])
+
+
+def test_the_folder_of_unfinished_work_is_no_trap(tmp_path):
+    """A link in its place would make us delete what it points to; files of others in it stay."""
+    (tmp_path / "a.mp4").write_bytes(b"not opened")
+    job = RenderJob(input=str(tmp_path / "a.mp4"), edit="smile")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "000000.segment").touch()
+    (tmp_path / ".out.mp4.unfinished").symlink_to(tmp_path / "mine")
+    with pytest.raises(UsageError, match="is a link"), Work(tmp_path / "out.mp4", tmp_path / "a.mp4", job):
+        pass
+    assert (tmp_path / "mine" / "000000.segment").exists()
+    (tmp_path / ".other.mp4.unfinished").mkdir()
+    (tmp_path / ".other.mp4.unfinished" / "thesis.txt").touch()
+    (tmp_path / ".other.mp4.unfinished" / "000000.segment").write_bytes(b"rubbish")
+    with Work(tmp_path / "other.mp4", tmp_path / "a.mp4", job) as work:
+        assert work.segments == []
+    assert [path.name for path in (tmp_path / ".other.mp4.unfinished").iterdir()] == ["thesis.txt"]
+
+
+def test_words_of_others_do_not_steer_the_terminal(capsys):
+    assert fail("no such file: \x1b]0;gotcha\x07\x1b[2J.mp4", 1) == 1
+    assert capsys.readouterr().err == "videdit: no such file: ?]0;gotcha??[2J.mp4\n"
