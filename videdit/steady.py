@@ -7,9 +7,10 @@ frame t to frame k,
 
     S_t(p) = sum_k w_k C_k(p + u(p)) / sum_k w_k,    w_k = exp(-|t_k - t| / CONSTANT) * product of V along the way
 
-where V is how well the motion from a frame to the next, and back, agree: where a mouth opens or a hand comes up there
-is nothing to average with, and the frame's own change counts alone. Both sums are chained from neighbour to neighbour:
-one warp a frame and side. It is done at 256 px; what is finer in a change stays as it is.
+where V is how well the motion from a frame to the next and back agree, and how alike the two frames are along it: where
+a mouth opens or a hand comes up there is nothing to average with, and the frame's own change counts alone. Both sums
+are chained from neighbour to neighbour: one warp a frame and side. It is done at 256 px; what is finer in a change
+stays as it is.
 
 Sums are held as [256, 256, 4]: the weighted change, then the weight.
 """
@@ -26,6 +27,8 @@ from videdit.packets import LOW, Motion
 
 CONSTANT = 0.2  # seconds in which a neighbour's weight falls to 1/e
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
+LIKENESS = 20.0  # grey levels of 255 by which what moved may differ, where V is 1/e
+SMOOTH = 1.5  # pixels at 256 over which that is averaged: the grain of two frames never matches
 
 
 def fading(seconds: float) -> float:
@@ -47,12 +50,22 @@ class DriftEstimator:
     def __call__(self, one: np.ndarray, other: np.ndarray) -> tuple[Motion, Motion]:
         """(where in `other` each pixel of `one` went, where in `one` each pixel of `other` came from)"""
         there, back = self._flow.calc(one, other, None), self._flow.calc(other, one, None)
-        return Motion(there, agreement(there, back)), Motion(back, agreement(back, there))
+        one, other = one.astype(np.float32), other.astype(np.float32)
+        return (
+            Motion(there, agreement(there, back) * likeness(one, other, there)),
+            Motion(back, agreement(back, there) * likeness(other, one, back)),
+        )
 
 
 def agreement(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     """How well two flows [256, 256, 2] undo each other, [256, 256] float32 in [0, 1]."""
     return np.exp(-np.square(there + at(back, there)).sum(axis=2) / DRIFT_TOLERANCE**2)
+
+
+def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """How alike two greys [256, 256] are along the flow from the one to the other, [256, 256] float32 in [0, 1]."""
+    difference = cv2.GaussianBlur(at(other, there) - one, (0, 0), SMOOTH)
+    return np.exp(-np.square(difference / LIKENESS))
 
 
 def opened(change: np.ndarray) -> np.ndarray:

@@ -127,11 +127,11 @@ def test_nothing_is_shared_across(pixels: Pixels, apart: str) -> None:
 def test_where_the_source_shows_something_new_the_frame_s_own_change_counts(pixels: Pixels) -> None:
     """Other textures before and after: no motion leads from one to the other and back."""
     frames = [
-        frame(pixels, i, smooth_image(LOW, 10 + i, 40), np.full((LOW, LOW, 3), value))
+        frame(pixels, i, smooth_image(LOW, 10 + i, 60), np.full((LOW, LOW, 3), value))
         for i, value in enumerate((0.1, 0.5, 0.1))
     ]
     middle = steadied(pixels, frames)[1]
-    assert np.median(np.abs(middle - 0.5).max(axis=2)) < 0.05, "the mean of all three would be off by .24"
+    assert np.median(np.abs(middle - 0.5).max(axis=2)) < 0.1, "the mean of all three would be off by .24"
 
 
 def test_the_drift_is_the_source_s_motion_both_ways(pixels: Pixels) -> None:

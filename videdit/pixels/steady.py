@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from videdit.packets import LOW
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.motion import at, grey_of
-from videdit.pixels.sampling import channels_first, resize
-from videdit.steady import DRIFT_TOLERANCE
+from videdit.pixels.sampling import blur, channels_first, resize
+from videdit.steady import DRIFT_TOLERANCE, LIKENESS, SMOOTH
 
 
 def grey(crop: Tensor) -> Tensor:
@@ -25,17 +25,24 @@ class DriftEstimator(nn.Module):
     """Greys uint8 [N, 2, 256, 256] -> flows there and back [N, 2, 256, 256, 2], validities [N, 2, 256, 256]."""
 
     def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        one, other = (pairs.float() / 127.5 - 1).split(1, dim=1)  # [N, 1, 256, 256]
+        one, other = pairs.float().split(1, dim=1)  # [N, 1, 256, 256]
         # Both ways in one batch. Image and target: where each pixel of the target lies in the image.
-        there, back = dense_flow(torch.cat((other, one)), torch.cat((one, other))).chunk(2)
+        image, target = torch.cat((other, one)), torch.cat((one, other))
+        there, back = dense_flow(image / 127.5 - 1, target / 127.5 - 1).chunk(2)  # [N, 2, 256, 256]
         flows = torch.stack((there, back), dim=1)  # [N, 2, 2, 256, 256]
-        validities = torch.stack((agreement(there, back), agreement(back, there)), dim=1)
-        return flows.permute(0, 1, 3, 4, 2), validities[:, :, 0]
+        valid_there = agreement(there, back) * likeness(one, other, there)
+        valid_back = agreement(back, there) * likeness(other, one, back)
+        return flows.permute(0, 1, 3, 4, 2), torch.cat((valid_there, valid_back), dim=1)
 
 
 def agreement(there: Tensor, back: Tensor) -> Tensor:
     """How well two flows [N, 2, 256, 256] undo each other, [N, 1, 256, 256]."""
     return torch.exp(-(there + at(back, there)).square().sum(dim=1, keepdim=True) / DRIFT_TOLERANCE**2)
+
+
+def likeness(one: Tensor, other: Tensor, there: Tensor) -> Tensor:
+    """How alike two greys [N, 1, 256, 256] are along the flow from the one to the other, [N, 1, 256, 256]."""
+    return torch.exp(-(blur(at(other, there) - one, SMOOTH) / LIKENESS).square())
 
 
 def opened(change: Tensor) -> Tensor:
