@@ -25,4 +25,4 @@ class Detail:
 
     def _edited(self, crop: Crop, rendering: Rendering) -> Edited:
         change = self.pixels.change(crop, rendering)
-        return Edited(crop.track, change, self.pixels.mask(crop, self.regions), crop.to_frame)
+        return Edited(crop.track, change, self.pixels.mask(crop, self.regions), crop.to_frame, self.pixels.grey(crop))

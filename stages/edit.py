@@ -7,10 +7,9 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -18,14 +17,13 @@ from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
 from videdit.packets import Array, Frame, Motion
 from videdit.pixels.arrays import stack
-from videdit.temporal import Window, weighted_mean
+from videdit.temporal import Window, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
 
 # (track, seconds into the clip) -> what to add to the code, [18, 512]
 EditVector = Callable[[int, float], np.ndarray]
-S = TypeVar("S", bound=Sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class Edit:
 
     def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Array]]]:
         """Frames with a raw code [18, 512] for each crop, batched across frames."""
-        for group in _groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
+        for group in groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
             crops = [crop for _, crops in group for crop in crops]
             codes = iter(self.inverter.encode([crop.image for crop in crops])) if crops else iter(())
             for frame, own in group:
@@ -99,7 +97,7 @@ class Edit:
             before: list[tuple[Frame, list[Draft]]] = []
             motions: Future[list[Motion]] = Future()
             motions.set_result([])
-            for group in _groups(smoothed, self.inverter.batch(256)):
+            for group in groups(smoothed, self.inverter.batch(256)):
                 drafts = self._drafts(group)
                 after = beside.submit(self.inverter.pixels.motions, [draft.low for draft in drafts])
                 yield from _with_motions(before, motions.result())
@@ -172,15 +170,3 @@ def _finished(waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
     while waiting and all(slot is not None for slot in waiting[0][1]):
         frame, slots = waiting.popleft()
         yield replace(frame, renderings=tuple(slots))
-
-
-def _groups(items: Iterable[tuple[Frame, S]], crops: int) -> Iterator[list[tuple[Frame, S]]]:
-    """Frames and what goes with their crops in groups of about `crops` crops; frames without a face do not fill one."""
-    group: list[tuple[Frame, S]] = []
-    for item in items:
-        group.append(item)
-        if sum(len(content) for _, content in group) >= crops or len(group) >= 2 * crops:
-            yield group
-            group = []
-    if group:
-        yield group

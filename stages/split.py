@@ -19,8 +19,8 @@ from videdit.resume import Place
 
 CROPS = 480  # a segment ends after so many: about two minutes of a small CPU's work
 FRAMES = 3000  # or after so many frames, where few have a face
-REACH = 0.4  # seconds of context on either side: what the edit stage's two windows reach together
-MOST = 24  # frames of it, for high frame rates
+REACH = 0.8  # seconds of context on either side: what the windows of edit and steady reach together
+MOST = 36  # frames of it, for high frame rates
 _CONTEXT_BYTES = 256 << 20  # of decoded pictures that wait on one side of a border; 4 frames at least
 
 

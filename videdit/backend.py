@@ -91,11 +91,6 @@ def _read(name: str, wait: bool = False) -> None:
         done.seconds += begin.elapsed_time(end) / 1000
 
 
-def device_memory(device: str) -> int:
-    """Bytes of a GPU's memory."""
-    return torch.cuda.get_device_properties(device).total_memory
-
-
 def synchronize(device: str) -> None:
     """Wait until a device has done all that it was given; a CPU has."""
     if device.startswith("cuda"):
@@ -173,8 +168,8 @@ def _openvino_engine(
     name, cpu = name_of(module), torch.device("cpu")
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
         with turn, booked(name, cpu):
-            inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
             results = request.infer(inputs, share_inputs=True)
         return tuple(np.array(results[output]) for output in compiled.outputs)
 

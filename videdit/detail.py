@@ -27,6 +27,10 @@ GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
 BROAD = 0.18  # a residual over several pixels of this size says that the inversion saw something else there
 CHANGED = 0.1  # a change of this size says that the edit was at work there
 
+SEVERAL = 3.0  # pixels at 256: sigma of a mean over several pixels
+SOFT = 2.0  # pixels at 256: sigma of where trust ends
+FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
+
 
 def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
     """The change that the edit makes to a crop.
@@ -43,7 +47,7 @@ def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
     x, y = x + flow[..., 0], y + flow[..., 1]
     moved = cv2.remap(source, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     before = cv2.remap(rendering.inversion, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    carried = moved + core(rendering.edit - before, size / 400)
+    carried = moved + core(rendering.edit - before, size * FINE)
     return rendering.edit - source + validity[..., None] * (carried - rendering.edit)
 
 
@@ -56,10 +60,10 @@ def trust(source: np.ndarray, rendering: Rendering) -> np.ndarray:
     """
     residual = cv2.resize(source - rendering.inversion, (LOW, LOW), interpolation=cv2.INTER_AREA)
     moved = at(residual, rendering.motion.flow)
-    broad = np.abs(cv2.GaussianBlur(moved, (0, 0), 3.0)).max(axis=2)
-    changed = np.abs(cv2.GaussianBlur(rendering.edit_low - rendering.inversion_low, (0, 0), 3.0)).max(axis=2)
+    broad = np.abs(cv2.GaussianBlur(moved, (0, 0), SEVERAL)).max(axis=2)
+    changed = np.abs(cv2.GaussianBlur(rendering.edit_low - rendering.inversion_low, (0, 0), SEVERAL)).max(axis=2)
     doubt = (1 - np.exp(-np.square(broad / BROAD))) * (1 - np.exp(-np.square(changed / CHANGED)))
-    return cv2.GaussianBlur(1 - doubt, (0, 0), 2.0)
+    return cv2.GaussianBlur(1 - doubt, (0, 0), SOFT)
 
 
 def core(difference: np.ndarray, sigma: float) -> np.ndarray:

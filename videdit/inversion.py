@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from videdit.backend import device_memory, resolve_device
+from videdit.backend import resolve_device
 from videdit.models.encoder import Encoder
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
@@ -33,7 +33,6 @@ from videdit.profiles import Profile, load_profile
 from videdit.weights import load_state
 
 SIZES = (256, 512, 1024)
-_ROOMY = 20 << 30  # bytes of a GPU's memory for full batches: a pass of 8 crops at 1024 px takes several GiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +117,7 @@ class Inverter:
         if self._batch:
             return self._batch
         if self.device.startswith("cuda"):
-            full = {256: 32, 512: 16, 1024: 8}[size]
-            return full if device_memory(self.device) >= _ROOMY else full // 4
+            return {256: 32, 512: 16, 1024: 8}[size]
         return {256: 4, 512: 2, 1024: 1}[size]
 
     def encode(self, crops: list[Array]) -> Array:

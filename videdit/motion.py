@@ -14,6 +14,8 @@ from videdit.temporal import weighted_mean
 
 TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
 BROAD, BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven
+SMOOTH = 1.5  # sigma in pixels at 256 of flow, and of colours that are compared
+SOFT = 2.0  # sigma in pixels at 256 of where validity ends
 FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
 _PLACES = np.stack(np.meshgrid(np.arange(LOW), np.arange(LOW)), axis=-1).astype(np.float32)  # [256, 256, 2] (x, y)
 
@@ -30,16 +32,16 @@ class MotionEstimator:
         grey_before, grey_after = _grey(before), _grey(after)
         forward = self._flow.calc(grey_after, grey_before, None)  # edited pixel -> where it was
         back = self._flow.calc(grey_before, grey_after, None)
-        forward = cv2.GaussianBlur(forward, (0, 0), 1.5)
-        back = cv2.GaussianBlur(back, (0, 0), 1.5)
+        forward = cv2.GaussianBlur(forward, (0, 0), SMOOTH)
+        back = cv2.GaussianBlur(back, (0, 0), SMOOTH)
         # Photometric agreement, on smoothed colours, since fine texture of two renders never matches to the pixel; and
         # mostly without the broad part, since skin that tans or hair that greys is still the same skin and hair.
-        difference = cv2.GaussianBlur(at(before, forward) - after, (0, 0), 1.5)
+        difference = cv2.GaussianBlur(at(before, forward) - after, (0, 0), SMOOTH)
         difference -= BROAD_SHARE * cv2.GaussianBlur(difference, (0, 0), BROAD)
         difference = np.abs(difference).max(axis=2)
         distance = np.square(forward + at(back, forward)).sum(axis=2)
         validity = np.exp(-np.square(difference / TOLERANCE) - distance / FLOW_TOLERANCE**2)
-        return Motion(forward, cv2.GaussianBlur(validity, (0, 0), 2.0))
+        return Motion(forward, cv2.GaussianBlur(validity, (0, 0), SOFT))
 
 
 def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:

@@ -30,6 +30,7 @@ from stages.matte import Matte
 from stages.paste import Paste
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
+from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
 from videdit.backend import resolve_device
@@ -260,6 +261,7 @@ class Renderer:
             Restore(job.restore),
             Edit(inverter, edit_vector(edits)),
             Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
+            Steady(inverter.pixels),
             counted,
         ]
         matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None

@@ -8,20 +8,22 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from videdit.packets import Array
+from videdit.packets import Array, Frame
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Sequence)
 
 
 class Window(Generic[T]):
     """Pairs each packet with its neighbours up to `reach` seconds before and after it, itself included.
 
     Memory holds one window, however long the stream; a packet is handed on once something later than its reach was
-    seen, or the stream ends. At most `most` neighbours are kept on either side, for streams of absurd rates.
+    seen, or the stream ends. At most `most` neighbours are kept on either side, for streams of absurd rates; with
+    `behind` False none is kept of those before it.
     """
 
-    def __init__(self, time: Callable[[T], float], reach: float, most: int = 12):
-        self.time, self.reach, self.most = time, reach, most
+    def __init__(self, time: Callable[[T], float], reach: float, most: int = 12, behind: bool = True):
+        self.time, self.reach, self.most, self.behind = time, reach, most, behind
 
     def __call__(self, packets: Iterable[T]) -> Iterator[tuple[T, list[T]]]:
         past: deque[T] = deque()
@@ -39,7 +41,9 @@ class Window(Generic[T]):
         while past and (now - self.time(past[0]) > self.reach or len(past) > self.most):
             past.popleft()
         near = [*past, *(other for other in ahead if self.time(other) - now <= self.reach)]
-        past.append(ahead.popleft())
+        ahead.popleft()
+        if self.behind:
+            past.append(packet)
         return packet, near
 
 
@@ -47,3 +51,15 @@ def weighted_mean(arrays: Sequence[Array], weights: np.ndarray) -> Array:
     """The mean of arrays of one shape, weighted by positive `weights` [N]."""
     total = float(weights.sum())
     return sum(float(weight) / total * array for array, weight in zip(arrays, weights, strict=True))
+
+
+def groups(items: Iterable[tuple[Frame, S]], crops: int) -> Iterator[list[tuple[Frame, S]]]:
+    """Frames and what goes with their crops in groups of about `crops` crops; frames without a face do not fill one."""
+    group: list[tuple[Frame, S]] = []
+    for item in items:
+        group.append(item)
+        if sum(len(content) for _, content in group) >= crops or len(group) >= 2 * crops:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -4,6 +4,7 @@ The device is the CPU here: the same code, without streams and graphs. tests/gpu
 """
 
 from dataclasses import replace
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -15,10 +16,11 @@ from test_blend import edited, picture
 from test_detail import moved, smooth_image
 from test_geometry_warp import square
 
+from stages.paste import Paste
 from videdit.geometry.align import crop_matrix
 from videdit.geometry.blend import add_changes
 from videdit.motion import carry
-from videdit.packets import LOW, Color, Crop, Motion, Picture, Rendering
+from videdit.packets import LOW, Color, Crop, Edited, Frame, Motion, Picture, Rendering
 from videdit.pixels.device import DevicePixels
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.host import HostPixels
@@ -215,3 +217,30 @@ def test_pasting_does_not_write_to_the_source_and_outside_the_frame_is_nothing(d
     assert (after.planes[0][40:] == before.planes[0][40:]).all()
     nothing = device.paste(before, [on(device, edited(x=500, y=500))])()
     assert all(a is b for a, b in zip(nothing.planes, before.planes, strict=True))
+
+
+def frame_of(index: int, edits: tuple[Edited, ...]) -> Frame:
+    return Frame(index, index, Fraction(1, 25), index / 25, picture(seed=index), edits=edits)
+
+
+def test_frames_keep_their_order_while_their_pictures_are_on_the_way(device: DevicePixels) -> None:
+    assert device.ahead > 0
+    edits = [() if i % 3 == 1 else (edited(change=0.1 * i, x=float(i)),) for i in range(3 * device.ahead)]
+    theirs = list(Paste(HOST)(frame_of(i, own) for i, own in enumerate(edits)))
+    on_device = [tuple(on(device, edit) for edit in own) for own in edits]
+    ours = list(Paste(device)(frame_of(i, own) for i, own in enumerate(on_device)))
+    assert [frame.index for frame in ours] == list(range(len(edits)))
+    for a, b in zip(ours, theirs, strict=True):
+        assert not a.edits
+        for p, q in zip(a.picture.planes, b.picture.planes, strict=True):
+            assert np.abs(p.astype(int) - q).max() <= 1
+
+
+def test_a_frame_on_a_device_weighs_what_it_does_on_the_host(device: DevicePixels) -> None:
+    motion, image = some_motion(16), np.zeros((512, 512, 3), np.float32)
+    crop = Crop(0, image.astype(np.uint8), np.eye(2, 3), 1.0)
+    rendering = Rendering(image[:LOW, :LOW].copy(), image[:LOW, :LOW].copy(), motion, image, image.copy())
+    frame = replace(frame_of(0, (edited(),)), crops=(crop,), renderings=(rendering,))
+    kinds = ("crops", "renderings", "edits")
+    same = replace(frame, **{kind: tuple(on(device, packet) for packet in getattr(frame, kind)) for kind in kinds})
+    assert same.nbytes == frame.nbytes > 2 * image.nbytes

@@ -63,6 +63,31 @@ class Pixels(Protocol):
         """Where the edit may show, uint8 [S, S]: see :func:`videdit.geometry.mask.edit_mask`."""
         ...
 
+    @property
+    def drifts_at_once(self) -> int:
+        """Pairs of crops whose motion is best estimated at once."""
+        ...
+
+    def grey(self, crop: Crop) -> Array:
+        """See :func:`videdit.steady.grey`."""
+        ...
+
+    def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Motion, Motion]]:
+        """The source's motion between two greys, there and back: see :class:`videdit.steady.DriftEstimator`."""
+        ...
+
+    def opened(self, change: Array) -> Array:
+        """See :func:`videdit.steady.opened`; sums of either kind of pixels are added with +."""
+        ...
+
+    def moved(self, total: Array, motion: Motion, weight: float) -> Array:
+        """See :func:`videdit.steady.moved`."""
+        ...
+
+    def closed(self, change: Array, total: Array) -> Array:
+        """See :func:`videdit.steady.closed`."""
+        ...
+
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         """Begin to add the changes; what comes back waits for the picture, which is in the host's memory.
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.detail import BROAD, CHANGED, GRAIN
+from videdit.detail import BROAD, CHANGED, FINE, GRAIN, SEVERAL, SOFT
 from videdit.packets import LOW, Rendering
 from videdit.pixels.motion import at
 from videdit.pixels.sampling import blur, channels_first, moved, resize
@@ -27,7 +27,7 @@ def return_detail(crop: Tensor, rendering: Rendering) -> Tensor:
         validity = resize(validity, size)
     there = moved(source, flow, "bicubic")
     before = moved(inversion, flow)
-    carried = there + core(edit - before, size / 400)
+    carried = there + core(edit - before, size * FINE)
     return edit - source + validity * (carried - edit)
 
 
@@ -35,11 +35,11 @@ def trust(source: Tensor, rendering: Rendering) -> Tensor:
     """How far the residual belongs into the edit, [1, 1, 256, 256] in [0, 1]; source [1, 3, S, S]."""
     residual = resize(source - channels_first(rendering.inversion), LOW)
     there = at(residual, channels_first(rendering.motion.flow))
-    broad = blur(there, 3.0).abs().amax(dim=1, keepdim=True)
+    broad = blur(there, SEVERAL).abs().amax(dim=1, keepdim=True)
     low_change = channels_first(rendering.edit_low) - channels_first(rendering.inversion_low)
-    changed = blur(low_change, 3.0).abs().amax(dim=1, keepdim=True)
+    changed = blur(low_change, SEVERAL).abs().amax(dim=1, keepdim=True)
     doubt = (1 - torch.exp(-(broad / BROAD).square())) * (1 - torch.exp(-(changed / CHANGED).square()))
-    return 1 - blur(doubt, 2.0)
+    return 1 - blur(doubt, SOFT)
 
 
 def core(difference: Tensor, sigma: float) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from videdit.backend import booked, resolve_precision
 from videdit.geometry.mask import edit_mask
 from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
-from videdit.pixels import motion, planes
+from videdit.pixels import motion, planes, steady
 from videdit.pixels.arrays import batches, stack
 from videdit.pixels.detail import return_detail
 from videdit.pixels.network import Network
@@ -29,12 +29,13 @@ class DevicePixels:
     """:class:`videdit.pixels.Pixels` on tensors of one device."""
 
     ahead = 4  # frames: enough that the device finds work while the host waits for the first of them
-
+    drifts_at_once = 4
     def __init__(self, device: str, precision: str = "auto") -> None:
         self.device, self.precision = device, resolve_precision(precision, device)
         self._device = torch.device(device)
         self._transfer = Transfer(self._device)
         self._estimate: Network | None = None
+        self._drift: Network | None = None
 
     def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Network:
         return Network(module, example_inputs, self._device, self.precision)
@@ -81,6 +82,36 @@ class DevicePixels:
         mesh = None if crop.mesh is None else crop.mesh * (LOW / crop.size)
         small = self.put(edit_mask(mesh, LOW, regions))
         return resize(small[None, None].float(), crop.size)[0, 0].round().to(torch.uint8)
+
+    @torch.inference_mode()
+    def grey(self, crop: Crop) -> Tensor:
+        return steady.grey(crop.image)
+
+    @torch.inference_mode()
+    def drifts(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Motion, Motion]]:
+        if not pairs:
+            return []
+        if self._drift is None:
+            example = (torch.zeros(self.drifts_at_once, 2, LOW, LOW, dtype=torch.uint8),)
+            self._drift = Network(steady.DriftEstimator(), example, self._device, "fp32")
+        found: list[tuple[Motion, Motion]] = []
+        for part, used in batches(self.drifts_at_once, stack([stack(pair) for pair in pairs])):
+            flows, validities = self._drift(part)
+            both = [[Motion(flows[i, k], validities[i, k]) for k in (0, 1)] for i in range(used)]
+            found += [(there, back) for there, back in both]
+        return found
+
+    @torch.inference_mode()
+    def opened(self, change: Tensor) -> Tensor:
+        return steady.opened(change)
+
+    @torch.inference_mode()
+    def moved(self, total: Tensor, motion_: Motion, weight: float) -> Tensor:
+        return steady.moved(total, motion_.flow, motion_.validity, weight)
+
+    @torch.inference_mode()
+    def closed(self, change: Tensor, total: Tensor) -> Tensor:
+        return steady.closed(change, total)
 
     @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

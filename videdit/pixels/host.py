@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from torch import Tensor, nn
 
+from videdit import steady
 from videdit.backend import Engine, compile_module, resolve_precision
 from videdit.detail import return_detail
 from videdit.geometry.blend import add_changes
@@ -21,10 +22,12 @@ class HostPixels:
     """:class:`videdit.pixels.Pixels` on numpy arrays; the networks may run elsewhere."""
 
     ahead = 0
+    drifts_at_once = 1
 
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         self.device, self.precision = device, resolve_precision(precision, device)
         self._estimate = MotionEstimator()
+        self._drift = steady.DriftEstimator()
 
     def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Engine:
         return compile_module(module, example_inputs, self.device, self.precision)
@@ -49,6 +52,21 @@ class HostPixels:
 
     def mask(self, crop: Crop, regions: Iterable[str]) -> np.ndarray:
         return edit_mask(crop.mesh, crop.size, regions)
+
+    def grey(self, crop: Crop) -> np.ndarray:
+        return steady.grey(crop.image)
+
+    def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
+        return [self._drift(one, other) for one, other in pairs]
+
+    def opened(self, change: np.ndarray) -> np.ndarray:
+        return steady.opened(change)
+
+    def moved(self, total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
+        return steady.moved(total, motion, weight)
+
+    def closed(self, change: np.ndarray, total: np.ndarray) -> np.ndarray:
+        return steady.closed(change, total)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         changed = add_changes(picture, edits)

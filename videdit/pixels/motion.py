@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from videdit.motion import BROAD, BROAD_SHARE, FLOW_TOLERANCE, TOLERANCE
+from videdit.motion import BROAD, BROAD_SHARE, FLOW_TOLERANCE, SMOOTH, SOFT, TOLERANCE
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.sampling import blur, moved
 
@@ -18,17 +18,17 @@ class MotionEstimator(nn.Module):
 
     def forward(self, lows: Tensor) -> tuple[Tensor, Tensor]:
         before, after = lows.permute(0, 1, 4, 2, 3).unbind(1)  # [N, 3, 256, 256]
-        grey_before, grey_after = _grey(before), _grey(after)
+        grey_before, grey_after = grey_of(before), grey_of(after)
         # Both ways in one batch.
         both = dense_flow(torch.cat((grey_before, grey_after)), torch.cat((grey_after, grey_before)))
-        forward, back = blur(both, 1.5).chunk(2)  # edited pixel -> where it was, and the other way
-        difference = blur(at(before, forward) - after, 1.5)
+        forward, back = blur(both, SMOOTH).chunk(2)  # edited pixel -> where it was, and the other way
+        difference = blur(at(before, forward) - after, SMOOTH)
         difference = difference - BROAD_SHARE * blur(difference, BROAD)
         difference = difference.abs().amax(dim=1, keepdim=True)  # [N, 1, 256, 256]
         distance = (forward + at(back, forward)).square().sum(dim=1, keepdim=True)
         validity = torch.exp(-(difference / TOLERANCE).square() - distance / FLOW_TOLERANCE**2)
         # Blurred from 1 down: where nothing moves, it is 1 whatever the kernel's weights add up to.
-        return forward.permute(0, 2, 3, 1), (1 - blur(1 - validity, 2.0))[:, 0]
+        return forward.permute(0, 2, 3, 1), (1 - blur(1 - validity, SOFT))[:, 0]
 
 
 def carry(distortion: Tensor, flow: Tensor, validity: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def at(image: Tensor, flow: Tensor) -> Tensor:
     return moved(image, flow, border="border")
 
 
-def _grey(image: Tensor) -> Tensor:
+def grey_of(image: Tensor) -> Tensor:
     """[N, 3, H, W] RGB in [-1, 1] -> [N, 1, H, W]"""
     red, green, blue = image.clamp(-1, 1).split(1, dim=1)
     return 0.299 * red + 0.587 * green + 0.114 * blue

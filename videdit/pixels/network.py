@@ -72,6 +72,8 @@ class Network:
                 # Other threads go on meanwhile: only what this one does is held to the rules of a capture.
                 with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
                     results = self._run(*self._inputs)
+            except torch.cuda.OutOfMemoryError:
+                raise
             except RuntimeError as error:
                 log.warning("%s runs without a CUDA graph, which is slower: %s", self.name, str(error).splitlines()[0])
                 return

@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__, formatter_class=raw)
-    commands = parser.add_subparsers(dest="recipe", required=True, metavar=f"{' | '.join(RECIPES)} | pack | promote")
+    words = " | ".join((*RECIPES, "pack", "curves", "promote"))
+    commands = parser.add_subparsers(dest="recipe", required=True, metavar=words)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data", type=Path, default=Path("runs/data"), help="folder of the packs (%(default)s)")
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
@@ -48,7 +49,15 @@ def build_parser() -> argparse.ArgumentParser:
         recipe.set_defaults(run=run_recipe)
     pack = commands.add_parser("pack", parents=[common], help="make the packs of training data")
     pack.add_argument("--shared", type=Path, default=Path("../shared/data"), help="where the raw data lies")
+    pack.add_argument("--travel", type=Path, metavar="TAR", help="write the pack of faces as one small file, no more")
+    pack.add_argument("--quality", type=int, default=75, help="of the pictures in it (%(default)s)")
+    pack.add_argument("--faces", type=Path, metavar="TAR", help="take the faces from such a file")
+    pack.add_argument("--samples", type=positive, help="draw so many samples of the generator, rather than read them")
     pack.set_defaults(run=run_pack)
+    curves = commands.add_parser("curves", help="draw a log's learning curves")
+    curves.add_argument("log", type=Path, help="log.jsonl, or one of docs/training")
+    curves.add_argument("out", type=Path, help="the picture, a PNG")
+    curves.set_defaults(run=run_curves)
     promote = commands.add_parser("promote", help="let trained weights ship if they are better than those that do")
     add_promotion(promote)
     promote.set_defaults(run=run_promote)
@@ -100,12 +109,32 @@ def run_promote(options: argparse.Namespace) -> None:
     promote.run(options)
 
 
+def run_curves(options: argparse.Namespace) -> None:
+    from videdit.metrics.sheet import write_sheet
+    from videdit.train.curves import draw_curves
+    from videdit.train.log import read_log
+
+    write_sheet(options.out, draw_curves(read_log(options.log)))
+
+
 def run_pack(options: argparse.Namespace) -> None:
     from videdit.train.data import pack_bank, pack_faces
+    from videdit.train.packs import draw_bank, read_travel, write_travel
 
+    faces, bank = options.data / "real256.npy", (options.data / "bank256.npy", options.data / "bank_codes.npy")
+    if options.travel:
+        write_travel(faces, options.travel, options.quality)
+        return
+    device = prepare(options.device, options.threads)
     options.data.mkdir(parents=True, exist_ok=True)
-    pack_faces(options.shared / "celebamask_hq_1000" / "images", options.data / "real256.npy")
-    pack_bank(options.shared / "mobile_bank", options.data / "bank256.npy", options.data / "bank_codes.npy")
+    if options.faces:
+        read_travel(options.faces, faces)
+    else:
+        pack_faces(options.shared / "celebamask_hq_1000" / "images", faces)
+    if options.samples:
+        draw_bank(options.samples, *bank, device)
+    else:
+        pack_bank(options.shared / "mobile_bank", *bank)
 
 
 def prepare(device: str, threads: int | None) -> str:
@@ -149,7 +178,7 @@ def duration(text: str) -> float:
 
 def positive(text: str) -> int:
     if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of steps")
+        raise argparse.ArgumentTypeError(f"{text!r} is no count")
     return int(text)
 
 

@@ -1,0 +1,89 @@
+"""steady: changes -> changes that keep still on the source while it moves (:mod:`videdit.steady`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import takewhile
+
+from videdit.packets import Array, Edited, Frame, Motion
+from videdit.pixels import Pixels
+from videdit.steady import CONSTANT, fading
+from videdit.temporal import Window, groups
+
+REACH = 2 * CONSTANT  # seconds of look-ahead
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """One edit in one frame, and the sums that it takes part in."""
+
+    own: Array  # its change alone
+    past: Array  # its change and all before it
+    went: Motion | None  # where the pixels of the frame before went; None where the track was not in it
+    weight: float  # of that frame here, and of this one there
+
+
+class Steady:
+    """Averages changes over time along the source's motion, per track, never across a cut."""
+
+    name = "steady"
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        window: Window[tuple[Frame, dict[int, _Moment]]] = Window(lambda item: item[0].time, REACH, behind=False)
+        for (frame, moments), (_, *ahead) in window(self._remembered(frames)):
+            later = [others for _, others in ahead]
+            yield replace(frame, edits=tuple(self._steadied(edit, moments[edit.track], later) for edit in frame.edits))
+
+    def _steadied(self, edit: Edited, moment: _Moment, later: list[dict[int, _Moment]]) -> Edited:
+        """An edit averaged with its neighbours; later: the moments of the frames after it."""
+        chain = list(takewhile(lambda m: m and m.went, (moments.get(edit.track) for moments in later)))
+        future: Array | None = None
+        for other in reversed(chain):
+            assert other is not None and other.went is not None
+            total = other.own if future is None else other.own + future
+            future = self.pixels.moved(total, other.went, other.weight)
+        total = moment.past if future is None else moment.past + future
+        return replace(edit, change=self.pixels.closed(edit.change, total))
+
+    def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _Moment]]]:
+        """Frames with their moments by track; the motion of a few frames is estimated at once."""
+        last: tuple[Frame, dict[int, _Moment]] | None = None
+        for group in groups(((frame, frame.edits) for frame in frames), self.pixels.drifts_at_once):
+            own = [frame for frame, _ in group]
+            before = [last[0] if last else None, *own[:-1]]
+            pairs = [
+                (earlier.grey, edit.grey)
+                for one, frame in zip(before, own, strict=True)
+                for earlier, edit in _continued(one, frame)
+            ]
+            drifts = iter(self.pixels.drifts(pairs))
+            for one, frame in zip(before, own, strict=True):
+                found = {edit.track: next(drifts) for _, edit in _continued(one, frame)}
+                weight = fading(frame.time - one.time) if one else 0.0
+                known = last[1] if last else {}
+                moments = {
+                    e.track: self._moment(e, known.get(e.track), found.get(e.track), weight) for e in frame.edits
+                }
+                last = frame, moments
+                yield frame, moments
+
+    def _moment(
+        self, edit: Edited, before: _Moment | None, drift: tuple[Motion, Motion] | None, weight: float
+    ) -> _Moment:
+        own = self.pixels.opened(edit.change)
+        if before is None or drift is None:
+            return _Moment(own, own, None, 0.0)
+        went, came = drift
+        return _Moment(own, own + self.pixels.moved(before.past, came, weight), went, weight)
+
+
+def _continued(before: Frame | None, frame: Frame) -> list[tuple[Edited, Edited]]:
+    """Edits of a frame whose track was in the frame before, with what they were there."""
+    if before is None or before.scene != frame.scene:
+        return []
+    known = {edit.track: edit for edit in before.edits}
+    return [(known[edit.track], edit) for edit in frame.edits if edit.track in known]

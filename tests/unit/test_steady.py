@@ -1,0 +1,165 @@
+"""Changes averaged along the source's motion, against clips whose motion is known; on the host and on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from test_detail import moved, smooth_image
+
+from stages.steady import Steady
+from videdit.packets import LOW, Array, Color, Edited, Frame, Picture
+from videdit.pixels import Pixels
+from videdit.pixels.device import DevicePixels
+from videdit.pixels.host import HostPixels
+from videdit.steady import DriftEstimator, agreement, closed, fading, opened
+
+INNER = slice(60, -60)
+FPS = 25
+
+
+@pytest.fixture(scope="module", params=[HostPixels, DevicePixels])
+def pixels(request) -> Pixels:
+    return request.param("cpu", "fp32")
+
+
+def host(array: Array) -> np.ndarray:
+    return array.numpy() if isinstance(array, torch.Tensor) else array
+
+
+def there(pixels: Pixels, array: np.ndarray) -> Array:
+    return torch.from_numpy(array) if isinstance(pixels, DevicePixels) else array
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    return np.rint(image[..., 0] * 110 + 128).astype(np.uint8)
+
+
+def frame(pixels: Pixels, index: int, source: np.ndarray, change: np.ndarray, scene: int = 0, track: int = 0) -> Frame:
+    """A frame with one edit; source [256, 256, 3], change [S, S, 3], both in [-1, 1]."""
+    size = change.shape[0]
+    edit = Edited(
+        track,
+        there(pixels, change.astype(np.float16)),
+        there(pixels, np.full((size, size), 255, np.uint8)),
+        np.eye(2, 3),
+        there(pixels, grey(source)),
+    )
+    picture = Picture((np.zeros((8, 8), np.uint8),), Color(matrix="gray"), "gray")
+    return Frame(index, index, Fraction(1, FPS), index / FPS, picture, scene, edits=(edit,))
+
+
+def steadied(pixels: Pixels, frames: Sequence[Frame]) -> list[np.ndarray]:
+    out = list(Steady(pixels)(iter(frames)))
+    assert [f.index for f in out] == [f.index for f in frames]
+    return [host(f.edits[0].change).astype(np.float32) for f in out if f.edits]
+
+
+def clip(count: int, step: tuple[float, float] = (2.0, -1.0)) -> list[np.ndarray]:
+    """A texture that moves by `step` pixels a frame."""
+    texture = smooth_image(LOW, 1, cells=24)
+    return [moved(texture, step[0] * i, step[1] * i) for i in range(count)]
+
+
+def noise(seed: int, size: int = LOW) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, (size, size, 3)).astype(np.float32)
+
+
+def test_a_change_that_trembles_comes_to_rest_on_the_skin(pixels: Pixels) -> None:
+    """The true change moves with the source; each frame's own is off by noise of its own."""
+    sources = clip(9)
+    truth = [0.5 * moved(smooth_image(LOW, 2), 2.0 * i, -1.0 * i) for i in range(9)]
+    frames = [frame(pixels, i, s, t + noise(i)) for i, (s, t) in enumerate(zip(sources, truth, strict=True))]
+    errors = [np.abs(c - t)[INNER, INNER].mean() for c, t in zip(steadied(pixels, frames), truth, strict=True)]
+    alone = np.abs(noise(0)).mean()
+    assert max(errors) < 0.6 * alone
+    assert errors[4] < 0.45 * alone, "the middle has neighbours on both sides"
+
+
+def test_a_change_that_comes_evenly_is_not_late(pixels: Pixels) -> None:
+    """Zero phase: a ramp in the middle of which the frame stands keeps its value there."""
+    sources = [smooth_image(LOW, 3)] * 21
+    frames = [frame(pixels, i, s, np.full((LOW, LOW, 3), 0.02 * i, np.float32)) for i, s in enumerate(sources)]
+    middle = steadied(pixels, frames)[10]
+    np.testing.assert_allclose(middle, 0.2, atol=0.012)
+
+
+def test_no_change_stays_none_to_the_bit(pixels: Pixels) -> None:
+    frames = [frame(pixels, i, s, np.zeros((512, 512, 3), np.float32)) for i, s in enumerate(clip(4))]
+    assert all(not change.any() for change in steadied(pixels, frames))
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_a_frame_alone_keeps_its_change(pixels: Pixels, size: int) -> None:
+    change = noise(0, size).astype(np.float16)
+    (kept,) = steadied(pixels, [frame(pixels, 0, smooth_image(LOW, 4), change)])
+    np.testing.assert_allclose(kept, change.astype(np.float32), atol=1e-3)
+
+
+def test_what_is_finer_than_256_stays(pixels: Pixels) -> None:
+    source = smooth_image(LOW, 5)
+    fine = np.where(np.indices((512, 512)).sum(0) % 2, 0.1, -0.1).astype(np.float32)[..., None].repeat(3, -1)
+    frames = [frame(pixels, i, source, fine + (0.2 if i == 1 else 0.0)) for i in range(3)]
+    middle = steadied(pixels, frames)[1]
+    np.testing.assert_allclose(middle - middle.mean(), fine, atol=2e-3)
+    assert 0.05 < middle.mean() < 0.1, "the low band is shared with its neighbours"
+
+
+@pytest.mark.parametrize("apart", ["a cut", "another face", "a frame without the face"])
+def test_nothing_is_shared_across(pixels: Pixels, apart: str) -> None:
+    source = smooth_image(LOW, 6)
+    one, other = (np.full((LOW, LOW, 3), value, np.float32) for value in (0.25, -0.5))
+    frames = [frame(pixels, i, source, one) for i in range(3)]
+    frames += [
+        frame(pixels, i, source, other, scene=apart == "a cut", track=int(apart == "another face")) for i in range(4, 7)
+    ]
+    if apart == "a frame without the face":
+        gap = frame(pixels, 3, source, one)
+        frames.insert(3, Frame(3, 3, gap.time_base, gap.time, gap.picture))
+    changes = steadied(pixels, frames)
+    assert np.abs(np.stack(changes[:3]) - 0.25).max() < 1e-3
+    assert np.abs(np.stack(changes[3:]) + 0.5).max() < 1e-3
+
+
+def test_where_the_source_shows_something_new_the_frame_s_own_change_counts(pixels: Pixels) -> None:
+    """Other textures before and after: no motion leads from one to the other and back."""
+    frames = [
+        frame(pixels, i, smooth_image(LOW, 10 + i, 60), np.full((LOW, LOW, 3), value))
+        for i, value in enumerate((0.1, 0.5, 0.1))
+    ]
+    middle = steadied(pixels, frames)[1]
+    assert np.median(np.abs(middle - 0.5).max(axis=2)) < 0.1, "the mean of all three would be off by .24"
+
+
+def test_the_drift_is_the_source_s_motion_both_ways(pixels: Pixels) -> None:
+    one, other = clip(2, step=(3.0, -2.0))
+    pair = (there(pixels, grey(one)), there(pixels, grey(other)))
+    ((went, came),) = pixels.drifts([pair])
+    assert np.abs(host(went.flow)[INNER, INNER] - (3, -2)).mean() < 0.3
+    assert np.abs(host(came.flow)[INNER, INNER] - (-3, 2)).mean() < 0.3
+    assert host(went.validity)[INNER, INNER].mean() > 0.9
+    still = pixels.drifts([(pair[0], pair[0])])[0][0]
+    assert not host(still.flow).any() and (host(still.validity) == 1).all()
+
+
+def test_twins_agree(pixels: Pixels) -> None:
+    change, total = noise(1, 512).astype(np.float16), opened(noise(2, 512))
+    motion = DriftEstimator()(*map(grey, clip(2)))[0]
+    put = {k: there(pixels, v) for k, v in {"flow": motion.flow, "validity": motion.validity}.items()}
+    ours = pixels.moved(pixels.opened(there(pixels, noise(2, 512))), type(motion)(**put), fading(0.04))
+    theirs = HostPixels("cpu", "fp32").moved(total, motion, fading(0.04))
+    seen = host(ours)
+    seen = seen[0].transpose(1, 2, 0) if seen.ndim == 4 else seen
+    # OpenCV reads between pixels in steps of a 32nd.
+    np.testing.assert_allclose(seen[4:-4, 4:-4], theirs[4:-4, 4:-4], atol=0.02)
+    again = host(pixels.closed(there(pixels, change), pixels.opened(there(pixels, noise(2, 512)))))
+    np.testing.assert_allclose(again, closed(change, total), atol=2e-3)
+
+
+def test_agreement_is_one_where_two_flows_undo_each_other() -> None:
+    there_, back = np.full((LOW, LOW, 2), 2.0, np.float32), np.full((LOW, LOW, 2), -2.0, np.float32)
+    np.testing.assert_allclose(agreement(there_, back), 1.0)
+    assert agreement(there_, there_).max() < 1e-6

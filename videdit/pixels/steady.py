@@ -1,0 +1,64 @@
+"""The twin in torch of :mod:`videdit.steady`: read the two side by side, the formulas are one.
+
+Only the flow itself is another (:mod:`videdit.pixels.flow`). Sums are [1, 4, 256, 256] here.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from videdit.packets import LOW
+from videdit.pixels.flow import dense_flow
+from videdit.pixels.motion import at, grey_of
+from videdit.pixels.sampling import blur, channels_first, resize
+from videdit.steady import DRIFT_TOLERANCE, LIKENESS, SMOOTH
+
+
+def grey(crop: Tensor) -> Tensor:
+    """A crop [S, S, 3] uint8 RGB -> uint8 [256, 256]."""
+    small = resize(channels_first(crop), LOW) / 127.5 - 1
+    return ((grey_of(small) + 1) * 127.5).round().to(torch.uint8)[0, 0]
+
+
+class DriftEstimator(nn.Module):
+    """Greys uint8 [N, 2, 256, 256] -> flows there and back [N, 2, 256, 256, 2], validities [N, 2, 256, 256]."""
+
+    def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        one, other = pairs.float().split(1, dim=1)  # [N, 1, 256, 256]
+        # Both ways in one batch. Image and target: where each pixel of the target lies in the image.
+        image, target = torch.cat((other, one)), torch.cat((one, other))
+        there, back = dense_flow(image / 127.5 - 1, target / 127.5 - 1).chunk(2)  # [N, 2, 256, 256]
+        flows = torch.stack((there, back), dim=1)  # [N, 2, 2, 256, 256]
+        valid_there = agreement(there, back) * likeness(one, other, there)
+        valid_back = agreement(back, there) * likeness(other, one, back)
+        return flows.permute(0, 1, 3, 4, 2), torch.cat((valid_there, valid_back), dim=1)
+
+
+def agreement(there: Tensor, back: Tensor) -> Tensor:
+    """How well two flows [N, 2, 256, 256] undo each other, [N, 1, 256, 256]."""
+    return torch.exp(-(there + at(back, there)).square().sum(dim=1, keepdim=True) / DRIFT_TOLERANCE**2)
+
+
+def likeness(one: Tensor, other: Tensor, there: Tensor) -> Tensor:
+    """How alike two greys [N, 1, 256, 256] are along the flow from the one to the other, [N, 1, 256, 256]."""
+    return torch.exp(-(blur(at(other, there) - one, SMOOTH) / LIKENESS).square())
+
+
+def opened(change: Tensor) -> Tensor:
+    """The sum that holds one change [S, S, 3] alone: [1, 4, 256, 256]."""
+    low = resize(channels_first(change), LOW) if change.shape[0] != LOW else channels_first(change)
+    return torch.cat((low, torch.ones_like(low[:, :1])), dim=1)
+
+
+def moved(total: Tensor, flow: Tensor, validity: Tensor, weight: float) -> Tensor:
+    """A neighbour's sum as it counts here; flow [256, 256, 2], validity [256, 256]."""
+    return at(total, channels_first(flow)) * (weight * validity)
+
+
+def closed(change: Tensor, total: Tensor) -> Tensor:
+    """A change [S, S, 3] with the mean that `total` holds in place of its own low band: float16."""
+    mean = total[:, :3] / total[:, 3:]
+    if change.shape[0] != LOW:
+        mean = channels_first(change) + resize(mean - opened(change)[:, :3], change.shape[0])
+    return mean[0].permute(1, 2, 0).half()

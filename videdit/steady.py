@@ -1,0 +1,90 @@
+"""Steadiness: what an edit changes keeps still on the source as the source moves.
+
+A change that is worked out for each frame by itself trembles: codes, flow and validity all err a little, each frame in
+another way, and what the generator adds (teeth, a shadow) sits where the generator puts it, not on the skin. So changes
+are averaged over time along the source's own motion. With C_k the change of frame k and u the source's motion from
+frame t to frame k,
+
+    S_t(p) = sum_k w_k C_k(p + u(p)) / sum_k w_k,    w_k = exp(-|t_k - t| / CONSTANT) * product of V along the way
+
+where V is how well the motion from a frame to the next and back agree, and how alike the two frames are along it: where
+a mouth opens or a hand comes up there is nothing to average with, and the frame's own change counts alone. Both sums
+are chained from neighbour to neighbour: one warp a frame and side. It is done at 256 px; what is finer in a change
+stays as it is.
+
+Sums are held as [256, 256, 4]: the weighted change, then the weight.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from videdit.motion import at
+from videdit.packets import LOW, Motion
+
+CONSTANT = 0.2  # seconds in which a neighbour's weight falls to 1/e
+DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
+LIKENESS = 20.0  # grey levels of 255 by which what moved may differ, where V is 1/e
+SMOOTH = 1.5  # pixels at 256 over which that is averaged: the grain of two frames never matches
+
+
+def fading(seconds: float) -> float:
+    """The weight of a neighbour so far away in time."""
+    return math.exp(-abs(seconds) / CONSTANT)
+
+
+def grey(crop: np.ndarray) -> np.ndarray:
+    """A crop [S, S, 3] uint8 RGB, S >= 256 -> what its motion is estimated on, uint8 [256, 256]."""
+    return cv2.cvtColor(cv2.resize(crop, (LOW, LOW), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+
+
+class DriftEstimator:
+    """The source's motion between two crops, grey uint8 [256, 256]: from the one to the other, and back."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def __call__(self, one: np.ndarray, other: np.ndarray) -> tuple[Motion, Motion]:
+        """(where in `other` each pixel of `one` went, where in `one` each pixel of `other` came from)"""
+        there, back = self._flow.calc(one, other, None), self._flow.calc(other, one, None)
+        one, other = one.astype(np.float32), other.astype(np.float32)
+        return (
+            Motion(there, agreement(there, back) * likeness(one, other, there)),
+            Motion(back, agreement(back, there) * likeness(other, one, back)),
+        )
+
+
+def agreement(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """How well two flows [256, 256, 2] undo each other, [256, 256] float32 in [0, 1]."""
+    return np.exp(-np.square(there + at(back, there)).sum(axis=2) / DRIFT_TOLERANCE**2)
+
+
+def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """How alike two greys [256, 256] are along the flow from the one to the other, [256, 256] float32 in [0, 1]."""
+    difference = cv2.GaussianBlur(at(other, there) - one, (0, 0), SMOOTH)
+    return np.exp(-np.square(difference / LIKENESS))
+
+
+def opened(change: np.ndarray) -> np.ndarray:
+    """The sum that holds one change [S, S, 3] alone: [256, 256, 4] float32."""
+    low = change.astype(np.float32)
+    if low.shape[0] != LOW:
+        low = cv2.resize(low, (LOW, LOW), interpolation=cv2.INTER_AREA)
+    return np.dstack((low, np.ones((LOW, LOW), np.float32)))
+
+
+def moved(total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
+    """A neighbour's sum as it counts here: read along the motion, weighted by `weight` and its validity."""
+    return at(total, motion.flow) * (weight * motion.validity[..., None])
+
+
+def closed(change: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """A change [S, S, 3] float16 with the mean that `total` holds in place of its own low band."""
+    mean = total[..., :3] / total[..., 3:]
+    if change.shape[0] == LOW:
+        return mean.astype(np.float16)
+    difference = cv2.resize(mean - opened(change)[..., :3], change.shape[:2], interpolation=cv2.INTER_LINEAR)
+    return (change + difference).astype(np.float16)

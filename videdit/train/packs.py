@@ -1,0 +1,76 @@
+"""Packs of training data where the raw data is not: faces as one small file that travels, samples made on the spot."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from videdit.errors import MediaError, UsageError
+from videdit.models.mobile_stylegan import NUM_LAYERS
+from videdit.train.common import compiled, load_generator
+from videdit.train.data import SIZE, load_pack, to_pictures
+from videdit.train.derive import sample_codes
+
+BATCH = 16
+
+
+def write_travel(pack: Path, out: Path, quality: int) -> None:
+    """A pack of faces -> a tar of WebP pictures: a thousand at quality 75 are about 9 MiB.
+
+    Raises:
+        UsageError: there is no such pack.
+        MediaError: the tar cannot be written.
+    """
+    try:
+        with tarfile.open(out, "w") as tar:
+            for i, image in enumerate(load_pack(pack)):
+                bgr = np.ascontiguousarray(image[..., ::-1])
+                data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
+                entry = tarfile.TarInfo(f"{i:04}.webp")
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    except OSError as error:
+        raise MediaError(f"cannot write {out}: {error.strerror or error}") from None
+
+
+def read_travel(path: Path, pack: Path) -> None:
+    """A tar of :func:`write_travel` -> a pack of faces, in the order of their names.
+
+    Raises:
+        UsageError: it is no such tar.
+    """
+    try:
+        with tarfile.open(path) as tar:
+            names = sorted(name for name in tar.getnames() if name.endswith(".webp"))
+            files = [tar.extractfile(name) for name in names]
+            data = [np.frombuffer(file.read() if file else b"", np.uint8) for file in files]
+    except (OSError, tarfile.TarError) as error:
+        raise UsageError(f"{path} is no tar of faces ({error}): make it with --travel") from None
+    decoded = [cv2.imdecode(part, cv2.IMREAD_COLOR) if len(part) else None for part in data]
+    images = [image[..., ::-1] for image in decoded if image is not None and image.shape == (SIZE, SIZE, 3)]
+    if not images or len(images) < len(names):
+        raise UsageError(f"{path} does not hold pictures of {SIZE} px only: make it with --travel")
+    np.save(pack, np.stack(images))
+
+
+@torch.no_grad()
+def draw_bank(count: int, images_out: Path, codes_out: Path, device: str, seed: int = 0, eager: bool = False) -> None:
+    """Samples of the generator, area-downsampled from 1024 px: images [N, 256, 256, 3] and codes [N, 512] float16."""
+    _, generator = load_generator(device)
+    # 512 px is the low band of the output's wavelet: exactly what averaging 1024 px would give
+    render = compiled(lambda codes: F.avg_pool2d(generator(codes, size=512), 2), torch.device(device).type, eager)
+    codes = sample_codes(count, seed).astype(np.float16)
+    images = np.lib.format.open_memmap(images_out, "w+", np.uint8, (count, SIZE, SIZE, 3))
+    batch = min(BATCH, count)
+    for start in range(0, count, batch):
+        part = torch.from_numpy(codes[start : start + batch].astype(np.float32)).to(device)  # [n, 512]
+        padded = F.pad(part, (0, 0, 0, batch - len(part)))[:, None]  # one shape is compiled once
+        images[start : start + len(part)] = to_pictures(render(padded.expand(-1, NUM_LAYERS, -1)))[: len(part)]
+    images.flush()
+    np.save(codes_out, codes)
