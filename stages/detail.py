@@ -25,4 +25,5 @@ class Detail:
 
     def _edited(self, crop: Crop, rendering: Rendering) -> Edited:
         change = self.pixels.change(crop, rendering)
-        return Edited(crop.track, change, self.pixels.mask(crop, self.regions), crop.to_frame, self.pixels.grey(crop))
+        mask, grey = self.pixels.mask(crop, self.regions), self.pixels.grey(crop)
+        return Edited(crop.track, change, mask, crop.to_frame, grey, crop.confidence)

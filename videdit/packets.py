@@ -128,6 +128,7 @@ class Edited:
     mask: Array  # [S, S] uint8, 0..255, how much of the change reaches the frame
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
     grey: Array  # [256, 256] uint8: the source's crop, for its motion
+    confidence: float = 1.0  # 0..1, how much of the edit this frame gets
 
     @property
     def nbytes(self) -> int:

@@ -76,7 +76,7 @@ class Pixels(Protocol):
         """The source's motion between two greys, there and back: see :class:`videdit.steady.DriftEstimator`."""
         ...
 
-    def opened(self, change: Array) -> Array:
+    def opened(self, change: Array, confidence: float) -> Array:
         """See :func:`videdit.steady.opened`; sums of either kind of pixels are added with +."""
         ...
 
@@ -84,7 +84,7 @@ class Pixels(Protocol):
         """See :func:`videdit.steady.moved`."""
         ...
 
-    def closed(self, change: Array, total: Array) -> Array:
+    def closed(self, change: Array, total: Array, confidence: float) -> Array:
         """See :func:`videdit.steady.closed`."""
         ...
 

@@ -102,16 +102,16 @@ class DevicePixels:
         return found
 
     @torch.inference_mode()
-    def opened(self, change: Tensor) -> Tensor:
-        return steady.opened(change)
+    def opened(self, change: Tensor, confidence: float) -> Tensor:
+        return steady.opened(change, confidence)
 
     @torch.inference_mode()
     def moved(self, total: Tensor, motion_: Motion, weight: float) -> Tensor:
         return steady.moved(total, motion_.flow, motion_.validity, weight)
 
     @torch.inference_mode()
-    def closed(self, change: Tensor, total: Tensor) -> Tensor:
-        return steady.closed(change, total)
+    def closed(self, change: Tensor, total: Tensor, confidence: float) -> Tensor:
+        return steady.closed(change, total, confidence)
 
     @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

@@ -59,14 +59,14 @@ class HostPixels:
     def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
         return [self._drift(one, other) for one, other in pairs]
 
-    def opened(self, change: np.ndarray) -> np.ndarray:
-        return steady.opened(change)
+    def opened(self, change: np.ndarray, confidence: float) -> np.ndarray:
+        return steady.opened(change, confidence)
 
     def moved(self, total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
         return steady.moved(total, motion, weight)
 
-    def closed(self, change: np.ndarray, total: np.ndarray) -> np.ndarray:
-        return steady.closed(change, total)
+    def closed(self, change: np.ndarray, total: np.ndarray, confidence: float) -> np.ndarray:
+        return steady.closed(change, total, confidence)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         changed = add_changes(picture, edits)
