@@ -93,6 +93,6 @@ def test_stages_begin_anew_with_each_segment():
                 yield replace(frame, index=i)
 
     stage = Fresh(Count())
-    frames = list(stage(Split(crops=10)(iter(clip([50] * 29, [1] * 30, [])))))
+    frames = list(stage(Split(crops=10)(iter(clip([100] * 29, [1] * 30, [])))))
     assert stage.name == "count"
     assert [frame.index for frame in frames if frame.pts == place(frame).pts and own(frame)] == [0, 0, 0]
