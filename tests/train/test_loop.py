@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from tiny import Training, make
 from videdit.errors import UsageError, VideditError, WeightsError
 from videdit.train.checkpoint import FILE
 from videdit.train.log import read_log
-from videdit.train.loop import Budget, learning_rate, train
+from videdit.train.loop import Budget, ahead, learning_rate, train
 from videdit.train.recipe import Recipe
 
 LONG = 3600.0  # seconds: never the reason to stop
@@ -142,6 +143,14 @@ def test_changed_numbers_are_told_and_taken(tmp_path: Path, capsys: pytest.Captu
     run(training, tmp_path, resume=True)
     assert "lr 0.05 -> 0.01" in capsys.readouterr().err
     assert training.optimizer.param_groups[0]["lr"] == 0.01
+
+
+def test_batches_made_ahead_are_those_made_in_turn() -> None:
+    training = make(9)
+    with ThreadPoolExecutor(4) as pool:
+        source = ahead(pool, training, 3)
+        for step in range(3, 40):
+            assert all(torch.equal(a, b) for a, b in zip(next(source), training.batch(step), strict=True))
 
 
 def test_a_run_is_not_overwritten_by_mistake(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def packs(tmp_path_factory: pytest.TempPathFactory, people: list[np.ndarray]) -> Path:
-    """Six faces, the last two of which are for validation, and six samples that are no such thing."""
+    """Six faces, the last one of which is for validation, and six samples that are no such thing."""
     folder = tmp_path_factory.mktemp("packs")
     faces = np.stack([people[0], people[1], people[0][:, ::-1], people[1][:, ::-1], *people])
     np.save(folder / "real256.npy", faces)
@@ -70,7 +70,7 @@ def call(*runs: list[str]) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", list(TINY))
 def test_a_recipe_stopped_and_resumed_equals_straight_on(name: str, packs: Path, tmp_path: Path) -> None:
     config = tmp_path / "recipe.yaml"
-    config.write_text(yaml.safe_dump(TINY[name] | {"steps": 2, "held": 2}))
+    config.write_text(yaml.safe_dump(TINY[name] | {"steps": 2, "held": 1}))
     common = [name, "--config", str(config), "--data", str(packs), "--eager", "--threads", "1", "--device", "cpu"]
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     again = [*common, "--out", str(broken), "--time-budget", "10m", "--resume"]  # the same command both times
