@@ -119,6 +119,7 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
     out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")
+    out.add_argument("--mark", metavar="WORDS", help='draw words in a corner of every frame: "AI-edited"')
     out.add_argument("--sign", metavar="CERTS", help="sign C2PA content credentials into the output (PEM file)")
     out.add_argument("--sign-key", metavar="KEY", help="the private key of the first certificate (PEM file)")
     out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")

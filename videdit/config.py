@@ -173,6 +173,9 @@ class RenderJob(BaseModel):
     resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
     alpha_out: str | None = Field(None, description="Also write the edit's matte, in grey: a file or a folder.")
+    mark: str | None = Field(
+        None, pattern=r"^[ -~]{1,60}$", description="Words (ASCII) drawn in a corner of every frame: AI-edited."
+    )
     sign: str | None = Field(None, description="PEM file of certificates: sign a C2PA manifest into the output.")
     sign_key: str | None = Field(None, description="PEM file of the private key of the first of them.")
     sidecar: bool = Field(False, description="Write a JSON file beside the output that says what was done to it.")

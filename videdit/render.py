@@ -25,6 +25,7 @@ from stages.detail import Detail
 from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
+from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
 from stages.restore import Restore
@@ -55,7 +56,6 @@ log = logging.getLogger(__name__)
 # Bytes that frames between the stages may hold, unless the job says otherwise. A GPU hands on bursts of whole batches,
 # which must find room or it waits.
 MEMORY = {"cpu": 128 << 20, "cuda": 1 << 30}
-QUEUES = 8  # that share it
 
 
 class Options(TypedDict, total=False):
@@ -79,6 +79,7 @@ class Options(TypedDict, total=False):
     overwrite: bool
     resume: bool
     alpha_out: str | None
+    mark: str | None
     keep_unedited: bool
     sign: str | None
     sign_key: str | None
@@ -237,7 +238,7 @@ class Renderer:
 
     def _run(self, clip: Clip, stages: list[Stage], cancel: threading.Event | None) -> RenderResult:
         device = self._networks(clip.job)[0].device.split(":")[0]
-        pipeline = Pipeline(stages, budget=(clip.job.memory or MEMORY[device]) // QUEUES)
+        pipeline = Pipeline(stages, budget=(clip.job.memory or MEMORY[device]) // max(1, len(stages) - 1))
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
@@ -266,6 +267,8 @@ class Renderer:
         matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None
         if matte:
             edit_faces.insert(-1, matte)
+        if job.mark:
+            edit_faces.append(Mark(job.mark, info.rotation))
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:

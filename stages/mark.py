@@ -1,0 +1,75 @@
+"""mark: words in a corner of every frame that tell people what the tags tell machines (--mark)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from videdit.media.color import rgb_to_yuv
+from videdit.packets import Color, Frame, Picture
+
+_HEIGHT = 1 / 36  # of a capital letter, as part of the shorter side of the picture
+_MARGIN = 1 / 24
+_WHITE, _BLACK, _STRENGTH = 0.85, 0.1, 0.8  # of the letters, of their outline; how far they cover the picture
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+
+
+class Mark:
+    """Draws words at the lower right, upright as the clip is displayed; planes are copied where they are drawn on."""
+
+    name = "mark"
+
+    def __init__(self, words: str, rotation: int = 0) -> None:
+        """words: plain ASCII. rotation: degrees that a viewer turns the picture clockwise."""
+        self.words, self.rotation = words, rotation
+        self._drawn: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            yield replace(frame, picture=self._marked(frame.picture))
+
+    def _marked(self, picture: Picture) -> Picture:
+        if self._drawn is None or self._drawn[0].shape != (picture.height, picture.width):
+            self._drawn = draw(self.words, picture.width, picture.height, self.rotation)
+        cover, letters = self._drawn
+        planes = list(picture.planes)
+        for i in range(1 if picture.color.matrix == "gray" else 3):
+            shape = planes[i].shape
+            over, value = (cv2.resize(part, shape[::-1], interpolation=cv2.INTER_AREA) for part in (cover, letters))
+            white, black = (code_value(level, picture.color, i) for level in (_WHITE, _BLACK))
+            over *= _STRENGTH
+            mixed = planes[i] * (1 - over) + (black + (white - black) * value) * over
+            planes[i] = np.where(over > 0, np.rint(mixed), planes[i]).astype(planes[i].dtype)
+        return Picture(tuple(planes), picture.color, picture.pix_fmt)
+
+
+def draw(words: str, width: int, height: int, rotation: int) -> tuple[np.ndarray, np.ndarray]:
+    """(where letters and outline are, how white they are), float32 [height, width] in [0, 1], in coded pixels."""
+    turned = rotation in (90, 270)
+    shape = (width, height) if turned else (height, width)
+    short = min(shape)
+    scale = max(8.0, short * _HEIGHT) / cv2.getTextSize("M", _FONT, 1, 1)[0][1]
+    room = shape[1] - 2 * short * _MARGIN
+    while True:  # long words in a narrow picture become small ones
+        thick = max(1, round(scale * 1.5))
+        (long, _), below = cv2.getTextSize(words, _FONT, scale, thick)
+        if long + 2 * thick <= room or scale < 0.1:
+            break
+        scale *= 0.95
+    at = (round(shape[1] - short * _MARGIN - long), round(shape[0] - short * _MARGIN - below))
+    letters = np.zeros(shape, np.uint8)
+    cv2.putText(letters, words, at, _FONT, scale, 255, thick, cv2.LINE_AA)
+    # Thicker letters would stand further apart: the outline is these, grown.
+    cover = cv2.dilate(letters, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * thick + 1, 2 * thick + 1)))
+    back = rotation // 90  # a viewer turns clockwise, so what is drawn upright is turned the other way
+    both = (np.ascontiguousarray(np.rot90(part, back)).astype(np.float32) / 255 for part in (cover, letters))
+    first, second = both
+    return first, second
+
+
+def code_value(level: float, color: Color, plane: int) -> float:
+    """What a plane holds for a grey of this level (0 black .. 1 white)."""
+    return float(rgb_to_yuv(np.full((1, 1, 3), level), replace(color, chroma_log2=(0, 0)))[plane][0, 0])
