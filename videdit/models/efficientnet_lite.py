@@ -46,13 +46,16 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The trunk: [B, 3, H, W] RGB in [-1, 1] -> five maps at strides 2, 4, 8, 16 and 32 of ``WIDTHS`` channels."""
+    """The trunk: [B, 3, H, W] RGB in [-1, 1] -> five maps at strides 2, 4, 8, 16 and 32 of ``WIDTHS`` channels.
 
-    def __init__(self) -> None:
+    depth: how many of the seven stages to build; five give the first four maps, at a fifth of the weights.
+    """
+
+    def __init__(self, depth: int = len(STAGES)) -> None:
         super().__init__()
         self.stem = conv_bn(3, 32, 3, 2)
         stages, cin = [], 32
-        for repeats, kernel, stride, expansion, cout in STAGES:
+        for repeats, kernel, stride, expansion, cout in STAGES[:depth]:
             blocks = []
             for i in range(repeats):
                 blocks.append(InvertedResidual(cin, cout, kernel, stride if i == 0 else 1, expansion))

@@ -1,6 +1,6 @@
 """Train the embedded models: python -m videdit.train <recipe> [--time-budget 25m] [--out DIR] [--data DIR]
 
-Recipes: pack (make the data packs), head256, encoder, hfgi. Each stops at its time budget and writes its log and its
+Recipes: pack (make the data packs), head256, encoder, hfgi, parser. Each stops at its time budget and writes its log and its
 weights under --out; nothing in weights/ is touched.
 """
 
@@ -46,9 +46,12 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     if options.recipe == "pack":
         from videdit.train.data import pack_bank, pack_faces
+        from videdit.train.masks import pack_masks
 
         options.data.mkdir(parents=True, exist_ok=True)
-        pack_faces(options.shared / "celebamask_hq_1000" / "images", options.data / "real256.npy")
+        faces = options.shared / "celebamask_hq_1000"
+        pack_faces(faces / "images", options.data / "real256.npy")
+        pack_masks(faces / "masks", options.data / "masks256.npy")
         pack_bank(options.shared / "mobile_bank", options.data / "bank256.npy", options.data / "bank_codes.npy")
     elif options.recipe == "head256":
         from videdit.train import head256
@@ -64,11 +67,15 @@ def run(options: argparse.Namespace) -> None:
 
         weights = options.encoder or Path("weights/encoder.safetensors")
         hfgi.train(out, options.data, weights, seconds, read_recipe(hfgi.Recipe, options.config))
+    elif options.recipe == "parser":
+        from videdit.train import parser
+
+        parser.train(out, options.data, seconds, read_recipe(parser.Recipe, options.config))
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__)
-    parser.add_argument("recipe", choices=("pack", "head256", "encoder", "hfgi"))
+    parser.add_argument("recipe", choices=("pack", "head256", "encoder", "hfgi", "parser"))
     parser.add_argument("--config", type=Path, help="the recipe's YAML, e.g. configs/train/encoder.yaml")
     parser.add_argument("--time-budget", default="25m", help="wall time, e.g. 90s, 25m, 1.5h")
     parser.add_argument("--out", type=Path, help="folder for log and weights (default: runs/<recipe>)")
