@@ -6,6 +6,7 @@ State dict names are our own; ``scripts/fetch_judges.py`` maps the ImageNet weig
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # (repeats, kernel, stride of the first, expansion, width) of the seven stages
 STAGES = (
@@ -71,3 +72,12 @@ class EfficientNetLite0(nn.Module):
             if i in LEVELS:
                 maps.append(x)
         return maps
+
+
+def fold_norms(net: EfficientNetLite0) -> EfficientNetLite0:
+    """Fold the norms into the convolutions before them, in place: the same function of fewer, faster layers."""
+    for module in net.eval().modules():
+        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+    return net

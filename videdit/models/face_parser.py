@@ -1,15 +1,16 @@
 """Face parsing: which pixel of an aligned crop is skin, hair, lips, glasses, ... or none of a face.
 
-The first five stages of EfficientNet-Lite0 (strides 2 to 16), a context block that sees the whole face, and a light
-top-down decoder (FPN, Lin et al., 2017) of separable convolutions to half the input's size.
+The first five stages of EfficientNet-Lite0 (strides 2 to 16), their norms folded in, a context block that sees the
+whole face, and a light top-down decoder (FPN, Lin et al., 2017) to stride 4, whose head gives four pixels each.
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0, InvertedResidual, conv_bn
+from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0, fold_norms
 
 # CelebAMask-HQ's, in the order of its masks; left and right are the subject's.
 CLASSES = (
@@ -28,7 +29,8 @@ COMMON = tuple(
 INPUT_SIZE = 256
 _TRUNK_STAGES = 5
 _CONTEXT = 128
-_DECODER = (96, 80, 64, 32)  # widths at strides 16, 8, 4, 2
+_CALM = 0.1  # brings the trunk's features to about unit size
+_DECODER = (96, 80, 64)  # widths at strides 16, 8, 4
 
 
 class FaceParser(nn.Module):
@@ -36,25 +38,31 @@ class FaceParser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = EfficientNetLite0(_TRUNK_STAGES)
-        taps = WIDTHS[3::-1]  # 112, 40, 24, 16: strides 16, 8, 4, 2
+        self.trunk = fold_norms(EfficientNetLite0(_TRUNK_STAGES))
+        fine, *coarse = WIDTHS[:4]  # 16, then 24, 40, 112
+        taps = (coarse[2], coarse[1], coarse[0] + 4 * fine)  # strides 16, 8, 4
         self.context = nn.Sequential(
-            InvertedResidual(taps[0], _CONTEXT, 5, 2, 3), InvertedResidual(_CONTEXT, _CONTEXT, 5, 1, 3)
+            nn.Conv2d(taps[0], _CONTEXT, 3, 2, 1), nn.ReLU(), nn.Conv2d(_CONTEXT, _CONTEXT, 3, 1, 1), nn.ReLU()
         )
         self.scene = nn.Conv2d(_CONTEXT, _CONTEXT, 1)  # of the whole crop's average
-        self.lateral = nn.ModuleList(conv_bn(tap, width, act=False) for tap, width in zip(taps, _DECODER, strict=True))
         above = (_CONTEXT, *_DECODER[:-1])
-        self.carry = nn.ModuleList(conv_bn(a, width, act=False) for a, width in zip(above, _DECODER, strict=True))
-        self.merge = nn.ModuleList(InvertedResidual(width, width, 3, 1, 2) for width in _DECODER)
-        self.classify = nn.Conv2d(_DECODER[-1], len(CLASSES), 3, padding=1)
+        self.lateral = nn.ModuleList(nn.Conv2d(tap, width, 1) for tap, width in zip(taps, _DECODER, strict=True))
+        self.carry = nn.ModuleList(nn.Conv2d(a, width, 1) for a, width in zip(above, _DECODER, strict=True))
+        self.merge = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in _DECODER)
+        self.classify = nn.Conv2d(_DECODER[-1], 4 * len(CLASSES), 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        size = x.shape[-2:]
-        taps = self.trunk(x)[::-1]  # strides 16, 8, 4, 2
-        y = self.context(taps[0])  # [B, 128, H / 32, W / 32]
+        return F.interpolate(self.half(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+    def half(self, x: Tensor) -> Tensor:
+        """Logits at half the size, [B, 19, H / 2, W / 2]: what the network says before they are enlarged."""
+        fine, at4, at8, at16 = (_CALM * tap for tap in self.trunk(x))
+        at4 = torch.cat((at4, F.pixel_unshuffle(fine, 2)), 1)  # thin things show at stride 2
+        y = self.context(at16)  # [B, 128, H / 32, W / 32]
         y = y + self.scene(y.mean((2, 3), keepdim=True))
-        for tap, lateral, carry, merge in zip(taps, self.lateral, self.carry, self.merge, strict=True):
-            # 1x1 before upsampling: the same result for a quarter of the work
+        for tap, lateral, carry, merge in zip((at16, at8, at4), self.lateral, self.carry, self.merge, strict=True):
+            # 1x1 before enlarging: the same result for a quarter of the work
             up = F.interpolate(carry(y), size=tap.shape[-2:], mode="bilinear", align_corners=False)
-            y = merge(F.relu6(lateral(tap) + up))
-        return F.interpolate(self.classify(y), size=size, mode="bilinear", align_corners=False)
+            y = F.relu(lateral(tap) + up)
+            y = F.relu(y + merge(y))
+        return F.pixel_shuffle(self.classify(y), 2)

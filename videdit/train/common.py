@@ -87,8 +87,6 @@ class Ema(Generic[M]):
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))  # young averages forget faster
         for average, value in zip(self.model.parameters(), model.parameters(), strict=True):
             average.lerp_(value, 1 - decay)
-        for average, value in zip(self.model.buffers(), model.buffers(), strict=True):
-            average.copy_(value)  # statistics of norms: averages already
 
 
 class Lookahead:

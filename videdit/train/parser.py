@@ -1,7 +1,8 @@
 """Train the face parser on CelebAMask-HQ.
 
 Cross-entropy with rare classes weighted up, and a soft Dice loss, which looks at each class as a whole as the measure
-(intersection over union) does. The trunk starts from ImageNet's weights, its normalisation frozen there.
+(intersection over union) does. The trunk starts from ImageNet's weights; its first stages, which see edges and blobs
+and cost most to train, keep them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from videdit.metrics.judges import load_judge
+from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
 from videdit.models.face_parser import CLASSES, COMMON, FaceParser
 from videdit.train.common import Ema, Log, compiled, cosine
 from videdit.train.data import VALIDATION_FACES, to_tensor
 from videdit.train.masks import FACES, MASKS, MaskedFaces
 
 FILE = "parser.safetensors"
+FROZEN_STAGES = 2
 
 
 @dataclass
@@ -31,8 +34,8 @@ class Recipe:
     """configs/train/parser.yaml; the defaults are what shipped."""
 
     batch: int = 16
-    trunk_lr: float = 4e-4
-    head_lr: float = 2e-3
+    trunk_lr: float = 3e-4
+    head_lr: float = 1.2e-3
     dice: float = 0.5
     degraded: float = 0.4  # share of pictures
     occluded: float = 0.35  # of pictures, and of those that are, again
@@ -48,8 +51,8 @@ class TrainedParser(nn.Module):
         self.register_buffer("balance", balance)
 
     def forward(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [B, 3, H, W], classes [B, H, W] -> (cross-entropy, Dice loss)."""
-        logits = self.parser(images).float()
+        """Pictures [B, 3, H, W], classes [B, H / 2, W / 2] -> (cross-entropy, Dice loss)."""
+        logits = self.parser.half(images).float()
         entropy = F.cross_entropy(logits, masks, self.balance)
         return entropy, dice_loss(logits.softmax(1), masks)
 
@@ -71,16 +74,23 @@ def class_balance(masks: np.ndarray) -> Tensor:
 
 
 def start_from_imagenet(parser: FaceParser) -> None:
-    """Before the first step: the trunk's ImageNet weights."""
-    wanted = parser.trunk.state_dict()
-    parser.trunk.load_state_dict({k: v for k, v in load_judge("efficientnet_lite0").items() if k in wanted}, strict=False)
+    """Before the first step: the trunk's ImageNet weights, and a head that finds no class likelier than another."""
+    trunk = EfficientNetLite0(len(parser.trunk.stages))
+    wanted = trunk.state_dict()
+    trunk.load_state_dict({k: v for k, v in load_judge("efficientnet_lite0").items() if k in wanted}, strict=False)
+    parser.trunk.load_state_dict(fold_norms(trunk).state_dict())
+    for name, module in parser.named_modules():
+        if isinstance(module, nn.Conv2d) and not name.startswith("trunk."):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    for layer in (*parser.merge, parser.scene, parser.classify):
+        layer.weight.data *= 0.1
 
 
-def freeze_norms(parser: FaceParser) -> None:
-    """The trunk's batch statistics stay ImageNet's: small batches would shake them."""
-    for module in parser.trunk.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+def freeze_early(parser: FaceParser) -> None:
+    """The stem and the stages up to stride 4 do not learn."""
+    for part in (parser.trunk.stem, *parser.trunk.stages[:FROZEN_STAGES]):
+        part.requires_grad_(False)
 
 
 def confusion(classes: Tensor, masks: Tensor) -> Tensor:
@@ -122,13 +132,12 @@ def train(
     else:
         start_from_imagenet(parser)
     parser = parser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    parser.train()
-    freeze_norms(parser)
+    freeze_early(parser)
     learner = TrainedParser(parser, class_balance(faces.masks))
     losses = compiled(learner)
     held = to_tensor(np.load(packs / FACES, mmap_mode="r")[VALIDATION_FACES])
     held_masks = torch.from_numpy(np.load(packs / MASKS)[VALIDATION_FACES])
-    trunk = list(parser.trunk.parameters())
+    trunk = [p for p in parser.trunk.parameters() if p.requires_grad]
     heads = [p for n, p in parser.named_parameters() if not n.startswith("trunk.")]
     groups = [{"params": trunk, "peak": recipe.trunk_lr}, {"params": heads, "peak": recipe.head_lr}]
     optimizer = torch.optim.AdamW(groups, recipe.head_lr, betas=(0.9, 0.99), weight_decay=1e-3)
@@ -137,7 +146,9 @@ def train(
     step, saved = 0, start
 
     def draw() -> tuple[Tensor, Tensor]:
-        return faces.batch(recipe.batch, recipe.degraded, recipe.occluded)
+        images, masks = faces.batch(recipe.batch, recipe.degraded, recipe.occluded)
+        y, x = faces.rng.integers(0, 2, 2)  # any of the four pixels, lest the masks move by half a one
+        return images.contiguous(memory_format=torch.channels_last), masks[:, y::2, x::2].contiguous()
 
     with ThreadPoolExecutor(1) as beside:
         coming = beside.submit(draw)
@@ -146,7 +157,7 @@ def train(
                 group["lr"] = group["peak"] * min(1.0, (step + 1) / 50) * cosine(elapsed / seconds)
             images, masks = coming.result()
             coming = beside.submit(draw)
-            entropy, dice = losses(images.contiguous(memory_format=torch.channels_last), masks)
+            entropy, dice = losses(images, masks)
             optimizer.zero_grad(set_to_none=True)
             (entropy + recipe.dice * dice).backward()
             nn.utils.clip_grad_norm_(parser.parameters(), 2.0)
@@ -164,7 +175,4 @@ def train(
 
 
 def save(parser: nn.Module, out: Path) -> None:
-    """Weights in half precision; the norms' statistics span too much for that and stay as they are."""
-    keep = ("running_mean", "running_var", "num_batches_tracked")
-    state = parser.state_dict().items()
-    save_file({k: (v if k.endswith(keep) else v.half()).contiguous() for k, v in state}, out / FILE)
+    save_file({k: v.half().contiguous() for k, v in parser.state_dict().items()}, out / FILE)
