@@ -10,18 +10,14 @@ changes a weight file.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import yaml
-
-from videdit.weights import MANIFEST, sha256
-
-HEADER = """\
-# The weights that ship with videdit. Written by scripts/update_manifest.py; MODEL_CARD.md tells more of each.
-"""
+from videdit import weights
+from videdit.errors import WeightsError
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="weight files; default: all that the manifest lists")
     parser.add_argument("--licence", help="SPDX name or words; needed for a new file")
@@ -29,26 +25,15 @@ def main() -> None:
     parser.add_argument("--remove", action="append", default=[], metavar="NAME", help="forget an entry")
     parser.add_argument("--folder", type=Path, default=Path(__file__).resolve().parent.parent / "weights")
     args = parser.parse_args()
-
-    path = args.folder / MANIFEST
-    entries = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for name in args.remove:
-        del entries[name]
-    for file in args.files or [args.folder / entry["file"] for entry in entries.values()]:
-        old = entries.get(file.stem, {})
-        entry = {
-            "file": file.name,
-            "sha256": sha256(file),
-            "bytes": file.stat().st_size,
-            "licence": args.licence or old.get("licence"),
-            "source": args.source or old.get("source"),
-        }
-        if not (entry["licence"] and entry["source"]):
-            parser.error(f"{file.name} is new: say its --licence and --source")
-        entries[file.stem] = entry
-    body = yaml.safe_dump(dict(sorted(entries.items())), sort_keys=False, width=110, allow_unicode=True)
-    path.write_text(HEADER + body, encoding="utf-8")
+    try:
+        weights.forget(args.folder, args.remove)
+        files = args.files or [file.path for file in weights.manifest(args.folder).values()]
+        weights.record(args.folder, files, args.licence, args.source)
+    except WeightsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MANIFEST = "manifest.yaml"
+LARGEST = 15 * 2**20  # bytes a file may have that is to ship
+HEADER = "# The weights that ship with videdit. Written by videdit.weights; MODEL_CARD.md tells more of each.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,47 @@ def verified(name: str, folder: Path | None = None) -> Path:
     if name not in files:
         raise WeightsError(f"the manifest in {folder} lists no weights named {name!r}; it has {', '.join(files)}")
     return _checked(files[name])
+
+
+def record(folder: Path, files: Sequence[Path], licence: str | None = None, source: str | None = None) -> None:
+    """Put weight files of `folder` into its manifest, each under its stem; what is known of them stays unless given.
+
+    Raises:
+        WeightsError: a file is new and its licence or source is not given, or is not in the folder.
+    """
+    entries = manifest(folder) if (folder / MANIFEST).exists() else {}
+    for file in files:
+        old, path = entries.get(file.stem), folder / file.name
+        licence_now, source_now = licence or (old and old.licence), source or (old and old.source)
+        if not (licence_now and source_now):
+            raise WeightsError(f"{file.name} is new: say its --licence and --source")
+        if not path.is_file():
+            raise WeightsError(f"there is no {file.name} in {folder}")
+        entries[file.stem] = WeightFile(file.stem, path, sha256(path), path.stat().st_size, licence_now, source_now)
+    _write(folder, entries)
+
+
+def forget(folder: Path, names: Sequence[str]) -> None:
+    """Take entries out of the manifest. Raises WeightsError where there is none of a name."""
+    if not names:
+        return
+    entries = manifest(folder)
+    for name in names:
+        if entries.pop(name, None) is None:
+            raise WeightsError(f"the manifest in {folder} lists no weights named {name!r}; it has {', '.join(entries)}")
+    _write(folder, entries)
+
+
+def _write(folder: Path, entries: dict[str, WeightFile]) -> None:
+    """Write the manifest, in order of names, whole or not at all."""
+    lines = {
+        name: {"file": e.path.name, "sha256": e.sha256, "bytes": e.bytes, "licence": e.licence, "source": e.source}
+        for name, e in sorted(entries.items())
+    }
+    body = yaml.safe_dump(lines, sort_keys=False, width=110, allow_unicode=True)
+    draft = folder / f".{MANIFEST}.{os.getpid()}"
+    draft.write_text(HEADER + body, encoding="utf-8")
+    os.replace(draft, folder / MANIFEST)
 
 
 def load_state(name: str, folder: Path | None = None) -> dict[str, Tensor]:

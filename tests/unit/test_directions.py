@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 from videdit.edits.catalogue import shipped
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
-from videdit.train.directions import (
+from videdit.train.derive import (
     Population,
     conditional,
     fit,

@@ -1,5 +1,6 @@
 """The parts of training that can be wrong without anyone seeing it."""
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ import torch
 from torch import nn
 
 from videdit.errors import UsageError
-from videdit.train.__main__ import parse_budget, read_recipe
-from videdit.train.common import Ema, Lookahead, cosine, psnr
+from videdit.train.__main__ import duration
+from videdit.train.common import psnr
 from videdit.train.data import SIZE, degrade, jitter_colour, jitter_geometry, to_tensor
 from videdit.train.hfgi import Hfgi, Recipe, random_perspective
+from videdit.train.optim import Ema, Lookahead, cosine
+from videdit.train.recipe import read_recipe
 
 
 def test_still_perspective_is_the_identity() -> None:
@@ -95,13 +98,13 @@ def test_cosine_ends_at_two_percent() -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("25m", 1500), ("1.5h", 5400)])
 def test_time_budgets(text: str, seconds: float) -> None:
-    assert parse_budget(text) == seconds
+    assert duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0", "soon", "-5m", "5 days"])
 def test_bad_time_budgets_are_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_budget(text)
+    with pytest.raises(ArgumentTypeError):
+        duration(text)
 
 
 def test_recipes_refuse_keys_they_do_not_have(tmp_path: Path) -> None:

@@ -1,20 +1,26 @@
-"""``videdit eval inversion | edit | video``: the figures of the model card, a table and a sheet."""
+"""``videdit eval inversion | edit | video | card``: the figures of the model card, a table and a sheet."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from videdit import resources
 from videdit.errors import UsageError
 from videdit.metrics.report import Evaluation
+
+PARTS = ("inversion", "edit", "video")  # of the model card
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one evaluation. Raises VideditError with what is wrong."""
     args = build_parser().parse_args(argv)
-    result: Evaluation = args.run(args)
+    result: Evaluation | None = args.run(args)
+    if result is None:
+        return 0
     if args.beside:
         result.put_beside(args.beside)
     print(result)
@@ -34,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Measure inversion, edits, or edited clips.",
         epilog="The networks that judge are fetched once, by scripts/fetch_judges.py.",
     )
-    commands = parser.add_subparsers(required=True, metavar="inversion | edit | video")
+    commands = parser.add_subparsers(required=True, metavar="inversion | edit | video | card")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     common.add_argument("--sheet", type=Path, help="write a contact sheet, a PNG")
@@ -57,6 +63,12 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_argument("--every", type=int, default=4, help="look at every n-th frame (%(default)s)")
     video.add_argument("--frames", type=int, help="look at so many frames of the source (default: all)")
     video.set_defaults(run=run_video)
+    card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
+    card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
+    card.add_argument("--card", type=Path, default=resources.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
+    card.add_argument("--clips", type=Path, default=default_clips(), help="folder of source clips (%(default)s)")
+    card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
+    card.set_defaults(run=run_card, every=4, frames=40, edit=None)
     return parser
 
 
@@ -100,6 +112,22 @@ def run_video(args: argparse.Namespace) -> Evaluation:
     return evaluate_clips(Panel(device), FaceDetector(device), pairs, args.every, args.frames)
 
 
+def run_card(args: argparse.Namespace) -> None:
+    """Evaluate part after part and put each table into the card as soon as it is there."""
+    from videdit.metrics.card import edited_clips, put_table
+
+    for part in args.only or PARTS:
+        if part == "video":
+            sources = sorted(args.clips.glob("*.mp4"))
+            if not sources:
+                print(f"no clips in {args.clips}: the table of clips stays as it is", file=sys.stderr)
+                continue
+            args.clips = edited_clips(sources, args.edited, args.frames)
+        result = {"inversion": run_inversion, "edit": run_edit, "video": run_video}[part](args)
+        print(result)
+        put_table(args.card, part, result.rows)
+
+
 def span(words: str) -> slice:
     """ "950:1000" -> slice(950, 1000)."""
     try:
@@ -110,6 +138,16 @@ def span(words: str) -> slice:
 
 
 def default_faces() -> Path:
-    """The validation faces in the folder of shared data, which $VIDEDIT_SHARED names."""
+    """The validation faces in the folder of shared data."""
+    return shared_data() / "celebamask_hq_1000" / "images"
+
+
+def default_clips() -> Path:
+    """The clips in the folder of shared data."""
+    return shared_data() / "clips"
+
+
+def shared_data() -> Path:
+    """The folder of data for evaluations, in the one that $VIDEDIT_SHARED names or that lies beside the checkout."""
     shared = os.environ.get("VIDEDIT_SHARED") or Path(__file__).resolve().parents[2].parent / "shared"
-    return Path(shared) / "data" / "celebamask_hq_1000" / "images"
+    return Path(shared) / "data"

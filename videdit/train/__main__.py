@@ -1,94 +1,158 @@
-"""Train the embedded models: python -m videdit.train <recipe> [--time-budget 25m] [--out DIR] [--data DIR]
+"""Train the embedded models, and let better ones ship.
 
-Recipes: pack (make the data packs), head256, encoder, hfgi, parser. Each stops at its time budget and writes its log and its
-weights under --out; nothing in weights/ is touched.
+    python -m videdit.train pack                                                     packs of the training data
+    python -m videdit.train encoder --config configs/train/encoder.yaml --time-budget 25m --resume
+    python -m videdit.train promote encoder --candidate runs/encoder/encoder.safetensors
+
+A recipe stops at its time budget and writes weights, checkpoint, log, curves and sheets under --out; --resume goes on
+from there. Nothing in weights/ is touched but by promote, and only by what is better.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
-from dataclasses import fields
+import threading
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
-import yaml
-
-from videdit.errors import UsageError, VideditError
-
-R = TypeVar("R")
-
-
-def parse_budget(text: str) -> float:
-    """ "90", "90s", "25m", "1.5h" -> seconds"""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text)
-    if not match or not float(match[1]):
-        raise UsageError(f"--time-budget {text!r}: write it as 90s, 25m or 1.5h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def read_recipe(kind: type[R], path: Path | None) -> R:
-    """A recipe from its YAML file; keys that the recipe does not have are refused."""
-    if path is None:
-        return kind()
-    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - names):
-        raise UsageError(f"{path}: unknown key {unknown[0]!r}; a recipe has {', '.join(sorted(names))}")
-    return kind(**values)
-
-
-def run(options: argparse.Namespace) -> None:
-    seconds = parse_budget(options.time_budget)
-    out: Path = options.out or Path("runs") / options.recipe
-    torch.set_num_threads(options.threads)
-    if options.recipe == "pack":
-        from videdit.train.data import pack_bank, pack_faces
-        from videdit.train.masks import pack_masks
-
-        options.data.mkdir(parents=True, exist_ok=True)
-        faces = options.shared / "celebamask_hq_1000"
-        pack_faces(faces / "images", options.data / "real256.npy")
-        pack_masks(faces / "masks", options.data / "masks256.npy")
-        pack_bank(options.shared / "mobile_bank", options.data / "bank256.npy", options.data / "bank_codes.npy")
-    elif options.recipe == "head256":
-        from videdit.train import head256
-
-        head256.train(out, seconds, encoder_file=options.encoder, packs=options.data if options.encoder else None)
-    elif options.recipe == "encoder":
-        from videdit.train import encoder
-
-        recipe = read_recipe(encoder.Recipe, options.config)
-        encoder.train(out, options.data, seconds, recipe, initial=options.encoder)
-    elif options.recipe == "hfgi":
-        from videdit.train import hfgi
-
-        weights = options.encoder or Path("weights/encoder.safetensors")
-        hfgi.train(out, options.data, weights, seconds, read_recipe(hfgi.Recipe, options.config))
-    elif options.recipe == "parser":
-        from videdit.train import parser
-
-        parser.train(out, options.data, seconds, read_recipe(parser.Recipe, options.config))
+from videdit import resources
+from videdit.errors import Cancelled, VideditError
+from videdit.train.promote import add_options as add_promotion
+from videdit.train.recipe import RECIPES, read_recipe, recipe_module
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__)
-    parser.add_argument("recipe", choices=("pack", "head256", "encoder", "hfgi", "parser"))
-    parser.add_argument("--config", type=Path, help="the recipe's YAML, e.g. configs/train/encoder.yaml")
-    parser.add_argument("--time-budget", default="25m", help="wall time, e.g. 90s, 25m, 1.5h")
-    parser.add_argument("--out", type=Path, help="folder for log and weights (default: runs/<recipe>)")
-    parser.add_argument("--data", type=Path, default=Path("runs/data"), help="folder of the packs")
-    parser.add_argument("--shared", type=Path, default=Path("../shared/data"), help="pack: where the raw data lies")
-    parser.add_argument("--encoder", type=Path, help="encoder weights to use, or to go on from")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = build_parser().parse_args(argv)
     try:
-        run(parser.parse_args(argv))
+        options.run(options)
     except VideditError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__, formatter_class=raw)
+    commands = parser.add_subparsers(dest="recipe", required=True, metavar=f"{' | '.join(RECIPES)} | pack | promote")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", type=Path, default=Path("runs/data"), help="folder of the packs (%(default)s)")
+    common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
+    common.add_argument("--threads", type=int, help="cores to use (default: torch's choice)")
+    for name in RECIPES:
+        recipe = commands.add_parser(name, parents=[common], help=f"train {name}")
+        add_training(recipe)
+        recipe.set_defaults(run=run_recipe)
+    pack = commands.add_parser("pack", parents=[common], help="make the packs of training data")
+    pack.add_argument("--shared", type=Path, default=Path("../shared/data"), help="where the raw data lies")
+    pack.set_defaults(run=run_pack)
+    promote = commands.add_parser("promote", help="let trained weights ship if they are better than those that do")
+    add_promotion(promote)
+    promote.set_defaults(run=run_promote)
+    return parser
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, help="the recipe's YAML, e.g. configs/train/encoder.yaml")
+    parser.add_argument("--time-budget", type=duration, default="25m", help="wall time, e.g. 90s, 25m (default), 1.5h")
+    parser.add_argument("--max-steps", type=positive, help="stop after so many steps of this run")
+    parser.add_argument("--out", type=Path, help="folder of what is written (default: runs/<recipe>)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
+    parser.add_argument("--validate-every", type=duration, default="4m", help="time between validations (default: 4m)")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--initial", type=Path, help="weights to start from (default: those that ship)")
+    start.add_argument("--fresh", action="store_true", help="start from nothing")
+    parser.add_argument("--encoder", type=Path, help="weights of E0, for what comes after it (default: what ships)")
+    parser.add_argument("--eager", action="store_true", help="do not compile: for a few steps only")
+
+
+def run_recipe(options: argparse.Namespace) -> None:
+    module = recipe_module(options.recipe)
+    recipe = read_recipe(module.Recipe, options.config)
+    out = options.out or Path("runs") / options.recipe
+    if hasattr(module, "run"):  # not trained in steps
+        module.run(recipe, out, options)
+        return
+    import torch
+
+    from videdit.train.loop import Budget, train
+    from videdit.train.training import Setup
+
+    device = prepare(options.device, options.threads)
+    torch.manual_seed(recipe.seed)
+    weights = resources.weights_dir()
+    shipped = weights / module.Training.file
+    initial = options.initial or (shipped if shipped.exists() and not options.fresh else None)
+    setup = Setup(options.data, device, initial, options.encoder or weights / "encoder.safetensors", options.eager)
+    stop = stop_on_signals()
+    budget = Budget(options.time_budget, options.max_steps, options.validate_every, stop=stop)
+    train(options.recipe, module.Training(recipe, setup), out, budget, options.resume)
+    if stop.is_set():
+        raise Cancelled(f"stopped; the checkpoint is in {out}, --resume goes on from it")
+
+
+def run_promote(options: argparse.Namespace) -> None:
+    from videdit.train import promote
+
+    promote.run(options)
+
+
+def run_pack(options: argparse.Namespace) -> None:
+    from videdit.train.data import pack_bank, pack_faces
+    from videdit.train.masks import pack_masks
+
+    options.data.mkdir(parents=True, exist_ok=True)
+    pack_faces(options.shared / "celebamask_hq_1000" / "images", options.data / "real256.npy")
+    pack_masks(options.shared / "celebamask_hq_1000" / "masks", options.data / "masks256.npy")
+    pack_bank(options.shared / "mobile_bank", options.data / "bank256.npy", options.data / "bank_codes.npy")
+
+
+def prepare(device: str, threads: int | None) -> str:
+    """The device's name, and torch set up for it."""
+    import cv2
+    import torch
+
+    from videdit.backend import resolve_device
+
+    device = resolve_device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    cv2.setNumThreads(1)  # torch owns the cores
+    if device.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")  # what is not in bf16 runs in TF32
+        torch.backends.cudnn.benchmark = True
+    return device
+
+
+def stop_on_signals() -> threading.Event:
+    """Set by the first Ctrl-C or SIGTERM: the step that is running is finished and kept. The second ends at once."""
+    stop = threading.Event()
+
+    def heard(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, heard)
+    return stop
+
+
+def duration(text: str) -> float:
+    """ "90", "90s", "25m", "1.5h" -> seconds"""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text)
+    if not match or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r}: write a time as 90s, 25m or 1.5h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of steps")
+    return int(text)
 
 
 if __name__ == "__main__":

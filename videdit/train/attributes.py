@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.backend import compile_module
+from videdit.backend import Engine, Precision, compile_module, eager
 from videdit.metrics.attributes import AttributeScorer, lab, sample
 from videdit.metrics.judges import AgeGender, MobileFace
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
@@ -69,14 +69,14 @@ class Render256(nn.Module):
 
 
 class Measure:
-    """Codes -> pictures, scores and identity, on this machine's fastest engine."""
+    """Codes -> pictures, scores and identity, on the fastest engine that is installed."""
 
     def __init__(self, generator: Synthesis, device: str = "cpu", threads: int = 1) -> None:
         scorer = FullScorer()
         self.names = scorer.names
         codes, images = torch.zeros(BATCH, NUM_LAYERS, W_DIM), torch.zeros(BATCH, 3, SIZE, SIZE)
-        self._render = compile_module(Render256(generator), (codes,), device, "auto", threads=threads)
-        self._score = compile_module(scorer, (images,), device, "fp32", threads=threads)
+        self._render = fastest(Render256(generator), (codes,), device, "auto", threads)
+        self._score = fastest(scorer, (images,), device, "fp32", threads)
 
     def images(self, codes: np.ndarray) -> np.ndarray:
         """Codes [N, 18, 512] -> pictures [N, 3, 256, 256] float32 in [-1, 1]."""
@@ -86,6 +86,14 @@ class Measure:
         """Pictures [N, 3, 256, 256] -> scores [N, S] by :attr:`names`, unit embeddings [N, 256]."""
         scores, identity = in_batches(self._score, images)
         return scores, identity
+
+
+def fastest(module: nn.Module, examples: tuple[Tensor, ...], device: str, precision: Precision, threads: int) -> Engine:
+    """The module compiled, or run by torch as it is on a CPU without OpenVINO, which training does not need."""
+    try:
+        return compile_module(module, examples, device, precision, threads=threads)
+    except ImportError:
+        return eager(module, device)
 
 
 def in_batches(engine: Callable[..., tuple[np.ndarray, ...]], rows: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -1,7 +1,7 @@
 """Training data: packs of aligned faces in memory, samples of the generator, and their augmentation.
 
 A pack is one .npy file of uint8 [N, 256, 256, 3] RGB; a bank is a pack with its codes [N, 512] float16 beside it.
-``python -m videdit.train pack`` makes both from ../shared/data.
+``python -m videdit.train pack`` makes both.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videdit.errors import UsageError
+
 SIZE = 256
-TRAIN_FACES = slice(0, 950)
-VALIDATION_FACES = slice(950, 1000)
 
 
 def pack_faces(folder: Path, out: Path) -> None:
@@ -45,6 +45,11 @@ def pack_bank(folder: Path, images_out: Path, codes_out: Path) -> None:
 def to_tensor(images: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in [-1, 1], channels last in memory."""
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_pictures(x: Tensor) -> np.ndarray:
+    """float [B, 3, H, W] in [-1, 1], a little beyond in places -> uint8 [B, H, W, 3]."""
+    return (x.float().clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def jitter_geometry(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -83,37 +88,56 @@ def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 class Faces:
-    """Random batches of real faces."""
+    """Batches of real faces from a pack. Which faces, and how they are augmented, is up to the given chance alone."""
 
-    def __init__(self, pack: Path, which: slice = TRAIN_FACES, seed: int = 0):
-        self.images = np.load(pack, mmap_mode="r")[which]
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, pack: Path, held: int = 50) -> None:
+        """held: the last faces of the pack, which are for validation and no batch shows."""
+        images = load_pack(pack)
+        if not 0 < held < len(images):
+            raise UsageError(f"{pack} has {len(images)} faces: {held} cannot be held back for validation")
+        self.images, self.held_images = images[:-held], images[-held:]
 
-    def batch(self, count: int, degraded: float = 0.3) -> tuple[Tensor, Tensor]:
+    def batch(self, count: int, rng: np.random.Generator, degraded: float = 0.3) -> tuple[Tensor, Tensor]:
         """(input, target), each [count, 3, 256, 256]; inputs are degraded with the given probability, targets never."""
         inputs, targets = [], []
-        for i in self.rng.integers(len(self.images), size=count):
-            image = jitter_geometry(np.asarray(self.images[i]), self.rng)
-            if self.rng.random() < 0.7:
-                image = jitter_colour(image, self.rng)
+        for i in rng.integers(len(self.images), size=count):
+            image = jitter_geometry(np.asarray(self.images[i]), rng)
+            if rng.random() < 0.7:
+                image = jitter_colour(image, rng)
             targets.append(image)
-            inputs.append(degrade(image, self.rng) if self.rng.random() < degraded else image)
+            inputs.append(degrade(image, rng) if rng.random() < degraded else image)
         return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets))
+
+    def held(self, count: int = 25) -> Tensor:
+        """The first `count` of the faces for validation, [N, 3, 256, 256]."""
+        return to_tensor(self.held_images[:count])
 
 
 class Bank:
-    """Random batches of samples of the generator with their codes."""
+    """Batches of samples of the generator with their codes."""
 
-    def __init__(self, images: Path, codes: Path, seed: int = 1):
-        self.images = np.load(images, mmap_mode="r")
-        self.codes = torch.from_numpy(np.load(codes).astype(np.float32))
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, images: Path, codes: Path) -> None:
+        self.images = load_pack(images)
+        self.codes = torch.from_numpy(load_pack(codes).astype(np.float32))
 
-    def batch(self, count: int, degraded: float = 0.5) -> tuple[Tensor, Tensor]:
-        """(images [count, 3, 256, 256], w [count, 512]). No geometric change: the code would no longer be true."""
-        picks = self.rng.integers(len(self.images), size=count)
-        images = [
-            degrade(image, self.rng) if self.rng.random() < degraded else image
-            for image in (np.asarray(self.images[i]) for i in picks)
-        ]
-        return to_tensor(np.stack(images)), self.codes[torch.from_numpy(picks)]
+    def batch(self, count: int, rng: np.random.Generator, degraded: float = 0.5) -> tuple[Tensor, Tensor, Tensor]:
+        """(input, target, w [count, 512]), pictures [count, 3, 256, 256]; inputs are degraded with that probability.
+
+        No geometric change: the code would no longer be true.
+        """
+        picks = rng.integers(len(self.images), size=count)
+        targets = [np.asarray(self.images[i]) for i in picks]
+        inputs = [degrade(image, rng) if rng.random() < degraded else image for image in targets]
+        return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets)), self.codes[torch.from_numpy(picks)]
+
+
+def load_pack(path: Path) -> np.ndarray:
+    """An array on disk, read as it is needed.
+
+    Raises:
+        UsageError: it is missing or damaged.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no pack at {path} ({error}): make it with python -m videdit.train pack") from None

@@ -1,246 +1,158 @@
-"""Derive the edits' directions from the generator alone.
+"""Derive the edits' directions from the generator alone: codes are sampled, rendered and scored; see derive.py.
 
-    python -m videdit.train.directions --out runs/directions [--bank runs/data] [--only smile,age]
-
-Codes are sampled and rendered, and every attribute is scored. The scores' linear response to the code and the codes'
-covariance give, for each edit, the likeliest step that moves its own score and leaves all others where they are
-(InterFaceGAN's conditional manipulation, Shen et al. 2020, for any number of conditions at once). The step is applied
-to the layers that the recipe (configs/edits) names, and its length is set by applying it to 500 faces: strength 1 moves
-the score by one standard deviation of the population on average, half of the faces forth, half back. What else it
-moves, and how much of the identity it leaves, is measured at the recommended strength and written beside it.
+Not trained in steps, but it keeps the same promises: it stops at its budget, what is done by then is usable, and
+``--resume`` goes on with what is missing, to the same numbers.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-import yaml
 
 from videdit import resources
 from videdit.edits.catalogue import SHIPPED
 from videdit.edits.files import NUM_LAYERS, read_note, write_directions
-from videdit.errors import UsageError, VideditError
-from videdit.metrics.attributes import POPULATION
+from videdit.errors import UsageError
+from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.train.attributes import Measure
 from videdit.train.common import load_generator
+from videdit.train.data import load_pack
+from videdit.train.derive import (
+    EditRecipe,
+    Population,
+    conditional,
+    fit,
+    in_layers,
+    natural_unit,
+    read_recipes,
+    report,
+    sample_codes,
+)
 
-DUPLICATES = ("happy", "age_2nd")  # follow another score by their nature; second opinions for the report only
-RIDGE = 0.02  # of the codes' mean variance, against noise in directions that codes hardly take
-STIFFNESS = 0.01  # of a standard deviation squared: how much the other scores may give way
+SCORES = "scores.npz"
+PART = 200  # faces that are scored between two looks at the clock
+SHOWN = 6  # faces on a sheet
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recipe:
-    """What configs/edits says of how an edit's direction is made."""
+    """configs/train/directions.yaml; the defaults are what shipped."""
 
-    name: str
-    score: str  # the score that it moves
-    free: tuple[str, ...]  # scores that may move with it
-    freedom: float  # how far: 1 is as far as they like
-    layers: tuple[int, int]
-    recommended: float
-
-
-@dataclass(frozen=True)
-class Response:
-    """How codes vary, and how scores follow them; scores in standard deviations."""
-
-    names: tuple[str, ...]
-    covariance: np.ndarray  # [512, 512]
-    slopes: np.ndarray  # [512, S]
+    samples: int = 6000  # faces to fit on
+    population: int = 500  # faces to set lengths and measure drags on
+    probes: int = 96  # of them, for the first guesses of a length
+    bank: bool = False  # fit on the samples of --data instead of new ones
+    only: str = ""  # edits of configs/edits, joined by commas; the others stay as they ship
+    seed: int = 0
 
 
-def read_recipes(only: str | None = None) -> list[Recipe]:
-    """The recipes of configs/edits, or those of the names in `only`.
-
-    Raises:
-        UsageError: there is no recipe of a name.
-    """
-    paths = {path.stem: path for path in sorted((resources.configs_dir() / "edits").glob("*.yaml"))}
-    names = only.split(",") if only else list(paths)
-    recipes = []
-    for name in names:
-        if name not in paths:
-            raise UsageError(f"no recipe {name!r} in configs/edits; there is: {', '.join(paths)}")
-        values = yaml.safe_load(paths[name].read_text(encoding="utf-8"))
-        layers = (values["layers"][0], values["layers"][1])
-        free, freedom = tuple(values.get("free", ())), float(values.get("freedom", 1))
-        recipes.append(Recipe(name, values.get("score", name), free, freedom, layers, values["recommended"]))
-    return recipes
-
-
-def sample_codes(count: int, seed: int) -> np.ndarray:
-    """Codes [count, 512] of the generator's population, truncated by a psi between 0.5 and 1."""
-    mapping, _ = load_generator()
-    rng = torch.Generator().manual_seed(seed)
-    with torch.inference_mode():
-        w = mapping(torch.randn(count, 512, generator=rng))
-        mean = mapping(torch.randn(4096, 512, generator=rng)).mean(0)
-        psi = 0.5 + 0.5 * torch.rand(count, 1, generator=rng)
-        return (mean + psi * (w - mean)).numpy()
-
-
-def fit(codes: np.ndarray, scores: np.ndarray, names: tuple[str, ...]) -> Response:
-    """Linear regression of the scores [N, S] on the codes [N, 512]."""
-    x = codes.astype(np.float64) - codes.mean(0)
-    y = (scores - scores.mean(0)) / scores.std(0)
-    covariance = x.T @ x / len(x)
-    ridge = RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    return Response(names, covariance, np.linalg.solve(covariance + ridge, x.T @ y / len(x)))
-
-
-def conditional(response: Response, score: str, free: tuple[str, ...] = (), freedom: float = 1) -> np.ndarray:
-    """The likeliest step [512] that raises a score by one standard deviation and moves none but the free ones.
-
-    freedom: from 0, where those are held like all others, to 1, where they go as far as they go by themselves.
-    With C the covariance and B the slopes of the scores that count, it is C B (B' C B)^-1 e: the shortest such step in
-    the codes' own (Mahalanobis) length, or the mean of codes given those scores.
-    """
-    if free and freedom < 1:
-        return freedom * conditional(response, score, free) + (1 - freedom) * conditional(response, score)
-    counted = [i for i, name in enumerate(response.names) if name not in (*free, *DUPLICATES)]
-    slopes = response.slopes[:, counted]
-    spread = response.covariance @ slopes  # [512, S']
-    gram = slopes.T @ spread + STIFFNESS * np.eye(len(counted))
-    return spread @ np.linalg.solve(gram, np.eye(len(counted))[counted.index(response.names.index(score))])
-
-
-def in_layers(step: np.ndarray, layers: tuple[int, int]) -> np.ndarray:
-    """[512] -> [18, 512], zero outside the layers."""
-    full = np.zeros((NUM_LAYERS, len(step)))
-    full[layers[0] : layers[1] + 1] = step
-    return full
-
-
-class Population:
-    """Faces that edits are tried on."""
-
-    def __init__(self, measure: Measure, count: int, seed: int) -> None:
-        self.measure = measure
-        self.codes = np.repeat(sample_codes(count, seed)[:, None], NUM_LAYERS, 1)  # [N, 18, 512]
-        self.scores, self.identity = measure.scores(measure.images(self.codes))
-
-    def tried(self, delta: np.ndarray, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores' changes [N, S] and identity cosines [N] of the first N faces, each edited with its own strength."""
-        count = len(strengths)
-        codes = self.codes[:count] + strengths[:, None, None] * delta
-        scores, identity = self.measure.scores(self.measure.images(codes))
-        return scores - self.scores[:count], (identity * self.identity[:count]).sum(1)
-
-    def shift(self, delta: np.ndarray, score: str, count: int) -> float:
-        """How far `delta` moves a score on average, in standard deviations: half of the faces forth, half back."""
-        signs = np.where(np.arange(count) % 2, -1.0, 1.0)
-        change, _ = self.tried(delta, signs)
-        return float((signs * change[:, self.measure.names.index(score)]).mean()) / POPULATION[score][1]
-
-
-def natural_unit(population: Population, step: np.ndarray, score: str, probes: int = 96) -> np.ndarray:
-    """A step [18, 512] made so long that it moves its score by one standard deviation.
-
-    Raises:
-        VideditError: it does not move it.
-    """
-    length, power, last = 1.0, 1.0, None
-    for count in (probes, probes, probes, len(population.codes)):
-        shift = population.shift(length * step, score, count)
-        if shift < 0.05:
-            raise VideditError(f"the direction of {score} hardly moves its score ({shift:.2f} standard deviations)")
-        if last and length != last[0]:  # scores saturate: shift ~ length ** power
-            power = float(np.clip(np.log(shift / last[1]) / np.log(length / last[0]), 0.4, 1.5))
-        last = length, shift
-        length *= float(np.clip(shift ** (-1 / power), 0.3, 3.0))
-    return length * step
-
-
-def report(population: Population, delta: np.ndarray, recipe: Recipe, count: int = 200) -> dict:
-    """What the recommended strength does: the other scores' changes in standard deviations, and identity."""
-    change, identity = population.tried(delta, np.full(min(count, len(population.codes)), recipe.recommended))
-    moved = {
-        name: round(float(change[:, population.measure.names.index(name)].mean()) / sd, 2)
-        for name, (_, sd) in POPULATION.items()
-    }
-    own = moved.pop(recipe.score)
-    return {
-        "unit": POPULATION[recipe.score][1],
-        "moves": own,
-        "drags": moved if recipe.score == "smile" else {k: v for k, v in moved.items() if k != "happy"},
-        "identity": round(float(identity.mean()), 3),
-    }
-
-
-def scored_bank(
-    out: Path, measure: Measure, bank: Path | None, samples: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes [N, 512] and scores [N, S] to fit on, kept in out/scores.npz so that they are made once."""
-    cache = out / "scores.npz"
-    if cache.exists():
-        with np.load(cache) as file:
-            if tuple(file["names"]) == measure.names:
-                return file["codes"], file["scores"]
-    if bank:
-        codes = np.load(bank / "bank_codes.npy")[:samples].astype(np.float32)
-        pictures = np.load(bank / "bank256.npy", mmap_mode="r")[:samples]
-    else:
-        codes = sample_codes(samples, seed)
-    scores = []
-    for start in range(0, len(codes), 200):
-        part = slice(start, start + 200)
-        if bank:
-            images = pictures[part].transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
-        else:
-            images = measure.images(np.repeat(codes[part, None], NUM_LAYERS, 1))
-        scores.append(measure.scores(images)[0])
-        print(f"scored {min(start + 200, len(codes))} of {len(codes)}", flush=True)
-    np.savez(cache, names=measure.names, codes=codes, scores=np.concatenate(scores))
-    return codes, np.concatenate(scores)
-
-
-def derive(out: Path, bank: Path | None, samples: int, only: str | None, seed: int = 0, threads: int = 1) -> None:
+def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
     """Make the directions of all recipes (or those named) and write out/directions.safetensors.
 
-    Directions that are in that file already, or else in weights/, are kept when they are not among those named.
+    Raises:
+        UsageError: there are directions in `out` and they are not to be resumed.
     """
     from safetensors.numpy import load_file
 
-    recipes = read_recipes(only)
+    from videdit.train.__main__ import prepare
+
+    end = time.monotonic() + options.time_budget
+    edits = read_recipes(recipe.only)
+    target, shipped = out / SHIPPED, resources.weights_dir() / SHIPPED
+    if (target.exists() or (out / SCORES).exists()) and not options.resume:
+        raise UsageError(f"{out} holds directions already: add --resume to go on, or choose another --out")
     out.mkdir(parents=True, exist_ok=True)
-    measure = Measure(load_generator()[1], threads=threads)
-    response = fit(*scored_bank(out, measure, bank, samples, seed), measure.names)
-    population = Population(measure, 500, seed + 1)
-    target = out / SHIPPED
-    known = target if target.exists() else resources.weights_dir() / SHIPPED
-    directions, note = (load_file(known), read_note(known)) if known.exists() and only else ({}, {})
-    for recipe in recipes:
-        step = in_layers(conditional(response, recipe.score, recipe.free, recipe.freedom), recipe.layers)
-        delta = natural_unit(population, step, recipe.score)
-        directions[recipe.name] = delta[recipe.layers[0]].astype(np.float16)
-        note[recipe.name] = report(population, delta, recipe)
+    device = prepare(options.device, options.threads)
+    measure = Measure(load_generator(device)[1], device, options.threads or 1)
+    scored = score(out / SCORES, measure, codes_to_fit(recipe, options.data), end)
+    if scored is None:
+        return unfinished(f"{recipe.samples} faces are not scored yet")
+    response = fit(*scored, measure.names)
+    directions: dict[str, np.ndarray] = {}
+    note: dict[str, Any] = {}
+    if target.exists():
+        directions, note = load_file(target), read_note(target)
+    made = set(note.get("made", ()))
+    if recipe.only and not target.exists() and shipped.exists():
+        directions, note = load_file(shipped), read_note(shipped)
+    population = Population(measure, recipe.population, recipe.seed + 1)
+    for edit in edits:
+        if edit.name in made:
+            continue
+        if time.monotonic() > end:
+            return unfinished(f"{len(made)} of {len(edits)} directions are made")
+        step = in_layers(conditional(response, edit.score, edit.free, edit.freedom), edit.layers)
+        delta = natural_unit(population, step, edit.score, recipe.probes)
+        directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
+        made.add(edit.name)
+        note |= {edit.name: report(population, delta, edit), "made": sorted(made)}
         write_directions(target, directions, note)
-        print(recipe.name, f"length {np.linalg.norm(delta[recipe.layers[0]]):.2f}", note[recipe.name], flush=True)
+        write_sheet(out / "sheets" / f"{edit.name}.png", shown(population, delta, edit))
+        print(edit.name, f"length {np.linalg.norm(delta[edit.layers[0]]):.2f}", note[edit.name], flush=True)
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m videdit.train.directions", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/directions"))
-    parser.add_argument("--bank", type=Path, help="folder of bank256.npy and bank_codes.npy, instead of new samples")
-    parser.add_argument("--samples", type=int, default=6000, help="faces to fit on (default 6000)")
-    parser.add_argument("--only", help="names of configs/edits, joined by commas")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(argv)
-    torch.set_num_threads(options.threads)
+def unfinished(words: str) -> None:
+    print(f"the time is up: {words}; --resume goes on", file=sys.stderr)
+
+
+def codes_to_fit(recipe: Recipe, data: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Codes [N, 512] float32, and their pictures [N, 256, 256, 3] uint8 where there are any."""
+    if not recipe.bank:
+        return sample_codes(recipe.samples, recipe.seed), None
+    codes = load_pack(data / "bank_codes.npy")[: recipe.samples].astype(np.float32)
+    return codes, load_pack(data / "bank256.npy")[: recipe.samples]
+
+
+def score(
+    cache: Path, measure: Measure, bank: tuple[np.ndarray, np.ndarray | None], end: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Codes [N, 512] and their scores [N, S], kept in `cache` so that they are made once; None where time runs out."""
+    codes, pictures = bank
+    known = read_scores(cache, measure.names, codes)
+    for part in parts(len(known), len(codes)):
+        if time.monotonic() > end:
+            return None
+        if pictures is None:
+            images = measure.images(np.repeat(codes[part, None], NUM_LAYERS, 1))
+        else:
+            images = pictures[part].transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+        known = np.concatenate((known, measure.scores(images)[0]))
+        draft = cache.with_name(f".{os.getpid()}-{cache.name}")
+        np.savez(draft, names=measure.names, codes=codes, scores=known)
+        os.replace(draft, cache)
+        print(f"scored {len(known)} of {len(codes)}", flush=True)
+    return codes, known
+
+
+def read_scores(cache: Path, names: tuple[str, ...], codes: np.ndarray) -> np.ndarray:
+    """The scores [n, S] of the first n codes that are in the cache; none where it is of other codes or scores."""
     try:
-        derive(options.out, options.bank, options.samples, options.only, options.seed, options.threads)
-    except VideditError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+        with np.load(cache, allow_pickle=False) as file:
+            if tuple(file["names"]) == names and np.array_equal(file["codes"], codes):
+                return file["scores"]
+    except (OSError, ValueError, KeyError, EOFError):
+        pass  # not there, or damaged: score anew
+    return np.zeros((0, len(names)), np.float32)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def parts(first: int, count: int) -> Iterator[slice]:
+    for start in range(first, count, PART):
+        yield slice(start, min(start + PART, count))
+
+
+def shown(population: Population, delta: np.ndarray, edit: EditRecipe) -> np.ndarray:
+    """Faces without the edit, and with the recommended strength in both directions."""
+    columns = []
+    for strength in (-edit.recommended, 0.0, edit.recommended):
+        images = population.measure.images(population.codes[:SHOWN] + strength * delta).transpose(0, 2, 3, 1)
+        columns.append((images * 127.5 + 127.5).clip(0, 255).astype(np.uint8))
+    titles = [f"{edit.name}={strength:g}" for strength in (-edit.recommended, 0.0, edit.recommended)]
+    return contact_sheet(list(zip(*columns, strict=True)), titles)

@@ -1,7 +1,5 @@
 """Fit the generator's 256 px head: block 4's features -> the area-downsampled 1024 px picture.
 
-    python -m videdit.train head256 --time-budget 8m
-
 Everything else of the generator stays frozen. Samples are drawn on the spot and kept in a rolling pool, because drawing
 one costs ten times a training step on it; random consultation-like scale and shift fields are applied to half of them,
 so that the head holds for the features that HFGI makes, too.
@@ -9,31 +7,49 @@ so that the head holds for the features that HFGI makes, too.
 
 from __future__ import annotations
 
-import itertools
-import time
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from videdit.models.encoder import Encoder
+from videdit.errors import UsageError
+from videdit.metrics.sheet import contact_sheet
 from videdit.models.mobile_stylegan import NUM_LAYERS, Head256, Mapping, Synthesis
-from videdit.train.common import Log, load_encoder, load_generator, psnr
-from videdit.train.data import Faces
+from videdit.train import recipe, training
+from videdit.train.common import load_encoder, load_generator, psnr
+from videdit.train.data import Faces, to_pictures
+from videdit.train.training import Setup, Validation
+
+DRAWN = 4  # samples that are drawn at once
+RENEWED = 16  # steps after which the oldest of them make room for new ones
+
+
+@dataclass
+class Recipe(recipe.Recipe):
+    """configs/train/head256.yaml; the defaults are the first of the two trainings that shipped."""
+
+    warmup: int = 1
+    clip: float = 1e9
+    ema: float = 0.99
+    lr: float = 2e-3
+    batch: int = 8
+    pool: int = 64  # samples that are at hand at a time
+    real: bool = False  # every second draw is of codes of real faces, as E0 gives them: what the head meets in use
+    absolute: float = 0.1  # weight of the mean absolute error beside the squared one
 
 
 def random_codes(mapping: Mapping, count: int, rng: torch.Generator) -> Tensor:
     """Codes [count, 18, 512], truncated by psi in [0.5, 1]; half of them mix two w, so that layers differ."""
-    w = mapping(torch.randn(2 * count, 512, generator=rng))
-    mean = mapping(torch.randn(2048, 512, generator=rng)).mean(0)
-    psi = 0.5 + 0.5 * torch.rand(2 * count, 1, generator=rng)
+    device = next(mapping.parameters()).device
+    w = mapping(torch.randn(2 * count, 512, generator=rng).to(device))
+    mean = mapping(torch.randn(2048, 512, generator=rng).to(device)).mean(0)
+    psi = 0.5 + 0.5 * torch.rand(2 * count, 1, generator=rng).to(device)
     w = (mean + psi * (w - mean))[:, None].expand(-1, NUM_LAYERS, -1)
     first, second = w[:count], w[count:]
     share = 0.4 * torch.rand(count, NUM_LAYERS, 1, generator=rng)
     share[: count // 2] = 0
-    return first + share * (second - first)
+    return first + share.to(device) * (second - first)
 
 
 def random_condition(trunk: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -44,7 +60,7 @@ def random_condition(trunk: Tensor, rng: torch.Generator) -> tuple[Tensor, Tenso
     for _ in range(2):
         coarse = torch.randn(b, c, 16, 16, generator=rng)
         fields.append(strength * F.interpolate(coarse, size=64, mode="bilinear", align_corners=False))
-    return fields[0], fields[1] * trunk.std(dim=(2, 3), keepdim=True)
+    return fields[0].to(trunk), fields[1].to(trunk) * trunk.std(dim=(2, 3), keepdim=True)
 
 
 @torch.no_grad()
@@ -73,74 +89,75 @@ def restart(head: Head256) -> None:
     head.skip.weight.data *= 0.1
 
 
-def encoded_codes(encoder: Encoder, faces: Faces, count: int) -> Tensor:
-    """Codes [count, 18, 512] of real faces, as the encoder gives them: what the head meets in use."""
-    return encoder(faces.batch(count)[0])
+class Fitted(nn.Module):
+    """The head under its name in the weight file."""
+
+    def __init__(self, head: Head256) -> None:
+        super().__init__()
+        self.head256 = head
 
 
-def train(
-    out: Path,
-    seconds: float,
-    encoder_file: Path | None = None,
-    packs: Path | None = None,
-    pool_size: int = 64,
-    batch: int = 8,
-    seed: int = 0,
-) -> None:
-    """Fit for `seconds` of wall time, and write out/generator_head256.safetensors.
+class Training(training.Training[Recipe]):
+    """The head on windows of the pool's samples."""
 
-    With an encoder's weights and packs of faces, goes on from the shipped head, on codes of real faces for one half.
-    """
-    start = time.monotonic()
-    rng = torch.Generator().manual_seed(seed)
-    mapping, generator = load_generator()
-    generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
-    head = generator.head256.train().requires_grad_(True)
-    peak = 2e-3
-    encoder, faces = None, None
-    if encoder_file and packs:
-        peak = 5e-4
-        encoder, faces = load_encoder(encoder_file), Faces(packs / "real256.npy", seed=seed)
-    else:
-        restart(head)
-    turn = itertools.count()
+    file = "generator_head256.safetensors"
 
-    def sample(count: int) -> list[tuple[Tensor, ...]]:
-        with torch.no_grad():
-            if encoder and faces and next(turn) % 2:
-                return draw(generator, encoded_codes(encoder, faces, count), rng)
-            return draw(generator, random_codes(mapping, count, rng), rng)
+    def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        super().__init__(recipe, setup)
+        if recipe.pool < DRAWN or recipe.pool % DRAWN:
+            raise UsageError(f"pool: {recipe.pool} is not a multiple of {DRAWN}")
+        self.mapping, self.generator = load_generator(self.device)
+        head = Head256()
+        if not setup.initial:
+            restart(head)
+        self.model: Fitted = self.start(Fitted(head))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), recipe.lr, betas=(0.9, 0.99))
+        if recipe.real:
+            assert setup.encoder
+            self.encoder = load_encoder(setup.encoder, self.device)
+            self.faces = Faces(setup.data / "real256.npy", recipe.held)
+        self.drawn: dict[int, list[tuple[Tensor, ...]]] = {}  # the pool: draws by their numbers
+        self.held = self.draw(0, 8) + self.draw(1, 8)
 
-    log = Log(out)
-    held = sample(4) + sample(4)
-    pool: list[tuple[Tensor, ...]] = []
-    while len(pool) < pool_size and time.monotonic() - start < 0.35 * seconds:
-        pool += sample(4)
-    optimizer = torch.optim.Adam(head.parameters(), peak, betas=(0.9, 0.99))
-    step = 0
-    while (elapsed := time.monotonic() - start) < seconds:
-        progress = elapsed / seconds
-        optimizer.param_groups[0]["lr"] = peak * min(1, 2.5 * (1 - progress)) + 1e-5
-        if step % 16 == 15:
-            pool = pool[4:] + sample(4)
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """Which samples of the pool, and where their window of 64 px is: picks [batch], corner [2]."""
+        rng = self.torch_rng(step, 1)
+        picks = torch.randint(self.recipe.pool, (self.recipe.batch,), generator=rng)
+        return picks, torch.randint(33, (2,), generator=rng)
+
+    def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         # 64 px windows of the 128 px features: more variety a step; the rim sees other padding, and is not counted
-        picks = torch.randint(len(pool), (batch,), generator=rng).tolist()
-        y, x = (2 * torch.randint(33, (2,), generator=rng)).tolist()
-        features = torch.stack([pool[i][0][:, y : y + 64, x : x + 64] for i in picks]).float()
+        pool = self.pool(step)
+        chosen = [pool[i] for i in batch[0].tolist()]
+        y, x = (2 * batch[1]).tolist()
+        features = torch.stack([s[0][:, y : y + 64, x : x + 64] for s in chosen]).float()
         features = features.contiguous(memory_format=torch.channels_last)
-        w = torch.stack([pool[i][1] for i in picks])
-        target = torch.stack([pool[i][2][:, 2 * y : 2 * y + 128, 2 * x : 2 * x + 128] for i in picks]).float()
-        error = (head(features, w) - target)[:, :, 4:-4, 4:-4]
-        loss = error.square().mean() + 0.1 * error.abs().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        if step % 50 == 0:
-            with torch.no_grad():
-                features = torch.stack([s[0] for s in held]).float()
-                wanted = torch.stack([s[2] for s in held]).float()
-                quality = psnr(head(features, torch.stack([s[1] for s in held])), wanted)
-            log.write(step=step, loss=float(loss.detach()), held_psnr=quality)
-        step += 1
-    state = {f"head256.{k}": v.half().contiguous() for k, v in head.state_dict().items()}
-    save_file(state, out / "generator_head256.safetensors")
+        target = torch.stack([s[2][:, 2 * y : 2 * y + 128, 2 * x : 2 * x + 128] for s in chosen]).float()
+        made = self.model.head256(features, torch.stack([s[1] for s in chosen]))
+        error = (made - target)[:, :, 4:-4, 4:-4]
+        terms = {"squared": error.square().mean(), "absolute": error.abs().mean()}
+        return terms["squared"] + self.recipe.absolute * terms["absolute"], terms
+
+    def validate(self, model: nn.Module) -> Validation:
+        """PSNR against the downsampled 1024 px picture on samples that no step sees."""
+        features, w, wanted = (torch.stack(parts).float() for parts in zip(*self.held, strict=True))
+        made = model.head256(features, w)
+        sheet = contact_sheet(list(zip(to_pictures(wanted), to_pictures(made), strict=True)), ("1024 px", "head"))
+        return Validation({"val_psnr": psnr(made, wanted)}, sheet)
+
+    def pool(self, step: int) -> list[tuple[Tensor, ...]]:
+        """The samples at hand at a step, each (features, w, target). Which ones depends on the step alone."""
+        first = step // RENEWED
+        numbers = range(first, first + self.recipe.pool // DRAWN)
+        self.drawn = {number: self.drawn.get(number) or self.draw(number, 2) for number in numbers}
+        return [sample for number in numbers for sample in self.drawn[number]]
+
+    @torch.no_grad()
+    def draw(self, number: int, purpose: int) -> list[tuple[Tensor, ...]]:
+        """The samples of one draw."""
+        rng = self.torch_rng(number, purpose)
+        if self.recipe.real and number % 2:
+            codes = self.encoder(self.faces.batch(DRAWN, self.rng(number, purpose))[0].to(self.device))
+        else:
+            codes = random_codes(self.mapping, DRAWN, rng)
+        return draw(self.generator, codes, rng)

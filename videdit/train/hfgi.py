@@ -7,38 +7,41 @@ costs a sixth of the full path; every few steps go through the 512 px path so th
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from videdit.errors import UsageError
 from videdit.metrics.judges import MobileFace
-from videdit.models.encoder import Encoder
+from videdit.metrics.sheet import contact_sheet
 from videdit.models.hfgi import Alignment, Consultation
-from videdit.models.mobile_stylegan import Synthesis
-from videdit.train.common import Ema, Log, Lookahead, compiled, cosine, load_encoder, load_generator, psnr
-from videdit.train.data import VALIDATION_FACES, Bank, Faces, to_tensor
-from videdit.train.encoder import FaceFeatures, feature_distance
+from videdit.train import recipe, training
+from videdit.train.adversary import Adversary
+from videdit.train.common import load_encoder, load_generator, psnr
+from videdit.train.data import Bank, Faces, to_pictures
+from videdit.train.encoder import SHOWN, FaceFeatures, feature_distance
+from videdit.train.optim import Lookahead
+from videdit.train.training import Setup, Validation, weighted
 
 
 @dataclass
-class Recipe:
-    """configs/train/hfgi.yaml; the defaults are what shipped."""
+class Recipe(recipe.Recipe):
+    """configs/train/hfgi.yaml (`mobile`; the defaults are what shipped) and hfgi_paper.yaml."""
 
-    faces: int = 6  # a step
+    warmup: int = 30
+    ema: float = 0.99
+    faces: int = 6  # a step, one of which is a sample of the generator
     lr: float = 1e-3  # the paper has 1e-4 for 90,000 steps: ours takes a thousandth of the time
-    align: float = 0.3
+    align: float = 0.3  # weights of the losses
     l2: float = 2.0
-    features: float = 0.8
+    perceptual: float = 0.8
     identity: float = 0.3
+    adversarial: float = 0.0  # 0: there is no discriminator
     condition: float = 0.002  # keeps scale and shift small: detail return brings back the rest
     still: float = 0.35  # share of maps that are left in place, as for the inversion itself
     sharp_every: int = 4  # every n-th step looks at 512 px
-    ema: float = 0.99
 
 
 class Hfgi(nn.Module):
@@ -75,114 +78,99 @@ def random_perspective(x: Tensor, still: float, rng: torch.Generator) -> Tensor:
     return F.grid_sample(x, mapped.to(x), mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-@torch.no_grad()
-def validate(
-    nets: nn.Module, encoder: Encoder, generator: Synthesis, faces: Tensor, judge: MobileFace
-) -> dict[str, float]:
-    """PSNR and identity of the high-fidelity inversion at 256 px, through the head and through the full path."""
-    heads, fulls = [], []
-    for part in faces.split(5):
-        codes = encoder(part)
-        trunk = generator.trunk(codes)
-        low = generator.render(trunk, codes, size=256)
-        condition = nets.consultation(nets.alignment(part - low, low))
-        heads.append(generator.render(trunk, codes, condition, size=256))
-        fulls.append(F.avg_pool2d(generator.render(trunk, codes, condition, size=512), 2))
-    head, full = torch.cat(heads).clamp(-1, 1), torch.cat(fulls).clamp(-1, 1)
-    wanted = judge(faces)
-    return {
-        "val_psnr": psnr(head, faces),
-        "val_identity": float((judge(head) * wanted).sum(1).mean()),
-        "val_psnr_full": psnr(full, faces),
-        "val_identity_full": float((judge(full) * wanted).sum(1).mean()),
-    }
+class Training(training.Training[Recipe]):
+    """ADA and the consultation encoder on real faces, and against a discriminator where the recipe says so."""
 
+    file = "hfgi.safetensors"
 
-def train(
-    out: Path, packs: Path, encoder_file: Path, seconds: float, recipe: Recipe | None = None, seed: int = 0
-) -> None:
-    """Train for `seconds` of wall time; checkpoints go to out/hfgi.safetensors (averaged weights, fp16)."""
-    recipe = recipe or Recipe()
-    torch.manual_seed(seed)
-    rng = torch.Generator().manual_seed(seed)
-    start = time.monotonic()
-    _, generator = load_generator()
-    generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    encoder = load_encoder(encoder_file)
-    nets = Hfgi()
-    if (out / "hfgi.safetensors").exists():
-        nets.load_state_dict({k: v.float() for k, v in load_file(out / "hfgi.safetensors").items()})
-    nets = nets.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    faces = Faces(packs / "real256.npy", seed=seed)
-    bank = Bank(packs / "bank256.npy", packs / "bank_codes.npy", seed=seed)
-    features, judge = FaceFeatures(), MobileFace()
-    held = to_tensor(Faces(packs / "real256.npy", VALIDATION_FACES).images[:25])
-    optimizer = Lookahead(torch.optim.Adam(nets.parameters(), recipe.lr, betas=(0.9, 0.99)))
-    ema = Ema(nets, recipe.ema)
-    log = Log(out)
+    def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        super().__init__(recipe, setup)
+        if recipe.faces < 2 or not setup.encoder:
+            raise UsageError("hfgi needs E0's weights (--encoder) and at least 2 faces a step")
+        self.model: Hfgi = self.start(Hfgi())
+        self.optimizer = Lookahead(torch.optim.Adam(self.model.parameters(), recipe.lr, betas=(0.9, 0.99)))
+        self.encoder = load_encoder(setup.encoder, self.device)
+        _, self.generator = load_generator(self.device)
+        self.features, self.judge = FaceFeatures().to(self.device), MobileFace().to(self.device)
+        self.adversary = Adversary(recipe.lr, self.device) if recipe.adversarial else None
+        if self.adversary:
+            self.others = {"discriminator": self.adversary.net, "discriminator_optimizer": self.adversary.optimizer}
+        self.faces = Faces(setup.data / "real256.npy", recipe.held)
+        self.bank = Bank(setup.data / "bank256.npy", setup.data / "bank_codes.npy")
+        self.held = self.faces.held().to(self.device)
+        self.invert, self.consult = self.compiled(self._invert), self.compiled(self._consult)
+        self.render, self.render_sharp = self.compiled(self._render), self.compiled(self._render_sharp)
 
-    def inversion(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        codes = encoder(x)
-        trunk = generator.trunk(codes)
-        return codes, trunk, generator.render(trunk, codes, size=256)
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """(faces and a sample, their originals)"""
+        inputs, targets = self.faces.batch(self.recipe.faces - 1, self.rng(step, 1), degraded=0.15)
+        sample = self.bank.batch(1, self.rng(step, 2))[0]
+        return torch.cat((inputs, sample)), torch.cat((targets, sample))
 
-    def consultation(thrown: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        aligned = nets.alignment(thrown, low)
-        return aligned, *nets.consultation(aligned)
-
-    invert, consult = compiled(inversion), compiled(consultation)
-    render = compiled(lambda trunk, codes, scale, shift: generator.render(trunk, codes, (scale, shift), size=256))
-    sharply = compiled(lambda trunk, codes, scale, shift: generator.render(trunk, codes, (scale, shift), size=512))
-    step, saved = 0, start
-    while (elapsed := time.monotonic() - start) < seconds:
-        progress = elapsed / seconds
-        optimizer.lr = recipe.lr * min(1.0, (step + 1) / 30) * cosine(progress)
-        inputs, targets = faces.batch(recipe.faces - 1, degraded=0.15)
-        extra, _ = bank.batch(1)
-        inputs, targets = torch.cat((inputs, extra)), torch.cat((targets, extra))
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        recipe = self.recipe
+        inputs, targets = batch
         with torch.no_grad():
-            codes, trunk, low = (x.float() for x in invert(inputs))
-            wanted = features(targets)
+            codes, trunk, low = (x.float() for x in self.invert(inputs))
+            wanted = self.features(targets)
             distortion = inputs - low
-            thrown = random_perspective(distortion, recipe.still, rng)
-        aligned, scale, shift = (x.float() for x in consult(thrown, low))
-        align = (aligned - distortion).abs().mean()
-        sharp = step % recipe.sharp_every == recipe.sharp_every - 1
-        if sharp:  # half the faces: the path costs twice
-            part = slice(0, recipe.faces // 2)
-            images = F.avg_pool2d(sharply(trunk[part], codes[part], scale[part], shift[part]).float(), 2)
+            thrown = random_perspective(distortion, recipe.still, self.torch_rng(step, 3))
+        aligned, scale, shift = (x.float() for x in self.consult(thrown, low))
+        if recipe.sharp_every and step % recipe.sharp_every == recipe.sharp_every - 1:
+            part = slice(0, recipe.faces // 2)  # half the faces: the path costs twice
+            sharp = self.render_sharp(trunk[part], codes[part], scale[part], shift[part])
+            images = F.avg_pool2d(sharp.float(), 2)
         else:
             part = slice(None)
-            images = render(trunk, codes, scale, shift).float()
-        l2 = (images - inputs[part]).square().mean()
-        got = features(images)
-        distance = feature_distance(got[0], wanted[0][part]) + feature_distance(got[1], wanted[1][part])
-        identity = 1 - (got[2] * wanted[2][part]).sum(1).mean()
-        condition = scale.square().mean() + (shift / trunk.std()).square().mean()
-        loss = (
-            recipe.align * align
-            + recipe.l2 * l2
-            + recipe.features * distance
-            + recipe.identity * identity
-            + recipe.condition * condition
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(nets.parameters(), 1.0)
-        optimizer.step()
-        ema.update(nets)
-        if step % 20 == 0:
-            terms = {"align": align, "l2": l2, "feat": distance, "id": identity, "condition": condition}
-            log.write(step=step, **{k: float(v.detach()) for k, v in terms.items()})
-        if time.monotonic() - saved > 240:
-            saved = time.monotonic()
-            save(ema.model, out)
-            log.write(step=step, **validate(ema.model, encoder, generator, held, judge))
-        step += 1
-    save(ema.model, out)
-    log.write(step=step, **validate(ema.model, encoder, generator, held, judge))
+            images = self.render(trunk, codes, scale, shift).float()
+        got = self.features(images)
+        near, far = (feature_distance(a, b[part]) for a, b in zip(got[:2], wanted[:2], strict=True))
+        terms = {
+            "align": (aligned - distortion).abs().mean(),  # eq. 7
+            "l2": (images - inputs[part]).square().mean(),
+            "perceptual": near + far,
+            "identity": 1 - (got[2] * wanted[2][part]).sum(1).mean(),
+            "condition": scale.square().mean() + (shift / trunk.std()).square().mean(),
+        }
+        seen = {}
+        if self.adversary:
+            seen = self.adversary.learn(inputs[part], images.detach(), step)
+            terms["adversarial"] = self.adversary.loss(images)
+        return weighted(recipe, terms), terms | seen
 
+    def validate(self, model: nn.Module) -> Validation:
+        """PSNR and identity of the high-fidelity inversion of held faces, through the 256 px head and the full path."""
+        lows, heads, fulls = [], [], []
+        for part in self.held.split(5):
+            codes, trunk, low = self._invert(part)
+            condition = model.consultation(model.alignment(part - low, low))
+            lows.append(low)
+            heads.append(self.generator.render(trunk, codes, condition, size=256))
+            fulls.append(F.avg_pool2d(self.generator.render(trunk, codes, condition, size=512), 2))
+        low, head, full = (torch.cat(parts).clamp(-1, 1) for parts in (lows, heads, fulls))
+        who = self.judge(self.held)
+        figures = {
+            "val_psnr": psnr(head, self.held),
+            "val_identity": float((self.judge(head) * who).sum(1).mean()),
+            "val_psnr_full": psnr(full, self.held),
+            "val_identity_full": float((self.judge(full) * who).sum(1).mean()),
+        }
+        columns = [to_pictures(images[:SHOWN]) for images in (self.held, low, head, full)]
+        sheet = contact_sheet(list(zip(*columns, strict=True)), ("source", "encoder only", "HFGI", "HFGI, full path"))
+        return Validation(figures, sheet)
 
-def save(nets: nn.Module, out: Path) -> None:
-    save_file({k: v.half().contiguous() for k, v in nets.state_dict().items()}, out / "hfgi.safetensors")
+    def _invert(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures [B, 3, 256, 256] -> codes [B, 18, 512], trunk [B, 512, 64, 64], low [B, 3, 256, 256]."""
+        codes = self.encoder(x)
+        trunk = self.generator.trunk(codes)
+        return codes, trunk, self.generator.render(trunk, codes, size=256)
+
+    def _consult(self, thrown: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        aligned = self.model.alignment(thrown, low)
+        return aligned, *self.model.consultation(aligned)
+
+    def _render(self, trunk: Tensor, codes: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        return self.generator.render(trunk, codes, (scale, shift), size=256)
+
+    def _render_sharp(self, trunk: Tensor, codes: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        return self.generator.render(trunk, codes, (scale, shift), size=512)

@@ -12,19 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videdit.errors import UsageError
+from videdit.metrics.parsing import load_masks
 from videdit.models.face_parser import CLASSES, MIRRORED
-from videdit.train.data import SIZE, TRAIN_FACES, degrade, jitter_colour, to_tensor
-
-FACES = "real256.npy"
-MASKS = "masks256.npy"
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """A palette PNG of CelebAMask-HQ -> classes [H, W] uint8."""
-    from PIL import Image  # OpenCV would give the palette's colours
-
-    with Image.open(path) as image:
-        return np.array(image)
+from videdit.train.data import SIZE, degrade, jitter_colour, load_pack, to_tensor
 
 
 def halve(mask: np.ndarray) -> np.ndarray:
@@ -40,7 +31,7 @@ def halve(mask: np.ndarray) -> np.ndarray:
 
 def pack_masks(folder: Path, out: Path) -> None:
     """CelebAMask-HQ's masks NNNN.png at 512 px -> out, [N, 256, 256]."""
-    np.save(out, np.stack([halve(read_mask(path)) for path in sorted(folder.glob("*.png"))]))
+    np.save(out, np.stack([halve(mask) for mask in load_masks(folder, slice(None))]))
 
 
 def mirror(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +72,8 @@ def blob(rng: np.random.Generator) -> np.ndarray:
             _line(shape, at, end, rng.uniform(0.02, 0.05))
     elif kind == 1:  # a microphone: a ball whose stick leaves the picture
         cv2.circle(shape, _point(at), int(rng.uniform(0.05, 0.14) * SIZE), 255, -1)
-        _line(shape, at, at + rng.uniform(0.3, 1.2) * SIZE * np.array([rng.normal(0, 0.5), 1.0]), rng.uniform(0.04, 0.1))
+        end = at + rng.uniform(0.3, 1.2) * SIZE * np.array([rng.normal(0, 0.5), 1.0])
+        _line(shape, at, end, rng.uniform(0.04, 0.1))
     else:
         _line(shape, at, rng.uniform(0, 1, 2) * SIZE, rng.uniform(0.02, 0.12))
     return cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.6, 1.5)).astype(np.float32) / 255
@@ -116,16 +108,23 @@ def occlude(
 
 
 class MaskedFaces:
-    """Random batches of real faces with their masks."""
+    """Batches of real faces with their masks; which, and how augmented, is up to the given chance alone."""
 
-    def __init__(self, packs: Path, which: slice = TRAIN_FACES, seed: int = 0):
-        self.images = np.load(packs / FACES, mmap_mode="r")[which]
-        self.masks = np.load(packs / MASKS, mmap_mode="r")[which]
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, images: Path, masks: Path, held: int = 50) -> None:
+        """held: the last faces of the packs, which are for validation and no batch shows."""
+        all_images, all_masks = load_pack(images), load_pack(masks)
+        if len(all_images) != len(all_masks) or not 0 < held < len(all_images):
+            raise UsageError(f"{images} and {masks} hold {len(all_images)} faces, {len(all_masks)} masks; {held} held")
+        self.images, self.held_images = all_images[:-held], all_images[-held:]
+        self.masks, self.held_masks = all_masks[:-held], all_masks[-held:]
 
-    def batch(self, count: int, degraded: float = 0.4, occluded: float = 0.35) -> tuple[Tensor, Tensor]:
-        """(pictures [count, 3, 256, 256] in [-1, 1], classes [count, 256, 256] int64)."""
-        rng = self.rng
+    def batch(
+        self, count: int, rng: np.random.Generator, degraded: float = 0.4, occluded: float = 0.35
+    ) -> tuple[Tensor, Tensor]:
+        """(pictures [count, 3, 256, 256] in [-1, 1], classes [count, 256, 256] int64).
+
+        degraded: the share of pictures that are; occluded: the same, and the share of those that are so once more.
+        """
         images, masks = [], []
         for i in rng.integers(len(self.images), size=count):
             image, mask = np.asarray(self.images[i]), np.asarray(self.masks[i])
@@ -139,3 +138,7 @@ class MaskedFaces:
             images.append(degrade(image, rng) if rng.random() < degraded else image)
             masks.append(mask)
         return to_tensor(np.stack(images)), torch.from_numpy(np.stack(masks).astype(np.int64))
+
+    def held(self) -> tuple[Tensor, Tensor]:
+        """The faces for validation, [N, 3, 256, 256], and their classes [N, 256, 256]."""
+        return to_tensor(self.held_images), torch.from_numpy(np.array(self.held_masks)).long()

@@ -7,54 +7,39 @@ and cost most to train, keep them.
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from videdit.metrics.judges import load_judge
+from videdit.metrics.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
-from videdit.models.face_parser import CLASSES, COMMON, FaceParser
-from videdit.train.common import Ema, Log, compiled, cosine
-from videdit.train.data import VALIDATION_FACES, to_tensor
-from videdit.train.masks import FACES, MASKS, MaskedFaces
+from videdit.models.face_parser import CLASSES, FaceParser
+from videdit.train import recipe, training
+from videdit.train.masks import MaskedFaces
+from videdit.train.training import Setup, Validation, weighted
 
-FILE = "parser.safetensors"
-FROZEN_STAGES = 2
+FROZEN_STAGES = 2  # up to stride 4
+SHOWN = 10  # faces on a sheet
 
 
 @dataclass
-class Recipe:
+class Recipe(recipe.Recipe):
     """configs/train/parser.yaml; the defaults are what shipped."""
 
     batch: int = 16
     trunk_lr: float = 3e-4
     head_lr: float = 1.2e-3
+    entropy: float = 1.0  # weights of the losses
     dice: float = 0.5
     degraded: float = 0.4  # share of pictures
     occluded: float = 0.35  # of pictures, and of those that are, again
+    warmup: int = 50
+    clip: float = 2.0
     ema: float = 0.99
-
-
-class TrainedParser(nn.Module):
-    """The parser with its losses, as one function of fixed shapes."""
-
-    def __init__(self, parser: FaceParser, balance: Tensor) -> None:
-        super().__init__()
-        self.parser = parser
-        self.register_buffer("balance", balance)
-
-    def forward(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [B, 3, H, W], classes [B, H / 2, W / 2] -> (cross-entropy, Dice loss)."""
-        logits = self.parser.half(images).float()
-        entropy = F.cross_entropy(logits, masks, self.balance)
-        return entropy, dice_loss(logits.softmax(1), masks)
 
 
 def dice_loss(chances: Tensor, masks: Tensor) -> Tensor:
@@ -93,86 +78,48 @@ def freeze_early(parser: FaceParser) -> None:
         part.requires_grad_(False)
 
 
-def confusion(classes: Tensor, masks: Tensor) -> Tensor:
-    """Predicted and true classes of equal shape -> counts [19 true, 19 predicted]."""
-    n = len(CLASSES)
-    return torch.bincount(masks.flatten().long() * n + classes.flatten(), minlength=n * n).view(n, n)
+class Training(training.Training[Recipe]):
+    """The parser on real faces with masks."""
 
+    file = "parser.safetensors"
 
-def intersection_over_union(counts: Tensor) -> Tensor:
-    """Confusion counts [19, 19] over all pictures -> IoU of each class [19], nan where a class is not there."""
-    both = counts.diagonal().double()
-    return both / (counts.sum(0) + counts.sum(1) - both)
+    def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        super().__init__(recipe, setup)
+        self.faces = MaskedFaces(setup.data / "real256.npy", setup.data / "masks256.npy", recipe.held)
+        parser = FaceParser()
+        if not setup.initial:
+            start_from_imagenet(parser)
+        self.model: FaceParser = self.start(parser)
+        freeze_early(self.model)
+        balance = class_balance(self.faces.masks).to(self.device)
 
+        def losses(images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+            logits = self.model.half(images).float()  # [B, 19, H / 2, W / 2]
+            return F.cross_entropy(logits, masks, balance), dice_loss(logits.softmax(1), masks)
 
-@torch.no_grad()
-def validate(parser: nn.Module, images: Tensor, masks: Tensor) -> dict[str, float]:
-    """Mean IoU of the 11 common classes and of all, on pictures [N, 3, S, S] and masks [N, S, S]."""
-    counts = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64)
-    for image, mask in zip(images.split(10), masks.split(10), strict=True):
-        counts += confusion(parser(image).argmax(1), mask)
-    iou = intersection_over_union(counts)
-    return {"val_miou11": float(iou[list(COMMON)].mean()), "val_miou19": float(iou.nanmean())}
+        self.losses = self.compiled(losses)
+        trunk = [p for p in self.model.trunk.parameters() if p.requires_grad]
+        heads = [p for name, p in self.model.named_parameters() if not name.startswith("trunk.")]
+        groups = [{"params": trunk, "lr": recipe.trunk_lr}, {"params": heads, "lr": recipe.head_lr}]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-3)
+        self.held = tuple(part.to(self.device) for part in self.faces.held())
 
-
-def train(
-    out: Path, packs: Path, seconds: float, recipe: Recipe | None = None, initial: Path | None = None, seed: int = 0
-) -> None:
-    """Train for `seconds` of wall time; checkpoints go to out/parser.safetensors (averaged weights, fp16).
-
-    initial: weights to go on from; without, the trunk starts from ImageNet's.
-    """
-    recipe = recipe or Recipe()
-    torch.manual_seed(seed)
-    start = time.monotonic()
-    faces = MaskedFaces(packs, seed=seed)
-    parser = FaceParser()
-    if initial:
-        parser.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
-    else:
-        start_from_imagenet(parser)
-    parser = parser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    freeze_early(parser)
-    learner = TrainedParser(parser, class_balance(faces.masks))
-    losses = compiled(learner)
-    held = to_tensor(np.load(packs / FACES, mmap_mode="r")[VALIDATION_FACES])
-    held_masks = torch.from_numpy(np.load(packs / MASKS)[VALIDATION_FACES])
-    trunk = [p for p in parser.trunk.parameters() if p.requires_grad]
-    heads = [p for n, p in parser.named_parameters() if not n.startswith("trunk.")]
-    groups = [{"params": trunk, "peak": recipe.trunk_lr}, {"params": heads, "peak": recipe.head_lr}]
-    optimizer = torch.optim.AdamW(groups, recipe.head_lr, betas=(0.9, 0.99), weight_decay=1e-3)
-    ema = Ema(parser, recipe.ema)
-    log = Log(out)
-    step, saved = 0, start
-
-    def draw() -> tuple[Tensor, Tensor]:
-        images, masks = faces.batch(recipe.batch, recipe.degraded, recipe.occluded)
-        y, x = faces.rng.integers(0, 2, 2)  # any of the four pixels, lest the masks move by half a one
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """(pictures [B, 3, 256, 256], classes [B, 128, 128])"""
+        recipe, rng = self.recipe, self.rng(step)
+        images, masks = self.faces.batch(recipe.batch, rng, recipe.degraded, recipe.occluded)
+        y, x = rng.integers(0, 2, 2)  # any of the four pixels, lest the masks move by half a one
         return images.contiguous(memory_format=torch.channels_last), masks[:, y::2, x::2].contiguous()
 
-    with ThreadPoolExecutor(1) as beside:
-        coming = beside.submit(draw)
-        while (elapsed := time.monotonic() - start) < seconds:
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * min(1.0, (step + 1) / 50) * cosine(elapsed / seconds)
-            images, masks = coming.result()
-            coming = beside.submit(draw)
-            entropy, dice = losses(images, masks)
-            optimizer.zero_grad(set_to_none=True)
-            (entropy + recipe.dice * dice).backward()
-            nn.utils.clip_grad_norm_(parser.parameters(), 2.0)
-            optimizer.step()
-            ema.update(parser)
-            if step % 25 == 0:
-                log.write(step=step, entropy=float(entropy.detach()), dice=float(dice.detach()))
-            if time.monotonic() - saved > 180:
-                saved = time.monotonic()
-                save(ema.model, out)
-                log.write(step=step, **validate(ema.model, held, held_masks))
-            step += 1
-    save(ema.model, out)
-    log.write(step=step, **validate(ema.model, held, held_masks))
+    def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        entropy, dice = self.losses(*batch)
+        terms = {"entropy": entropy, "dice": dice}
+        return weighted(self.recipe, terms), terms
 
-
-def save(parser: nn.Module, out: Path) -> None:
-    save_file({k: v.half().contiguous() for k, v in parser.state_dict().items()}, out / FILE)
+    def validate(self, model: nn.Module) -> Validation:
+        """Mean IoU of the 11 common classes, and of all, on held faces at 256 px."""
+        images, masks = self.held
+        classes = torch.cat([model(part).argmax(1) for part in images.split(10)])
+        iou = intersection_over_union(confusion(classes, masks))
+        figures = {"val_miou11": mean_common(iou), "val_miou19": float(iou.nanmean())}
+        return Validation(figures, parsing_sheet(images[:SHOWN], masks[:SHOWN], classes[:SHOWN]))

@@ -1,0 +1,75 @@
+"""Recipes: the numbers of a training, read from configs/train/*.yaml, and which there are."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import yaml
+
+from videdit.errors import UsageError
+
+# Each module has a class Recipe (its numbers) and either a class Training (a step, see training.py) or a function run.
+RECIPES = {
+    "head256": "videdit.train.head256",
+    "encoder": "videdit.train.encoder",
+    "hfgi": "videdit.train.hfgi",
+    "directions": "videdit.train.directions",
+    "parser": "videdit.train.parser",
+    "restorer": "videdit.train.restorer",
+}
+
+
+@dataclass
+class Recipe:
+    """What the YAML of any trained network may say; each recipe adds its own keys and defaults."""
+
+    steps: int = 0  # how long the training is; 0: as long as the time budget, and the learning rate follows the clock
+    seed: int = 0
+    schedule: str = "cosine"  # of the learning rate, or "constant"
+    warmup: int = 100  # steps until the learning rate is at its peak
+    clip: float = 1.0  # gradients are shortened to this length
+    ema: float = 0.995  # of the weights: the average is what is validated and exported
+    held: int = 50  # the last faces of the pack, which no step sees: validation is on them
+
+
+R = TypeVar("R")
+
+
+def recipe_module(name: str) -> ModuleType:
+    """The module of a recipe, imported only when it is wanted."""
+    return importlib.import_module(RECIPES[name])
+
+
+def read_recipe(kind: type[R], path: Path | None) -> R:
+    """A recipe from its YAML file, or its defaults.
+
+    Raises:
+        UsageError: the file cannot be read, has a key that the recipe has not, or a value of another kind.
+    """
+    if path is None:
+        return kind()
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} is no recipe: it should be lines of `key: value`")
+    defaults = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(map(str, set(values) - set(defaults))):
+        raise UsageError(f"{path}: unknown key {unknown[0]!r}; a recipe has {', '.join(sorted(defaults))}")
+    return kind(**{key: _like(path, key, value, defaults[key]) for key, value in values.items()})
+
+
+def _like(path: Path, key: str, value: Any, default: Any) -> Any:
+    """A value in its default's type: YAML reads 1e-4 as a word, and 1 as a whole number."""
+    try:
+        same = type(default)(value)
+        if isinstance(value, bool) != isinstance(default, bool) or (isinstance(default, int) and same != value):
+            raise ValueError
+        return same
+    except (TypeError, ValueError):
+        raise UsageError(f"{path}: {key}: {value!r} should be of the kind of {default!r}") from None
