@@ -27,5 +27,24 @@ class Detail:
             yield replace(frame, crops=(), renderings=(), edits=edits)
 
     def _edited(self, crop: Crop, rendering: Rendering) -> Edited:
-        change = return_detail(crop.image, rendering).astype(np.float16)
-        return Edited(crop.track, change, edit_mask(crop.mesh, crop.size, self.regions), crop.to_frame)
+        mask = edit_mask(crop.mesh, crop.size, self.regions)
+        if crop.restored is None:
+            change = return_detail(crop.image, rendering)
+        else:
+            change, mask = _on_restored(crop, rendering, mask)
+        return Edited(crop.track, change.astype(np.float16), mask, crop.to_frame)
+
+
+def _on_restored(crop: Crop, rendering: Rendering, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(change, mask) of a restored crop: the edit where its mask is, the restoration on all of the face.
+
+    Paste multiplies one change by one mask, so the two are put into one, each in its own share.
+    """
+    before = crop.image.astype(np.float32)
+    start = np.clip(before + crop.restoration * (crop.seen - before), 0, 255).round()  # what the edit begins with
+    face = edit_mask(crop.mesh, crop.size, ("face",))
+    both = np.maximum(mask, face)
+    shares = (part[..., None] / np.maximum(both, 1)[..., None].astype(np.float32) for part in (mask, face))
+    edit_share, face_share = shares
+    edit = return_detail(start.astype(np.uint8), rendering)
+    return edit_share * edit + face_share * (start - before) / 127.5, both

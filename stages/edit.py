@@ -7,24 +7,22 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
 from videdit.inversion import Draft, Inverter
 from videdit.motion import MotionEstimator, blend_motions
 from videdit.packets import Frame, Motion
-from videdit.temporal import Window
+from videdit.temporal import Window, groups
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
 
 # (track, seconds into the clip) -> what to add to the code, [18, 512]
 EditVector = Callable[[int, float], np.ndarray]
-S = TypeVar("S", bound=Sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,9 @@ class Edit:
 
     def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Frames with a raw code [18, 512] for each crop, batched across frames."""
-        for group in _groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
+        for group in groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
             crops = [crop for _, crops in group for crop in crops]
-            codes = iter(self.inverter.encode([crop.image for crop in crops])) if crops else iter(())
+            codes = iter(self.inverter.encode([crop.seen for crop in crops])) if crops else iter(())
             for frame, own in group:
                 yield frame, [next(codes) for _ in own]
 
@@ -97,7 +95,7 @@ class Edit:
         estimate = MotionEstimator()
         with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
             before: list[tuple[Frame, list[Draft], list[Future[Motion]]]] = []
-            for group in _groups(smoothed, self.inverter.batch(256)):
+            for group in groups(smoothed, self.inverter.batch(256)):
                 drafts = iter(self._drafts(group))
                 now = []
                 for frame, codes in group:
@@ -116,7 +114,7 @@ class Edit:
             return []
         codes = np.stack([code for *_, code in jobs])
         delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
-        return self.inverter.draft([crop.image for crop, *_ in jobs], codes, codes + delta)
+        return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, codes + delta)
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""
@@ -166,15 +164,3 @@ def _finished(waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
     while waiting and all(slot is not None for slot in waiting[0][1]):
         frame, slots = waiting.popleft()
         yield replace(frame, renderings=tuple(slots))
-
-
-def _groups(items: Iterable[tuple[Frame, S]], crops: int) -> Iterator[list[tuple[Frame, S]]]:
-    """Frames and what goes with their crops in groups of about `crops` crops; frames without a face do not fill one."""
-    group: list[tuple[Frame, S]] = []
-    for item in items:
-        group.append(item)
-        if sum(len(content) for _, content in group) >= crops or len(group) >= 2 * crops:
-            yield group
-            group = []
-    if group:
-        yield group

@@ -39,6 +39,7 @@ from videdit.packets import Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.plan import Clip, make_plan
 from videdit.report import Progress, RenderResult
+from videdit.restoration import CropRestorer, have_restorer
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Options(TypedDict, total=False):
     faces: str | int
     size: str | int
     restore: str
+    restore_strength: float
     start: float | str | None
     end: float | str | None
     codec: str | None
@@ -129,6 +131,7 @@ class Renderer:
     def __init__(self, progress: Progress | None = None) -> None:
         self.progress = progress or Progress()
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
+        self._restorers: dict[tuple, CropRestorer] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -174,6 +177,7 @@ class Renderer:
         inverter, detector = self._networks(job)
         edits = parse_edits(job.edit)
         track, counted = Track(job.faces), Counted(Paste())
+        restore = Restore(job.restore, job.restore_strength, self._restorer(job))
 
         def approve() -> None:
             if not counted.faces:
@@ -186,18 +190,18 @@ class Renderer:
             Detect(detector),
             track,
             Align(job.size),
-            Restore(job.restore),
+            restore,
             Edit(inverter, edit_vector(edits)),
             Detail(region for edit in edits for region in find(edit.name).regions),
             counted,
             encode,
         ]
-        return Chain(stages, decode, encode, counted)
+        return Chain(stages, decode, restore, encode, counted)
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
         decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
-        return Chain([decode, encode], decode, encode, Counted(Paste()))
+        return Chain([decode, encode], decode, Restore(), encode, Counted(Paste()))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.device, job.precision, job.batch)
@@ -207,18 +211,29 @@ class Renderer:
         return self._loaded[key]
 
 
+    def _restorer(self, job: RenderJob) -> CropRestorer | None:
+        """The face restorer, if the job may want it."""
+        if job.restore == "none" or (job.restore == "auto" and not have_restorer()):
+            return None
+        key = (job.device, job.precision, job.batch)
+        if key not in self._restorers:
+            self._restorers[key] = CropRestorer(*key)
+        return self._restorers[key]
+
+
 @dataclass(frozen=True)
 class Chain:
     """The stages of one render, and those of them that are asked afterwards."""
 
     stages: list[Stage]
     decode: Decode
+    restore: Restore
     encode: Encode
     counted: Counted
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        return [*self.decode.warnings, *self.encode.warnings]
+        return [*self.decode.warnings, *self.restore.words(), *self.encode.warnings]
 
 
 class Counted:

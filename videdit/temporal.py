@@ -1,12 +1,15 @@
-"""A sliding window over a stream of packets, bounded in seconds: look-ahead for anything that is smoothed over time."""
+"""Streams of packets: a sliding window for what is smoothed over time, groups for what is worked on in batches."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from videdit.packets import Frame
+
 T = TypeVar("T")
+S = TypeVar("S", bound=Sequence)
 
 
 class Window(Generic[T]):
@@ -37,3 +40,15 @@ class Window(Generic[T]):
         near = [*past, *(other for other in ahead if self.time(other) - now <= self.reach)]
         past.append(ahead.popleft())
         return packet, near
+
+
+def groups(items: Iterable[tuple[Frame, S]], crops: int) -> Iterator[list[tuple[Frame, S]]]:
+    """Frames and what goes with their crops in groups of about `crops` crops; frames without a face do not fill one."""
+    group: list[tuple[Frame, S]] = []
+    for item in items:
+        group.append(item)
+        if sum(len(content) for _, content in group) >= crops or len(group) >= 2 * crops:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -1,4 +1,4 @@
-"""``videdit eval inversion | edit | video | card``: the figures of the model card, a table and a sheet."""
+"""``videdit eval``: the figures of the model card and of the networks beside it, each a table and a sheet."""
 
 from __future__ import annotations
 
@@ -40,18 +40,19 @@ def build_parser() -> argparse.ArgumentParser:
         description="Measure inversion, edits, or edited clips.",
         epilog="The networks that judge are fetched once, by scripts/fetch_judges.py.",
     )
-    commands = parser.add_subparsers(required=True, metavar="inversion | edit | video | card")
+    commands = parser.add_subparsers(required=True, metavar="PART")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     common.add_argument("--sheet", type=Path, help="write a contact sheet, a PNG")
     common.add_argument("--json", type=Path, help="write the table as JSON")
     common.add_argument("--beside", type=Path, metavar="JSON", help="show an earlier evaluation's rows beside")
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    stills = argparse.ArgumentParser(add_help=False, parents=[common])
-    stills.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
-    stills.add_argument("--range", type=span, default=span("950:1000"), help="which of them, by name (950:1000)")
+    faces = argparse.ArgumentParser(add_help=False, parents=[common])
+    faces.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
+    faces.add_argument("--range", type=span, default=span("950:1000"), help="which of them, by name (950:1000)")
+    faces.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+    stills = argparse.ArgumentParser(add_help=False, parents=[faces])
     stills.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
-    stills.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
 
     inversion = commands.add_parser("inversion", parents=[stills], help="how much of a face its inversion keeps")
     inversion.set_defaults(run=run_inversion)
@@ -63,6 +64,17 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_argument("--every", type=int, default=4, help="look at every n-th frame (%(default)s)")
     video.add_argument("--frames", type=int, help="look at so many frames of the source (default: all)")
     video.set_defaults(run=run_video)
+    parser_part = commands.add_parser("parser", parents=[faces], help="face parsing against real masks")
+    parser_part.add_argument("--masks", type=Path, help="folder of CelebAMask-HQ's masks (default: beside the faces)")
+    parser_part.add_argument("--weights", type=Path, help="other weights than those that ship")
+    parser_part.set_defaults(run=run_parser)
+    restorer = commands.add_parser("restorer", parents=[faces], help="face restoration against bicubic enlargement")
+    restorer.add_argument("--weights", type=Path, help="other weights than those that ship")
+    restorer.set_defaults(run=run_restorer)
+    compare = commands.add_parser("compare", parents=[stills], help="our inversion beside optimisation, with its time")
+    compare.add_argument("--steps", type=int, default=200, help="of latent optimisation (%(default)s; its paper: 5000)")
+    compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
+    compare.set_defaults(run=run_compare, range=span("950:954"))
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
     card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
     card.add_argument("--card", type=Path, default=resources.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
@@ -95,6 +107,55 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
     faces = load_faces(args.faces, args.range)
     inverter = Inverter.load(args.profile, args.device, args.precision)
     return evaluate_edits(inverter, Panel(inverter.device), faces, edits)
+
+
+def run_parser(args: argparse.Namespace) -> Evaluation:
+    from videdit.metrics.parsing import evaluate_parser, load_masks
+    from videdit.metrics.stills import load_faces
+    from videdit.parsing import CropParser
+
+    faces = load_faces(args.faces, args.range)
+    masks = load_masks(args.masks or args.faces.parent / "masks", args.range)
+    return evaluate_parser(CropParser(args.device, args.precision, 1, args.weights), faces, masks)
+
+
+def run_restorer(args: argparse.Namespace) -> Evaluation:
+    from videdit.metrics.panel import Panel
+    from videdit.metrics.restoration import evaluate_restorer
+    from videdit.metrics.stills import load_faces
+    from videdit.restoration import CropRestorer
+
+    faces = load_faces(args.faces, args.range)
+    restorer = CropRestorer(args.device, args.precision, file=args.weights)
+    return evaluate_restorer(restorer, Panel(restorer.device), faces)
+
+
+def run_compare(args: argparse.Namespace) -> Evaluation:
+    if args.steps < 1 or args.tune_steps < 1:
+        raise UsageError("--steps and --tune-steps are at least 1")
+    from dataclasses import replace
+
+    import torch
+
+    from videdit.inversion import Inverter
+    from videdit.metrics.compare import Optimisers, evaluate_compare
+    from videdit.metrics.panel import Panel
+    from videdit.metrics.stills import load_faces
+    from videdit.train.common import load_generator
+    from videdit.tuning import CODES, PIVOTAL
+
+    faces = load_faces(args.faces, args.range)
+    inverter = Inverter.load(args.profile, args.device, args.precision)
+    mapping, generator = load_generator(inverter.device)
+    mean = mapping(torch.randn(4096, 512, generator=torch.Generator().manual_seed(0)).to(inverter.device)).mean(0)
+    bf16 = inverter.precision == "bf16"
+    optimisers = Optimisers(
+        generator,
+        mean,
+        replace(CODES, steps=args.steps, bf16=bf16),
+        replace(PIVOTAL, steps=args.tune_steps, bf16=bf16),
+    )
+    return evaluate_compare(inverter, Panel(inverter.device), faces, optimisers)
 
 
 def run_video(args: argparse.Namespace) -> Evaluation:

@@ -8,13 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.backend import Engine
 from videdit.errors import MediaError
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
-from videdit.models.face_parser import CLASSES, COMMON, INPUT_SIZE
+from videdit.models.face_parser import CLASSES, COMMON
+from videdit.parsing import CropParser
 
 _SHOWN = 10  # faces on a sheet
 # One colour a class; the subject's left and right are unlike.
@@ -88,8 +89,8 @@ def read_mask(path: Path) -> np.ndarray:
     return mask
 
 
-def evaluate_parser(parse: Engine, faces: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Evaluation:
-    """IoU of every class. parse: pictures [1, 3, 256, 256] -> logits [1, 19, 256, 256].
+def evaluate_parser(parser: CropParser, faces: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Evaluation:
+    """IoU of every class, on faces [S, S, 3] uint8 and their masks [T, T].
 
     Logits are enlarged to the masks' own size before they are compared, so that nothing of the truth is thrown away.
     """
@@ -98,11 +99,9 @@ def evaluate_parser(parse: Engine, faces: Sequence[np.ndarray], masks: Sequence[
     counts = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64)
     shown: list[tuple[Tensor, Tensor, Tensor]] = []
     for face, mask in zip(faces, masks, strict=True):
-        small = cv2.resize(face, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA)
-        image = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
-        logits = torch.from_numpy(parse(image.numpy())[0])
-        logits = torch.nn.functional.interpolate(logits, size=mask.shape, mode="bilinear", align_corners=False)
-        classes, truth = logits[0].argmax(0), torch.from_numpy(mask)
+        logits = torch.from_numpy(parser.logits([face]))
+        classes = F.interpolate(logits, size=mask.shape, mode="bilinear", align_corners=False)[0].argmax(0)
+        truth = torch.from_numpy(mask)
         counts += confusion(classes, truth)
         if len(shown) < _SHOWN:
             picture = torch.from_numpy(cv2.resize(face, mask.shape[::-1])).permute(2, 0, 1).float() / 127.5 - 1

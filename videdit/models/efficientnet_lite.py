@@ -5,6 +5,8 @@ State dict names are our own; ``scripts/fetch_judges.py`` maps the ImageNet weig
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -78,6 +80,6 @@ def fold_norms(net: EfficientNetLite0) -> EfficientNetLite0:
     """Fold the norms into the convolutions before them, in place: the same function of fewer, faster layers."""
     for module in net.eval().modules():
         if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[0] = fuse_conv_bn_eval(cast(nn.Conv2d, module[0]), module[1])
             module[1] = nn.Identity()
     return net

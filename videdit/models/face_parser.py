@@ -52,9 +52,9 @@ class FaceParser(nn.Module):
         self.classify = nn.Conv2d(_DECODER[-1], 4 * len(CLASSES), 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(self.half(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
+        return F.interpolate(self.coarse(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
 
-    def half(self, x: Tensor) -> Tensor:
+    def coarse(self, x: Tensor) -> Tensor:
         """Logits at half the size, [B, 19, H / 2, W / 2]: what the network says before they are enlarged."""
         fine, at4, at8, at16 = (_CALM * tap for tap in self.trunk(x))
         at4 = torch.cat((at4, F.pixel_unshuffle(fine, 2)), 1)  # thin things show at stride 2

@@ -55,9 +55,6 @@ class Training(training.Training[Recipe]):
         self.samples = Bank(setup.data / "bank256.npy", setup.data / "bank_codes.npy")
         self.model: Restorer = self.start(Restorer())
         self.features, self.judge = FaceFeatures().to(self.device), MobileFace().to(self.device)
-        # Two functions, so that each is compiled for shapes of its own.
-        self.restore_small = self.compiled(lambda x: self.model(x))
-        self.restore_large = self.compiled(lambda y: self.model(y))
         self.optimizer = torch.optim.Adam(self.model.parameters(), recipe.lr, betas=(0.9, 0.99))
         pairs = [worn(np.asarray(face), seed) for seed, face in enumerate(self.faces.held_images)]
         self.originals, self.inputs = (
@@ -82,8 +79,9 @@ class Training(training.Training[Recipe]):
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         inputs, targets = batch
-        restore = self.restore_small if inputs.shape[-1] == SMALL else self.restore_large
-        restored = restore(inputs).float()
+        # Not compiled: plain convolutions in bf16 are as fast without, and two sizes would be compiled one by one.
+        with torch.autocast(self.device.type, torch.bfloat16):
+            restored = self.model(inputs).float()
         count = self.recipe.judged
         with torch.no_grad():
             wanted = self.features(targets[:count])
