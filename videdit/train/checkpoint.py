@@ -7,6 +7,7 @@ the step and the time spent. Batches are functions of the step (see training.py)
 from __future__ import annotations
 
 import os
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,9 @@ def _parts(training: Training, ema: Ema) -> dict[str, Stateful]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        with zipfile.ZipFile(path) as file:  # torch does not look at the checksums that it writes
+            if damaged := file.testzip():
+                raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file fails in pickle, zipfile, torch or the file system, each in its own way
         raise WeightsError(f"{path} is damaged or no checkpoint ({_words(error)}): remove it to start anew") from None

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +139,7 @@ def read_scores(cache: Path, names: tuple[str, ...], codes: np.ndarray) -> np.nd
         with np.load(cache, allow_pickle=False) as file:
             if tuple(file["names"]) == names and np.array_equal(file["codes"], codes):
                 return file["scores"]
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass  # not there, or damaged: score anew
     return np.zeros((0, len(names)), np.float32)
 

@@ -21,8 +21,7 @@ from videdit.train.common import load_encoder, load_generator, psnr
 from videdit.train.data import Faces, to_pictures
 from videdit.train.training import Setup, Validation
 
-DRAWN = 4  # samples that are drawn at once
-RENEWED = 16  # steps after which the oldest of them make room for new ones
+RENEWED = 16  # steps after which the oldest draw of the pool makes room for a new one
 
 
 @dataclass
@@ -35,6 +34,7 @@ class Recipe(recipe.Recipe):
     lr: float = 2e-3
     batch: int = 8
     pool: int = 64  # samples that are at hand at a time
+    drawn: int = 4  # of them, drawn at once
     real: bool = False  # every second draw is of codes of real faces, as E0 gives them: what the head meets in use
     absolute: float = 0.1  # weight of the mean absolute error beside the squared one
 
@@ -104,8 +104,8 @@ class Training(training.Training[Recipe]):
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
         super().__init__(recipe, setup)
-        if recipe.pool < DRAWN or recipe.pool % DRAWN:
-            raise UsageError(f"pool: {recipe.pool} is not a multiple of {DRAWN}")
+        if recipe.drawn < 1 or recipe.pool < 1 or recipe.pool % recipe.drawn:
+            raise UsageError(f"pool: {recipe.pool} is not a multiple of drawn: {recipe.drawn}")
         self.mapping, self.generator = load_generator(self.device)
         head = Head256()
         if not setup.initial:
@@ -148,7 +148,7 @@ class Training(training.Training[Recipe]):
     def pool(self, step: int) -> list[tuple[Tensor, ...]]:
         """The samples at hand at a step, each (features, w, target). Which ones depends on the step alone."""
         first = step // RENEWED
-        numbers = range(first, first + self.recipe.pool // DRAWN)
+        numbers = range(first, first + self.recipe.pool // self.recipe.drawn)
         self.drawn = {number: self.drawn.get(number) or self.draw(number, 2) for number in numbers}
         return [sample for number in numbers for sample in self.drawn[number]]
 
@@ -157,7 +157,7 @@ class Training(training.Training[Recipe]):
         """The samples of one draw."""
         rng = self.torch_rng(number, purpose)
         if self.recipe.real and number % 2:
-            codes = self.encoder(self.faces.batch(DRAWN, self.rng(number, purpose))[0].to(self.device))
+            codes = self.encoder(self.faces.batch(self.recipe.drawn, self.rng(number, purpose))[0].to(self.device))
         else:
-            codes = random_codes(self.mapping, DRAWN, rng)
+            codes = random_codes(self.mapping, self.recipe.drawn, rng)
         return draw(self.generator, codes, rng)

@@ -82,6 +82,14 @@ FILES = {"head256": "generator_head256"}  # where the weights' name is not the r
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """What the manifest says of weights; None keeps what it says of those that they replace."""
+
+    licence: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
 class Verdict:
     better: bool
     words: str  # one line
@@ -94,6 +102,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--range", help="which of them, e.g. 950:1000 (default: videdit eval's)")
     parser.add_argument("--weights", type=Path, default=resources.weights_dir(), help="folder that ships (%(default)s)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
+    parser.add_argument("--licence", help="SPDX name or words; needed where no such weights ship yet")
+    parser.add_argument("--source", help="where the numbers come from; needed likewise")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -106,23 +116,28 @@ def run(options: argparse.Namespace) -> None:
     words = ["--device", options.device]
     words += ["--faces", str(options.faces)] if options.faces else []
     words += ["--range", options.range] if options.range else []
-    verdict = promote(options.what, options.candidate, options.weights, words)
+    provenance = Provenance(options.licence, options.source)
+    verdict = promote(options.what, options.candidate, options.weights, words, provenance)
     if not verdict.better:
         raise VideditError(f"{options.candidate} is not promoted: {verdict.words}")
     print(f"{options.candidate} is promoted: {verdict.words}")
 
 
-def promote(recipe: str, candidate: Path, folder: Path, words: Sequence[str] = ()) -> Verdict:
+def promote(
+    recipe: str, candidate: Path, folder: Path, words: Sequence[str] = (), provenance: Provenance | None = None
+) -> Verdict:
     """Judge a candidate against what `folder` holds, and put it there if it is better: file, manifest, model card.
 
-    words: more options for ``videdit eval``.
+    Where `folder` holds no such weights yet, any that can ship are better. words: more options for ``videdit eval``.
     """
     rule, name = RULES[recipe], FILES.get(recipe, recipe)
     check(candidate, folder / f"{name}.safetensors", rule)
     with tempfile.TemporaryDirectory() as trial_folder:
-        trial = trial_weights(Path(trial_folder), folder, name, candidate)
-        found, shipped = evaluate(rule.part, trial, words), evaluate(rule.part, folder, words)
-        verdict = decide(rule, found, shipped)
+        trial = trial_weights(Path(trial_folder), folder, name, candidate, provenance or Provenance())
+        found = evaluate(rule.part, trial, words)
+        verdict = Verdict(True, f"{rule.decides.row}, {rule.decides.column}: {number(found, rule.decides):.4f}")
+        if (folder / f"{name}.safetensors").exists():
+            verdict = decide(rule, found, evaluate(rule.part, folder, words))
         if verdict.better:
             put_table(trial / CARD, rule.part, found)  # all three files are whole before the first is put in place
             for file in (f"{name}.safetensors", weights.MANIFEST, CARD):
@@ -136,7 +151,8 @@ def check(candidate: Path, shipped: Path, rule: Rule) -> None:
     Raises:
         WeightsError: it is too large, has too many parameters, is not fp16, or not the network that it replaces.
     """
-    found, wanted = tensors(candidate), tensors(shipped)
+    found = tensors(candidate)
+    wanted = tensors(shipped) if shipped.exists() else found
     if (size := candidate.stat().st_size) > weights.LARGEST:
         raise WeightsError(f"{candidate} has {size / 2**20:.1f} MiB; a weight file has at most {weights.LARGEST >> 20}")
     if rule.part != "edit" and found != wanted:
@@ -163,7 +179,7 @@ def tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...], int]]:
     return found
 
 
-def trial_weights(trial: Path, folder: Path, name: str, candidate: Path) -> Path:
+def trial_weights(trial: Path, folder: Path, name: str, candidate: Path, provenance: Provenance) -> Path:
     """A folder of weights like `folder`, with the candidate in its place."""
     for file in weights.manifest(folder).values():
         if file.name != name:
@@ -171,7 +187,7 @@ def trial_weights(trial: Path, folder: Path, name: str, candidate: Path) -> Path
     for words in (weights.MANIFEST, CARD):
         shutil.copyfile(folder / words, trial / words)
     shutil.copyfile(candidate, trial / f"{name}.safetensors")
-    weights.record(trial, [trial / f"{name}.safetensors"])
+    weights.record(trial, [trial / f"{name}.safetensors"], provenance.licence, provenance.source)
     return trial
 
 
@@ -198,6 +214,8 @@ def evaluate(part: str, folder: Path, words: Sequence[str]) -> list[dict[str, Va
             said = (done.stderr.strip().splitlines() or ["no word why"])[-1]
             raise VideditError(f"the weights in {folder} could not be judged: {said}")
         rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    for row in rows:  # JSON has no infinity: the PSNR of equal pictures
+        row.update({key: math.inf for key in ("psnr", "psnr_face") if key in row and row[key] is None})
     return [*rows, mean_row(MEAN, rows)] if part == "edit" else rows
 
 
