@@ -12,7 +12,8 @@ from videdit import resources
 from videdit.errors import UsageError
 from videdit.metrics.report import Evaluation
 
-PARTS = ("inversion", "edit", "video")  # of the model card
+PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare")  # of the model card
+COMPARED = "950:954"  # optimisation takes minutes a face
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,13 +75,15 @@ def build_parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", parents=[stills], help="our inversion beside optimisation, with its time")
     compare.add_argument("--steps", type=int, default=200, help="of latent optimisation (%(default)s; its paper: 5000)")
     compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
-    compare.set_defaults(run=run_compare, range=span("950:954"))
+    compare.set_defaults(run=run_compare, range=span(COMPARED))
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
     card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
     card.add_argument("--card", type=Path, default=resources.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
     card.add_argument("--clips", type=Path, default=default_clips(), help="folder of source clips (%(default)s)")
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
-    card.set_defaults(run=run_card, every=4, frames=40, edit=None)
+    defaults = compare.parse_args([])
+    card.set_defaults(run=run_card, every=4, frames=40, edit=None, masks=None, weights=None)
+    card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps)
     return parser
 
 
@@ -184,7 +187,16 @@ def run_card(args: argparse.Namespace) -> None:
                 print(f"no clips in {args.clips}: the table of clips stays as it is", file=sys.stderr)
                 continue
             args.clips = edited_clips(sources, args.edited, args.frames)
-        result = {"inversion": run_inversion, "edit": run_edit, "video": run_video}[part](args)
+        if part == "compare":
+            args.range = span(COMPARED)
+        result = {
+            "inversion": run_inversion,
+            "edit": run_edit,
+            "video": run_video,
+            "parser": run_parser,
+            "restorer": run_restorer,
+            "compare": run_compare,
+        }[part](args)
         print(result)
         put_table(args.card, part, result.rows)
 

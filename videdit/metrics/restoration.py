@@ -28,8 +28,9 @@ def worn(face: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """PSNR in dB of two uint8 pictures."""
-    return float(-10 * np.log10(np.square(a.astype(np.float64) - b).mean() / 255**2))
+    """PSNR in dB of two uint8 pictures, infinite where they are equal."""
+    error = np.square(a.astype(np.float64) - b).mean() / 255**2
+    return float(-10 * np.log10(error)) if error else float("inf")
 
 
 def evaluate_restorer(restore: Restore, panel: Panel, faces: Sequence[np.ndarray]) -> Evaluation:
