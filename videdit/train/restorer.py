@@ -34,14 +34,14 @@ class Recipe(recipe.Recipe):
 
     small: int = 16  # crops of 128 px in a step
     large: int = 4  # crops of 256 px in a step
-    large_every: int = 3  # every n-th step looks at large ones
+    large_every: int = 4  # every n-th step looks at large ones
     sampled: float = 0.25  # share of the generator's samples among the crops
-    lr: float = 1e-3
+    lr: float = 1.5e-3
     l1: float = 1.0  # weights of the losses
     perceptual: float = 0.02
     identity: float = 0.02
-    judged: int = 4  # crops of a step that the face recogniser looks at
-    warmup: int = 40
+    judged: int = 2  # crops of a step that the face recogniser looks at
+    warmup: int = 20
 
 
 class Training(training.Training[Recipe]):
@@ -82,10 +82,10 @@ class Training(training.Training[Recipe]):
         # Not compiled: plain convolutions in bf16 are as fast without, and two sizes would be compiled one by one.
         with torch.autocast(self.device.type, torch.bfloat16):
             restored = self.model(inputs).float()
-        count = self.recipe.judged
-        with torch.no_grad():
-            wanted = self.features(targets[:count])
-        got = self.features(restored[:count])
+            count = self.recipe.judged
+            with torch.no_grad():
+                wanted = [part.float() for part in self.features(targets[:count])]
+            got = [part.float() for part in self.features(restored[:count])]
         terms = {
             "l1": ((restored - targets).square() + 1e-5).sqrt().mean(),
             "perceptual": feature_distance(got[0], wanted[0]) + feature_distance(got[1], wanted[1]),
