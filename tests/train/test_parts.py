@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from videdit.errors import UsageError, WeightsError
 from videdit.models.discriminator import Discriminator
 from videdit.train import directions
+from videdit.train.__main__ import main
 from videdit.train.adversary import Adversary
 from videdit.train.common import load_generator, load_weights, save_weights
 from videdit.train.curves import COLUMNS, HEIGHT, WIDTH, draw_curves
@@ -164,6 +166,15 @@ def test_logs_that_ship_are_read() -> None:
     for path in (Path(__file__).resolve().parents[2] / "docs" / "training").glob("*.jsonl"):
         entries = read_log(path)
         assert len(entries) > 1 and all("step" in entry for entry in entries)
+
+
+def test_the_command_draws_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Path(__file__).resolve().parents[2] / "docs" / "training" / "hfgi.jsonl"
+    assert main(["curves", str(log), str(tmp_path / "hfgi.png")]) == 0
+    assert cv2.imread(str(tmp_path / "hfgi.png")).shape[1] == COLUMNS * WIDTH
+    (tmp_path / "bad.jsonl").write_text("hello\n{}\n")
+    assert main(["curves", str(tmp_path / "bad.jsonl"), str(tmp_path / "bad.png")]) == 2
+    assert "line 1 is no entry" in capsys.readouterr().err
 
 
 class Counting:

@@ -1,4 +1,4 @@
-"""Promotion: better weights get in, others change nothing; and the tables of the model card."""
+"""Promotion: better weights get in, others change nothing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from safetensors.torch import load_file, save_file
 from synthetic import ROOT
 
 from videdit import weights
-from videdit.errors import UsageError, VideditError, WeightsError
-from videdit.metrics.card import TABLES, markdown, put_table
+from videdit.errors import VideditError, WeightsError
 from videdit.metrics.judges import have_judges
 from videdit.train.__main__ import main
 from videdit.train.promote import MARGIN, RULES, Provenance, check, decide, promote, trial_weights
@@ -148,33 +147,6 @@ def snapshot(folder: Path) -> dict[str, str]:
 
 def table_of(card: str) -> str:
     return card.partition("<!-- videdit eval inversion -->")[2].partition("<!-- end -->")[0]
-
-
-def test_the_card_that_ships_has_a_place_for_every_table(tmp_path: Path) -> None:
-    card = tmp_path / "MODEL_CARD.md"
-    shutil.copy(ROOT / "weights" / "MODEL_CARD.md", card)
-    before = card.read_text()
-    for part, columns in TABLES.items():
-        put_table(card, part, [dict.fromkeys(columns, "word")])
-        assert f"<!-- videdit eval {part} -->\n| {next(iter(columns.values()))[0]} |" in card.read_text()
-    outside = [line for line in before.splitlines() if not line.startswith("|")]
-    assert [line for line in card.read_text().splitlines() if not line.startswith("|")] == outside
-
-
-def test_a_table_is_written_as_numbers_are_read() -> None:
-    row = {"inversion": "HFGI", "psnr": 25.349, "psnr_face": float("inf"), "ssim": 0.73149, "other": 1.0}
-    assert markdown("inversion", [row]).splitlines()[1:] == [
-        "|---|---|---|---|---|---|---|",
-        "| HFGI | 25.3 dB | exact | 0.731 | - | - | - |",
-    ]
-
-
-def test_a_card_without_marks_is_told_and_stays(tmp_path: Path) -> None:
-    card = tmp_path / "card.md"
-    card.write_text("# Weights\n")
-    with pytest.raises(UsageError, match="no place for the table"):
-        put_table(card, "edit", [])
-    assert card.read_text() == "# Weights\n"
 
 
 def test_the_first_of_their_kind_need_their_words_and_only_their_limits(tmp_path: Path, shipped: Path) -> None:

@@ -13,7 +13,7 @@ from videdit.errors import UsageError
 from videdit.metrics.report import Evaluation
 
 PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare")  # of the model card
-COMPARED = "950:954"  # optimisation takes minutes a face
+VALIDATION, FEW = "950:1000", "950:954"  # faces; few where each takes minutes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,44 +38,43 @@ def build_parser() -> argparse.ArgumentParser:
     """The words that ``videdit eval`` understands."""
     parser = argparse.ArgumentParser(
         "videdit eval",
-        description="Measure inversion, edits, or edited clips.",
+        description="Measure inversion, edits, edited clips, and the networks beside them.",
         epilog="The networks that judge are fetched once, by scripts/fetch_judges.py.",
     )
     commands = parser.add_subparsers(required=True, metavar="PART")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
-    common.add_argument("--sheet", type=Path, help="write a contact sheet, a PNG")
-    common.add_argument("--json", type=Path, help="write the table as JSON")
-    common.add_argument("--beside", type=Path, metavar="JSON", help="show an earlier evaluation's rows beside")
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    faces = argparse.ArgumentParser(add_help=False, parents=[common])
-    faces.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
-    faces.add_argument("--range", type=span, default=span("950:1000"), help="which of them, by name (950:1000)")
-    faces.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
-    stills = argparse.ArgumentParser(add_help=False, parents=[faces])
-    stills.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
+    written = argparse.ArgumentParser(add_help=False)
+    written.add_argument("--sheet", type=Path, help="write a contact sheet, a PNG")
+    written.add_argument("--json", type=Path, help="write the table as JSON")
+    written.add_argument("--beside", type=Path, metavar="JSON", help="show an earlier evaluation's rows beside")
+    faces = faces_options(common, VALIDATION)
+    stills, few = (argparse.ArgumentParser(add_help=False, parents=[p]) for p in (faces, faces_options(common, FEW)))
+    for part in (stills, few):
+        part.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
 
-    inversion = commands.add_parser("inversion", parents=[stills], help="how much of a face its inversion keeps")
+    inversion = commands.add_parser("inversion", parents=[stills, written], help="what of a face its inversion keeps")
     inversion.set_defaults(run=run_inversion)
-    edit = commands.add_parser("edit", parents=[stills], help="what each edit changes, and what it drags along")
+    edit = commands.add_parser("edit", parents=[stills, written], help="what edits change, and what they drag along")
     edit.add_argument("--edit", action="append", metavar="NAME[=STRENGTH]", help="repeatable; default: all that ship")
     edit.set_defaults(run=run_edit)
-    video = commands.add_parser("video", parents=[common], help="an edited clip beside its source")
+    video = commands.add_parser("video", parents=[common, written], help="an edited clip beside its source")
     video.add_argument("clips", nargs="+", type=Path, metavar="SOURCE EDITED", help="pairs of clips")
     video.add_argument("--every", type=int, default=4, help="look at every n-th frame (%(default)s)")
     video.add_argument("--frames", type=int, help="look at so many frames of the source (default: all)")
     video.set_defaults(run=run_video)
-    parser_part = commands.add_parser("parser", parents=[faces], help="face parsing against real masks")
+    parser_part = commands.add_parser("parser", parents=[faces, written], help="face parsing against real masks")
     parser_part.add_argument("--masks", type=Path, help="folder of CelebAMask-HQ's masks (default: beside the faces)")
     parser_part.add_argument("--weights", type=Path, help="other weights than those that ship")
     parser_part.set_defaults(run=run_parser)
-    restorer = commands.add_parser("restorer", parents=[faces], help="face restoration against bicubic enlargement")
+    restorer = commands.add_parser("restorer", parents=[faces, written], help="face restoration beside bicubic")
     restorer.add_argument("--weights", type=Path, help="other weights than those that ship")
     restorer.set_defaults(run=run_restorer)
-    compare = commands.add_parser("compare", parents=[stills], help="our inversion beside optimisation, with its time")
+    compare = commands.add_parser("compare", parents=[few, written], help="our inversion beside optimisation, and times")
     compare.add_argument("--steps", type=int, default=200, help="of latent optimisation (%(default)s; its paper: 5000)")
     compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
-    compare.set_defaults(run=run_compare, range=span(COMPARED))
+    compare.set_defaults(run=run_compare)
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
     card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
     card.add_argument("--card", type=Path, default=resources.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
@@ -85,6 +84,15 @@ def build_parser() -> argparse.ArgumentParser:
     card.set_defaults(run=run_card, every=4, frames=40, edit=None, masks=None, weights=None)
     card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps)
     return parser
+
+
+def faces_options(common: argparse.ArgumentParser, which: str) -> argparse.ArgumentParser:
+    """The options of what looks at aligned faces."""
+    faces = argparse.ArgumentParser(add_help=False, parents=[common])
+    faces.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
+    faces.add_argument("--range", type=span, default=span(which), help=f"which of them, by name ({which})")
+    faces.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+    return faces
 
 
 def run_inversion(args: argparse.Namespace) -> Evaluation:
@@ -188,7 +196,7 @@ def run_card(args: argparse.Namespace) -> None:
                 continue
             args.clips = edited_clips(sources, args.edited, args.frames)
         if part == "compare":
-            args.range = span(COMPARED)
+            args.range = span(FEW)
         result = {
             "inversion": run_inversion,
             "edit": run_edit,

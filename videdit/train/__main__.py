@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__, formatter_class=raw)
-    commands = parser.add_subparsers(dest="recipe", required=True, metavar=f"{' | '.join(RECIPES)} | pack | promote")
+    words = " | ".join((*RECIPES, "pack", "curves", "promote"))
+    commands = parser.add_subparsers(dest="recipe", required=True, metavar=words)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data", type=Path, default=Path("runs/data"), help="folder of the packs (%(default)s)")
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
@@ -53,6 +54,10 @@ def build_parser() -> argparse.ArgumentParser:
     pack.add_argument("--faces", type=Path, metavar="TAR", help="take the faces from such a file")
     pack.add_argument("--samples", type=positive, help="draw so many samples of the generator, rather than read them")
     pack.set_defaults(run=run_pack)
+    curves = commands.add_parser("curves", help="draw a log's learning curves")
+    curves.add_argument("log", type=Path, help="log.jsonl, or one of docs/training")
+    curves.add_argument("out", type=Path, help="the picture, a PNG")
+    curves.set_defaults(run=run_curves)
     promote = commands.add_parser("promote", help="let trained weights ship if they are better than those that do")
     add_promotion(promote)
     promote.set_defaults(run=run_promote)
@@ -102,6 +107,14 @@ def run_promote(options: argparse.Namespace) -> None:
     from videdit.train import promote
 
     promote.run(options)
+
+
+def run_curves(options: argparse.Namespace) -> None:
+    from videdit.metrics.sheet import write_sheet
+    from videdit.train.curves import draw_curves
+    from videdit.train.log import read_log
+
+    write_sheet(options.out, draw_curves(read_log(options.log)))
 
 
 def run_pack(options: argparse.Namespace) -> None:

@@ -69,10 +69,11 @@ def random_perspective(x: Tensor, still: float, rng: torch.Generator) -> Tensor:
         rows.append(torch.stack((zero, zero, zero, sx * one, sy * one, one, -dy * sx, -dy * sy), 1))
     system = torch.stack(rows, 1)  # [B, 8, 8]
     homography = torch.linalg.solve(system, moved.reshape(b, 8))
-    homography = torch.cat((homography, torch.ones(b, 1)), 1).view(b, 3, 3)
+    homography = torch.cat((homography, torch.ones(b, 1)), 1).view(b, 3, 3).to(x.device)
     size = x.shape[-1]
-    line = (torch.arange(size) + 0.5) * 2 / size - 1
-    grid = torch.stack((line.expand(size, size), line[:, None].expand(size, size), torch.ones(size, size)), -1)
+    line = (torch.arange(size, device=x.device) + 0.5) * 2 / size - 1
+    down, across = line[:, None].expand(size, size), line.expand(size, size)
+    grid = torch.stack((across, down, torch.ones_like(down)), -1)  # [H, W, 3]
     mapped = grid.view(1, -1, 3) @ homography.transpose(1, 2)
     mapped = (mapped[..., :2] / mapped[..., 2:]).view(b, size, size, 2)
     return F.grid_sample(x, mapped.to(x), mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -34,10 +34,13 @@ def read_log(path: Path) -> list[dict[str, float]]:
     """The entries of a log; a last line that was cut short is left out.
 
     Raises:
-        UsageError: it is no log.
+        UsageError: it cannot be read, or is no log.
     """
     entries = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the log {path} ({error})") from None
     for number, line in enumerate(lines, 1):
         try:
             entry = {str(k): float(v) for k, v in json.loads(line).items()}

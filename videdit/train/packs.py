@@ -78,7 +78,7 @@ def draw_bank(count: int, images_out: Path, codes_out: Path, device: str, seed: 
     """Samples of the generator, area-downsampled from 1024 px: images [N, 256, 256, 3] and codes [N, 512] float16."""
     _, generator = load_generator(device)
     # 512 px is the low band of the output's wavelet: exactly what averaging 1024 px would give
-    render = compiled(lambda codes: F.avg_pool2d(generator(codes, size=512), 2), device, eager)
+    render = compiled(lambda codes: F.avg_pool2d(generator(codes, size=512), 2), torch.device(device).type, eager)
     codes = sample_codes(count, seed).astype(np.float16)
     images = np.lib.format.open_memmap(images_out, "w+", np.uint8, (count, SIZE, SIZE, 3))
     batch = min(BATCH, count)
