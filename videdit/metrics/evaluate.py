@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     restorer = commands.add_parser("restorer", parents=[faces, written], help="face restoration beside bicubic")
     restorer.add_argument("--weights", type=Path, help="other weights than those that ship")
     restorer.set_defaults(run=run_restorer)
-    compare = commands.add_parser("compare", parents=[few, written], help="our inversion beside optimisation, and times")
+    compare = commands.add_parser("compare", parents=[few, written], help="our inversion beside optimisation, timed")
     compare.add_argument("--steps", type=int, default=200, help="of latent optimisation (%(default)s; its paper: 5000)")
     compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
     compare.set_defaults(run=run_compare)
