@@ -103,7 +103,7 @@ def test_dice_is_nothing_for_the_truth_and_all_for_its_opposite() -> None:
 def test_balance_weighs_rare_classes_up_and_the_average_pixel_as_one() -> None:
     masks = np.zeros((20, 8, 8), np.uint8)
     masks[:, 0, 0] = 5
-    weight = class_balance(masks).numpy()
+    weight = class_balance(masks, 0.5).numpy()
     assert weight[5] > 5 * weight[0]
     assert float((weight[masks]).mean()) == pytest.approx(1, rel=1e-4)
 
