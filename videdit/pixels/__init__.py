@@ -39,6 +39,10 @@ class Pixels(Protocol):
         """A small array of the host's, where the pixels are."""
         ...
 
+    def fetch(self, array: Array) -> np.ndarray:
+        """An array in the host's memory; waits for it."""
+        ...
+
     def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Array]:
         """Crops, uint8 [S, S, 3] RGB, one for each (to_frame [2, 3], S)."""
         ...
@@ -57,6 +61,10 @@ class Pixels(Protocol):
 
     def change(self, crop: Crop, rendering: Rendering) -> Array:
         """What the edit changes, float16 [S, S, 3]: see :func:`videdit.detail.return_detail`."""
+        ...
+
+    def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
+        """(change, mask) of a crop that was restored: see :func:`videdit.detail.change_restored`."""
         ...
 
     def mask(self, crop: Crop, regions: Iterable[str]) -> Array:

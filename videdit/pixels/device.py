@@ -17,7 +17,7 @@ from videdit.geometry.mask import edit_mask
 from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
 from videdit.pixels import motion, planes, steady
 from videdit.pixels.arrays import batches, stack
-from videdit.pixels.detail import return_detail
+from videdit.pixels.detail import change_restored, return_detail
 from videdit.pixels.network import Network
 from videdit.pixels.sampling import channels_first, resize
 from videdit.pixels.transfer import Transfer
@@ -82,6 +82,15 @@ class DevicePixels:
         mesh = None if crop.mesh is None else crop.mesh * (LOW / crop.size)
         small = self.put(edit_mask(mesh, LOW, regions))
         return resize(small[None, None].float(), crop.size)[0, 0].round().to(torch.uint8)
+
+    @torch.inference_mode()
+    def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Tensor, Tensor]:
+        with booked("detail", self._device):
+            change, mask = change_restored(crop, rendering, self.mask(crop, regions), self.mask(crop, ("face",)))
+            return change[0].permute(1, 2, 0).half(), mask
+
+    def fetch(self, array: Tensor) -> np.ndarray:
+        return array.cpu().numpy()
 
     @torch.inference_mode()
     def grey(self, crop: Crop) -> Tensor:
