@@ -76,6 +76,7 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
     last = min(moment.step + (budget.steps or math.inf), recipe.steps or math.inf)
     end, looked = moment.seconds + budget.seconds, moment.seconds
     step, terms = moment.step, {}
+    kept: Moment | None = None
     with batches(training, step) as source:
         while step < last and log.seconds() < end and not budget.stop.is_set():
             progress = step / recipe.steps if recipe.steps else min(log.seconds() / end, 1.0)
@@ -85,8 +86,10 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
             step += 1
             if log.seconds() - looked > budget.validate_every:
                 checked(terms, step - 1)
-                keep(name, training, ema, out, log, step)
+                kept = keep(name, training, ema, out, log, step)
                 looked = log.seconds()
+    if kept and kept.step == step:
+        return kept
     checked(terms, step - 1)
     return keep(name, training, ema, out, log, step)
 
