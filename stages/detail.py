@@ -24,5 +24,9 @@ class Detail:
             yield replace(frame, crops=(), renderings=(), edits=edits)
 
     def _edited(self, crop: Crop, rendering: Rendering) -> Edited:
-        change = self.pixels.change(crop, rendering)
-        return Edited(crop.track, change, self.pixels.mask(crop, self.regions), crop.to_frame, self.pixels.grey(crop))
+        grey = self.pixels.grey(crop)
+        if crop.restored is None:
+            change, mask = self.pixels.change(crop, rendering), self.pixels.mask(crop, self.regions)
+        else:
+            change, mask = self.pixels.restored_change(crop, rendering, self.regions)
+        return Edited(crop.track, change, mask, crop.to_frame, grey, crop.confidence)

@@ -67,7 +67,7 @@ class Edit:
         """Frames with a raw code [18, 512] for each crop, batched across frames."""
         for group in groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
             crops = [crop for _, crops in group for crop in crops]
-            codes = iter(self.inverter.encode([crop.image for crop in crops])) if crops else iter(())
+            codes = iter(self.inverter.encode([crop.seen for crop in crops])) if crops else iter(())
             for frame, own in group:
                 yield frame, [next(codes) for _ in own]
 
@@ -113,7 +113,7 @@ class Edit:
         codes = stack([code for *_, code in jobs])
         delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
         edited = codes + self.inverter.pixels.put(delta)
-        return self.inverter.draft([crop.image for crop, *_ in jobs], codes, edited)
+        return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""

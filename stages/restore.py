@@ -1,25 +1,103 @@
-"""restore: crops -> crops in which a face restoration model has repaired what compression and blur destroyed."""
+"""restore: crops -> crops in which our small restorer has repaired what lost resolution, blur and compression took.
+
+The networks of the edit look at the restored crop. How much of the restoration itself reaches the frame is another
+matter (``strength``): paste adds result - crop, and the result of a restored crop begins with
+
+    crop + strength * (restored - crop)
+
+so with an edit of strength 0 the restoration is all that changes, and nothing does where a face is not restored.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
 
 from videdit.errors import UsageError
-from videdit.packets import Frame
+from videdit.packets import Array, Crop, Frame
+from videdit.pixels import Pixels
+from videdit.restoration import CropRestorer, Need
+from videdit.temporal import groups
 
-KINDS = ("none",)
+KINDS = ("none", "small", "auto")
+
+log = logging.getLogger(__name__)
 
 
 class Restore:
-    """Hands crops on as they are with kind "none", the only kind there is so far."""
+    """Hands on frames whose crops have a ``restored`` picture, where they are to have one.
+
+    "none" leaves all crops alone, "small" restores all, "auto" those of tracks that are small and soft.
+    """
 
     name = "restore"
 
-    def __init__(self, kind: str = "none") -> None:
-        """Raises UsageError for an unknown kind."""
+    def __init__(
+        self,
+        kind: str = "none",
+        strength: float = 1.0,
+        restorer: CropRestorer | None = None,
+        pixels: Pixels | None = None,
+    ) -> None:
+        """restorer, pixels: needed unless kind is "none". Raises UsageError for words that make no sense."""
         if kind not in KINDS:
             raise UsageError(f"unknown restoration {kind!r}; there is: {', '.join(KINDS)}")
-        self.kind = kind
+        if not 0 <= strength <= 1:
+            raise UsageError(f"the strength of restoration goes from 0 to 1, not {strength:g}")
+        self.kind, self.strength, self.restorer, self.pixels = kind, strength, restorer, pixels
+        self.restored: dict[int, int] = {}  # track -> crops
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        yield from frames
+        if self.kind == "none" or self.restorer is None or self.pixels is None:
+            yield from frames
+            return
+        fetch, put = self.pixels.fetch, self.pixels.put  # the restorer lives on the host
+        need = Need()
+        fetched = ((frame, [fetch(crop.image) for crop in frame.crops]) for frame in frames)
+        levelled = (
+            (
+                frame,
+                [
+                    (image, self._level(need, frame.time, crop, image))
+                    for crop, image in zip(frame.crops, images, strict=True)
+                ],
+            )
+            for frame, images in fetched
+        )
+        for group in groups(levelled, self.restorer.batch(256)):
+            done = iter(self.restorer([image for _, judged in group for image, level in judged if level]))
+            for frame, judged in group:
+                crops = [
+                    self._restored(crop, put(mix(image, next(done), level))) if level else crop
+                    for crop, (image, level) in zip(frame.crops, judged, strict=True)
+                ]
+                yield replace(frame, crops=tuple(crops))
+
+    def _level(self, need: Need, time: float, crop: Crop, image: np.ndarray) -> float:
+        if self.kind == "small":
+            return 1.0
+        side = float(np.linalg.norm(crop.to_frame[:, 0])) * crop.size
+        return need(crop.track, time, side, image)
+
+    def _restored(self, crop: Crop, restored: Array) -> Crop:
+        if crop.track not in self.restored:
+            log.info("face %d is restored (%s)", crop.track, self.kind)
+        self.restored[crop.track] = self.restored.get(crop.track, 0) + 1
+        return replace(crop, restored=restored, restoration=self.strength)
+
+    def words(self) -> list[str]:
+        """What was chosen, for the user to hear after the last frame; nothing where nothing was restored."""
+        if self.kind != "auto" or not self.restored:
+            return []
+        tracks = ", ".join(map(str, sorted(self.restored)))
+        return [f"restored face {tracks}, small and soft in this clip (--restore none leaves it as it is)"]
+
+
+def mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
+    """a + share * (b - a), pictures of uint8."""
+    if share == 1.0:
+        return b
+    return (a + share * (b.astype(np.float32) - a)).round().astype(np.uint8)

@@ -17,9 +17,9 @@ from videdit.packets import Frame
 from videdit.pipeline import Stage
 from videdit.resume import Place
 
-CROPS = 900  # a segment ends after so many: a few minutes of a small CPU's work, of which its context is 5 %
+CROPS = 900  # a segment ends after so many: a few minutes of a small CPU's work
 FRAMES = 3000  # or after so many frames, where few have a face
-REACH = 0.8  # seconds of context on either side: what the windows of edit and steady reach together
+REACH = 0.8  # seconds of context on either side: what edit's windows and steady's look-ahead reach together
 MOST = 36  # frames of it, for high frame rates
 _CONTEXT_BYTES = 256 << 20  # of decoded pictures that wait on one side of a border; 4 frames at least
 

@@ -8,10 +8,10 @@ from itertools import takewhile
 
 from videdit.packets import Array, Edited, Frame, Motion
 from videdit.pixels import Pixels
-from videdit.steady import CONSTANT, fading
+from videdit.steady import fading
 from videdit.temporal import Window, groups
 
-REACH = 2 * CONSTANT  # seconds of look-ahead
+LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Steady:
         self.pixels = pixels
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        window: Window[tuple[Frame, dict[int, _Moment]]] = Window(lambda item: item[0].time, REACH, behind=False)
+        window: Window[tuple[Frame, dict[int, _Moment]]] = Window(lambda item: item[0].time, LOOK_AHEAD, behind=False)
         for (frame, moments), (_, *ahead) in window(self._remembered(frames)):
             later = [others for _, others in ahead]
             yield replace(frame, edits=tuple(self._steadied(edit, moments[edit.track], later) for edit in frame.edits))
@@ -47,7 +47,7 @@ class Steady:
             total = other.own if future is None else other.own + future
             future = self.pixels.moved(total, other.went, other.weight)
         total = moment.past if future is None else moment.past + future
-        return replace(edit, change=self.pixels.closed(edit.change, total))
+        return replace(edit, change=self.pixels.closed(edit.change, total, edit.confidence))
 
     def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _Moment]]]:
         """Frames with their moments by track; the motion of a few frames is estimated at once."""
@@ -74,7 +74,7 @@ class Steady:
     def _moment(
         self, edit: Edited, before: _Moment | None, drift: tuple[Motion, Motion] | None, weight: float
     ) -> _Moment:
-        own = self.pixels.opened(edit.change)
+        own = self.pixels.opened(edit.change, edit.confidence)
         if before is None or drift is None:
             return _Moment(own, own, None, 0.0)
         went, came = drift

@@ -87,6 +87,12 @@ def parse_faces(value: Any) -> Any:
     raise ValueError(f"faces should be largest, all, left or a number from the left (0, 1, ...), not {value!r}")
 
 
+def parse_restore(value: Any) -> Any:
+    if value in ("gfpgan", "realesrgan"):
+        raise ValueError(f"restoration by {value} is not built in yet; there is none, small and auto")
+    return value
+
+
 def auto_is_none(value: Any) -> Any:
     return None if value == "auto" else parse_number(value)
 
@@ -150,7 +156,10 @@ class RenderJob(BaseModel):
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )
-    restore: Literal["none"] = Field("none", description="Face restoration before the edit.")
+    restore: Annotated[Literal["none", "small", "auto"], BeforeValidator(parse_restore)] = Field(
+        "none", description="Face restoration before the edit; auto: of faces that are small and soft."
+    )
+    restore_strength: float = Field(1.0, ge=0, le=1, description="How much of the restoration reaches the picture.")
 
     fps: Rate = Field(None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25.")
     start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")

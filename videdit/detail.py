@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from videdit.motion import at
-from videdit.packets import LOW, Rendering
+from videdit.packets import LOW, Crop, Rendering
 
 # In units of [-1, 1]:
 GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
@@ -49,6 +49,24 @@ def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
     before = cv2.remap(rendering.inversion, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     carried = moved + core(rendering.edit - before, size * FINE)
     return rendering.edit - source + validity[..., None] * (carried - rendering.edit)
+
+
+def change_restored(
+    crop: Crop, rendering: Rendering, mask: np.ndarray, face: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The change of a crop that was restored: the edit where `mask` is, the restoration on all of the face.
+
+    mask, face: uint8 [S, S]. Returns (change [S, S, 3], mask [S, S]): paste multiplies one change by one mask, so the
+    two changes are put into one, each in its own share.
+    """
+    assert crop.restored is not None
+    before = crop.image.astype(np.float32)
+    start = np.clip(before + crop.restoration * (crop.restored - before), 0, 255).round()  # what the edit begins with
+    edit = return_detail(start.astype(np.uint8), rendering)
+    both = np.maximum(mask, face)
+    whole = np.maximum(both, 1)[..., None].astype(np.float32)
+    edit_share, face_share = (part[..., None] / whole for part in (mask, face))
+    return edit_share * edit + face_share * (start - before) / 127.5, both
 
 
 def trust(source: np.ndarray, rendering: Rendering) -> np.ndarray:

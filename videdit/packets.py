@@ -85,14 +85,21 @@ class Crop:
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
     confidence: float
     mesh: np.ndarray | None = None  # [468, 2] in CROP pixels
+    restored: Array | None = None  # [S, S, 3] uint8 RGB, the image after face restoration
+    restoration: float = 1.0  # 0..1, how much of restored - image reaches the frame
 
     @property
     def size(self) -> int:
         return self.image.shape[0]
 
     @property
+    def seen(self) -> Array:
+        """What the networks look at, [S, S, 3]."""
+        return self.image if self.restored is None else self.restored
+
+    @property
     def nbytes(self) -> int:
-        return self.image.nbytes
+        return self.image.nbytes + (0 if self.restored is None else self.restored.nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class Edited:
     mask: Array  # [S, S] uint8, 0..255, how much of the change reaches the frame
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
     grey: Array  # [256, 256] uint8: the source's crop, for its motion
+    confidence: float = 1.0  # 0..1, how much of the edit this frame gets
 
     @property
     def nbytes(self) -> int:

@@ -49,6 +49,7 @@ from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip, make_plan
 from videdit.profiles import load_profile
 from videdit.report import Progress, RenderResult, count
+from videdit.restoration import CropRestorer, have_restorer
 from videdit.resume import Work
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Options(TypedDict, total=False):
     size: str | int
     restore: str
     fps: float | str | Fraction | None
+    restore_strength: float
     start: float | str | None
     end: float | str | None
     codec: str | None
@@ -148,6 +150,7 @@ class Renderer:
         """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
+        self._restorers: dict[tuple, CropRestorer] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -248,6 +251,7 @@ class Renderer:
         inverter, detector = self._networks(job)
         edits = parse_edits(job.edit)
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
+        restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
@@ -258,7 +262,7 @@ class Renderer:
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
         find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
-            Restore(job.restore),
+            restore,
             Edit(inverter, edit_vector(edits)),
             Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
             Steady(inverter.pixels),
@@ -275,12 +279,12 @@ class Renderer:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, encode, counted, matte)
+        return Chain(stages, decode, restore, encode, counted, matte)
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
         decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
-        return Chain([decode, encode], decode, encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
+        return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.device, job.precision, job.batch)
@@ -291,19 +295,30 @@ class Renderer:
         return self._loaded[key]
 
 
+    def _restorer(self, job: RenderJob) -> CropRestorer | None:
+        """The face restorer, if the job may want it."""
+        if job.restore == "none" or (job.restore == "auto" and not have_restorer()):
+            return None
+        key = (job.device, job.precision, job.batch)
+        if key not in self._restorers:
+            self._restorers[key] = CropRestorer(*key)
+        return self._restorers[key]
+
+
 @dataclass(frozen=True)
 class Chain:
     """The stages of one render, and those of them that are asked afterwards."""
 
     stages: list[Stage]
     decode: Decode
+    restore: Restore
     encode: Encode
     counted: Counted
     matte: Matte | None = None
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        return [*self.decode.warnings, *self.encode.warnings]
+        return [*self.decode.warnings, *self.restore.words(), *self.encode.warnings]
 
 
 class Counted:

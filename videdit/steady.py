@@ -5,14 +5,15 @@ another way, and what the generator adds (teeth, a shadow) sits where the genera
 are averaged over time along the source's own motion. With C_k the change of frame k and u the source's motion from
 frame t to frame k,
 
-    S_t(p) = sum_k w_k C_k(p + u(p)) / sum_k w_k,    w_k = exp(-|t_k - t| / CONSTANT) * product of V along the way
+    S_t(p) = f_t * sum_k w_k C_k(p + u(p)) / sum_k w_k f_k
+    w_k    = exp(-|t_k - t| / CONSTANT) * product of V along the way
 
-where V is how well the motion from a frame to the next and back agree, and how alike the two frames are along it: where
-a mouth opens or a hand comes up there is nothing to average with, and the frame's own change counts alone. Both sums
-are chained from neighbour to neighbour: one warp a frame and side. It is done at 256 px; what is finer in a change
-stays as it is.
+where f is the confidence that a frame's edit was scaled by, so that fading in and out is not smeared, and V is how well
+the motion from a frame to the next and back agree, and how alike the two frames are along it: where a mouth opens or a
+hand comes up there is nothing to average with, and the frame's own change counts alone. Both sums are chained from
+neighbour to neighbour: one warp a frame and side. It is done at 256 px; what is finer in a change stays as it is.
 
-Sums are held as [256, 256, 4]: the weighted change, then the weight.
+Sums are held as [256, 256, 4]: w C, then w f.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ import numpy as np
 from videdit.motion import at
 from videdit.packets import LOW, Motion
 
-CONSTANT = 0.2  # seconds in which a neighbour's weight falls to 1/e
+# Seconds in which a neighbour's weight falls to 1/e. Speech and blinks come through, since the source's own lips and
+# lids carry the change with them.
+CONSTANT = 0.35
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
 LIKENESS = 20.0  # grey levels of 255 by which what moved may differ, where V is 1/e
 SMOOTH = 1.5  # pixels at 256 over which that is averaged: the grain of two frames never matches
@@ -68,12 +71,15 @@ def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarra
     return np.exp(-np.square(difference / LIKENESS))
 
 
-def opened(change: np.ndarray) -> np.ndarray:
+def opened(change: np.ndarray, confidence: float) -> np.ndarray:
     """The sum that holds one change [S, S, 3] alone: [256, 256, 4] float32."""
-    low = change.astype(np.float32)
-    if low.shape[0] != LOW:
-        low = cv2.resize(low, (LOW, LOW), interpolation=cv2.INTER_AREA)
-    return np.dstack((low, np.ones((LOW, LOW), np.float32)))
+    return np.dstack((low_band(change), np.full((LOW, LOW), confidence, np.float32)))
+
+
+def low_band(change: np.ndarray) -> np.ndarray:
+    """A change [S, S, 3] at 256 px, float32."""
+    change = change.astype(np.float32)
+    return change if change.shape[0] == LOW else cv2.resize(change, (LOW, LOW), interpolation=cv2.INTER_AREA)
 
 
 def moved(total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
@@ -81,10 +87,10 @@ def moved(total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
     return at(total, motion.flow) * (weight * motion.validity[..., None])
 
 
-def closed(change: np.ndarray, total: np.ndarray) -> np.ndarray:
+def closed(change: np.ndarray, total: np.ndarray, confidence: float) -> np.ndarray:
     """A change [S, S, 3] float16 with the mean that `total` holds in place of its own low band."""
-    mean = total[..., :3] / total[..., 3:]
+    mean = confidence * total[..., :3] / total[..., 3:]
     if change.shape[0] == LOW:
         return mean.astype(np.float16)
-    difference = cv2.resize(mean - opened(change)[..., :3], change.shape[:2], interpolation=cv2.INTER_LINEAR)
+    difference = cv2.resize(mean - low_band(change), change.shape[:2], interpolation=cv2.INTER_LINEAR)
     return (change + difference).astype(np.float16)

@@ -1,4 +1,4 @@
-"""A sliding window over a stream of packets, bounded in seconds: look-ahead for anything that is smoothed over time."""
+"""Streams of packets: a sliding window for what is smoothed over time, groups for what is worked on in batches."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from tiny import Training, make
 from videdit.errors import UsageError, VideditError, WeightsError
 from videdit.train.checkpoint import FILE
 from videdit.train.log import read_log
-from videdit.train.loop import Budget, learning_rate, train
+from videdit.train.loop import Budget, ahead, learning_rate, train
 from videdit.train.recipe import Recipe
 
 LONG = 3600.0  # seconds: never the reason to stop
@@ -67,7 +68,9 @@ def test_stopped_and_resumed_equals_straight_on_bit_for_bit(tmp_path: Path, paus
 def test_judging_more_often_changes_nothing(tmp_path: Path) -> None:
     for out, every in ((tmp_path / "often", 0.0), (tmp_path / "once", LONG)):
         train("tiny", make(6), out, Budget(LONG, validate_every=every))
-    assert len(list((tmp_path / "often" / "sheets").iterdir())) >= 6
+    judged = [entry["step"] for entry in read_log(tmp_path / "often" / "log.jsonl") if "val_error" in entry]
+    assert judged == [1, 2, 3, 4, 5, 6]
+    assert len(list((tmp_path / "often" / "sheets").iterdir())) == 6
     assert (tmp_path / "often/tiny.safetensors").read_bytes() == (tmp_path / "once/tiny.safetensors").read_bytes()
 
 
@@ -88,7 +91,7 @@ def test_the_log_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> None:
     entries = read_log(tmp_path / "log.jsonl")
     assert [e["step"] for e in entries if "loss" in e] == list(range(9))
     assert max(e["loss"] for e in entries if "loss" in e) < 1e9
-    seconds = [e["seconds"] for e in entries]
+    seconds = [e["seconds"] for e in entries if "loss" in e]  # judging comes after the checkpoint: it is not counted
     assert seconds == sorted(seconds)
 
 
@@ -142,6 +145,14 @@ def test_changed_numbers_are_told_and_taken(tmp_path: Path, capsys: pytest.Captu
     run(training, tmp_path, resume=True)
     assert "lr 0.05 -> 0.01" in capsys.readouterr().err
     assert training.optimizer.param_groups[0]["lr"] == 0.01
+
+
+def test_batches_made_ahead_are_those_made_in_turn() -> None:
+    training = make(9)
+    with ThreadPoolExecutor(4) as pool:
+        source = ahead(pool, training, 3)
+        for step in range(3, 40):
+            assert all(torch.equal(a, b) for a, b in zip(next(source), training.batch(step), strict=True))
 
 
 def test_a_run_is_not_overwritten_by_mistake(tmp_path: Path) -> None:

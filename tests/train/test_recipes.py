@@ -47,15 +47,18 @@ TINY = {
     "head256": {"pool": 2, "drawn": 1, "batch": 1, "real": True},
     "encoder": {"samples": 2, "pictured": 1, "faces": 1, "release": 0.9},
     "hfgi": {"faces": 2, "adversarial": 0.01, "sharp_every": 2},
+    "parser": {"batch": 2},
+    "restorer": {"small": 2, "large": 1, "large_every": 2, "judged": 1},
 }
 
 
 @pytest.fixture(scope="module")
 def packs(tmp_path_factory: pytest.TempPathFactory, people: list[np.ndarray]) -> Path:
-    """Six faces, the last two of which are for validation, and six samples that are no such thing."""
+    """Six faces, the last one of which is for validation, and six samples that are no such thing."""
     folder = tmp_path_factory.mktemp("packs")
     faces = np.stack([people[0], people[1], people[0][:, ::-1], people[1][:, ::-1], *people])
     np.save(folder / "real256.npy", faces)
+    np.save(folder / "masks256.npy", (faces[..., 1] // 14).astype(np.uint8))  # classes 0 to 18, wherever
     np.save(folder / "bank256.npy", faces)
     np.save(folder / "bank_codes.npy", sample_codes(6, 0).astype(np.float16))
     return folder
@@ -70,7 +73,7 @@ def call(*runs: list[str]) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", list(TINY))
 def test_a_recipe_stopped_and_resumed_equals_straight_on(name: str, packs: Path, tmp_path: Path) -> None:
     config = tmp_path / "recipe.yaml"
-    config.write_text(yaml.safe_dump(TINY[name] | {"steps": 2, "held": 2}))
+    config.write_text(yaml.safe_dump(TINY[name] | {"steps": 2, "held": 1}))
     common = [name, "--config", str(config), "--data", str(packs), "--eager", "--threads", "1", "--device", "cpu"]
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     again = [*common, "--out", str(broken), "--time-budget", "10m", "--resume"]  # the same command both times
@@ -78,11 +81,13 @@ def test_a_recipe_stopped_and_resumed_equals_straight_on(name: str, packs: Path,
     assert done.returncode == 0, done.stderr
     assert "going on from step 1" in done.stderr
     file = recipe_module(name).Training.file
-    trained, shipped = load_file(straight / file), load_file(ROOT / "weights" / file)
     assert (straight / file).read_bytes() == (broken / file).read_bytes()
-    assert {k: v.shape for k, v in trained.items()} == {k: v.shape for k, v in shipped.items()}
-    assert any(not torch.equal(trained[k], shipped[k]) for k in trained)  # it starts there, and moves
-    assert {e["step"] for e in read_log(broken / "log.jsonl") if "val_psnr" in e} == {1, 2}
+    if (ROOT / "weights" / file).exists():
+        trained, shipped = load_file(straight / file), load_file(ROOT / "weights" / file)
+        assert {k: v.shape for k, v in trained.items()} == {k: v.shape for k, v in shipped.items()}
+        assert any(not torch.equal(trained[k], shipped[k]) for k in trained)  # it starts there, and moves
+    judged = [e["step"] for e in read_log(broken / "log.jsonl") if any(key.startswith("val_") for key in e)]
+    assert sorted(set(judged)) == [1, 2]
     for picture in ("sheets/000001.png", "sheets/000002.png", "curves.png"):
         assert cv2.imread(str(broken / picture)) is not None
 

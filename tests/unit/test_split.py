@@ -11,9 +11,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import steady
 from stages.edit import CODE_SIGMA, MOTION_SIGMA
 from stages.split import REACH, Fresh, Split, own, place
+from stages.steady import LOOK_AHEAD
 from videdit.packets import Color, Crop, Frame, Picture
 from videdit.resume import Place
 
@@ -65,12 +65,11 @@ def test_every_frame_is_in_one_segment_and_a_resumed_run_makes_the_same(frames, 
 
 
 def test_context_reaches_as_far_as_the_smoothing():
-    assert 3 * CODE_SIGMA + 2.5 * MOTION_SIGMA + steady.REACH <= REACH
+    assert 3 * CODE_SIGMA + 2.5 * MOTION_SIGMA + LOOK_AHEAD <= REACH
     frames = clip([3] * 199, [1] * 200, [])
-    (_, first), (_, second), *_ = segments(frames, crops=100, most=1000)
-    steps = [3 * i for i in range(1, 200) if 3 * i / 100 < REACH]
-    assert [pts for pts, mine in first if not mine] == [300, *(300 + step for step in steps)]
-    assert [pts for pts, mine in second if not mine][: len(steps)] == [300 - step for step in reversed(steps)]
+    (_, first), (_, second), *_ = segments(frames, crops=50, most=1000)
+    assert [pts for pts, mine in first if not mine] == [150 + 3 * i for i in range(27)]
+    assert [pts for pts, mine in second if not mine][:26] == [72 + 3 * i for i in range(26)]
 
 
 def test_a_cut_ends_a_segment_that_is_half_full_and_needs_no_context():

@@ -48,6 +48,29 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "TG-ID": ("TG-ID", "{:.3f}"),
         "warp": ("warp error / source's", "{:.2f}"),
     },
+    "parser": {
+        "class": ("class", ""),
+        "IoU": ("IoU", "{:.3f}"),
+        "share of pixels": ("share of pixels", "{:.4f}"),
+    },
+    "restorer": {
+        "restoration": ("restoration", ""),
+        "psnr": ("PSNR", "{:.2f} dB"),
+        "ssim": ("SSIM", "{:.3f}"),
+        "perceptual": ("perceptual", "{:.3f}"),
+        "mobileface": ("mobileface", "{:.3f}"),
+        "faceres": ("faceres", "{:.3f}"),
+    },
+    "compare": {
+        "inversion": ("inversion", ""),
+        "psnr": ("PSNR", "{:.1f} dB"),
+        "psnr_face": ("PSNR in the face", "{:.1f} dB"),
+        "perceptual": ("perceptual", "{:.3f}"),
+        "mobileface": ("mobileface", "{:.3f}"),
+        "faceres": ("faceres", "{:.3f}"),
+        "seconds": ("seconds a face", "{:.2f}"),
+        "times HFGI's": ("times HFGI's", "{:.0f}"),
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""``videdit eval inversion | edit | video | card``: the figures of the model card, a table and a sheet."""
+"""``videdit eval``: the figures of the model card and of the networks beside it, each a table and a sheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from videdit import resources
 from videdit.errors import UsageError
 from videdit.metrics.report import Evaluation
 
-PARTS = ("inversion", "edit", "video")  # of the model card
+PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare")  # of the model card
+VALIDATION, FEW = "950:1000", "950:954"  # faces; few where each takes minutes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,10 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
     """The words that ``videdit eval`` understands."""
     parser = argparse.ArgumentParser(
         "videdit eval",
-        description="Measure inversion, edits, or edited clips.",
+        description="Measure inversion, edits, edited clips, and the networks beside them.",
         epilog="The networks that judge are fetched once, by scripts/fetch_judges.py.",
     )
-    commands = parser.add_subparsers(required=True, metavar="inversion | edit | video | card")
+    commands = parser.add_subparsers(required=True, metavar="PART")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
@@ -48,11 +49,10 @@ def build_parser() -> argparse.ArgumentParser:
     written.add_argument("--sheet", type=Path, help="write a contact sheet, a PNG")
     written.add_argument("--json", type=Path, help="write the table as JSON")
     written.add_argument("--beside", type=Path, metavar="JSON", help="show an earlier evaluation's rows beside")
-    stills = argparse.ArgumentParser(add_help=False, parents=[common])
-    stills.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
-    stills.add_argument("--range", type=span, default=span("950:1000"), help="which of them, by name (950:1000)")
-    stills.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
-    stills.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+    faces = faces_options(common, VALIDATION)
+    stills, few = (argparse.ArgumentParser(add_help=False, parents=[p]) for p in (faces, faces_options(common, FEW)))
+    for part in (stills, few):
+        part.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
 
     inversion = commands.add_parser("inversion", parents=[stills, written], help="what of a face its inversion keeps")
     inversion.set_defaults(run=run_inversion)
@@ -64,13 +64,35 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_argument("--every", type=int, default=4, help="look at every n-th frame (%(default)s)")
     video.add_argument("--frames", type=int, help="look at so many frames of the source (default: all)")
     video.set_defaults(run=run_video)
+    parser_part = commands.add_parser("parser", parents=[faces, written], help="face parsing against real masks")
+    parser_part.add_argument("--masks", type=Path, help="folder of CelebAMask-HQ's masks (default: beside the faces)")
+    parser_part.add_argument("--weights", type=Path, help="other weights than those that ship")
+    parser_part.set_defaults(run=run_parser)
+    restorer = commands.add_parser("restorer", parents=[faces, written], help="face restoration beside bicubic")
+    restorer.add_argument("--weights", type=Path, help="other weights than those that ship")
+    restorer.set_defaults(run=run_restorer)
+    compare = commands.add_parser("compare", parents=[few, written], help="our inversion beside optimisation, timed")
+    compare.add_argument("--steps", type=int, default=200, help="of latent optimisation (%(default)s; its paper: 5000)")
+    compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
+    compare.set_defaults(run=run_compare)
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
     card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
     card.add_argument("--card", type=Path, default=resources.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
     card.add_argument("--clips", type=Path, default=default_clips(), help="folder of source clips (%(default)s)")
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
-    card.set_defaults(run=run_card, every=4, frames=40, edit=None)
+    defaults = compare.parse_args([])
+    card.set_defaults(run=run_card, every=4, frames=40, edit=None, masks=None, weights=None)
+    card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps)
     return parser
+
+
+def faces_options(common: argparse.ArgumentParser, which: str) -> argparse.ArgumentParser:
+    """The options of what looks at aligned faces."""
+    faces = argparse.ArgumentParser(add_help=False, parents=[common])
+    faces.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
+    faces.add_argument("--range", type=span, default=span(which), help=f"which of them, by name ({which})")
+    faces.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+    return faces
 
 
 def run_inversion(args: argparse.Namespace) -> Evaluation:
@@ -96,6 +118,56 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
     faces = load_faces(args.faces, args.range)
     inverter = Inverter.load(args.profile, args.device, args.precision)
     return evaluate_edits(inverter, Panel(inverter.device), faces, edits)
+
+
+def run_parser(args: argparse.Namespace) -> Evaluation:
+    from videdit.metrics.parsing import evaluate_parser, load_masks
+    from videdit.metrics.stills import load_faces
+    from videdit.parsing import CropParser
+
+    faces = load_faces(args.faces, args.range)
+    masks = load_masks(args.masks or args.faces.parent / "masks", args.range)
+    return evaluate_parser(CropParser(args.device, args.precision, 1, args.weights), faces, masks)
+
+
+def run_restorer(args: argparse.Namespace) -> Evaluation:
+    from videdit.metrics.panel import Panel
+    from videdit.metrics.restoration import evaluate_restorer
+    from videdit.metrics.stills import load_faces
+    from videdit.restoration import CropRestorer
+
+    faces = load_faces(args.faces, args.range)
+    restorer = CropRestorer(args.device, args.precision, file=args.weights)
+    return evaluate_restorer(restorer, Panel(restorer.device), faces)
+
+
+def run_compare(args: argparse.Namespace) -> Evaluation:
+    if args.steps < 1 or args.tune_steps < 1:
+        raise UsageError("--steps and --tune-steps are at least 1")
+    from dataclasses import replace
+
+    import torch
+
+    from videdit.backend import resolve_precision
+    from videdit.inversion import Inverter
+    from videdit.metrics.compare import Optimisers, evaluate_compare
+    from videdit.metrics.panel import Panel
+    from videdit.metrics.stills import load_faces
+    from videdit.train.common import load_generator
+    from videdit.tuning import CODES, PIVOTAL
+
+    faces = load_faces(args.faces, args.range)
+    inverter = Inverter.load(args.profile, args.device, args.precision)
+    mapping, generator = load_generator(inverter.device)
+    mean = mapping(torch.randn(4096, 512, generator=torch.Generator().manual_seed(0)).to(inverter.device)).mean(0)
+    bf16 = resolve_precision(args.precision, inverter.device) == "bf16"
+    optimisers = Optimisers(
+        generator,
+        mean,
+        replace(CODES, steps=args.steps, bf16=bf16),
+        replace(PIVOTAL, steps=args.tune_steps, bf16=bf16),
+    )
+    return evaluate_compare(inverter, Panel(inverter.device), faces, optimisers)
 
 
 def run_video(args: argparse.Namespace) -> Evaluation:
@@ -124,7 +196,16 @@ def run_card(args: argparse.Namespace) -> None:
                 print(f"no clips in {args.clips}: the table of clips stays as it is", file=sys.stderr)
                 continue
             args.clips = edited_clips(sources, args.edited, args.frames)
-        result = {"inversion": run_inversion, "edit": run_edit, "video": run_video}[part](args)
+        if part == "compare":
+            args.range = span(FEW)
+        result = {
+            "inversion": run_inversion,
+            "edit": run_edit,
+            "video": run_video,
+            "parser": run_parser,
+            "restorer": run_restorer,
+            "compare": run_compare,
+        }[part](args)
         print(result)
         put_table(args.card, part, result.rows)
 

@@ -39,6 +39,10 @@ class Pixels(Protocol):
         """A small array of the host's, where the pixels are."""
         ...
 
+    def fetch(self, array: Array) -> np.ndarray:
+        """An array in the host's memory; waits for it."""
+        ...
+
     def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Array]:
         """Crops, uint8 [S, S, 3] RGB, one for each (to_frame [2, 3], S)."""
         ...
@@ -59,6 +63,10 @@ class Pixels(Protocol):
         """What the edit changes, float16 [S, S, 3]: see :func:`videdit.detail.return_detail`."""
         ...
 
+    def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
+        """(change, mask) of a crop that was restored: see :func:`videdit.detail.change_restored`."""
+        ...
+
     def mask(self, crop: Crop, regions: Iterable[str]) -> Array:
         """Where the edit may show, uint8 [S, S]: see :func:`videdit.geometry.mask.edit_mask`."""
         ...
@@ -76,7 +84,7 @@ class Pixels(Protocol):
         """The source's motion between two greys, there and back: see :class:`videdit.steady.DriftEstimator`."""
         ...
 
-    def opened(self, change: Array) -> Array:
+    def opened(self, change: Array, confidence: float) -> Array:
         """See :func:`videdit.steady.opened`; sums of either kind of pixels are added with +."""
         ...
 
@@ -84,7 +92,7 @@ class Pixels(Protocol):
         """See :func:`videdit.steady.moved`."""
         ...
 
-    def closed(self, change: Array, total: Array) -> Array:
+    def closed(self, change: Array, total: Array, confidence: float) -> Array:
         """See :func:`videdit.steady.closed`."""
         ...
 

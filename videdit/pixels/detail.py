@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.detail import BROAD, CHANGED, FINE, GRAIN, SEVERAL, SOFT
-from videdit.packets import LOW, Rendering
+from videdit.packets import LOW, Crop, Rendering
 from videdit.pixels.motion import at
 from videdit.pixels.sampling import blur, channels_first, moved, resize
 
@@ -29,6 +29,17 @@ def return_detail(crop: Tensor, rendering: Rendering) -> Tensor:
     before = moved(inversion, flow)
     carried = there + core(edit - before, size * FINE)
     return edit - source + validity * (carried - edit)
+
+
+def change_restored(crop: Crop, rendering: Rendering, mask: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+    """The change [1, 3, S, S] of a crop that was restored, and its mask uint8 [S, S]; mask, face: uint8 [S, S]."""
+    assert crop.restored is not None
+    before = channels_first(crop.image)
+    start = (before + crop.restoration * (channels_first(crop.restored) - before)).clamp(0, 255).round()
+    edit = return_detail(start[0].permute(1, 2, 0), rendering)
+    both = torch.maximum(mask, face)
+    edit_share, face_share = (part / both.clamp(min=1).float() for part in (mask, face))
+    return edit_share * edit + face_share * (start - before) / 127.5, both
 
 
 def trust(source: Tensor, rendering: Rendering) -> Tensor:

@@ -17,7 +17,7 @@ from videdit.geometry.mask import edit_mask
 from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
 from videdit.pixels import motion, planes, steady
 from videdit.pixels.arrays import batches, stack
-from videdit.pixels.detail import return_detail
+from videdit.pixels.detail import change_restored, return_detail
 from videdit.pixels.network import Network
 from videdit.pixels.sampling import channels_first, resize
 from videdit.pixels.transfer import Transfer
@@ -84,6 +84,15 @@ class DevicePixels:
         return resize(small[None, None].float(), crop.size)[0, 0].round().to(torch.uint8)
 
     @torch.inference_mode()
+    def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Tensor, Tensor]:
+        with booked("detail", self._device):
+            change, mask = change_restored(crop, rendering, self.mask(crop, regions), self.mask(crop, ("face",)))
+            return change[0].permute(1, 2, 0).half(), mask
+
+    def fetch(self, array: Tensor) -> np.ndarray:
+        return array.cpu().numpy()
+
+    @torch.inference_mode()
     def grey(self, crop: Crop) -> Tensor:
         return steady.grey(crop.image)
 
@@ -102,16 +111,16 @@ class DevicePixels:
         return found
 
     @torch.inference_mode()
-    def opened(self, change: Tensor) -> Tensor:
-        return steady.opened(change)
+    def opened(self, change: Tensor, confidence: float) -> Tensor:
+        return steady.opened(change, confidence)
 
     @torch.inference_mode()
     def moved(self, total: Tensor, motion_: Motion, weight: float) -> Tensor:
         return steady.moved(total, motion_.flow, motion_.validity, weight)
 
     @torch.inference_mode()
-    def closed(self, change: Tensor, total: Tensor) -> Tensor:
-        return steady.closed(change, total)
+    def closed(self, change: Tensor, total: Tensor, confidence: float) -> Tensor:
+        return steady.closed(change, total, confidence)
 
     @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from videdit import steady
 from videdit.backend import Engine, compile_module, resolve_precision
-from videdit.detail import return_detail
+from videdit.detail import change_restored, return_detail
 from videdit.geometry.blend import add_changes
 from videdit.geometry.mask import edit_mask
 from videdit.geometry.warp import crop_picture
@@ -53,20 +53,29 @@ class HostPixels:
     def mask(self, crop: Crop, regions: Iterable[str]) -> np.ndarray:
         return edit_mask(crop.mesh, crop.size, regions)
 
+    def restored_change(
+        self, crop: Crop, rendering: Rendering, regions: Iterable[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        change, mask = change_restored(crop, rendering, self.mask(crop, regions), self.mask(crop, ("face",)))
+        return change.astype(np.float16), mask
+
+    def fetch(self, array: np.ndarray) -> np.ndarray:
+        return array
+
     def grey(self, crop: Crop) -> np.ndarray:
         return steady.grey(crop.image)
 
     def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
         return [self._drift(one, other) for one, other in pairs]
 
-    def opened(self, change: np.ndarray) -> np.ndarray:
-        return steady.opened(change)
+    def opened(self, change: np.ndarray, confidence: float) -> np.ndarray:
+        return steady.opened(change, confidence)
 
     def moved(self, total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
         return steady.moved(total, motion, weight)
 
-    def closed(self, change: np.ndarray, total: np.ndarray) -> np.ndarray:
-        return steady.closed(change, total)
+    def closed(self, change: np.ndarray, total: np.ndarray, confidence: float) -> np.ndarray:
+        return steady.closed(change, total, confidence)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         changed = add_changes(picture, edits)

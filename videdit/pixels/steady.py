@@ -45,10 +45,15 @@ def likeness(one: Tensor, other: Tensor, there: Tensor) -> Tensor:
     return torch.exp(-(blur(at(other, there) - one, SMOOTH) / LIKENESS).square())
 
 
-def opened(change: Tensor) -> Tensor:
+def opened(change: Tensor, confidence: float) -> Tensor:
     """The sum that holds one change [S, S, 3] alone: [1, 4, 256, 256]."""
-    low = resize(channels_first(change), LOW) if change.shape[0] != LOW else channels_first(change)
-    return torch.cat((low, torch.ones_like(low[:, :1])), dim=1)
+    low = low_band(change)
+    return torch.cat((low, torch.full_like(low[:, :1], confidence)), dim=1)
+
+
+def low_band(change: Tensor) -> Tensor:
+    """A change [S, S, 3] at 256 px: [1, 3, 256, 256]."""
+    return channels_first(change) if change.shape[0] == LOW else resize(channels_first(change), LOW)
 
 
 def moved(total: Tensor, flow: Tensor, validity: Tensor, weight: float) -> Tensor:
@@ -56,9 +61,9 @@ def moved(total: Tensor, flow: Tensor, validity: Tensor, weight: float) -> Tenso
     return at(total, channels_first(flow)) * (weight * validity)
 
 
-def closed(change: Tensor, total: Tensor) -> Tensor:
+def closed(change: Tensor, total: Tensor, confidence: float) -> Tensor:
     """A change [S, S, 3] with the mean that `total` holds in place of its own low band: float16."""
-    mean = total[:, :3] / total[:, 3:]
+    mean = confidence * total[:, :3] / total[:, 3:]
     if change.shape[0] != LOW:
-        mean = channels_first(change) + resize(mean - opened(change)[:, :3], change.shape[0])
+        mean = channels_first(change) + resize(mean - low_band(change), change.shape[0])
     return mean[0].permute(1, 2, 0).half()

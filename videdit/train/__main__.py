@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         recipe.set_defaults(run=run_recipe)
     pack = commands.add_parser("pack", parents=[common], help="make the packs of training data")
     pack.add_argument("--shared", type=Path, default=Path("../shared/data"), help="where the raw data lies")
-    pack.add_argument("--travel", type=Path, metavar="TAR", help="write the pack of faces as one small file, no more")
+    pack.add_argument("--travel", type=Path, metavar="TAR", help="write faces and masks as one small file, no more")
     pack.add_argument("--quality", type=int, default=75, help="of the pictures in it (%(default)s)")
     pack.add_argument("--faces", type=Path, metavar="TAR", help="take the faces from such a file")
     pack.add_argument("--samples", type=positive, help="draw so many samples of the generator, rather than read them")
@@ -119,18 +119,21 @@ def run_curves(options: argparse.Namespace) -> None:
 
 def run_pack(options: argparse.Namespace) -> None:
     from videdit.train.data import pack_bank, pack_faces
+    from videdit.train.masks import pack_masks
     from videdit.train.packs import draw_bank, read_travel, write_travel
 
-    faces, bank = options.data / "real256.npy", (options.data / "bank256.npy", options.data / "bank_codes.npy")
+    faces, masks = options.data / "real256.npy", options.data / "masks256.npy"
+    bank = (options.data / "bank256.npy", options.data / "bank_codes.npy")
     if options.travel:
-        write_travel(faces, options.travel, options.quality)
+        write_travel(faces, options.travel, options.quality, masks)
         return
     device = prepare(options.device, options.threads)
     options.data.mkdir(parents=True, exist_ok=True)
     if options.faces:
-        read_travel(options.faces, faces)
+        read_travel(options.faces, faces, masks)
     else:
         pack_faces(options.shared / "celebamask_hq_1000" / "images", faces)
+        pack_masks(options.shared / "celebamask_hq_1000" / "masks", masks)
     if options.samples:
         draw_bank(options.samples, *bank, device)
     else:

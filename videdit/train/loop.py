@@ -76,6 +76,7 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
     last = min(moment.step + (budget.steps or math.inf), recipe.steps or math.inf)
     end, looked = moment.seconds + budget.seconds, moment.seconds
     step, terms = moment.step, {}
+    kept: Moment | None = None
     with batches(training, step) as source:
         while step < last and log.seconds() < end and not budget.stop.is_set():
             progress = step / recipe.steps if recipe.steps else min(log.seconds() / end, 1.0)
@@ -85,8 +86,10 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
             step += 1
             if log.seconds() - looked > budget.validate_every:
                 checked(terms, step - 1)
-                keep(name, training, ema, out, log, step)
+                kept = keep(name, training, ema, out, log, step)
                 looked = log.seconds()
+    if kept and kept.step == step:
+        return kept
     checked(terms, step - 1)
     return keep(name, training, ema, out, log, step)
 
@@ -149,17 +152,25 @@ def batches(training: Training, first: int) -> Iterator[Iterator[tuple[Tensor, .
     if training.device.type != "cuda":
         yield (tuple(training.batch(step)) for step in _count(first))
         return
-    with ThreadPoolExecutor(WORKERS) as pool:
-        yield _ahead(pool, training, first)
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        yield ahead(pool, training, first)
+    finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ahead(pool: ThreadPoolExecutor, training: Training, first: int) -> Iterator[tuple[Tensor, ...]]:
+def ahead(pool: ThreadPoolExecutor, training: Training, first: int) -> Iterator[tuple[Tensor, ...]]:
+    """The batches from a step on, in order, made by a pool's threads while earlier ones are in use."""
+    pinned = training.device.type == "cuda"  # copies from pinned memory do not wait
+
+    def make(step: int) -> tuple[Tensor, ...]:
+        return tuple(x.pin_memory() if pinned else x for x in training.batch(step))
+
     made: deque[Future[tuple[Tensor, ...]]] = deque()
     for step in _count(first):
-        made.append(pool.submit(lambda at: tuple(x.pin_memory() for x in training.batch(at)), step))
+        made.append(pool.submit(make, step))
         if len(made) == AHEAD:
-            yield tuple(x.to(training.device, non_blocking=True) for x in made.popleft().result())
+            yield tuple(x.to(training.device, non_blocking=pinned) for x in made.popleft().result())
 
 
 def _count(first: int) -> Iterator[int]:

@@ -20,43 +20,57 @@ from videdit.train.derive import sample_codes
 BATCH = 16
 
 
-def write_travel(pack: Path, out: Path, quality: int) -> None:
-    """A pack of faces -> a tar of WebP pictures: a thousand at quality 75 are about 9 MiB.
+def write_travel(pack: Path, out: Path, quality: int, masks: Path | None = None) -> None:
+    """Packs of faces and of their masks -> a tar: a thousand WebP at quality 75 are about 9 MiB, as many masks 2.
+
+    Where there is no pack of masks, or none is given, there are none in the tar.
 
     Raises:
-        UsageError: there is no such pack.
+        UsageError: there is no pack of faces.
         MediaError: the tar cannot be written.
     """
     try:
         with tarfile.open(out, "w") as tar:
             for i, image in enumerate(load_pack(pack)):
                 bgr = np.ascontiguousarray(image[..., ::-1])
-                data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
-                entry = tarfile.TarInfo(f"{i:04}.webp")
-                entry.size = len(data)
-                tar.addfile(entry, io.BytesIO(data))
+                _add(tar, f"{i:04}.webp", cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
+            for i, mask in enumerate(load_pack(masks) if masks and masks.exists() else ()):
+                _add(tar, f"{i:04}.png", cv2.imencode(".png", np.asarray(mask), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1])
     except OSError as error:
         raise MediaError(f"cannot write {out}: {error.strerror or error}") from None
 
 
-def read_travel(path: Path, pack: Path) -> None:
-    """A tar of :func:`write_travel` -> a pack of faces, in the order of their names.
+def _add(tar: tarfile.TarFile, name: str, data: np.ndarray) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = data.nbytes
+    tar.addfile(entry, io.BytesIO(data.tobytes()))
+
+
+def read_travel(path: Path, pack: Path, masks: Path | None = None) -> None:
+    """A tar of :func:`write_travel` -> a pack of faces, in the order of their names, and one of masks if it has any.
 
     Raises:
         UsageError: it is no such tar.
     """
     try:
         with tarfile.open(path) as tar:
-            names = sorted(name for name in tar.getnames() if name.endswith(".webp"))
-            files = [tar.extractfile(name) for name in names]
-            data = [np.frombuffer(file.read() if file else b"", np.uint8) for file in files]
+            entries = sorted(tar.getmembers(), key=lambda entry: entry.name)
+            files = {entry.name: tar.extractfile(entry) for entry in entries}
+            data = {name: np.frombuffer(file.read() if file else b"", np.uint8) for name, file in files.items()}
     except (OSError, tarfile.TarError) as error:
         raise UsageError(f"{path} is no tar of faces ({error}): make it with --travel") from None
-    decoded = [cv2.imdecode(part, cv2.IMREAD_COLOR) if len(part) else None for part in data]
-    images = [image[..., ::-1] for image in decoded if image is not None and image.shape == (SIZE, SIZE, 3)]
-    if not images or len(images) < len(names):
+    images = [_decode(part, cv2.IMREAD_COLOR) for name, part in data.items() if name.endswith(".webp")]
+    classes = [_decode(part, cv2.IMREAD_GRAYSCALE) for name, part in data.items() if name.endswith(".png")]
+    whole = all(x is not None and x.shape[:2] == (SIZE, SIZE) for x in (*images, *classes))
+    if not images or not whole or len(classes) not in (0, len(images)):
         raise UsageError(f"{path} does not hold pictures of {SIZE} px only: make it with --travel")
-    np.save(pack, np.stack(images))
+    np.save(pack, np.stack([image[..., ::-1] for image in images if image is not None]))
+    if classes and masks:
+        np.save(masks, np.stack([mask for mask in classes if mask is not None]))
+
+
+def _decode(data: np.ndarray, kind: int) -> np.ndarray | None:
+    return cv2.imdecode(data, kind) if len(data) else None
 
 
 @torch.no_grad()

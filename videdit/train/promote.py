@@ -77,6 +77,18 @@ RULES = {
         Figure(MEAN, "mean leak", better=-1),
         (Figure(MEAN, "sd", 0.05), Figure(MEAN, "mobileface", 0.01)),
     ),
+    "parser": Rule(
+        "parser",
+        Figure("mean of the 11 common", "IoU"),
+        (Figure("mean of all", "IoU", 0.02), Figure("skin", "IoU", 0.005)),
+        parameters=1_500_000,
+    ),
+    "restorer": Rule(
+        "restorer",
+        Figure("gain", "psnr"),
+        (Figure("restorer", "mobileface", 0.0), Figure("restorer", "perceptual", 0.02, -1)),
+        parameters=1_500_000,
+    ),
 }
 FILES = {"head256": "generator_head256"}  # where the weights' name is not the recipe's
 

@@ -18,6 +18,8 @@ RECIPES = {
     "encoder": "videdit.train.encoder",
     "hfgi": "videdit.train.hfgi",
     "directions": "videdit.train.directions",
+    "parser": "videdit.train.parser",
+    "restorer": "videdit.train.restorer",
 }
 
 

@@ -1,0 +1,68 @@
+"""Face parsing: which pixel of an aligned crop is skin, hair, lips, glasses, ... or none of a face.
+
+The first five stages of EfficientNet-Lite0 (strides 2 to 16), their norms folded in, a context block that sees the
+whole face, and a light top-down decoder (FPN, Lin et al., 2017) to stride 4, whose head gives four pixels each.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0, fold_norms
+
+# CelebAMask-HQ's, in the order of its masks; left and right are the subject's.
+CLASSES = (
+    "background", "skin", "nose", "eyeglasses", "left_eye", "right_eye", "left_brow", "right_brow", "left_ear",
+    "right_ear", "mouth", "upper_lip", "lower_lip", "hair", "hat", "earring", "necklace", "neck", "cloth",
+)  # fmt: skip
+MIRRORED = ((4, 5), (6, 7), (8, 9))  # classes that change places when a picture is flipped
+# The 11 that nearly every face has: what a mean IoU is taken over. "mouth" is the mouth's interior.
+COMMON = tuple(
+    CLASSES.index(name)
+    for name in (
+        "skin", "nose", "left_eye", "right_eye", "left_brow", "right_brow", "mouth", "upper_lip", "lower_lip", "hair",
+        "neck",
+    )
+)  # fmt: skip
+INPUT_SIZE = 256
+_TRUNK_STAGES = 5
+_CONTEXT = 128
+_CALM = 0.1  # brings the trunk's features to about unit size
+_DECODER = (96, 80, 64)  # widths at strides 16, 8, 4
+
+
+class FaceParser(nn.Module):
+    """Crops [B, 3, H, W] RGB in [-1, 1] -> logits [B, 19, H, W]; made for 256 px, sides are multiples of 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = fold_norms(EfficientNetLite0(_TRUNK_STAGES))
+        fine, *coarse = WIDTHS[:4]  # 16, then 24, 40, 112
+        taps = (coarse[2], coarse[1], coarse[0] + 4 * fine)  # strides 16, 8, 4
+        self.context = nn.Sequential(
+            nn.Conv2d(taps[0], _CONTEXT, 3, 2, 1), nn.ReLU(), nn.Conv2d(_CONTEXT, _CONTEXT, 3, 1, 1), nn.ReLU()
+        )
+        self.scene = nn.Conv2d(_CONTEXT, _CONTEXT, 1)  # of the whole crop's average
+        above = (_CONTEXT, *_DECODER[:-1])
+        self.lateral = nn.ModuleList(nn.Conv2d(tap, width, 1) for tap, width in zip(taps, _DECODER, strict=True))
+        self.carry = nn.ModuleList(nn.Conv2d(a, width, 1) for a, width in zip(above, _DECODER, strict=True))
+        self.merge = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in _DECODER)
+        self.classify = nn.Conv2d(_DECODER[-1], 4 * len(CLASSES), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(self.coarse(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+    def coarse(self, x: Tensor) -> Tensor:
+        """Logits at half the size, [B, 19, H / 2, W / 2]: what the network says before they are enlarged."""
+        fine, at4, at8, at16 = (_CALM * tap for tap in self.trunk(x))
+        at4 = torch.cat((at4, F.pixel_unshuffle(fine, 2)), 1)  # thin things show at stride 2
+        y = self.context(at16)  # [B, 128, H / 32, W / 32]
+        y = y + self.scene(y.mean((2, 3), keepdim=True))
+        for tap, lateral, carry, merge in zip((at16, at8, at4), self.lateral, self.carry, self.merge, strict=True):
+            # 1x1 before enlarging: the same result for a quarter of the work
+            up = F.interpolate(carry(y), size=tap.shape[-2:], mode="bilinear", align_corners=False)
+            y = F.relu(lateral(tap) + up)
+            y = F.relu(y + merge(y))
+        return F.pixel_shuffle(self.classify(y), 2)
