@@ -15,7 +15,9 @@ from videdit.edits.catalogue import shipped
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
 from videdit.train.derive import (
+    EditRecipe,
     Population,
+    cleaned,
     conditional,
     fit,
     in_layers,
@@ -63,6 +65,36 @@ def test_second_opinions_do_not_hold_a_score_back():
     doubled = np.column_stack([scores, scores[:, 1]])
     step = conditional(fit(codes, doubled, (*NAMES, "age_2nd")), "age")
     assert (step @ slopes / scores.std(0))[1] == pytest.approx(1, abs=0.15)
+
+
+class Bent(Population):
+    """Faces whose scores follow the code by slopes that are not those of the fit."""
+
+    def __init__(self, slopes: np.ndarray, spreads: np.ndarray, layers: tuple[int, int]) -> None:
+        self.measure = SimpleNamespace(names=NAMES)
+        self.codes = np.zeros((500, 18, len(slopes)))
+        self.slopes, self.spreads, self.layer = slopes, spreads, layers[0]
+
+    def tried(self, delta, strengths):
+        moved = strengths[:, None] * (delta[self.layer] @ self.slopes / self.spreads)  # [N, S] standard deviations
+        return moved * [POPULATION[name][1] for name in NAMES], np.ones(len(strengths))
+
+
+def test_what_a_step_drags_along_when_it_is_tried_is_taken_off():
+    codes, scores, slopes = population(3)
+    response = fit(codes, scores, NAMES)
+    bent = slopes + 0.25 * slopes[:, [1, 2, 0]]  # reality is more entangled than the fit
+    faces = Bent(bent, scores.std(0), (2, 6))
+    edit = EditRecipe("smile", "smile", (), 1, (2, 6), 1.5)
+
+    def leaks(step: np.ndarray) -> float:
+        moved = step @ bent / scores.std(0)
+        return float(np.abs(moved[1:]).max() / moved[0])
+
+    assert leaks(conditional(response, "smile")) > 0.15
+    step = cleaned(faces, response, edit)
+    assert leaks(step[2]) < 0.03
+    assert not step[:2].any() and not step[7:].any()
 
 
 class Faces(Population):

@@ -2,10 +2,11 @@
 
 The scores' linear response to the code and the codes' covariance give, for each edit, the likeliest step that moves its
 own score and leaves all others where they are (InterFaceGAN's conditional manipulation, Shen et al. 2020, for any
-number of conditions at once). The step is applied to the layers that configs/edits names, and its length is set by
-applying it to 500 faces: strength 1 moves the score by one standard deviation of the population on average, half of the
-faces forth, half back. What else it moves, and how much of the identity it leaves, is measured at the recommended
-strength.
+number of conditions at once). The step is applied to the layers that configs/edits names. Scores are not linear, and
+layers do not share them evenly: so it is tried on some faces, and a step against what it drags along is taken off, a
+few times over. Its length is set by applying it to 500 faces: strength 1 moves the score by one standard deviation of
+the population on average, half of the faces forth, half back. What else it still moves, and how much of the identity it
+leaves, is measured at the recommended strength.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from videdit.train.common import load_generator
 DUPLICATES = ("happy", "age_2nd")  # follow another score by their nature; second opinions for the report only
 RIDGE = 0.02  # of the codes' mean variance, against noise in directions that codes hardly take
 STIFFNESS = 0.01  # of a standard deviation squared: how much the other scores may give way
+ROUNDS = 4  # of trying a step and taking off what it drags along
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,17 @@ def conditional(response: Response, score: str, free: tuple[str, ...] = (), free
     """
     if free and freedom < 1:
         return freedom * conditional(response, score, free) + (1 - freedom) * conditional(response, score)
-    counted = [i for i, name in enumerate(response.names) if name not in (*free, *DUPLICATES)]
+    wanted = {name: 0.0 for name in response.names if name not in (*free, *DUPLICATES)}
+    return likeliest(response, wanted | {score: 1.0})
+
+
+def likeliest(response: Response, wanted: dict[str, float]) -> np.ndarray:
+    """The likeliest step [512] that moves these scores so far, in standard deviations, whatever it does to others."""
+    counted = [response.names.index(name) for name in wanted]
     slopes = response.slopes[:, counted]
     spread = response.covariance @ slopes  # [512, S']
     gram = slopes.T @ spread + STIFFNESS * np.eye(len(counted))
-    return spread @ np.linalg.solve(gram, np.eye(len(counted))[counted.index(response.names.index(score))])
+    return spread @ np.linalg.solve(gram, np.array(list(wanted.values())))
 
 
 def in_layers(step: np.ndarray, layers: tuple[int, int]) -> np.ndarray:
@@ -149,6 +157,21 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
         last = length, shift
         length *= float(np.clip(shift ** (-1 / power), 0.3, 3.0))
     return length * step
+
+
+def cleaned(population: Population, response: Response, recipe: EditRecipe, probes: int = 96) -> np.ndarray:
+    """The step [18, 512] of a recipe, what it drags along when it is tried at its recommended strength taken off."""
+    step = conditional(response, recipe.score, recipe.free, recipe.freedom)
+    held = [name for name in response.names if name not in (*recipe.free, *DUPLICATES)]
+    for _ in range(ROUNDS):
+        shift = population.shift(in_layers(step, recipe.layers), recipe.score, probes)
+        strength = recipe.recommended / max(shift, 0.1)  # of this step, whose length is not yet set
+        change, _ = population.tried(strength * in_layers(step, recipe.layers), np.ones(probes))
+        moved = {
+            name: float(change[:, population.measure.names.index(name)].mean()) / POPULATION[name][1] for name in held
+        }
+        step = step - likeliest(response, moved | {recipe.score: 0.0}) / strength
+    return in_layers(step, recipe.layers)
 
 
 def report(population: Population, delta: np.ndarray, recipe: EditRecipe, count: int = 200) -> dict:

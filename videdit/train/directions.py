@@ -29,9 +29,8 @@ from videdit.train.data import load_pack
 from videdit.train.derive import (
     EditRecipe,
     Population,
-    conditional,
+    cleaned,
     fit,
-    in_layers,
     natural_unit,
     read_recipes,
     report,
@@ -90,7 +89,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
             continue
         if time.monotonic() > end:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
-        step = in_layers(conditional(response, edit.score, edit.free, edit.freedom), edit.layers)
+        step = cleaned(population, response, edit, recipe.probes)
         delta = natural_unit(population, step, edit.score, recipe.probes)
         directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
         made.add(edit.name)
