@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from videdit.render import edit_image, edit_video
+    from videdit.api import edit_image, edit_video
 
 __all__ = ["edit_image", "edit_video"]
 __version__ = "0.1.0"
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str):
     # Lazy, so that `import videdit` and `--help` pay for neither torch nor av.
     if name in __all__:
-        from videdit import render
+        from videdit import api
 
-        return getattr(render, name)
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

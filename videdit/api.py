@@ -1,0 +1,103 @@
+"""What a program calls: one clip or picture, edited. The command line says the same things with the same names."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from pydantic import ValidationError
+
+from videdit.config import RenderJob
+from videdit.edits import cautions, parse_edits
+from videdit.errors import UsageError
+from videdit.jobfile import explain
+from videdit.plan import make_plan
+from videdit.render import Renderer
+from videdit.report import Progress, RenderResult
+
+log = logging.getLogger(__name__)
+
+
+class Options(TypedDict, total=False):
+    """What :func:`edit_video` and :func:`edit_image` take beside input, output and edit: see :class:`RenderJob`."""
+
+    profile: str
+    faces: str | int
+    size: str | int
+    restore: str
+    fps: float | str | Fraction | None
+    restore_strength: float
+    start: float | str | None
+    end: float | str | None
+    codec: str | None
+    crf: float | None
+    preset: str | None
+    lossless: bool
+    device: str
+    precision: str
+    batch: int | None
+    memory: int | str | None
+    overwrite: bool
+    resume: bool
+    alpha_out: str | None
+    mark: str | None
+    keep_unedited: bool
+    sign: str | None
+    sign_key: str | None
+    sidecar: bool
+
+
+def edit_video(
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    edit: str | list[str] | dict[str, float | None],
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+    **options: Unpack[Options],
+) -> RenderResult:
+    """Edit the faces of a clip and write it, with everything else as it was.
+
+    Args:
+        source: the video file.
+        output: where to write; a file or a folder. Default: beside the source, "in_smile.mp4".
+        edit: "smile", "smile=1.5,age=-1", or a mapping of name to strength (None: the recommended one).
+        progress: told about every few frames; see :mod:`videdit.report`.
+        cancel: set it from another thread to stop; nothing half-written is left.
+        options: as in a job file: ``start``, ``end``, ``crf``, ``faces``, ``device``, ``overwrite``, ...
+
+    Returns:
+        Frames, faces edited, seconds and what each stage did.
+
+    Raises:
+        UsageError: the words make no sense, or the output exists and ``overwrite`` is not set.
+        NoFaceError: no face in the clip can be edited (and ``keep_unedited`` is not set).
+        MediaError: the file cannot be read or written.
+        WeightsError: a weight file is missing or damaged.
+        Cancelled: `cancel` was set.
+    """
+    words = {"input": str(source), "edit": edit, "output": None if output is None else str(output)}
+    try:
+        job = RenderJob.model_validate(words | options)
+    except ValidationError as error:
+        raise UsageError("; ".join(message for _, message in explain(error))) from None
+    clips = make_plan([job]).clips
+    if len(clips) != 1 or clips[0].state is not None:
+        raise UsageError(f"{source} is not a single file; render the files of a folder one by one")
+    for caution in cautions(parse_edits(job.edit)):
+        log.warning(caution)
+    return Renderer(progress).render(clips[0], cancel)
+
+
+def edit_image(
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    edit: str | list[str] | dict[str, float | None],
+    **options: Unpack[Options],
+) -> RenderResult:
+    """Edit the faces of a picture: :func:`edit_video` for a still."""
+    return edit_video(source, output, edit=edit, **options)
