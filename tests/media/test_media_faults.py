@@ -226,6 +226,20 @@ class TestWriter:
             assert probe(target).frame_count == 40
             assert not writer.temporary.exists()
 
+    def test_what_a_killed_run_left_is_swept_away(self, tmp_path: Path, clip: Path) -> None:
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        old, young, running, other = (
+            tmp_path / f".{name}.part.mp4"
+            for name in (f"out.{gone.pid}-00aaff", f"out.{gone.pid}-00bbff", f"out.{os.getpid()}-00aaff", "out.2-0")
+        )
+        for file in (old, young, running, other):
+            file.touch()
+        for file in (old, running, other):
+            os.utime(file, (1, 1))
+        VideoWriter(tmp_path / "out.mp4", probe(clip)).abort()
+        assert {path for path in tmp_path.iterdir()} == {clip, young, running, other}
+
     def test_no_frame_is_an_error(self, tmp_path: Path, clip: Path) -> None:
         with pytest.raises(MediaError, match="no frame"), VideoWriter(tmp_path / "out.mp4", probe(clip)):
             pass

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import av
+import psutil
 
 from videdit.errors import MediaError
 from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder
@@ -23,6 +26,7 @@ from videdit.media.segments import headers_hash, joined
 from videdit.packets import Frame
 
 _MIN_FREE = 16 << 20  # bytes
+_STALE = 3600  # seconds; on a shared disk the process may be another machine's
 
 
 class VideoWriter:
@@ -64,6 +68,7 @@ class VideoWriter:
         self._start, self._end, self._seal = start, end, seal
         self._container = _container_for(self.path)
         check_target(self.path, info)
+        sweep(self.path)
         self.encoder = choose_encoder(info, self._container, self._settings)
         self.warnings = list(self.encoder.warnings)
         self._origin = 0  # pts of the source that becomes 0
@@ -242,6 +247,16 @@ def check_target(path: Path, info: MediaInfo) -> None:
 def temporary_name(path: Path) -> Path:
     """A hidden name beside the target, on the same disk, that keeps its suffix."""
     return path.with_name(f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed runs have left beside a target: their processes are gone, and it is an hour old."""
+    name = re.compile(rf"\.{re.escape(path.stem[:80])}\.(\d+)-[0-9a-f]{{6}}\.part{re.escape(path.suffix)}")
+    with contextlib.suppress(OSError):
+        for file in path.parent.iterdir():
+            match = name.fullmatch(file.name)
+            if match and not psutil.pid_exists(int(match[1])) and time.time() - file.stat().st_mtime > _STALE:
+                file.unlink()
 
 
 def commit_file(temporary: Path, path: Path) -> None:
