@@ -210,7 +210,10 @@ class Renderer:
 
     def _restorer(self, job: RenderJob) -> CropRestorer | None:
         """The face restorer, if the job may want it."""
-        if job.restore == "none" or (job.restore == "auto" and not have_restorer()):
+        if job.restore == "none":
+            return None
+        if job.restore == "auto" and not have_restorer():
+            log.warning("--restore auto: no restorer ships with this version, faces stay as they are")
             return None
         key = (job.device, job.precision, job.batch)
         if key not in self._restorers:

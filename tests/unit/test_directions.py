@@ -74,6 +74,7 @@ class Bent(Population):
         self.measure = SimpleNamespace(names=NAMES)
         self.codes = np.zeros((500, 18, len(slopes)))
         self.slopes, self.spreads, self.layer = slopes, spreads, layers[0]
+        self.scores = np.array([[-1.0], [1.0]]) * [POPULATION[name][1] for name in NAMES]
 
     def tried(self, delta, strengths):
         moved = strengths[:, None] * (delta[self.layer] @ self.slopes / self.spreads)  # [N, S] standard deviations

@@ -163,13 +163,13 @@ def cleaned(population: Population, response: Response, recipe: EditRecipe, prob
     """The step [18, 512] of a recipe, what it drags along when it is tried at its recommended strength taken off."""
     step = conditional(response, recipe.score, recipe.free, recipe.freedom)
     held = [name for name in response.names if name not in (*recipe.free, *DUPLICATES)]
+    spreads = population.scores.std(axis=0)
     for _ in range(ROUNDS):
         shift = population.shift(in_layers(step, recipe.layers), recipe.score, probes)
         strength = recipe.recommended / max(shift, 0.1)  # of this step, whose length is not yet set
         change, _ = population.tried(strength * in_layers(step, recipe.layers), np.ones(probes))
-        moved = {
-            name: float(change[:, population.measure.names.index(name)].mean()) / POPULATION[name][1] for name in held
-        }
+        drift = dict(zip(population.measure.names, change.mean(axis=0) / spreads, strict=True))
+        moved = {name: float(drift[name]) for name in held}
         step = step - likeliest(response, moved | {recipe.score: 0.0}) / strength
     return in_layers(step, recipe.layers)
 

@@ -1,0 +1,61 @@
+"""Restoration from file to file, with a network whose whole effect is known: it makes every crop brighter by 0.1."""
+
+from __future__ import annotations
+
+import cv2
+import pytest
+import torch
+from footage import frames_of, same_planes
+from safetensors.torch import save_file
+from synthetic import background, with_face, write_clip
+
+from videdit.errors import WeightsError
+from videdit.models.restorer import Restorer
+from videdit.render import Renderer
+from videdit.restoration import CropRestorer
+
+
+@pytest.fixture()
+def brightening(render, tmp_path, monkeypatch):
+    """The tests' renderer with such a restorer."""
+    net = Restorer()
+    with torch.no_grad():
+        net.leave.bias.fill_(0.1)
+    save_file({k: v.half() for k, v in net.state_dict().items()}, tmp_path / "restorer.safetensors")
+    restorer = CropRestorer(file=tmp_path / "restorer.safetensors")
+    monkeypatch.setattr(Renderer, "_restorer", lambda self, job: None if job.restore == "none" else restorer)
+    return render
+
+
+@pytest.mark.parametrize(("strength", "amount"), [(1.0, 12.75), (0.4, 5.1), (0.0, 0.0)])
+def test_without_an_edit_the_restoration_is_all_that_changes(brightening, face_clip, tmp_path, strength, amount):
+    words = {"edit": "smile=0", "restore": "small", "restore_strength": strength, "lossless": True}
+    result = brightening(face_clip, tmp_path / "out.mp4", **words)
+    for before, after in zip(frames_of(face_clip), frames_of(result.output), strict=True):
+        old, new = (frame.picture.planes[0].astype(float) for frame in (before, after))
+        change = new - old
+        assert change[100:140, 140:170].mean() == pytest.approx(amount * 219 / 255, abs=0.8)  # in the face
+        assert not change[:, :50].any() and not change[:, 290:].any()
+
+
+def test_auto_leaves_a_clean_clip_as_it_is(brightening, face_clip, tmp_path):
+    result = brightening(face_clip, tmp_path / "out.mp4", edit="smile=0", restore="auto", lossless=True)
+    assert result.faces == 8
+    assert all(map(same_planes, frames_of(face_clip), frames_of(result.output)))
+
+
+def test_auto_restores_a_soft_face_in_every_frame(brightening, people, tmp_path, caplog):
+    face = cv2.resize(cv2.resize(people[0], (56, 56), interpolation=cv2.INTER_AREA), (256, 256))
+    clip = write_clip(tmp_path / "in.mp4", [with_face(background(320, 240), face, (155, 122), 200)] * 5)
+    result = brightening(clip, tmp_path / "out.mp4", edit="smile=0", restore="auto", lossless=True)
+    for before, after in zip(frames_of(clip), frames_of(result.output), strict=True):
+        old, new = (frame.picture.planes[0].astype(float) for frame in (before, after))
+        assert (new - old)[100:140, 140:170].mean() > 8
+    assert sum("small and soft" in message for message in caplog.messages) == 1
+
+
+def test_a_restorer_that_does_not_ship_is_told(face_clip, tmp_path, monkeypatch, render):
+    monkeypatch.setattr("videdit.restoration.have_restorer", lambda: False)
+    with pytest.raises(WeightsError, match="--restore none"):
+        render(face_clip, tmp_path / "out.mp4", edit="smile=0", restore="small", batch=3)
+    assert not (tmp_path / "out.mp4").exists()
