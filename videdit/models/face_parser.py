@@ -1,7 +1,8 @@
 """Face parsing: which pixel of an aligned crop is skin, hair, lips, glasses, ... or none of a face.
 
 The first five stages of EfficientNet-Lite0 (strides 2 to 16), their norms folded in, a context block that sees the
-whole face, and a light top-down decoder (FPN, Lin et al., 2017) to stride 4, whose head gives four pixels each.
+whole face, and a light top-down decoder (FPN, Lin et al., 2017) to stride 4, whose head gives four pixels each; these
+are refined beside the picture itself, for eyes and brows are a few pixels high.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ COMMON = tuple(
 INPUT_SIZE = 256
 _TRUNK_STAGES = 5
 _CONTEXT = 128
+_REFINE = 32
 _CALM = 0.1  # brings the trunk's features to about unit size
 _DECODER = (96, 80, 64)  # widths at strides 16, 8, 4
 
@@ -50,6 +52,11 @@ class FaceParser(nn.Module):
         self.carry = nn.ModuleList(nn.Conv2d(a, width, 1) for a, width in zip(above, _DECODER, strict=True))
         self.merge = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in _DECODER)
         self.classify = nn.Conv2d(_DECODER[-1], 4 * len(CLASSES), 1)
+        self.refine = nn.Sequential(
+            nn.Conv2d(len(CLASSES) + fine + 12, _REFINE, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(_REFINE, _REFINE, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(_REFINE, len(CLASSES), 1),
+        )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(self.coarse(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
@@ -65,4 +72,5 @@ class FaceParser(nn.Module):
             up = F.interpolate(carry(y), size=tap.shape[-2:], mode="bilinear", align_corners=False)
             y = F.relu(lateral(tap) + up)
             y = F.relu(y + merge(y))
-        return F.pixel_shuffle(self.classify(y), 2)
+        logits = F.pixel_shuffle(self.classify(y), 2)  # [B, 19, H / 2, W / 2]
+        return logits + self.refine(torch.cat((_CALM * logits, fine, F.pixel_unshuffle(x, 2)), 1))

@@ -74,6 +74,7 @@ def start_from_imagenet(parser: FaceParser) -> None:
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
     for layer in (*parser.merge, parser.scene, parser.classify):
         layer.weight.data *= 0.1
+    parser.refine[-1].weight.data.zero_()
 
 
 def freeze_costly(parser: FaceParser) -> None:
