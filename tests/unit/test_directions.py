@@ -15,6 +15,7 @@ from videdit.edits.catalogue import shipped
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
 from videdit.train.derive import (
+    ALLOWED,
     EditRecipe,
     Population,
     cleaned,
@@ -84,7 +85,7 @@ class Bent(Population):
 def test_what_a_step_drags_along_when_it_is_tried_is_taken_off():
     codes, scores, slopes = population(3)
     response = fit(codes, scores, NAMES)
-    bent = slopes + 0.25 * slopes[:, [1, 2, 0]]  # reality is more entangled than the fit
+    bent = slopes + 0.5 * slopes[:, [1, 2, 0]]  # reality is more entangled than the fit
     faces = Bent(bent, scores.std(0), (2, 6))
     edit = EditRecipe("smile", "smile", (), 1, (2, 6), 1.5)
 
@@ -92,9 +93,9 @@ def test_what_a_step_drags_along_when_it_is_tried_is_taken_off():
         moved = step @ bent / scores.std(0)
         return float(np.abs(moved[1:]).max() / moved[0])
 
-    assert leaks(conditional(response, "smile")) > 0.15
+    assert leaks(conditional(response, "smile")) > 0.3
     step = cleaned(faces, response, edit)
-    assert leaks(step[2]) < 0.03
+    assert leaks(step[2]) < ALLOWED + 0.02
     assert not step[:2].any() and not step[7:].any()
 
 

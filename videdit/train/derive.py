@@ -28,6 +28,7 @@ DUPLICATES = ("happy", "age_2nd")  # follow another score by their nature; secon
 RIDGE = 0.02  # of the codes' mean variance, against noise in directions that codes hardly take
 STIFFNESS = 0.01  # of a standard deviation squared: how much the other scores may give way
 ROUNDS = 4  # of trying a step and taking off what it drags along
+ALLOWED = 0.2  # of the own score's change, which another may take: to hold them all still costs likeness
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
 
 
 def cleaned(population: Population, response: Response, recipe: EditRecipe, probes: int = 96) -> np.ndarray:
-    """The step [18, 512] of a recipe, what it drags along when it is tried at its recommended strength taken off."""
+    """The step [18, 512] of a recipe, without what it drags along beyond ALLOWED at its recommended strength."""
     step = conditional(response, recipe.score, recipe.free, recipe.freedom)
     held = [name for name in response.names if name not in (*recipe.free, *DUPLICATES)]
     spreads = population.scores.std(axis=0)
@@ -169,7 +170,8 @@ def cleaned(population: Population, response: Response, recipe: EditRecipe, prob
         strength = recipe.recommended / max(shift, 0.1)  # of this step, whose length is not yet set
         change, _ = population.tried(strength * in_layers(step, recipe.layers), np.ones(probes))
         drift = dict(zip(population.measure.names, change.mean(axis=0) / spreads, strict=True))
-        moved = {name: float(drift[name]) for name in held}
+        limit = ALLOWED * abs(float(drift[recipe.score]))
+        moved = {name: float(drift[name] - np.clip(drift[name], -limit, limit)) for name in held}
         step = step - likeliest(response, moved | {recipe.score: 0.0}) / strength
     return in_layers(step, recipe.layers)
 
