@@ -96,7 +96,7 @@ def test_directions_go_on_from_the_scores_that_there_are(tmp_path: Path) -> None
     """Scores are made up, along the direction of the smile that ships: the face must then really smile."""
     out, config = tmp_path / "out", tmp_path / "recipe.yaml"
     out.mkdir()
-    config.write_text(yaml.safe_dump({"samples": 2000, "population": 6, "probes": 4, "only": "smile"}))
+    config.write_text(yaml.safe_dump({"samples": 2000, "population": 6, "probes": 4, "rounds": 0, "only": "smile"}))
     codes, names = sample_codes(2000, 0), FullScorer().names
     along = load_file(ROOT / "weights" / "directions.safetensors")["smile"].float().numpy()
     scores = np.random.default_rng(0).normal(size=(len(codes), len(names)))

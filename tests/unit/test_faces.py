@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.cascade import pyramid, squared, suppress
@@ -102,6 +102,7 @@ def test_distinct_keeps_the_first_of_two_alike(detector: FaceDetector) -> None:
 boxes = st.lists(st.tuples(*[st.floats(0, 100)] * 2, *[st.floats(1, 50)] * 2), min_size=0, max_size=20)
 
 
+@settings(deadline=None)
 @given(boxes, st.floats(0.1, 0.9), st.booleans())
 def test_suppress(found: list[tuple[float, float, float, float]], most: float, of_smaller: bool) -> None:
     array = np.array([(x, y, x + w, y + h) for x, y, w, h in found]).reshape(-1, 4)

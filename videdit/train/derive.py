@@ -27,7 +27,6 @@ from videdit.train.common import load_generator
 DUPLICATES = ("happy", "age_2nd")  # follow another score by their nature; second opinions for the report only
 RIDGE = 0.02  # of the codes' mean variance, against noise in directions that codes hardly take
 STIFFNESS = 0.01  # of a standard deviation squared: how much the other scores may give way
-ROUNDS = 4  # of trying a step and taking off what it drags along
 ALLOWED = 0.2  # of the own score's change, which another may take: to hold them all still costs likeness
 
 
@@ -160,12 +159,14 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
     return length * step
 
 
-def cleaned(population: Population, response: Response, recipe: EditRecipe, probes: int = 96) -> np.ndarray:
+def cleaned(
+    population: Population, response: Response, recipe: EditRecipe, probes: int = 96, rounds: int = 4
+) -> np.ndarray:
     """The step [18, 512] of a recipe, without what it drags along beyond ALLOWED at its recommended strength."""
     step = conditional(response, recipe.score, recipe.free, recipe.freedom)
     held = [name for name in response.names if name not in (*recipe.free, *DUPLICATES)]
     spreads = population.scores.std(axis=0)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         shift = population.shift(in_layers(step, recipe.layers), recipe.score, probes)
         strength = recipe.recommended / max(shift, 0.1)  # of this step, whose length is not yet set
         change, _ = population.tried(strength * in_layers(step, recipe.layers), np.ones(probes))

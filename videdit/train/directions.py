@@ -49,6 +49,7 @@ class Recipe:
     samples: int = 6000  # faces to fit on
     population: int = 500  # faces to set lengths and measure drags on
     probes: int = 96  # of them, for the first guesses of a length
+    rounds: int = 4  # of trying a direction on as many, and taking off what it drags along
     bank: bool = False  # fit on the samples of --data instead of new ones
     only: str = ""  # edits of configs/edits, joined by commas; the others stay as they ship
     seed: int = 0
@@ -89,7 +90,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
             continue
         if time.monotonic() > end:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
-        step = cleaned(population, response, edit, recipe.probes)
+        step = cleaned(population, response, edit, recipe.probes, recipe.rounds)
         delta = natural_unit(population, step, edit.score, recipe.probes)
         directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
         made.add(edit.name)
