@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import pairwise
 
 from videdit.packets import Array, Edited, Frame, Motion
 from videdit.pixels import Pixels
-from videdit.steady import fading
+from videdit.steady import BAND, fading
 from videdit.temporal import Window, groups
 
 LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
@@ -20,6 +20,7 @@ class _Moment:
 
     own: Array  # its change alone
     past: Array  # its change and all before it
+    size: int  # of the sums
     went: Motion | None  # where the pixels of the frame before went; None where the track was not in it
     weight: float  # of that frame here, and of this one there
 
@@ -40,12 +41,17 @@ class Steady:
 
     def _steadied(self, edit: Edited, moment: _Moment, later: list[dict[int, _Moment]]) -> Edited:
         """An edit averaged with its neighbours; later: the moments of the frames after it."""
-        chain = list(takewhile(lambda m: m and m.went, (moments.get(edit.track) for moments in later)))
+        chain = [moment]
+        for moments in later:
+            other = moments.get(edit.track)
+            if other is None or other.went is None:
+                break
+            chain.append(other)
         future: Array | None = None
-        for other in reversed(chain):
-            assert other is not None and other.went is not None
+        for before, other in reversed(list(pairwise(chain))):
+            assert other.went is not None
             total = other.own if future is None else other.own + future
-            future = self.pixels.moved(total, other.went, other.weight)
+            future = self.pixels.moved(total, other.went, other.weight, before.size)
         total = moment.past if future is None else moment.past + future
         return replace(edit, change=self.pixels.closed(edit.change, total, edit.confidence))
 
@@ -74,11 +80,11 @@ class Steady:
     def _moment(
         self, edit: Edited, before: _Moment | None, drift: tuple[Motion, Motion] | None, weight: float
     ) -> _Moment:
-        own = self.pixels.opened(edit.change, edit.confidence)
+        own, size = self.pixels.opened(edit.change, edit.confidence), min(edit.change.shape[0], BAND)
         if before is None or drift is None:
-            return _Moment(own, own, None, 0.0)
+            return _Moment(own, own, size, None, 0.0)
         went, came = drift
-        return _Moment(own, own + self.pixels.moved(before.past, came, weight), went, weight)
+        return _Moment(own, own + self.pixels.moved(before.past, came, weight, size), size, went, weight)
 
 
 def _continued(before: Frame | None, frame: Frame) -> list[tuple[Edited, Edited]]:

@@ -6,10 +6,12 @@ new.
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 
-from videdit.packets import LOW, Motion
+from videdit.packets import Motion
 from videdit.temporal import weighted_mean
 
 TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
@@ -17,7 +19,6 @@ BROAD, BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference t
 SMOOTH = 1.5  # sigma in pixels at 256 of flow, and of colours that are compared
 SOFT = 2.0  # sigma in pixels at 256 of where validity ends
 FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
-_PLACES = np.stack(np.meshgrid(np.arange(LOW), np.arange(LOW)), axis=-1).astype(np.float32)  # [256, 256, 2] (x, y)
 
 
 class MotionEstimator:
@@ -60,8 +61,14 @@ def carry(distortion: np.ndarray, motion: Motion) -> np.ndarray:
 
 
 def at(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """image [256, 256, C] read where flow says: out(p) = image(p + flow(p))."""
-    return cv2.remap(image, _PLACES + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    """image [S, S, C] read where flow [S, S, 2] says: out(p) = image(p + flow(p))."""
+    return cv2.remap(image, _places(len(flow)) + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@cache
+def _places(size: int) -> np.ndarray:
+    """Where the pixels of an image are for OpenCV, [S, S, 2] (x, y)."""
+    return np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1).astype(np.float32)
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

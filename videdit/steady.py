@@ -11,9 +11,10 @@ frame t to frame k,
 where f is the confidence that a frame's edit was scaled by, so that fading in and out is not smeared, and V is how well
 the motion from a frame to the next and back agree, and how alike the two frames are along it: where a mouth opens or a
 hand comes up there is nothing to average with, and the frame's own change counts alone. Both sums are chained from
-neighbour to neighbour: one warp a frame and side. It is done at 256 px; what is finer in a change stays as it is.
+neighbour to neighbour: one warp a frame and side. Motion is estimated at 256 px, changes are averaged at up to BAND;
+what is finer in a change stays as it is.
 
-Sums are held as [256, 256, 4]: w C, then w f.
+Sums are held as [B, B, 4], B = min(S, BAND) for a crop of S pixels: w C, then w f.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from videdit.packets import LOW, Motion
 # Seconds in which a neighbour's weight falls to 1/e. Speech and blinks come through, since the source's own lips and
 # lids carry the change with them.
 CONSTANT = 0.35
+BAND = 512  # pixels
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
 LIKENESS = 20.0  # grey levels of 255 by which what moved may differ, where V is 1/e
 SMOOTH = 1.5  # pixels at 256 over which that is averaged: the grain of two frames never matches
@@ -72,25 +74,31 @@ def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarra
 
 
 def opened(change: np.ndarray, confidence: float) -> np.ndarray:
-    """The sum that holds one change [S, S, 3] alone: [256, 256, 4] float32."""
-    return np.dstack((low_band(change), np.full((LOW, LOW), confidence, np.float32)))
+    """The sum that holds one change [S, S, 3] alone: [B, B, 4] float32."""
+    low = low_band(change)
+    return np.dstack((low, np.full(low.shape[:2], confidence, np.float32)))
 
 
 def low_band(change: np.ndarray) -> np.ndarray:
-    """A change [S, S, 3] at 256 px, float32."""
+    """A change [S, S, 3] as it is averaged: [B, B, 3] float32."""
     change = change.astype(np.float32)
-    return change if change.shape[0] == LOW else cv2.resize(change, (LOW, LOW), interpolation=cv2.INTER_AREA)
+    return change if change.shape[0] <= BAND else cv2.resize(change, (BAND, BAND), interpolation=cv2.INTER_AREA)
 
 
-def moved(total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
-    """A neighbour's sum as it counts here: read along the motion, weighted by `weight` and its validity."""
-    return at(total, motion.flow) * (weight * motion.validity[..., None])
+def moved(total: np.ndarray, motion: Motion, weight: float, size: int) -> np.ndarray:
+    """A neighbour's sum as it counts in one of `size`: read along the motion, weighted by `weight` and its validity."""
+    total, flow, validity = resized(total, size), resized(motion.flow, size), resized(motion.validity, size)
+    return at(total, flow * (size / LOW)) * (weight * validity[..., None])
+
+
+def resized(array: np.ndarray, size: int) -> np.ndarray:
+    """An array [N, N(, C)] at another size."""
+    return array if array.shape[0] == size else cv2.resize(array, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def closed(change: np.ndarray, total: np.ndarray, confidence: float) -> np.ndarray:
     """A change [S, S, 3] float16 with the mean that `total` holds in place of its own low band."""
     mean = confidence * total[..., :3] / total[..., 3:]
-    if change.shape[0] == LOW:
+    if len(mean) == len(change):
         return mean.astype(np.float16)
-    difference = cv2.resize(mean - low_band(change), change.shape[:2], interpolation=cv2.INTER_LINEAR)
-    return (change + difference).astype(np.float16)
+    return (change + resized(mean - low_band(change), len(change))).astype(np.float16)

@@ -106,6 +106,15 @@ def test_an_edit_that_fades_is_not_smeared(pixels: Pixels) -> None:
     np.testing.assert_allclose(means, 0.4 * fades, atol=2e-3)
 
 
+def test_a_face_may_grow_and_shrink(pixels: Pixels) -> None:
+    """A track whose crops change their size keeps what it knows."""
+    source = smooth_image(LOW, 3)
+    changes = [np.full((size, size, 3), v) for size, v in ((256, 0.2), (512, 0.3), (1024, 0.2), (256, 0.3))]
+    for i, change in enumerate(steadied(pixels, [frame(pixels, i, source, c) for i, c in enumerate(changes)])):
+        assert change.shape == changes[i].shape
+        assert change.min() > 0.22 and change.max() < 0.28
+
+
 def test_no_change_stays_none_to_the_bit(pixels: Pixels) -> None:
     frames = [frame(pixels, i, s, np.zeros((512, 512, 3), np.float32)) for i, s in enumerate(clip(4))]
     assert all(not change.any() for change in steadied(pixels, frames))
@@ -118,9 +127,9 @@ def test_a_frame_alone_keeps_its_change(pixels: Pixels, size: int) -> None:
     np.testing.assert_allclose(kept, change.astype(np.float32), atol=1e-3)
 
 
-def test_what_is_finer_than_256_stays(pixels: Pixels) -> None:
+def test_what_is_finer_than_the_band_stays(pixels: Pixels) -> None:
     source = smooth_image(LOW, 5)
-    fine = np.where(np.indices((512, 512)).sum(0) % 2, 0.1, -0.1).astype(np.float32)[..., None].repeat(3, -1)
+    fine = np.where(np.indices((1024, 1024)).sum(0) % 2, 0.1, -0.1).astype(np.float32)[..., None].repeat(3, -1)
     frames = [frame(pixels, i, source, fine + (0.2 if i == 1 else 0.0)) for i in range(3)]
     middle = steadied(pixels, frames)[1]
     np.testing.assert_allclose(middle - middle.mean(), fine, atol=2e-3)
@@ -168,8 +177,8 @@ def test_twins_agree(pixels: Pixels) -> None:
     change, total = noise(1, 512).astype(np.float16), opened(noise(2, 512), 0.5)
     motion = DriftEstimator()(*map(grey, clip(2)))[0]
     put = {k: there(pixels, v) for k, v in {"flow": motion.flow, "validity": motion.validity}.items()}
-    ours = pixels.moved(pixels.opened(there(pixels, noise(2, 512)), 0.5), type(motion)(**put), fading(0.04))
-    theirs = HostPixels("cpu", "fp32").moved(total, motion, fading(0.04))
+    ours = pixels.moved(pixels.opened(there(pixels, noise(2, 512)), 0.5), type(motion)(**put), fading(0.04), 512)
+    theirs = HostPixels("cpu", "fp32").moved(total, motion, fading(0.04), 512)
     seen = host(ours)
     seen = seen[0].transpose(1, 2, 0) if seen.ndim == 4 else seen
     # OpenCV reads between pixels in steps of a 32nd.

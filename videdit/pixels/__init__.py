@@ -88,7 +88,7 @@ class Pixels(Protocol):
         """See :func:`videdit.steady.opened`; sums of either kind of pixels are added with +."""
         ...
 
-    def moved(self, total: Array, motion: Motion, weight: float) -> Array:
+    def moved(self, total: Array, motion: Motion, weight: float, size: int) -> Array:
         """See :func:`videdit.steady.moved`."""
         ...
 

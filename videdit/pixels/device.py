@@ -115,8 +115,8 @@ class DevicePixels:
         return steady.opened(change, confidence)
 
     @torch.inference_mode()
-    def moved(self, total: Tensor, motion_: Motion, weight: float) -> Tensor:
-        return steady.moved(total, motion_.flow, motion_.validity, weight)
+    def moved(self, total: Tensor, motion_: Motion, weight: float, size: int) -> Tensor:
+        return steady.moved(total, motion_.flow, motion_.validity, weight, size)
 
     @torch.inference_mode()
     def closed(self, change: Tensor, total: Tensor, confidence: float) -> Tensor:

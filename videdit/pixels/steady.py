@@ -1,6 +1,6 @@
 """The twin in torch of :mod:`videdit.steady`: read the two side by side, the formulas are one.
 
-Only the flow itself is another (:mod:`videdit.pixels.flow`). Sums are [1, 4, 256, 256] here.
+Only the flow itself is another (:mod:`videdit.pixels.flow`). Sums are [1, 4, B, B] here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from videdit.packets import LOW
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.motion import at, grey_of
 from videdit.pixels.sampling import blur, channels_first, resize
-from videdit.steady import DRIFT_TOLERANCE, LIKENESS, SMOOTH
+from videdit.steady import BAND, DRIFT_TOLERANCE, LIKENESS, SMOOTH
 
 
 def grey(crop: Tensor) -> Tensor:
@@ -46,24 +46,30 @@ def likeness(one: Tensor, other: Tensor, there: Tensor) -> Tensor:
 
 
 def opened(change: Tensor, confidence: float) -> Tensor:
-    """The sum that holds one change [S, S, 3] alone: [1, 4, 256, 256]."""
+    """The sum that holds one change [S, S, 3] alone: [1, 4, B, B]."""
     low = low_band(change)
     return torch.cat((low, torch.full_like(low[:, :1], confidence)), dim=1)
 
 
 def low_band(change: Tensor) -> Tensor:
-    """A change [S, S, 3] at 256 px: [1, 3, 256, 256]."""
-    return channels_first(change) if change.shape[0] == LOW else resize(channels_first(change), LOW)
+    """A change [S, S, 3] as it is averaged: [1, 3, B, B]."""
+    return channels_first(change) if change.shape[0] <= BAND else resize(channels_first(change), BAND)
 
 
-def moved(total: Tensor, flow: Tensor, validity: Tensor, weight: float) -> Tensor:
-    """A neighbour's sum as it counts here; flow [256, 256, 2], validity [256, 256]."""
-    return at(total, channels_first(flow)) * (weight * validity)
+def moved(total: Tensor, flow: Tensor, validity: Tensor, weight: float, size: int) -> Tensor:
+    """A neighbour's sum as it counts in one of `size`; flow [256, 256, 2], validity [256, 256]."""
+    flow, validity = resized(channels_first(flow), size), resized(validity[None, None], size)
+    return at(resized(total, size), flow * (size / LOW)) * (weight * validity)
+
+
+def resized(image: Tensor, size: int) -> Tensor:
+    """Images [N, C, M, M] at another size."""
+    return image if image.shape[-1] == size else resize(image, size)
 
 
 def closed(change: Tensor, total: Tensor, confidence: float) -> Tensor:
     """A change [S, S, 3] with the mean that `total` holds in place of its own low band: float16."""
     mean = confidence * total[:, :3] / total[:, 3:]
-    if change.shape[0] != LOW:
+    if mean.shape[-1] != change.shape[0]:
         mean = channels_first(change) + resize(mean - low_band(change), change.shape[0])
     return mean[0].permute(1, 2, 0).half()
