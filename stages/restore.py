@@ -48,44 +48,37 @@ class Restore:
         if not 0 <= strength <= 1:
             raise UsageError(f"the strength of restoration goes from 0 to 1, not {strength:g}")
         self.kind, self.strength, self.restorer, self.pixels = kind, strength, restorer, pixels
-        self.restored: dict[int, int] = {}  # track -> crops
+        self.restored: set[int] = set()  # tracks
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if self.kind == "none" or self.restorer is None or self.pixels is None:
             yield from frames
             return
-        fetch, put = self.pixels.fetch, self.pixels.put  # the restorer lives on the host
+        put = self.pixels.put  # the restorer lives on the host
         need = Need()
-        fetched = ((frame, [fetch(crop.image) for crop in frame.crops]) for frame in frames)
-        levelled = (
-            (
-                frame,
-                [
-                    (image, self._level(need, frame.time, crop, image))
-                    for crop, image in zip(frame.crops, images, strict=True)
-                ],
-            )
-            for frame, images in fetched
-        )
-        for group in groups(levelled, self.restorer.batch(256)):
-            done = iter(self.restorer([image for _, judged in group for image, level in judged if level]))
-            for frame, judged in group:
+        judged = ((frame, [self._judged(need, frame.time, crop) for crop in frame.crops]) for frame in frames)
+        for group in groups(judged, self.restorer.batch(256)):
+            done = iter(self.restorer([image for _, pictures in group for image, level in pictures if level]))
+            for frame, pictures in group:
                 crops = [
                     self._restored(crop, put(mix(image, next(done), level))) if level else crop
-                    for crop, (image, level) in zip(frame.crops, judged, strict=True)
+                    for crop, (image, level) in zip(frame.crops, pictures, strict=True)
                 ]
                 yield replace(frame, crops=tuple(crops))
 
-    def _level(self, need: Need, time: float, crop: Crop, image: np.ndarray) -> float:
+    def _judged(self, need: Need, time: float, crop: Crop) -> tuple[np.ndarray, float]:
+        """A crop's picture in the host's memory, and how much of the restoration it gets."""
+        assert self.pixels is not None
+        image = self.pixels.fetch(crop.image)
         if self.kind == "small":
-            return 1.0
+            return image, 1.0
         side = float(np.linalg.norm(crop.to_frame[:, 0])) * crop.size
-        return need(crop.track, time, side, image)
+        return image, need(crop.track, time, side, image)
 
     def _restored(self, crop: Crop, restored: Array) -> Crop:
         if crop.track not in self.restored:
             log.info("face %d is restored (%s)", crop.track, self.kind)
-        self.restored[crop.track] = self.restored.get(crop.track, 0) + 1
+        self.restored.add(crop.track)
         return replace(crop, restored=restored, restoration=self.strength)
 
     def words(self) -> list[str]:

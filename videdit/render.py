@@ -207,7 +207,6 @@ class Renderer:
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]
 
-
     def _restorer(self, job: RenderJob) -> CropRestorer | None:
         """The face restorer, if the job may want it."""
         if job.restore == "none":

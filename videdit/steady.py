@@ -24,7 +24,7 @@ import math
 import cv2
 import numpy as np
 
-from videdit.motion import at
+from videdit.motion import SMOOTH, at
 from videdit.packets import LOW, Motion
 
 # Seconds in which a neighbour's weight falls to 1/e. Speech and blinks come through, since the source's own lips and
@@ -32,8 +32,7 @@ from videdit.packets import LOW, Motion
 CONSTANT = 0.35
 BAND = 512  # pixels
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
-LIKENESS = 20.0  # grey levels of 255 by which what moved may differ, where V is 1/e
-SMOOTH = 1.5  # pixels at 256 over which that is averaged: the grain of two frames never matches
+LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
 
 def fading(seconds: float) -> float:

@@ -30,6 +30,7 @@ class DevicePixels:
 
     ahead = 4  # frames: enough that the device finds work while the host waits for the first of them
     drifts_at_once = 4
+
     def __init__(self, device: str, precision: str = "auto") -> None:
         self.device, self.precision = device, resolve_precision(precision, device)
         self._device = torch.device(device)
@@ -106,8 +107,8 @@ class DevicePixels:
         found: list[tuple[Motion, Motion]] = []
         for part, used in batches(self.drifts_at_once, stack([stack(pair) for pair in pairs])):
             flows, validities = self._drift(part)
-            both = [[Motion(flows[i, k], validities[i, k]) for k in (0, 1)] for i in range(used)]
-            found += [(there, back) for there, back in both]
+            there, back = ([Motion(flows[i, k], validities[i, k]) for i in range(used)] for k in (0, 1))
+            found += zip(there, back, strict=True)
         return found
 
     @torch.inference_mode()

@@ -8,11 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from videdit.motion import SMOOTH
 from videdit.packets import LOW
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.motion import at, grey_of
 from videdit.pixels.sampling import blur, channels_first, resize
-from videdit.steady import BAND, DRIFT_TOLERANCE, LIKENESS, SMOOTH
+from videdit.steady import BAND, DRIFT_TOLERANCE, LIKENESS
 
 
 def grey(crop: Tensor) -> Tensor:
