@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from videdit.packets import Array, Edited, Frame, Motion
 from videdit.pixels import Pixels
@@ -21,7 +20,7 @@ class _Moment:
     own: Array  # its change alone
     past: Array  # its change and all before it
     size: int  # of the sums
-    went: Motion | None  # where the pixels of the frame before went; None where the track was not in it
+    went: Motion | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
     weight: float  # of that frame here, and of this one there
 
 
@@ -41,17 +40,17 @@ class Steady:
 
     def _steadied(self, edit: Edited, moment: _Moment, later: list[dict[int, _Moment]]) -> Edited:
         """An edit averaged with its neighbours; later: the moments of the frames after it."""
-        chain = [moment]
+        chain: list[_Moment] = []
         for moments in later:
             other = moments.get(edit.track)
             if other is None or other.went is None:
                 break
             chain.append(other)
         future: Array | None = None
-        for before, other in reversed(list(pairwise(chain))):
+        for other in reversed(chain):
             assert other.went is not None
             total = other.own if future is None else other.own + future
-            future = self.pixels.moved(total, other.went, other.weight, before.size)
+            future = self.pixels.moved(total, other.went, other.weight)
         total = moment.past if future is None else moment.past + future
         return replace(edit, change=self.pixels.closed(edit.change, total, edit.confidence))
 
@@ -83,8 +82,8 @@ class Steady:
         own, size = self.pixels.opened(edit.change, edit.confidence), min(edit.change.shape[0], BAND)
         if before is None or drift is None:
             return _Moment(own, own, size, None, 0.0)
-        went, came = drift
-        return _Moment(own, own + self.pixels.moved(before.past, came, weight, size), size, went, weight)
+        went, came = self.pixels.enlarged(drift[0], before.size), self.pixels.enlarged(drift[1], size)
+        return _Moment(own, own + self.pixels.moved(before.past, came, weight), size, went, weight)
 
 
 def _continued(before: Frame | None, frame: Frame) -> list[tuple[Edited, Edited]]:

@@ -84,10 +84,14 @@ def low_band(change: np.ndarray) -> np.ndarray:
     return change if change.shape[0] <= BAND else cv2.resize(change, (BAND, BAND), interpolation=cv2.INTER_AREA)
 
 
-def moved(total: np.ndarray, motion: Motion, weight: float, size: int) -> np.ndarray:
-    """A neighbour's sum as it counts in one of `size`: read along the motion, weighted by `weight` and its validity."""
-    total, flow, validity = resized(total, size), resized(motion.flow, size), resized(motion.validity, size)
-    return at(total, flow * (size / LOW)) * (weight * validity[..., None])
+def enlarged(motion: Motion, size: int) -> Motion:
+    """A motion at 256 px -> the same for sums of `size`: flow [B, B, 2] in their pixels, validity [B, B]."""
+    return Motion(resized(motion.flow, size) * (size / LOW), resized(motion.validity, size))
+
+
+def moved(total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
+    """A neighbour's sum as it counts here: read along the motion (of this size), weighted by `weight` and validity."""
+    return at(resized(total, len(motion.flow)), motion.flow) * (weight * motion.validity[..., None])
 
 
 def resized(array: np.ndarray, size: int) -> np.ndarray:

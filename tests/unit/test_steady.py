@@ -177,8 +177,11 @@ def test_twins_agree(pixels: Pixels) -> None:
     change, total = noise(1, 512).astype(np.float16), opened(noise(2, 512), 0.5)
     motion = DriftEstimator()(*map(grey, clip(2)))[0]
     put = {k: there(pixels, v) for k, v in {"flow": motion.flow, "validity": motion.validity}.items()}
-    ours = pixels.moved(pixels.opened(there(pixels, noise(2, 512)), 0.5), type(motion)(**put), fading(0.04), 512)
-    theirs = HostPixels("cpu", "fp32").moved(total, motion, fading(0.04), 512)
+    ours = pixels.moved(
+        pixels.opened(there(pixels, noise(2, 512)), 0.5), pixels.enlarged(type(motion)(**put), 512), fading(0.04)
+    )
+    twin = HostPixels("cpu", "fp32")
+    theirs = twin.moved(total, twin.enlarged(motion, 512), fading(0.04))
     seen = host(ours)
     seen = seen[0].transpose(1, 2, 0) if seen.ndim == 4 else seen
     # OpenCV reads between pixels in steps of a 32nd.

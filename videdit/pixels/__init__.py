@@ -88,7 +88,11 @@ class Pixels(Protocol):
         """See :func:`videdit.steady.opened`; sums of either kind of pixels are added with +."""
         ...
 
-    def moved(self, total: Array, motion: Motion, weight: float, size: int) -> Array:
+    def enlarged(self, motion: Motion, size: int) -> Motion:
+        """See :func:`videdit.steady.enlarged`."""
+        ...
+
+    def moved(self, total: Array, motion: Motion, weight: float) -> Array:
         """See :func:`videdit.steady.moved`."""
         ...
 

@@ -116,8 +116,12 @@ class DevicePixels:
         return steady.opened(change, confidence)
 
     @torch.inference_mode()
-    def moved(self, total: Tensor, motion_: Motion, weight: float, size: int) -> Tensor:
-        return steady.moved(total, motion_.flow, motion_.validity, weight, size)
+    def enlarged(self, motion_: Motion, size: int) -> Motion:
+        return steady.enlarged(motion_, size)
+
+    @torch.inference_mode()
+    def moved(self, total: Tensor, motion_: Motion, weight: float) -> Tensor:
+        return steady.moved(total, motion_, weight)
 
     @torch.inference_mode()
     def closed(self, change: Tensor, total: Tensor, confidence: float) -> Tensor:

@@ -71,8 +71,11 @@ class HostPixels:
     def opened(self, change: np.ndarray, confidence: float) -> np.ndarray:
         return steady.opened(change, confidence)
 
-    def moved(self, total: np.ndarray, motion: Motion, weight: float, size: int) -> np.ndarray:
-        return steady.moved(total, motion, weight, size)
+    def enlarged(self, motion: Motion, size: int) -> Motion:
+        return steady.enlarged(motion, size)
+
+    def moved(self, total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
+        return steady.moved(total, motion, weight)
 
     def closed(self, change: np.ndarray, total: np.ndarray, confidence: float) -> np.ndarray:
         return steady.closed(change, total, confidence)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from videdit.motion import SMOOTH
-from videdit.packets import LOW
+from videdit.packets import LOW, Motion
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.motion import at, grey_of
 from videdit.pixels.sampling import blur, channels_first, resize
@@ -57,10 +57,16 @@ def low_band(change: Tensor) -> Tensor:
     return channels_first(change) if change.shape[0] <= BAND else resize(channels_first(change), BAND)
 
 
-def moved(total: Tensor, flow: Tensor, validity: Tensor, weight: float, size: int) -> Tensor:
-    """A neighbour's sum as it counts in one of `size`; flow [256, 256, 2], validity [256, 256]."""
-    flow, validity = resized(channels_first(flow), size), resized(validity[None, None], size)
-    return at(resized(total, size), flow * (size / LOW)) * (weight * validity)
+def enlarged(motion: Motion, size: int) -> Motion:
+    """A motion at 256 px -> the same for sums of `size`: flow [B, B, 2] in their pixels, validity [B, B]."""
+    flow = resized(channels_first(motion.flow), size)[0].permute(1, 2, 0) * (size / LOW)
+    return Motion(flow, resized(motion.validity[None, None], size)[0, 0])
+
+
+def moved(total: Tensor, motion: Motion, weight: float) -> Tensor:
+    """A neighbour's sum as it counts here, along a motion of this size."""
+    total = resized(total, motion.flow.shape[0])
+    return at(total, channels_first(motion.flow)) * (weight * motion.validity)
 
 
 def resized(image: Tensor, size: int) -> Tensor:
