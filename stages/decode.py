@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from videdit.media.exr import ExrReader
 from videdit.media.probe import MediaInfo
 from videdit.media.read import VideoReader, read_image
 from videdit.packets import Frame
@@ -27,13 +28,18 @@ class Decode:
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        if self.info.kind == "image":
+        if self.info.kind == "image" and self.info.container != "exr":
             yield self._turned(read_image(self.info))
             return
-        with VideoReader(self.info, self.start, self.end, first=self.first) as reader:
+        with self._reader() as reader:
             for frame in reader:
                 yield self._turned(frame)
             self.warnings = reader.warnings
+
+    def _reader(self) -> VideoReader | ExrReader:
+        if self.info.container == "exr":
+            return ExrReader(self.info, self.start, self.end)
+        return VideoReader(self.info, self.start, self.end, first=self.first)
 
     def _turned(self, frame: Frame) -> Frame:
         return replace(frame, extra=frame.extra | {"rotation": self.info.rotation})

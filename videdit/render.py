@@ -254,9 +254,10 @@ class Counted:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again, and a matte has none."""
+    """Whether a clip is rendered in segments: a short one is sooner done again, a matte and EXR have none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    return clip.job.resume and clip.alpha is None and info.kind == "video" and (frames is None or frames > CROPS)
+    cut = clip.job.resume and clip.alpha is None and info.kind == "video" and info.container != "exr"
+    return cut and (frames is None or frames > CROPS)
 
 
 def sealed(clip: Clip) -> Callable[[Path], None] | None:

@@ -111,6 +111,10 @@ def probe(path: str | os.PathLike[str], rate: Fraction | None = None) -> MediaIn
         MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
     """
     path = Path(path)
+    if path.suffix.lower() == ".exr":
+        from videdit.media.exr import probe_exr
+
+        return probe_exr(path, rate)
     size = check_file(path)
     check_whole(next(iter(files(path).values())) if is_sequence(path) else path)
     with open_input(path, rate) as container:

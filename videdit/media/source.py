@@ -117,6 +117,10 @@ def file_tags(path: Path) -> dict[str, str]:
     check_file(path)
     if is_sequence(path):
         return {}
+    if path.suffix.lower() == ".exr":
+        from videdit.media.exr import notes
+
+        return notes(path)
     if _still_format(path):
         return read_tags(path).notes
     with open_input(path) as container:

@@ -256,7 +256,7 @@ def sweep(path: Path) -> None:
         for file in path.parent.iterdir():
             match = name.fullmatch(file.name)
             if match and not psutil.pid_exists(int(match[1])) and time.time() - file.stat().st_mtime > _STALE:
-                file.unlink()
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def commit_file(temporary: Path, path: Path) -> None:
