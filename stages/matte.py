@@ -49,7 +49,8 @@ class Matte:
         """
         self.path, self.info, self.pixels, self.work = path, info, pixels, work
         self.start, self.end = start, end
-        self._gray = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS, hdr=None)
+        gray = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
+        self._gray = replace(gray, hdr=None, riders=())
         self._how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
         self._writer: VideoWriter | None = None
         self._still: Frame | None = None

@@ -59,6 +59,7 @@ def probe_exr(path: Path, rate: Fraction | None = None) -> MediaInfo:
         color=image.color,
         color_tags=(2, 2, 8, 0),
         hdr=None,
+        riders=(),
         chroma_location=None,
         display_matrix=None,
         interlaced=False,
