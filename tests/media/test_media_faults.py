@@ -176,6 +176,30 @@ def test_a_damaged_packet_costs_its_own_frames(tmp_path: Path, clip: Path, which
     assert sum(f.extra["corrupt"] for f in frames) == reader.repeated + reader.patched
 
 
+def test_a_machine_without_memory_is_no_damaged_packet(tmp_path: Path) -> None:
+    """The address space is limited for real while a clip of large frames is decoded: no frame is lost in silence."""
+    path = tmp_path / "large.mp4"
+    pts = tuple(range(0, 6 * 3000, 3000))
+    make(path, Clip(pts=pts, width=2048, height=2048, options={"preset": "ultrafast", "crf": "40"}, noise=0))
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from videdit.media.read import VideoReader\n"
+        "with VideoReader(sys.argv[1], threads=1) as reader:\n"
+        "    frames = iter(reader)\n"
+        "    kept = [next(frames)]\n"
+        "    used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20),) * 2)\n"
+        "    try:\n"
+        "        for frame in frames: kept.append(frame)\n"
+        "    except MemoryError: sys.exit(7)\n"
+        "    print(len(kept), reader.warnings)\n"
+    )
+    words, environment = [sys.executable, "-c", code, path], os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 7, done.stdout + done.stderr
+
+
 def test_a_damaged_first_packet_costs_the_beginning(tmp_path: Path, clip: Path) -> None:
     """There is no frame to repeat: what can be shown comes at its own time."""
     with VideoReader(clip) as reader:

@@ -221,8 +221,8 @@ class VideoReader:
             try:
                 for frame in context.decode(packet):
                     yield frame, lost.before(frame.pts)
-            except av.FFmpegError:
-                self._failed()
+            except av.FFmpegError as error:
+                self._failed(error)
                 lost.error()
         while True:  # frames still in the decoder; an error among them must not cost those behind it
             try:
@@ -230,17 +230,19 @@ class VideoReader:
                     yield frame, lost.before(frame.pts)
             except av.EOFError:
                 break
-            except av.FFmpegError:
-                self._failed()
+            except av.FFmpegError as error:
+                self._failed(error)
                 lost.error()
                 if self.errors > 10 * _MAX_READ_ERRORS:
                     break
         if rest := lost.before(None):
             yield None, rest
 
-    def _failed(self) -> None:
-        """Count a packet that cannot be decoded; where a device decodes, that is no verdict on the packet."""
+    def _failed(self, error: av.FFmpegError) -> None:
+        """Count a packet that cannot be decoded, unless it is the machine that fails."""
         self.errors += 1
+        if isinstance(error, MemoryError):
+            raise error
         if self._device:
             raise MediaError(f"{self._device} failed to decode {self.info.path}; run again with --decoder cpu")
 

@@ -19,7 +19,7 @@ import psutil
 from videdit.errors import MediaError
 from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder
 from videdit.media.encoding import FrameEncoder, set_up
-from videdit.media.failures import write_failure
+from videdit.media.failures import writing
 from videdit.media.mux import FORMATS, StreamCopier, add_provenance, container_options, describe_stream
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import headers_hash, joined
@@ -208,10 +208,8 @@ class VideoWriter:
     @contextlib.contextmanager
     def _cleaning_up(self) -> Iterator[None]:
         try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            self.abort()
-            raise MediaError(write_failure(self.path, error)) from None
+            with writing(self.path):
+                yield
         except BaseException:
             self.abort()
             raise
