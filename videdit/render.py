@@ -187,7 +187,7 @@ class Renderer:
         if matte:
             edit_faces.insert(-1, matte)
         if job.mark:
-            edit_faces.append(Mark(job.mark, info.rotation))
+            edit_faces.append(Mark(job.mark, info.rotation, info.mirrored))
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:
@@ -259,7 +259,9 @@ class Counted:
 def resumable(clip: Clip, info: MediaInfo) -> bool:
     """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    splits = info.kind == "video" and info.container != "exr"
+    vp9 = clip.output.suffix.lower() == ".webm" or "vp" in (clip.job.codec or info.codec)
+    beside = info.planar.startswith("yuva") and vp9  # transparency beside the packets, which alone a segment keeps
+    splits = info.kind == "video" and info.container != "exr" and not beside
     return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 

@@ -5,6 +5,7 @@ sequence.py   numbered pictures that make one clip
 probe.py      probe(path) -> MediaInfo
 read.py       VideoReader, read_image: files -> Frames
 decoders.py   decoders of the machine
+orientation.py  the display matrix
 lost.py       which frames a damaged packet has cost
 write.py      VideoWriter: Frames -> a file that is otherwise the source
 still.py      write_image

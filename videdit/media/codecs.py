@@ -119,8 +119,9 @@ def _candidates(
                 if name not in av.codecs_available:
                     continue
                 formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
+                beside = name == "libvpx-vp9" and geometry(planar)[3]  # its transparency is no part of the packets
                 for pix_fmt in target_formats(planar, shallower=family == "prores"):
-                    if pix_fmt in formats:
+                    if pix_fmt in formats and not (beside and container not in ("matroska", "webm")):
                         yield planar, family, name, pix_fmt
 
 

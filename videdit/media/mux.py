@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-_OF_THE_ENCODING = ("encoder", "duration", "bps", "number_of_", "_statistics_", "vendor_id")
+_OF_THE_ENCODING = ("alpha_mode", "encoder", "duration", "bps", "number_of_", "_statistics_", "vendor_id")
 _NO_TEXT = b"\0\0"  # what MP4 keeps between two subtitles; its muxer makes these itself
 _MAX_TIMESCALE = 2**31 - 1
 _FAR = Fraction(60)  # seconds: a trim that begins later than this is sought, not read up to

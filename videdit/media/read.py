@@ -14,7 +14,7 @@ from videdit.media.decoders import accelerator
 from videdit.media.lost import Lost
 from videdit.media.planes import planar_name, unpack
 from videdit.media.probe import MediaInfo, probe
-from videdit.media.source import MAX_PIXELS, main_video, open_input
+from videdit.media.source import MAX_PIXELS, decoder_of, main_video, open_input
 from videdit.packets import Frame, Picture
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
@@ -192,7 +192,7 @@ class VideoReader:
                 return
         yield from self._decode(None)
 
-    def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
+    def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream, av.VideoCodecContext]:
         self.close()
         device = accelerator(self._device) if self._device else None
         self._container = container = open_input(self.info.path, self.info.fps, device)
@@ -200,21 +200,20 @@ class VideoReader:
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
-        context = stream.codec_context
+        context = decoder_of(stream)
         context.options = {"max_pixels": str(MAX_PIXELS)}
         context.thread_type = "AUTO"
         context.thread_count = self._threads
         self.errors = 0
-        return container, stream
+        return container, stream, context
 
     def _decode(self, target: int | None) -> Iterator[_Decoded]:
-        container, stream = self._open()
+        container, stream, context = self._open()
         if target is not None:
             try:
                 container.seek(target, stream=stream)
             except av.FFmpegError:  # a format that cannot seek: read it from the beginning
-                container, stream = self._open()
-        context = stream.codec_context
+                container, stream, context = self._open()
         lost = Lost()
         for packet in self._packets(container, stream):
             lost.packet(packet)

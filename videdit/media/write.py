@@ -162,9 +162,13 @@ class VideoWriter:
         if not self._begun:
             self._begun = True
             info = self._info
-            self._origin = first_pts if self._start else 0
+            # A recording whose clock has just wrapped begins before 0, where players show nothing.
+            shifted = bool(self._start) or first_pts < 0
+            self._origin = first_pts if shifted else 0
+            if first_pts < 0 and not self._start:
+                self.warnings.append(f"{info.path} begins before 0: all times are moved so that it begins there")
             end = info.start_pts * info.time_base + Fraction(self._end) if self._end is not None else None
-            self._copier.start(self._origin * info.time_base if self._start else None, end)
+            self._copier.start(self._origin * info.time_base if shifted else None, end)
 
     def _mux(self, packets: list[av.Packet]) -> None:
         assert self._output is not None and self._copier is not None
