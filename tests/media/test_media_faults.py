@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from synthetic_clips import Clip, Sound, make
+from synthetic_clips import Clip, Sound, copied_packets, make
 
 from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
@@ -354,6 +354,34 @@ def test_missing_times_are_repaired(tmp_path: Path) -> None:
     assert len(frames) == 10
     steps = np.diff([f.pts * f.time_base for f in frames]).tolist()
     assert all(step > 0 for step in steps)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_clock_that_is_set_back(tmp_path: Path, suffix: str) -> None:
+    """Two recordings put together as they are: the second goes on where the first ends, with its sound."""
+    parts = []
+    for i, start in enumerate((90000, 0)):
+        sound = Sound(1.0, codec="mp2", start=start / 90000)
+        options = {"preset": "ultrafast", "qp": "0", "bf": "2"}
+        clip = Clip(pts=tuple(range(start, start + 90000, 3000)), sounds=[sound], options=options)
+        make(tmp_path / f"{i}.ts", clip)
+        parts.append((tmp_path / f"{i}.ts").read_bytes())
+    source, target = tmp_path / "both.ts", tmp_path / f"out{suffix}"
+    source.write_bytes(b"".join(parts))
+    with VideoReader(source) as reader, VideoWriter(target, reader.info, EncodeSettings(preset="ultrafast")) as writer:
+        for frame in reader:
+            writer.write(frame)
+    assert (reader.resets, reader.repaired) == (1, 0)
+    assert "set back 1 times" in reader.warnings[0]
+    assert sum("is set back" in said for said in writer.warnings) == 1
+    with VideoReader(target) as again:
+        times = [float(frame.pts * frame.time_base) for frame in again]
+    assert len(times) == 60
+    np.testing.assert_allclose(np.diff(times), 1 / 30, atol=0.002)
+    packets = copied_packets(target)[1]
+    assert len(packets) == len(copied_packets(source)[1])
+    np.testing.assert_allclose(np.diff([float(time) for _, time, _ in packets]), 1152 / 48000, atol=0.03)
+    assert abs(float(packets[-1][1]) - times[-1]) < 0.15
 
 
 def test_damaged_picture(tmp_path: Path) -> None:

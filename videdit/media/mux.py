@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import av
 
 from videdit.media.probe import MediaInfo
-from videdit.media.source import KNOWN_TAGS, normal_tags, open_input
+from videdit.media.source import CLOCK_RESET, KNOWN_TAGS, normal_tags, open_input
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -94,6 +94,7 @@ class StreamCopier:
         self._source = open_input(info.path, info.fps)
         self._targets: dict[int, av.stream.Stream] = {}
         self._last_dts: dict[int, int] = {}
+        self._clocks: dict[int, tuple[int, int]] = {}  # what is added to a stream's times; where its last packet ends
         self._packets: Iterator[av.Packet] | None = None
         self._pending: av.Packet | None = None
         self._origin: Fraction | None = None
@@ -201,6 +202,7 @@ class StreamCopier:
                 if self._pending is None:
                     self._packets = None
                     return
+                self._go_on(self._pending)
             packet = self._pending
             if packet.dts is None and packet.pts is None and not packet.size:  # marks the end of a stream
                 self._pending = None
@@ -210,6 +212,19 @@ class StreamCopier:
                 return
             self._pending = None
             self._mux(packet)
+
+    def _go_on(self, packet: av.Packet) -> None:
+        """Where a recording's clock is set back, let a stream's times go on from where they were."""
+        index, unit, length = packet.stream.index, packet.time_base, packet.duration or 0
+        if packet.dts is None or unit is None:
+            return
+        offset, end = self._clocks.get(index, (0, packet.dts))
+        if (end - packet.dts - offset) * unit > CLOCK_RESET:
+            offset = end - packet.dts
+            self.warnings.append(f"the clock of {_name(packet.stream)} is set back; its times go on from there")
+        packet.dts += offset
+        packet.pts = packet.pts + offset if packet.pts is not None else None
+        self._clocks[index] = offset, packet.dts + length
 
     def _mux(self, packet: av.Packet) -> None:
         stream = packet.stream

@@ -17,6 +17,7 @@ from videdit.media.sequence import RATE, files, is_sequence
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
 MAX_PIXELS = 268_435_456
 MAX_VIDEO_PIXELS = 67_108_864  # twice 8K: dozens of its frames are in memory at a time
+CLOCK_RESET = 1  # second: a time that lies further back than this belongs to another clock
 
 # Demuxers that may open a user's file. Playlists, concat scripts and devices are left out: they make FFmpeg open
 # other files or the network.
