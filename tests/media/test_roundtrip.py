@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_clips import Clip, Sound, copied_packets, make
 
+from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.media.read import VideoReader
@@ -206,7 +207,10 @@ def test_unusual_tags_survive_in_mp4(tmp_path: Path) -> None:
     assert probe(target).tags["CAMERA_LENS"] == "50 mm"
 
 
-@pytest.mark.parametrize("matrix", [1, 5, 6, 7, 9], ids=["bt709", "bt470bg", "smpte170m", "smpte240m", "bt2020"])
+NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020"}
+
+
+@pytest.mark.parametrize("matrix", NAMES, ids=NAMES.values())
 @pytest.mark.parametrize("color_range", [1, 2], ids=["limited", "full"])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
 def test_every_code_value_passes_in_every_matrix_and_range(
@@ -223,6 +227,12 @@ def test_every_code_value_passes_in_every_matrix_and_range(
             np.testing.assert_array_equal(plane, expected)
     assert probe(target).color == probe(source).color
     assert probe(target).color_tags == clip.tags
+
+
+def test_colours_that_are_no_luma_and_chroma_are_refused(tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", Clip(pts=(0, 3000), pix_fmt="yuv420p10le", tags=(1, 9, 16, 14)))
+    with pytest.raises(MediaError, match="ICtCp.*convert it to BT.2020"):
+        probe(tmp_path / "in.mp4")
 
 
 MIRRORED = {

@@ -33,6 +33,8 @@ from videdit.media.source import (
 )
 from videdit.packets import Color
 
+# Matrices (H.273) that do not lie between RGB and luma, chroma.
+_NO_LUMA_CHROMA = {11: "YDzDx", 14: "ICtCp", 15: "IPT-C2"}
 # A broken file may hold thousands of packets that decode to nothing.
 _PACKETS_TO_FIRST_FRAME = 600
 _SITE_NAMES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
@@ -179,6 +181,9 @@ def _describe(
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
     start_pts = frame.pts if frame.pts is not None else stream.start_time or 0
     duration = 0.0 if still else _duration(container, stream, float(start_pts * time_base))
+    if tags[3] in _NO_LUMA_CHROMA:
+        name = _NO_LUMA_CHROMA[tags[3]]
+        raise MediaError(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
     riders = () if still else lost_with(frame, context.codec.canonical_name, context.codec_tag)
     if "Dolby Vision" in riders and tags[2] == 2:  # what other profiles are without it, they say
         raise MediaError(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
