@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -63,6 +64,7 @@ class EncodeSettings:
     preset: str | None = None  # the encoder's own speed preset (vp9: cpu-used 0..8)
     lossless: bool = False
     threads: int = 2
+    transcode: bool = False  # sound and text that the container cannot hold are encoded anew, in place of left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,7 @@ def configure(context: av.VideoCodecContext, info: MediaInfo, threads: int) -> N
 
 def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo, threads: int) -> str | None:
     """None if the encoder opens for this picture; else why not. Sizes and presets are checked nowhere else."""
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt

@@ -3,7 +3,8 @@
 The policy, for each stream and target container:
 
 * audio, subtitles, data, attachments, cover pictures and further videos are copied where the container takes them
-  (tried out: a header with just that stream is written to memory), else dropped with a warning;
+  (tried out: a header with just that stream is written to memory), else encoded anew if that was asked for
+  (:mod:`videdit.media.transcode`), else dropped with a warning;
 * a QuickTime timecode track is not copied: the muxer makes it anew from the "timecode" tag, which is kept;
 * a chapter text track is not copied either: chapters are;
 * tags, languages, titles and dispositions are kept, except those that describe the old encoding.
@@ -22,6 +23,7 @@ import av
 
 from videdit.media.probe import MediaInfo
 from videdit.media.source import CLOCK_RESET, KNOWN_TAGS, normal_tags, open_input
+from videdit.media.transcode import Sound, Text, coder
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -85,8 +87,13 @@ class StreamCopier:
     ``finish`` the rest. Times are seconds on the source's clock.
     """
 
-    def __init__(self, info: MediaInfo, output: av.container.OutputContainer, container: str) -> None:
+    def __init__(
+        self, info: MediaInfo, output: av.container.OutputContainer, container: str, transcode: bool = False
+    ) -> None:
+        """transcode: whether streams that do not fit are encoded anew."""
         self.warnings: list[str] = []
+        self._transcode = transcode
+        self._coders: dict[int, Sound | Text] = {}
         self._info = info
         self._output = output
         self._container = container
@@ -132,8 +139,15 @@ class StreamCopier:
                 describe_stream(stream, target)
                 self._targets[stream.index] = target
                 continue
+            if reason and self._transcode and (made := coder(stream, self._output, self._container)):
+                describe_stream(stream, made.target)
+                self._coders[stream.index], self._targets[stream.index] = made, made.target
+                self.warnings.append(f"{_name(stream)} becomes {made.codec}: {reason}")
+                continue
             stream.discard = av.stream.Discard.all
             if reason:
+                if stream.type in ("audio", "subtitle") and not self._transcode:
+                    reason = reason.replace("to keep it)", "to keep it, or add --transcode)")
                 self.warnings.append(f"{_name(stream)} is left out: {reason}")
         self._source.streams[self._info.video_index].discard = av.stream.Discard.all
 
@@ -190,6 +204,9 @@ class StreamCopier:
         """Move all that is left; of a trimmed clip what begins before ``end``."""
         self._end = end
         self._copy(None)
+        for made in self._coders.values():
+            for packet in made(None):
+                self._output.mux_one(packet)
 
     def _copy(self, time: Fraction | None) -> None:
         while self._packets is not None:
@@ -230,6 +247,10 @@ class StreamCopier:
         stream = packet.stream
         target = self._targets[stream.index]
         if not self._place(packet) or (self._edits and stream.type == "subtitle" and bytes(packet) == _NO_TEXT):
+            return
+        if made := self._coders.get(stream.index):
+            for encoded in made(packet):
+                self._output.mux_one(encoded)
             return
         last = self._last_dts.get(stream.index)
         if packet.dts is not None:

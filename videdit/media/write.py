@@ -83,10 +83,9 @@ class VideoWriter:
             self._open(metadata or {}, alone)
 
     def _open(self, metadata: dict[str, str], alone: bool) -> None:
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
         # The options depend on the tags, and these on the source: look at it before the output exists.
         self._output = av.open(os.path.abspath(self.temporary), "w", format=self._container)
-        self._copier = StreamCopier(self._info, self._output, self._container)
+        self._copier = StreamCopier(self._info, self._output, self._container, self._settings.transcode)
         tags = add_provenance(self._copier.tags, metadata)
         self._output.container_options.update(container_options(self._info, self._container, tags))
         self._output.metadata.update(tags)
