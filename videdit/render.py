@@ -25,19 +25,21 @@ from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
 from stages.restore import Restore
+from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
-from videdit.edits import edit_vector, parse_edits
+from videdit.edits import Timeline, parse_edits
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.faces import FaceDetector
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.times import clock
 from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
@@ -162,23 +164,24 @@ class Renderer:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there."""
         job = clip.job
         inverter, detector = self._networks(job)
-        edits = parse_edits(job.edit)
+        timeline = Timeline(parse_edits(job.edit), clock(info))
+        place = work.next if work else None
+        schedule = Schedule(timeline, job.scenes, place.scene if place else 0, at_rest=job.restore != "none")
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
         restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track))
+                raise NoFaceError(no_face(clip.source, track, schedule))
 
-        place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
+        find_faces: list[Stage] = [decode, Detect(detector), track, schedule, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, edit_vector(edits)),
-            Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
-            Steady(inverter.pixels),
+            Edit(inverter, timeline),
+            Detail(inverter.pixels, (region for edit in timeline.edits for region in find(edit.name).regions)),
+            Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
         matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None
@@ -192,7 +195,7 @@ class Renderer:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, restore, encode, counted, matte)
+        return Chain(stages, decode, restore, encode, counted, matte, schedule)
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
@@ -230,10 +233,12 @@ class Chain:
     encode: Encode
     counted: Counted
     matte: Matte | None = None
+    schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        return [*self.decode.warnings, *self.restore.words(), *self.encode.warnings]
+        scheduled = self.schedule.words() if self.schedule else []
+        return [*self.decode.warnings, *scheduled, *self.restore.words(), *self.encode.warnings]
 
 
 class Counted:
@@ -281,8 +286,11 @@ def encoder(
     )
 
 
-def no_face(source: Path, track: Track) -> str:
+def no_face(source: Path, track: Track, schedule: Schedule) -> str:
     """Why nothing was edited, in words."""
+    if schedule.passed:
+        faces = count(schedule.passed, "face")
+        return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
     if track.unfit:
         reason, times = track.unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"

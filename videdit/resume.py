@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _KEY, _LOCK, _SUFFIX = "key.json", "lock", ".segment"
 _OURS = re.compile(r"key\.json|lock|\d{6}\.(segment|part)|joined\.\w+")
-_LAYOUT = 1  # of the folder; raised when segments are cut or written in another way
+_LAYOUT = 2  # of the folder; raised when segments are cut or written in another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Place:
     index: int  # 0, 1, 2, ...
     pts: int  # its first frame
     scene_pts: int  # the first frame of that frame's shot: whoever begins there finds and tracks the same faces
+    scene: int  # the number of that shot, from 0
 
 
 @dataclass(frozen=True, slots=True)

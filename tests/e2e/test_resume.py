@@ -99,7 +99,7 @@ def leave_segment(work: Work, source: Path) -> None:
     segment = SegmentWriter(work.path(0), probe(source), writer.encoder, 1)
     for frame in frames_of(source, 3):
         segment.write(frame)
-    work.add(segment.commit(record_of(Place(0, 0, 0), Place(1, 3000, 0), 0)))
+    work.add(segment.commit(record_of(Place(0, 0, 0, 0), Place(1, 3000, 0, 0), 0)))
     writer.abort()
 
 
@@ -131,6 +131,23 @@ def test_two_runs_do_not_share_an_output(long_clip, tmp_path):
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_goes_on_knows_scenes_and_strengths(render, long_clip, tmp_path, monkeypatch, short_segments):
+    """The second shot is the second one too for whoever begins there; its strength goes on where it was."""
+    monkeypatch.setattr("stages.split.FRAMES", 4)
+    words = {"edit": "smile=0@0s,2@10f:hold,1@14f", "scenes": "2"}
+    whole = render(long_clip, tmp_path / "whole.mp4", **words)
+    assert whole.faces == FRAMES - CUT
+    with monkeypatch.context() as broken:
+        broken.setattr(Paste, "__call__", failing_after(20))
+        with pytest.raises(ZeroDivisionError):
+            render(long_clip, tmp_path / "out.mp4", **words)
+    result = render(long_clip, tmp_path / "out.mp4", **words)
+    assert result.done_before == CUT
+    assert result.faces == whole.faces
+    before, after = frames_of(whole.output), frames_of(tmp_path / "out.mp4")
+    assert len(before) == len(after) and all(map(same_planes, before, after))
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(render, face_clip, tmp_path, monkeypatch, caplog):
