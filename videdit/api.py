@@ -44,6 +44,8 @@ class Options(TypedDict, total=False):
     overwrite: bool
     resume: bool
     alpha_out: str | None
+    compare: str | None
+    debug_video: bool
     mark: str | None
     keep_unedited: bool
     sign: str | None

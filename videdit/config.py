@@ -237,6 +237,10 @@ class RenderJob(BaseModel):
     resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
     alpha_out: str | None = Field(None, description="Also write the edit's matte, in grey: a file or a folder.")
+    compare: Literal["side", "wipe"] | None = Field(
+        None, description="Also write OUT_compare: source and edit side by side, or under a moving wipe."
+    )
+    debug_video: bool = Field(False, description="Also write OUT_debug: tracks, landmarks, masks, confidence drawn.")
     mark: str | None = Field(
         None, pattern=r"^[ -~]{1,60}$", description="Words (ASCII) drawn in a corner of every frame: AI-edited."
     )

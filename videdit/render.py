@@ -10,12 +10,16 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stages.align import Align
+from stages.beside import Beside, InTurn
 from stages.commit import EDITED, Commit
+from stages.compare import Compare, doubled
+from stages.debug import Debug, Found, drawable
 from stages.decode import Decode
 from stages.detail import Detail
 from stages.detect import Detect
@@ -71,7 +75,7 @@ class Renderer:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
         credentials.check(clip.job, clip.output)
-        for file in (clip.output, clip.alpha or clip.output):
+        for file in filter(None, (clip.output, clip.alpha)):
             check_writable(file.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
@@ -122,8 +126,8 @@ class Renderer:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                if chain.matte:
-                    chain.matte.drop()
+                for file in chain.files:
+                    file.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
             result = replace(
@@ -142,10 +146,11 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
-            if chain.matte and status != "done":
-                chain.matte.drop()
-        if chain.matte and result.faces:
-            chain.matte.keep()
+            if status != "done":
+                for file in chain.files:
+                    file.drop()
+        for file in chain.files:
+            file.keep()
         if work:
             work.remove()
         for warning in chain.warnings():
@@ -160,13 +165,16 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None) -> Chain:
-        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there."""
+    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None, first_scene: int = 0) -> Chain:
+        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
+
+        first_scene: shots before its start, which count where some are chosen.
+        """
         job = clip.job
         inverter, detector = self._networks(job)
         timeline = Timeline(parse_edits(job.edit), clock(info))
         place = work.next if work else None
-        schedule = Schedule(timeline, job.scenes, place.scene if place else 0, at_rest=job.restore != "none")
+        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
         restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
 
@@ -184,18 +192,36 @@ class Renderer:
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
-        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None
-        if matte:
-            edit_faces.insert(-1, matte)
         if job.mark:
-            edit_faces.append(Mark(job.mark, info.rotation))
+            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation))
+        files = self._beside(clip, info, timeline, find_faces, edit_faces)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, restore, encode, counted, matte, schedule)
+        return Chain(stages, decode, restore, encode, counted, files, schedule)
+
+    def _beside(
+        self, clip: Clip, info: MediaInfo, timeline: Timeline, find_faces: list[Stage], edit_faces: list[Stage]
+    ) -> list[Beside]:
+        """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
+        job, pixels = clip.job, self._networks(clip.job)[0].pixels
+        span: dict[str, Any] = {"start": job.start, "end": job.end, "metadata": provenance.tags(job)}
+        files: list[Beside] = []
+        if clip.compare and job.compare:
+            files.append(Beside(clip.compare, doubled(info) if job.compare == "side" else info, encoding(job), **span))
+            edit_faces[-1] = Compare(edit_faces[-1], job.compare, files[-1])
+        if clip.debug:
+            files.append(Beside(clip.debug, drawable(info), **span))
+            edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
+            find_faces.insert(2, Found())
+        if clip.alpha:
+            matte = Matte(clip.alpha, info, pixels, job.start, job.end)
+            files.append(matte.file)
+            edit_faces.insert(-1, matte)
+        return files
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
@@ -232,7 +258,7 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: Counted
-    matte: Matte | None = None
+    files: Sequence[Beside] = ()  # that are written beside the output
     schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
@@ -259,9 +285,10 @@ class Counted:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again, and a matte has none."""
+    """Whether a clip is rendered in segments: a short one is sooner done again, and files beside it have none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    return clip.job.resume and clip.alpha is None and info.kind == "video" and (frames is None or frames > CROPS)
+    alone = not (clip.alpha or clip.compare or clip.debug)
+    return clip.job.resume and alone and info.kind == "video" and (frames is None or frames > CROPS)
 
 
 def sealed(clip: Clip) -> Callable[[Path], None] | None:
@@ -280,10 +307,14 @@ def encoder(
 ) -> Encode:
     """The last stage as the job wants it."""
     job = clip.job
-    settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
     return Encode(
-        clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+        clip.output, info, encoding(job), start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
     )
+
+
+def encoding(job: RenderJob) -> EncodeSettings:
+    """How the job wants clips encoded."""
+    return EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
 
 
 def no_face(source: Path, track: Track, schedule: Schedule) -> str:
