@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from stages.beside import InTurn, before_and_after
@@ -16,9 +17,10 @@ from stages.compare import side_by_side
 from stages.decode import Decode
 from videdit.config import parse_time
 from videdit.errors import MediaError, UsageError
+from videdit.media.color import picture_to_rgb
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.still import write_image
-from videdit.packets import Frame
+from videdit.packets import Color, Frame, Picture
 from videdit.plan import Clip, Plan
 from videdit.provenance import tags
 from videdit.render import Renderer
@@ -58,9 +60,9 @@ def previews(plan: Plan, times: Sequence[float], overwrite: bool, renderer: Rend
         begins = scene_times(info, clip.job.start, max(times) + NEAR) if scenes else [0.0]
         for time, path in targets.items():
             before, after = pair(renderer, clip, info, time, begins)
-            both = replace(after, picture=side_by_side(before.picture, after.picture, info.rotation))
+            both = side_by_side(as_rgb(before.picture), as_rgb(after.picture), info.rotation)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_image(path, both, info, tags(clip.job))
+            write_image(path, replace(after, picture=both), info, tags(clip.job))
             yield path
 
 
@@ -91,6 +93,12 @@ def pair(
                 log.warning("%s: no face is edited at %g s", clip.source, time)
             return before, after
     raise MediaError(f"{clip.source} cannot be decoded again at {time:g} s")
+
+
+def as_rgb(picture: Picture) -> Picture:
+    """The picture in planes of R, G and B, 8 bits: beside each other two pictures would share chroma samples."""
+    planes = cv2.split(picture_to_rgb(picture))
+    return Picture(tuple(planes), Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5)), "gbrp")
 
 
 def frame_at(info: MediaInfo, time: float) -> Frame:
