@@ -32,7 +32,7 @@ from videdit.geometry.mask import edit_mask
 from videdit.inversion import Inverter
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.packets import Color, Frame, Picture
-from videdit.provenance import source_hash
+from videdit.provenance import content_hash
 from videdit.representatives import Representatives, look
 from videdit.tuning import PIVOTAL, Examples, tune_for_clip
 
@@ -53,7 +53,7 @@ def tuned_path(job: RenderJob, source: Path) -> Path:
     settings = {key: value for key, value in job.settings().items() if key not in _INDIFFERENT}
     parts = {
         "layout": _LAYOUT,
-        "source": source_hash(source),
+        "source": content_hash(source),
         "settings": settings,
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),

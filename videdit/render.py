@@ -185,8 +185,10 @@ class Renderer:
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
                 raise NoFaceError(no_face(clip.source, track, schedule))
+            if matte:
+                matte.join()
 
-        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
+        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
         find_faces: list[Stage] = [decode, Detect(detector), track, schedule, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
@@ -196,9 +198,13 @@ class Renderer:
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
+        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end, work) if clip.alpha else None
+        if matte:
+            edit_faces.insert(-1, matte)
         if job.mark:
             edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation))
-        files = self._beside(clip, info, timeline, find_faces, edit_faces)
+        files: list[Beside | Matte] = [matte] if matte else []
+        files += self._beside(clip, info, timeline, find_faces, edit_faces)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:
@@ -216,7 +222,7 @@ class Renderer:
             detector, pixels = self._networks(job)[1], HostPixels()
             restore = Restore(job.restore, job.restore_strength, self._restorer(job), pixels)
             find: list[Stage] = [
-                Decode(info, job.start, job.end),
+                Decode(info, job.start, job.end, decoder=job.decoder),
                 Detect(detector),
                 Track(job.faces),
                 Schedule(timeline, job.scenes),
@@ -242,15 +248,12 @@ class Renderer:
             files.append(Beside(clip.debug, drawable(info), **span))
             edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
             find_faces.insert(2, Found())
-        if clip.alpha:
-            matte = Matte(clip.alpha, info, pixels, job.start, job.end)
-            files.append(matte.file)
-            edit_faces.insert(-1, matte)
         return files
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
-        decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
+        decode = Decode(info, clip.job.start, clip.job.end, decoder=clip.job.decoder)
+        encode = encoder(clip, info, {}, lambda: None)
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
@@ -283,7 +286,7 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: Counted
-    files: Sequence[Beside] = ()  # that are written beside the output
+    files: Sequence[Beside | Matte] = ()  # that are written beside the output
     schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
@@ -315,10 +318,10 @@ def regions_of(timeline: Timeline) -> set[str]:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again, and files beside it have none."""
+    """Whether a clip is rendered in segments: a short one is sooner done again, EXR and comparisons have none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    alone = not (clip.alpha or clip.compare or clip.debug)
-    return clip.job.resume and alone and info.kind == "video" and (frames is None or frames > CROPS)
+    splits = info.kind == "video" and info.container != "exr" and not (clip.compare or clip.debug)
+    return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 
 def sealed(clip: Clip) -> Callable[[Path], None] | None:
