@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
 
     profile: str
     faces: str | int
+    tune: int
     size: str | int
     restore: str
     fps: float | str | Fraction | None

@@ -207,6 +207,9 @@ class RenderJob(BaseModel):
     faces: Faces = Field(
         "largest", description="Whom to edit: largest, all, left, or a number from the left: 0, 1, ..."
     )
+    tune: int = Field(
+        0, ge=0, le=2000, description="Steps by which the generator is tuned to each clip before it is rendered."
+    )
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )

@@ -147,6 +147,8 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
 
 def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, status: str | None = None) -> Clip:
     """A clip with the files that go beside its output; home: the state's folder, of one of many."""
+    if output.suffix.lower() == ".exr" and (job.compare or job.debug_video):
+        raise UsageError(f"{output} is EXR, which takes no comparison or debug video; use --preview, or the matte")
     alpha = alpha_path(source, output, job, batch=home is not None)
     compare = output.with_name(f"{output.stem}_compare{output.suffix}") if job.compare else None
     debug = output.with_name(f"{output.stem}_debug{output.suffix}") if job.debug_video else None

@@ -19,6 +19,7 @@ from videdit.config import parse_time
 from videdit.errors import MediaError, UsageError
 from videdit.media.color import picture_to_rgb
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.sequence import is_sequence, name_of
 from videdit.media.still import write_image
 from videdit.packets import Color, Frame, Picture
 from videdit.plan import Clip, Plan
@@ -70,7 +71,8 @@ def preview_path(output: Path, time: float) -> Path:
     """ "in_smile.mp4", 63.5 -> "in_smile_at_0-01-03.500.png"."""
     seconds, thousandths = divmod(round(time * 1000), 1000)
     clock = f"{seconds // 3600}-{seconds // 60 % 60:02}-{seconds % 60:02}.{thousandths:03}"
-    return output.with_name(f"{output.stem}_at_{clock}.png")
+    stem = name_of(output) if is_sequence(output) else output.stem
+    return output.with_name(f"{stem}_at_{clock}.png")
 
 
 def pair(

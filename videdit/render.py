@@ -34,7 +34,8 @@ from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
-from videdit.backend import resolve_device
+from videdit.backend import resolve_device, resolve_precision
+from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.config import RenderJob
 from videdit.edits import Timeline, parse_edits
 from videdit.edits.words import find
@@ -47,6 +48,7 @@ from videdit.media.times import clock
 from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
+from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
 from videdit.profiles import load_profile
 from videdit.report import Progress, RenderResult, count
@@ -173,6 +175,8 @@ class Renderer:
         job = clip.job
         inverter, detector = self._networks(job)
         timeline = Timeline(parse_edits(job.edit), clock(info))
+        if job.tune:
+            inverter = self._tuned(clip, info, inverter, timeline)
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
@@ -190,7 +194,7 @@ class Renderer:
         edit_faces: list[Stage] = [
             restore,
             Edit(inverter, timeline),
-            Detail(inverter.pixels, (region for edit in timeline.edits for region in find(edit.name).regions)),
+            Detail(inverter.pixels, regions_of(timeline)),
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
@@ -204,6 +208,27 @@ class Renderer:
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, restore, encode, counted, files, schedule)
+
+    def _tuned(self, clip: Clip, info: MediaInfo, inverter: Inverter, timeline: Timeline) -> Inverter:
+        """The networks with a generator that was tuned to this clip, now or before."""
+        job = clip.job
+        path = tuned_path(job, clip.source)
+        state = load_tuned(path)
+        if state is None:
+            detector, pixels = self._networks(job)[1], HostPixels()
+            restore = Restore(job.restore, job.restore_strength, self._restorer(job), pixels)
+            find: list[Stage] = [
+                Decode(info, job.start, job.end, decoder=job.decoder),
+                Detect(detector),
+                Track(job.faces),
+                Schedule(timeline, job.scenes),
+                Align(pixels, job.size),
+            ]
+            chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
+            examples = examples_of(inverter, chosen, timeline, regions_of(timeline))
+            bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
+            state = tune(inverter.generator, examples, job.tune, path, bf16)
+        return inverter.with_generator(state)
 
     def _beside(
         self,
@@ -269,7 +294,7 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: Counted
-    files: Sequence[Beside] = ()  # that are written beside the output
+    files: Sequence[Beside | Matte] = ()  # that are written beside the output
     schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
@@ -293,6 +318,11 @@ class Counted:
             if own(frame):
                 self.faces += len(frame.edits)
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
+
+
+def regions_of(timeline: Timeline) -> set[str]:
+    """The parts of a face in which the edits may show."""
+    return {region for edit in timeline.edits for region in find(edit.name).regions}
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:

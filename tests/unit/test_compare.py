@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.compare import doubled, side_by_side, wiped
@@ -38,6 +38,7 @@ def upright(plane: np.ndarray, rotation: int) -> np.ndarray:
     return np.rot90(plane, -rotation // 90)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 40), st.integers(2, 40), LAYOUTS, ROTATIONS)
 def test_side_by_side_is_left_and_right_as_displayed(width, height, layout, rotation):
     a, b = (picture(seed, width, height, *layout) for seed in (1, 2))
@@ -56,6 +57,7 @@ def test_side_by_side_is_left_and_right_as_displayed(width, height, layout, rota
         )
 
 
+@settings(deadline=None)
 @given(st.integers(4, 40), st.integers(4, 40), LAYOUTS, ROTATIONS, st.floats(0, 1))
 def test_a_wipe_has_the_source_at_the_left(width, height, layout, rotation, part):
     a, b = (picture(seed, width, height, *layout) for seed in (1, 2))

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stages.schedule import Schedule
@@ -44,6 +44,7 @@ def problem(text: str) -> str:
     return str(error.value)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.dictionaries(st.sampled_from(["smile", "age", "beard"]), curves(), min_size=1))
 def test_what_is_written_is_read(edits):
     read = parse_edits(",".join(f"{name}={words(curve)}" for name, curve in edits.items()))
@@ -132,6 +133,7 @@ def test_frames_become_times_of_this_very_clip():
     check_order("smile", [parse_keyframe("0@10s"), parse_keyframe("1@1f")])  # who knows, before the clip is seen
 
 
+@settings(deadline=None, max_examples=30)
 @given(curves(), curves(), st.lists(hundredths, min_size=1, max_size=5))
 def test_a_timeline_adds_up_what_each_edit_gives_at_a_time(one, other, times):
     timeline = Timeline(parse_edits(f"smile={words(one)},age={words(other)},beard=0.5"))
@@ -147,6 +149,7 @@ def test_a_timeline_adds_up_what_each_edit_gives_at_a_time(one, other, times):
         assert timeline.active(0, time), "the beard is"
 
 
+@settings(deadline=None, max_examples=30)
 @given(curves(), hundredths)
 def test_the_level_of_one_edit_is_its_strength(curve, time):
     timeline = Timeline(parse_edits(f"smile={words(curve)}"))

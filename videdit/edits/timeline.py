@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.edits.catalogue import catalogue
 from videdit.edits.directions import load_direction
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.words import Edit, find
@@ -33,7 +34,8 @@ class Timeline:
             replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
         )
         self._directions = np.stack([load_direction(edit.name) for edit in self.edits])  # [N, 18, 512]
-        self._units = np.array([find(edit.name).recommended for edit in self.edits])
+        infos = catalogue()
+        self._units = np.array([find(edit.name, infos).recommended for edit in self.edits])
         peaks = np.array([edit.strength for edit in self.edits]) / self._units
         self._peak = float(np.abs(peaks).sum())
         self.varies = self._peak > 0 and any(edit.keyframes for edit in self.edits)
