@@ -31,7 +31,7 @@ from stages.track import Track
 from videdit import credentials, provenance
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
-from videdit.edits import edit_vector, parse_edits
+from videdit.edits import EditVector, parse_edits
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.faces import FaceDetector
@@ -176,7 +176,7 @@ class Renderer:
         find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, edit_vector(edits)),
+            Edit(inverter, EditVector(edits, inverter.profile.layers)),
             Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
             Steady(inverter.pixels),
             counted,
