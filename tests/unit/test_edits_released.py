@@ -21,6 +21,7 @@ from videdit.edits import Directions, EditVector, catalogue, catalogue_table, ed
 from videdit.edits.components import Component, component_direction, read_components
 from videdit.edits.files import read_arrays
 from videdit.errors import UsageError
+from videdit.state import fingerprint
 from videdit.weights import published
 from videdit.weights.install import import_file
 
@@ -169,6 +170,19 @@ def test_recipes_of_ones_own(own_folder):
     np.save(own_folder / "plain.npy", np.ones(512))
     (own_folder / "described.yml").write_text(yaml.safe_dump({"file": "plain.npy", "recommended": 2, "range": [-2, 3]}))
     assert parse_edits("described")[0].strength == 2 and "plain" not in catalogue()
+
+
+def test_another_recipe_is_another_render(own_folder, tmp_path):
+    """What is finished of a clip must not be gone on with under another recipe of the same file."""
+    np.savez(own_folder / "mine.npz", **components())
+    recipe = {"file": "mine.npz", "component": {"index": 3, "layers": [0, 4], "coordinate": -2}}
+    (own_folder / "round.yaml").write_text(yaml.safe_dump(recipe))
+    job = RenderJob(input="x.mp4", edit="round")
+    before = fingerprint(tmp_path / "x.mp4", job)
+    assert fingerprint(tmp_path / "x.mp4", job) == before
+    recipe["component"]["coordinate"] = -3
+    (own_folder / "round.yaml").write_text(yaml.safe_dump(recipe))
+    assert fingerprint(tmp_path / "x.mp4", job) != before
 
 
 @pytest.mark.parametrize(

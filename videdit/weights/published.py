@@ -11,7 +11,7 @@ import difflib
 import functools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -133,6 +133,12 @@ def verify(name: str) -> Installed:
     for piece in copy.pieces:
         _check(name, piece, thorough=True)
     return copy
+
+
+def fingerprint(names: Iterable[str]) -> dict[str, list[str]]:
+    """The checksums of the copies among these names: by them a render knows that it is made with the same weights."""
+    copies = installed()
+    return {name: [piece.sha256 for piece in copies[name].pieces] for name in names if name in copies}
 
 
 def how_to_get(wanted: Published) -> str:
