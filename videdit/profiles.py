@@ -21,10 +21,6 @@ class Profile(BaseModel):
     hfgi: str
     layers: int = 18  # of a code
 
-    def files(self) -> tuple[str, ...]:
-        """The names of all its weights."""
-        return (*self.generator, self.encoder, self.hfgi)
-
 
 def load_profile(name: str) -> Profile:
     """Read a profile by its name.
