@@ -205,6 +205,15 @@ def test_recipes_that_make_no_sense_are_told(own_folder, recipe, said):
     assert said in problem("odd=1")
 
 
+def test_a_recipe_does_not_grow_by_aliases(own_folder):
+    laughs = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    laughs += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    (own_folder / "laugh.yaml").write_text("\n".join([*laughs, "file: x.npy", "meaning: *a11"]))
+    assert "aliases" in problem("laugh")
+    (own_folder / "laugh.yaml").write_text("file: !!python/object/apply:os.system ['touch harm']")
+    assert "cannot read the edit" in problem("laugh")
+
+
 def test_edits_of_other_codes_are_refused_before_anything_is_opened(own_folder, tmp_path):
     np.save(own_folder / "car.npy", np.ones((16, 512)))
     np.savez(own_folder / "cars_pca.npz", **components())
