@@ -258,10 +258,10 @@ def test_only_safe_addresses_are_followed(host, listed):
         assert "not an https address" in refusal(fetch, "net")
 
 
-def test_what_nobody_can_fetch_tells_the_manual_way(listed):
+def test_what_nobody_published_is_the_user_s_own(listed):
     listed(url=None)
-    assert "get published.pt from" in refusal(fetch, "net")
-    assert "videdit weights import published.pt net" in refusal(weights.find, "net")
+    assert "net was not published" in refusal(fetch, "net")
+    assert "import one of your own with `videdit weights import FILE net`" in refusal(weights.find, "net")
 
 
 def test_an_unknown_checksum_is_recorded_at_first_and_binding_from_then_on(host, listed, tmp_path):

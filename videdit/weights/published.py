@@ -46,7 +46,9 @@ class Published:
     archive: bool = False
 
     def by_hand(self) -> str:
-        """How to get it without :func:`videdit.weights.install.fetch`."""
+        """How to get it without :func:`videdit.weights.install.fetch`, in a sentence's words."""
+        if self.url is None:
+            return f"import one of your own with `videdit weights import FILE {self.name}`"
         return f"get {self.file} from {self.page} and run `videdit weights import {self.file} {self.name}`"
 
 
