@@ -174,7 +174,7 @@ class Renderer:
         """
         job = clip.job
         inverter, detector = self._networks(job)
-        timeline = Timeline(parse_edits(job.edit), clock(info))
+        timeline = Timeline(parse_edits(job.edit), clock(info), inverter.profile.layers)
         if job.tune:
             inverter = self._tuned(clip, info, inverter, timeline)
         place = work.next if work else None
@@ -294,7 +294,7 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: Counted
-    files: Sequence[Beside | Matte] = ()  # that are written beside the output
+    files: Sequence[Beside] = ()  # that are written beside the output
     schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
