@@ -7,12 +7,13 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from videdit.edits import Timeline
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
 from videdit.packets import Array, Frame, Motion
@@ -21,10 +22,6 @@ from videdit.temporal import Window, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
-
-# (track, seconds into the clip) -> what to add to the code, [18, 512]
-EditVector = Callable[[int, float], np.ndarray]
-
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
@@ -53,11 +50,11 @@ class Edit:
     def __init__(
         self,
         inverter: Inverter,
-        vector: EditVector,
+        timeline: Timeline,
         code_sigma: float = CODE_SIGMA,
         motion_sigma: float = MOTION_SIGMA,
     ):
-        self.inverter, self.vector = inverter, vector
+        self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -111,7 +108,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
+        delta = np.stack([crop.confidence * self.timeline(crop.track, time, code) for crop, time, code in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 
@@ -130,6 +127,8 @@ class Edit:
                 ]
                 away = np.array([time for time, _ in near]) - item.frame.time
                 weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
+                # Another strength moves the face elsewhere.
+                weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
                 motions.append(blend_motions([motion for _, motion in near], weights))
             yield Drafted(item.frame, item.drafts, motions)
 
