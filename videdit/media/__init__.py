@@ -13,6 +13,7 @@ exr.py        EXR pictures, read and written by OpenEXR; exrfile.py: one such fi
 color.py      planes <-> RGB
 sdr.py        HDR and linear light as the networks see them
 mux.py        what happens to the streams that are not edited
+tags.py       titles, comments, languages, dispositions
 transcode.py  sound and text that a container cannot hold
 hdr.py        HDR10's static metadata
 codecs.py     EncodeSettings; which encoder, with which options

@@ -20,9 +20,10 @@ from videdit.errors import MediaError
 from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder
 from videdit.media.encoding import FrameEncoder, set_up
 from videdit.media.failures import writing
-from videdit.media.mux import FORMATS, StreamCopier, add_provenance, container_options, describe_stream
+from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import headers_hash, joined
+from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.packets import Frame
 
 _MIN_FREE = 16 << 20  # bytes
