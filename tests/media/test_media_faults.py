@@ -211,6 +211,40 @@ def test_a_damaged_first_packet_costs_the_beginning(tmp_path: Path, clip: Path) 
     assert 32 <= len(frames) <= 40
 
 
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("victims")
+    pts, options = tuple(range(0, 30 * 3000, 3000)), {"preset": "ultrafast", "g": "8"}
+    for name, more in {"a.mp4": {}, "a.mkv": {"subtitles": True}, "a.ts": {"sounds": []}}.items():
+        make(folder / name, Clip(**{"pts": pts, "options": options, "sounds": [Sound()]} | more))
+    vp9 = {"codec": "libvpx-vp9", "pix_fmt": "yuva420p", "options": {}, "time_base": Fraction(1, 1000)}
+    make(folder / "a.webm", Clip(pts=tuple(range(0, 300, 33)), last_duration=33, **vp9))
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("seed", range(32))
+def test_flipped_bytes_cost_frames_or_one_line(tmp_path: Path, victims: list[Path], seed: int) -> None:
+    """Whatever is damaged: a whole file comes out, or one line and nothing."""
+    rng = np.random.default_rng(seed)
+    victim = victims[seed % len(victims)]
+    data = bytearray(victim.read_bytes())
+    for place in rng.integers(0, len(data), int(rng.choice((1, 3, 30, 300)))):
+        data[place] = int(rng.integers(256))
+    source = tmp_path / f"in{victim.suffix}"
+    target = tmp_path / ("out.mkv" if victim.suffix == ".ts" else f"out{victim.suffix}")
+    source.write_bytes(data[: len(data) if rng.random() < 0.8 else int(rng.integers(len(data)))])
+    try:
+        with VideoReader(source) as reader, VideoWriter(target, reader.info, EncodeSettings(transcode=True)) as writer:
+            for frame in reader:
+                writer.write(frame)
+    except MediaError as error:
+        assert "\n" not in str(error)
+        assert [path.name for path in tmp_path.iterdir()] == [source.name]
+    else:
+        with VideoReader(target) as again:
+            assert len(list(again)) == writer.frames
+
+
 def test_nothing_between_two_times(clip: Path) -> None:
     with pytest.raises(MediaError, match="no frame from 90 s"), VideoReader(clip, start=90) as reader:
         list(reader)
