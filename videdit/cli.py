@@ -295,18 +295,9 @@ def doctor_command(words: Sequence[str]) -> int:
 
 
 def weights_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit weights", description="Show or verify the weights that ship.")
-    parser.add_argument("action", choices=("list", "verify"))
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    action = parser.parse_args(words).action
-    from videdit import weights
+    from videdit.weights import command
 
-    for entry in weights.manifest().values():
-        if action == "verify":
-            weights.verified(entry.name)
-        status = "ok  " if action == "verify" else ""
-        print(f"{status}{entry.name:24} {entry.bytes / 2**20:6.2f} MiB  {entry.sha256[:12]}  {entry.licence}")
-    return 0
+    return command.main(words)
 
 
 def schema_command(words: Sequence[str]) -> int:
