@@ -126,6 +126,10 @@ def render_parser() -> argparse.ArgumentParser:
 
     how = parser.add_argument_group("how")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
+    how.add_argument(
+        "--checkpoint", action="append", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
+    )
+    how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
     how.add_argument("--restore", metavar="KIND", help="face restoration: none (default), small, or auto")
     how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")

@@ -10,7 +10,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
+from stages.place import Place
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
@@ -32,6 +33,7 @@ from videdit import credentials, provenance
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
 from videdit.edits import edit_vector, parse_edits
+from videdit.edits.words import Edit as EditWord
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.faces import FaceDetector
@@ -42,7 +44,7 @@ from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip
-from videdit.profiles import load_profile
+from videdit.profiles import Profile, load_profile
 from videdit.report import Progress, RenderResult, count
 from videdit.restoration import CropRestorer, have_restorer
 from videdit.resume import Work
@@ -173,11 +175,11 @@ class Renderer:
         place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
+        find_faces: list[Stage] = [decode, *finders(job, inverter, detector, track)]
         edit_faces: list[Stage] = [
             restore,
             Edit(inverter, edit_vector(edits)),
-            Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
+            Detail(inverter.pixels, regions_of(edits, inverter.profile)),
             Steady(inverter.pixels),
             counted,
         ]
@@ -200,10 +202,10 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
-            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
+            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]
 
@@ -251,6 +253,20 @@ class Counted:
             if own(frame):
                 self.faces += len(frame.edits)
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
+
+
+def finders(job: RenderJob, inverter: Inverter, detector: FaceDetector, track: Track) -> list[Stage]:
+    """The stages from the decoded frame to the crops that are edited."""
+    if inverter.profile.subject == "face":
+        return [Detect(detector), track, Align(inverter.pixels, job.size)]
+    return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+
+
+def regions_of(edits: Iterable[EditWord], profile: Profile) -> set[str]:
+    """Where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    if profile.subject != "face":
+        return {"box"}
+    return {region for edit in edits for region in find(edit.name).regions}
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:

@@ -83,7 +83,7 @@ class Blur(nn.Module):
         self.register_buffer("kernel", torch.outer(taps, taps).repeat(channels, 1, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.kernel, padding=1, groups=len(self.kernel))
+        return F.conv2d(x, self.kernel, padding=1, groups=self.kernel.shape[0])
 
 
 class ToImage(nn.Module):
