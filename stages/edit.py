@@ -7,12 +7,13 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from videdit.edits import EditVector
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
 from videdit.packets import Array, Frame, Motion
@@ -21,10 +22,6 @@ from videdit.temporal import Window, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
-
-# (track, seconds into the clip) -> what to add to the code, [18, 512]
-EditVector = Callable[[int, float], np.ndarray]
-
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
@@ -111,7 +108,9 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
+        firsts = self.inverter.pixels.fetch(codes[:, 0]) if self.vector.conditional else [None] * len(jobs)
+        vectors = [self.vector(crop.track, time, first) for (crop, time, _), first in zip(jobs, firsts, strict=True)]
+        delta = np.stack([job[0].confidence * vector for job, vector in zip(jobs, vectors, strict=True)])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 

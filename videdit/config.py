@@ -255,10 +255,12 @@ class RenderJob(BaseModel):
 
     def _check_profile(self) -> None:
         """Raises ValueError for words that the profile has no use for."""
+        from videdit.edits import check_codes, parse_edits
         from videdit.profiles import load_profile
 
         try:
             profile = load_profile(self.profile, self.checkpoint)
+            check_codes(parse_edits(self.edit), self.profile, profile.layers)
         except VideditError as error:
             raise ValueError(str(error)) from None
         if profile.subject == "face":

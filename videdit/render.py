@@ -32,8 +32,8 @@ from stages.track import Track
 from videdit import credentials, provenance
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
-from videdit.edits import edit_vector, parse_edits
-from videdit.edits.words import Edit as EditWord
+from videdit.edits import Edit as EditWord
+from videdit.edits import EditVector, parse_edits
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.faces import FaceDetector
@@ -178,7 +178,7 @@ class Renderer:
         find_faces: list[Stage] = [decode, *finders(job, inverter, detector, track)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, edit_vector(edits)),
+            Edit(inverter, EditVector(edits, inverter.profile.layers)),
             Detail(inverter.pixels, regions_of(edits, inverter.profile)),
             Steady(inverter.pixels),
             counted,

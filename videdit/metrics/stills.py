@@ -79,7 +79,7 @@ def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]
     for edit in edits:
         regions = find(edit.name).regions
         masks = [edit_mask(mesh, SIZE, regions).astype(np.float32) / 255 for mesh in meshes]
-        renderings = inverter.render(crops, codes, codes + edit_delta([edit]), SIZE)
+        renderings = inverter.render(crops, codes, codes + edit_delta([edit], codes), SIZE)
         results = [edited(c, r, m) for c, r, m in zip(crops, renderings, masks, strict=True)]
         after = panel.attributes(results)
         row: dict[str, Value] = {"edit": f"{edit.name}={edit.strength:g}"}

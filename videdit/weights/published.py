@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -77,8 +78,7 @@ def entries() -> dict[str, Published]:
     """
     path = resources.weights_dir() / LIST
     try:
-        fields_of = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return {name: _entry(name, **fields) for name, fields in fields_of.items()}
+        return dict(_read(path, path.stat().st_mtime_ns))
     except FileNotFoundError:
         return {}  # a folder of weights under trial
     except (OSError, yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError) as error:
@@ -191,6 +191,12 @@ def holding() -> Iterator[Path]:
         raise WeightsError(f"another command is installing weights in {folder}; wait for it") from None
     except OSError as error:
         raise WeightsError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, stamp: int) -> dict[str, Published]:
+    fields_of = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return {name: _entry(name, **fields) for name, fields in fields_of.items()}
 
 
 def _entry(name: str, take=(), holds=None, **fields) -> Published:
