@@ -131,6 +131,7 @@ def render_parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
+    how.add_argument("--prealign", metavar="KIND", help="of turned heads: auto (default), landmarks, flow or none")
     how.add_argument("--restore", metavar="KIND", help="face restoration: none (default), small, or auto")
     how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
@@ -264,6 +265,10 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
 
 
 def bench_command(words: Sequence[str]) -> int:
+    if words[:1] == ["models"]:
+        from videdit import bench_models
+
+        return bench_models.main(words[1:])
     return render_command([*words, "--bench"])
 
 

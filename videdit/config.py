@@ -180,6 +180,9 @@ class RenderJob(BaseModel):
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )
+    prealign: Literal["auto", "landmarks", "flow", "none"] = Field(
+        "auto", description="How lost detail finds its place in a turned head; auto: landmarks where it turns far."
+    )
     restore: Annotated[Literal["none", "small", "auto"], BeforeValidator(parse_restore)] = Field(
         "none", description="Face restoration before the edit; auto: of faces that are small and soft."
     )

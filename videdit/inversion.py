@@ -158,8 +158,13 @@ class Inverter:
                 drafts.append(Draft(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair]))
         return drafts
 
-    def finish(self, drafts: list[Draft], motions: list[Motion], size: int) -> list[Rendering]:
-        """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first."""
+    def finish(
+        self, drafts: list[Draft], motions: list[Motion], size: int, carried: bool = True
+    ) -> list[Rendering]:
+        """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first.
+
+        carried: False leaves all of the alignment to ADA.
+        """
         count = self.batch(size)
         if size not in self._engines:
             module = Finisher(self._generator, self._alignment, self._consultation, size, self._rows)
@@ -170,7 +175,7 @@ class Inverter:
         inputs: list[list[Array]] = [[], [], [], []]
         for draft, motion in zip(drafts, motions, strict=True):
             distortion = draft.source - draft.low[0]
-            maps = stack((distortion, self.pixels.carry(distortion, motion)))
+            maps = stack((distortion, self.pixels.carry(distortion, motion) if carried else distortion))
             for array, value in zip(inputs, (draft.trunk, draft.codes, maps, draft.low), strict=True):
                 array.append(value)
         results: list[Rendering] = []

@@ -178,7 +178,7 @@ class Renderer:
         find_faces: list[Stage] = [decode, *finders(job, inverter, detector, track)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, EditVector(edits, inverter.profile.layers)),
+            Edit(inverter, EditVector(edits, inverter.profile.layers), prealign=prealign(job, inverter.profile)),
             Detail(inverter.pixels, regions_of(edits, inverter.profile)),
             Steady(inverter.pixels),
             counted,
@@ -260,6 +260,11 @@ def finders(job: RenderJob, inverter: Inverter, detector: FaceDetector, track: T
     if inverter.profile.subject == "face":
         return [Detect(detector), track, Align(inverter.pixels, job.size)]
     return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+
+
+def prealign(job: RenderJob, profile: Profile) -> str:
+    """How distortion maps are aligned: only faces have landmarks."""
+    return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
 
 
 def regions_of(edits: Iterable[EditWord], profile: Profile) -> set[str]:
