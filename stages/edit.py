@@ -114,9 +114,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        firsts = self.inverter.pixels.fetch(codes[:, 0]) if self.vector.conditional else [None] * len(jobs)
-        vectors = [self.vector(crop.track, time, first) for (crop, time, _), first in zip(jobs, firsts, strict=True)]
-        delta = np.stack([job[0].confidence * vector for job, vector in zip(jobs, vectors, strict=True)])
+        delta = np.stack([crop.confidence * self.vector(crop.track, time, code) for crop, time, code in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 

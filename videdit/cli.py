@@ -24,7 +24,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit bench, direction, doctor, eval, train, weights, schema (each with --help)
+commands beside rendering: videdit bench, direction, doctor, eval, sheet, train, weights, schema (each with --help)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -69,6 +69,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "doctor": doctor_command,
         "eval": eval_command,
         "train": train_command,
+        "sheet": sheet_command,
         "weights": weights_command,
         "schema": schema_command,
     }
@@ -137,6 +138,7 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")
     how.add_argument("--batch", metavar="N", help="crops a network pass (default: auto)")
+    how.add_argument("--decoder", metavar="NAME", help="cpu (default), auto, cuda, vaapi, videotoolbox, ...")
     how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 
     tell = parser.add_argument_group("telling")
@@ -282,6 +284,12 @@ def train_command(words: Sequence[str]) -> int:
     from videdit.train.__main__ import main as train
 
     return train(list(words))
+
+
+def sheet_command(words: Sequence[str]) -> int:
+    from videdit.metrics import plates
+
+    return plates.main(words)
 
 
 def direction_command(words: Sequence[str]) -> int:

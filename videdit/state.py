@@ -11,13 +11,14 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import videdit
 from videdit import resources, weights
 from videdit.config import RenderJob
-from videdit.media.sequence import files, is_sequence
+from videdit.media.sequence import existing, is_sequence
 
 NAME = ".videdit.json"
 NO_FACE = "no face"
@@ -37,7 +38,7 @@ class State:
             return None
         if entry.get("result") == NO_FACE:
             return NO_FACE
-        return "done" if output.is_file() and entry.get("output") == _stamp(output) else None
+        return "done" if _stamp(output) is not None and entry.get("output") == _stamp(output) else None
 
     def owns(self, path: Path) -> bool:
         """True if `path` is an output that a batch wrote here."""
@@ -74,20 +75,34 @@ def fingerprint(source: Path, job: RenderJob) -> str:
     """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
     from videdit.edits import parse_edits
     from videdit.edits.words import find
+    from videdit.profiles import load_profile
 
-    own = [info.source for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
+    own = [info for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
     parts = {
-        "source": [_stamp(file) for file in files(source).values()] if is_sequence(source) else _stamp(source),
+        "source": _stamp(source),
         "settings": job.settings(),
-        "directions": [_stamp(path) for path in own],
+        "directions": [[_stamp(info.source), repr(info.component)] for info in own if info.source],
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
+        "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _stamp(path: Path) -> list[int] | None:
+def _words(value: Any) -> Iterator[str]:
+    """Every string in lists and dicts: a profile's among them are the names of its weights."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _words(item)
+
+
+def _stamp(path: Path) -> list[Any] | None:
+    """Size and time of a file; of numbered pictures, those of each."""
     try:
+        if is_sequence(path):
+            return [_stamp(file) for file in existing(path).values()] or None
         status = path.stat()
     except OSError:
         return None

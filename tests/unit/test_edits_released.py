@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import pickle
 from pathlib import Path
@@ -21,6 +22,7 @@ from videdit.edits import Directions, EditVector, catalogue, catalogue_table, ed
 from videdit.edits.components import Component, component_direction, read_components
 from videdit.edits.files import read_arrays
 from videdit.errors import UsageError
+from videdit.state import fingerprint
 from videdit.weights import published
 from videdit.weights.install import import_file
 
@@ -113,9 +115,9 @@ def test_the_stage_gets_the_same_as_a_batch(own_folder):
     save_components(own_folder, ".pkl")
     edits = parse_edits("smile=1,ganspace_eyes=0.5,ganspace_beard=-1")
     vector = EditVector(edits)
-    assert vector.conditional and not EditVector(parse_edits("smile")).conditional
-    each = np.stack([vector(0, 0.0, code[0]) for code in CODES])
+    each = np.stack([vector(0, 0.0, code) for code in CODES])
     np.testing.assert_allclose(each, edit_delta(edits, CODES), atol=1e-5)
+    np.testing.assert_array_equal(vector(0, 0.0, torch.from_numpy(CODES[1])), each[1])  # as where pixels are a device's
     parts = sum(edit_delta([edit], CODES) for edit in edits)
     np.testing.assert_allclose(each, parts, atol=1e-3)
     assert not edit_delta(parse_edits("ganspace_eyes=0"), CODES).any()
@@ -171,6 +173,19 @@ def test_recipes_of_ones_own(own_folder):
     assert parse_edits("described")[0].strength == 2 and "plain" not in catalogue()
 
 
+def test_another_recipe_is_another_render(own_folder, tmp_path):
+    """What is finished of a clip must not be gone on with under another recipe of the same file."""
+    np.savez(own_folder / "mine.npz", **components())
+    recipe = {"file": "mine.npz", "component": {"index": 3, "layers": [0, 4], "coordinate": -2}}
+    (own_folder / "round.yaml").write_text(yaml.safe_dump(recipe))
+    job = RenderJob(input="x.mp4", edit="round")
+    before = fingerprint(tmp_path / "x.mp4", job)
+    assert fingerprint(tmp_path / "x.mp4", job) == before
+    recipe["component"]["coordinate"] = -3
+    (own_folder / "round.yaml").write_text(yaml.safe_dump(recipe))
+    assert fingerprint(tmp_path / "x.mp4", job) != before
+
+
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
@@ -190,9 +205,17 @@ def test_recipes_that_make_no_sense_are_told(own_folder, recipe, said):
     assert said in problem("odd=1")
 
 
+def test_a_recipe_does_not_grow_by_aliases(own_folder):
+    laughs = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    laughs += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    (own_folder / "laugh.yaml").write_text("\n".join([*laughs, "file: x.npy", "meaning: *a11"]))
+    assert "aliases" in problem("laugh")
+    (own_folder / "laugh.yaml").write_text("file: !!python/object/apply:os.system ['touch harm']")
+    assert "cannot read the edit" in problem("laugh")
+
+
 def test_edits_of_other_codes_are_refused_before_anything_is_opened(own_folder, tmp_path):
     np.save(own_folder / "car.npy", np.ones((16, 512)))
-    np.save(own_folder / "styles.npy", np.ones(9088))
     np.savez(own_folder / "cars_pca.npz", **components())
     clip = tmp_path / "in.mp4"
     clip.touch()
@@ -204,8 +227,7 @@ def test_edits_of_other_codes_are_refused_before_anything_is_opened(own_folder, 
 
     assert "codes of 16 layers; those of profile mobile have 18" in refused("car")
     assert "codes of 16 layers" in refused("ganspace_car_color")
-    assert "StyleCLIP's S space, 9,088" in refused("styles")
-    assert Directions(["car", "ganspace_car_color"], 16)(np.ones(2), CODES[0, 0]).shape == (16, 512)
+    assert Directions(["car", "ganspace_car_color"], 16)(np.ones(2), CODES[0]).shape == (16, 512)
 
 
 class Evil:
@@ -264,3 +286,66 @@ def test_safetensors_of_components_are_read(tmp_path):
     save_file({"comp": VECTORS, "mean": MEAN, "std": 0 * DEVIATIONS}, tmp_path / "b.safetensors")
     with pytest.raises(UsageError, match="above zero"):
         read_components(tmp_path / "b.safetensors")
+
+
+def modulated(seed: int = 0) -> dict[str, torch.Tensor]:
+    """What of StyleGAN2 1024 turns codes into styles, of chance numbers: names and shapes as published."""
+    rng = np.random.default_rng(seed)
+    wide = {"conv1": 512, "to_rgb1": 512}
+    sizes = [512] * 5 + [256, 128, 64, 32]  # channels at 4, 8, ... 1024 px
+    for block, (before, after) in enumerate(itertools.pairwise(sizes)):
+        wide |= {f"convs.{2 * block}": before, f"convs.{2 * block + 1}": after, f"to_rgbs.{block}": after}
+    return {
+        f"{name}.conv.modulation.weight": torch.from_numpy(rng.normal(size=(count, 512)).astype(np.float32))
+        for name, count in wide.items()
+    }
+
+
+def install_generator(folder: Path) -> dict[str, torch.Tensor]:
+    state = modulated()
+    content = {"g_ema": state | {"convs.15.conv.weight": torch.zeros(1, 32, 32, 3, 3)}}
+    torch.save(content, folder / "generator.pt")
+    import_file(folder / "generator.pt", "stylegan2_ffhq", other_version=True)
+    return state
+
+
+def test_a_direction_of_styles_becomes_one_of_codes(own_folder, tmp_path):
+    """Styles that a code's change makes lead back to that change, as far as the damping lets them."""
+    state = install_generator(tmp_path)
+    change = np.zeros((18, 512))
+    change[[0, 4, 8]] = RNG.normal(size=(3, 512))  # layers that feed one convolution, and nothing to RGB
+    matrices = {k.removesuffix(".conv.modulation.weight"): v.numpy() / 512**0.5 for k, v in state.items()}
+    order = ["conv1", *(f"convs.{i}" for i in range(16))]  # codes 0 to 16
+    styles = np.concatenate([matrices[name] @ change[layer] for layer, name in enumerate(order)])
+    assert styles.shape == (6048,)
+    np.save(own_folder / "clip.npy", styles)
+    found = load_direction("clip")
+    assert found.shape == (18, 512)
+    for layer in (0, 4, 8):
+        made = matrices[order[layer]] @ found[layer]
+        wanted = matrices[order[layer]] @ change[layer]
+        assert np.linalg.norm(made - wanted) < 0.1 * np.linalg.norm(wanted)
+        assert np.linalg.norm(found[layer]) < 1.05 * np.linalg.norm(change[layer])
+    assert np.abs(np.delete(found, [0, 4, 8], 0)).max() < 1e-6
+
+
+def test_styles_may_be_cut_into_layers_and_hold_rgb(own_folder, tmp_path):
+    install_generator(tmp_path)
+    sizes = [512, 512]
+    for before, after in itertools.pairwise([512] * 5 + [256, 128, 64, 32]):
+        sizes += [before, after, after]
+    parts = [RNG.normal(size=size).astype(np.float32) for size in sizes]
+    (own_folder / "cut.pkl").write_bytes(pickle.dumps(parts))
+    np.save(own_folder / "whole.npy", np.concatenate(parts))
+    whole = load_direction("whole")
+    np.testing.assert_array_equal(load_direction("cut"), whole)
+    only_rgb = [part if i == 25 else 0 * part for i, part in enumerate(parts)]
+    np.save(own_folder / "rgb.npy", np.concatenate(only_rgb))
+    last = load_direction("rgb")
+    assert not last[:17].any() and np.allclose(last[17], whole[17], atol=1e-6) and last[17].any()
+
+
+def test_styles_without_the_generator_name_what_is_needed(own_folder):
+    np.save(own_folder / "clip.npy", np.ones(9088))
+    said = problem("clip")
+    assert "S space" in said and "videdit weights fetch stylegan2_ffhq" in said

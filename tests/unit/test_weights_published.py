@@ -82,7 +82,7 @@ def checkpoint() -> bytes:
     """As research code saves one: the wanted network beside others, a mean, options, an optimiser's state."""
     shared = torch.arange(6.0)
     content = {
-        "g_ema": {"conv.weight": torch.randn(8, 3, 3, 3), "a": shared[:3], "b": shared},
+        "g_ema": {"conv.weight": torch.randn(8, 3, 3, 3), "a": shared[:3], "b": shared, "c": shared},
         "latent_avg": torch.ones(512),
         "d": {"conv.weight": torch.zeros(100)},
         "opts": {"lr": 1e-4, "name": "test", "sizes": [1, 2]},
@@ -147,12 +147,13 @@ def test_a_file_is_fetched_checked_and_turned_into_safetensors(host, listed):
     seen = []
     path = fetch("net", lambda done, total: seen.append((done, total)))
     state = load_file(path)
-    assert path == weights.find("net") and set(state) == {"conv.weight", "a", "b", "latent_avg"}
+    assert path == weights.find("net") and set(state) == {"conv.weight", "a", "b", "c", "latent_avg"}
     assert state["b"].tolist() == [0, 1, 2, 3, 4, 5]
     assert seen[0] == (0, len(host.content)) and seen[-1] == (len(host.content), len(host.content))
     assert left_over() == ["net.safetensors"]
     assert weights.load_state("net")["latent_avg"].shape == (512,)
     assert published.verify("net").origin == host.url
+    assert weights.fingerprint(["net", "other"]) == {"net": [hashlib.sha256(path.read_bytes()).hexdigest()]}
 
 
 @pytest.mark.parametrize("says_length", [True, False])
@@ -257,10 +258,10 @@ def test_only_safe_addresses_are_followed(host, listed):
         assert "not an https address" in refusal(fetch, "net")
 
 
-def test_what_nobody_can_fetch_tells_the_manual_way(listed):
+def test_what_nobody_published_is_the_user_s_own(listed):
     listed(url=None)
-    assert "get published.pt from" in refusal(fetch, "net")
-    assert "videdit weights import published.pt net" in refusal(weights.find, "net")
+    assert "net was not published" in refusal(fetch, "net")
+    assert "import one of your own with `videdit weights import FILE net`" in refusal(weights.find, "net")
 
 
 def test_an_unknown_checksum_is_recorded_at_first_and_binding_from_then_on(host, listed, tmp_path):

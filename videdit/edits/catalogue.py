@@ -10,12 +10,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from videdit import resources
 from videdit.edits.files import SUFFIXES, read_note
 from videdit.edits.info import USER_HARD, USER_RANGE, EditInfo, pair
-from videdit.edits.recipes import RECIPES, RELEASED, info_of_recipe, released, released_sources
+from videdit.edits.recipes import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
 from videdit.errors import UsageError
 
 SHIPPED = "directions.safetensors"
@@ -42,7 +40,7 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
     measured = read_note(resources.weights_dir() / SHIPPED)
     infos = {}
     for path in sorted((folder or resources.configs_dir() / "edits").glob("*.yaml")):
-        recipe = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        recipe = read_yaml(path)
         numbers = measured.get(path.stem)
         if numbers is None:  # a recipe whose direction was not made yet
             continue

@@ -12,6 +12,7 @@ from videdit.edits.components import Direction, component_direction
 from videdit.edits.files import NUM_LAYERS, W_DIM, read_direction
 from videdit.edits.words import Edit, find
 from videdit.errors import UsageError
+from videdit.packets import Array
 
 
 def load_direction(name: str, count: int = NUM_LAYERS) -> np.ndarray:
@@ -57,15 +58,16 @@ class Directions:
         self._along = [d.along for d in each]
         self.conditional = any(d.probe is not None for d in each)
 
-    def __call__(self, strengths: np.ndarray, first: np.ndarray | None = None) -> np.ndarray:
-        """What is added to a code: [L, 512] float32.
+    def __call__(self, strengths: np.ndarray, code: Array | None = None) -> np.ndarray:
+        """What is added to a code [L, 512], which must be given where :attr:`conditional`: [L, 512] float32.
 
-        strengths: of each edit, [N]. first: the code's first layer [512], where :attr:`conditional`.
+        strengths: of each edit, [N].
         """
         strengths = np.asarray(strengths, np.float32)
         delta = np.tensordot(strengths, self._steps, 1)
         if self.conditional:
-            assert first is not None, "these edits depend on the code"
+            assert code is not None, "these edits depend on the code"
+            first = code[0] if isinstance(code, np.ndarray) else code[0].float().cpu().numpy()
             coordinates = self._probes @ first  # [N]
             for strength, coordinate, along in zip(strengths, coordinates, self._along, strict=True):
                 if along is not None:
@@ -81,14 +83,10 @@ class EditVector:
         edits = tuple(edits)
         self._strengths = np.array([edit.strength for edit in edits])
         self._directions = Directions([edit.name for edit in edits], count)
-        self.conditional = self._directions.conditional
 
-    def __call__(self, track: int, time: float, first: np.ndarray | None = None) -> np.ndarray:
-        """What to add to the code of a track, seconds into the clip, [L, 512].
-
-        first: the code's first layer [512], where the edits are :attr:`conditional`.
-        """
-        return self._directions(self._strengths, first)
+    def __call__(self, track: int, time: float, code: Array | None = None) -> np.ndarray:
+        """What to add to a track's code [L, 512], seconds into the clip: [L, 512] float32."""
+        return self._directions(self._strengths, code)
 
 
 def edit_delta(edits: Iterable[Edit], codes: np.ndarray | None = None) -> np.ndarray:
@@ -100,7 +98,7 @@ def edit_delta(edits: Iterable[Edit], codes: np.ndarray | None = None) -> np.nda
     edits = tuple(edits)
     directions, strengths = Directions([edit.name for edit in edits]), np.array([edit.strength for edit in edits])
     if codes is not None:
-        return np.stack([directions(strengths, code[0]) for code in codes])
+        return np.stack([directions(strengths, code) for code in codes])
     for edit in edits:
         load_direction(edit.name)
     return directions(strengths)

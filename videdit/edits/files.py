@@ -1,4 +1,6 @@
-"""Directions in files: .npy, .npz, .safetensors, .pt or .pkl, [512] or one [512] a layer (leading ones are fine)."""
+"""Directions in files: .npy, .npz, .safetensors, .pt or .pkl, [512] or one [512] a layer (leading ones are fine), or
+one number a style channel.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from videdit.edits import styles
 from videdit.edits.pickles import read_pickle
 from videdit.errors import UsageError, WeightsError
 from videdit.weights.checkpoint import read_checkpoint
 
 NUM_LAYERS, W_DIM = 18, 512  # of a code
 LAYERS = (10, 12, 14, 16, 18)  # of codes of generators of 64 to 1024 px
-STYLES = (9088, 6048)  # style channels of StyleGAN2 1024, with and without those that make RGB
 SUFFIXES = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pkl")
 NOTE = "videdit"  # the key of safetensors' metadata under which a file says what it holds, as JSON
 
@@ -54,15 +56,11 @@ def read_layers(path: Path) -> np.ndarray:
 @functools.lru_cache(maxsize=32)
 def _read(path: Path, stamp: int) -> np.ndarray:
     arrays = read_arrays(path)
+    arrays = _only(path, arrays) if isinstance(arrays, Mapping) else arrays
     try:
-        values = np.asarray(_only(path, arrays) if isinstance(arrays, Mapping) else arrays, np.float32)
+        values = np.asarray(styles.code_direction(path, arrays) if styles.is_styles(arrays) else arrays, np.float32)
     except (TypeError, ValueError):
         raise UsageError(f"{path} holds something else than numbers") from None
-    if values.size in STYLES and W_DIM not in values.shape:
-        raise UsageError(
-            f"{path} is a direction of style channels (StyleCLIP's S space, {values.size:,} of them); "
-            f"the profiles edit codes: a direction for them is [{W_DIM}] or [layers, {W_DIM}]"
-        )
     if values.shape[-1:] != (W_DIM,) or values.size // W_DIM not in (1, *LAYERS):
         wanted = f"[{W_DIM}] or [{NUM_LAYERS}, {W_DIM}] (or as many layers as codes of smaller generators have)"
         raise UsageError(f"{path} holds an array {list(values.shape)}; a direction is {wanted}")

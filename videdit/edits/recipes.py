@@ -15,6 +15,8 @@ Only file and, of components, component are needed.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ def info_of_recipe(path: Path, folder: Path) -> EditInfo:
     Raises:
         UsageError: it cannot be read, or makes no sense.
     """
-    fields = _read(path)
+    fields = read_yaml(path)
     try:
         if unknown := set(fields) - _FIELDS:
             raise ValueError(f"unknown setting {', '.join(map(repr, sorted(map(str, unknown))))}")
@@ -64,9 +66,9 @@ def info_of_recipe(path: Path, folder: Path) -> EditInfo:
 
 def released(folder: Path) -> dict[str, EditInfo]:
     """The released edits whose files are installed or lie in a folder of the user's."""
-    infos = {}
+    infos, copies = {}, published.installed()
     for path in _released_paths():
-        if source := _source(_read(path)["weights"], folder):
+        if source := _source(read_yaml(path)["weights"], folder, copies):
             info = info_of_recipe(path, folder)
             infos[info.name] = replace(info, source=source)
     return infos
@@ -74,37 +76,50 @@ def released(folder: Path) -> dict[str, EditInfo]:
 
 def released_sources(folder: Path) -> set[Path]:
     """Files of components in a folder that released edits are taken from: they are no directions themselves."""
-    recipes = map(_read, _released_paths())
+    recipes = map(read_yaml, _released_paths())
     return {file for recipe in recipes if "component" in recipe if (file := _dropped(recipe["weights"], folder))}
 
 
 def how_to_get(name: str) -> str | None:
     """The command that brings a released edit's file in; None where no released edit is called so."""
     path = resources.configs_dir() / RELEASED / f"{name}.yaml"
-    return published.how_to_get(published.entry(_read(path)["weights"])) if path in _released_paths() else None
+    return published.how_to_get(published.entry(read_yaml(path)["weights"])) if path in _released_paths() else None
 
 
 def _released_paths() -> list[Path]:
     return sorted((resources.configs_dir() / RELEASED).glob("*.yaml"))
 
 
-def _source(weights: str, folder: Path) -> Path | None:
-    if published.is_installed(weights):
+def _source(weights: str, folder: Path, copies: Container[str]) -> Path | None:
+    if weights in copies and published.is_installed(weights):
         return published.target(published.entry(weights))
     return _dropped(weights, folder)
 
 
 def _dropped(weights: str, folder: Path) -> Path | None:
     """A file of components that the user put into the folder under the name that its publishers gave it."""
-    stem = Path(published.entry(weights).file).stem
-    if not stem.endswith("_pca"):  # any direction may be called age.pt
+    stem = published.entry(weights).file.rpartition(".")[0]
+    if not stem.endswith("_pca") or not folder.is_dir():  # any direction may be called age.pt
         return None
     return next((path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings of a recipe, read once as long as its file stays. Raises UsageError where it cannot be read."""
     try:
-        fields = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        stamp = path.stat().st_mtime_ns
+    except OSError as error:
+        raise UsageError(f"cannot read the edit {path}: {error.strerror}") from None
+    return _parsed(path, stamp)
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(path: Path, stamp: int) -> dict[str, Any]:
+    try:
+        text, loader = path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader)):
+            raise UsageError(f"{path} has aliases (*), by which a few lines can grow without end; write them out")
+        fields = yaml.load(text, Loader=loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"cannot read the edit {path}: {' '.join(str(error).split())[:120]}") from None
     if not isinstance(fields, dict):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videdit.weights import published
-from videdit.weights.published import Published, find, user_dir
+from videdit.weights.published import Published, find, fingerprint, user_dir
 from videdit.weights.shipped import LARGEST, MANIFEST, WeightFile, forget, manifest, record, sha256, verified
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "Published",
     "WeightFile",
     "find",
+    "fingerprint",
     "forget",
     "load_state",
     "manifest",

@@ -37,9 +37,8 @@ def convert(source: Path, draft: Path, take: tuple[str, ...], holds: Mapping[str
         if have != tuple(shape):
             found = f"it is {list(have)}" if have else "it is not there"
             raise WeightsError(f"{source} is not the file that is wanted: {key} should be {list(shape)}, and {found}")
-    # Clones, since tensors of a checkpoint may share their storage, which safetensors refuses.
     try:
-        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, draft)
+        save_file(_apart(tensors), draft)
     except SafetensorError as error:
         raise WeightsError(f"cannot write {draft.parent}: {' '.join(str(error).split())}") from None
 
@@ -58,7 +57,8 @@ def read_checkpoint(path: Path) -> Any:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings(action="ignore"):  # of pickles newer than torch writes them
-            return torch.load(path, map_location="cpu", weights_only=True)
+            mapped = zipfile.is_zipfile(path)  # a gigabyte need not be in memory twice; old files cannot be mapped
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped or None)
     except FileNotFoundError:
         raise WeightsError(f"there is no file {path}") from None
     except OSError as error:
@@ -116,6 +116,20 @@ def _taken(source: Path, loaded: Any, take: tuple[str, ...]) -> dict[str, Tensor
         value = loaded.get(key)
         tensors |= {str(k): v for k, v in value.items()} if isinstance(value, dict) else {key: value}
     return {key: value for key, value in tensors.items() if isinstance(value, torch.Tensor)}
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, copied where one is a view or shares its memory, which safetensors refuses."""
+    import torch
+
+    seen: set[int] = set()
+    apart = {}
+    for key, tensor in tensors.items():
+        storage = tensor.untyped_storage()
+        whole = storage.nbytes() == tensor.nbytes and tensor.is_contiguous() and storage.data_ptr() not in seen
+        apart[key] = tensor.detach() if whole else tensor.detach().clone(memory_format=torch.contiguous_format)
+        seen.add(storage.data_ptr())
+    return apart
 
 
 def _asked_for(words: str) -> str | None:

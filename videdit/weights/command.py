@@ -50,7 +50,7 @@ def run_list(args: argparse.Namespace) -> int:
         print(f"{file.name:{width}}  {_size(file.bytes)}  ships      sha256 {file.sha256[:12]}  {file.licence}")
     for name, wanted in entries.items():
         here = published.is_installed(name)
-        state = "installed" if here else "to fetch" if wanted.url else "by hand"
+        state = "installed" if here else "to fetch" if wanted.url else "your own"
         digest = wanted.sha256 or (copies[name].origin_sha256 if here else "")
         known = f"sha256 {digest[:12]}" if digest else "sha256 not known"
         print(f"{name:{width}}  {_size(wanted.bytes)}  {state:9}  {known:19}  {wanted.licence}")

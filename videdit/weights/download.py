@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import shutil
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -62,7 +63,7 @@ def download(url: str, part: Path, expected: int | None = None, progress: Progre
     except urllib.error.URLError as error:
         reason = getattr(error.reason, "strerror", None) or error.reason
         raise DownloadError(f"cannot reach {_host(url)}: {reason}") from None
-    except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    except (http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BrokenOff(f"the connection to {_host(url)} broke off ({reason}); {_go_on(part)}") from None
 

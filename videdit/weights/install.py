@@ -21,7 +21,7 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
     """
     wanted = entry(name)
     if wanted.url is None:
-        raise WeightsError(f"{name} cannot be downloaded by a program; {wanted.by_hand()}")
+        raise WeightsError(f"{name} was not published: {wanted.what}; {wanted.by_hand()}")
     with holding() as folder:
         part = folder / f"{name}.part"
         try:

@@ -11,7 +11,7 @@ import difflib
 import functools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,9 @@ class Published:
     archive: bool = False
 
     def by_hand(self) -> str:
-        """How to get it without :func:`videdit.weights.install.fetch`."""
+        """How to get it without :func:`videdit.weights.install.fetch`, in a sentence's words."""
+        if self.url is None:
+            return f"import one of your own with `videdit weights import FILE {self.name}`"
         return f"get {self.file} from {self.page} and run `videdit weights import {self.file} {self.name}`"
 
 
@@ -133,6 +135,12 @@ def verify(name: str) -> Installed:
     for piece in copy.pieces:
         _check(name, piece, thorough=True)
     return copy
+
+
+def fingerprint(names: Iterable[str]) -> dict[str, list[str]]:
+    """The checksums of the copies among these names: by them a render knows that it is made with the same weights."""
+    copies = installed()
+    return {name: [piece.sha256 for piece in copies[name].pieces] for name in names if name in copies}
 
 
 def how_to_get(wanted: Published) -> str:
