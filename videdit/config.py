@@ -30,6 +30,7 @@ BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
 TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
 RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
 SCENE_PATTERN = r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*"
+BOX_PATTERN = r"^\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -129,6 +130,16 @@ def parse_restore(value: Any) -> Any:
     return value
 
 
+def parse_box(value: Any) -> Any:
+    """ "120,80,640,480" -> (120, 80, 640, 480)."""
+    if isinstance(value, str):
+        match = re.match(BOX_PATTERN, value)
+        if not match:
+            raise ValueError(f"{value!r} is not a box; write it x,y,width,height in pixels, like 120,80,640,480")
+        return tuple(map(float, match.groups()))
+    return value
+
+
 def auto_is_none(value: Any) -> Any:
     return None if value == "auto" else parse_number(value)
 
@@ -184,6 +195,15 @@ Faces = Annotated[
     BeforeValidator(parse_faces),
     _schema({"enum": ["largest", "all", "left"]}, {"type": "integer", "minimum": 0}),
 ]
+Box = Annotated[
+    tuple[float, float, Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None,
+    BeforeValidator(parse_box),
+    _schema(
+        {"type": "string", "pattern": BOX_PATTERN},
+        {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+        NULL,
+    ),
+]
 Batch = Annotated[
     int | None, BeforeValidator(auto_is_none), _schema({"type": "integer", "minimum": 1}, {"enum": ["auto", None]})
 ]
@@ -204,6 +224,10 @@ class RenderJob(BaseModel):
         description="A file, a folder, or a template with {stem}, {edit} and {ext}; default: beside the input.",
     )
     profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
+    checkpoint: Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)] = Field(
+        (), description="Files of the networks of profile hfgi-ffhq or hfgi-car, instead of the installed ones."
+    )
+    box: Box = Field(None, description="Profile hfgi-car: x,y,width,height of the car in pixels; default: all.")
     faces: Faces = Field(
         "largest", description="Whom to edit: largest, all, left, or a number from the left: 0, 1, ..."
     )
@@ -212,6 +236,9 @@ class RenderJob(BaseModel):
     )
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
+    )
+    prealign: Literal["auto", "landmarks", "flow", "none"] = Field(
+        "auto", description="How lost detail finds its place in a turned head; auto: landmarks where it turns far."
     )
     restore: Annotated[Literal["none", "small", "auto"], BeforeValidator(parse_restore)] = Field(
         "none", description="Face restoration before the edit; auto: of faces that are small and soft."
@@ -289,16 +316,31 @@ class RenderJob(BaseModel):
             raise ValueError(f"end ({self.end:g} s) should come after start ({self.start or 0.0:g} s)")
         if (self.sign is None) != (self.sign_key is None):
             raise ValueError("sign and sign_key belong together: the certificates and the key of the first")
+        self._check_profile()
+        if self.lossless and self.crf is not None:
+            raise ValueError("lossless and crf exclude each other")
+        return self
+
+    def _check_profile(self) -> None:
+        """Raises ValueError for words that the profile has no use for."""
         from videdit.edits import check_codes, parse_edits
         from videdit.profiles import load_profile
 
         try:
-            check_codes(parse_edits(self.edit), self.profile, load_profile(self.profile).layers)
+            profile = load_profile(self.profile, self.checkpoint)
+            check_codes(parse_edits(self.edit), self.profile, profile.layers)
         except VideditError as error:
             raise ValueError(str(error)) from None
-        if self.lossless and self.crf is not None:
-            raise ValueError("lossless and crf exclude each other")
-        return self
+        if profile.subject == "face":
+            if self.box is not None:
+                raise ValueError(f"profile {self.profile} finds faces by itself; a box is for profile hfgi-car")
+            return
+        if self.restore != "none":
+            raise ValueError(f"restore={self.restore} is of faces; profile {self.profile} edits a {profile.subject}")
+        if self.faces != "largest":
+            raise ValueError(f"profile {self.profile} edits a {profile.subject}: say where with box, not with faces")
+        if self.size != "auto" and self.size not in profile.sizes:
+            raise ValueError(f"profile {self.profile} renders at {' or '.join(map(str, profile.sizes))} pixels")
 
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""

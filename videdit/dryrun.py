@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.align import Align
 from stages.decode import Decode
-from stages.detect import Detect
 from stages.track import Track
 from videdit.backend import resolve_device, synchronize
 from videdit.config import RenderJob
@@ -26,10 +24,9 @@ from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
 from videdit.packets import Crop, Frame
 from videdit.pixels import pixels_for
-from videdit.pixels.host import HostPixels
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
-from videdit.render import frames_between
+from videdit.render import finders, frames_between
 from videdit.report import count
 from videdit.scenes import scene_times
 from videdit.state import NO_FACE
@@ -113,21 +110,24 @@ class Estimator:
             frame = next(iter(Decode(info, place, stop)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in (Detect(self._detector), Track(job.faces), Align(HostPixels(), job.size)):
+            for stage in finders(job, self._inverter(job), self._detector, Track(job.faces)):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun
 
+    def _inverter(self, job: RenderJob) -> Inverter:
+        key = _key(job)
+        if key not in self._inverters:
+            pixels = pixels_for(resolve_device(job.device), job.precision)
+            self._inverters[key] = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
+        return self._inverters[key]
+
     def _face_seconds(self, job: RenderJob, crop: Crop) -> float:
         """Network seconds a face takes, timed at the second pass of a full batch."""
-        key = (job.profile, job.device, job.precision, job.batch)
+        key, inverter = _key(job), self._inverter(job)
         if (*key, crop.size) not in self._seconds:
-            if key not in self._inverters:
-                pixels = pixels_for(resolve_device(job.device), job.precision)
-                self._inverters[key] = Inverter(load_profile(job.profile), pixels, job.batch)
-            inverter = self._inverters[key]
             low, high = inverter.batch(256), inverter.batch(crop.size)
-            images = [inverter.pixels.put(crop.image)] * max(low, high)
+            images = [crop.image] * max(low, high)
             codes = inverter.encode(images)
             encode = _timed(lambda: inverter.encode(images[:low]), inverter.device) / low
 
@@ -151,6 +151,11 @@ def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, str]:
     numbers = np.searchsorted(begins, times, side="right")  # of the shot at each time, from 1
     told = ", ".join(f"{i} at {begin:.2f} s" for i, begin in enumerate(begins, 1))
     return float((at_work & np.isin(numbers, job.scenes)).mean()), told
+
+
+def _key(job: RenderJob) -> tuple:
+    """What decides which networks a job needs, and how fast they are."""
+    return job.profile, job.checkpoint, job.device, job.precision, job.batch
 
 
 def _timed(work: Callable[[], object], device: str) -> float:

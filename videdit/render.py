@@ -28,6 +28,7 @@ from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
+from stages.place import Place
 from stages.restore import Restore
 from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
@@ -39,18 +40,19 @@ from videdit.cliptuning import examples_of, load_tuned, representatives, tune, t
 from videdit.config import RenderJob
 from videdit.edits import Timeline, parse_edits
 from videdit.edits.words import find
-from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.faces import FaceDetector
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
+from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
-from videdit.profiles import load_profile
+from videdit.profiles import Profile, load_profile
 from videdit.report import Progress, RenderResult, count
 from videdit.restoration import CropRestorer, have_restorer
 from videdit.resume import Work
@@ -190,11 +192,11 @@ class Renderer:
 
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, schedule, Align(inverter.pixels, job.size)]
+        find_faces: list[Stage] = [decode, *finders(job, inverter, detector, track, schedule)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, timeline),
-            Detail(inverter.pixels, regions_of(timeline)),
+            Edit(inverter, timeline, prealign=prealign(job, inverter.profile)),
+            Detail(inverter.pixels, regions_of(timeline, inverter.profile)),
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
@@ -211,7 +213,9 @@ class Renderer:
 
     def _tuned(self, clip: Clip, info: MediaInfo, inverter: Inverter, timeline: Timeline) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
-        job = clip.job
+        job, generator = clip.job, inverter.generator
+        if not isinstance(generator, MobileSynthesis):
+            raise UsageError(f"--tune is for profile mobile; leave it out with {job.profile}")
         path = tuned_path(job, clip.source)
         state = load_tuned(path)
         if state is None:
@@ -225,9 +229,9 @@ class Renderer:
                 Align(pixels, job.size),
             ]
             chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
-            examples = examples_of(inverter, chosen, timeline, regions_of(timeline))
+            examples = examples_of(inverter, chosen, timeline, regions_of(timeline, inverter.profile))
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
-            state = tune(inverter.generator, examples, job.tune, path, bf16)
+            state = tune(generator, examples, job.tune, path, bf16)
         return inverter.with_generator(state)
 
     def _beside(
@@ -265,10 +269,10 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
-            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
+            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]
 
@@ -320,8 +324,24 @@ class Counted:
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
 
 
-def regions_of(timeline: Timeline) -> set[str]:
-    """The parts of a face in which the edits may show."""
+def finders(
+    job: RenderJob, inverter: Inverter, detector: FaceDetector, track: Track, schedule: Schedule | None = None
+) -> list[Stage]:
+    """The stages from the decoded frame to the crops that are edited."""
+    if inverter.profile.subject != "face":
+        return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+    return [Detect(detector), track, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+
+
+def prealign(job: RenderJob, profile: Profile) -> str:
+    """How distortion maps are aligned: only faces have landmarks."""
+    return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
+
+
+def regions_of(timeline: Timeline, profile: Profile) -> set[str]:
+    """Where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    if profile.subject != "face":
+        return {"box"}
     return {region for edit in timeline.edits for region in find(edit.name).regions}
 
 
