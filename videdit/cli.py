@@ -127,7 +127,9 @@ def render_parser() -> argparse.ArgumentParser:
     how = parser.add_argument_group("how")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
-    how.add_argument("--restore", metavar="KIND", help="face restoration: none (default), small, or auto")
+    how.add_argument(
+        "--restore", metavar="KIND", help="face restoration: auto (default), none, small, gfpgan or realesrgan"
+    )
     how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")

@@ -28,6 +28,7 @@ SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
 TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
 RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
+RESTORE_PATTERN = r"^(none|small|auto|(gfpgan|realesrgan)(:.+)?)$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -88,8 +89,8 @@ def parse_faces(value: Any) -> Any:
 
 
 def parse_restore(value: Any) -> Any:
-    if value in ("gfpgan", "realesrgan"):
-        raise ValueError(f"restoration by {value} is not built in yet; there is none, small and auto")
+    if isinstance(value, str) and not re.match(RESTORE_PATTERN, value):
+        raise ValueError(f"{value!r} is not a restoration; there is none, small, gfpgan, realesrgan and auto")
     return value
 
 
@@ -156,8 +157,11 @@ class RenderJob(BaseModel):
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )
-    restore: Annotated[Literal["none", "small", "auto"], BeforeValidator(parse_restore)] = Field(
-        "none", description="Face restoration before the edit; auto: of faces that are small and soft."
+    restore: Annotated[str, BeforeValidator(parse_restore)] = Field(
+        "auto",
+        json_schema_extra={"pattern": RESTORE_PATTERN},
+        description="Face restoration before the edit: none, small (ships), gfpgan or realesrgan, whose file can be "
+        "named (gfpgan:FILE); auto: of faces that are small and soft, by gfpgan where it is there, else small.",
     )
     restore_strength: float = Field(1.0, ge=0, le=1, description="How much of the restoration reaches the picture.")
 

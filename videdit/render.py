@@ -44,7 +44,8 @@ from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip
 from videdit.profiles import load_profile
 from videdit.report import Progress, RenderResult, count
-from videdit.restoration import CropRestorer, have_restorer
+from videdit.restoration import Choice, choose
+from videdit.restorers import CropRestorer, restorer_of
 from videdit.resume import Work
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Renderer:
         """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
-        self._restorers: dict[tuple, CropRestorer] = {}
+        self._restorers: dict[tuple, CropRestorer | None] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -128,6 +129,7 @@ class Renderer:
                 result,
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],
+                restoration=chain.restore.words(),
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
             )
@@ -164,7 +166,8 @@ class Renderer:
         inverter, detector = self._networks(job)
         edits = parse_edits(job.edit)
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
-        restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
+        choice = choose(job.restore)
+        restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
@@ -207,16 +210,11 @@ class Renderer:
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]
 
-    def _restorer(self, job: RenderJob) -> CropRestorer | None:
-        """The face restorer, if the job may want it."""
-        if job.restore == "none":
-            return None
-        if job.restore == "auto" and not have_restorer():
-            log.warning("--restore auto: no restorer ships with this version, faces stay as they are")
-            return None
-        key = (job.device, job.precision, job.batch)
+    def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
+        machine = (job.device, job.precision, job.batch)
+        key = (choice.kind, choice.file, *machine)
         if key not in self._restorers:
-            self._restorers[key] = CropRestorer(*key)
+            self._restorers[key] = restorer_of(choice, *machine)
         return self._restorers[key]
 
 
@@ -233,7 +231,7 @@ class Chain:
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        return [*self.decode.warnings, *self.restore.words(), *self.encode.warnings]
+        return [*self.decode.warnings, *self.encode.warnings]
 
 
 class Counted:

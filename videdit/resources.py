@@ -14,6 +14,13 @@ def weights_dir() -> Path:
     return Path(override) if override else _folder("weights")
 
 
+def user_weights_dir() -> Path:
+    """The folder of what users fetch themselves; the environment variable VIDEDIT_USER_WEIGHTS names another."""
+    if override := os.environ.get("VIDEDIT_USER_WEIGHTS"):
+        return Path(override)
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "videdit" / "weights"
+
+
 def configs_dir() -> Path:
     """The folder of profiles/, edits/, jobs/ and job.schema.json."""
     return _folder("configs")

@@ -74,12 +74,15 @@ def fingerprint(source: Path, job: RenderJob) -> str:
     """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
     from videdit.edits import parse_edits
     from videdit.edits.words import find
+    from videdit.restoration import choose
 
+    restorer = choose(job.restore)
     own = [info.source for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
     parts = {
         "source": [_stamp(file) for file in files(source).values()] if is_sequence(source) else _stamp(source),
         "settings": job.settings(),
         "directions": [_stamp(path) for path in own],
+        "restorer": [restorer.kind, restorer.file and _stamp(restorer.file)],
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
     }
