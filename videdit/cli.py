@@ -127,6 +127,7 @@ def render_parser() -> argparse.ArgumentParser:
     how = parser.add_argument_group("how")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
+    how.add_argument("--detector", metavar="KIND", help="what finds faces: mtcnn (default) or insightface[:PACK]")
     how.add_argument(
         "--restore", metavar="KIND", help="face restoration: auto (default), none, small, gfpgan or realesrgan"
     )

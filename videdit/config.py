@@ -29,6 +29,7 @@ BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
 TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
 RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
 RESTORE_PATTERN = r"^(none|small|auto|(gfpgan|realesrgan)(:.+)?)$"
+DETECTOR_PATTERN = r"^(mtcnn|insightface(:.+)?)$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -94,6 +95,12 @@ def parse_restore(value: Any) -> Any:
     return value
 
 
+def parse_detector(value: Any) -> Any:
+    if isinstance(value, str) and not re.match(DETECTOR_PATTERN, value):
+        raise ValueError(f"{value!r} is not a detector; there is mtcnn, insightface and insightface:PACK")
+    return value
+
+
 def auto_is_none(value: Any) -> Any:
     return None if value == "auto" else parse_number(value)
 
@@ -156,6 +163,11 @@ class RenderJob(BaseModel):
     )
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
+    )
+    detector: Annotated[str, BeforeValidator(parse_detector)] = Field(
+        "mtcnn",
+        json_schema_extra={"pattern": DETECTOR_PATTERN},
+        description="What finds faces: mtcnn (ships) or insightface, with buffalo_l or another pack: insightface:PACK.",
     )
     restore: Annotated[str, BeforeValidator(parse_restore)] = Field(
         "auto",

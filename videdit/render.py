@@ -34,7 +34,7 @@ from videdit.config import RenderJob
 from videdit.edits import edit_vector, parse_edits
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
-from videdit.faces import FaceDetector
+from videdit.faces import FaceDetector, detector_of
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
@@ -203,11 +203,11 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.device, job.precision, job.batch)
+        key = (job.profile, job.detector, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
             inverter = Inverter(load_profile(job.profile), pixels, job.batch)
-            self._loaded[key] = inverter, FaceDetector(inverter.device)
+            self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
 
     def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
