@@ -115,6 +115,9 @@ def render_parser() -> argparse.ArgumentParser:
         "--codec",
         help="h264, hevc, av1, vp9, prores, ffv1, or an encoder such as hevc_nvenc (default: the source's family)",
     )
+    out.add_argument(
+        "--encoder-backend", metavar="NAME", help="pyav (default), or ffmpeg: the encoders of your ffmpeg program"
+    )
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")

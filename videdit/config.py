@@ -185,6 +185,9 @@ class RenderJob(BaseModel):
         None,
         description="h264, hevc, av1, vp9, prores, ffv1 or an encoder, e.g. hevc_nvenc; default: the source's family.",
     )
+    encoder_backend: Literal["pyav", "ffmpeg"] = Field(
+        "pyav", description="Whose encoders: the ones built in, or those of an ffmpeg program of yours."
+    )
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
     lossless: bool = Field(False, description="Encode without any loss.")

@@ -273,7 +273,7 @@ def encoder(
 ) -> Encode:
     """The last stage as the job wants it."""
     job = clip.job
-    settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
+    settings = EncodeSettings(job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend)
     return Encode(
         clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
     )
