@@ -61,7 +61,7 @@ def test_nothing_is_lost_where_the_encoder_reorders_frames(tmp_path: Path, name:
         assert time == back
         for plane, other in zip(planes, decoded, strict=True):
             np.testing.assert_array_equal(plane, other)
-    kept = set(KEPT) - {"fps"}  # of reordered frames at a variable rate MP4 knows only about how long the last one lasts
+    kept = set(KEPT) - {"fps"}  # MP4 does not tell exactly how long reordered frames of a variable rate last
     assert {key: getattr(probe(own), key) for key in kept} == {key: getattr(probe(target), key) for key in kept}
     assert copied_packets(source) == copied_packets(target)
 
@@ -207,13 +207,13 @@ def test_the_program_ends_with_the_process(tmp_path: Path, number: int) -> None:
     ("settings", "message"),
     [
         (how("nosuchcodec"), "unknown codec 'nosuchcodec'"),
-        (how("mjpeg", lossless=True), "no lossless mode of mjpeg is known"),
+        (how("mpeg4", lossless=True), "no lossless mode of mpeg4 is known"),
         (how("libx264", preset="warp"), "libx264 of .* cannot encode this clip: .*preset"),
         (how("png"), "png of .* does not keep yuv420p video"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(tmp_path: Path, settings: EncodeSettings, message: str) -> None:
-    needs("libx264", "mjpeg", "png")
+    needs("libx264", "mpeg4", "png")
     source = tmp_path / "in.mp4"
     make(source, CLIPS["plain"])
     with pytest.raises(MediaError, match=message) as error:

@@ -159,7 +159,7 @@ def _command(
         frames = frames.filter("hwupload")
     else:
         fields["pix_fmt"] = pix_fmt
-    words = options | fields | {"c:v": name, "threads": threads, "f": "nut"}
+    words = options | fields | {"c:v": name, "threads": threads, "strict": "experimental", "f": "nut"}
     colors = {"color_range": color_range, "color_primaries": primaries, "color_trc": transfer, "colorspace": matrix}
     command = frames.output("pipe:1", **words, **colors).compile(cmd=program)
     quiet = ["-hide_banner", "-nostats", "-loglevel", "error"]
