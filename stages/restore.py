@@ -23,7 +23,7 @@ from videdit.restoration import Choice, Need
 from videdit.restorers import CropRestorer
 from videdit.temporal import groups
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("videdit." + __name__)  # where the command listens
 
 
 class Restore:
