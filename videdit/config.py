@@ -31,6 +31,8 @@ TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
 RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
 SCENE_PATTERN = r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*"
 BOX_PATTERN = r"^\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*$"
+RESTORE_PATTERN = r"^(none|small|auto|(gfpgan|realesrgan)(:.+)?)$"
+DETECTOR_PATTERN = r"^(mtcnn|insightface(:.+)?)$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -125,8 +127,14 @@ def parse_faces(value: Any) -> Any:
 
 
 def parse_restore(value: Any) -> Any:
-    if value in ("gfpgan", "realesrgan"):
-        raise ValueError(f"restoration by {value} is not built in yet; there is none, small and auto")
+    if isinstance(value, str) and not re.match(RESTORE_PATTERN, value):
+        raise ValueError(f"{value!r} is not a restoration; there is none, small, gfpgan, realesrgan and auto")
+    return value
+
+
+def parse_detector(value: Any) -> Any:
+    if isinstance(value, str) and not re.match(DETECTOR_PATTERN, value):
+        raise ValueError(f"{value!r} is not a detector; there is mtcnn, insightface and insightface:PACK")
     return value
 
 
@@ -240,8 +248,16 @@ class RenderJob(BaseModel):
     prealign: Literal["auto", "landmarks", "flow", "none"] = Field(
         "auto", description="How lost detail finds its place in a turned head; auto: landmarks where it turns far."
     )
-    restore: Annotated[Literal["none", "small", "auto"], BeforeValidator(parse_restore)] = Field(
-        "none", description="Face restoration before the edit; auto: of faces that are small and soft."
+    detector: Annotated[str, BeforeValidator(parse_detector)] = Field(
+        "mtcnn",
+        json_schema_extra={"pattern": DETECTOR_PATTERN},
+        description="What finds faces: mtcnn (ships) or insightface, with buffalo_l or another pack: insightface:PACK.",
+    )
+    restore: Annotated[str, BeforeValidator(parse_restore)] = Field(
+        "auto",
+        json_schema_extra={"pattern": RESTORE_PATTERN},
+        description="Face restoration before the edit: none, small (ships), gfpgan or realesrgan, whose file can be "
+        "named (gfpgan:FILE); auto: of faces that are small and soft, by gfpgan where it is there, else small.",
     )
     restore_strength: float = Field(1.0, ge=0, le=1, description="How much of the restoration reaches the picture.")
 
@@ -253,6 +269,9 @@ class RenderJob(BaseModel):
     codec: str | None = Field(
         None,
         description="h264, hevc, av1, vp9, prores, ffv1 or an encoder, e.g. hevc_nvenc; default: the source's family.",
+    )
+    encoder_backend: Literal["pyav", "ffmpeg"] = Field(
+        "pyav", description="Whose encoders: the ones built in, or those of an ffmpeg program of yours."
     )
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")

@@ -18,7 +18,7 @@ from videdit.backend import resolve_device, synchronize
 from videdit.config import RenderJob
 from videdit.edits import Timeline, parse_edits
 from videdit.errors import MediaError
-from videdit.faces import FaceDetector
+from videdit.faces import FaceDetector, detector_of
 from videdit.inversion import Inverter
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
@@ -79,7 +79,7 @@ class Estimator:
     """Clip -> :class:`Estimate`; networks are loaded and timed once."""
 
     def __init__(self) -> None:
-        self._detector: FaceDetector | None = None
+        self._detectors: dict[str, FaceDetector] = {}
         self._inverters: dict[tuple, Inverter] = {}
         self._seconds: dict[tuple, float] = {}
         self._looking = 0.0  # seconds spent on finding faces in this clip
@@ -100,9 +100,9 @@ class Estimator:
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
         """Frames with crops from a few places of the clip."""
-        if self._detector is None:
-            self._detector = FaceDetector()
-            self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
+        if job.detector not in self._detectors:
+            self._detectors[job.detector] = detector_of(job.detector, "cpu")
+            self._detectors[job.detector].detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
         start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
         places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]
         for place in places:
@@ -110,7 +110,7 @@ class Estimator:
             frame = next(iter(Decode(info, place, stop)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in finders(job, self._inverter(job), self._detector, Track(job.faces)):
+            for stage in finders(job, self._inverter(job), self._detectors[job.detector], Track(job.faces)):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun

@@ -41,7 +41,7 @@ from videdit.config import RenderJob
 from videdit.edits import Timeline, parse_edits
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
-from videdit.faces import FaceDetector
+from videdit.faces import FaceDetector, detector_of
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
@@ -54,7 +54,8 @@ from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
 from videdit.profiles import Profile, load_profile
 from videdit.report import Progress, RenderResult, count
-from videdit.restoration import CropRestorer, have_restorer
+from videdit.restoration import Choice, choose
+from videdit.restorers import CropRestorer, restorer_of
 from videdit.resume import Work
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Renderer:
         """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
-        self._restorers: dict[tuple, CropRestorer] = {}
+        self._restorers: dict[tuple, CropRestorer | None] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -138,6 +139,7 @@ class Renderer:
                 result,
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],
+                restoration=chain.restore.words(),
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
             )
@@ -182,7 +184,8 @@ class Renderer:
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
-        restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
+        choice = choose(job.restore)
+        restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
@@ -220,7 +223,8 @@ class Renderer:
         state = load_tuned(path)
         if state is None:
             detector, pixels = self._networks(job)[1], HostPixels()
-            restore = Restore(job.restore, job.restore_strength, self._restorer(job), pixels)
+            choice = choose(job.restore)
+            restore = Restore(choice, job.restore_strength, self._restorer(choice, job), pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
                 Detect(detector),
@@ -269,23 +273,18 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
             inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
-            self._loaded[key] = inverter, FaceDetector(inverter.device)
+            self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
 
-    def _restorer(self, job: RenderJob) -> CropRestorer | None:
-        """The face restorer, if the job may want it."""
-        if job.restore == "none":
-            return None
-        if job.restore == "auto" and not have_restorer():
-            log.warning("--restore auto: no restorer ships with this version, faces stay as they are")
-            return None
-        key = (job.device, job.precision, job.batch)
+    def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
+        machine = (job.device, job.precision, job.batch)
+        key = (choice.kind, choice.file, *machine)
         if key not in self._restorers:
-            self._restorers[key] = CropRestorer(*key)
+            self._restorers[key] = restorer_of(choice, *machine)
         return self._restorers[key]
 
 
@@ -304,7 +303,7 @@ class Chain:
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
         scheduled = self.schedule.words() if self.schedule else []
-        return [*self.decode.warnings, *scheduled, *self.restore.words(), *self.encode.warnings]
+        return [*self.decode.warnings, *scheduled, *self.encode.warnings]
 
 
 class Counted:
@@ -375,7 +374,7 @@ def encoder(
 
 def encoding(job: RenderJob) -> EncodeSettings:
     """How the job wants clips encoded."""
-    return EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
+    return EncodeSettings(job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend)
 
 
 def no_face(source: Path, track: Track, schedule: Schedule) -> str:
