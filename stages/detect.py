@@ -40,12 +40,18 @@ class Detect:
             if cuts(frame.picture):
                 scene, faces = scene + 1, []
             look = _look_at(frame.picture)
-            followed = [found for face in faces if (found := self.detector.follow(face, look))]
+            followed = self._followed(faces, look)
             if not followed or len(followed) < len(faces) or position - searched >= self.every:
                 followed += self._search(frame, look)
                 searched = position
             faces = distinct(followed)
             yield replace(frame, faces=tuple(faces), scene=scene)
+
+    def _followed(self, faces: list[Face], look: Look) -> list[Face]:
+        """Those of the faces that are still there, the steadiest first: behind another head, a mesh jumps on to that."""
+        pairs = [(found, face) for face in faces if (found := self.detector.follow(face, look))]
+        pairs.sort(key=lambda pair: float(np.linalg.norm(np.subtract(*(face.points.mean(0) for face in pair)))))
+        return [found for found, _ in pairs]
 
     def _search(self, frame: Frame, look: Look) -> list[Face]:
         picture, rotation = frame.picture, frame.extra.get("rotation", 0)

@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
 
     profile: str
     faces: str | int
+    per_face: dict[str | int, str | dict[str, float | None]]
     size: str | int
     restore: str
     fps: float | str | Fraction | None
@@ -40,6 +41,8 @@ class Options(TypedDict, total=False):
     precision: str
     batch: int | None
     memory: int | str | None
+    cache: bool
+    analysis: str | None
     overwrite: bool
     resume: bool
     alpha_out: str | None

@@ -81,10 +81,19 @@ def parse_number(value: Any) -> Any:
 
 
 def parse_faces(value: Any) -> Any:
-    number = parse_number(value)
-    if number in ("largest", "all", "left") or (type(number) is int and number >= 0):
-        return number
-    raise ValueError(f"faces should be largest, all, left or a number from the left (0, 1, ...), not {value!r}")
+    from videdit.choice import parse_choice
+
+    try:
+        return parse_number(parse_choice(value))
+    except VideditError as error:
+        raise ValueError(str(error)) from None
+
+
+def parse_per_face(value: Any) -> Any:
+    """A mapping of words for faces to edits, both in their plain form."""
+    if not isinstance(value, Mapping):
+        return value
+    return {str(parse_faces(face)): parse_edit(edit) for face, edit in value.items()}
 
 
 def parse_restore(value: Any) -> Any:
@@ -107,11 +116,10 @@ NUMBER: dict[str, Any] = {"type": "number", "minimum": 0}
 NULL: dict[str, Any] = {"type": "null"}
 
 Inputs = Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)]
-EditWords = Annotated[
-    str,
-    BeforeValidator(parse_edit),
-    _schema(STRING, STRINGS, {"type": "object", "additionalProperties": {"type": ["number", "null"]}}),
-]
+EDITS_SCHEMA: dict[str, Any] = {
+    "anyOf": [STRING, STRINGS, {"type": "object", "additionalProperties": {"type": ["number", "null"]}}]
+}
+EditWords = Annotated[str, BeforeValidator(parse_edit), WithJsonSchema(EDITS_SCHEMA)]
 Seconds = Annotated[
     float | None, BeforeValidator(parse_time), _schema(NUMBER, {"type": "string", "pattern": TIME_PATTERN}, NULL)
 ]
@@ -127,9 +135,14 @@ Bytes = Annotated[
     _schema({"type": "integer", "minimum": 0}, {"type": "string", "pattern": BYTES_PATTERN}, NULL),
 ]
 Faces = Annotated[
-    Literal["largest", "all", "left"] | int,
+    str | int,
     BeforeValidator(parse_faces),
-    _schema({"enum": ["largest", "all", "left"]}, {"type": "integer", "minimum": 0}),
+    _schema({"enum": ["largest", "all", "left"]}, {"type": "integer", "minimum": 0}, STRING),
+]
+PerFace = Annotated[
+    dict[str, str],
+    BeforeValidator(parse_per_face),
+    WithJsonSchema({"type": "object", "additionalProperties": EDITS_SCHEMA}),
 ]
 Batch = Annotated[
     int | None, BeforeValidator(auto_is_none), _schema({"type": "integer", "minimum": 1}, {"enum": ["auto", None]})
@@ -151,7 +164,12 @@ class RenderJob(BaseModel):
     )
     profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
     faces: Faces = Field(
-        "largest", description="Whom to edit: largest, all, left, or a number from the left: 0, 1, ..."
+        "largest",
+        description="Whom to edit: largest, all, left, numbers that `videdit faces` tells (0 or `0,2`), or the file of "
+        "a picture of the person.",
+    )
+    per_face: PerFace = Field(
+        {}, description="Edits of their own for some faces, whom `faces` need not mean: {left: smile, 2: age=-1}."
     )
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
@@ -178,6 +196,8 @@ class RenderJob(BaseModel):
     batch: Batch = Field(None, ge=1, description="Crops a network pass; auto chooses for the device.")
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 
+    cache: bool = Field(True, description="Keep what is found in a clip, so that its next edit need not look again.")
+    analysis: str | None = Field(None, description="The folder where that is kept; default: the user's cache.")
     overwrite: bool = Field(False, description="Replace outputs that exist.")
     resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
@@ -198,6 +218,13 @@ class RenderJob(BaseModel):
             parse_edits(value)
         except VideditError as error:
             raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("per_face")
+    @classmethod
+    def _edits_are_known(cls, value: dict[str, str]) -> dict[str, str]:
+        for words in value.values():
+            cls._edit_is_known(words)
         return value
 
     @field_validator("profile")
@@ -238,6 +265,8 @@ class RenderJob(BaseModel):
                 "precision",
                 "batch",
                 "memory",
+                "cache",
+                "analysis",
                 "overwrite",
                 "resume",
                 "sign_key",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from stages.track import Track
 from videdit.backend import resolve_device, synchronize
 from videdit.config import RenderJob
 from videdit.errors import MediaError
-from videdit.faces import FaceDetector
+from videdit.faces import FaceDetector, face_size
 from videdit.inversion import Inverter
 from videdit.media.probe import MediaInfo, probe
 from videdit.packets import Crop, Frame
@@ -107,7 +107,7 @@ class Estimator:
             frame = next(iter(Decode(info, place, stop)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in (Detect(self._detector), Track(job.faces), Align(HostPixels(), job.size)):
+            for stage in (Detect(self._detector), _Some(job), Track(), Align(HostPixels(), job.size)):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun
@@ -131,6 +131,20 @@ class Estimator:
             render()  # the first pass compiles
             self._seconds[(*key, crop.size)] = encode + _timed(render, inverter.device) / high
         return self._seconds[(*key, crop.size)]
+
+
+class _Some:
+    """A stage that leaves one face of a frame, or all, as the job is about one or all: who it is does not matter."""
+
+    name = "some"
+
+    def __init__(self, job: RenderJob) -> None:
+        self.count = None if job.faces == "all" else len(str(job.faces).split(",")) + len(job.per_face)
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            faces = sorted(frame.faces, key=face_size, reverse=True)[: self.count]
+            yield replace(frame, faces=tuple(replace(face, track=i) for i, face in enumerate(faces)))
 
 
 def _timed(work: Callable[[], object], device: str) -> float:

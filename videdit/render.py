@@ -18,20 +18,21 @@ from stages.align import Align
 from stages.commit import EDITED, Commit
 from stages.decode import Decode
 from stages.detail import Detail
-from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
+from stages.recall import Recall
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
+from videdit.analyse import analysed
+from videdit.analysis import Analysis
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
-from videdit.edits import edit_vector, parse_edits
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.faces import FaceDetector
@@ -39,6 +40,7 @@ from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.packets import LOW, Frame
+from videdit.people import people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip
@@ -103,7 +105,7 @@ class Renderer:
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
-        chain = self.chain(clip, info, work)
+        chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
@@ -114,13 +116,15 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                result = self._run(clip, chain.stages, cancel)
+                with nothing() if work and work.complete else self.analysed(clip, info, cancel) as analysis:
+                    chain = self.chain(clip, info, analysis, work)
+                    result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                if chain.matte:
+                if chain and chain.matte:
                     chain.matte.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
@@ -140,7 +144,7 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
-            if chain.matte and status != "done":
+            if chain and chain.matte and status != "done":
                 chain.matte.drop()
         if chain.matte and result.faces:
             chain.matte.keep()
@@ -158,12 +162,23 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None) -> Chain:
-        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there."""
+    def analysed(
+        self, clip: Clip, info: MediaInfo, cancel: threading.Event | None = None
+    ) -> contextlib.AbstractContextManager[Analysis]:
+        """Who is in a clip: see :func:`videdit.analyse.analysed`."""
+        inverter, detector = self._networks(clip.job)
+        return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
+
+    def chain(self, clip: Clip, info: MediaInfo, analysis: Analysis | None, work: Work | None = None) -> Chain:
+        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
+
+        analysis: of the clip; None where only segments are to be joined. Raises NoFaceError where the job's words for
+        faces mean nobody in it.
+        """
         job = clip.job
-        inverter, detector = self._networks(job)
-        edits = parse_edits(job.edit)
-        track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
+        inverter, _ = self._networks(job)
+        people = people_of(job, analysis)
+        track, counted = Track(), Counted(Paste(inverter.pixels))
         restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
 
         def approve() -> None:
@@ -173,11 +188,13 @@ class Renderer:
         place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
+        find_faces: list[Stage] = [decode, track, Align(inverter.pixels, job.size)]
+        if analysis:
+            find_faces.insert(1, Recall(analysis, people.chosen))
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, edit_vector(edits)),
-            Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
+            Edit(inverter, people.vector),
+            Detail(inverter.pixels, (region for edit in people.edits for region in find(edit.name).regions)),
             Steady(inverter.pixels),
             counted,
         ]
@@ -188,7 +205,7 @@ class Renderer:
             edit_faces.append(Mark(job.mark, info.rotation))
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
-        elif work.complete:
+        elif analysis is None:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
@@ -218,6 +235,12 @@ class Renderer:
         if key not in self._restorers:
             self._restorers[key] = CropRestorer(*key)
         return self._restorers[key]
+
+
+@contextlib.contextmanager
+def nothing() -> Iterator[None]:
+    """In place of an analysis, where none is needed."""
+    yield None
 
 
 @dataclass(frozen=True)
