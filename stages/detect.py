@@ -48,7 +48,7 @@ class Detect:
             yield replace(frame, faces=tuple(faces), scene=scene)
 
     def _followed(self, faces: list[Face], look: Look) -> list[Face]:
-        """Those of the faces that are still there, the steadiest first: behind another head, a mesh jumps on to that."""
+        """Those of the faces that are still there, the steadiest first: behind another head a mesh jumps to that."""
         pairs = [(found, face) for face in faces if (found := self.detector.follow(face, look))]
         pairs.sort(key=lambda pair: float(np.linalg.norm(np.subtract(*(face.points.mean(0) for face in pair)))))
         return [found for found, _ in pairs]

@@ -1,4 +1,4 @@
-"""Track: steadies faces over time, and fades edits in and out."""
+"""Track: bridges short losses, steadies meshes over time, and fades edits in and out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.geometry.smooth import local_fit, smooth_points
+from videdit.geometry.smooth import local_fit
 from videdit.packets import Face, Frame
 from videdit.tracking import fade, fitness
 
@@ -28,11 +28,11 @@ class _Moment:
 
 
 class Track:
-    """Hands on the faces to edit, with steadied points and confidence; others are left out.
+    """Hands on the faces to edit, with steadied meshes and confidence; others are left out.
 
-    Faces come with their tracks; how much of the edit they are to get, 0 for those that are not chosen, is their
-    confidence. Holds back LOOK_AHEAD seconds of frames. ``unfit`` counts the faces that were no good for an edit, by
-    reason.
+    Faces come with their tracks and steadied points; how much of the edit they are to get, 0 for those that are not
+    chosen, is their confidence. Holds back LOOK_AHEAD seconds of frames. ``unfit`` counts the faces that were no good
+    for an edit, by reason.
     """
 
     name = "track"
@@ -95,7 +95,7 @@ def _between(a: Face, b: Face, part: float) -> Face:
 
 
 def _hand_on(past: deque[_Moment], ahead: deque[tuple[_Moment, Frame]]) -> Frame:
-    """Take the first frame that waits, with its faces steadied by what is known before and after it."""
+    """Take the first frame that waits, with its faces' meshes steadied by what is known before and after it."""
     moment, frame = ahead.popleft()
     near = [*past, moment, *(m for m, _ in ahead)]
     faces = [_steadied(near, len(past), track) for track in sorted(moment.faces)]
@@ -119,7 +119,6 @@ def _steadied(near: list[_Moment], now: int, track: int) -> Face:
         stop += 1
     times = np.array([m.time for m in near[first:stop]])
     seen = [m.faces[track] for m in near[first:stop]]
-    points = smooth_points(times, np.stack([f.points for f in seen]), at)
     meshes = np.stack([f.mesh for f in seen if f.mesh is not None]).reshape(len(seen), -1)
     mesh = local_fit(times - at, meshes, _MESH_SIGMA, 2).reshape(-1, 2)
-    return replace(face, points=points, mesh=mesh, track=track, confidence=confidence)
+    return replace(face, mesh=mesh, track=track, confidence=confidence)

@@ -15,14 +15,14 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from videdit.errors import MediaError, VideditError
-from videdit.faces import face_size, five_points
+from videdit.faces import face_size
 from videdit.identity import Stretch, reunite
 from videdit.packets import Face
 from videdit.sightings import Sightings, numbered
@@ -61,6 +61,7 @@ class Recorder:
             raise MediaError(f"cannot write the analysis to {folder.parent}: {error.strerror}") from None
         self._frames: list[tuple[int, float, int]] = []  # pts, time, scene
         self._faces: list[tuple[int, int, float, float, float]] = []  # frame, stretch, size, x, yaw
+        self._points: list[np.ndarray] = []
         self._waiting: list[Face] = []
         self._portraits: dict[int, list[Portrait]] = {}
         self._files: dict[str, str] = {}  # name -> sha256
@@ -85,6 +86,7 @@ class Recorder:
         self._frames.append((pts or 0, time, scene))
         for face, stretch, x in zip(faces, stretches, xs, strict=True):
             self._faces.append((row, stretch, face_size(face), x, face.yaw))
+            self._points.append(face.points)
             self._waiting.append(face)
         if len(self._waiting) >= CHUNK:
             self._flush()
@@ -106,7 +108,7 @@ class Recorder:
         self._flush()
         stretch_of = np.array([stretch for _, stretch, *_ in self._faces], np.int32)
         sightings = self._sightings(np.array(reunite(stretches), np.int32)[stretch_of])
-        self._write(_SIGHTINGS, dict(vars(sightings)))
+        self._write(_SIGHTINGS, {f.name: getattr(sightings, f.name) for f in fields(Sightings)})
         self._write(_PORTRAITS, self._albums(sightings, stretch_of))
         index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files, "about": about}
         (self._draft / _INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
@@ -130,6 +132,7 @@ class Recorder:
                 np.array(size, np.float32),
                 np.array(x, np.float32),
                 np.array(yaw, np.float32),
+                np.array(self._points, np.float64).reshape(-1, 5, 2),
             )
         )
 
@@ -190,7 +193,7 @@ class Analysis:
         self._open: tuple[int, dict[str, np.ndarray]] = (-1, {})
 
     def faces(self, row: int) -> list[Face]:
-        """The faces of a frame, with ``track``; without those that were none."""
+        """The faces of a frame, each with its track, in the order of their rows."""
         found = []
         rows = self.sightings.faces(row)
         for i in range(rows.start, rows.stop):
@@ -200,7 +203,8 @@ class Analysis:
             chunk, at = self._open[1], i - start
             mesh = chunk["corner"][at] + chunk["mesh"][at] * chunk["step"][at]
             track = int(self.sightings.track[i])
-            found.append(Face(five_points(mesh), float(chunk["score"][at]), track, mesh, float(chunk["yaw"][at])))
+            points, score, yaw = self.sightings.points[i], float(chunk["score"][at]), float(chunk["yaw"][at])
+            found.append(Face(points, score, track, mesh, yaw))
         return found
 
     def portraits(self) -> dict[int, np.ndarray]:

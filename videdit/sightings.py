@@ -5,7 +5,8 @@ Small enough to be held for hours of footage, so that whoever chooses among face
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +25,23 @@ class Sightings:
     size: np.ndarray  # [N] float32: side of the face in pixels
     x: np.ndarray  # [N] float32: its place from the left of the displayed picture, 0..1
     yaw: np.ndarray  # [N] float32: degrees, positive: turned to image right
+    points: np.ndarray  # [N, 5, 2] float64: the five points of packets.Face, as they were seen
+
+    @cached_property
+    def _rows(self) -> dict[int, np.ndarray]:
+        """The rows of each track's faces."""
+        return {track: np.flatnonzero(self.track == track) for track in self.tracks}
+
+    def near(self, row: int, reach: float, gap: float) -> np.ndarray:
+        """The rows of a face's track up to `reach` seconds before and after it, none of them beyond a gap."""
+        rows = self._rows[int(self.track[row])]
+        times = self.time[self.frame[rows]]
+        at = self.time[self.frame[row]]
+        first, stop = np.searchsorted(times, (at - reach - 1e-9, at + reach + 1e-9))
+        gaps = np.flatnonzero(np.diff(times[first:stop]) > gap) + first + 1
+        here = int(np.searchsorted(rows, row))
+        first = max([first, *gaps[gaps <= here]])
+        return rows[first : min([stop, *gaps[gaps > here]])]
 
     @property
     def tracks(self) -> list[int]:
@@ -87,7 +105,7 @@ def numbered(sightings: Sightings) -> Sightings:
     """
     names = {track: rank for rank, (*_, track) in enumerate(sorted(_appearances(sightings)))}
     track = np.array([names.get(int(t), -1) for t in sightings.track], np.int32)
-    return Sightings(**{**vars(sightings), "track": track})
+    return replace(sightings, track=track)
 
 
 def _appearances(sightings: Sightings) -> list[tuple[int, float, int]]:

@@ -30,6 +30,7 @@ def seen(*people: tuple[range, float, float], frames: int = 250, cuts: tuple[int
         size=size.astype(np.float32),
         x=x.astype(np.float32),
         yaw=np.zeros(len(frame), np.float32),
+        points=np.zeros((len(frame), 5, 2)),
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stages.align import Align
 from stages.track import FADE, MOST_AHEAD, Track
 from videdit.errors import UsageError
-from videdit.geometry.align import crop_side, ffhq_square, transform
+from videdit.geometry.align import crop_side, transform
 from videdit.identity import Tracker
 from videdit.packets import Color, Face, Frame, Picture
 from videdit.pixels.host import HostPixels
@@ -159,13 +159,6 @@ def test_frames_keep_their_order_and_wait_only_so_long(counts: list[int], fps: f
         for f in frame.faces:
             assert 0 < f.confidence <= 1 and np.isfinite(f.points).all()
     assert taken == len(counts)
-
-
-def test_mesh_follows_what_it_sees_while_points_are_steadied() -> None:
-    shaken = [[face(300 + 0.3 * (-1) ** i)] for i in range(40)]
-    frames = tracked(shaken)
-    steady = np.array([ffhq_square(frame.faces[0].points)[0][0] for frame in frames[10:-10]])
-    assert np.ptp(steady) < 0.1
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0.01, 0.1))
