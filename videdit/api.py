@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     device: str
     precision: str
     batch: int | None
+    decoder: str
     memory: int | str | None
     cache: bool
     analysis: str | None

@@ -194,6 +194,9 @@ class RenderJob(BaseModel):
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")
     batch: Batch = Field(None, ge=1, description="Crops a network pass; auto chooses for the device.")
+    decoder: str = Field(
+        "cpu", pattern=r"^[a-z0-9]{2,16}$", description="cpu, auto or a kind of device: cuda, vaapi, videotoolbox, qsv."
+    )
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 
     cache: bool = Field(True, description="Keep what is found in a clip, so that its next edit need not look again.")
@@ -264,6 +267,7 @@ class RenderJob(BaseModel):
                 "device",
                 "precision",
                 "batch",
+                "decoder",
                 "memory",
                 "cache",
                 "analysis",

@@ -184,9 +184,11 @@ class Renderer:
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
                 raise NoFaceError(no_face(clip.source, track))
+            if matte:
+                matte.join()
 
         place = work.next if work else None
-        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
+        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
         find_faces: list[Stage] = [decode, track, Align(inverter.pixels, job.size)]
         if analysis:
@@ -198,7 +200,7 @@ class Renderer:
             Steady(inverter.pixels),
             counted,
         ]
-        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None
+        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end, work) if clip.alpha else None
         if matte:
             edit_faces.insert(-1, matte)
         if job.mark:
@@ -213,7 +215,8 @@ class Renderer:
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
-        decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
+        decode = Decode(info, clip.job.start, clip.job.end, decoder=clip.job.decoder)
+        encode = encoder(clip, info, {}, lambda: None)
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
@@ -277,9 +280,10 @@ class Counted:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again, and a matte has none."""
+    """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    return clip.job.resume and clip.alpha is None and info.kind == "video" and (frames is None or frames > CROPS)
+    splits = info.kind == "video" and info.container != "exr"
+    return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 
 def sealed(clip: Clip) -> Callable[[Path], None] | None:
