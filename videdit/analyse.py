@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.decode import Decode
 from stages.detect import Detect
 from stages.observe import Observe
-from videdit import cache
+from videdit import cache, resources
 from videdit.analysis import Analysis, DamagedError, Recorder, forget
 from videdit.config import RenderJob
 from videdit.errors import MediaError
@@ -52,10 +52,10 @@ def analysed(
             if folder is None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-"))) / "analysis"
             analysis = look(info, job, detector, folder, progress, cancel)
-            if folder.parent == cache.home(job) and job.analysis is None:
-                cache.trim(folder.parent)
-        stack.enter_context(cache.in_use(analysis.folder))
-        yield analysis
+        with cache.in_use(analysis.folder):
+            yield analysis
+        if analysis.folder.parent == resources.cache_dir() / "analysis":
+            cache.trim(analysis.folder.parent)
 
 
 def look(
@@ -69,7 +69,8 @@ def look(
     """Find all faces of a clip, and write the analysis to a folder. Raises what :func:`analysed` raises."""
     with Recorder(folder) as recorder:
         observe = Observe(recorder, {"rotation": info.rotation})
-        pipeline = Pipeline([Decode(info, job.start, job.end), Detect(detector), observe], budget=BUDGET)
+        decode = Decode(info, job.start, job.end, decoder=job.decoder)
+        pipeline = Pipeline([decode, Detect(detector), observe], budget=BUDGET)
         pipeline.run(on_tick=lambda: progress.look(pipeline.stats) if progress else None, cancel=cancel)
         assert observe.analysis is not None
         return observe.analysis

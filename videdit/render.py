@@ -32,6 +32,7 @@ from videdit import credentials, provenance
 from videdit.analyse import analysed
 from videdit.analysis import Analysis
 from videdit.backend import resolve_device
+from videdit.codes import codes_for
 from videdit.config import RenderJob
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
@@ -195,7 +196,7 @@ class Renderer:
             find_faces.insert(1, Recall(analysis, people.chosen))
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, people.vector),
+            Edit(inverter, people.vector, codes=codes_for(inverter, analysis, keep=job.cache)),
             Detail(inverter.pixels, (region for edit in people.edits for region in find(edit.name).regions)),
             Steady(inverter.pixels),
             counted,

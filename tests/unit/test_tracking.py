@@ -189,6 +189,14 @@ def test_cuts_are_found() -> None:
     assert cuts([shot for shot in shots for _ in range(8)]) == [8, 16, 24]
 
 
+def test_a_cut_that_leaves_the_brightness_is_seen_by_its_colours() -> None:
+    shot = texture(0)[:, :W].mean(-1, keepdims=True) * 0.6 + 40
+    warm, cold = shot + np.array([25, 0, -25]), shot + np.array([-25, 0, 25])
+    other = 0.8 * shot + 0.2 * texture(1)[:, :W].mean(-1, keepdims=True) + 20  # as like as two talking heads
+    assert cuts([warm] * 8 + [other + np.array([-25, 0, 25])] * 8) == [8]
+    assert cuts([warm] * 8 + [cold] * 8) == []  # light alone
+
+
 def test_motion_noise_and_light_are_no_cuts() -> None:
     wide, rng = texture(0), np.random.default_rng(1)
     assert cuts([wide[:, 12 * i : 12 * i + W] for i in range(40)]) == []  # a pan, 12 px a frame
