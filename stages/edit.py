@@ -7,13 +7,14 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from videdit.codes import Codes
+from videdit.edits import Timeline
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
 from videdit.packets import Array, Crop, Frame, Motion
@@ -22,9 +23,6 @@ from videdit.temporal import Window, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
-
-# (track, seconds into the clip) -> what to add to the code, [18, 512]
-EditVector = Callable[[int, float], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +52,13 @@ class Edit:
     def __init__(
         self,
         inverter: Inverter,
-        vector: EditVector,
+        timeline: Timeline,
         code_sigma: float = CODE_SIGMA,
         motion_sigma: float = MOTION_SIGMA,
         codes: Codes | None = None,
     ):
         """codes: those of crops in the host's memory that are known already; None: of none."""
-        self.inverter, self.vector = inverter, vector
+        self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
         self.codes = codes or Codes()
 
@@ -123,7 +121,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
+        delta = np.stack([crop.confidence * self.timeline(crop.track, time) for crop, time, _ in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 
@@ -142,6 +140,8 @@ class Edit:
                 ]
                 away = np.array([time for time, _ in near]) - item.frame.time
                 weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
+                # Another strength moves the face elsewhere.
+                weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
                 motions.append(blend_motions([motion for _, motion in near], weights))
             yield Drafted(item.frame, item.drafts, motions)
 

@@ -15,7 +15,7 @@ import videdit
 from videdit import resources, weights
 from videdit.analysis import LAYOUT, forget
 from videdit.config import RenderJob
-from videdit.media.sequence import files, is_sequence
+from videdit.provenance import content_hash
 
 try:
     import fcntl
@@ -40,7 +40,7 @@ def key(source: Path, job: RenderJob, device: str) -> str:
     """A name for the analysis of a clip: of its bytes, wherever it lies, and of what decides what is found in it."""
     manifest = weights.manifest()
     parts: dict[str, Any] = {
-        "source": [weights.sha256(file) for file in (files(source).values() if is_sequence(source) else [source])],
+        "source": content_hash(source),
         "cut": [job.start, job.end, str(job.fps)],
         "nets": [manifest[name].sha256 for name in _NETS],
         "version": [LAYOUT, videdit.__version__],

@@ -96,7 +96,9 @@ def render_parser() -> argparse.ArgumentParser:
 
     what = parser.add_argument_group("what")
     what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
-    what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
+    what.add_argument(
+        "--edit", "-e", metavar="EDITS", help="smile, age=-2, several: smile=1.5,age=-1, over time: smile=0@0s,2@1.5s"
+    )
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
@@ -106,6 +108,7 @@ def render_parser() -> argparse.ArgumentParser:
     what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
+    what.add_argument("--scenes", metavar="LIST", help="edit only these shots: 1,3 or 2-4 (default: all)")
 
     out = parser.add_argument_group("output")
     out.add_argument("--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {ext}")
@@ -122,6 +125,14 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
     out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")
+    out.add_argument(
+        "--compare",
+        nargs="?",
+        const="side",
+        metavar="KIND",
+        help="also write OUT_compare: source and edit by side (default), or under a moving wipe",
+    )
+    out.add_argument("--debug-video", action="store_true", help="also write OUT_debug: tracks, landmarks, masks drawn")
     out.add_argument("--mark", metavar="WORDS", help='draw words in a corner of every frame: "AI-edited"')
     out.add_argument("--sign", metavar="CERTS", help="sign C2PA content credentials into the output (PEM file)")
     out.add_argument("--sign-key", metavar="KEY", help="the private key of the first certificate (PEM file)")
@@ -133,6 +144,7 @@ def render_parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
+    how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
     how.add_argument("--restore", metavar="KIND", help="face restoration: none (default), small, or auto")
     how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")
@@ -143,6 +155,7 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 
     tell = parser.add_argument_group("telling")
+    tell.add_argument("--preview", metavar="TIMES", help="write PNGs of single frames, before and after: 3,0:00:07.5")
     tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
     tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
     tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")
@@ -173,6 +186,7 @@ def render_command(words: Sequence[str]) -> int:
     dry_run, bench = options.pop("dry_run", False), options.pop("bench", False)
     progress, report_file = options.pop("progress"), options.pop("report", None)
     set_up_logging(options.pop("log", None), quiet)
+    preview = options.pop("preview", None)
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
@@ -180,6 +194,9 @@ def render_command(words: Sequence[str]) -> int:
 
     for caution in dict.fromkeys(said for job in jobs for said in cautions(parse_edits(job.edit))):
         logging.getLogger("videdit").warning(caution)
+    if preview is not None:
+        preview_jobs(jobs, preview, quiet)
+        return 0
     plan = make_plan(jobs)
     if dry_run:
         from videdit.dryrun import describe
@@ -193,6 +210,17 @@ def render_command(words: Sequence[str]) -> int:
         print(bench_clip(plan.clips[0]))
         return 0
     return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file)
+
+
+def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
+    """`--preview`: no clip is written, so those that exist do not stand in the way."""
+    from videdit.plan import make_plan
+    from videdit.preview import parse_times, previews
+
+    at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
+    for path in previews(make_plan([job.model_copy(update={"overwrite": True}) for job in jobs]), at, overwrite):
+        if not quiet:
+            print(path, flush=True)
 
 
 def jobs_of(options: dict[str, Any]) -> list[Any]:

@@ -22,12 +22,14 @@ from pydantic import (
     model_validator,
 )
 
+from videdit.edits.keyframes import EASINGS
 from videdit.errors import VideditError
 
 SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
 TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
 RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
+SCENE_PATTERN = r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -63,12 +65,46 @@ def parse_rate(value: Any) -> Any:
 
 
 def parse_edit(value: Any) -> Any:
-    """A string, a list of strings or a mapping of name to strength -> one string "smile=1.5,age=-1"."""
+    """A string, a list of strings or a mapping of name to strength or keyframes -> one string "smile=1.5,age=-1"."""
     if isinstance(value, Mapping):
-        value = [name if strength is None else f"{name}={strength}" for name, strength in value.items()]
+        value = [name if strength is None else f"{name}={_strength(strength)}" for name, strength in value.items()]
     if isinstance(value, list | tuple):
         return ",".join(str(item) for item in value)
     return value
+
+
+def _strength(value: Any) -> str:
+    """A number, "0@0s,2@1.5s", or a list of keyframes as in a job file -> words."""
+    if not isinstance(value, list | tuple):
+        return str(value)
+    if not value:
+        raise ValueError("a list of keyframes should hold at least one, such as {strength: 0, at: 0s}")
+    return ",".join(_keyframe(item) for item in value)
+
+
+def _keyframe(value: Any) -> str:
+    if isinstance(value, Mapping):
+        if not {"strength", "at"} <= value.keys() <= {"strength", "at", "easing"}:
+            raise ValueError("a keyframe should have strength, at and perhaps easing, and nothing else")
+        easing = value.get("easing")
+        return f"{value['strength']}@{value['at']}" + (f":{easing}" if easing else "")
+    if "@" not in str(value):
+        raise ValueError(f"{value!r} is not a keyframe; write 2@1.5s, or {{strength: 2, at: 1.5s}}")
+    return str(value)
+
+
+def parse_scenes(value: Any) -> Any:
+    """ "1,3-5", a number or a list of such -> (1, 3, 4, 5)."""
+    scenes: set[int] = set()
+    for item in value if isinstance(value, list | tuple) else [value]:
+        for word in str(item).split(","):
+            match = re.fullmatch(SCENE_PATTERN, word)
+            first = int(match[1]) if match else 0
+            last = int(match[2] or first) if match else 0
+            if not 0 < first <= last < 100_000:
+                raise ValueError(f"{word.strip()!r} is not a scene; write 1, 3 or 1-3,5 (the first scene is 1)")
+            scenes.update(range(first, last + 1))
+    return tuple(sorted(scenes))
 
 
 def parse_inputs(value: Any) -> Any:
@@ -114,12 +150,29 @@ STRING: dict[str, Any] = {"type": "string"}
 STRINGS: dict[str, Any] = {"type": "array", "items": STRING, "minItems": 1}
 NUMBER: dict[str, Any] = {"type": "number", "minimum": 0}
 NULL: dict[str, Any] = {"type": "null"}
+STRENGTHS: list[dict[str, Any]] = [{"type": ["number", "null"]}, STRING]
+KEYFRAME: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "strength": {"type": "number"},
+        "at": {"type": ["number", "string"], "description": "Seconds, h:mm:ss, or a frame as 36f."},
+        "easing": {"enum": list(EASINGS)},
+    },
+    "required": ["strength", "at"],
+    "additionalProperties": False,
+}
+KEYFRAMES: dict[str, Any] = {"type": "array", "items": {"anyOf": [STRING, KEYFRAME]}, "minItems": 1}
 
 Inputs = Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)]
 EDITS_SCHEMA: dict[str, Any] = {
-    "anyOf": [STRING, STRINGS, {"type": "object", "additionalProperties": {"type": ["number", "null"]}}]
+    "anyOf": [STRING, STRINGS, {"type": "object", "additionalProperties": {"anyOf": [*STRENGTHS, KEYFRAMES]}}]
 }
 EditWords = Annotated[str, BeforeValidator(parse_edit), WithJsonSchema(EDITS_SCHEMA)]
+Scenes = Annotated[
+    tuple[int, ...],
+    BeforeValidator(parse_scenes),
+    _schema({"type": "integer", "minimum": 1}, STRING, {"type": "array", "items": {"type": ["integer", "string"]}}),
+]
 Seconds = Annotated[
     float | None, BeforeValidator(parse_time), _schema(NUMBER, {"type": "string", "pattern": TIME_PATTERN}, NULL)
 ]
@@ -156,7 +209,8 @@ class RenderJob(BaseModel):
 
     input: Inputs = Field(min_length=1, description="Files, folders or globs; relative to the job file.")
     edit: EditWords = Field(
-        min_length=1, description="What to change: `smile`, `smile=1.5,age=-1`, a list of such, or name: strength."
+        min_length=1,
+        description="What to change: `smile`, `smile=1.5,age=-1`, a list of such, or name: strength or keyframes.",
     )
     output: str | None = Field(
         None,
@@ -171,6 +225,9 @@ class RenderJob(BaseModel):
     per_face: PerFace = Field(
         {}, description="Edits of their own for some faces, whom `faces` need not mean: {left: smile, 2: age=-1}."
     )
+    tune: int = Field(
+        0, ge=0, le=2000, description="Steps by which the generator is tuned to each clip before it is rendered."
+    )
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )
@@ -182,6 +239,7 @@ class RenderJob(BaseModel):
     fps: Rate = Field(None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25.")
     start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
     end: Seconds = Field(None, description="Cut the clip here.")
+    scenes: Scenes = Field((), description="Edit only these shots of what is rendered: 1-3,5; default: all.")
 
     codec: str | None = Field(
         None,
@@ -205,6 +263,10 @@ class RenderJob(BaseModel):
     resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
     alpha_out: str | None = Field(None, description="Also write the edit's matte, in grey: a file or a folder.")
+    compare: Literal["side", "wipe"] | None = Field(
+        None, description="Also write OUT_compare: source and edit side by side, or under a moving wipe."
+    )
+    debug_video: bool = Field(False, description="Also write OUT_debug: tracks, landmarks, masks, confidence drawn.")
     mark: str | None = Field(
         None, pattern=r"^[ -~]{1,60}$", description="Words (ASCII) drawn in a corner of every frame: AI-edited."
     )

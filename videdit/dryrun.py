@@ -18,10 +18,12 @@ from stages.detect import Detect
 from stages.track import Track
 from videdit.backend import resolve_device, synchronize
 from videdit.config import RenderJob
+from videdit.edits import Timeline, parse_edits
 from videdit.errors import MediaError
 from videdit.faces import FaceDetector, face_size
 from videdit.inversion import Inverter
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.times import clock
 from videdit.packets import Crop, Frame
 from videdit.pixels import pixels_for
 from videdit.pixels.host import HostPixels
@@ -29,6 +31,7 @@ from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
 from videdit.render import frames_between
 from videdit.report import count
+from videdit.scenes import scene_times
 from videdit.state import NO_FACE
 
 SAMPLES = 4  # places in a clip that are looked at
@@ -43,10 +46,12 @@ class Estimate:
     faces: float  # faces to edit, a frame
     sizes: tuple[int, ...]  # px, of the crops seen
     seconds: float
+    scenes: str = ""  # when each shot begins, where some were chosen
 
     def __str__(self) -> str:
         seen = f"{self.faces:.1f} faces a frame at {', '.join(map(str, self.sizes))} px" if self.sizes else "no face"
-        return f"{count(self.frames, 'frame')}, {seen} in {SAMPLES} samples, about {duration(self.seconds)}"
+        told = f"{count(self.frames, 'frame')}, {seen} in {SAMPLES} samples, about {duration(self.seconds)}"
+        return told + (f"; scenes: {self.scenes}" if self.scenes else "")
 
 
 def describe(plan: Plan) -> Iterator[str]:
@@ -93,7 +98,8 @@ class Estimator:
         sizes = tuple(sorted({crop.size for crop in crops}))
         # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.
         searching = 0.0 if crops else self._looking / len(sampled)
-        return Estimate(frames, faces, sizes, OVERHEAD * frames * (faces * face + searching))
+        edited, scenes = share_edited(info, job)
+        return Estimate(frames, faces, sizes, OVERHEAD * frames * (edited * faces * face + searching), scenes)
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
         """Frames with crops from a few places of the clip."""
@@ -145,6 +151,20 @@ class _Some:
         for frame in frames:
             faces = sorted(frame.faces, key=face_size, reverse=True)[: self.count]
             yield replace(frame, faces=tuple(replace(face, track=i) for i, face in enumerate(faces)))
+
+
+def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, str]:
+    """(the part of a clip in which an edit is at work, when its shots begin: told where some of them are chosen)."""
+    timeline = Timeline(parse_edits(job.edit), clock(info))
+    start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
+    times = np.linspace(start, max(start, end), 500)
+    at_work = np.array([job.restore != "none" or timeline.active(0, time) for time in times])
+    if not job.scenes or info.kind == "image":
+        return float(at_work.mean()), ""
+    begins = scene_times(info, job.start, job.end)
+    numbers = np.searchsorted(begins, times, side="right")  # of the shot at each time, from 1
+    told = ", ".join(f"{i} at {begin:.2f} s" for i, begin in enumerate(begins, 1))
+    return float((at_work & np.isin(numbers, job.scenes)).mean()), told
 
 
 def _timed(work: Callable[[], object], device: str) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,38 +11,55 @@ import numpy as np
 from videdit.analysis import Analysis
 from videdit.choice import choose
 from videdit.config import RenderJob
-from videdit.edits import Edit, edit_delta, parse_edits
+from videdit.edits import Edit, Timeline, parse_edits
 
 
+@dataclass(frozen=True)
 class People:
-    """The faces to edit, and their edits."""
+    """The faces to edit, and their edits over time."""
 
-    def __init__(self, chosen: np.ndarray, usual: tuple[Edit, ...], own: Mapping[int, tuple[Edit, ...]]) -> None:
-        """chosen: [N] bool, of the faces of the analysis; own: by track, edits in place of the usual ones."""
-        self.chosen, self.usual, self.own = chosen, usual, own
-        self._usual = edit_delta(usual)
-        self._own = {track: edit_delta(edits) for track, edits in own.items()}
-
-    @property
-    def edits(self) -> list[Edit]:
-        """All that somebody gets."""
-        return [*self.usual, *(edit for edits in self.own.values() for edit in edits)]
-
-    def vector(self, track: int, time: float) -> np.ndarray:
-        """What to add to the code of a track at a time, [18, 512]: what the edit stage takes."""
-        return self._own.get(track, self._usual)
+    chosen: np.ndarray  # [N] bool: of the faces of the analysis
+    timeline: Timeline
+    edits: tuple[Edit, ...]  # all that somebody gets
 
 
-def people_of(job: RenderJob, analysis: Analysis | None) -> People:
+class OwnTimelines(Timeline):
+    """Edits over time, with others in their place for some tracks."""
+
+    def __init__(self, usual: Timeline, own: Mapping[int, Timeline]) -> None:
+        """own: by track."""
+        self.usual, self.own, self.edits = usual, own, usual.edits
+        self.varies = any(timeline.varies for timeline in (usual, *own.values()))
+
+    def __call__(self, track: int, time: float) -> np.ndarray:
+        return self._of(track)(track, time)
+
+    def strengths(self, track: int, time: float) -> np.ndarray:
+        return self._of(track).strengths(track, time)
+
+    def active(self, track: int, time: float) -> bool:
+        return self._of(track).active(track, time)
+
+    def level(self, track: int, time: float) -> float:
+        return self._of(track).level(track, time)
+
+    def likeness(self, track: int, one: float, other: float) -> float:
+        return self._of(track).likeness(track, one, other)
+
+    def _of(self, track: int) -> Timeline:
+        return self.own.get(track, self.usual)
+
+
+def people_of(job: RenderJob, analysis: Analysis | None, time_of_frame: Callable[[int], float]) -> People:
     """Whom a job edits in a clip, and how. Without an analysis: nobody.
 
     Raises:
-        UsageError: a reference picture cannot be used.
+        UsageError: a reference picture cannot be used; keyframes are not in order.
         NoFaceError: nobody in the clip is meant.
     """
-    usual = parse_edits(job.edit)
+    usual = Timeline(parse_edits(job.edit), time_of_frame)
     if analysis is None:
-        return People(np.zeros(0, bool), usual, {})
+        return People(np.zeros(0, bool), usual, usual.edits)
     sightings = analysis.sightings
 
     def likeness(picture: Path) -> Mapping[int, float]:
@@ -50,9 +68,13 @@ def people_of(job: RenderJob, analysis: Analysis | None) -> People:
         return likeness_to(picture, analysis.portraits())
 
     chosen = choose(job.faces, sightings, likeness)
-    own: dict[int, tuple[Edit, ...]] = {}
+    own: dict[int, Timeline] = {}
     for word, words in job.per_face.items():
         theirs = choose(word, sightings, likeness)
-        own |= {int(track): parse_edits(words) for track in np.unique(sightings.track[theirs])}
+        timeline = Timeline(parse_edits(words), time_of_frame)
+        own |= {int(track): timeline for track in np.unique(sightings.track[theirs])}
         chosen = chosen | theirs
-    return People(chosen, usual, own)
+    if not own:
+        return People(chosen, usual, usual.edits)
+    edits = [*usual.edits, *(edit for timeline in own.values() for edit in timeline.edits)]
+    return People(chosen, OwnTimelines(usual, own), tuple(edits))

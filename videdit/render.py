@@ -10,12 +10,16 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stages.align import Align
+from stages.beside import Beside, InTurn
 from stages.commit import EDITED, Commit
+from stages.compare import Compare, doubled
+from stages.debug import Debug, Found, drawable
 from stages.decode import Decode
 from stages.detail import Detail
 from stages.edit import Edit
@@ -25,25 +29,31 @@ from stages.matte import Matte
 from stages.paste import Paste
 from stages.recall import Recall
 from stages.restore import Restore
+from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
 from videdit.analyse import analysed
 from videdit.analysis import Analysis
-from videdit.backend import resolve_device
+from videdit.backend import resolve_device, resolve_precision
+from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.codes import codes_for
 from videdit.config import RenderJob
+from videdit.edits import Edit as OneEdit
+from videdit.edits import Timeline
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.faces import FaceDetector
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.times import clock
 from videdit.packets import LOW, Frame
-from videdit.people import people_of
+from videdit.people import People, people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
+from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
 from videdit.profiles import load_profile
 from videdit.report import Progress, RenderResult, count
@@ -72,7 +82,7 @@ class Renderer:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
         credentials.check(clip.job, clip.output)
-        for file in (clip.output, clip.alpha or clip.output):
+        for file in filter(None, (clip.output, clip.alpha)):
             check_writable(file.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
@@ -125,8 +135,8 @@ class Renderer:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                if chain and chain.matte:
-                    chain.matte.drop()
+                for file in chain.files if chain else ():
+                    file.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
             result = replace(
@@ -145,10 +155,11 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
-            if chain and chain.matte and status != "done":
-                chain.matte.drop()
-        if chain.matte and result.faces:
-            chain.matte.keep()
+            if status != "done":
+                for file in chain.files if chain else ():
+                    file.drop()
+        for file in chain.files:
+            file.keep()
         if work:
             work.remove()
         for warning in chain.warnings():
@@ -170,49 +181,108 @@ class Renderer:
         inverter, detector = self._networks(clip.job)
         return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
 
-    def chain(self, clip: Clip, info: MediaInfo, analysis: Analysis | None, work: Work | None = None) -> Chain:
+    def chain(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        analysis: Analysis | None,
+        work: Work | None = None,
+        first_scene: int = 0,
+    ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
-        analysis: of the clip; None where only segments are to be joined. Raises NoFaceError where the job's words for
-        faces mean nobody in it.
+        analysis: of the clip; None where only segments are to be joined. first_scene: shots before its start, which
+        count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
         """
         job = clip.job
-        inverter, _ = self._networks(job)
-        people = people_of(job, analysis)
+        inverter = self._networks(job)[0]
+        people = people_of(job, analysis, clock(info))
+        timeline = people.timeline
+        faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
+        if job.tune and analysis:
+            inverter = self._tuned(clip, info, inverter, people, faces)
+        place = work.next if work else None
+        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(), Counted(Paste(inverter.pixels))
         restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track))
-            if matte:
-                matte.join()
+                raise NoFaceError(no_face(clip.source, track, schedule))
+            for file in files:
+                file.join()
 
-        place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, track, Align(inverter.pixels, job.size)]
-        if analysis:
-            find_faces.insert(1, Recall(analysis, people.chosen))
+        find_faces: list[Stage] = [decode, *faces, track, schedule, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, people.vector, codes=codes_for(inverter, analysis, keep=job.cache)),
-            Detail(inverter.pixels, (region for edit in people.edits for region in find(edit.name).regions)),
-            Steady(inverter.pixels),
+            Edit(inverter, timeline, codes=codes_for(inverter, analysis, keep=job.cache)),
+            Detail(inverter.pixels, regions_of(people.edits)),
+            Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
-        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end, work) if clip.alpha else None
-        if matte:
-            edit_faces.insert(-1, matte)
         if job.mark:
-            edit_faces.append(Mark(job.mark, info.rotation))
+            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation))
+        files = self._beside(clip, info, timeline, find_faces, edit_faces, work)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif analysis is None:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, restore, encode, counted, matte)
+        return Chain(stages, decode, restore, encode, counted, files, schedule)
+
+    def _tuned(
+        self, clip: Clip, info: MediaInfo, inverter: Inverter, people: People, faces: Sequence[Stage]
+    ) -> Inverter:
+        """The networks with a generator that was tuned to this clip, now or before."""
+        job = clip.job
+        path = tuned_path(job, clip.source)
+        state = load_tuned(path)
+        if state is None:
+            pixels = HostPixels()
+            restore = Restore(job.restore, job.restore_strength, self._restorer(job), pixels)
+            find: list[Stage] = [
+                Decode(info, job.start, job.end, decoder=job.decoder),
+                *faces,
+                Track(),
+                Schedule(people.timeline, job.scenes),
+                Align(pixels, job.size),
+            ]
+            chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
+            examples = examples_of(inverter, chosen, people.timeline, regions_of(people.edits))
+            bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
+            state = tune(inverter.generator, examples, job.tune, path, bf16)
+        return inverter.with_generator(state)
+
+    def _beside(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        timeline: Timeline,
+        find_faces: list[Stage],
+        edit_faces: list[Stage],
+        work: Work | None,
+    ) -> list[Beside]:
+        """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
+        job, pixels = clip.job, self._networks(clip.job)[0].pixels
+        span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work}
+        tags = provenance.tags(job)
+        files: list[Beside] = []
+        if clip.compare and job.compare:
+            shape = doubled(info) if job.compare == "side" else info
+            files.append(Beside("compare", clip.compare, shape, encoding(job), metadata=tags, **span))
+            edit_faces[-1] = Compare(edit_faces[-1], job.compare, files[-1])
+        if clip.debug:
+            files.append(Beside("debug", clip.debug, drawable(info), metadata=tags, **span))
+            edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
+            find_faces.insert(2, Found())
+        if clip.alpha:
+            matte = Matte(clip.alpha, info, pixels, **span)
+            files.append(matte.file)
+            edit_faces.insert(-1, matte)
+        return files
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
@@ -256,11 +326,13 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: Counted
-    matte: Matte | None = None
+    files: Sequence[Beside] = ()  # that are written beside the output
+    schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        return [*self.decode.warnings, *self.restore.words(), *self.encode.warnings]
+        scheduled = self.schedule.words() if self.schedule else []
+        return [*self.decode.warnings, *scheduled, *self.restore.words(), *self.encode.warnings]
 
 
 class Counted:
@@ -278,6 +350,11 @@ class Counted:
             if own(frame):
                 self.faces += len(frame.edits)
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
+
+
+def regions_of(edits: Iterable[OneEdit]) -> set[str]:
+    """The parts of a face in which edits may show."""
+    return {region for edit in edits for region in find(edit.name).regions}
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
@@ -303,14 +380,21 @@ def encoder(
 ) -> Encode:
     """The last stage as the job wants it."""
     job = clip.job
-    settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
     return Encode(
-        clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+        clip.output, info, encoding(job), start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
     )
 
 
-def no_face(source: Path, track: Track) -> str:
+def encoding(job: RenderJob) -> EncodeSettings:
+    """How the job wants clips encoded."""
+    return EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
+
+
+def no_face(source: Path, track: Track, schedule: Schedule) -> str:
     """Why nothing was edited, in words."""
+    if schedule.passed:
+        faces = count(schedule.passed, "face")
+        return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
     if track.unfit:
         reason, times = track.unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"

@@ -4,17 +4,18 @@ Light on purpose (numpy, yaml, safetensors): the command line lists and checks e
 """
 
 from videdit.edits.catalogue import EditInfo, catalogue, catalogue_table
-from videdit.edits.directions import edit_delta, edit_vector, load_direction
+from videdit.edits.directions import edit_delta, load_direction
+from videdit.edits.timeline import Timeline
 from videdit.edits.words import Edit, cautions, parse_edits
 
 __all__ = [
     "Edit",
     "EditInfo",
+    "Timeline",
     "catalogue",
     "catalogue_table",
     "cautions",
     "edit_delta",
-    "edit_vector",
     "load_direction",
     "parse_edits",
 ]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
 from videdit.edits.catalogue import SHIPPED
 from videdit.edits.files import NUM_LAYERS, W_DIM, read_direction
 from videdit.edits.words import Edit, find
-
-# (track, seconds into the clip) -> what to add to the code, [18, 512]
-EditVector = Callable[[int, float], np.ndarray]
 
 
 def load_direction(name: str) -> np.ndarray:
@@ -38,12 +35,6 @@ def edit_delta(edits: Iterable[Edit]) -> np.ndarray:
     for edit in edits:
         delta += edit.strength * load_direction(edit.name)
     return delta
-
-
-def edit_vector(edits: Iterable[Edit]) -> EditVector:
-    """The same for every track and time: what the edit stage takes."""
-    delta = edit_delta(edits)
-    return lambda track, time: delta
 
 
 @functools.cache
