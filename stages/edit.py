@@ -24,7 +24,6 @@ from videdit.temporal import Window, groups, weighted_mean
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
 
-
 @dataclass(frozen=True, slots=True)
 class Drafted:
     """A frame between the two halves of the method; one draft and one motion a crop."""
@@ -121,7 +120,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([crop.confidence * self.timeline(crop.track, time) for crop, time, _ in jobs])
+        delta = np.stack([crop.confidence * self.timeline(crop.track, time, code) for crop, time, code in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 

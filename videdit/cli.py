@@ -24,7 +24,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit faces, bench, direction, doctor, eval, train, weights, schema (each with --help)
+commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -70,6 +70,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "eval": eval_command,
         "faces": faces_command,
         "train": train_command,
+        "sheet": sheet_command,
         "weights": weights_command,
         "schema": schema_command,
     }
@@ -317,6 +318,12 @@ def train_command(words: Sequence[str]) -> int:
     return train(list(words))
 
 
+def sheet_command(words: Sequence[str]) -> int:
+    from videdit.metrics import plates
+
+    return plates.main(words)
+
+
 def direction_command(words: Sequence[str]) -> int:
     from videdit.edits import learn
 
@@ -337,18 +344,9 @@ def doctor_command(words: Sequence[str]) -> int:
 
 
 def weights_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit weights", description="Show or verify the weights that ship.")
-    parser.add_argument("action", choices=("list", "verify"))
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    action = parser.parse_args(words).action
-    from videdit import weights
+    from videdit.weights import command
 
-    for entry in weights.manifest().values():
-        if action == "verify":
-            weights.verified(entry.name)
-        status = "ok  " if action == "verify" else ""
-        print(f"{status}{entry.name:24} {entry.bytes / 2**20:6.2f} MiB  {entry.sha256[:12]}  {entry.licence}")
-    return 0
+    return command.main(words)
 
 
 def schema_command(words: Sequence[str]) -> int:

@@ -132,7 +132,8 @@ def examples_of(inverter: Inverter, frames: Iterable[Frame], timeline: Timeline,
     size = min(512, max(crop.size for _, crop in pairs))
     pixels = inverter.pixels
     codes = pixels.fetch(inverter.encode([pixels.put(crop.seen) for _, crop in pairs]))
-    delta = np.stack([crop.confidence * timeline(crop.track, frame.time) for frame, crop in pairs])
+    places = ((crop, frame.time) for frame, crop in pairs)
+    delta = np.stack([c.confidence * timeline(c.track, time, w) for (c, time), w in zip(places, codes, strict=True)])
     masks = [cv2.resize(edit_mask(crop.mesh, crop.size, regions), (size, size)) for _, crop in pairs]
     targets = [cv2.resize(crop.seen, (size, size), interpolation=cv2.INTER_AREA) for _, crop in pairs]
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from videdit.analysis import Analysis, DamagedError, read_arrays, write_arrays
 from videdit.inversion import Inverter
-from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM
+from videdit.models.mobile_stylegan import W_DIM
 from videdit.packets import LOW
 from videdit.weights import manifest
 
@@ -88,7 +88,7 @@ class Codes:
         try:
             arrays = read_arrays(path)
             digests, codes = arrays["digest"], arrays["code"]
-            if codes.shape != (len(digests), NUM_LAYERS, W_DIM) or codes.dtype != np.float16:
+            if codes.ndim != 3 or codes.shape[2] != W_DIM or codes.dtype != np.float16:
                 raise DamagedError(f"{path.name} holds no codes")
             return {bytes(digest): code for digest, code in zip(digests, codes, strict=True)}
         except (DamagedError, KeyError) as error:

@@ -316,6 +316,13 @@ class RenderJob(BaseModel):
             raise ValueError(f"end ({self.end:g} s) should come after start ({self.start or 0.0:g} s)")
         if (self.sign is None) != (self.sign_key is None):
             raise ValueError("sign and sign_key belong together: the certificates and the key of the first")
+        from videdit.edits import check_codes, parse_edits
+        from videdit.profiles import load_profile
+
+        try:
+            check_codes(parse_edits(self.edit), self.profile, load_profile(self.profile).layers)
+        except VideditError as error:
+            raise ValueError(str(error)) from None
         if self.lossless and self.crf is not None:
             raise ValueError("lossless and crf exclude each other")
         return self

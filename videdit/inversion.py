@@ -183,6 +183,17 @@ class Inverter:
                 results.append(Rendering(draft.low[0], draft.low[1], motion, high[2 * i], high[2 * i + 1]))
         return results
 
+    def aligned(self, drafts: list[Draft], motions: list[Motion]) -> list[Array]:
+        """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2]."""
+        count = self.batch(LOW)
+        if "align" not in self._engines:
+            image = torch.zeros(count, 3, LOW, LOW)
+            self._engines["align"] = self.pixels.compile(self._alignment, (image, image))
+        maps = [self.pixels.carry(d.source - d.low[0], m) for d, m in zip(drafts, motions, strict=True)]
+        inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [draft.low[1] for draft in drafts])]
+        parts = [self._engines["align"](*pair)[0][:used] for *pair, used in batches(count, *inputs)]
+        return [image.swapaxes(0, 1).swapaxes(1, 2) for part in parts for image in part]
+
     def render(self, crops: list[Array], codes: Array, edited: Array, size: int) -> list[Rendering]:
         """Steps 2 to 7 for crops that are not frames of a clip.
 

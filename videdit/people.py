@@ -12,6 +12,7 @@ from videdit.analysis import Analysis
 from videdit.choice import choose
 from videdit.config import RenderJob
 from videdit.edits import Edit, Timeline, parse_edits
+from videdit.packets import Array
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class OwnTimelines(Timeline):
         self.usual, self.own, self.edits = usual, own, usual.edits
         self.varies = any(timeline.varies for timeline in (usual, *own.values()))
 
-    def __call__(self, track: int, time: float) -> np.ndarray:
-        return self._of(track)(track, time)
+    def __call__(self, track: int, time: float, code: Array | None = None) -> np.ndarray:
+        return self._of(track)(track, time, code)
 
     def strengths(self, track: int, time: float) -> np.ndarray:
         return self._of(track).strengths(track, time)
@@ -50,14 +51,18 @@ class OwnTimelines(Timeline):
         return self.own.get(track, self.usual)
 
 
-def people_of(job: RenderJob, analysis: Analysis | None, time_of_frame: Callable[[int], float]) -> People:
+def people_of(
+    job: RenderJob, analysis: Analysis | None, time_of_frame: Callable[[int], float], layers: int
+) -> People:
     """Whom a job edits in a clip, and how. Without an analysis: nobody.
+
+    layers: codes that the generator takes.
 
     Raises:
         UsageError: a reference picture cannot be used; keyframes are not in order.
         NoFaceError: nobody in the clip is meant.
     """
-    usual = Timeline(parse_edits(job.edit), time_of_frame)
+    usual = Timeline(parse_edits(job.edit), time_of_frame, layers)
     if analysis is None:
         return People(np.zeros(0, bool), usual, usual.edits)
     sightings = analysis.sightings
@@ -71,7 +76,7 @@ def people_of(job: RenderJob, analysis: Analysis | None, time_of_frame: Callable
     own: dict[int, Timeline] = {}
     for word, words in job.per_face.items():
         theirs = choose(word, sightings, likeness)
-        timeline = Timeline(parse_edits(words), time_of_frame)
+        timeline = Timeline(parse_edits(words), time_of_frame, layers)
         own |= {int(track): timeline for track in np.unique(sightings.track[theirs])}
         chosen = chosen | theirs
     if not own:

@@ -19,6 +19,7 @@ class Profile(BaseModel):
     generator: tuple[str, ...]
     encoder: str
     hfgi: str
+    layers: int = 18  # of a code
 
 
 def load_profile(name: str) -> Profile:

@@ -196,7 +196,7 @@ class Renderer:
         """
         job = clip.job
         inverter = self._networks(job)[0]
-        people = people_of(job, analysis, clock(info))
+        people = people_of(job, analysis, clock(info), inverter.profile.layers)
         timeline = people.timeline
         faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
         if job.tune and analysis:

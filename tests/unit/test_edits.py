@@ -153,6 +153,8 @@ def test_files_in_ones_own_folder_are_edits(own_folder):
     np.testing.assert_array_equal(load_direction("freckles"), np.ones((18, 512)))
     assert "did you mean 'freckles'" in problem("frekles")
     np.save(own_folder / "smile.npy", np.ones(512, np.float32))
+    assert load_direction("own_smile")[0, 0] == 1 != load_direction("smile")[0, 0]
+    np.savez(own_folder / "freckles.npz", np.ones(512, np.float32))
     assert "rename the file" in problem("age")
 
 

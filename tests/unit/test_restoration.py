@@ -190,7 +190,7 @@ def test_words_that_make_no_sense() -> None:
 
 def test_missing_weights_are_told(tmp_path, monkeypatch) -> None:
     (tmp_path / "manifest.yaml").write_text("{}\n")
-    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIDEDIT_SHIPPED", str(tmp_path))
     with pytest.raises(WeightsError, match="--restore none"):
         CropRestorer("cpu", "fp32")
 

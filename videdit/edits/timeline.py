@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.edits.catalogue import catalogue
-from videdit.edits.directions import load_direction
+from videdit.edits.directions import Directions
+from videdit.edits.files import NUM_LAYERS
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.words import Edit, find
+from videdit.packets import Array
 
 ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
 
@@ -20,8 +21,13 @@ ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
 class Timeline:
     """Edits whose strengths may change. Times are seconds from the clip's first frame; all tracks get the same."""
 
-    def __init__(self, edits: Iterable[Edit], time_of_frame: Callable[[int], float] | None = None) -> None:
-        """time_of_frame: the number of a frame -> its time; needed where keyframes name frames.
+    def __init__(
+        self,
+        edits: Iterable[Edit],
+        time_of_frame: Callable[[int], float] | None = None,
+        layers: int = NUM_LAYERS,
+    ) -> None:
+        """time_of_frame: the number of a frame -> its time; needed where keyframes name frames. layers: of the codes.
 
         Raises:
             UsageError: frames and seconds of keyframes are not in order of time.
@@ -33,17 +39,16 @@ class Timeline:
         self.edits = tuple(
             replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
         )
-        self._directions = np.stack([load_direction(edit.name) for edit in self.edits])  # [N, 18, 512]
-        infos = catalogue()
-        self._units = np.array([find(edit.name, infos).recommended for edit in self.edits])
+        self._directions = Directions([edit.name for edit in self.edits], layers)
+        self._units = np.array([find(edit.name).recommended for edit in self.edits])
         peaks = np.array([edit.strength for edit in self.edits]) / self._units
         self._peak = float(np.abs(peaks).sum())
         self.varies = self._peak > 0 and any(edit.keyframes for edit in self.edits)
         self._as_one = self.varies and self._grow_as_one()
 
-    def __call__(self, track: int, time: float) -> np.ndarray:
-        """What is added to a code, [18, 512] float32."""
-        return np.tensordot(self.strengths(track, time).astype(np.float32), self._directions, 1)
+    def __call__(self, track: int, time: float, code: Array | None = None) -> np.ndarray:
+        """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32."""
+        return self._directions(self.strengths(track, time), code)
 
     def strengths(self, track: int, time: float) -> np.ndarray:
         """Of each edit, [N]."""

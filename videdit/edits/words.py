@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from videdit.edits.catalogue import EditInfo, catalogue, info_of_file
-from videdit.edits.files import SUFFIXES, read_direction
+from videdit.edits.catalogue import catalogue, info_of_file
+from videdit.edits.components import component_direction
+from videdit.edits.files import NUM_LAYERS, SUFFIXES, read_direction, read_layers
+from videdit.edits.info import EditInfo
 from videdit.edits.keyframes import Keyframe, check_order, continues, parse_keyframe
+from videdit.edits.recipes import how_to_get
 from videdit.errors import UsageError
 
 
@@ -85,13 +88,33 @@ def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
         info = infos[name]
     elif is_file(name):
         info = info_of_file(Path(name).expanduser(), name)
+    elif way := how_to_get(name):
+        raise UsageError(f"the file of the released edit {name!r} is not here; {way}")
     else:
         near = difflib.get_close_matches(name.lower(), infos, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(f"unknown edit {name!r}; {hint}There is: {', '.join(infos)} (see --list-edits)")
-    if info.source is not None:
-        read_direction(info.source)  # a broken file is told now, not in the middle of a batch
+    if info.source is not None:  # a broken file is told now, not in the middle of a batch
+        if info.component:
+            component_direction(info.source, info.component, info.codes or NUM_LAYERS)
+        else:
+            read_direction(info.source, info.codes)
     return info
+
+
+def check_codes(edits: Iterable[Edit], profile: str, count: int) -> None:
+    """Raise UsageError where an edit is one of codes of another number of layers than the profile's, `count`."""
+    infos = catalogue()
+    for edit in edits:
+        info = find(edit.name, infos)
+        layers = info.codes
+        if info.source is not None and info.component is None:
+            layers = len(read_layers(info.source))
+            layers = None if layers == 1 else layers
+        if layers not in (None, count):
+            raise UsageError(
+                f"{edit.name} is an edit of codes of {layers} layers; those of profile {profile} have {count}"
+            )
 
 
 def is_file(name: str) -> bool:
