@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from videdit.analysis import PORTRAIT, Analysis, Portrait, Recorder
-from videdit.appearance import look_of
 from videdit.faces import face_size
 from videdit.geometry.align import face_matrix, invert, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
-from videdit.identity import Tracker
 from videdit.packets import Face, Frame
+from videdit.people.analysis import PORTRAIT, Analysis, Portrait, Recorder
+from videdit.people.appearance import look_of
+from videdit.people.identity import Tracker
 
 
 class Observe:

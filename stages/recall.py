@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from stages.track import GAP
-from videdit.analysis import Analysis
 from videdit.geometry.smooth import smooth_points
 from videdit.packets import Frame
+from videdit.people.analysis import Analysis
 
 REACH = 1.0  # seconds
 

@@ -117,7 +117,7 @@ def parse_number(value: Any) -> Any:
 
 
 def parse_faces(value: Any) -> Any:
-    from videdit.choice import parse_choice
+    from videdit.people.choice import parse_choice
 
     try:
         return parse_number(parse_choice(value))

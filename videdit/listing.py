@@ -11,15 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from videdit.analyse import analysed
-from videdit.analysis import PORTRAIT, PORTRAITS, Analysis
 from videdit.backend import resolve_device
 from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.faces import FaceDetector
+from videdit.firstlook import analysed
 from videdit.media.probe import probe
 from videdit.metrics.sheet import contact_sheet, write_sheet
+from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
+from videdit.people.sightings import TrackInfo, describe
 from videdit.report import make_progress
-from videdit.sightings import TrackInfo, describe
 
 _MOST = 100  # tracks on a sheet
 

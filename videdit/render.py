@@ -34,8 +34,6 @@ from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
-from videdit.analyse import analysed
-from videdit.analysis import Analysis
 from videdit.backend import resolve_device, resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.codes import codes_for
@@ -45,12 +43,14 @@ from videdit.edits import Timeline
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.faces import FaceDetector
+from videdit.firstlook import analysed
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
 from videdit.packets import LOW, Frame
-from videdit.people import People, people_of
+from videdit.people.analysis import Analysis
+from videdit.people.edits import People, people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.pixels.host import HostPixels
@@ -177,7 +177,7 @@ class Renderer:
     def analysed(
         self, clip: Clip, info: MediaInfo, cancel: threading.Event | None = None
     ) -> contextlib.AbstractContextManager[Analysis]:
-        """Who is in a clip: see :func:`videdit.analyse.analysed`."""
+        """Who is in a clip: see :func:`videdit.firstlook.analysed`."""
         inverter, detector = self._networks(clip.job)
         return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
 

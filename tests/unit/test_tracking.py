@@ -14,8 +14,8 @@ from stages.align import Align
 from stages.track import FADE, MOST_AHEAD, Track
 from videdit.errors import UsageError
 from videdit.geometry.align import crop_side, transform
-from videdit.identity import Tracker
 from videdit.packets import Color, Face, Frame, Picture
+from videdit.people.identity import Tracker
 from videdit.pixels.host import HostPixels
 from videdit.scenes import CutDetector
 from videdit.tracking import fade, fitness

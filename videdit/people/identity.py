@@ -55,7 +55,7 @@ class Tracker:
         self._scene: int | None = None
 
     def __call__(self, faces: Sequence[Face], looks: Sequence[np.ndarray | None], time: float, scene: int) -> list[int]:
-        """The stretch of each face of the next frame. looks: see :mod:`videdit.appearance`; None: not known."""
+        """The stretch of each face of the next frame. looks: see :mod:`videdit.people.appearance`; None: not known."""
         if scene != self._scene:
             self._known, self._scene = [], scene
         self._known = [i for i in self._known if time - self.stretches[i].last <= REMEMBER]

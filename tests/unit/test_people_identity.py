@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from stages.detect import Detect
 from stages.observe import Observe
-from videdit.analysis import Analysis, Recorder
-from videdit.appearance import look, mean_look
 from videdit.faces import FaceDetector
 from videdit.geometry.align import ffhq_square
-from videdit.identity import APART, REMEMBER, Tracker, reunite
 from videdit.packets import Face
+from videdit.people.analysis import Analysis, Recorder
+from videdit.people.appearance import look, mean_look
+from videdit.people.identity import APART, REMEMBER, Tracker, reunite
 
 
 def face(x: float, y: float = 180, size: float = 100) -> Face:

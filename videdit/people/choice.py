@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from videdit.errors import NoFaceError, UsageError
-from videdit.sightings import Sightings
+from videdit.people.sightings import Sightings
 
 WORDS = ("largest", "all", "left")
 NUMBERS = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6})*\s*")
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 STAY = 2.0  # seconds by which another must be the better choice for the choice to change
-LIKE = 0.35  # least likeness to a reference picture, see :mod:`videdit.likeness`
+LIKE = 0.35  # least likeness to a reference picture, see :mod:`.likeness`
 NEARLY = 0.15  # by so much, other tracks of the person may be less like it than the likest
 
 # Track -> its likeness to the person in a picture, -1..1

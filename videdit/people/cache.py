@@ -13,8 +13,8 @@ from typing import Any
 
 import videdit
 from videdit import resources, weights
-from videdit.analysis import LAYOUT, forget
 from videdit.config import RenderJob
+from videdit.people.analysis import LAYOUT, forget
 from videdit.provenance import content_hash
 
 try:

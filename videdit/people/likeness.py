@@ -1,8 +1,8 @@
 """Is it the person in this picture? Faces of a clip against a photograph that was taken elsewhere.
 
-:mod:`videdit.appearance` would be misled by other light and other clothes; the basic encoder's hidden features, from
-which it tells who a face is and what it does, see past them: on 88 pairs of photographs of one person among 1,000 faces
-of CelebAMask-HQ (found by an identity network) against all other pairs their cosine has an area under the curve of .96
+:mod:`.appearance` would be misled by other light and other clothes; the basic encoder's hidden features, from which it
+tells who a face is and what it does, see past them: on 88 pairs of photographs of one person among 1,000 faces of
+CelebAMask-HQ (found by an identity network) against all other pairs their cosine has an area under the curve of .96
 (appearance: .70), pairs of one person .54 in the middle, 95 % of strangers below .40.
 """
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from stages.decode import Decode
 from stages.detect import Detect
 from stages.observe import Observe
-from videdit import cache, resources
-from videdit.analysis import Analysis, DamagedError, Recorder, forget
+from videdit import resources
 from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.faces import FaceDetector
 from videdit.media.probe import MediaInfo
+from videdit.people import cache
+from videdit.people.analysis import Analysis, DamagedError, Recorder, forget
 from videdit.pipeline import Pipeline
 from videdit.report import Progress
 
@@ -38,8 +39,8 @@ def analysed(
 ) -> Iterator[Analysis]:
     """The analysis of a clip, for as long as the context lasts.
 
-    It is kept where the job says (:func:`videdit.cache.home`); that of a picture, which is soon made, is not. What is
-    damaged, or cannot be kept, is made anew and said in one line.
+    It is kept where the job says (:func:`videdit.people.cache.home`); that of a picture, which is soon made, is not.
+    What is damaged is made anew, and what cannot be kept is not; either is said in one line.
 
     Raises:
         MediaError: the clip cannot be read, or there is no room for what is found in it.

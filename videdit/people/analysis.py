@@ -23,9 +23,9 @@ import numpy as np
 
 from videdit.errors import MediaError, VideditError
 from videdit.faces import face_size
-from videdit.identity import Stretch, reunite
 from videdit.packets import Face
-from videdit.sightings import Sightings, numbered
+from videdit.people.identity import Stretch, reunite
+from videdit.people.sightings import Sightings, numbered
 from videdit.weights import sha256
 
 LAYOUT = 1  # raised when what is written means something else

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.choice import STAY, choose, parse_choice
 from videdit.errors import NoFaceError, UsageError
-from videdit.sightings import Sightings, describe, numbered
+from videdit.people.choice import STAY, choose, parse_choice
+from videdit.people.sightings import Sightings, describe, numbered
 
 FPS = 25
 

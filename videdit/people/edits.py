@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from videdit.analysis import Analysis
-from videdit.choice import choose
 from videdit.config import RenderJob
 from videdit.edits import Edit, Timeline, parse_edits
 from videdit.packets import Array
+from videdit.people.analysis import Analysis
+from videdit.people.choice import choose
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def people_of(
     sightings = analysis.sightings
 
     def likeness(picture: Path) -> Mapping[int, float]:
-        from videdit.likeness import likeness_to
+        from videdit.people.likeness import likeness_to
 
         return likeness_to(picture, analysis.portraits())
 

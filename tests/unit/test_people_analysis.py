@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_identity import face
+from test_people_identity import face
 
-from videdit import cache
-from videdit.analysis import CHUNK, Analysis, DamagedError, Portrait, Recorder, read_arrays
 from videdit.config import RenderJob
-from videdit.identity import Tracker
+from videdit.people import cache
+from videdit.people.analysis import CHUNK, Analysis, DamagedError, Portrait, Recorder, read_arrays
+from videdit.people.identity import Tracker
 
 
 def record(folder: Path, frames: int = 10) -> Analysis:
