@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.decode import Decode
+from stages.detect import Detect
 from stages.track import Track
 from videdit.backend import resolve_device, synchronize
 from videdit.config import RenderJob
 from videdit.edits import Timeline, parse_edits
 from videdit.errors import MediaError
-from videdit.faces import FaceDetector, detector_of
+from videdit.faces import FaceDetector, detector_of, face_size
 from videdit.inversion import Inverter
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
@@ -110,7 +111,8 @@ class Estimator:
             frame = next(iter(Decode(info, place, stop)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in finders(job, self._inverter(job), self._detectors[job.detector], Track(job.faces)):
+            detector = self._detectors[job.detector]
+            for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job)], Track()):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun
@@ -137,6 +139,20 @@ class Estimator:
             render()  # the first pass compiles
             self._seconds[(*key, crop.size)] = encode + _timed(render, inverter.device) / high
         return self._seconds[(*key, crop.size)]
+
+
+class _Some:
+    """A stage that leaves one face of a frame, or all, as the job is about one or all: who it is does not matter."""
+
+    name = "some"
+
+    def __init__(self, job: RenderJob) -> None:
+        self.count = None if job.faces == "all" else len(str(job.faces).split(",")) + len(job.per_face)
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            faces = sorted(frame.faces, key=face_size, reverse=True)[: self.count]
+            yield replace(frame, faces=tuple(replace(face, track=i) for i, face in enumerate(faces)))
 
 
 def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, str]:

@@ -10,7 +10,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ from stages.compare import Compare, doubled
 from stages.debug import Debug, Found, drawable
 from stages.decode import Decode
 from stages.detail import Detail
-from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
 from stages.place import Place
+from stages.recall import Recall
 from stages.restore import Restore
 from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
@@ -37,17 +37,22 @@ from stages.track import Track
 from videdit import credentials, provenance
 from videdit.backend import resolve_device, resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
+from videdit.codes import codes_for
 from videdit.config import RenderJob
-from videdit.edits import Timeline, parse_edits
+from videdit.edits import Edit as OneEdit
+from videdit.edits import Timeline
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.faces import FaceDetector, detector_of
+from videdit.firstlook import analysed
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
+from videdit.people.analysis import Analysis
+from videdit.people.edits import People, people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.pixels.host import HostPixels
@@ -114,7 +119,7 @@ class Renderer:
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
-        chain = self.chain(clip, info, work)
+        chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
@@ -125,13 +130,15 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                result = self._run(clip, chain.stages, cancel)
+                with self.analysed(clip, info, work, cancel) as analysis:
+                    chain = self.chain(clip, info, analysis, work)
+                    result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                for file in chain.files:
+                for file in chain.files if chain else ():
                     file.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
@@ -153,7 +160,7 @@ class Renderer:
         finally:
             self.progress.end(status, detail)
             if status != "done":
-                for file in chain.files:
+                for file in chain.files if chain else ():
                     file.drop()
         for file in chain.files:
             file.keep()
@@ -171,19 +178,38 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None, first_scene: int = 0) -> Chain:
+    def analysed(
+        self, clip: Clip, info: MediaInfo, work: Work | None = None, cancel: threading.Event | None = None
+    ) -> contextlib.AbstractContextManager[Analysis | None]:
+        """Who is in a clip: see :func:`videdit.firstlook.analysed`; None where nobody asks."""
+        inverter, detector = self._networks(clip.job)
+        if inverter.profile.subject != "face" or (work and work.complete):
+            return contextlib.nullcontext()
+        return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
+
+    def chain(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        analysis: Analysis | None,
+        work: Work | None = None,
+        first_scene: int = 0,
+    ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
-        first_scene: shots before its start, which count where some are chosen.
+        analysis: of the clip; None where no face is looked for. first_scene: shots before its start, which
+        count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
         """
         job = clip.job
-        inverter, detector = self._networks(job)
-        timeline = Timeline(parse_edits(job.edit), clock(info), inverter.profile.layers)
-        if job.tune:
-            inverter = self._tuned(clip, info, inverter, timeline)
+        inverter = self._networks(job)[0]
+        people = people_of(job, analysis, clock(info), inverter.profile.layers)
+        timeline = people.timeline
+        faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
+        if job.tune and analysis:
+            inverter = self._tuned(clip, info, inverter, people, faces)
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
-        track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
+        track, counted = Track(), Counted(Paste(inverter.pixels))
         choice = choose(job.restore)
         restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
@@ -195,11 +221,12 @@ class Renderer:
 
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, *finders(job, inverter, detector, track, schedule)]
+        find_faces: list[Stage] = [decode, *finders(job, inverter, faces, track, schedule)]
+        codes = codes_for(inverter, analysis, keep=job.cache)
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, timeline, prealign=prealign(job, inverter.profile)),
-            Detail(inverter.pixels, regions_of(timeline, inverter.profile)),
+            Edit(inverter, timeline, prealign=prealign(job, inverter.profile), codes=codes),
+            Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
@@ -214,7 +241,9 @@ class Renderer:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, restore, encode, counted, files, schedule)
 
-    def _tuned(self, clip: Clip, info: MediaInfo, inverter: Inverter, timeline: Timeline) -> Inverter:
+    def _tuned(
+        self, clip: Clip, info: MediaInfo, inverter: Inverter, people: People, faces: Sequence[Stage]
+    ) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
         job, generator = clip.job, inverter.generator
         if not isinstance(generator, MobileSynthesis):
@@ -222,18 +251,18 @@ class Renderer:
         path = tuned_path(job, clip.source)
         state = load_tuned(path)
         if state is None:
-            detector, pixels = self._networks(job)[1], HostPixels()
-            choice = choose(job.restore)
+            choice, pixels = choose(job.restore), HostPixels()
             restore = Restore(choice, job.restore_strength, self._restorer(choice, job), pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
-                Detect(detector),
-                Track(job.faces),
-                Schedule(timeline, job.scenes),
+                *faces,
+                Track(),
+                Schedule(people.timeline, job.scenes),
                 Align(pixels, job.size),
             ]
             chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
-            examples = examples_of(inverter, chosen, timeline, regions_of(timeline, inverter.profile))
+            regions = regions_of(people.edits, inverter.profile)
+            examples = examples_of(inverter, chosen, people.timeline, regions)
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
             state = tune(generator, examples, job.tune, path, bf16)
         return inverter.with_generator(state)
@@ -324,12 +353,12 @@ class Counted:
 
 
 def finders(
-    job: RenderJob, inverter: Inverter, detector: FaceDetector, track: Track, schedule: Schedule | None = None
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], track: Track, schedule: Schedule | None = None
 ) -> list[Stage]:
-    """The stages from the decoded frame to the crops that are edited."""
+    """The stages from the decoded frame to the crops that are edited; `faces`: those that find the faces."""
     if inverter.profile.subject != "face":
         return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
-    return [Detect(detector), track, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+    return [*faces, track, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
 
 
 def prealign(job: RenderJob, profile: Profile) -> str:
@@ -337,11 +366,11 @@ def prealign(job: RenderJob, profile: Profile) -> str:
     return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
 
 
-def regions_of(timeline: Timeline, profile: Profile) -> set[str]:
-    """Where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
+    """Where edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
     if profile.subject != "face":
         return {"box"}
-    return {region for edit in timeline.edits for region in find(edit.name).regions}
+    return {region for edit in edits for region in find(edit.name).regions}
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
