@@ -24,7 +24,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit bench, direction, doctor, eval, sheet, train, weights, schema (each with --help)
+commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -68,6 +68,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "direction": direction_command,
         "doctor": doctor_command,
         "eval": eval_command,
+        "faces": faces_command,
         "train": train_command,
         "sheet": sheet_command,
         "weights": weights_command,
@@ -102,7 +103,9 @@ def render_parser() -> argparse.ArgumentParser:
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
-    what.add_argument("--faces", metavar="WHICH", help="largest (default), all, left or a number from the left")
+    what.add_argument(
+        "--faces", metavar="WHICH", help="largest (default), all, left, numbers of videdit faces (0,2), or a picture"
+    )
     what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
@@ -118,6 +121,9 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--codec",
         help="h264, hevc, av1, vp9, prores, ffv1, or an encoder such as hevc_nvenc (default: the source's family)",
+    )
+    out.add_argument(
+        "--encoder-backend", metavar="NAME", help="pyav (default), or ffmpeg: the encoders of your ffmpeg program"
     )
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
@@ -138,10 +144,22 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")
 
     how = parser.add_argument_group("how")
+    how.add_argument(
+        "--cache", action=argparse.BooleanOptionalAction, help="keep what is found for another edit (default)"
+    )
+    how.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
     how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
+    how.add_argument(
+        "--checkpoint", action="append", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
+    )
+    how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
-    how.add_argument("--restore", metavar="KIND", help="face restoration: none (default), small, or auto")
+    how.add_argument("--prealign", metavar="KIND", help="of turned heads: auto (default), landmarks, flow or none")
+    how.add_argument("--detector", metavar="KIND", help="what finds faces: mtcnn (default) or insightface[:PACK]")
+    how.add_argument(
+        "--restore", metavar="KIND", help="face restoration: auto (default), none, small, gfpgan or realesrgan"
+    )
     how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")
@@ -291,6 +309,10 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
 
 
 def bench_command(words: Sequence[str]) -> int:
+    if words[:1] == ["models"]:
+        from videdit import bench_models
+
+        return bench_models.main(words[1:])
     return render_command([*words, "--bench"])
 
 
@@ -298,6 +320,12 @@ def eval_command(words: Sequence[str]) -> int:
     from videdit.metrics import evaluate
 
     return evaluate.main(words)
+
+
+def faces_command(words: Sequence[str]) -> int:
+    from videdit import listing
+
+    return listing.main(words)
 
 
 def train_command(words: Sequence[str]) -> int:

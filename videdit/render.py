@@ -10,7 +10,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ from stages.compare import Compare, doubled
 from stages.debug import Debug, Found, drawable
 from stages.decode import Decode
 from stages.detail import Detail
-from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
+from stages.place import Place
+from stages.recall import Recall
 from stages.restore import Restore
 from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
@@ -36,23 +37,30 @@ from stages.track import Track
 from videdit import credentials, provenance
 from videdit.backend import resolve_device, resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
+from videdit.codes import codes_for
 from videdit.config import RenderJob
-from videdit.edits import Timeline, parse_edits
+from videdit.edits import Edit as OneEdit
+from videdit.edits import Timeline
 from videdit.edits.words import find
-from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
-from videdit.faces import FaceDetector
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
+from videdit.faces import FaceDetector, detector_of
+from videdit.firstlook import analysed
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
+from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
+from videdit.people.analysis import Analysis
+from videdit.people.edits import People, people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
-from videdit.profiles import load_profile
+from videdit.profiles import Profile, load_profile
 from videdit.report import Progress, RenderResult, count
-from videdit.restoration import CropRestorer, have_restorer
+from videdit.restoration import Choice, choose
+from videdit.restorers import CropRestorer, restorer_of
 from videdit.resume import Work
 
 log = logging.getLogger(__name__)
@@ -71,7 +79,7 @@ class Renderer:
         """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
-        self._restorers: dict[tuple, CropRestorer] = {}
+        self._restorers: dict[tuple, CropRestorer | None] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -111,7 +119,7 @@ class Renderer:
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
-        chain = self.chain(clip, info, work)
+        chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
@@ -122,13 +130,15 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                result = self._run(clip, chain.stages, cancel)
+                with self.analysed(clip, info, work, cancel) as analysis:
+                    chain = self.chain(clip, info, analysis, work)
+                    result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                for file in chain.files:
+                for file in chain.files if chain else ():
                     file.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
@@ -136,6 +146,7 @@ class Renderer:
                 result,
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],
+                restoration=chain.restore.words(),
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
             )
@@ -149,7 +160,7 @@ class Renderer:
         finally:
             self.progress.end(status, detail)
             if status != "done":
-                for file in chain.files:
+                for file in chain.files if chain else ():
                     file.drop()
         for file in chain.files:
             file.keep()
@@ -167,20 +178,40 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None, first_scene: int = 0) -> Chain:
+    def analysed(
+        self, clip: Clip, info: MediaInfo, work: Work | None = None, cancel: threading.Event | None = None
+    ) -> contextlib.AbstractContextManager[Analysis | None]:
+        """Who is in a clip: see :func:`videdit.firstlook.analysed`; None where nobody asks."""
+        inverter, detector = self._networks(clip.job)
+        if inverter.profile.subject != "face" or (work and work.complete):
+            return contextlib.nullcontext()
+        return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
+
+    def chain(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        analysis: Analysis | None,
+        work: Work | None = None,
+        first_scene: int = 0,
+    ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
-        first_scene: shots before its start, which count where some are chosen.
+        analysis: of the clip; None where no face is looked for. first_scene: shots before its start, which
+        count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
         """
         job = clip.job
-        inverter, detector = self._networks(job)
-        timeline = Timeline(parse_edits(job.edit), clock(info), inverter.profile.layers)
-        if job.tune:
-            inverter = self._tuned(clip, info, inverter, timeline)
+        inverter = self._networks(job)[0]
+        people = people_of(job, analysis, clock(info), inverter.profile.layers)
+        timeline = people.timeline
+        faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
+        if job.tune and analysis:
+            inverter = self._tuned(clip, info, inverter, people, faces)
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
-        track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
-        restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
+        track, counted = Track(), Counted(Paste(inverter.pixels))
+        choice = choose(job.restore)
+        restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
@@ -190,11 +221,12 @@ class Renderer:
 
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, schedule, Align(inverter.pixels, job.size)]
+        find_faces: list[Stage] = [decode, *finders(job, inverter, faces, track, schedule)]
+        codes = codes_for(inverter, analysis, keep=job.cache)
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, timeline),
-            Detail(inverter.pixels, regions_of(timeline)),
+            Edit(inverter, timeline, prealign=prealign(job, inverter.profile), codes=codes),
+            Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
@@ -209,25 +241,30 @@ class Renderer:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, restore, encode, counted, files, schedule)
 
-    def _tuned(self, clip: Clip, info: MediaInfo, inverter: Inverter, timeline: Timeline) -> Inverter:
+    def _tuned(
+        self, clip: Clip, info: MediaInfo, inverter: Inverter, people: People, faces: Sequence[Stage]
+    ) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
-        job = clip.job
+        job, generator = clip.job, inverter.generator
+        if not isinstance(generator, MobileSynthesis):
+            raise UsageError(f"--tune is for profile mobile; leave it out with {job.profile}")
         path = tuned_path(job, clip.source)
         state = load_tuned(path)
         if state is None:
-            detector, pixels = self._networks(job)[1], HostPixels()
-            restore = Restore(job.restore, job.restore_strength, self._restorer(job), pixels)
+            choice, pixels = choose(job.restore), HostPixels()
+            restore = Restore(choice, job.restore_strength, self._restorer(choice, job), pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
-                Detect(detector),
-                Track(job.faces),
-                Schedule(timeline, job.scenes),
+                *faces,
+                Track(),
+                Schedule(people.timeline, job.scenes),
                 Align(pixels, job.size),
             ]
             chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
-            examples = examples_of(inverter, chosen, timeline, regions_of(timeline))
+            regions = regions_of(people.edits, inverter.profile)
+            examples = examples_of(inverter, chosen, people.timeline, regions)
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
-            state = tune(inverter.generator, examples, job.tune, path, bf16)
+            state = tune(generator, examples, job.tune, path, bf16)
         return inverter.with_generator(state)
 
     def _beside(
@@ -265,23 +302,18 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
-            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
-            self._loaded[key] = inverter, FaceDetector(inverter.device)
+            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
+            self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
 
-    def _restorer(self, job: RenderJob) -> CropRestorer | None:
-        """The face restorer, if the job may want it."""
-        if job.restore == "none":
-            return None
-        if job.restore == "auto" and not have_restorer():
-            log.warning("--restore auto: no restorer ships with this version, faces stay as they are")
-            return None
-        key = (job.device, job.precision, job.batch)
+    def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
+        machine = (job.device, job.precision, job.batch)
+        key = (choice.kind, choice.file, *machine)
         if key not in self._restorers:
-            self._restorers[key] = CropRestorer(*key)
+            self._restorers[key] = restorer_of(choice, *machine)
         return self._restorers[key]
 
 
@@ -300,7 +332,7 @@ class Chain:
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
         scheduled = self.schedule.words() if self.schedule else []
-        return [*self.decode.warnings, *scheduled, *self.restore.words(), *self.encode.warnings]
+        return [*self.decode.warnings, *scheduled, *self.encode.warnings]
 
 
 class Counted:
@@ -320,9 +352,25 @@ class Counted:
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
 
 
-def regions_of(timeline: Timeline) -> set[str]:
-    """The parts of a face in which the edits may show."""
-    return {region for edit in timeline.edits for region in find(edit.name).regions}
+def finders(
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], track: Track, schedule: Schedule | None = None
+) -> list[Stage]:
+    """The stages from the decoded frame to the crops that are edited; `faces`: those that find the faces."""
+    if inverter.profile.subject != "face":
+        return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+    return [*faces, track, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+
+
+def prealign(job: RenderJob, profile: Profile) -> str:
+    """How distortion maps are aligned: only faces have landmarks."""
+    return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
+
+
+def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
+    """Where edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    if profile.subject != "face":
+        return {"box"}
+    return {region for edit in edits for region in find(edit.name).regions}
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
@@ -357,7 +405,9 @@ def encoder(
 
 def encoding(job: RenderJob) -> EncodeSettings:
     """How the job wants clips encoded."""
-    return EncodeSettings(job.codec, job.crf, job.preset, job.lossless, transcode=job.transcode)
+    return EncodeSettings(
+        job.codec, job.crf, job.preset, job.lossless, transcode=job.transcode, backend=job.encoder_backend
+    )
 
 
 def no_face(source: Path, track: Track, schedule: Schedule) -> str:

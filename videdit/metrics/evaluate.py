@@ -134,10 +134,10 @@ def run_restorer(args: argparse.Namespace) -> Evaluation:
     from videdit.metrics.panel import Panel
     from videdit.metrics.restoration import evaluate_restorer
     from videdit.metrics.stills import load_faces
-    from videdit.restoration import CropRestorer
+    from videdit.restorers import CropRestorer, small_network
 
     faces = load_faces(args.faces, args.range)
-    restorer = CropRestorer(args.device, args.precision, file=args.weights)
+    restorer = CropRestorer(small_network(args.weights), args.device, args.precision)
     return evaluate_restorer(restorer, Panel(restorer.device), faces)
 
 
