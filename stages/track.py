@@ -13,11 +13,10 @@ from videdit.faces import face_size
 from videdit.geometry.align import invert, transform, upright_matrix
 from videdit.geometry.smooth import local_fit, smooth_points
 from videdit.packets import Face, Frame
-from videdit.tracking import Tracker, fade, fitness
+from videdit.tracking import FADE, Tracker, fade, fitness
 
 LOOK_AHEAD = 0.25  # seconds
 MOST_AHEAD = 12  # frames: what waits here is whole decoded pictures
-FADE = 0.2  # seconds
 GAP = 0.15  # seconds: a face lost for less than this is taken to have been there
 _MESH_SIGMA = 0.04  # seconds: little, for the mesh follows speech and blinks
 _SWITCH = 1.4  # another face must be so many times as large to become "the largest"

@@ -23,6 +23,7 @@ from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
+from stages.parse import Parse
 from stages.paste import Paste
 from stages.restore import Restore
 from stages.split import CROPS, Fresh, Split, own
@@ -39,6 +40,7 @@ from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.packets import LOW, Frame
+from videdit.parsing import CropParser
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip
@@ -64,6 +66,7 @@ class Renderer:
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
         self._restorers: dict[tuple, CropRestorer] = {}
+        self._parsers: dict[tuple, CropParser] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -100,6 +103,7 @@ class Renderer:
         if inverter.batch(LOW) == 1:
             return None
         self._loaded.clear()
+        self._parsers.clear()
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
@@ -173,7 +177,8 @@ class Renderer:
         place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
+        parse = Parse(self._parser(job))
+        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size), parse]
         edit_faces: list[Stage] = [
             restore,
             Edit(inverter, edit_vector(edits)),
@@ -206,6 +211,12 @@ class Renderer:
             inverter = Inverter(load_profile(job.profile), pixels, job.batch)
             self._loaded[key] = inverter, FaceDetector(inverter.device)
         return self._loaded[key]
+
+    def _parser(self, job: RenderJob) -> CropParser:
+        key = (job.profile, job.device, job.precision, job.batch)
+        if key not in self._parsers:
+            self._parsers[key] = CropParser(self._networks(job)[0].pixels, job.batch)
+        return self._parsers[key]
 
     def _restorer(self, job: RenderJob) -> CropRestorer | None:
         """The face restorer, if the job may want it."""

@@ -13,6 +13,7 @@ from videdit.packets import Face
 
 SMALLEST = 40.0  # px: smaller faces show no edit
 LARGEST_YAW = 40.0  # degrees: beyond, the generator has seen no faces
+FADE = 0.2  # seconds from none to all of an edit
 REMEMBER = 1.0  # seconds after which a lost face that comes back is someone new
 
 

@@ -23,6 +23,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
     "brow_right": (276, 283, 282, 295, 285, 336, 296, 334, 293, 300),
 }  # fmt: skip
 BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its border
+INSIDE = 0.93  # of the outline's distance from its middle: there the mesh may be trusted to lie on the face
 _DRAWN = 256  # masks are soft: they are drawn at this size and enlarged
 
 
@@ -60,6 +61,12 @@ def _oval(mesh: np.ndarray, size: int, grow: float, forehead: float, feather: fl
     reach = np.linalg.norm(out, axis=1, keepdims=True)
     above = np.clip(out @ up / (up @ up), 0, 1)[:, None]
     return soft_mask([(oval + out / np.maximum(reach, 1e-6) * grow + above * up * forehead) * size], size, feather)
+
+
+def hull_mask(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Where the mesh says that there is a face and nothing else, a little inside its outline: uint8 [size, size]."""
+    oval = region_polygon(mesh, "oval")
+    return soft_mask([oval.mean(0) + INSIDE * (oval - oval.mean(0))], size, 0.02)
 
 
 def _eyes(mesh: np.ndarray, size: int) -> np.ndarray:

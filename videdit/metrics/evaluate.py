@@ -127,7 +127,7 @@ def run_parser(args: argparse.Namespace) -> Evaluation:
 
     faces = load_faces(args.faces, args.range)
     masks = load_masks(args.masks or args.faces.parent / "masks", args.range)
-    return evaluate_parser(CropParser(args.device, args.precision, 1, args.weights), faces, masks)
+    return evaluate_parser(CropParser.load(args.device, args.precision, 1, args.weights), faces, masks)
 
 
 def run_restorer(args: argparse.Namespace) -> Evaluation:

@@ -67,8 +67,8 @@ class Pixels(Protocol):
         """(change, mask) of a crop that was restored: see :func:`videdit.detail.change_restored`."""
         ...
 
-    def mask(self, crop: Crop, regions: Iterable[str]) -> Array:
-        """Where the edit may show, uint8 [S, S]: see :func:`videdit.geometry.mask.edit_mask`."""
+    def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:
+        """How much of the change reaches the frame, uint8 [S, S]: see :func:`videdit.masks.change_mask`."""
         ...
 
     @property

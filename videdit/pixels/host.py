@@ -12,8 +12,8 @@ from videdit import steady
 from videdit.backend import Engine, compile_module, resolve_precision
 from videdit.detail import change_restored, return_detail
 from videdit.geometry.blend import add_changes
-from videdit.geometry.mask import edit_mask
 from videdit.geometry.warp import crop_picture
+from videdit.masks import change_mask
 from videdit.motion import MotionEstimator, carry
 from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
 
@@ -50,13 +50,14 @@ class HostPixels:
     def change(self, crop: Crop, rendering: Rendering) -> np.ndarray:
         return return_detail(crop.image, rendering).astype(np.float16)
 
-    def mask(self, crop: Crop, regions: Iterable[str]) -> np.ndarray:
-        return edit_mask(crop.mesh, crop.size, regions)
+    def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarray:
+        return change_mask(crop, motion, regions)
 
     def restored_change(
         self, crop: Crop, rendering: Rendering, regions: Iterable[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        change, mask = change_restored(crop, rendering, self.mask(crop, regions), self.mask(crop, ("face",)))
+        mask, face = (self.mask(crop, rendering.motion, names) for names in (regions, ("face",)))
+        change, mask = change_restored(crop, rendering, mask, face)
         return change.astype(np.float16), mask
 
     def fetch(self, array: np.ndarray) -> np.ndarray:
