@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "hat": ("hat",),
     "other": ("background", "earring", "necklace", "cloth"),  # hands and microphones too
 }
-HIDING = list(PARTS).index("glasses")  # the first part that may hide a face
+NECK, HIDING = list(PARTS).index("neck"), list(PARTS).index("glasses")  # HIDING: the first part that may hide a face
 
 
 class PartParser(nn.Module):

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.geometry.mask import edit_mask, hull_mask
-from videdit.masks import HIDE_FROM, HIDE_TO, PAINT_FROM, PAINT_TO, SOFT, WIDER, weights
+from videdit.geometry.mask import edit_mask, hull_mask, near_mask
+from videdit.masks import HIDE, PAINT, SOFT, SURE, WIDER, weights
 from videdit.packets import LOW, Crop, Motion
+from videdit.parsing import NECK
 from videdit.pixels.motion import at
 from videdit.pixels.sampling import blur, channels_first, resize
 
@@ -25,18 +26,20 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     mesh = None if crop.mesh is None else crop.mesh * (LOW / crop.size)
     if crop.parts is None or mesh is None:
         return _enlarged(put(edit_mask(mesh, LOW, names))[None, None].float(), crop.size)
-    drawn = put(np.stack([hull_mask(mesh, LOW), *(edit_mask(mesh, LOW, (name,)) for name in names)]))
-    hull, *shapes = drawn[:, None, None].float().unbind()  # [1, 1, 256, 256]
+    shapes = (edit_mask(mesh, LOW, (name,)) for name in names)
+    drawn = put(np.stack([hull_mask(mesh, LOW), near_mask(mesh, LOW), *shapes]))
+    hull, near, *drawn_shapes = drawn[:, None, None].float().unbind()  # [1, 1, 256, 256]
     flow, validity = channels_first(motion.flow), motion.validity[None, None]
     parts = resize(crop.parts[None].float(), LOW)  # [1, 9, 256, 256]
+    parts[:, NECK] *= near[0] / 255
     masks = []
-    for name, shape in zip(names, shapes, strict=True):
+    for name, shape in zip(names, drawn_shapes, strict=True):
         painted, hiding = weights(name)
-        paint = ramp(_summed(parts, painted), PAINT_FROM, PAINT_TO)
+        paint = ramp(_summed(parts, painted), *PAINT)
         others = hull / 255 * parts[:, -1:] * float(1 - painted[-1])
-        hide = ramp(_summed(parts, hiding) + others, HIDE_FROM, HIDE_TO)
+        hide = ramp(_summed(parts, hiding) + others, *HIDE)
         hide = F.max_pool2d(hide, 2 * WIDER + 1, 1, WIDER)
-        paint = torch.maximum(paint, validity * at(paint, flow))
+        paint = torch.maximum(paint, ramp(validity, *SURE) * at(paint, flow))
         hide = torch.maximum(hide, at(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))
     return _enlarged(torch.stack(masks).amax(0).round(), crop.size)
