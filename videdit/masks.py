@@ -8,8 +8,11 @@ edit's motion, from where a pixel is after the edit to where it was, all but S s
 
 A face that the edit widens covers what is behind it (the warped P); hair, glasses, hands and microphones stay in front,
 and are not dragged along beside themselves either (the warped H). What is no part of a face or its hair counts as
-hiding it only where the mesh says that there is a face, and as background beside it. Of the neck only what is near the
-face belongs to it: further down the generator dreams of collars.
+hiding it only where the mesh says that there is a face, and from there on outwards a little; beside a face it is
+background. Of the neck only what is near the face belongs to it: further down the generator dreams of collars.
+
+The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
+what hides and of the face around a pixel of colour c near H, the share of h in c is (c - f)(h - f) / |h - f|^2.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import numpy as np
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
 from videdit.motion import at
 from videdit.packets import LOW, Crop, Motion
-from videdit.parsing import HIDING, NECK, PARTS
+from videdit.parsing import HIDING, NECK, OTHER, PARTS
 
 _FACE = ("face", "lips", "mouth", "neck")
 PAINTED: dict[str, tuple[str, ...]] = {  # by region
@@ -33,12 +36,19 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "head": (*_FACE, "ears", "glasses", "hair", "hat"),
     "crop": tuple(PARTS),
 }
-# From where on something counts as there, and from where on fully. Chances of what is painted and of what hides: low, for
-# a rim of the face that is left unpainted shows, and so does an edge of a hand that is painted over.
+# Where something begins to count as there, and where it fully does: chances of what is painted and of what hides.
+# Low, for a rim of the face that is left unpainted shows, and so does an edge of a hand that is painted over.
 PAINT = (0.1, 0.4)
 HIDE = (0.1, 0.4)
 SURE = (0.1, 0.4)  # validity of the edit's motion
 WIDER = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
+OUTWARDS = 10  # pixels at 256 by which what lies on a face is followed beyond it
+BESIDE = 8  # pixels at 256 beside what hides within which colours are looked at
+AROUND = 6.0  # pixels at 256: sigma of mean colours
+APART = (0.1, 0.25)  # distance of two mean colours in [-1, 1] RGB, from none to all that can be said of them
+KNOWN = (0.005, 0.03)  # weight of the rarer of the two, the same
+STRANDS = 1.5  # pixels at 256: sigma that shares are smoothed with; what is finer and faint is not followed
+LIKE = (0.25, 0.5)  # share of the colour of what hides
 SOFT = 1.2  # pixels at 256: sigma of the edge
 
 
@@ -51,34 +61,60 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
     if crop.parts is None or crop.mesh is None:
         return edit_mask(crop.mesh, crop.size, names)
     mesh = crop.mesh * (LOW / crop.size)
-    parts = cv2.resize(crop.parts.transpose(1, 2, 0).astype(np.float32), (LOW, LOW), interpolation=cv2.INTER_LINEAR)
+    picture = resized(crop.image, LOW).astype(np.float32) / 127.5 - 1
+    parts = resized(crop.parts.transpose(1, 2, 0).astype(np.float32), LOW)
     hull, near = (mask.astype(np.float32) / 255 for mask in (hull_mask(mesh, LOW), near_mask(mesh, LOW)))
     parts[..., NECK] *= near
+    front = parts.copy()
+    front[..., OTHER] *= np.maximum(hull, widened(hull * parts[..., OTHER], OUTWARDS))
     masks = []
     for name in names:
         painted, hiding = weights(name)
-        paint = ramp(parts @ painted, *PAINT)
-        hide = ramp(parts @ hiding + hull * parts[..., -1] * (1 - painted[-1]), *HIDE)
-        hide = cv2.dilate(hide, np.ones((2 * WIDER + 1, 2 * WIDER + 1), np.uint8))
+        paint, hide = ramp(parts @ painted, *PAINT), ramp(front @ hiding, *HIDE)
+        hide = np.maximum(widened(hide, WIDER), widened(alike(picture, hide, paint), 1))
         paint = np.maximum(paint, ramp(motion.validity, *SURE) * at(paint, motion.flow))
         hide = np.maximum(hide, at(hide, motion.flow))
         shape = edit_mask(mesh, LOW, (name,))
         masks.append(shape * cv2.GaussianBlur(paint * (1 - hide), (0, 0), SOFT))
-    mask = np.rint(np.maximum.reduce(masks)).astype(np.uint8)
-    return mask if crop.size == LOW else cv2.resize(mask, (crop.size, crop.size), interpolation=cv2.INTER_LINEAR)
+    return resized(np.rint(np.maximum.reduce(masks)).astype(np.uint8), crop.size)
+
+
+def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarray:
+    """Where a pixel near what hides has its colour rather than the face's, [256, 256] in [0, 1].
+
+    picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256] in [0, 1].
+    """
+    near = widened(hide, BESIDE)
+    face = paint * (1 - near)
+    weight_hide, weight_face = (cv2.GaussianBlur(weight, (0, 0), AROUND) for weight in (hide, face))
+    h = cv2.GaussianBlur(picture * hide[..., None], (0, 0), AROUND) / (weight_hide[..., None] + 1e-4)
+    f = cv2.GaussianBlur(picture * face[..., None], (0, 0), AROUND) / (weight_face[..., None] + 1e-4)
+    apart = np.square(h - f).sum(-1)
+    share = ((picture - f) * (h - f)).sum(-1) / (apart + 1e-4)
+    known = near * ramp(np.sqrt(apart), *APART) * ramp(np.minimum(weight_hide, weight_face), *KNOWN)
+    return ramp(cv2.GaussianBlur(known * np.clip(share, 0, 1), (0, 0), STRANDS), *LIKE)
 
 
 def weights(region: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which of PARTS a region paints, and which hide it wherever they are: [9], [9], each 0 or 1.
-
-    The last, "other", hides only what lies on a face: it is not among those that hide everywhere.
-    """
+    """Which of PARTS a region paints, and which may hide it: [9], [9], each 0 or 1."""
     painted = np.array([float(part in PAINTED[region]) for part in PARTS], np.float32)
     hiding = 1 - painted
-    hiding[:HIDING], hiding[-1] = 0, 0
+    hiding[:HIDING] = 0
     return painted, hiding
 
 
 def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """0 up to low, 1 from high on."""
     return np.clip((value - low) / (high - low), 0, 1)
+
+
+def widened(mask: np.ndarray, by: int) -> np.ndarray:
+    """The largest value within a square of `by` pixels to each side."""
+    return cv2.dilate(mask, np.ones((2 * by + 1, 2 * by + 1), np.uint8))
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    """An image [N, N(, C)] at another size, averaged where it shrinks."""
+    if len(image) == size:
+        return image
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR)

@@ -1,5 +1,7 @@
 """What an edit may repaint: its own parts of the face, in front of what is behind and behind what is in front."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -99,6 +101,22 @@ def test_what_is_in_front_is_not_dragged_along_beside_itself() -> None:
     dragged = (125, 150)  # shows the hand after the edit, and is beside it
     assert at(change_mask(hand, STILL, ["face"]), *dragged) > 150
     assert at(change_mask(hand, Motion(flow, STILL.validity), ["face"]), *dragged) == 0
+
+
+def test_the_whole_crop_is_the_whole_crop() -> None:
+    one = crop(other=disc(128, 141, 30))
+    np.testing.assert_array_equal(change_mask(one, STILL, ["crop"]), edit_mask(one.mesh, LOW, ["crop"]))
+
+
+def test_what_hides_is_followed_by_its_colour() -> None:
+    """The parser saw less of the hand than there is: the rest of it has its colour, and the cheek has not."""
+    one = crop(other=disc(110, 150, 12))
+    rows, columns = np.mgrid[:LOW, :LOW]
+    hand = np.hypot(columns - 110, rows - 150) < 18
+    image = np.where(hand[..., None], (90, 60, 50), (215, 170, 150)).astype(np.uint8)
+    mask = change_mask(replace(one, image=image), STILL, ["face"])
+    assert mask[hand].mean() < 3 < 60 < change_mask(one, STILL, ["face"])[hand].max()
+    assert at(mask, 110 + 26, 150) > 230
 
 
 def test_without_parts_there_is_the_shape_alone() -> None:

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
-from videdit.masks import HIDE, PAINT, SOFT, SURE, WIDER, weights
+from videdit.masks import APART, AROUND, BESIDE, HIDE, KNOWN, LIKE, OUTWARDS, PAINT, SOFT, STRANDS, SURE, WIDER, weights
 from videdit.packets import LOW, Crop, Motion
-from videdit.parsing import NECK
+from videdit.parsing import NECK, OTHER
 from videdit.pixels.motion import at
 from videdit.pixels.sampling import blur, channels_first, resize
 
@@ -29,25 +29,45 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     shapes = (edit_mask(mesh, LOW, (name,)) for name in names)
     drawn = put(np.stack([hull_mask(mesh, LOW), near_mask(mesh, LOW), *shapes]))
     hull, near, *drawn_shapes = drawn[:, None, None].float().unbind()  # [1, 1, 256, 256]
+    hull, near = hull / 255, near / 255
     flow, validity = channels_first(motion.flow), motion.validity[None, None]
+    picture = resize(channels_first(crop.image), LOW) / 127.5 - 1
     parts = resize(crop.parts[None].float(), LOW)  # [1, 9, 256, 256]
-    parts[:, NECK] *= near[0] / 255
+    parts[:, NECK] *= near[0]
+    front = parts.clone()
+    front[:, OTHER] *= torch.maximum(hull, widened(hull * parts[:, OTHER], OUTWARDS))[0]
     masks = []
     for name, shape in zip(names, drawn_shapes, strict=True):
         painted, hiding = weights(name)
-        paint = ramp(_summed(parts, painted), *PAINT)
-        others = hull / 255 * parts[:, -1:] * float(1 - painted[-1])
-        hide = ramp(_summed(parts, hiding) + others, *HIDE)
-        hide = F.max_pool2d(hide, 2 * WIDER + 1, 1, WIDER)
+        paint, hide = ramp(_summed(parts, painted), *PAINT), ramp(_summed(front, hiding), *HIDE)
+        hide = torch.maximum(widened(hide, WIDER), widened(alike(picture, hide, paint), 1))
         paint = torch.maximum(paint, ramp(validity, *SURE) * at(paint, flow))
         hide = torch.maximum(hide, at(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))
     return _enlarged(torch.stack(masks).amax(0).round(), crop.size)
 
 
+def alike(picture: Tensor, hide: Tensor, paint: Tensor) -> Tensor:
+    """See :func:`videdit.masks.alike`: picture [1, 3, 256, 256], the others [1, 1, 256, 256]."""
+    near = widened(hide, BESIDE)
+    face = paint * (1 - near)
+    weight_hide, weight_face = blur(hide, AROUND), blur(face, AROUND)
+    h = blur(picture * hide, AROUND) / (weight_hide + 1e-4)
+    f = blur(picture * face, AROUND) / (weight_face + 1e-4)
+    apart = (h - f).square().sum(1, keepdim=True)
+    share = ((picture - f) * (h - f)).sum(1, keepdim=True) / (apart + 1e-4)
+    known = near * ramp(apart.sqrt(), *APART) * ramp(torch.minimum(weight_hide, weight_face), *KNOWN)
+    return ramp(blur(known * share.clamp(0, 1), STRANDS), *LIKE)
+
+
 def ramp(value: Tensor, low: float, high: float) -> Tensor:
     """0 up to low, 1 from high on."""
     return ((value - low) / (high - low)).clamp(0, 1)
+
+
+def widened(mask: Tensor, by: int) -> Tensor:
+    """The largest value within a square of `by` pixels to each side."""
+    return F.max_pool2d(mask, 2 * by + 1, 1, by)
 
 
 def _summed(parts: Tensor, chosen: np.ndarray) -> Tensor:
