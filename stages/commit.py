@@ -13,7 +13,7 @@ from videdit.media.write import VideoWriter
 from videdit.packets import Frame
 from videdit.resume import Place, Work, record_of
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("videdit." + __name__)  # where the command listens
 
 EDITED = "edited"  # how many faces of a frame were edited, in Frame.extra
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
+from videdit.media.decoders import choose_decoder
+from videdit.media.exr import ExrReader
 from videdit.media.probe import MediaInfo
 from videdit.media.read import VideoReader, read_image
 from videdit.packets import Frame
+
+log = logging.getLogger("videdit." + __name__)  # where the command listens
 
 
 class Decode:
@@ -20,20 +25,36 @@ class Decode:
     name = "decode"
 
     def __init__(
-        self, info: MediaInfo, start: float | None = None, end: float | None = None, first: int | None = None
+        self,
+        info: MediaInfo,
+        start: float | None = None,
+        end: float | None = None,
+        first: int | None = None,
+        decoder: str = "cpu",
     ) -> None:
-        """start, end: seconds from the clip's first frame, None for all of it; first: a pts to begin at instead."""
-        self.info, self.start, self.end, self.first = info, start, end, first
+        """start, end: seconds from the clip's first frame, None for all of it; first: a pts to begin at instead.
+
+        decoder: see :func:`videdit.media.decoders.choose_decoder`.
+        """
+        self.info, self.start, self.end, self.first, self.decoder = info, start, end, first, decoder
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        if self.info.kind == "image":
+        if self.info.kind == "image" and self.info.container != "exr":
             yield self._turned(read_image(self.info))
             return
-        with VideoReader(self.info, self.start, self.end, first=self.first) as reader:
+        with self._reader() as reader:
             for frame in reader:
                 yield self._turned(frame)
             self.warnings = reader.warnings
+
+    def _reader(self) -> VideoReader | ExrReader:
+        if self.info.container == "exr":
+            return ExrReader(self.info, self.start, self.end)
+        device, said = choose_decoder(self.info, self.decoder)
+        if said:
+            log.warning("%s", said)
+        return VideoReader(self.info, self.start, self.end, first=self.first, device=device)
 
     def _turned(self, frame: Frame) -> Frame:
         return replace(frame, extra=frame.extra | {"rotation": self.info.rotation})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from videdit.packets import Crop, Edited, Frame, Rendering
+from videdit.media.sdr import needs_proxy
+from videdit.packets import Color, Crop, Edited, Frame, Rendering
 from videdit.pixels import Pixels
 
 
@@ -20,14 +21,17 @@ class Detail:
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            edits = tuple(map(self._edited, frame.crops, frame.renderings))
+            color = frame.picture.color
+            edits = tuple(self._edited(*pair, color) for pair in zip(frame.crops, frame.renderings, strict=True))
             yield replace(frame, crops=(), renderings=(), edits=edits)
 
-    def _edited(self, crop: Crop, rendering: Rendering) -> Edited:
+    def _edited(self, crop: Crop, rendering: Rendering, color: Color) -> Edited:
         grey = self.pixels.grey(crop)
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
             mask = self.pixels.mask(crop, rendering.motion, self.regions)
         else:
             change, mask = self.pixels.restored_change(crop, rendering, self.regions)
+        if needs_proxy(color):
+            change = self.pixels.change_of_code(change, crop, color)
         return Edited(crop.track, change, mask, crop.to_frame, grey, crop.confidence)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from videdit.interrupt import unfinished
 from videdit.media.codecs import EncodeSettings
+from videdit.media.exr import ExrWriter
 from videdit.media.probe import MediaInfo
 from videdit.media.still import write_image
 from videdit.media.write import VideoWriter
@@ -41,10 +42,12 @@ class Encode:
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        return self._image(frames) if self.info.kind == "image" else self._video(frames)
+        if self.info.kind == "image" and self.info.container != "exr":
+            return self._image(frames)
+        return self._video(frames)
 
     def writer(self, temporary: Path | None = None) -> VideoWriter:
-        """The file that is to be, growing at `temporary`."""
+        """The video that is to be, growing at `temporary`."""
         return VideoWriter(
             self.path,
             self.info,
@@ -57,7 +60,8 @@ class Encode:
         )
 
     def _video(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        with self.writer() as writer:
+        exr = self.info.container == "exr"
+        with ExrWriter(self.path, self.info, self.metadata) if exr else self.writer() as writer:
             with unfinished(writer.temporary):
                 for frame in frames:
                     writer.write(frame)

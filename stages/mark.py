@@ -8,6 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from videdit.media import sdr
 from videdit.media.color import rgb_to_yuv
 from videdit.packets import Color, Frame, Picture
 
@@ -42,7 +43,8 @@ class Mark:
             white, black = (code_value(level, picture.color, i) for level in (_WHITE, _BLACK))
             over *= _STRENGTH
             mixed = planes[i] * (1 - over) + (black + (white - black) * value) * over
-            planes[i] = np.where(over > 0, np.rint(mixed), planes[i]).astype(planes[i].dtype)
+            drawn = mixed if picture.color.depth == 32 else np.rint(mixed)
+            planes[i] = np.where(over > 0, drawn, planes[i]).astype(planes[i].dtype)
         return Picture(tuple(planes), picture.color, picture.pix_fmt)
 
 
@@ -71,5 +73,7 @@ def draw(words: str, width: int, height: int, rotation: int) -> tuple[np.ndarray
 
 
 def code_value(level: float, color: Color, plane: int) -> float:
-    """What a plane holds for a grey of this level (0 black .. 1 white)."""
-    return float(rgb_to_yuv(np.full((1, 1, 3), level), replace(color, chroma_log2=(0, 0)))[plane][0, 0])
+    """What a plane holds for a grey that looks like this level (0 black .. 1 white) in SDR."""
+    grey = np.full((1, 1), level)
+    coded = sdr.from_sdr([grey] * 3, color, np) if sdr.needs_proxy(color) else [grey] * 3
+    return float(rgb_to_yuv(np.stack(coded, -1), replace(color, chroma_log2=(0, 0)))[plane][0, 0])

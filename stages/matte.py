@@ -1,4 +1,7 @@
-"""matte: where and how much the edit may show, as a grey clip or picture beside the edited one (--alpha-out)."""
+"""matte: where and how much the edit may show, as a grey clip or picture beside the edited one (--alpha-out).
+
+Of a clip that is split its segments are kept beside the clip's own, each finished before that.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from videdit.media.codecs import EncodeSettings
+from stages.split import own, place
+from videdit.media.codecs import EncodeSettings, choose_encoder
 from videdit.media.probe import MediaInfo
+from videdit.media.segments import SegmentWriter
 from videdit.media.still import write_image
-from videdit.media.write import VideoWriter
+from videdit.media.write import VideoWriter, container_for
 from videdit.packets import Color, Frame, Picture
 from videdit.pixels import Pixels
+from videdit.resume import Work
 
 _GRAY = Color("gray", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
 _TAGS = (2, 2, 2, 2)  # full range; colours mean nothing here
@@ -22,15 +28,30 @@ _TAGS = (2, 2, 2, 2)  # full range; colours mean nothing here
 class Matte:
     """Hands frames on as they are, and draws their edits' masks: 0 untouched .. 255 all of the change.
 
-    The file takes its name with :meth:`keep`, when the edited clip has; :meth:`drop` forgets it.
+    When all frames are there, :meth:`join` makes the file of its segments, if there are any. It takes its name with
+    :meth:`keep`, when the edited clip has; :meth:`drop` forgets it.
     """
 
     name = "matte"
 
-    def __init__(self, path: Path, info: MediaInfo, pixels: Pixels, start: float | None, end: float | None) -> None:
-        """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. start, end: as of Decode."""
-        self.path, self.info, self.pixels = path, info, pixels
+    def __init__(
+        self,
+        path: Path,
+        info: MediaInfo,
+        pixels: Pixels,
+        start: float | None = None,
+        end: float | None = None,
+        work: Work | None = None,
+    ) -> None:
+        """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. start, end: as of Decode.
+
+        work: where the segments of a clip that is split are kept.
+        """
+        self.path, self.info, self.pixels, self.work = path, info, pixels, work
         self.start, self.end = start, end
+        gray = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
+        self._gray = replace(gray, hdr=None, riders=())
+        self._how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
         self._writer: VideoWriter | None = None
         self._still: Frame | None = None
 
@@ -40,12 +61,43 @@ class Matte:
                 self._still = self._drawn(frame)
                 yield frame
             return
-        gray = replace(self.info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS, hdr=None)
-        how = EncodeSettings(codec="ffv1" if self.path.suffix.lower() == ".mkv" else "h264")
-        self._writer = VideoWriter(self.path, gray, how, start=self.start, end=self.end, alone=True)
+        if self.work is not None:
+            yield from self._segment(frames, self.work)
+            return
+        self._writer = self._whole()
         for frame in frames:
             self._writer.write(self._drawn(frame))
             yield frame
+
+    def _whole(self, temporary: Path | None = None) -> VideoWriter:
+        return VideoWriter(
+            self.path, self._gray, self._how, start=self.start, end=self.end, temporary=temporary, alone=True
+        )
+
+    def _segment(self, frames: Iterator[Frame], work: Work) -> Iterator[Frame]:
+        encoder = choose_encoder(self._gray, container_for(self.path), self._how)
+        writer: SegmentWriter | None = None
+        try:
+            for frame in frames:
+                if own(frame):
+                    if writer is None:
+                        path = work.matte_path(place(frame).index)
+                        writer = SegmentWriter(path, self._gray, encoder, self._how.threads)
+                    writer.write(self._drawn(frame))
+                yield frame
+            if writer is not None:
+                writer.commit({})
+        finally:
+            if writer is not None:
+                writer.abort()
+
+    def join(self) -> None:
+        """Put the segments together. Raises MediaError: the disk is full, ..."""
+        if self.work is None or self.info.kind == "image":
+            return
+        segments = self.work.segments
+        self._writer = self._whole(self.work.unjoined(f"-matte{self.path.suffix}"))
+        self._writer.join([self.work.matte_path(segment.start.index) for segment in segments], segments[-1].end_pts)
 
     def keep(self) -> None:
         """Finish the file. Raises MediaError: it cannot be written."""

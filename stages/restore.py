@@ -24,7 +24,7 @@ from videdit.temporal import groups
 
 KINDS = ("none", "small", "auto")
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("videdit." + __name__)  # where the command listens
 
 
 class Restore:

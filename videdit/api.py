@@ -39,6 +39,7 @@ class Options(TypedDict, total=False):
     device: str
     precision: str
     batch: int | None
+    decoder: str
     memory: int | str | None
     overwrite: bool
     resume: bool

@@ -132,6 +132,7 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")
     how.add_argument("--batch", metavar="N", help="crops a network pass (default: auto)")
+    how.add_argument("--decoder", metavar="NAME", help="cpu (default), auto, cuda, vaapi, videotoolbox, ...")
     how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 
     tell = parser.add_argument_group("telling")

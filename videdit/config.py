@@ -176,6 +176,9 @@ class RenderJob(BaseModel):
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")
     batch: Batch = Field(None, ge=1, description="Crops a network pass; auto chooses for the device.")
+    decoder: str = Field(
+        "cpu", pattern=r"^[a-z0-9]{2,16}$", description="cpu, auto or a kind of device: cuda, vaapi, videotoolbox, qsv."
+    )
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 
     overwrite: bool = Field(False, description="Replace outputs that exist.")
@@ -237,6 +240,7 @@ class RenderJob(BaseModel):
                 "device",
                 "precision",
                 "batch",
+                "decoder",
                 "memory",
                 "overwrite",
                 "resume",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -46,7 +47,7 @@ def leave(code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def unfinished(path: Path):
-    """While inside, `path` is a half-written file: it is removed if the process has to be ended the hard way."""
+    """While inside, `path` is half-written, a file or folder: it is removed if the process is ended the hard way."""
     _unfinished.add(path)
     try:
         yield path
@@ -67,6 +68,6 @@ def _watch(receiver: socket.socket) -> None:
     time.sleep(GRACE)
     for path in list(_unfinished):
         with contextlib.suppress(OSError):
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     os.write(2, b"videdit: interrupted; it would not stop in time and was ended\n")
     os._exit(EXIT_CODE)

@@ -25,7 +25,7 @@ import numpy as np
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
 from videdit.motion import at
 from videdit.packets import LOW, Crop, Motion
-from videdit.parsing import HIDING, NECK, OTHER, PARTS
+from videdit.parsing import GLASSES, NECK, OTHER, PARTS
 
 _FACE = ("face", "lips", "mouth", "neck")
 PAINTED: dict[str, tuple[str, ...]] = {  # by region
@@ -69,9 +69,10 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
     front[..., OTHER] *= np.maximum(hull, widened(hull * parts[..., OTHER], OUTWARDS))
     masks = []
     for name in names:
-        painted, hiding = weights(name)
+        painted, hiding, opaque = weights(name)
         paint, hide = ramp(parts @ painted, *PAINT), ramp(front @ hiding, *HIDE)
-        hide = np.maximum(widened(hide, WIDER), widened(alike(picture, hide, paint), 1))
+        strands = alike(picture, ramp(front @ opaque, *HIDE), paint)
+        hide = np.maximum(widened(hide, WIDER), widened(strands, 1))
         paint = np.maximum(paint, ramp(motion.validity, *SURE) * at(paint, motion.flow))
         hide = np.maximum(hide, at(hide, motion.flow))
         shape = edit_mask(mesh, LOW, (name,))
@@ -95,12 +96,14 @@ def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarra
     return ramp(cv2.GaussianBlur(known * np.clip(share, 0, 1), (0, 0), STRANDS), *LIKE)
 
 
-def weights(region: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which of PARTS a region paints, and which may hide it: [9], [9], each 0 or 1."""
+def weights(region: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which of PARTS a region paints, which may hide it, which of these are opaque: [9] each, 0 or 1."""
     painted = np.array([float(part in PAINTED[region]) for part in PARTS], np.float32)
     hiding = 1 - painted
-    hiding[:HIDING] = 0
-    return painted, hiding
+    hiding[:GLASSES] = 0
+    opaque = hiding.copy()
+    opaque[GLASSES] = 0
+    return painted, hiding, opaque
 
 
 def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -31,12 +31,24 @@ class Color:
 
     matrix: str = "bt709"  # "bt709", "bt601", "bt2020", "fcc", "smpte240m", or "rgb" (planes are R, G, B) or "gray"
     full_range: bool = False
-    depth: int = 8  # bits a sample: 8 -> uint8 planes, 9..16 -> uint16 planes
+    depth: int = 8  # bits a sample: 8 -> uint8 planes, 9..16 -> uint16 planes, 32 -> float32 planes, RGB or grey
     chroma_log2: tuple[int, int] = (1, 1)  # log2 of the horizontal and vertical chroma subsampling
     # Where the first chroma sample sits, in luma pixels (pixel centres at +0.5). MPEG-2 "left" is (0.5, 1.0),
     # "center" (JPEG) is (1.0, 1.0), "topleft" (0.5, 0.5).
     chroma_site: tuple[float, float] = (0.5, 1.0)
-    transfer: str = "bt709"  # "bt709", "srgb", "pq", "hlg", ... : only HDR handling looks at it
+    transfer: str = "bt709"  # "bt709", "srgb", "pq", "hlg", "linear", ... : only videdit.media.sdr looks at it
+    # CIE 1931 (x, y) of red, green, blue and white, here BT.709's: only videdit.media.sdr looks at them.
+    primaries: tuple[float, ...] = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
+
+    @property
+    def top(self) -> float:
+        """The largest code value; of floating point samples what stands for white, though they may go beyond."""
+        return 1.0 if self.depth == 32 else float((1 << self.depth) - 1)
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """Of the planes."""
+        return np.float32 if self.depth == 32 else np.uint8 if self.depth == 8 else np.uint16
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "hat": ("hat",),
     "other": ("background", "earring", "necklace", "cloth"),  # hands and microphones too
 }
-NECK, HIDING, OTHER = (list(PARTS).index(name) for name in ("neck", "glasses", "other"))
+NECK, GLASSES, OTHER = (list(PARTS).index(name) for name in ("neck", "glasses", "other"))
 
 
 class PartParser(nn.Module):

@@ -18,7 +18,8 @@ from videdit.media import sequence
 from videdit.media.sequence import is_sequence
 from videdit.state import NO_FACE, State
 
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+EXR = ".exr"
+IMAGES = frozenset({EXR, ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # written as they came
 OTHER_CONTAINERS = frozenset(
     {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv"}
@@ -160,6 +161,8 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     stem, suffix = sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
     image = suffix in IMAGES and not numbered
     extension = source.suffix if image or suffix in CONTAINERS else FALLBACK
+    if numbered and suffix == EXR:  # no container holds what these may hold
+        extension = f"_{sequence.numbering(source)}{source.suffix}"
     label = edit_label(job.edit)
     name = f"{stem}_{label}{extension}"
     if job.output is None:
@@ -173,6 +176,12 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     elif batch:
         raise UsageError(f"the output {job.output} is one file, but there may be many inputs; name a folder")
     kind = output.suffix.lower()
+    if (suffix == EXR) != (kind == EXR) or (kind == EXR and is_sequence(output) != numbered):
+        name = "out_%04d.exr" if numbered else "out.exr"
+        how = f"EXR stays EXR: name the output like {name}" if suffix == EXR else "only EXR pictures become EXR"
+        raise UsageError(f"cannot write {source} to {output}; {how}")
+    if kind == EXR:
+        return output
     if kind not in (IMAGES if image else CONTAINERS):
         writable = ", ".join(sorted(IMAGES if image else CONTAINERS))
         raise UsageError(f"cannot write a {'picture' if image else 'video'} to {output}; name it one of {writable}")
@@ -236,9 +245,17 @@ def _obstacle(source: Path, output: Path, job: RenderJob) -> str | None:
         raise UsageError(f"the output {output} is the input itself; choose another with -o")
     if output.is_dir():
         return f"the output {output} is a folder"
-    if output.exists() and not job.overwrite:
+    if (output.exists() or (is_sequence(output) and _any(output))) and not job.overwrite:
         return f"{output} exists already; pass --overwrite to replace it, or choose another with -o"
     return None
+
+
+def _any(pattern: Path) -> bool:
+    """Whether a picture of a pattern is there."""
+    try:
+        return bool(sequence.existing(pattern))
+    except OSError:
+        return False
 
 
 def _walk(folder: Path) -> Iterator[Path]:

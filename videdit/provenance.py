@@ -38,8 +38,8 @@ def is_edited(path: Path) -> bool:
         return False
 
 
-def source_hash(path: Path) -> str:
-    """The SHA-256 of a source; of a sequence, that of its pictures' own, in their order."""
+def content_hash(path: Path) -> str:
+    """The SHA-256 of a file; of a sequence, that of its pictures' own, in their order."""
     if not is_sequence(path):
         return sha256(path)
     return hashlib.sha256("".join(map(sha256, files(path).values())).encode()).hexdigest()
@@ -60,8 +60,8 @@ def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, 
     values = {
         "tool": f"videdit {videdit.__version__}",
         "digital_source_type": SOURCE_TYPE,
-        "source": {"name": source.name, "sha256": source_hash(source)},
-        "output": {"name": output.name, "sha256": sha256(output)},
+        "source": {"name": source.name, "sha256": content_hash(source)},
+        "output": {"name": output.name, "sha256": content_hash(output)},
         "settings": job.settings(),
         "result": result,
     }

@@ -10,6 +10,7 @@ import logging
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -172,10 +173,12 @@ class Renderer:
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track))
+                raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit))
+            if matte:
+                matte.join()
 
         place = work.next if work else None
-        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None)
+        decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
         parse = Parse(self._parser(job))
         find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size), parse]
@@ -186,7 +189,7 @@ class Renderer:
             Steady(inverter.pixels),
             counted,
         ]
-        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end) if clip.alpha else None
+        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end, work) if clip.alpha else None
         if matte:
             edit_faces.insert(-1, matte)
         if job.mark:
@@ -201,7 +204,8 @@ class Renderer:
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
-        decode, encode = Decode(info, clip.job.start, clip.job.end), encoder(clip, info, {}, lambda: None)
+        decode = Decode(info, clip.job.start, clip.job.end, decoder=clip.job.decoder)
+        encode = encoder(clip, info, {}, lambda: None)
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
@@ -265,9 +269,10 @@ class Counted:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again, and a matte has none."""
+    """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    return clip.job.resume and clip.alpha is None and info.kind == "video" and (frames is None or frames > CROPS)
+    splits = info.kind == "video" and info.container != "exr"
+    return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 
 def sealed(clip: Clip) -> Callable[[Path], None] | None:
@@ -292,10 +297,10 @@ def encoder(
     )
 
 
-def no_face(source: Path, track: Track) -> str:
+def no_face(source: Path, unfit: Counter[str]) -> str:
     """Why nothing was edited, in words."""
-    if track.unfit:
-        reason, times = track.unfit.most_common(1)[0]
+    if unfit:
+        reason, times = unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"
     return f"no face found in {source}; nothing was written (--keep-unedited writes it as it is)"
 

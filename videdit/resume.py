@@ -27,8 +27,8 @@ except ImportError:  # a system without it: two runs for one output are then not
 log = logging.getLogger(__name__)
 
 _KEY, _LOCK, _SUFFIX = "key.json", "lock", ".segment"
-_OURS = re.compile(r"key\.json|lock|\d{6}\.(segment|part)|joined\.\w+")
-_LAYOUT = 1  # of the folder; raised when segments are cut or written in another way
+_OURS = re.compile(r"key\.json|lock|\d{6}(-matte)?\.(segment|part)|joined(-matte)?\.\w+")
+_LAYOUT = 2  # of the folder; raised when segments are cut or written in another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Work:
     def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
         self.folder = output.with_name(f".{output.name}.unfinished")
         self.segments: list[Segment] = []
+        self._mattes = job.alpha_out is not None
         self._key = key(source, job)
         self._lock: IO[str] | None = None
 
@@ -112,8 +113,12 @@ class Work:
         """The file of a segment."""
         return self.folder / f"{index:06d}{_SUFFIX}"
 
+    def matte_path(self, index: int) -> Path:
+        """The file of a segment's matte; on disk before the segment itself is."""
+        return self.folder / f"{index:06d}-matte{_SUFFIX}"
+
     def unjoined(self, suffix: str) -> Path:
-        """The file in which the output grows while segments are joined."""
+        """The file in which the output grows while segments are joined; that of the matte: "-matte.mkv"."""
         return self.folder / f"joined{suffix}"
 
     def add(self, record: dict[str, Any]) -> None:
@@ -139,14 +144,13 @@ class Work:
 
     def _tidy(self) -> None:
         """Keep the segments that can be used, and nothing else but the key and the lock."""
-        from videdit.media.segments import read_record
-
         path = self.folder / _KEY
         with contextlib.suppress(OSError, ValueError):
             if json.loads(path.read_text(encoding="utf-8")) == self._key:
-                while not self.complete and (record := read_record(self.path(len(self.segments)))):
+                while not self.complete and (record := self._record(len(self.segments))):
                     self.add(record)
-        keep = {_LOCK, _KEY, *(segment.path.name for segment in self.segments)}
+        done = range(len(self.segments))
+        keep = {_LOCK, _KEY, *(file(i).name for i in done for file in (self.path, self.matte_path))}
         try:
             for file in self._ours():
                 if file.name not in keep:
@@ -154,6 +158,14 @@ class Work:
             path.write_text(json.dumps(self._key), encoding="utf-8")
         except OSError as error:
             raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
+
+    def _record(self, index: int) -> dict[str, Any] | None:
+        """The record of a segment; None if it, or the matte that belongs to it, is not there as it was written."""
+        from videdit.media.segments import read_record
+
+        if self._mattes and read_record(self.matte_path(index)) is None:
+            return None
+        return read_record(self.path(index))
 
 
 def key(source: Path, job: RenderJob) -> dict[str, Any]:

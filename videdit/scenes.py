@@ -38,7 +38,7 @@ def thumbnail(picture: Picture) -> np.ndarray:
     luma = picture.planes[0]
     step = max(1, min(luma.shape) // 200)  # enough samples for a mean; reading a whole 4K plane is not for free
     thumb = cv2.resize(np.ascontiguousarray(luma[::step, ::step]), _THUMB, interpolation=cv2.INTER_AREA)
-    return thumb.astype(np.float32) / ((1 << picture.color.depth) - 1)
+    return np.clip(thumb.astype(np.float32) / picture.color.top, 0, 1)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import videdit
 from videdit import resources, weights
 from videdit.config import RenderJob
-from videdit.media.sequence import files, is_sequence
+from videdit.media.sequence import existing, is_sequence
 
 NAME = ".videdit.json"
 NO_FACE = "no face"
@@ -37,7 +37,7 @@ class State:
             return None
         if entry.get("result") == NO_FACE:
             return NO_FACE
-        return "done" if output.is_file() and entry.get("output") == _stamp(output) else None
+        return "done" if _stamp(output) is not None and entry.get("output") == _stamp(output) else None
 
     def owns(self, path: Path) -> bool:
         """True if `path` is an output that a batch wrote here."""
@@ -77,7 +77,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
 
     own = [info.source for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
     parts = {
-        "source": [_stamp(file) for file in files(source).values()] if is_sequence(source) else _stamp(source),
+        "source": _stamp(source),
         "settings": job.settings(),
         "directions": [_stamp(path) for path in own],
         "version": videdit.__version__,
@@ -86,8 +86,11 @@ def fingerprint(source: Path, job: RenderJob) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _stamp(path: Path) -> list[int] | None:
+def _stamp(path: Path) -> list[Any] | None:
+    """Size and time of a file; of numbered pictures, those of each."""
     try:
+        if is_sequence(path):
+            return [_stamp(file) for file in existing(path).values()] or None
         status = path.stat()
     except OSError:
         return None

@@ -7,7 +7,7 @@ import numpy as np
 
 from videdit.geometry.mask import hull_mask
 from videdit.packets import Crop
-from videdit.parsing import HIDING
+from videdit.parsing import GLASSES
 
 # Each pair: where an edit is full, and where none is left.
 HIDDEN = (0.2, 0.45)  # share of the face; a palm over the mouth is .25 to .4, a fringe at most .1
@@ -17,18 +17,18 @@ DETAIL = (0.43, 0.35)
 _SIDES = (48, 128)  # px at which detail is looked at: half the frame's own resolution within these bounds
 
 
-def visibility(crop: Crop, parts: np.ndarray, grey: np.ndarray) -> float:
-    """How fit a crop is for an edit, 0 (not) .. 1, by what is seen of its face.
+def visibility(crop: Crop, parts: np.ndarray, grey: np.ndarray) -> dict[str, float]:
+    """How fit a crop is for an edit by what is seen of its face, 0 (not) .. 1, by reason; empty for one without a mesh.
 
     parts: [9, 128, 128], what was parsed; grey: [256, 256] uint8; both in the host's memory.
     """
     if crop.mesh is None:  # nothing is known of where the face is
-        return 1.0
+        return {}
     side = float(np.linalg.norm(crop.to_frame[:, 0])) * crop.size
-    return min(
-        _falling(hidden(parts, crop.mesh / crop.size), *HIDDEN),
-        _falling(-detail(grey, side), -DETAIL[0], -DETAIL[1]),
-    )
+    return {
+        "hidden": _falling(hidden(parts, crop.mesh / crop.size), *HIDDEN),
+        "blurred": _falling(-detail(grey, side), -DETAIL[0], -DETAIL[1]),
+    }
 
 
 def hidden(parts: np.ndarray, mesh: np.ndarray) -> float:
@@ -38,7 +38,7 @@ def hidden(parts: np.ndarray, mesh: np.ndarray) -> float:
     """
     size = parts.shape[-1]
     hull = hull_mask(mesh * size, size).astype(np.float32)
-    front = np.minimum(parts[HIDING + 1 :].astype(np.float32).sum(0), 1)  # glasses hide nothing
+    front = np.minimum(parts[GLASSES + 1 :].astype(np.float32).sum(0), 1)  # glasses hide nothing
     return float((hull * front).sum() / max(hull.sum(), 1.0))
 
 

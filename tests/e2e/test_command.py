@@ -81,7 +81,7 @@ def test_bench_prints_its_table(face_clip):
 
 def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path):
     peaks = []
-    for frames in (120, 840):  # both fill a budget of 16 MiB: what is compared is the length, not how full the queues got
+    for frames in (120, 840):  # both fill a budget of 16 MiB: what is compared is the length, not how full queues got
         clip = write_clip(tmp_path / f"{frames}.mp4", [background(640, 480)] * frames, options={"preset": "ultrafast"})
         fast = ("--preset", "ultrafast", "--memory", "16M")
         done = command(clip, "--edit", "smile", "--keep-unedited", *fast, "--bench")

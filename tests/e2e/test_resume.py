@@ -79,6 +79,33 @@ def test_a_run_that_goes_on_gives_the_same_frames(render, long_clip, tmp_path, m
     assert [path.name for path in output.parent.iterdir()] == ["out.mp4"]
 
 
+def test_the_matte_goes_on_too(render, long_clip, tmp_path, monkeypatch, short_segments):
+    """Its segments belong to the clip's: with one that is damaged, the frames from there on are rendered anew."""
+    (tmp_path / "out").mkdir()
+    output, matte = tmp_path / "out" / "out.mp4", tmp_path / "out" / "matte.mkv"
+    whole = render(long_clip, tmp_path / "whole.mp4", edit="smile=2", alpha_out=str(tmp_path / "whole.mkv"))
+    with monkeypatch.context() as broken:
+        broken.setattr(Paste, "__call__", failing_after(20))
+        with pytest.raises(ZeroDivisionError):
+            render(long_clip, output, edit="smile=2", alpha_out=str(matte))
+    folder = output.with_name(".out.mp4.unfinished")
+    parts = sorted(path.name for path in folder.glob("*.segment"))
+    done = [name for name in parts if "matte" not in name]
+    assert len(done) >= 2 and {name.replace(".", "-matte.") for name in done} <= set(parts)
+    assert not matte.exists()
+    damaged = folder / "000001-matte.segment"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    result = render(long_clip, output, edit="smile=2", alpha_out=str(matte))
+    assert 0 < result.done_before < 9 and result.frames == FRAMES
+    for one, other in ((whole.output, output), (tmp_path / "whole.mkv", matte)):
+        before, after = frames_of(one), frames_of(other)
+        assert [frame.pts for frame in before] == [frame.pts for frame in after] and len(after) == FRAMES
+        assert all(map(same_planes, before, after))
+    assert {path.name for path in output.parent.iterdir()} == {"out.mp4", "matte.mkv"}
+
+
 def test_other_settings_begin_anew(long_clip, tmp_path):
     def found(**words) -> int:
         """How many segments a job finds; it leaves one behind."""

@@ -56,6 +56,12 @@ def test_garbage(tmp_path: Path, seed: int, suffix: str) -> None:
     refused(path, "not a video or picture")
 
 
+def test_exr_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    (tmp_path / "a.exr").write_bytes(b"\x76\x2f\x31\x01" + bytes(100))
+    refused(tmp_path / "a.exr", r"pip install \"videdit\[exr\]\"")
+
+
 def test_text_and_sound_are_no_video(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("a list of things to do\n" * 50)
     refused(tmp_path / "notes.mp4", "not a video")

@@ -1,8 +1,8 @@
 """Paste-back: add a change of crops to the planes of a frame, in the frame's own depth.
 
 Never the crop itself is pasted, only the change: plane + unwarp(mask) * unwarp(change). Where the mask is 0, or the
-change is less than half a code value, the plane keeps its bits. Luma and chroma are warped to their own sample
-positions.
+change is less than half a code value, the plane keeps its bits; floating point planes may go beyond 0..1. Luma and
+chroma are warped to their own sample positions.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:
                 planes[i], fresh[i] = planes[i].copy(), True
             place, mask = spot
             part = planes[i][place.rows, place.columns]
-            top = (1 << picture.color.depth) - 1
-            part[...] = np.clip(np.rint(part + mask * place.unwarp(change)), 0, top)
+            added = mask * place.unwarp(change)
+            if picture.color.depth == 32:
+                np.add(part, added, out=part, where=added != 0)  # even a negative zero keeps its sign where nothing is
+            else:
+                part[...] = np.clip(np.rint(part + added), 0, picture.color.top)
     return Picture(tuple(planes), picture.color, picture.pix_fmt)
 
 

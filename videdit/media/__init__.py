@@ -1,13 +1,16 @@
-"""Files in, files out: the only room that imports PyAV. ``color``, ``imagetags`` and ``sequence`` do without it.
+"""Files in, files out: the only room that imports PyAV. ``color``, ``sdr``, ``imagetags``, ``sequence`` go without.
 
 source.py     opening a file, safely
 sequence.py   numbered pictures that make one clip
 probe.py      probe(path) -> MediaInfo
 read.py       VideoReader, read_image: files -> Frames
+decoders.py   decoders of the machine
 lost.py       which frames a damaged packet has cost
 write.py      VideoWriter: Frames -> a file that is otherwise the source
 still.py      write_image
+exr.py        EXR pictures, read and written by OpenEXR; exrfile.py: one such file
 color.py      planes <-> RGB
+sdr.py        HDR and linear light as the networks see them
 mux.py        what happens to the streams that are not edited
 hdr.py        HDR10's static metadata
 codecs.py     EncodeSettings; which encoder, with which options

@@ -1,7 +1,8 @@
 """What the numbers in the planes mean: exact YUV <-> RGB for every matrix, range and depth.
 
-RGB here is always gamma-coded, as the screen gets it: the networks were trained on such pictures. Changes are linear in
-these values, so a change of RGB is carried back to the planes without a round trip of the picture itself.
+RGB here is gamma-coded, as the screen gets it: the networks were trained on such pictures. Changes are linear in these
+values, so a change of RGB is carried back to the planes without a round trip of the picture itself. Of HDR and linear
+pictures whole numbers 0..255 are an SDR proxy's (:mod:`videdit.media.sdr`), floats are as coded.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from videdit.media import sdr
 from videdit.packets import Color, Picture
 
 # Weights of red and blue in luma (ITU-T H.273).
@@ -24,6 +26,11 @@ _KR_KB = {
 _MATRIX = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601"}
 _MATRIX |= {7: "smpte240m", 8: "ycgco", 9: "bt2020", 10: "bt2020"}
 _TRANSFER = {4: "gamma22", 5: "gamma28", 8: "linear", 13: "srgb", 16: "pq", 18: "hlg"}
+_PRIMARIES = {  # CIE 1931 (x, y) of red, green, blue, white by H.273 number, where they are not BT.709's
+    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
+    11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.314, 0.351),
+    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
+}
 _SITES = {  # luma pixels from the corner to the first chroma sample, for chroma halved both ways
     "left": (0.5, 1.0),
     "center": (1.0, 1.0),
@@ -70,14 +77,15 @@ def describe(
         chroma_log2=chroma_log2,
         chroma_site=(x if chroma_log2[0] else 0.5, y if chroma_log2[1] else 0.5),
         transfer=_TRANSFER.get(tags[2], "srgb" if is_rgb else "bt709"),
+        primaries=_PRIMARIES.get(tags[1], Color().primaries),
     )
 
 
 @lru_cache(maxsize=64)
 def _forward(matrix: str, full_range: bool, depth: int) -> tuple[np.ndarray, np.ndarray]:
     """(A [3, 3], b [3]), float64: code values = A @ RGB + b, RGB in [0, 1]."""
-    top = float((1 << depth) - 1)
-    unit = float(1 << (depth - 8))
+    top = Color(depth=depth).top
+    unit = (top + 1) / 256
     if matrix == "rgb":
         return (np.eye(3) * top, np.zeros(3)) if full_range else (np.eye(3) * 219 * unit, np.full(3, 16 * unit))
     if matrix == "ycgco":
@@ -100,7 +108,8 @@ def _backward(matrix: str, full_range: bool, depth: int) -> np.ndarray:
     """M [3, 4], float64: RGB in [0, 1] = M @ (code values, 1). For "gray" only the first column and the last count."""
     a, b = _forward(matrix, full_range, depth)
     if matrix == "gray":
-        scale = (219.0 * (1 << (depth - 8))) if not full_range else float((1 << depth) - 1)
+        top = Color(depth=depth).top
+        scale = top if full_range else 219 * (top + 1) / 256
         return np.array([[1 / scale, 0.0, 0.0, -b[0] / scale]] * 3)
     inverse = np.linalg.inv(a)
     return np.hstack([inverse, -(inverse @ b)[:, None]])
@@ -223,6 +232,11 @@ def change_matrix(color: Color) -> np.ndarray:
 
 
 def _to_rgb8(planes: list[np.ndarray], color: Color) -> np.ndarray:
+    if sdr.needs_proxy(color):
+        if color.depth == 32:
+            planes = [np.nan_to_num(plane, nan=0.0, posinf=sdr.MOST, neginf=-sdr.MOST) for plane in planes]
+        seen = sdr.to_sdr(cv2.split(yuv_to_rgb(tuple(planes), color)), color, np)
+        return np.clip(np.rint(cv2.merge(seen) * np.float32(255)), 0, 255).astype(np.uint8)
     m = rgb8_matrix(color)
     if color.matrix == "gray":
         grey = planes[0].astype(np.float32) * np.float32(m[0, 0]) + np.float32(m[0, 3])

@@ -1,4 +1,7 @@
-"""HDR10's static metadata: the screen a clip was graded on and how bright it gets, from the source to the encoder."""
+"""HDR10's static metadata: the screen a clip was graded on and how bright it gets, from the source to the encoder.
+
+What else rides on frames (HDR10+, Dolby Vision, closed captions) no encoder here can be given: :func:`lost_with`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,15 @@ import av
 
 _DISPLAY = struct.Struct("=20i2i")  # FFmpeg's AVMasteringDisplayMetadata: ten rationals, has_primaries, has_luminance
 _LIGHT = struct.Struct("=2I")  # AVContentLightMetadata
+_CARRIERS = ("h264", "hevc", "av1", "vp9", "mpeg2video")
+_DOLBY_TAGS = ("dvh1", "dvhe", "dvav", "dva1", "dav1")
+_RIDERS = {
+    "A53_CC": "closed captions",
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid",
+    "DOVI_RPU_BUFFER": "Dolby Vision",
+    "DOVI_METADATA": "Dolby Vision",
+}
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, in H.273
 
 
@@ -57,6 +69,22 @@ def read_hdr(frame: av.VideoFrame) -> StaticHdr | None:
     except (KeyError, ValueError):  # side data of a kind that PyAV has no name for
         return None
     return StaticHdr(display, light) if display or light else None
+
+
+def lost_with(frame: av.VideoFrame, codec: str, codec_tag: str) -> tuple[str, ...]:
+    """What the first frame of a clip carries that encoding anew loses, by the names that people use.
+
+    codec, codec_tag: of its stream, FFmpeg's name and four letters.
+    """
+    if codec not in _CARRIERS:  # PyAV cannot list side data of kinds that it has no name for, as pictures have
+        return ()
+    found = {"Dolby Vision"} if codec_tag in _DOLBY_TAGS else set()
+    try:
+        entries: Iterable[Any] = frame.side_data
+        found |= {_RIDERS[data.type.name] for data in entries if data.type.name in _RIDERS}
+    except (KeyError, ValueError):
+        pass
+    return tuple(sorted(found))
 
 
 def _read_display(content: bytes) -> tuple[Fraction, ...] | None:

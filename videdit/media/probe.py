@@ -15,7 +15,7 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media import color as colors
-from videdit.media.hdr import StaticHdr, read_hdr
+from videdit.media.hdr import StaticHdr, lost_with, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
 from videdit.media.planes import geometry, planar_name
@@ -74,6 +74,7 @@ class MediaInfo:
     color: Color
     color_tags: tuple[int, int, int, int]  # range, primaries, transfer, matrix as H.273 numbers, untouched
     hdr: StaticHdr | None  # HDR10's static metadata, as the first frame carries it
+    riders: tuple[str, ...]  # what rides on frames and is lost with them: "HDR10+", "Dolby Vision", "closed captions"
     chroma_location: str | None  # the stream's own word: "left", "center", "topleft", "top" or None
     display_matrix: tuple[int, ...] | None  # nine numbers, rotation and mirroring as the container holds them
     interlaced: bool
@@ -111,6 +112,10 @@ def probe(path: str | os.PathLike[str], rate: Fraction | None = None) -> MediaIn
         MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
     """
     path = Path(path)
+    if path.suffix.lower() == ".exr":
+        from videdit.media.exr import probe_exr
+
+        return probe_exr(path, rate)
     size = check_file(path)
     check_whole(next(iter(files(path).values())) if is_sequence(path) else path)
     with open_input(path, rate) as container:
@@ -169,6 +174,9 @@ def _describe(
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
     start_pts = frame.pts if frame.pts is not None else stream.start_time or 0
     duration = 0.0 if still else _duration(container, stream, float(start_pts * time_base))
+    riders = () if still else lost_with(frame, context.codec.canonical_name, context.codec_tag)
+    if "Dolby Vision" in riders and tags[2] == 2:  # what other profiles are without it, they say
+        raise MediaError(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
     matrix, rotation = _orientation(frame, context.codec.canonical_name)
     return MediaInfo(
         path=path,
@@ -197,6 +205,7 @@ def _describe(
         ),
         color_tags=tags,
         hdr=None if still else read_hdr(frame),
+        riders=riders,
         chroma_location=site,
         display_matrix=matrix,
         interlaced=frame.interlaced_frame,

@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from videdit.errors import MediaError
+from videdit.media.decoders import accelerator
 from videdit.media.lost import Lost
 from videdit.media.planes import planar_name, unpack
 from videdit.media.probe import MediaInfo, probe
@@ -32,7 +33,8 @@ class VideoReader:
 
     source: a path or what ``probe`` said of it. start, end: seconds from the clip's first frame; frames with
     start <= time < end are given, none is decoded after the last. threads: of the decoder. first: the pts to begin at,
-    in place of start.
+    in place of start. device: where to decode, as
+    :func:`videdit.media.decoders.choose_decoder` says; what goes wrong there is an error, for it may be the device.
 
     A frame's ``pts`` and ``time_base`` are the container's, ``time`` is seconds from the first frame of the whole clip,
     ``index`` counts what this reader gave. ``extra`` holds "duration" (pts units, or None), "key_frame" and "corrupt".
@@ -54,6 +56,7 @@ class VideoReader:
         threads: int = 2,
         *,
         first: int | None = None,
+        device: str | None = None,
     ) -> None:
         self.info = source if isinstance(source, MediaInfo) else probe(source)
         if start is not None and end is not None and not start < end:
@@ -61,7 +64,7 @@ class VideoReader:
         self.start, self.end, self.first = start, end, first
         self.errors = self.repeated = self.patched = 0
         self.repaired = 0
-        self._threads = threads
+        self._threads, self._device = threads, device
         self._container: av.container.InputContainer | None = None
 
     def __enter__(self) -> VideoReader:
@@ -191,7 +194,8 @@ class VideoReader:
 
     def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
         self.close()
-        self._container = container = open_input(self.info.path, self.info.fps)
+        device = accelerator(self._device) if self._device else None
+        self._container = container = open_input(self.info.path, self.info.fps, device)
         stream = main_video(container, self.info.path)
         for other in container.streams:
             if other.index != stream.index:
@@ -218,7 +222,7 @@ class VideoReader:
                 for frame in context.decode(packet):
                     yield frame, lost.before(frame.pts)
             except av.FFmpegError:
-                self.errors += 1
+                self._failed()
                 lost.error()
         while True:  # frames still in the decoder; an error among them must not cost those behind it
             try:
@@ -227,12 +231,18 @@ class VideoReader:
             except av.EOFError:
                 break
             except av.FFmpegError:
-                self.errors += 1
+                self._failed()
                 lost.error()
                 if self.errors > 10 * _MAX_READ_ERRORS:
                     break
         if rest := lost.before(None):
             yield None, rest
+
+    def _failed(self) -> None:
+        """Count a packet that cannot be decoded; where a device decodes, that is no verdict on the packet."""
+        self.errors += 1
+        if self._device:
+            raise MediaError(f"{self._device} failed to decode {self.info.path}; run again with --decoder cpu")
 
     def _packets(
         self, container: av.container.InputContainer, stream: av.video.stream.VideoStream

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 
 from videdit.errors import MediaError
 from videdit.media.imagetags import read_tags
@@ -67,10 +68,12 @@ def check_file(path: Path) -> int:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def open_input(path: Path, rate: Fraction | None = None) -> av.container.InputContainer:
+def open_input(
+    path: Path, rate: Fraction | None = None, device: HWAccel | None = None
+) -> av.container.InputContainer:
     """The file, opened by FFmpeg with the network, playlists and oversized pictures shut out.
 
-    rate: frames a second of a sequence of pictures.
+    rate: frames a second of a sequence of pictures. device: where its video is decoded, in place of the CPU.
 
     Raises:
         MediaError: it is gone, or nothing that FFmpeg knows.
@@ -79,7 +82,13 @@ def open_input(path: Path, rate: Fraction | None = None) -> av.container.InputCo
         return _open_sequence(path, rate or RATE)
     try:
         # An absolute path: "concat:a" or "http:" in a file name must not be taken for a protocol.
-        return av.open(os.path.abspath(path), format=_still_format(path), options=_OPTIONS, metadata_errors="replace")
+        return av.open(
+            os.path.abspath(path),
+            format=_still_format(path),
+            options=_OPTIONS,
+            metadata_errors="replace",
+            hwaccel=device,
+        )
     except av.EOFError:
         raise MediaError(f"{path} holds no frames: it ends right after its header") from None
     except FileNotFoundError:
@@ -117,6 +126,10 @@ def file_tags(path: Path) -> dict[str, str]:
     check_file(path)
     if is_sequence(path):
         return {}
+    if path.suffix.lower() == ".exr":
+        from videdit.media.exr import notes
+
+        return notes(path)
     if _still_format(path):
         return read_tags(path).notes
     with open_input(path) as container:

@@ -66,7 +66,7 @@ class VideoWriter:
         self._info = info
         self._settings = settings or EncodeSettings()
         self._start, self._end, self._seal = start, end, seal
-        self._container = _container_for(self.path)
+        self._container = container_for(self.path)
         check_target(self.path, info)
         sweep(self.path)
         self.encoder = choose_encoder(info, self._container, self._settings)
@@ -217,7 +217,8 @@ class VideoWriter:
             raise
 
 
-def _container_for(path: Path) -> str:
+def container_for(path: Path) -> str:
+    """FFmpeg's name of the container that a file name asks for. Raises MediaError: it is none that is written."""
     container = FORMATS.get(path.suffix.lower())
     if container not in CONTAINERS:
         raise MediaError(f"cannot write {path}: '{path.suffix}' is not supported; use {', '.join(FORMATS)}")
@@ -256,7 +257,7 @@ def sweep(path: Path) -> None:
         for file in path.parent.iterdir():
             match = name.fullmatch(file.name)
             if match and not psutil.pid_exists(int(match[1])) and time.time() - file.stat().st_mtime > _STALE:
-                file.unlink()
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def commit_file(temporary: Path, path: Path) -> None:

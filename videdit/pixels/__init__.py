@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from videdit.packets import Array, Crop, Edited, Motion, Picture, Rendering
+from videdit.packets import Array, Color, Crop, Edited, Motion, Picture, Rendering
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,6 +65,10 @@ class Pixels(Protocol):
 
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
         """(change, mask) of a crop that was restored: see :func:`videdit.detail.change_restored`."""
+        ...
+
+    def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
+        """What a change of an SDR proxy means for the picture: see :func:`videdit.media.sdr.change_of_code`."""
         ...
 
     def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:

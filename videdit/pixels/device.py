@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from videdit.backend import booked, resolve_precision
-from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
+from videdit.media import sdr
+from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering
 from videdit.pixels import masks, motion, planes, steady
 from videdit.pixels.arrays import batches, stack
 from videdit.pixels.detail import change_restored, return_detail
@@ -75,6 +76,10 @@ class DevicePixels:
     def change(self, crop: Crop, rendering: Rendering) -> Tensor:
         with booked("detail", self._device):
             return return_detail(crop.image, rendering)[0].permute(1, 2, 0).half()
+
+    @torch.inference_mode()
+    def change_of_code(self, change: Tensor, crop: Crop, color: Color) -> Tensor:
+        return sdr.change_of_code(change, crop.image, color, torch).half()
 
     @torch.inference_mode()
     def mask(self, crop: Crop, motion_: Motion, regions: Iterable[str]) -> Tensor:

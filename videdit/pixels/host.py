@@ -14,8 +14,9 @@ from videdit.detail import change_restored, return_detail
 from videdit.geometry.blend import add_changes
 from videdit.geometry.warp import crop_picture
 from videdit.masks import change_mask
+from videdit.media import sdr
 from videdit.motion import MotionEstimator, carry
-from videdit.packets import LOW, Crop, Edited, Motion, Picture, Rendering
+from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering
 
 
 class HostPixels:
@@ -49,6 +50,9 @@ class HostPixels:
 
     def change(self, crop: Crop, rendering: Rendering) -> np.ndarray:
         return return_detail(crop.image, rendering).astype(np.float16)
+
+    def change_of_code(self, change: np.ndarray, crop: Crop, color: Color) -> np.ndarray:
+        return sdr.change_of_code(change, crop.image, color, np).astype(np.float16)
 
     def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarray:
         return change_mask(crop, motion, regions)

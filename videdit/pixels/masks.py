@@ -38,9 +38,10 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     front[:, OTHER] *= torch.maximum(hull, widened(hull * parts[:, OTHER], OUTWARDS))[0]
     masks = []
     for name, shape in zip(names, drawn_shapes, strict=True):
-        painted, hiding = weights(name)
+        painted, hiding, opaque = weights(name)
         paint, hide = ramp(_summed(parts, painted), *PAINT), ramp(_summed(front, hiding), *HIDE)
-        hide = torch.maximum(widened(hide, WIDER), widened(alike(picture, hide, paint), 1))
+        strands = alike(picture, ramp(_summed(front, opaque), *HIDE), paint)
+        hide = torch.maximum(widened(hide, WIDER), widened(strands, 1))
         paint = torch.maximum(paint, ramp(validity, *SURE) * at(paint, flow))
         hide = torch.maximum(hide, at(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))

@@ -17,10 +17,13 @@ from torch import Tensor
 
 from videdit.geometry.blend import Placement, to_plane
 from videdit.geometry.warp import region, shift, shrinking
+from videdit.media import sdr
 from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
 from videdit.packets import Color, Edited, Picture
 from videdit.pixels.sampling import blur, channels_first, mapped, sample
 from videdit.pixels.transfer import Transfer
+
+_KINDS = {np.uint8: torch.uint8, np.uint16: torch.uint16, np.float32: torch.float32}
 
 
 def crop_picture(picture: Picture, to_frame: np.ndarray, size: int, transfer: Transfer) -> Tensor:
@@ -53,8 +56,12 @@ def region_to_rgb(picture: Picture, x0: int, y0: int, x1: int, y1: int, transfer
         else:
             planes.append(transfer.upload(plane[y0:y1, x0:x1]).float())
     flat = torch.stack(planes).flatten(1)  # [P, h * w]
+    if color.depth == 32:
+        flat = torch.nan_to_num(flat, 0.0, sdr.MOST, -sdr.MOST)
     matrix = _on(rgb8_matrix, color, flat.device)
     rgb = matrix[:, : len(planes)] @ flat + matrix[:, 3:]
+    if sdr.needs_proxy(color):
+        rgb = torch.stack(sdr.to_sdr(list(rgb / 255), color, torch)) * 255
     return _rounded(rgb).reshape(1, 3, y1 - y0, x1 - x0)
 
 
@@ -77,9 +84,10 @@ def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -
         for place, i in met:
             own = parts[:, _within(place.rows, rows), _within(place.columns, columns)]
             added = _unwarped(changes[i][:, indices], masks[i], place)[0]
-            own.copy_((own + added).round().clamp(0, (1 << color.depth) - 1))
+            total = own + added
+            own.copy_(torch.where(added != 0, total, own) if color.depth == 32 else total.round().clamp(0, color.top))
         spots.append((indices, rows, columns))
-        results.append(parts.to(torch.uint8 if color.depth == 8 else torch.uint16))
+        results.append(parts.to(_KINDS[color.dtype]))
     arrived = transfer.download(results)
 
     def changed() -> Picture:
