@@ -112,7 +112,7 @@ class Estimator:
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
             detector = self._detectors[job.detector]
-            for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job)], Track()):
+            for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job), Track()]):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun
