@@ -84,6 +84,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
         "directions": [[_stamp(info.source), repr(info.component)] for info in own if info.source],
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
+        "checkpoint": [_stamp(Path(path).expanduser()) for path in job.checkpoint],
         "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
