@@ -111,7 +111,7 @@ class Renderer:
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
-        chain = self.chain(clip, info, work)
+        chain = self.chain(clip, info, work, cancel=cancel)
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
@@ -167,7 +167,14 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None, first_scene: int = 0) -> Chain:
+    def chain(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        work: Work | None = None,
+        first_scene: int = 0,
+        cancel: threading.Event | None = None,
+    ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
         first_scene: shots before its start, which count where some are chosen.
@@ -176,7 +183,7 @@ class Renderer:
         inverter, detector = self._networks(job)
         timeline = Timeline(parse_edits(job.edit), clock(info))
         if job.tune:
-            inverter = self._tuned(clip, info, inverter, timeline)
+            inverter = self._tuned(clip, info, timeline, cancel)
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
@@ -213,13 +220,13 @@ class Renderer:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, restore, encode, counted, files, schedule)
 
-    def _tuned(self, clip: Clip, info: MediaInfo, inverter: Inverter, timeline: Timeline) -> Inverter:
+    def _tuned(self, clip: Clip, info: MediaInfo, timeline: Timeline, cancel: threading.Event | None) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
-        job = clip.job
+        job, (inverter, detector) = clip.job, self._networks(clip.job)
         path = tuned_path(job, clip.source)
         state = load_tuned(path)
         if state is None:
-            detector, pixels = self._networks(job)[1], HostPixels()
+            pixels = HostPixels()
             restore = Restore(job.restore, job.restore_strength, self._restorer(job), pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
@@ -231,7 +238,7 @@ class Renderer:
             chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
             examples = examples_of(inverter, chosen, timeline, regions_of(timeline))
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
-            state = tune(inverter.generator, examples, job.tune, path, bf16)
+            state = tune(inverter.generator, examples, job.tune, path, bf16, cancel)
         return inverter.with_generator(state)
 
     def _beside(
