@@ -136,7 +136,7 @@ class Renderer:
         try:
             try:
                 with self.analysed(clip, info, work, cancel) as analysis:
-                    chain = self.chain(clip, info, analysis, work)
+                    chain = self.chain(clip, info, analysis, work, cancel=cancel)
                     result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
@@ -199,6 +199,7 @@ class Renderer:
         analysis: Analysis | None,
         work: Work | None = None,
         first_scene: int = 0,
+        cancel: threading.Event | None = None,
     ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
@@ -211,7 +212,7 @@ class Renderer:
         timeline = people.timeline
         faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
         if job.tune and analysis:
-            inverter = self._tuned(clip, info, inverter, people, faces)
+            inverter = self._tuned(clip, info, inverter, people, faces, cancel)
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(), Counted(Paste(inverter.pixels))
@@ -250,7 +251,13 @@ class Renderer:
         return Chain(stages, decode, restore, encode, counted, files, schedule)
 
     def _tuned(
-        self, clip: Clip, info: MediaInfo, inverter: Inverter, people: People, faces: Sequence[Stage]
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        inverter: Inverter,
+        people: People,
+        faces: Sequence[Stage],
+        cancel: threading.Event | None,
     ) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
         job, generator = clip.job, inverter.generator
@@ -272,7 +279,7 @@ class Renderer:
             regions = regions_of(people.edits, inverter.profile)
             examples = examples_of(inverter, chosen, people.timeline, regions)
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
-            state = tune(generator, examples, job.tune, path, bf16)
+            state = tune(generator, examples, job.tune, path, bf16, cancel)
         return inverter.with_generator(state)
 
     def _beside(
