@@ -7,24 +7,22 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from videdit.edits import Timeline
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
 from videdit.packets import Array, Frame, Motion
 from videdit.pixels.arrays import stack
+from videdit.prealign import Prealigner
 from videdit.temporal import Window, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
-
-# (track, seconds into the clip) -> what to add to the code, [18, 512]
-EditVector = Callable[[int, float], np.ndarray]
-
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
@@ -53,11 +51,14 @@ class Edit:
     def __init__(
         self,
         inverter: Inverter,
-        vector: EditVector,
+        timeline: Timeline,
         code_sigma: float = CODE_SIGMA,
         motion_sigma: float = MOTION_SIGMA,
+        prealign: str = "auto",
     ):
-        self.inverter, self.vector = inverter, vector
+        """prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS."""
+        self.prealigner = Prealigner(inverter.pixels, prealign)
+        self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -95,11 +96,13 @@ class Edit:
         """
         with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
             before: list[tuple[Frame, list[Draft]]] = []
+            found = self.prealigner.memory()
             motions: Future[list[Motion]] = Future()
             motions.set_result([])
             for group in groups(smoothed, self.inverter.batch(256)):
                 drafts = self._drafts(group)
-                after = beside.submit(self.inverter.pixels.motions, [draft.low for draft in drafts])
+                tracks = [crop.track for frame, _ in group for crop in frame.crops]
+                after = beside.submit(found, [draft.low for draft in drafts], tracks)
                 yield from _with_motions(before, motions.result())
                 rest = iter(drafts)
                 before, motions = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
@@ -111,7 +114,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
+        delta = np.stack([crop.confidence * self.timeline(crop.track, time, code) for crop, time, code in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 
@@ -130,6 +133,8 @@ class Edit:
                 ]
                 away = np.array([time for time, _ in near]) - item.frame.time
                 weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
+                # Another strength moves the face elsewhere.
+                weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
                 motions.append(blend_motions([motion for _, motion in near], weights))
             yield Drafted(item.frame, item.drafts, motions)
 
@@ -153,7 +158,8 @@ class Edit:
 
     def _run(self, size: int, jobs: list[Job]) -> None:
         if jobs:
-            renderings = self.inverter.finish([job.draft for job in jobs], [job.motion for job in jobs], size)
+            drafts, motions = [job.draft for job in jobs], [job.motion for job in jobs]
+            renderings = self.inverter.finish(drafts, motions, size, carried=self.prealigner.kind != "none")
             for job, rendering in zip(jobs, renderings, strict=True):
                 job.slots[job.index] = rendering
             jobs.clear()

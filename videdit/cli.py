@@ -24,7 +24,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit bench, direction, doctor, eval, train, weights, schema (each with --help)
+commands beside rendering: videdit bench, direction, doctor, eval, sheet, train, weights, schema (each with --help)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -69,6 +69,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "doctor": doctor_command,
         "eval": eval_command,
         "train": train_command,
+        "sheet": sheet_command,
         "weights": weights_command,
         "schema": schema_command,
     }
@@ -95,7 +96,9 @@ def render_parser() -> argparse.ArgumentParser:
 
     what = parser.add_argument_group("what")
     what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
-    what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
+    what.add_argument(
+        "--edit", "-e", metavar="EDITS", help="smile, age=-2, several: smile=1.5,age=-1, over time: smile=0@0s,2@1.5s"
+    )
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
@@ -103,6 +106,7 @@ def render_parser() -> argparse.ArgumentParser:
     what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
+    what.add_argument("--scenes", metavar="LIST", help="edit only these shots: 1,3 or 2-4 (default: all)")
 
     out = parser.add_argument_group("output")
     out.add_argument("--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {ext}")
@@ -122,6 +126,14 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
     out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")
+    out.add_argument(
+        "--compare",
+        nargs="?",
+        const="side",
+        metavar="KIND",
+        help="also write OUT_compare: source and edit by side (default), or under a moving wipe",
+    )
+    out.add_argument("--debug-video", action="store_true", help="also write OUT_debug: tracks, landmarks, masks drawn")
     out.add_argument("--mark", metavar="WORDS", help='draw words in a corner of every frame: "AI-edited"')
     out.add_argument("--sign", metavar="CERTS", help="sign C2PA content credentials into the output (PEM file)")
     out.add_argument("--sign-key", metavar="KEY", help="the private key of the first certificate (PEM file)")
@@ -129,7 +141,13 @@ def render_parser() -> argparse.ArgumentParser:
 
     how = parser.add_argument_group("how")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
+    how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
+    how.add_argument(
+        "--checkpoint", action="append", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
+    )
+    how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
+    how.add_argument("--prealign", metavar="KIND", help="of turned heads: auto (default), landmarks, flow or none")
     how.add_argument("--detector", metavar="KIND", help="what finds faces: mtcnn (default) or insightface[:PACK]")
     how.add_argument(
         "--restore", metavar="KIND", help="face restoration: auto (default), none, small, gfpgan or realesrgan"
@@ -142,6 +160,7 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 
     tell = parser.add_argument_group("telling")
+    tell.add_argument("--preview", metavar="TIMES", help="write PNGs of single frames, before and after: 3,0:00:07.5")
     tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
     tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
     tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")
@@ -172,6 +191,7 @@ def render_command(words: Sequence[str]) -> int:
     dry_run, bench = options.pop("dry_run", False), options.pop("bench", False)
     progress, report_file = options.pop("progress"), options.pop("report", None)
     set_up_logging(options.pop("log", None), quiet)
+    preview = options.pop("preview", None)
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
@@ -179,6 +199,9 @@ def render_command(words: Sequence[str]) -> int:
 
     for caution in dict.fromkeys(said for job in jobs for said in cautions(parse_edits(job.edit))):
         logging.getLogger("videdit").warning(caution)
+    if preview is not None:
+        preview_jobs(jobs, preview, quiet)
+        return 0
     plan = make_plan(jobs)
     if dry_run:
         from videdit.dryrun import describe
@@ -192,6 +215,17 @@ def render_command(words: Sequence[str]) -> int:
         print(bench_clip(plan.clips[0]))
         return 0
     return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file)
+
+
+def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
+    """`--preview`: no clip is written, so those that exist do not stand in the way."""
+    from videdit.plan import make_plan
+    from videdit.preview import parse_times, previews
+
+    at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
+    for path in previews(make_plan([job.model_copy(update={"overwrite": True}) for job in jobs]), at, overwrite):
+        if not quiet:
+            print(path, flush=True)
 
 
 def jobs_of(options: dict[str, Any]) -> list[Any]:
@@ -267,6 +301,10 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
 
 
 def bench_command(words: Sequence[str]) -> int:
+    if words[:1] == ["models"]:
+        from videdit import bench_models
+
+        return bench_models.main(words[1:])
     return render_command([*words, "--bench"])
 
 
@@ -280,6 +318,12 @@ def train_command(words: Sequence[str]) -> int:
     from videdit.train.__main__ import main as train
 
     return train(list(words))
+
+
+def sheet_command(words: Sequence[str]) -> int:
+    from videdit.metrics import plates
+
+    return plates.main(words)
 
 
 def direction_command(words: Sequence[str]) -> int:
@@ -302,18 +346,9 @@ def doctor_command(words: Sequence[str]) -> int:
 
 
 def weights_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit weights", description="Show or verify the weights that ship.")
-    parser.add_argument("action", choices=("list", "verify"))
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    action = parser.parse_args(words).action
-    from videdit import weights
+    from videdit.weights import command
 
-    for entry in weights.manifest().values():
-        if action == "verify":
-            weights.verified(entry.name)
-        status = "ok  " if action == "verify" else ""
-        print(f"{status}{entry.name:24} {entry.bytes / 2**20:6.2f} MiB  {entry.sha256[:12]}  {entry.licence}")
-    return 0
+    return command.main(words)
 
 
 def schema_command(words: Sequence[str]) -> int:

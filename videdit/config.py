@@ -22,12 +22,15 @@ from pydantic import (
     model_validator,
 )
 
+from videdit.edits.keyframes import EASINGS
 from videdit.errors import VideditError
 
 SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
 TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
 RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
+SCENE_PATTERN = r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*"
+BOX_PATTERN = r"^\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*$"
 RESTORE_PATTERN = r"^(none|small|auto|(gfpgan|realesrgan)(:.+)?)$"
 DETECTOR_PATTERN = r"^(mtcnn|insightface(:.+)?)$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
@@ -65,12 +68,46 @@ def parse_rate(value: Any) -> Any:
 
 
 def parse_edit(value: Any) -> Any:
-    """A string, a list of strings or a mapping of name to strength -> one string "smile=1.5,age=-1"."""
+    """A string, a list of strings or a mapping of name to strength or keyframes -> one string "smile=1.5,age=-1"."""
     if isinstance(value, Mapping):
-        value = [name if strength is None else f"{name}={strength}" for name, strength in value.items()]
+        value = [name if strength is None else f"{name}={_strength(strength)}" for name, strength in value.items()]
     if isinstance(value, list | tuple):
         return ",".join(str(item) for item in value)
     return value
+
+
+def _strength(value: Any) -> str:
+    """A number, "0@0s,2@1.5s", or a list of keyframes as in a job file -> words."""
+    if not isinstance(value, list | tuple):
+        return str(value)
+    if not value:
+        raise ValueError("a list of keyframes should hold at least one, such as {strength: 0, at: 0s}")
+    return ",".join(_keyframe(item) for item in value)
+
+
+def _keyframe(value: Any) -> str:
+    if isinstance(value, Mapping):
+        if not {"strength", "at"} <= value.keys() <= {"strength", "at", "easing"}:
+            raise ValueError("a keyframe should have strength, at and perhaps easing, and nothing else")
+        easing = value.get("easing")
+        return f"{value['strength']}@{value['at']}" + (f":{easing}" if easing else "")
+    if "@" not in str(value):
+        raise ValueError(f"{value!r} is not a keyframe; write 2@1.5s, or {{strength: 2, at: 1.5s}}")
+    return str(value)
+
+
+def parse_scenes(value: Any) -> Any:
+    """ "1,3-5", a number or a list of such -> (1, 3, 4, 5)."""
+    scenes: set[int] = set()
+    for item in value if isinstance(value, list | tuple) else [value]:
+        for word in str(item).split(","):
+            match = re.fullmatch(SCENE_PATTERN, word)
+            first = int(match[1]) if match else 0
+            last = int(match[2] or first) if match else 0
+            if not 0 < first <= last < 100_000:
+                raise ValueError(f"{word.strip()!r} is not a scene; write 1, 3 or 1-3,5 (the first scene is 1)")
+            scenes.update(range(first, last + 1))
+    return tuple(sorted(scenes))
 
 
 def parse_inputs(value: Any) -> Any:
@@ -101,6 +138,16 @@ def parse_detector(value: Any) -> Any:
     return value
 
 
+def parse_box(value: Any) -> Any:
+    """ "120,80,640,480" -> (120, 80, 640, 480)."""
+    if isinstance(value, str):
+        match = re.match(BOX_PATTERN, value)
+        if not match:
+            raise ValueError(f"{value!r} is not a box; write it x,y,width,height in pixels, like 120,80,640,480")
+        return tuple(map(float, match.groups()))
+    return value
+
+
 def auto_is_none(value: Any) -> Any:
     return None if value == "auto" else parse_number(value)
 
@@ -113,12 +160,29 @@ STRING: dict[str, Any] = {"type": "string"}
 STRINGS: dict[str, Any] = {"type": "array", "items": STRING, "minItems": 1}
 NUMBER: dict[str, Any] = {"type": "number", "minimum": 0}
 NULL: dict[str, Any] = {"type": "null"}
+STRENGTHS: list[dict[str, Any]] = [{"type": ["number", "null"]}, STRING]
+KEYFRAME: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "strength": {"type": "number"},
+        "at": {"type": ["number", "string"], "description": "Seconds, h:mm:ss, or a frame as 36f."},
+        "easing": {"enum": list(EASINGS)},
+    },
+    "required": ["strength", "at"],
+    "additionalProperties": False,
+}
+KEYFRAMES: dict[str, Any] = {"type": "array", "items": {"anyOf": [STRING, KEYFRAME]}, "minItems": 1}
 
 Inputs = Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)]
 EditWords = Annotated[
     str,
     BeforeValidator(parse_edit),
-    _schema(STRING, STRINGS, {"type": "object", "additionalProperties": {"type": ["number", "null"]}}),
+    _schema(STRING, STRINGS, {"type": "object", "additionalProperties": {"anyOf": [*STRENGTHS, KEYFRAMES]}}),
+]
+Scenes = Annotated[
+    tuple[int, ...],
+    BeforeValidator(parse_scenes),
+    _schema({"type": "integer", "minimum": 1}, STRING, {"type": "array", "items": {"type": ["integer", "string"]}}),
 ]
 Seconds = Annotated[
     float | None, BeforeValidator(parse_time), _schema(NUMBER, {"type": "string", "pattern": TIME_PATTERN}, NULL)
@@ -139,6 +203,15 @@ Faces = Annotated[
     BeforeValidator(parse_faces),
     _schema({"enum": ["largest", "all", "left"]}, {"type": "integer", "minimum": 0}),
 ]
+Box = Annotated[
+    tuple[float, float, Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None,
+    BeforeValidator(parse_box),
+    _schema(
+        {"type": "string", "pattern": BOX_PATTERN},
+        {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+        NULL,
+    ),
+]
 Batch = Annotated[
     int | None, BeforeValidator(auto_is_none), _schema({"type": "integer", "minimum": 1}, {"enum": ["auto", None]})
 ]
@@ -151,18 +224,29 @@ class RenderJob(BaseModel):
 
     input: Inputs = Field(min_length=1, description="Files, folders or globs; relative to the job file.")
     edit: EditWords = Field(
-        min_length=1, description="What to change: `smile`, `smile=1.5,age=-1`, a list of such, or name: strength."
+        min_length=1,
+        description="What to change: `smile`, `smile=1.5,age=-1`, a list of such, or name: strength or keyframes.",
     )
     output: str | None = Field(
         None,
         description="A file, a folder, or a template with {stem}, {edit} and {ext}; default: beside the input.",
     )
     profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
+    checkpoint: Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)] = Field(
+        (), description="Files of the networks of profile hfgi-ffhq or hfgi-car, instead of the installed ones."
+    )
+    box: Box = Field(None, description="Profile hfgi-car: x,y,width,height of the car in pixels; default: all.")
     faces: Faces = Field(
         "largest", description="Whom to edit: largest, all, left, or a number from the left: 0, 1, ..."
     )
+    tune: int = Field(
+        0, ge=0, le=2000, description="Steps by which the generator is tuned to each clip before it is rendered."
+    )
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
+    )
+    prealign: Literal["auto", "landmarks", "flow", "none"] = Field(
+        "auto", description="How lost detail finds its place in a turned head; auto: landmarks where it turns far."
     )
     detector: Annotated[str, BeforeValidator(parse_detector)] = Field(
         "mtcnn",
@@ -180,6 +264,7 @@ class RenderJob(BaseModel):
     fps: Rate = Field(None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25.")
     start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
     end: Seconds = Field(None, description="Cut the clip here.")
+    scenes: Scenes = Field((), description="Edit only these shots of what is rendered: 1-3,5; default: all.")
 
     codec: str | None = Field(
         None,
@@ -204,6 +289,10 @@ class RenderJob(BaseModel):
     resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
     alpha_out: str | None = Field(None, description="Also write the edit's matte, in grey: a file or a folder.")
+    compare: Literal["side", "wipe"] | None = Field(
+        None, description="Also write OUT_compare: source and edit side by side, or under a moving wipe."
+    )
+    debug_video: bool = Field(False, description="Also write OUT_debug: tracks, landmarks, masks, confidence drawn.")
     mark: str | None = Field(
         None, pattern=r"^[ -~]{1,60}$", description="Words (ASCII) drawn in a corner of every frame: AI-edited."
     )
@@ -246,9 +335,31 @@ class RenderJob(BaseModel):
             raise ValueError(f"end ({self.end:g} s) should come after start ({self.start or 0.0:g} s)")
         if (self.sign is None) != (self.sign_key is None):
             raise ValueError("sign and sign_key belong together: the certificates and the key of the first")
+        self._check_profile()
         if self.lossless and self.crf is not None:
             raise ValueError("lossless and crf exclude each other")
         return self
+
+    def _check_profile(self) -> None:
+        """Raises ValueError for words that the profile has no use for."""
+        from videdit.edits import check_codes, parse_edits
+        from videdit.profiles import load_profile
+
+        try:
+            profile = load_profile(self.profile, self.checkpoint)
+            check_codes(parse_edits(self.edit), self.profile, profile.layers)
+        except VideditError as error:
+            raise ValueError(str(error)) from None
+        if profile.subject == "face":
+            if self.box is not None:
+                raise ValueError(f"profile {self.profile} finds faces by itself; a box is for profile hfgi-car")
+            return
+        if self.restore != "none":
+            raise ValueError(f"restore={self.restore} is of faces; profile {self.profile} edits a {profile.subject}")
+        if self.faces != "largest":
+            raise ValueError(f"profile {self.profile} edits a {profile.subject}: say where with box, not with faces")
+        if self.size != "auto" and self.size not in profile.sizes:
+            raise ValueError(f"profile {self.profile} renders at {' or '.join(map(str, profile.sizes))} pixels")
 
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""

@@ -84,6 +84,13 @@ class FaceDetector:
         # The second look, from the first mesh, is the one that following repeats on the next frames.
         return first and self.follow(first, look)
 
+    def aligned(self, rgb: np.ndarray) -> Face | None:
+        """The face of an FFHQ crop [S, S, 3], of which it is known where it is; None when the mesh net sees none."""
+        middle = rgb.shape[0] / 2
+        look = look_at(rgb)
+        first = self._read(_first_look(np.full(2, middle), np.array([middle, 0.0])), look)
+        return first and self.follow(first, look)
+
     def follow(self, face: Face, look: Look) -> Face | None:
         """The same face in the next picture, near where it was; None when it is gone."""
         return self._read(next_matrix(face), look)
@@ -127,7 +134,11 @@ def distinct(faces: list[Face]) -> list[Face]:
 
 def start_matrix(points: np.ndarray) -> np.ndarray:
     """Where the mesh net looks first, as a matrix [2, 3] from its crop to the frame; points [5, 2] may be coarse."""
-    centre, half = ffhq_square(points)
+    return _first_look(*ffhq_square(points))
+
+
+def _first_look(centre: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """The same from an FFHQ square."""
     return crop_matrix(quad(centre + _START_DOWN * rot90(half), half * _START_SIDE), SIZE)
 
 

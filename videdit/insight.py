@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from videdit.errors import WeightsError
-from videdit.resources import user_weights_dir
+from videdit.weights import find
+from videdit.weights.published import entries, is_installed
 
 ADVICE = 'pip install "videdit[insightface]"'
 DEFAULT_PACK = "buffalo_l"
@@ -97,16 +98,14 @@ def find_pack(pack: str) -> Path:
     Raises:
         WeightsError: it is in none of these.
     """
-    places = (Path(pack), user_weights_dir() / pack, Path.home() / ".insightface" / "models" / pack)
-    for folder in places:
+    if is_installed(pack):
+        return find(pack)
+    for folder in (Path(pack), Path.home() / ".insightface" / "models" / pack):
         if any(folder.glob("*.onnx")):
             return folder
-    if "/" in pack or Path(pack).exists():
-        raise WeightsError(f"there is no insightface pack (a folder of .onnx files) at {pack}")
-    raise WeightsError(
-        f"--detector insightface needs the pack {pack} in {user_weights_dir()}: get it with "
-        f"`videdit weights fetch {pack}`, or name its folder: --detector insightface:FOLDER"
-    )
+    if pack in entries() and not Path(pack).exists():
+        return find(pack)  # says how to get it
+    raise WeightsError(f"there is no insightface pack (a folder of .onnx files) at {pack}")
 
 
 def providers(device: str, available: Sequence[str]) -> list[Any]:

@@ -10,12 +10,16 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stages.align import Align
+from stages.beside import Beside, InTurn
 from stages.commit import EDITED, Commit
+from stages.compare import Compare, doubled
+from stages.debug import Debug, Found, drawable
 from stages.decode import Decode
 from stages.detail import Detail
 from stages.detect import Detect
@@ -24,25 +28,31 @@ from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
 from stages.paste import Paste
+from stages.place import Place
 from stages.restore import Restore
+from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
-from videdit.backend import resolve_device
+from videdit.backend import resolve_device, resolve_precision
+from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.config import RenderJob
-from videdit.edits import edit_vector, parse_edits
+from videdit.edits import Timeline, parse_edits
 from videdit.edits.words import find
-from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.faces import FaceDetector, detector_of
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.times import clock
+from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
+from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
-from videdit.profiles import load_profile
+from videdit.profiles import Profile, load_profile
 from videdit.report import Progress, RenderResult, count
 from videdit.restoration import Choice, choose
 from videdit.restorers import CropRestorer, restorer_of
@@ -70,7 +80,7 @@ class Renderer:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
         credentials.check(clip.job, clip.output)
-        for file in (clip.output, clip.alpha or clip.output):
+        for file in filter(None, (clip.output, clip.alpha)):
             check_writable(file.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
@@ -122,8 +132,8 @@ class Renderer:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                if chain.matte:
-                    chain.matte.drop()
+                for file in chain.files:
+                    file.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
             result = replace(
@@ -143,10 +153,11 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
-            if chain.matte and status != "done":
-                chain.matte.drop()
-        if chain.matte and result.faces:
-            chain.matte.keep()
+            if status != "done":
+                for file in chain.files:
+                    file.drop()
+        for file in chain.files:
+            file.keep()
         if work:
             work.remove()
         for warning in chain.warnings():
@@ -161,44 +172,100 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None) -> Chain:
-        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there."""
+    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None, first_scene: int = 0) -> Chain:
+        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
+
+        first_scene: shots before its start, which count where some are chosen.
+        """
         job = clip.job
         inverter, detector = self._networks(job)
-        edits = parse_edits(job.edit)
+        timeline = Timeline(parse_edits(job.edit), clock(info), inverter.profile.layers)
+        if job.tune:
+            inverter = self._tuned(clip, info, inverter, timeline)
+        place = work.next if work else None
+        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
         choice = choose(job.restore)
         restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track))
-            if matte:
-                matte.join()
+                raise NoFaceError(no_face(clip.source, track, schedule))
+            for file in files:
+                file.join()
 
-        place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size)]
+        find_faces: list[Stage] = [decode, *finders(job, inverter, detector, track, schedule)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, edit_vector(edits)),
-            Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
-            Steady(inverter.pixels),
+            Edit(inverter, timeline, prealign=prealign(job, inverter.profile)),
+            Detail(inverter.pixels, regions_of(timeline, inverter.profile)),
+            Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
-        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end, work) if clip.alpha else None
-        if matte:
-            edit_faces.insert(-1, matte)
         if job.mark:
-            edit_faces.append(Mark(job.mark, info.rotation))
+            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation))
+        files = self._beside(clip, info, timeline, find_faces, edit_faces, work)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, restore, encode, counted, matte)
+        return Chain(stages, decode, restore, encode, counted, files, schedule)
+
+    def _tuned(self, clip: Clip, info: MediaInfo, inverter: Inverter, timeline: Timeline) -> Inverter:
+        """The networks with a generator that was tuned to this clip, now or before."""
+        job, generator = clip.job, inverter.generator
+        if not isinstance(generator, MobileSynthesis):
+            raise UsageError(f"--tune is for profile mobile; leave it out with {job.profile}")
+        path = tuned_path(job, clip.source)
+        state = load_tuned(path)
+        if state is None:
+            detector, pixels = self._networks(job)[1], HostPixels()
+            choice = choose(job.restore)
+            restore = Restore(choice, job.restore_strength, self._restorer(choice, job), pixels)
+            find: list[Stage] = [
+                Decode(info, job.start, job.end, decoder=job.decoder),
+                Detect(detector),
+                Track(job.faces),
+                Schedule(timeline, job.scenes),
+                Align(pixels, job.size),
+            ]
+            chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
+            examples = examples_of(inverter, chosen, timeline, regions_of(timeline, inverter.profile))
+            bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
+            state = tune(generator, examples, job.tune, path, bf16)
+        return inverter.with_generator(state)
+
+    def _beside(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        timeline: Timeline,
+        find_faces: list[Stage],
+        edit_faces: list[Stage],
+        work: Work | None,
+    ) -> list[Beside]:
+        """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
+        job, pixels = clip.job, self._networks(clip.job)[0].pixels
+        span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work}
+        tags = provenance.tags(job)
+        files: list[Beside] = []
+        if clip.compare and job.compare:
+            shape = doubled(info) if job.compare == "side" else info
+            files.append(Beside("compare", clip.compare, shape, encoding(job), metadata=tags, **span))
+            edit_faces[-1] = Compare(edit_faces[-1], job.compare, files[-1])
+        if clip.debug:
+            files.append(Beside("debug", clip.debug, drawable(info), metadata=tags, **span))
+            edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
+            find_faces.insert(2, Found())
+        if clip.alpha:
+            matte = Matte(clip.alpha, info, pixels, **span)
+            files.append(matte.file)
+            edit_faces.insert(-1, matte)
+        return files
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
@@ -207,10 +274,10 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.detector, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
-            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
+            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
             self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
 
@@ -231,11 +298,13 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: Counted
-    matte: Matte | None = None
+    files: Sequence[Beside] = ()  # that are written beside the output
+    schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        return [*self.decode.warnings, *self.encode.warnings]
+        scheduled = self.schedule.words() if self.schedule else []
+        return [*self.decode.warnings, *scheduled, *self.encode.warnings]
 
 
 class Counted:
@@ -253,6 +322,27 @@ class Counted:
             if own(frame):
                 self.faces += len(frame.edits)
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
+
+
+def finders(
+    job: RenderJob, inverter: Inverter, detector: FaceDetector, track: Track, schedule: Schedule | None = None
+) -> list[Stage]:
+    """The stages from the decoded frame to the crops that are edited."""
+    if inverter.profile.subject != "face":
+        return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+    return [Detect(detector), track, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+
+
+def prealign(job: RenderJob, profile: Profile) -> str:
+    """How distortion maps are aligned: only faces have landmarks."""
+    return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
+
+
+def regions_of(timeline: Timeline, profile: Profile) -> set[str]:
+    """Where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    if profile.subject != "face":
+        return {"box"}
+    return {region for edit in timeline.edits for region in find(edit.name).regions}
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
@@ -278,14 +368,21 @@ def encoder(
 ) -> Encode:
     """The last stage as the job wants it."""
     job = clip.job
-    settings = EncodeSettings(job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend)
     return Encode(
-        clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+        clip.output, info, encoding(job), start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
     )
 
 
-def no_face(source: Path, track: Track) -> str:
+def encoding(job: RenderJob) -> EncodeSettings:
+    """How the job wants clips encoded."""
+    return EncodeSettings(job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend)
+
+
+def no_face(source: Path, track: Track, schedule: Schedule) -> str:
     """Why nothing was edited, in words."""
+    if schedule.passed:
+        faces = count(schedule.passed, "face")
+        return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
     if track.unfit:
         reason, times = track.unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"

@@ -9,16 +9,9 @@ _HERE = Path(__file__).resolve().parent
 
 
 def weights_dir() -> Path:
-    """The folder of manifest.yaml and the weight files; the environment variable VIDEDIT_WEIGHTS names another."""
-    override = os.environ.get("VIDEDIT_WEIGHTS")
+    """The folder of manifest.yaml and the weights that ship; the variable VIDEDIT_SHIPPED names one under trial."""
+    override = os.environ.get("VIDEDIT_SHIPPED")
     return Path(override) if override else _folder("weights")
-
-
-def user_weights_dir() -> Path:
-    """The folder of what users fetch themselves; the environment variable VIDEDIT_USER_WEIGHTS names another."""
-    if override := os.environ.get("VIDEDIT_USER_WEIGHTS"):
-        return Path(override)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "videdit" / "weights"
 
 
 def configs_dir() -> Path:

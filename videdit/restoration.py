@@ -10,22 +10,13 @@ import cv2
 import numpy as np
 
 from videdit.errors import UsageError, WeightsError
-from videdit.resources import user_weights_dir
-from videdit.weights import manifest
+from videdit.weights import find, manifest
+from videdit.weights.published import is_installed
 
 KINDS = ("none", "small", "gfpgan", "realesrgan", "auto")
 SMALL = "restorer"  # our own network's name in the manifest
-# Files of released networks as `videdit weights fetch` names them, and as they are published; the first is taken.
-FILES = {
-    "gfpgan": ("gfpgan_v1.4.safetensors", "GFPGANv1.4.pth", "gfpgan_v1.3.safetensors", "GFPGANv1.3.pth"),
-    "realesrgan": (
-        "realesrgan_x4plus.safetensors",
-        "RealESRGAN_x4plus.pth",
-        "realesrgan_x2plus.safetensors",
-        "RealESRGAN_x2plus.pth",
-    ),
-}
-FETCH = {"gfpgan": "gfpgan_v1.4", "realesrgan": "realesrgan_x4plus"}
+# Published networks that restore, the better one first.
+PUBLISHED = {"gfpgan": ("gfpgan_v1.4", "gfpgan_v1.3"), "realesrgan": ("realesrgan_x4plus", "realesrgan_x2plus")}
 
 # Our own network restores faces that are small and soft: 16 clean photographs of 256 px come through it with
 # 43 dB, but less sharp (1.26 -> 1.19). GFPGAN, which makes new detail, is for all that are small or soft.
@@ -63,7 +54,7 @@ def choose(words: str) -> Choice:
         WeightsError: the weights that it needs are not there.
     """
     kind, _, path = words.partition(":")
-    if kind not in KINDS or (path and kind not in FILES):
+    if kind not in KINDS or (path and kind not in PUBLISHED):
         raise UsageError(f"unknown restoration {words!r}; there is: {', '.join(KINDS)}, and gfpgan:FILE")
     if kind == "auto":
         from videdit import released
@@ -72,7 +63,7 @@ def choose(words: str) -> Choice:
         if file is not None and released.installed():
             return Choice("gfpgan", file, if_needed=True)
         return Choice("small" if have_small() else "none", if_needed=True)
-    if kind in FILES:
+    if kind in PUBLISHED:
         return Choice(kind, _file(kind, path))
     if kind == "small" and not have_small():
         raise WeightsError(
@@ -88,23 +79,16 @@ def have_small() -> bool:
 
 
 def find_file(kind: str) -> Path | None:
-    """The user's file of a released network, the best one that is there."""
-    places = (user_weights_dir() / name for name in FILES[kind])
-    return next((place for place in places if place.is_file()), None)
+    """The user's copy of a published network, the best one that is there."""
+    return next((find(name) for name in PUBLISHED[kind] if is_installed(name)), None)
 
 
 def _file(kind: str, path: str) -> Path:
-    if path:
-        if not Path(path).is_file():
-            raise WeightsError(f"there is no file {path} for --restore {kind}")
-        return Path(path)
-    file = find_file(kind)
-    if file is None:
-        raise WeightsError(
-            f"--restore {kind} needs {FILES[kind][1]} in {user_weights_dir()}: get it with "
-            f"`videdit weights fetch {FETCH[kind]}`, or name your file: --restore {kind}:FILE"
-        )
-    return file
+    if not path:
+        return find_file(kind) or find(PUBLISHED[kind][0])
+    if not Path(path).is_file():
+        raise WeightsError(f"there is no file {path} for --restore {kind}")
+    return Path(path)
 
 
 def sharpness(crop: np.ndarray, side: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videdit.media.probe import MediaInfo
 from videdit.packets import Picture
 
 _THUMB = (32, 18)
@@ -31,6 +32,21 @@ class CutDetector:
         cut = changed > _CHANGED and unlike > max(_UNLIKE, _SUDDEN * self._usual)
         self._usual = 0.0 if cut else 0.8 * self._usual + 0.2 * unlike
         return cut
+
+
+def scene_times(info: MediaInfo, start: float | None = None, end: float | None = None) -> list[float]:
+    """When each shot of a clip begins, in seconds: the first with the first frame from `start` on.
+
+    All frames are decoded, nothing else is done to them.
+
+    Raises:
+        MediaError: the clip cannot be read.
+    """
+    from videdit.media.read import VideoReader
+
+    cuts = CutDetector()
+    with VideoReader(info, start, end) as frames:
+        return [frame.time for i, frame in enumerate(frames) if cuts(frame.picture) or i == 0]
 
 
 def thumbnail(picture: Picture) -> np.ndarray:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
@@ -118,3 +119,73 @@ def descend(
         optimizer.step()
         if tell is not None:
             tell(i, float(loss.detach()))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Moments of a clip that a generator is tuned on."""
+
+    targets: Tensor  # [N, 3, S, S] in [-1, 1], the source's crops
+    pivots: Tensor  # [N, 18, 512], their codes
+    edited: Tensor  # [N, 18, 512], the codes after the edit
+    masks: Tensor  # [N, 1, S, S] in 0..1, where the edit shows
+
+
+class Stitching:
+    """The loss of tuning for a clip: the pivots give the source, and the edit meets it where its mask ends.
+
+        sum over bands of mean w |B(G(w)) - B(x)|  +  border * mean b |G(w + delta) - x|
+
+    B are the bands of a Laplacian pyramid (Bojanowski et al., "Optimizing the Latent Space of Generative Networks",
+    2018), w is little outside of the mask m, and b = 4 m (1 - m) is 1 in the middle of the mask's soft edge (Tzaban et
+    al., "Stitch it in Time", 2022, has a hard band there). No network is needed for it that does not ship.
+    """
+
+    OUTSIDE = 0.1
+    LEVELS = 4
+
+    def __init__(self, examples: Examples, border: float = 1.0) -> None:
+        self.examples, self.border = examples, border
+
+    def __call__(self, inverted: Tensor, edited: Tensor, which: Tensor) -> Tensor:
+        """inverted, edited: pictures [B, 3, S, S] of the examples that `which` picks."""
+        target, mask = self.examples.targets[which], self.examples.masks[which]
+        weight = self.OUTSIDE + (1 - self.OUTSIDE) * mask
+        edge = 4 * mask * (1 - mask)
+        loss = self.border * ((edited - target).abs() * edge).mean() / edge.mean().clamp(min=1e-3)
+        difference = inverted - target
+        for _ in range(self.LEVELS):
+            low = F.avg_pool2d(difference, 2)
+            band = difference - F.interpolate(low, scale_factor=2.0, mode="bilinear", align_corners=False)
+            loss = loss + (band.abs() * weight).mean() / weight.mean()
+            difference, weight = low, F.avg_pool2d(weight, 2)
+        return loss + (difference.abs() * weight).mean() / weight.mean()
+
+
+def tune_for_clip(
+    generator: Synthesis, examples: Examples, course: Course, batch: int = 2, tell: Tell | None = None
+) -> Synthesis:
+    """A copy of the generator, tuned to a clip's examples, `batch` of them a step, in turns.
+
+    The head for 256 px and the frozen noise stay: who is in the clip must go into what all sizes share.
+    """
+    tuned = copy.deepcopy(generator).to(examples.pivots.device).requires_grad_(False)
+    learning = [
+        parameter.requires_grad_()
+        for name, parameter in tuned.named_parameters()
+        if not name.startswith("head256.") and not name.endswith("noise")
+    ]
+    loss = Stitching(examples)
+    turns = -(-len(examples.pivots) // batch)
+    turn = 0
+
+    def step() -> Tensor:
+        nonlocal turn
+        which = torch.arange(turn % turns, len(examples.pivots), turns)
+        turn += 1
+        codes = torch.cat((examples.pivots[which], examples.edited[which]))
+        inverted, edited = pictures(tuned, codes, course).chunk(2)
+        return loss(inverted, edited, which)
+
+    descend(learning, step, course, tell)
+    return tuned.eval().requires_grad_(False)

@@ -115,13 +115,13 @@ def test_packs_that_cannot_be_used_are_told_in_one_line(tmp_path, packs) -> None
 
 
 def test_packs_are_looked_for_and_never_downloaded(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("VIDEDIT_USER_WEIGHTS", str(tmp_path / "mine"))
+    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(WeightsError, match="videdit weights fetch buffalo_l"):
         detector_of("insightface", "cpu")
     with pytest.raises(WeightsError, match="no insightface pack .* at ./nowhere"):
         detector_of("insightface:./nowhere", "cpu")
-    for folder in (tmp_path / ".insightface/models/buffalo_l", tmp_path / "mine/buffalo_l", tmp_path / "elsewhere"):
+    for folder in (tmp_path / ".insightface/models/buffalo_l", tmp_path / "elsewhere"):
         folder.mkdir(parents=True)
         (folder / "det_10g.onnx").touch()
         assert find_pack("buffalo_l" if folder.name == "buffalo_l" else str(folder)) == folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import cast
 
 import cv2
@@ -22,9 +23,10 @@ from videdit.models.restorer import MULTIPLE, Restorer
 from videdit.motion import MotionEstimator
 from videdit.packets import Color, Crop, Frame, Picture, Rendering
 from videdit.pixels.host import HostPixels
-from videdit.restoration import FILES, RAMP, Choice, Need, choose, sharpness
+from videdit.restoration import PUBLISHED, RAMP, Choice, Need, choose, sharpness
 from videdit.restorers import CropRestorer, Network, resized, small_network
 from videdit.train.degradation import add_noise, blur_kernel, ruin
+from videdit.weights.install import import_file
 
 HOST = HostPixels("cpu", "fp32")
 SMALL, AUTO = Choice("small"), Choice("small", if_needed=True)
@@ -219,31 +221,37 @@ def test_words_that_make_no_sense() -> None:
 
 def test_missing_weights_are_told(tmp_path, monkeypatch) -> None:
     (tmp_path / "manifest.yaml").write_text("{}\n")
-    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIDEDIT_SHIPPED", str(tmp_path))
     with pytest.raises(WeightsError, match="--restore none"):
         choose("small")
     assert choose("auto").kind == "none"
 
 
-@pytest.mark.parametrize(("kind", "fetch"), [("gfpgan", "gfpgan_v1.4"), ("realesrgan", "realesrgan_x4plus")])
-def test_released_weights_are_found_where_the_user_keeps_them(kind, fetch, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("VIDEDIT_USER_WEIGHTS", str(tmp_path))
-    with pytest.raises(WeightsError, match=f"videdit weights fetch {fetch}"):
+def installed(folder: Path, name: str, file: str) -> Path:
+    """A file of no real network among the user's weights."""
+    torch.save({"params_ema": {"weight": torch.zeros(1)}}, folder / file)
+    return import_file(folder / file, name, other_version=True)[1]
+
+
+@pytest.mark.parametrize("kind", PUBLISHED)
+def test_published_weights_are_found_where_the_user_keeps_them(kind, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
+    with pytest.raises(WeightsError, match=f"videdit weights fetch {PUBLISHED[kind][0]}"):
         choose(kind)
     with pytest.raises(WeightsError, match="no file nowhere.pth"):
         choose(f"{kind}:nowhere.pth")
-    for name in reversed(FILES[kind]):  # the worst first: each next one is preferred
-        (tmp_path / name).touch()
-        assert choose(kind) == Choice(kind, tmp_path / name)
-    assert choose(f"{kind}:{tmp_path / name}") == Choice(kind, tmp_path / name)
+    for name in reversed(PUBLISHED[kind]):  # the worst first: each next one is preferred
+        place = installed(tmp_path, name, f"{name}.pth")
+        assert choose(kind) == Choice(kind, place)
+    assert choose(f"{kind}:{place}") == Choice(kind, place)
 
 
 def test_auto_takes_the_best_that_is_there(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("VIDEDIT_USER_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.setattr("videdit.released.installed", lambda: True)
     assert choose("auto") == Choice("small", if_needed=True)
-    (tmp_path / "GFPGANv1.4.pth").touch()
-    assert choose("auto") == Choice("gfpgan", tmp_path / "GFPGANv1.4.pth", if_needed=True)
+    place = installed(tmp_path, "gfpgan_v1.4", "GFPGANv1.4.pth")
+    assert choose("auto") == Choice("gfpgan", place, if_needed=True)
     monkeypatch.setattr("videdit.released.installed", lambda: False)
     assert choose("auto").kind == "small"
 
