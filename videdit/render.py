@@ -121,6 +121,7 @@ class Renderer:
             return None
         self._loaded.clear()
         self._parsers.clear()
+        self._restorers.clear()
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
