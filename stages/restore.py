@@ -21,7 +21,6 @@ from videdit.packets import Array, Crop, Frame
 from videdit.pixels import Pixels
 from videdit.restoration import Choice, Need
 from videdit.restorers import CropRestorer
-from videdit.temporal import groups
 
 log = logging.getLogger("videdit." + __name__)  # where the command listens
 
@@ -54,26 +53,44 @@ class Restore:
             yield from frames
             return
         assert self.restorer is not None and self.pixels is not None
-        put = self.pixels.put  # the restorer lives on the host
         need = Need(either=self.choice.kind == "gfpgan")
-        judged = ((frame, [self._judged(need, frame.time, crop) for crop in frame.crops]) for frame in frames)
-        for group in groups(judged, self.restorer.group):
-            done = iter(self.restorer([image for _, pictures in group for image, level in pictures if level]))
-            for frame, pictures in group:
-                crops = [
-                    self._restored(crop, put(mix(image, next(done), level))) if level else crop
-                    for crop, (image, level) in zip(frame.crops, pictures, strict=True)
-                ]
-                yield replace(frame, crops=tuple(crops))
+        group: list[tuple[Frame, list[float]]] = []
+        for frame in frames:
+            levels = [self._level(need, frame.time, crop) for crop in frame.crops]
+            if not group and not any(levels):
+                yield frame  # nothing to wait for
+                continue
+            group.append((frame, levels))
+            wanted = sum(level > 0 for _, levels in group for level in levels)
+            if wanted >= self.restorer.group or len(group) >= 2 * self.restorer.group:
+                yield from self._together(group)
+                group = []
+        yield from self._together(group)
 
-    def _judged(self, need: Need, time: float, crop: Crop) -> tuple[np.ndarray, float]:
-        """A crop's picture in the host's memory, and how much of the restoration it gets."""
-        assert self.pixels is not None
-        image = self.pixels.fetch(crop.image)
+    def _level(self, need: Need, time: float, crop: Crop) -> float:
+        """How much of the restoration a crop gets."""
         if not self.choice.if_needed:
-            return image, 1.0
+            return 1.0
         side = float(np.linalg.norm(crop.to_frame[:, 0])) * crop.size
-        return image, need(crop.track, time, side, image)
+        return need(crop.track, time, side, lambda: self._picture(crop))
+
+    def _picture(self, crop: Crop) -> np.ndarray:
+        """A crop in the host's memory, where the restorer lives."""
+        assert self.pixels is not None
+        return self.pixels.fetch(crop.image)
+
+    def _together(self, group: list[tuple[Frame, list[float]]]) -> Iterator[Frame]:
+        """The frames of a group, restored in as few passes as can be."""
+        assert self.restorer is not None and self.pixels is not None
+        wanted = [
+            (crop, level) for frame, levels in group for crop, level in zip(frame.crops, levels, strict=True) if level
+        ]
+        pictures = [self._picture(crop) for crop, _ in wanted]
+        mixed = (mix(a, b, level) for a, b, (_, level) in zip(pictures, self.restorer(pictures), wanted, strict=True))
+        for frame, levels in group:
+            pairs = zip(frame.crops, levels, strict=True)
+            crops = [self._restored(crop, self.pixels.put(next(mixed))) if level else crop for crop, level in pairs]
+            yield replace(frame, crops=tuple(crops))
 
     def _restored(self, crop: Crop, restored: Array) -> Crop:
         if crop.track not in self.restored:

@@ -44,12 +44,12 @@ class Estimate:
     faces: float  # faces to edit, a frame
     sizes: tuple[int, ...]  # px, of the crops seen
     seconds: float
-    scenes: str = ""  # when each shot begins, where some were chosen
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         seen = f"{self.faces:.1f} faces a frame at {', '.join(map(str, self.sizes))} px" if self.sizes else "no face"
         told = f"{count(self.frames, 'frame')}, {seen} in {SAMPLES} samples, about {duration(self.seconds)}"
-        return told + (f"; scenes: {self.scenes}" if self.scenes else "")
+        return "; ".join((told, *self.notes))
 
 
 def describe(plan: Plan) -> Iterator[str]:
@@ -96,8 +96,10 @@ class Estimator:
         sizes = tuple(sorted({crop.size for crop in crops}))
         # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.
         searching = 0.0 if crops else self._looking / len(sampled)
-        edited, scenes = share_edited(info, job)
-        return Estimate(frames, faces, sizes, OVERHEAD * frames * (edited * faces * face + searching), scenes)
+        edited, notes = share_edited(info, job)
+        if job.tune:
+            notes = (*notes, f"{count(job.tune, 'tuning step')} before that, not counted")
+        return Estimate(frames, faces, sizes, OVERHEAD * frames * (edited * faces * face + searching), notes)
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
         """Frames with crops from a few places of the clip."""
@@ -114,7 +116,7 @@ class Estimator:
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
             detector = self._detectors[job.detector]
-            for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job)], Track()):
+            for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job), Track()]):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun
@@ -157,18 +159,18 @@ class _Some:
             yield replace(frame, faces=tuple(replace(face, track=i) for i, face in enumerate(faces)))
 
 
-def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, str]:
+def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, tuple[str, ...]]:
     """(the part of a clip in which an edit is at work, when its shots begin: told where some of them are chosen)."""
     timeline = Timeline(parse_edits(job.edit), clock(info))
     start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
     times = np.linspace(start, max(start, end), 500)
     at_work = np.array([job.restore != "none" or timeline.active(0, time) for time in times])
     if not job.scenes or info.kind == "image":
-        return float(at_work.mean()), ""
+        return float(at_work.mean()), ()
     begins = scene_times(info, job.start, job.end)
     numbers = np.searchsorted(begins, times, side="right")  # of the shot at each time, from 1
-    told = ", ".join(f"{i} at {begin:.2f} s" for i, begin in enumerate(begins, 1))
-    return float((at_work & np.isin(numbers, job.scenes)).mean()), told
+    told = "scenes: " + ", ".join(f"{i} at {begin:.2f} s" for i, begin in enumerate(begins, 1))
+    return float((at_work & np.isin(numbers, job.scenes)).mean()), (told,)
 
 
 def _key(job: RenderJob) -> tuple:

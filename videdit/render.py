@@ -10,6 +10,7 @@ import logging
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
+from stages.parse import Parse
 from stages.paste import Paste
 from stages.place import Place
 from stages.recall import Recall
@@ -51,6 +53,7 @@ from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
+from videdit.parsing import CropParser
 from videdit.people.analysis import Analysis
 from videdit.people.edits import People, people_of
 from videdit.pipeline import Pipeline, Stage
@@ -80,6 +83,7 @@ class Renderer:
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
         self._restorers: dict[tuple, CropRestorer | None] = {}
+        self._parsers: dict[tuple, CropParser] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -116,6 +120,8 @@ class Renderer:
         if inverter.batch(LOW) == 1:
             return None
         self._loaded.clear()
+        self._parsers.clear()
+        self._restorers.clear()
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
@@ -131,7 +137,7 @@ class Renderer:
         try:
             try:
                 with self.analysed(clip, info, work, cancel) as analysis:
-                    chain = self.chain(clip, info, analysis, work)
+                    chain = self.chain(clip, info, analysis, work, cancel=cancel)
                     result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
@@ -194,6 +200,7 @@ class Renderer:
         analysis: Analysis | None,
         work: Work | None = None,
         first_scene: int = 0,
+        cancel: threading.Event | None = None,
     ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
@@ -206,7 +213,7 @@ class Renderer:
         timeline = people.timeline
         faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
         if job.tune and analysis:
-            inverter = self._tuned(clip, info, inverter, people, faces)
+            inverter = self._tuned(clip, info, inverter, people, faces, cancel)
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(), Counted(Paste(inverter.pixels))
@@ -215,13 +222,16 @@ class Renderer:
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track, schedule))
+                raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule))
             for file in files:
                 file.join()
 
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, *finders(job, inverter, faces, track, schedule)]
+        parse = Parse(self._parser(job))
+        find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
+        if inverter.profile.subject == "face":
+            find_faces.append(parse)
         codes = codes_for(inverter, analysis, keep=job.cache)
         edit_faces: list[Stage] = [
             restore,
@@ -242,7 +252,13 @@ class Renderer:
         return Chain(stages, decode, restore, encode, counted, files, schedule)
 
     def _tuned(
-        self, clip: Clip, info: MediaInfo, inverter: Inverter, people: People, faces: Sequence[Stage]
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        inverter: Inverter,
+        people: People,
+        faces: Sequence[Stage],
+        cancel: threading.Event | None,
     ) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
         job, generator = clip.job, inverter.generator
@@ -264,7 +280,7 @@ class Renderer:
             regions = regions_of(people.edits, inverter.profile)
             examples = examples_of(inverter, chosen, people.timeline, regions)
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
-            state = tune(generator, examples, job.tune, path, bf16)
+            state = tune(generator, examples, job.tune, path, bf16, cancel)
         return inverter.with_generator(state)
 
     def _beside(
@@ -308,6 +324,12 @@ class Renderer:
             inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
             self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
+
+    def _parser(self, job: RenderJob) -> CropParser:
+        key = (job.profile, job.device, job.precision, job.batch)
+        if key not in self._parsers:
+            self._parsers[key] = CropParser(self._networks(job)[0].pixels, job.batch)
+        return self._parsers[key]
 
     def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
         machine = (job.device, job.precision, job.batch)
@@ -353,12 +375,12 @@ class Counted:
 
 
 def finders(
-    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], track: Track, schedule: Schedule | None = None
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: Schedule | None = None
 ) -> list[Stage]:
-    """The stages from the decoded frame to the crops that are edited; `faces`: those that find the faces."""
+    """The stages from the decoded frame to the crops that are edited; `faces`: those that find and follow faces."""
     if inverter.profile.subject != "face":
         return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
-    return [*faces, track, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+    return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
 
 
 def prealign(job: RenderJob, profile: Profile) -> str:
@@ -406,17 +428,17 @@ def encoder(
 def encoding(job: RenderJob) -> EncodeSettings:
     """How the job wants clips encoded."""
     return EncodeSettings(
-        job.codec, job.crf, job.preset, job.lossless, transcode=job.transcode, backend=job.encoder_backend
+        job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend, transcode=job.transcode
     )
 
 
-def no_face(source: Path, track: Track, schedule: Schedule) -> str:
+def no_face(source: Path, unfit: Counter[str], schedule: Schedule) -> str:
     """Why nothing was edited, in words."""
     if schedule.passed:
         faces = count(schedule.passed, "face")
         return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
-    if track.unfit:
-        reason, times = track.unfit.most_common(1)[0]
+    if unfit:
+        reason, times = unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"
     return f"no face found in {source}; nothing was written (--keep-unedited writes it as it is)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ PUBLISHED = {"gfpgan": ("gfpgan_v1.4", "gfpgan_v1.3"), "realesrgan": ("realesrga
 SMALL_SIDE = (300.0, 330.0)  # px in the frame
 SOFT = (0.62, 0.70)
 MEMORY = 1.0  # seconds over which sharpness is averaged: a blurred movement is no soft face
+LOOK = 0.2  # seconds from one look at a face's sharpness to the next: what a GPU holds takes time to fetch
 RAMP = 0.5  # seconds from none to all of the restoration, when a track changes its mind
 
 
@@ -111,6 +113,7 @@ class _State:
     """What is known of one track."""
 
     time: float
+    looked: float  # when its sharpness was measured last
     sharpness: float  # its running mean
     wanted: bool
     level: float  # 0..1, of the restoration
@@ -124,19 +127,26 @@ class Need:
         self._rule = any if either else all
         self._tracks: dict[int, _State] = {}
 
-    def __call__(self, track: int, time: float, side: float, crop: np.ndarray) -> float:
-        """How much of the restoration this crop gets, 0..1; call it in the order of time."""
-        now = sharpness(crop, side)
+    def __call__(self, track: int, time: float, side: float, look: Callable[[], np.ndarray]) -> float:
+        """How much of the restoration a crop gets, 0..1; call it in the order of time.
+
+        side: what the crop measures in the frame, in pixels. look: gives the crop; called only where it matters.
+        """
         state = self._tracks.get(track)
         if state is None:
-            wanted = self._rule((side < SMALL_SIDE[0], now < SOFT[0]))
-            self._tracks[track] = _State(time, now, wanted, float(wanted))
+            sharp = sharpness(look(), side) if self._rule((side < SMALL_SIDE[0], True)) else np.inf
+            wanted = self._rule((side < SMALL_SIDE[0], sharp < SOFT[0]))
+            self._tracks[track] = _State(time, time, sharp, wanted, float(wanted))
             return float(wanted)
-        passed = max(time - state.time, 0.0)
-        state.time = time
-        state.sharpness += (1 - np.exp(-passed / MEMORY)) * (now - state.sharpness)
         bound = int(state.wanted)  # 0: what begins it, 1: what ends it
-        state.wanted = self._rule((side < SMALL_SIDE[bound], state.sharpness < SOFT[bound]))
-        step = passed / RAMP
+        small = side < SMALL_SIDE[bound]
+        if time - state.looked >= LOOK and self._rule((small, True)):
+            now = sharpness(look(), side)
+            share = 1 - np.exp((state.looked - time) / MEMORY)
+            state.sharpness = now if np.isinf(state.sharpness) else state.sharpness + share * (now - state.sharpness)
+            state.looked = time
+        state.wanted = self._rule((small, state.sharpness < SOFT[bound]))
+        step = max(time - state.time, 0.0) / RAMP
+        state.time = time
         state.level = float(np.clip(state.level + (step if state.wanted else -step), 0.0, 1.0))
         return state.level

@@ -206,7 +206,7 @@ def test_the_program_ends_with_the_process(tmp_path: Path, number: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (how("nosuchcodec"), "unknown codec 'nosuchcodec'"),
+        (how("nosuchcodec"), "has no encoder 'nosuchcodec'"),
         (how("mpeg4", lossless=True), "no lossless mode of mpeg4 is known"),
         (how("libx264", preset="warp"), "libx264 of .* cannot encode this clip: .*preset"),
         (how("png"), "png of .* does not keep yuv420p video"),

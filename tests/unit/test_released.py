@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from videdit import released
+from videdit.backend import _torch_engine
 from videdit.errors import WeightsError
 from videdit.released import Gfpgan, RealEsrgan, released_state
 from videdit.restorers import CropRestorer, gfpgan_network, realesrgan_network
@@ -80,6 +81,18 @@ def test_gfpgan_is_restored_in_the_engine_as_in_torch(gfpgan_net, gfpgan_file) -
         want = gfpgan_net(x, randomize_noise=False)[0][0].permute(1, 2, 0).numpy() * 127.5 + 127.5
     (got,) = CropRestorer(gfpgan_network(gfpgan_file), "cpu", "fp32")([face])
     assert np.abs(np.clip(want, 0, 255) - got).mean() < 1  # the engine's weights are fp16
+
+
+@needs_packages
+@pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-4), ("bf16", 0.08)])
+def test_gfpgan_in_the_engine_of_gpus(gfpgan_net, gfpgan_file, precision, most) -> None:
+    """The engine of a GPU, run on the CPU: batches, layout and number format are the same there."""
+    network = gfpgan_network(gfpgan_file)
+    engine = _torch_engine(network.module.eval(), "cpu", precision, network.channels_last)
+    x = torch.rand(3, 3, 64, 64) * 2 - 1
+    with torch.inference_mode():
+        want = gfpgan_net(x, randomize_noise=False)[0].numpy()
+    assert np.abs(engine(x.numpy())[0] - want).mean() < most * want.std()
 
 
 @needs_packages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -89,25 +90,49 @@ def test_sharpness_tells_soft_faces_from_small_ones(soft: np.ndarray, sharp: np.
 
 
 def test_who_is_small_and_soft_is_restored(soft: np.ndarray, sharp: np.ndarray) -> None:
-    assert Need()(1, 0.0, 180, soft) == 1
-    assert Need()(1, 0.0, 180, sharp) == 0
-    assert Need()(1, 0.0, 400, soft) == 0  # large
-    either = [Need(either=True)(1, 0.0, *face) for face in ((180, sharp), (400, soft), (400, sharp))]
+    assert Need()(1, 0.0, 180, lambda: soft) == 1
+    assert Need()(1, 0.0, 180, lambda: sharp) == 0
+    assert Need()(1, 0.0, 400, lambda: soft) == 0  # large
+    either = [Need(either=True)(1, 0.0, side, lambda c=c: c) for side, c in ((180, sharp), (400, soft), (400, sharp))]
     assert either == [1, 1, 0]
 
 
 def test_a_track_keeps_its_mind_through_a_few_blurred_frames(soft: np.ndarray, sharp: np.ndarray) -> None:
     need = Need()
     crops = [sharp] * 10 + [soft] * 3 + [sharp] * 10
-    assert {need(1, i / 25, 180, crop) for i, crop in enumerate(crops)} == {0.0}
+    assert {need(1, i / 25, 180, lambda crop=crop: crop) for i, crop in enumerate(crops)} == {0.0}
+
+
+def test_faces_are_looked_at_no_more_often_than_it_takes(soft: np.ndarray) -> None:
+    looks: list[float] = []
+    for side, expected in ((180, 6), (400, 0)):
+        looks.clear()
+        need = Need()
+        for i in range(26):
+            need(1, i / 25, side, lambda i=i: looks.append(i / 25) or soft)
+        assert max(expected - 1, 0) <= len(looks) <= expected
+
+
+def test_frames_in_which_nobody_needs_it_do_not_wait(sharp: np.ndarray) -> None:
+    eye = np.array([[180 / 256, 0, 0], [0, 180 / 256, 0]])
+    given = [replace(frame, crops=(Crop(0, sharp, eye, 1.0),)) for frame in frames([[0], [0]])]
+    stage = Restore(AUTO, restorer=cast(CropRestorer, Brighter()), pixels=HOST)
+    arrived = []
+
+    def arriving() -> Iterator[Frame]:
+        for frame in given:
+            arrived.append(frame)
+            yield frame
+
+    assert next(stage(arriving())) is given[0] and len(arrived) == 1
 
 
 def test_a_change_of_mind_fades(soft: np.ndarray, sharp: np.ndarray) -> None:
     need = Need()
-    levels = [need(1, i / 25, 180, sharp if i < 5 else soft) for i in range(120)]
+    levels = [need(1, i / 25, 180, lambda i=i: sharp if i < 5 else soft) for i in range(120)]
     assert levels[4] == 0 and levels[-1] == 1
     assert max(np.diff(levels)) <= 1 / 25 / RAMP + 1e-9 and min(np.diff(levels)) >= 0
-    assert need(2, 5.0, 180, sharp) == 0  # another track has a mind of its own
+    assert need(2, 5.0, 180, lambda: sharp) == 0  # another track has a mind of its own
 
 
 class Brighter:

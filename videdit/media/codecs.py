@@ -65,8 +65,8 @@ class EncodeSettings:
     preset: str | None = None  # the encoder's own speed preset (vp9: cpu-used 0..8)
     lossless: bool = False
     threads: int = 2
-    transcode: bool = False  # sound and text that the container cannot hold are encoded anew, in place of left out
     backend: str = "pyav"  # whose encoders: "pyav", or "ffmpeg" for those of a program beside this one
+    transcode: bool = False  # sound and text that the container cannot hold are encoded anew, in place of left out
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,9 @@ def _wanted(program: str, info: MediaInfo, container: str, settings: EncodeSetti
         yield asked, there[asked]
         if asked not in codecs.HARDWARE:
             return
-    for family in codecs.families(info, settings):  # raises where there is no such codec at all
+    if asked and asked not in codecs.HARDWARE and all(asked not in (f, *names) for f, names in codecs.ENCODERS.items()):
+        raise MediaError(f"{program} has no encoder '{asked}'; `ffmpeg -encoders` lists those that it has")
+    for family in codecs.families(info, settings):
         if family in codecs.CONTAINERS[container]:
             known = [name for name in codecs.ENCODERS[family] if name in there]
             software = [name for name, of in there.items() if of == family and name not in codecs.HARDWARE]
