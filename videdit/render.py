@@ -183,10 +183,9 @@ class Renderer:
         if job.tune:
             inverter = self._tuned(clip, info, inverter, timeline)
         place = work.next if work else None
-        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
+        restore = self._restore(job, inverter, timeline)
+        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
         track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
-        choice = choose(job.restore)
-        restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
@@ -201,7 +200,7 @@ class Renderer:
             restore,
             Edit(inverter, timeline, prealign=prealign(job, inverter.profile)),
             Detail(inverter.pixels, regions_of(timeline, inverter.profile)),
-            Steady(inverter.pixels, timeline, restored=job.restore != "none"),
+            Steady(inverter.pixels, timeline, restored=restore.at_rest),
             counted,
         ]
         if job.mark:
@@ -224,8 +223,7 @@ class Renderer:
         state = load_tuned(path)
         if state is None:
             detector, pixels = self._networks(job)[1], HostPixels()
-            choice = choose(job.restore)
-            restore = Restore(choice, job.restore_strength, self._restorer(choice, job), pixels)
+            restore = self._restore(job, inverter, timeline, pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
                 Detect(detector),
@@ -280,6 +278,14 @@ class Renderer:
             inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
             self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
+
+    def _restore(
+        self, job: RenderJob, inverter: Inverter, timeline: Timeline, pixels: Pixels | None = None
+    ) -> Restore:
+        """The stage that restores faces; cars are left as they are. pixels: where not the inverter's."""
+        choice = choose(job.restore) if inverter.profile.subject == "face" else Choice("none")
+        restorer = self._restorer(choice, job)
+        return Restore(choice, job.restore_strength, restorer, pixels or inverter.pixels, timeline)
 
     def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
         machine = (job.device, job.precision, job.batch)
