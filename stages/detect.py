@@ -42,7 +42,7 @@ class Detect:
             if cuts(frame.picture):
                 scene, faces = scene + 1, []
             look = _look_at(frame.picture)
-            followed = [found for face in faces if (found := self.detector.follow(face, look))]
+            followed = self._followed(faces, look)
             due = points is not None or position - searched >= self.every
             if due or not followed or len(followed) < len(faces):
                 coarse = self._search([frame])[0] if points is None else points
@@ -50,6 +50,12 @@ class Detect:
                 searched = position
             faces = distinct(followed)
             yield replace(frame, faces=tuple(faces), scene=scene)
+
+    def _followed(self, faces: list[Face], look: Look) -> list[Face]:
+        """Those of the faces that are still there, the steadiest first: behind another head a mesh jumps to that."""
+        pairs = [(found, face) for face in faces if (found := self.detector.follow(face, look))]
+        pairs.sort(key=lambda pair: float(np.linalg.norm(np.subtract(*(face.points.mean(0) for face in pair)))))
+        return [found for found, _ in pairs]
 
     def _searched_ahead(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, np.ndarray | None]]:
         """Frames, with the coarse points that are known of them already: None where they were not searched."""

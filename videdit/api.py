@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
 
     profile: str
     faces: str | int
+    per_face: dict[str | int, str | dict[str, float | None]]
     tune: int
     size: str | int
     restore: str
@@ -38,11 +39,14 @@ class Options(TypedDict, total=False):
     crf: float | None
     preset: str | None
     lossless: bool
+    transcode: bool
     device: str
     precision: str
     batch: int | None
     decoder: str
     memory: int | str | None
+    cache: bool
+    analysis: str | None
     overwrite: bool
     resume: bool
     alpha_out: str | None

@@ -24,7 +24,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit bench, direction, doctor, eval, sheet, train, weights, schema (each with --help)
+commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -68,6 +68,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "direction": direction_command,
         "doctor": doctor_command,
         "eval": eval_command,
+        "faces": faces_command,
         "train": train_command,
         "sheet": sheet_command,
         "weights": weights_command,
@@ -102,7 +103,9 @@ def render_parser() -> argparse.ArgumentParser:
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
-    what.add_argument("--faces", metavar="WHICH", help="largest (default), all, left or a number from the left")
+    what.add_argument(
+        "--faces", metavar="WHICH", help="largest (default), all, left, numbers of videdit faces (0,2), or a picture"
+    )
     what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
@@ -125,6 +128,7 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
+    out.add_argument("--transcode", action="store_true", help="encode sound and text anew that OUT cannot hold")
     out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")
     out.add_argument(
         "--compare",
@@ -140,6 +144,10 @@ def render_parser() -> argparse.ArgumentParser:
     out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")
 
     how = parser.add_argument_group("how")
+    how.add_argument(
+        "--cache", action=argparse.BooleanOptionalAction, help="keep what is found for another edit (default)"
+    )
+    how.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
     how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
     how.add_argument(
@@ -312,6 +320,12 @@ def eval_command(words: Sequence[str]) -> int:
     from videdit.metrics import evaluate
 
     return evaluate.main(words)
+
+
+def faces_command(words: Sequence[str]) -> int:
+    from videdit import listing
+
+    return listing.main(words)
 
 
 def train_command(words: Sequence[str]) -> int:

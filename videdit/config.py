@@ -120,10 +120,19 @@ def parse_number(value: Any) -> Any:
 
 
 def parse_faces(value: Any) -> Any:
-    number = parse_number(value)
-    if number in ("largest", "all", "left") or (type(number) is int and number >= 0):
-        return number
-    raise ValueError(f"faces should be largest, all, left or a number from the left (0, 1, ...), not {value!r}")
+    from videdit.people.choice import parse_choice
+
+    try:
+        return parse_number(parse_choice(value))
+    except VideditError as error:
+        raise ValueError(str(error)) from None
+
+
+def parse_per_face(value: Any) -> Any:
+    """A mapping of words for faces to edits, both in their plain form."""
+    if not isinstance(value, Mapping):
+        return value
+    return {str(parse_faces(face)): parse_edit(edit) for face, edit in value.items()}
 
 
 def parse_restore(value: Any) -> Any:
@@ -174,11 +183,10 @@ KEYFRAME: dict[str, Any] = {
 KEYFRAMES: dict[str, Any] = {"type": "array", "items": {"anyOf": [STRING, KEYFRAME]}, "minItems": 1}
 
 Inputs = Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)]
-EditWords = Annotated[
-    str,
-    BeforeValidator(parse_edit),
-    _schema(STRING, STRINGS, {"type": "object", "additionalProperties": {"anyOf": [*STRENGTHS, KEYFRAMES]}}),
-]
+EDITS_SCHEMA: dict[str, Any] = {
+    "anyOf": [STRING, STRINGS, {"type": "object", "additionalProperties": {"anyOf": [*STRENGTHS, KEYFRAMES]}}]
+}
+EditWords = Annotated[str, BeforeValidator(parse_edit), WithJsonSchema(EDITS_SCHEMA)]
 Scenes = Annotated[
     tuple[int, ...],
     BeforeValidator(parse_scenes),
@@ -199,9 +207,14 @@ Bytes = Annotated[
     _schema({"type": "integer", "minimum": 0}, {"type": "string", "pattern": BYTES_PATTERN}, NULL),
 ]
 Faces = Annotated[
-    Literal["largest", "all", "left"] | int,
+    str | int,
     BeforeValidator(parse_faces),
-    _schema({"enum": ["largest", "all", "left"]}, {"type": "integer", "minimum": 0}),
+    _schema({"enum": ["largest", "all", "left"]}, {"type": "integer", "minimum": 0}, STRING),
+]
+PerFace = Annotated[
+    dict[str, str],
+    BeforeValidator(parse_per_face),
+    WithJsonSchema({"type": "object", "additionalProperties": EDITS_SCHEMA}),
 ]
 Box = Annotated[
     tuple[float, float, Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None,
@@ -237,7 +250,12 @@ class RenderJob(BaseModel):
     )
     box: Box = Field(None, description="Profile hfgi-car: x,y,width,height of the car in pixels; default: all.")
     faces: Faces = Field(
-        "largest", description="Whom to edit: largest, all, left, or a number from the left: 0, 1, ..."
+        "largest",
+        description="Whom to edit: largest, all, left, numbers that `videdit faces` tells (0 or `0,2`), or the file of "
+        "a picture of the person.",
+    )
+    per_face: PerFace = Field(
+        {}, description="Edits of their own for some faces, whom `faces` need not mean: {left: smile, 2: age=-1}."
     )
     tune: int = Field(
         0, ge=0, le=2000, description="Steps by which the generator is tuned to each clip before it is rendered."
@@ -276,6 +294,7 @@ class RenderJob(BaseModel):
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
     lossless: bool = Field(False, description="Encode without any loss.")
+    transcode: bool = Field(False, description="Encode sound and text anew that the container cannot hold.")
 
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")
@@ -285,6 +304,8 @@ class RenderJob(BaseModel):
     )
     memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
 
+    cache: bool = Field(True, description="Keep what is found in a clip, so that its next edit need not look again.")
+    analysis: str | None = Field(None, description="The folder where that is kept; default: the user's cache.")
     overwrite: bool = Field(False, description="Replace outputs that exist.")
     resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
     keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
@@ -309,6 +330,13 @@ class RenderJob(BaseModel):
             parse_edits(value)
         except VideditError as error:
             raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("per_face")
+    @classmethod
+    def _edits_are_known(cls, value: dict[str, str]) -> dict[str, str]:
+        for words in value.values():
+            cls._edit_is_known(words)
         return value
 
     @field_validator("profile")
@@ -372,6 +400,8 @@ class RenderJob(BaseModel):
                 "batch",
                 "decoder",
                 "memory",
+                "cache",
+                "analysis",
                 "overwrite",
                 "resume",
                 "sign_key",

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.backend import resolve_device
-from videdit.errors import UsageError
+from videdit.errors import UsageError, WeightsError
 from videdit.models import mobile_stylegan, stylegan2
 from videdit.networks import WHOLE, load_networks
 from videdit.packets import LOW, Array, Motion, Rendering
@@ -108,17 +108,20 @@ class Inverter:
     def load(
         cls, profile: str = "mobile", device: str = "auto", precision: str = "auto", batch: int | None = None
     ) -> Inverter:
-        """An inverter that takes and gives numpy arrays, wherever its networks run.
+        """An inverter of faces that takes and gives numpy arrays, wherever its networks run.
 
         Weights are loaded and verified now; networks are compiled at their first use.
 
         Raises:
             WeightsError: a file is missing or not what the manifest says.
-            UsageError: no such profile or device.
+            UsageError: no such profile or device, or a profile of something else.
         """
         from videdit.pixels.host import HostPixels
 
-        return cls(load_profile(profile), HostPixels(resolve_device(device), precision), batch)
+        found = load_profile(profile)
+        if found.subject != "face":
+            raise UsageError(f"profile {profile} is of a {found.subject}, and this needs faces")
+        return cls(found, HostPixels(resolve_device(device), precision), batch)
 
     @property
     def generator(self) -> Synthesis:
@@ -204,10 +207,14 @@ class Inverter:
         return results
 
     def aligned(self, drafts: list[Draft], motions: list[Motion]) -> list[Array]:
-        """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2]."""
-        count = self.batch(LOW)
+        """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].
+
+        Raises:
+            WeightsError: the profile's weights hold no ADA.
+        """
         if self._alignment is None:
-            raise UsageError(f"profile {self.profile.name} was loaded without its ADA: there is nothing to show")
+            raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
+        count = self.batch(LOW)
         if "align" not in self._engines:
             image = torch.zeros(count, 3, LOW, LOW)
             self._engines["align"] = self.pixels.compile(self._alignment, (image, image))

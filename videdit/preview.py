@@ -85,15 +85,16 @@ def pair(
     """
     shown = frame_at(info, time)
     start, end = max(0.0, shown.time - NEAR), shown.time + NEAR
-    near = replace(clip, job=clip.job.model_copy(update={"start": start, "end": end}))
+    near = replace(clip, job=clip.job.model_copy(update={"start": start, "end": end, "cache": False}))
     near = replace(near, alpha=None, compare=None, debug=None)
     before_it = max(0, int(np.searchsorted(begins, start, side="right")) - 1)
-    decode, *stages, _ = renderer.chain(near, info, first_scene=before_it).stages
-    for before, after in before_and_after(InTurn(*stages), decode(iter(()))):
-        if before.pts == shown.pts:
-            if after.picture is before.picture:
-                log.warning("%s: no face is edited at %g s", clip.source, time)
-            return before, after
+    with renderer.analysed(near, info) as analysis:
+        decode, *stages, _ = renderer.chain(near, info, analysis, first_scene=before_it).stages
+        for before, after in before_and_after(InTurn(*stages), decode(iter(()))):
+            if before.pts == shown.pts:
+                if after.picture is before.picture:
+                    log.warning("%s: no face is edited at %g s", clip.source, time)
+                return before, after
     raise MediaError(f"{clip.source} cannot be decoded again at {time:g} s")
 
 

@@ -10,7 +10,8 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ from stages.compare import Compare, doubled
 from stages.debug import Debug, Found, drawable
 from stages.decode import Decode
 from stages.detail import Detail
-from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
+from stages.parse import Parse
 from stages.paste import Paste
 from stages.place import Place
+from stages.recall import Recall
 from stages.restore import Restore
 from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
@@ -37,17 +39,23 @@ from stages.track import Track
 from videdit import credentials, provenance
 from videdit.backend import resolve_device, resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
+from videdit.codes import codes_for
 from videdit.config import RenderJob
-from videdit.edits import Timeline, parse_edits
+from videdit.edits import Edit as OneEdit
+from videdit.edits import Timeline
 from videdit.edits.words import find
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.faces import FaceDetector, detector_of
+from videdit.firstlook import analysed
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
+from videdit.parsing import CropParser
+from videdit.people.analysis import Analysis
+from videdit.people.edits import People, people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.pixels.host import HostPixels
@@ -75,6 +83,7 @@ class Renderer:
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
         self._restorers: dict[tuple, CropRestorer | None] = {}
+        self._parsers: dict[tuple, CropParser] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -111,11 +120,12 @@ class Renderer:
         if inverter.batch(LOW) == 1:
             return None
         self._loaded.clear()
+        self._parsers.clear()
         self._restorers.clear()
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
-        chain = self.chain(clip, info, work)
+        chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
@@ -126,13 +136,15 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                result = self._run(clip, chain.stages, cancel)
+                with self.analysed(clip, info, work, cancel) as analysis:
+                    chain = self.chain(clip, info, analysis, work, cancel=cancel)
+                    result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                for file in chain.files:
+                for file in chain.files if chain else ():
                     file.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
@@ -154,7 +166,7 @@ class Renderer:
         finally:
             self.progress.end(status, detail)
             if status != "done":
-                for file in chain.files:
+                for file in chain.files if chain else ():
                     file.drop()
         for file in chain.files:
             file.keep()
@@ -172,39 +184,63 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None, first_scene: int = 0) -> Chain:
+    def analysed(
+        self, clip: Clip, info: MediaInfo, work: Work | None = None, cancel: threading.Event | None = None
+    ) -> contextlib.AbstractContextManager[Analysis | None]:
+        """Who is in a clip: see :func:`videdit.firstlook.analysed`; None where nobody asks."""
+        inverter, detector = self._networks(clip.job)
+        if inverter.profile.subject != "face" or (work and work.complete):
+            return contextlib.nullcontext()
+        return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
+
+    def chain(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        analysis: Analysis | None,
+        work: Work | None = None,
+        first_scene: int = 0,
+        cancel: threading.Event | None = None,
+    ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
-        first_scene: shots before its start, which count where some are chosen.
+        analysis: of the clip; None where no face is looked for. first_scene: shots before its start, which
+        count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
         """
         job = clip.job
-        inverter, detector = self._networks(job)
-        timeline = Timeline(parse_edits(job.edit), clock(info), inverter.profile.layers)
-        if job.tune:
-            inverter = self._tuned(clip, info, inverter, timeline)
+        inverter = self._networks(job)[0]
+        people = people_of(job, analysis, clock(info), inverter.profile.layers)
+        timeline = people.timeline
+        faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
+        if job.tune and analysis:
+            inverter = self._tuned(clip, info, inverter, people, faces, cancel)
         place = work.next if work else None
         restore = self._restore(job, inverter, timeline)
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
-        track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
+        track, counted = Track(), Counted(Paste(inverter.pixels))
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track, schedule))
+                raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule))
             for file in files:
                 file.join()
 
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, *finders(job, inverter, detector, track, schedule)]
+        parse = Parse(self._parser(job))
+        find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
+        if inverter.profile.subject == "face":
+            find_faces.append(parse)
+        codes = codes_for(inverter, analysis, keep=job.cache)
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, timeline, prealign=prealign(job, inverter.profile)),
-            Detail(inverter.pixels, regions_of(timeline, inverter.profile)),
+            Edit(inverter, timeline, prealign=prealign(job, inverter.profile), codes=codes),
+            Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
             Steady(inverter.pixels, timeline, restored=restore.at_rest),
             counted,
         ]
         if job.mark:
-            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation))
+            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
         files = self._beside(clip, info, timeline, find_faces, edit_faces, work)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
@@ -214,7 +250,15 @@ class Renderer:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, restore, encode, counted, files, schedule)
 
-    def _tuned(self, clip: Clip, info: MediaInfo, inverter: Inverter, timeline: Timeline) -> Inverter:
+    def _tuned(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        inverter: Inverter,
+        people: People,
+        faces: Sequence[Stage],
+        cancel: threading.Event | None,
+    ) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
         job, generator = clip.job, inverter.generator
         if not isinstance(generator, MobileSynthesis):
@@ -222,19 +266,20 @@ class Renderer:
         path = tuned_path(job, clip.source)
         state = load_tuned(path)
         if state is None:
-            detector, pixels = self._networks(job)[1], HostPixels()
-            restore = self._restore(job, inverter, timeline, pixels)
+            pixels = HostPixels()
+            restore = self._restore(job, inverter, people.timeline, pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
-                Detect(detector),
-                Track(job.faces),
-                Schedule(timeline, job.scenes),
+                *faces,
+                Track(),
+                Schedule(people.timeline, job.scenes),
                 Align(pixels, job.size),
             ]
             chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
-            examples = examples_of(inverter, chosen, timeline, regions_of(timeline, inverter.profile))
+            regions = regions_of(people.edits, inverter.profile)
+            examples = examples_of(inverter, chosen, people.timeline, regions)
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
-            state = tune(generator, examples, job.tune, path, bf16)
+            state = tune(generator, examples, job.tune, path, bf16, cancel)
         return inverter.with_generator(state)
 
     def _beside(
@@ -278,6 +323,12 @@ class Renderer:
             inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
             self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
+
+    def _parser(self, job: RenderJob) -> CropParser:
+        key = (job.profile, job.device, job.precision, job.batch)
+        if key not in self._parsers:
+            self._parsers[key] = CropParser(self._networks(job)[0].pixels, job.batch)
+        return self._parsers[key]
 
     def _restore(
         self, job: RenderJob, inverter: Inverter, timeline: Timeline, pixels: Pixels | None = None
@@ -331,12 +382,12 @@ class Counted:
 
 
 def finders(
-    job: RenderJob, inverter: Inverter, detector: FaceDetector, track: Track, schedule: Schedule | None = None
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: Schedule | None = None
 ) -> list[Stage]:
-    """The stages from the decoded frame to the crops that are edited."""
+    """The stages from the decoded frame to the crops that are edited; `faces`: those that find and follow faces."""
     if inverter.profile.subject != "face":
         return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
-    return [Detect(detector), track, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+    return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
 
 
 def prealign(job: RenderJob, profile: Profile) -> str:
@@ -344,17 +395,19 @@ def prealign(job: RenderJob, profile: Profile) -> str:
     return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
 
 
-def regions_of(timeline: Timeline, profile: Profile) -> set[str]:
-    """Where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
+    """Where edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
     if profile.subject != "face":
         return {"box"}
-    return {region for edit in timeline.edits for region in find(edit.name).regions}
+    return {region for edit in edits for region in find(edit.name).regions}
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
     """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    splits = info.kind == "video" and info.container != "exr"
+    vp9 = clip.output.suffix.lower() == ".webm" or "vp" in (clip.job.codec or info.codec)
+    beside = info.planar.startswith("yuva") and vp9  # transparency beside the packets, which alone a segment keeps
+    splits = info.kind == "video" and info.container != "exr" and not beside
     return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 
@@ -381,16 +434,18 @@ def encoder(
 
 def encoding(job: RenderJob) -> EncodeSettings:
     """How the job wants clips encoded."""
-    return EncodeSettings(job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend)
+    return EncodeSettings(
+        job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend, transcode=job.transcode
+    )
 
 
-def no_face(source: Path, track: Track, schedule: Schedule) -> str:
+def no_face(source: Path, unfit: Counter[str], schedule: Schedule) -> str:
     """Why nothing was edited, in words."""
     if schedule.passed:
         faces = count(schedule.passed, "face")
         return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
-    if track.unfit:
-        reason, times = track.unfit.most_common(1)[0]
+    if unfit:
+        reason, times = unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"
     return f"no face found in {source}; nothing was written (--keep-unedited writes it as it is)"
 

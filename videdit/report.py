@@ -78,6 +78,9 @@ class Progress:
     def start(self, name: str, frames: int | None) -> None:
         """A clip of about `frames` frames begins."""
 
+    def look(self, stats: Sequence[StageStats]) -> None:
+        """Called a few times a second while faces are looked for, before anything is rendered."""
+
     def update(self, stats: Sequence[StageStats]) -> None:
         """Called a few times a second while it runs."""
 
@@ -105,6 +108,10 @@ class BarProgress(Progress):
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}",
         )
 
+    def look(self, stats: Sequence[StageStats]) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"looking for faces in frame {stats[-1].packets}")
+
     def update(self, stats: Sequence[StageStats]) -> None:
         if self.bar is not None:
             self.bar.set_postfix_str(f"busy: {busiest(stats)}", refresh=False)
@@ -117,7 +124,7 @@ class BarProgress(Progress):
 
 
 class JsonProgress(Progress):
-    """One JSON object a line, for machines: events start, progress (twice a second), end."""
+    """One JSON object a line, for machines: events start, look and progress (twice a second), end."""
 
     def __init__(
         self, stream: TextIO = sys.stdout, every: float = 0.5, clock: Callable[[], float] = time.monotonic
@@ -132,6 +139,12 @@ class JsonProgress(Progress):
         self.begun = self.last = self.clock()
         self.first = None
         self._say(event="start", frames=frames)
+
+    def look(self, stats: Sequence[StageStats]) -> None:
+        self.begun = now = self.clock()  # frames a second are of what comes after
+        if now - self.last >= self.every:
+            self.last = now
+            self._say(event="look", frame=stats[-1].packets, frames=self.frames)
 
     def update(self, stats: Sequence[StageStats]) -> None:
         now = self.clock()

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_blend import edited, picture
 from test_detail import moved, smooth_image
+from test_geometry_mask import round_mesh
 from test_geometry_warp import square
 
 from stages.paste import Paste
@@ -172,13 +173,16 @@ def test_no_edit_is_no_change_at_all(device: DevicePixels) -> None:
 
 
 @pytest.mark.parametrize("size", [256, 1024])
-def test_masks_are_the_host_s(device: DevicePixels, size: int) -> None:
-    angles = np.linspace(0, 2 * np.pi, 468, endpoint=False)
-    mesh = (np.stack((np.cos(angles), np.sin(angles)), -1) * 0.3 + 0.5) * size
-    crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, mesh)
-    for where in (crop, replace(crop, mesh=None)):
-        ours, theirs = device.mask(where, ["face"]).cpu().numpy(), HOST.mask(where, ["face"])
-        assert np.abs(ours.astype(int) - theirs).max() <= 1
+@pytest.mark.parametrize("regions", [["face"], ["eyes", "hair"], ["lips"], ["head"], ["crop"]])
+def test_masks_are_the_host_s(device: DevicePixels, regions: list[str], size: int) -> None:
+    parts = np.clip(np.stack([smooth_image(128, seed)[..., 0] for seed in range(20, 29)]), 0, 1).astype(np.float16)
+    crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, round_mesh(size), parts)
+    motion = some_motion(18)
+    for where in (crop, replace(crop, parts=None), replace(crop, mesh=None)):
+        ours = device.mask(on(device, where), on(device, motion), regions).cpu().numpy()
+        difference = np.abs(ours.astype(int) - HOST.mask(where, motion, regions))
+        # OpenCV rounds places to 1/32 px.
+        assert difference.max() <= 8 and difference.mean() < 0.5
 
 
 @pytest.mark.parametrize("matrix", ["bt709", "rgb"])
@@ -244,3 +248,40 @@ def test_a_frame_on_a_device_weighs_what_it_does_on_the_host(device: DevicePixel
     kinds = ("crops", "renderings", "edits")
     same = replace(frame, **{kind: tuple(on(device, packet) for packet in getattr(frame, kind)) for kind in kinds})
     assert same.nbytes == frame.nbytes > 2 * image.nbytes
+
+
+def linear_picture() -> Picture:
+    """Floating point RGB, up to eight times white, with what only such planes can hold in a corner."""
+    planes = [np.float32(8) * (smooth_image(81, i)[:60, :, 0] * 0.5 + 0.5) ** 3 for i in range(3)]
+    planes[0][0, :4] = (np.inf, np.nan, -0.0, -1.0)
+    color = Color("rgb", full_range=True, depth=32, chroma_log2=(0, 0), transfer="linear")
+    return Picture(tuple(planes), color, "gbrpf32le")
+
+
+@pytest.mark.parametrize("transfer", ["pq", "hlg", "linear"])
+def test_hdr_is_seen_and_changed_as_on_the_host(device: DevicePixels, transfer: str) -> None:
+    source = smooth_picture(10, "bt2020", (1, 1))
+    hdr = replace(source, color=replace(source.color, transfer=transfer))
+    source = linear_picture() if transfer == "linear" else hdr
+    places = [(np.array([[0.8, 0, 4.0], [0, 0.8, 3.0]]), 64)]
+    (ours,), (theirs,) = device.crop(source, places), HOST.crop(source, places)
+    difference = np.abs(ours.cpu().numpy().astype(int) - theirs)
+    assert difference.max() <= 6 and difference.mean() < 0.5
+    crop = Crop(0, theirs, places[0][0], 1.0)
+    change = (smooth_image(64, 9) * 0.2).astype(np.float16)
+    found = device.change_of_code(on(device, change), on(device, crop), source.color)
+    expected = HOST.change_of_code(change, crop, source.color)
+    assert found.dtype == torch.float16 and expected.dtype == np.float16
+    np.testing.assert_allclose(found.float().cpu().numpy(), expected.astype(np.float32), atol=2e-3, rtol=2e-3)
+
+
+def test_floating_point_planes_keep_their_bits_where_nothing_changes(device: DevicePixels) -> None:
+    before, edit = linear_picture(), edited(x=20, y=20, scale=0.9)
+    edit.change[...] = smooth_image(32, 4) * 0.5
+    results = [add_changes(before, [edit]), device.paste(before, [on(device, edit)])()]
+    for after in results:
+        for old, new in zip(before.planes, after.planes, strict=True):
+            assert new.dtype == np.float32
+            assert old[:16].tobytes() == new[:16].tobytes() and (old != new)[16:].any()
+    for one, other in zip(*(after.planes for after in results), strict=True):
+        np.testing.assert_allclose(one, other, atol=0.02)
