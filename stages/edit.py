@@ -7,16 +7,17 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.edits import EditVector
+from videdit.codes import Codes
+from videdit.edits import Timeline
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
-from videdit.packets import Array, Frame, Motion
+from videdit.packets import Array, Crop, Frame, Motion
 from videdit.pixels.arrays import stack
 from videdit.prealign import Prealigner
 from videdit.temporal import Window, groups, weighted_mean
@@ -51,26 +52,39 @@ class Edit:
     def __init__(
         self,
         inverter: Inverter,
-        vector: EditVector,
+        timeline: Timeline,
         code_sigma: float = CODE_SIGMA,
         motion_sigma: float = MOTION_SIGMA,
         prealign: str = "auto",
+        codes: Codes | None = None,
     ):
-        """prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS."""
+        """prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS.
+
+        codes: those of crops in the host's memory that are known already; None: of none.
+        """
         self.prealigner = Prealigner(inverter.pixels, prealign)
-        self.inverter, self.vector = inverter, vector
+        self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
+        self.codes = codes or Codes()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
+        try:
+            yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
+        finally:
+            self.codes.flush()
 
     def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Array]]]:
         """Frames with a raw code [18, 512] for each crop, batched across frames."""
         for group in groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
-            crops = [crop for _, crops in group for crop in crops]
-            codes = iter(self.inverter.encode([crop.seen for crop in crops])) if crops else iter(())
+            codes = iter(self._codes([(frame, crop) for frame, crops in group for crop in crops]))
             for frame, own in group:
                 yield frame, [next(codes) for _ in own]
+
+    def _codes(self, crops: list[tuple[Frame, Crop]]) -> Sequence[Array]:
+        """Raw codes [18, 512] of crops. On a device they are sooner made than looked up."""
+        if all(isinstance(crop.seen, np.ndarray) for _, crop in crops):
+            return self.codes([(frame.pts, crop.seen) for frame, crop in crops], self.inverter.encode)
+        return self.inverter.encode([crop.seen for _, crop in crops])
 
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
         """The same with codes smoothed per track, never across a cut."""
@@ -114,7 +128,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([crop.confidence * self.vector(crop.track, time, code) for crop, time, code in jobs])
+        delta = np.stack([crop.confidence * self.timeline(crop.track, time, code) for crop, time, code in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 
@@ -133,6 +147,8 @@ class Edit:
                 ]
                 away = np.array([time for time, _ in near]) - item.frame.time
                 weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
+                # Another strength moves the face elsewhere.
+                weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
                 motions.append(blend_motions([motion for _, motion in near], weights))
             yield Drafted(item.frame, item.drafts, motions)
 

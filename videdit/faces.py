@@ -1,4 +1,4 @@
-"""Pictures -> faces: MTCNN finds them, the 468-point mesh places their points.
+"""Pictures -> faces: a finder (MTCNN, or insightface's SCRFD) finds them, the 468-point mesh places their points.
 
 Points are in pixels of the picture that was searched, pixel centres at +0.5.
 """
@@ -6,7 +6,8 @@ Points are in pixels of the picture that was searched, pixel centres at +0.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -36,17 +37,35 @@ _LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = (33, 133), (362, 263),
 Look = Callable[[np.ndarray], np.ndarray]
 
 
+class Finder(Protocol):
+    """Finds faces in pictures, and where about their points are."""
+
+    @property
+    def batch(self) -> int:
+        """How many pictures of one shape are searched together, once there are so many."""
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Pictures [H, W, 3] uint8 RGB of one shape -> for each points [N, 5, 2] in its pixels, surest first.
+
+        Points: eye at image left, eye at image right, nose, mouth corner left, right; of an upright face.
+        """
+
+
 class FaceDetector:
     """Finds faces in RGB pictures, uint8 [H, W, 3], and follows them from frame to frame.
 
     Where a picture is large, search a small copy of it and let ``look`` cut the mesh net's crops from the large one.
     """
 
-    def __init__(self, device: str = "cpu", precision: str = "fp32", smallest: int = 20) -> None:
-        """smallest: side in pixels of the smallest face to look for; half of it costs four times the search."""
+    def __init__(
+        self, device: str = "cpu", precision: str = "fp32", smallest: int = 20, finder: Finder | None = None
+    ) -> None:
+        """finder: by default MTCNN. smallest: side in pixels of the smallest face that it looks for; half of it costs
+        four times the search.
+        """
         mesh = FaceMesh().eval()
         mesh.load_state_dict(load_state("facemesh"))
-        self._cascade = Cascade(device, precision, smallest)
+        self.finder: Finder = finder or Cascade(device, precision, smallest)
         self._mesh = compile_module(mesh, (torch.zeros(1, 3, SIZE, SIZE),), device, precision, threads=1)
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
@@ -57,7 +76,7 @@ class FaceDetector:
 
     def search(self, rgb: np.ndarray) -> np.ndarray:
         """Coarse points [N, 5, 2] of all faces of a picture, surest first."""
-        return self._cascade(rgb)[0]
+        return self.finder([rgb])[0]
 
     def find(self, points: np.ndarray, look: Look) -> Face | None:
         """The face at coarse points [5, 2]; None when the mesh net sees none there."""
@@ -83,6 +102,20 @@ class FaceDetector:
             return None
         mesh = transform(to_frame, points[0, :, :2])
         return Face(five_points(mesh), float(presence[0]), mesh=mesh, yaw=_yaw(points[0]))
+
+
+def detector_of(words: str, device: str) -> FaceDetector:
+    """The detector for what follows ``--detector``: "mtcnn", "insightface" or "insightface:PACK".
+
+    Raises:
+        WeightsError: its pack or package is not here.
+    """
+    kind, _, pack = words.partition(":")
+    if kind == "mtcnn":
+        return FaceDetector(device)
+    from videdit.insight import DEFAULT_PACK, InsightFinder
+
+    return FaceDetector(device, finder=InsightFinder(pack or DEFAULT_PACK, device))
 
 
 def look_at(rgb: np.ndarray) -> Look:

@@ -16,6 +16,7 @@ Detail return (:mod:`videdit.detail`) goes on from Y0, Y1, Xo and Xe.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -121,6 +122,20 @@ class Inverter:
         if found.subject != "face":
             raise UsageError(f"profile {profile} is of a {found.subject}, and this needs faces")
         return cls(found, HostPixels(resolve_device(device), precision), batch)
+
+    @property
+    def generator(self) -> Synthesis:
+        """The generator that all passes go through. Not to be changed: see :meth:`with_generator`."""
+        return self._generator
+
+    def with_generator(self, state: dict[str, Tensor]) -> Inverter:
+        """The same with a generator of this state (:mod:`videdit.cliptuning`); only the encoder's engine is shared."""
+        other = copy.copy(self)
+        other._generator = copy.deepcopy(self._generator)
+        other._generator.load_state_dict(state)
+        other._generator.eval().requires_grad_(False)
+        other._engines = {name: engine for name, engine in self._engines.items() if name == "encode"}
+        return other
 
     @property
     def device(self) -> str:

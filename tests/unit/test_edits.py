@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from videdit.edits import (
     Edit,
-    EditVector,
+    Timeline,
     catalogue,
     catalogue_table,
     cautions,
@@ -106,7 +106,7 @@ def test_edits_add_up():
     edits = parse_edits("smile=1.5,age=-1")
     delta = edit_delta(edits)
     np.testing.assert_allclose(delta, 1.5 * load_direction("smile") - load_direction("age"), atol=1e-6)
-    np.testing.assert_array_equal(EditVector(edits)(3, 0.5), delta)
+    np.testing.assert_array_equal(Timeline(edits)(3, 0.5), delta)
     assert not edit_delta(parse_edits("smile=0")).any()
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from safetensors.numpy import save_file
 
 from videdit.config import RenderJob
-from videdit.edits import Directions, EditVector, catalogue, catalogue_table, edit_delta, load_direction, parse_edits
+from videdit.edits import Directions, Timeline, catalogue, catalogue_table, edit_delta, load_direction, parse_edits
 from videdit.edits.components import Component, component_direction, read_components
 from videdit.edits.files import read_arrays
 from videdit.errors import UsageError
@@ -114,7 +114,7 @@ def test_strength_is_a_share_of_it(tmp_path_factory, strength):
 def test_the_stage_gets_the_same_as_a_batch(own_folder):
     save_components(own_folder, ".pkl")
     edits = parse_edits("smile=1,ganspace_eyes=0.5,ganspace_beard=-1")
-    vector = EditVector(edits)
+    vector = Timeline(edits)
     each = np.stack([vector(0, 0.0, code) for code in CODES])
     np.testing.assert_allclose(each, edit_delta(edits, CODES), atol=1e-5)
     np.testing.assert_array_equal(vector(0, 0.0, torch.from_numpy(CODES[1])), each[1])  # as where pixels are a device's
@@ -203,15 +203,6 @@ def test_recipes_that_make_no_sense_are_told(own_folder, recipe, said):
     np.savez(own_folder / "mine.npz", **components())
     (own_folder / "odd.yaml").write_text(yaml.safe_dump(recipe))
     assert said in problem("odd=1")
-
-
-def test_a_recipe_does_not_grow_by_aliases(own_folder):
-    laughs = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
-    laughs += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
-    (own_folder / "laugh.yaml").write_text("\n".join([*laughs, "file: x.npy", "meaning: *a11"]))
-    assert "aliases" in problem("laugh")
-    (own_folder / "laugh.yaml").write_text("file: !!python/object/apply:os.system ['touch harm']")
-    assert "cannot read the edit" in problem("laugh")
 
 
 def test_edits_of_other_codes_are_refused_before_anything_is_opened(own_folder, tmp_path):

@@ -4,15 +4,16 @@ Light on purpose (numpy, yaml, safetensors): the command line lists and checks e
 """
 
 from videdit.edits.catalogue import catalogue, catalogue_table
-from videdit.edits.directions import Directions, EditVector, edit_delta, load_direction
+from videdit.edits.directions import Directions, edit_delta, load_direction
 from videdit.edits.info import EditInfo
+from videdit.edits.timeline import Timeline
 from videdit.edits.words import Edit, cautions, check_codes, parse_edits
 
 __all__ = [
     "Directions",
     "Edit",
     "EditInfo",
-    "EditVector",
+    "Timeline",
     "catalogue",
     "catalogue_table",
     "cautions",

@@ -75,20 +75,6 @@ class Directions:
         return delta
 
 
-class EditVector:
-    """The same edits for every track and time: what the edit stage takes."""
-
-    def __init__(self, edits: Iterable[Edit], count: int = NUM_LAYERS) -> None:
-        """count: layers of the codes. Raises what :func:`load_direction` raises."""
-        edits = tuple(edits)
-        self._strengths = np.array([edit.strength for edit in edits])
-        self._directions = Directions([edit.name for edit in edits], count)
-
-    def __call__(self, track: int, time: float, code: Array | None = None) -> np.ndarray:
-        """What to add to a track's code [L, 512], seconds into the clip: [L, 512] float32."""
-        return self._directions(self._strengths, code)
-
-
 def edit_delta(edits: Iterable[Edit], codes: np.ndarray | None = None) -> np.ndarray:
     """What several edits together add to codes [N, 18, 512]: the same shape; without codes what they add to any.
 
