@@ -215,9 +215,10 @@ class Renderer:
         if job.tune and analysis:
             inverter = self._tuned(clip, info, inverter, people, faces, cancel)
         place = work.next if work else None
-        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
+        restores = job.restore != "none" and inverter.profile.subject == "face"
+        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=restores)
         track, counted = Track(), Counted(Paste(inverter.pixels))
-        choice = choose(job.restore)
+        choice = choose(job.restore if restores else "none")
         restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
@@ -237,7 +238,7 @@ class Renderer:
             restore,
             Edit(inverter, timeline, prealign=prealign(job, inverter.profile), codes=codes),
             Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
-            Steady(inverter.pixels, timeline, restored=job.restore != "none"),
+            Steady(inverter.pixels, timeline, restored=restores),
             counted,
         ]
         if job.mark:
