@@ -217,7 +217,7 @@ class Renderer:
         find_faces: list[Stage] = [decode, *faces, track, schedule, Align(inverter.pixels, job.size)]
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, timeline, codes=codes_for(inverter, analysis, keep=job.cache)),
+            Edit(inverter, timeline, job.smooth_codes, job.smooth_fine, codes=codes_for(inverter, analysis, job.cache)),
             Detail(inverter.pixels, regions_of(people.edits)),
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
