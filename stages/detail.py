@@ -16,7 +16,7 @@ class Detail:
     name = "detail"
 
     def __init__(self, pixels: Pixels, regions: Iterable[str] = ("face",)):
-        """regions: where the edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+        """regions: where the edits may show, see :func:`videdit.masks.change_mask`."""
         self.pixels, self.regions = pixels, frozenset(regions)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -28,7 +28,8 @@ class Detail:
     def _edited(self, crop: Crop, rendering: Rendering, color: Color) -> Edited:
         grey = self.pixels.grey(crop)
         if crop.restored is None:
-            change, mask = self.pixels.change(crop, rendering), self.pixels.mask(crop, self.regions)
+            change = self.pixels.change(crop, rendering)
+            mask = self.pixels.mask(crop, rendering.motion, self.regions)
         else:
             change, mask = self.pixels.restored_change(crop, rendering, self.regions)
         if needs_proxy(color):

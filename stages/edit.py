@@ -19,6 +19,7 @@ from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
 from videdit.packets import Array, Crop, Frame, Motion
 from videdit.pixels.arrays import stack
+from videdit.prealign import Prealigner
 from videdit.temporal import Window, gaussian, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
@@ -56,12 +57,15 @@ class Edit:
         code_sigma: float = CODE_SIGMA,
         fine_sigma: float = 0.0,
         motion_sigma: float = MOTION_SIGMA,
+        prealign: str = "auto",
         codes: Codes | None = None,
     ):
         """code_sigma, motion_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
 
+        prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS.
         codes: those of crops in the host's memory that are known already; None: of none.
         """
+        self.prealigner = Prealigner(inverter.pixels, prealign)
         self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
         self.fine_sigma, self.codes = fine_sigma, codes or Codes()
@@ -113,11 +117,13 @@ class Edit:
         """
         with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
             before: list[tuple[Frame, list[Draft]]] = []
+            found = self.prealigner.memory()
             motions: Future[list[Motion]] = Future()
             motions.set_result([])
             for group in groups(smoothed, self.inverter.batch(256)):
                 drafts = self._drafts(group)
-                after = beside.submit(self.inverter.pixels.motions, [draft.low for draft in drafts])
+                tracks = [crop.track for frame, _ in group for crop in frame.crops]
+                after = beside.submit(found, [draft.low for draft in drafts], tracks)
                 yield from _with_motions(before, motions.result())
                 rest = iter(drafts)
                 before, motions = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
@@ -173,7 +179,8 @@ class Edit:
 
     def _run(self, size: int, jobs: list[Job]) -> None:
         if jobs:
-            renderings = self.inverter.finish([job.draft for job in jobs], [job.motion for job in jobs], size)
+            drafts, motions = [job.draft for job in jobs], [job.motion for job in jobs]
+            renderings = self.inverter.finish(drafts, motions, size, carried=self.prealigner.kind != "none")
             for job, rendering in zip(jobs, renderings, strict=True):
                 job.slots[job.index] = rendering
             jobs.clear()

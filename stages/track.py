@@ -10,11 +10,10 @@ import numpy as np
 
 from videdit.geometry.smooth import local_fit
 from videdit.packets import Face, Frame
-from videdit.tracking import fade, fitness
+from videdit.tracking import FADE, fade, fitness
 
 LOOK_AHEAD = 0.25  # seconds
 MOST_AHEAD = 12  # frames: what waits here is whole decoded pictures
-FADE = 0.2  # seconds
 GAP = 0.15  # seconds: a face lost for less than this is taken to have been there
 _MESH_SIGMA = 0.04  # seconds: little, for the mesh follows speech and blinks
 

@@ -122,6 +122,9 @@ def render_parser() -> argparse.ArgumentParser:
         "--codec",
         help="h264, hevc, av1, vp9, prores, ffv1, or an encoder such as hevc_nvenc (default: the source's family)",
     )
+    out.add_argument(
+        "--encoder-backend", metavar="NAME", help="pyav (default), or ffmpeg: the encoders of your ffmpeg program"
+    )
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
@@ -146,8 +149,16 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
     how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
+    how.add_argument(
+        "--checkpoint", action="append", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
+    )
+    how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
-    how.add_argument("--restore", metavar="KIND", help="face restoration: none (default), small, or auto")
+    how.add_argument("--prealign", metavar="KIND", help="of turned heads: auto (default), landmarks, flow or none")
+    how.add_argument("--detector", metavar="KIND", help="what finds faces: mtcnn (default) or insightface[:PACK]")
+    how.add_argument(
+        "--restore", metavar="KIND", help="face restoration: auto (default), none, small, gfpgan or realesrgan"
+    )
     how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")
@@ -297,6 +308,10 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
 
 
 def bench_command(words: Sequence[str]) -> int:
+    if words[:1] == ["models"]:
+        from videdit import bench_models
+
+        return bench_models.main(words[1:])
     return render_command([*words, "--bench"])
 
 

@@ -115,11 +115,15 @@ class Codes:
 
 
 def codes_for(inverter: Inverter, analysis: Analysis | None, keep: bool) -> Codes:
-    """The codes of a clip as this inverter makes them, kept beside its analysis if they are to be kept."""
-    if analysis is None or not keep:
+    """The codes of a clip as this inverter makes them, kept beside its analysis if they are to be kept.
+
+    Those of encoders that do not ship are not: nobody vouches that a file of that name is still the same.
+    """
+    encoder = inverter.profile.encoder
+    if analysis is None or not keep or encoder is None:
         return Codes()
     parts = [
-        manifest()[inverter.profile.encoder].sha256,
+        manifest()[encoder].sha256,
         inverter.device,
         inverter.pixels.precision,
         inverter.batch(LOW),

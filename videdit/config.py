@@ -30,6 +30,9 @@ BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
 TIME_PATTERN = r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$"
 RATE_PATTERN = r"^\d{1,9}(\.\d{1,9}|/\d{1,9})?$"
 SCENE_PATTERN = r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*"
+BOX_PATTERN = r"^\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*$"
+RESTORE_PATTERN = r"^(none|small|auto|(gfpgan|realesrgan)(:.+)?)$"
+DETECTOR_PATTERN = r"^(mtcnn|insightface(:.+)?)$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -133,8 +136,24 @@ def parse_per_face(value: Any) -> Any:
 
 
 def parse_restore(value: Any) -> Any:
-    if value in ("gfpgan", "realesrgan"):
-        raise ValueError(f"restoration by {value} is not built in yet; there is none, small and auto")
+    if isinstance(value, str) and not re.match(RESTORE_PATTERN, value):
+        raise ValueError(f"{value!r} is not a restoration; there is none, small, gfpgan, realesrgan and auto")
+    return value
+
+
+def parse_detector(value: Any) -> Any:
+    if isinstance(value, str) and not re.match(DETECTOR_PATTERN, value):
+        raise ValueError(f"{value!r} is not a detector; there is mtcnn, insightface and insightface:PACK")
+    return value
+
+
+def parse_box(value: Any) -> Any:
+    """ "120,80,640,480" -> (120, 80, 640, 480)."""
+    if isinstance(value, str):
+        match = re.match(BOX_PATTERN, value)
+        if not match:
+            raise ValueError(f"{value!r} is not a box; write it x,y,width,height in pixels, like 120,80,640,480")
+        return tuple(map(float, match.groups()))
     return value
 
 
@@ -197,6 +216,15 @@ PerFace = Annotated[
     BeforeValidator(parse_per_face),
     WithJsonSchema({"type": "object", "additionalProperties": EDITS_SCHEMA}),
 ]
+Box = Annotated[
+    tuple[float, float, Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None,
+    BeforeValidator(parse_box),
+    _schema(
+        {"type": "string", "pattern": BOX_PATTERN},
+        {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+        NULL,
+    ),
+]
 Batch = Annotated[
     int | None, BeforeValidator(auto_is_none), _schema({"type": "integer", "minimum": 1}, {"enum": ["auto", None]})
 ]
@@ -217,6 +245,10 @@ class RenderJob(BaseModel):
         description="A file, a folder, or a template with {stem}, {edit} and {ext}; default: beside the input.",
     )
     profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
+    checkpoint: Annotated[tuple[str, ...], BeforeValidator(parse_inputs), _schema(STRING, STRINGS)] = Field(
+        (), description="Files of the networks of profile hfgi-ffhq or hfgi-car, instead of the installed ones."
+    )
+    box: Box = Field(None, description="Profile hfgi-car: x,y,width,height of the car in pixels; default: all.")
     faces: Faces = Field(
         "largest",
         description="Whom to edit: largest, all, left, numbers that `videdit faces` tells (0 or `0,2`), or the file of "
@@ -231,8 +263,19 @@ class RenderJob(BaseModel):
     size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )
-    restore: Annotated[Literal["none", "small", "auto"], BeforeValidator(parse_restore)] = Field(
-        "none", description="Face restoration before the edit; auto: of faces that are small and soft."
+    prealign: Literal["auto", "landmarks", "flow", "none"] = Field(
+        "auto", description="How lost detail finds its place in a turned head; auto: landmarks where it turns far."
+    )
+    detector: Annotated[str, BeforeValidator(parse_detector)] = Field(
+        "mtcnn",
+        json_schema_extra={"pattern": DETECTOR_PATTERN},
+        description="What finds faces: mtcnn (ships) or insightface, with buffalo_l or another pack: insightface:PACK.",
+    )
+    restore: Annotated[str, BeforeValidator(parse_restore)] = Field(
+        "auto",
+        json_schema_extra={"pattern": RESTORE_PATTERN},
+        description="Face restoration before the edit: none, small (ships), gfpgan or realesrgan, whose file can be "
+        "named (gfpgan:FILE); auto: of faces that are small and soft, by gfpgan where it is there, else small.",
     )
     restore_strength: float = Field(1.0, ge=0, le=1, description="How much of the restoration reaches the picture.")
 
@@ -247,6 +290,9 @@ class RenderJob(BaseModel):
     codec: str | None = Field(
         None,
         description="h264, hevc, av1, vp9, prores, ffv1 or an encoder, e.g. hevc_nvenc; default: the source's family.",
+    )
+    encoder_backend: Literal["pyav", "ffmpeg"] = Field(
+        "pyav", description="Whose encoders: the ones built in, or those of an ffmpeg program of yours."
     )
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
@@ -319,16 +365,31 @@ class RenderJob(BaseModel):
             raise ValueError(f"end ({self.end:g} s) should come after start ({self.start or 0.0:g} s)")
         if (self.sign is None) != (self.sign_key is None):
             raise ValueError("sign and sign_key belong together: the certificates and the key of the first")
+        self._check_profile()
+        if self.lossless and self.crf is not None:
+            raise ValueError("lossless and crf exclude each other")
+        return self
+
+    def _check_profile(self) -> None:
+        """Raises ValueError for words that the profile has no use for."""
         from videdit.edits import check_codes, parse_edits
         from videdit.profiles import load_profile
 
         try:
-            check_codes(parse_edits(self.edit), self.profile, load_profile(self.profile).layers)
+            profile = load_profile(self.profile, self.checkpoint)
+            check_codes(parse_edits(self.edit), self.profile, profile.layers)
         except VideditError as error:
             raise ValueError(str(error)) from None
-        if self.lossless and self.crf is not None:
-            raise ValueError("lossless and crf exclude each other")
-        return self
+        if profile.subject == "face":
+            if self.box is not None:
+                raise ValueError(f"profile {self.profile} finds faces by itself; a box is for profile hfgi-car")
+            return
+        if self.restore != "none":
+            raise ValueError(f"restore={self.restore} is of faces; profile {self.profile} edits a {profile.subject}")
+        if self.faces != "largest":
+            raise ValueError(f"profile {self.profile} edits a {profile.subject}: say where with box, not with faces")
+        if self.size != "auto" and self.size not in profile.sizes:
+            raise ValueError(f"profile {self.profile} renders at {' or '.join(map(str, profile.sizes))} pixels")
 
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""

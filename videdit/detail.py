@@ -11,7 +11,8 @@ content (teeth, wrinkles, opened eyes) comes from the generator, everything else
 
 The second form shows where grain comes from: the generator's frozen noise stays in place in Y1 and moves along in
 warp(Y0), so their difference keeps both. That difference is cored: fine structure weaker than the grain is dropped,
-wrinkles and shadows stay.
+wrinkles and shadows stay. New content has the generator's grain as well, where the footage has its own or none: there
+the change is core(Y1) - core(source), which leaves the source's grain where it is.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
     moved = cv2.remap(source, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     before = cv2.remap(rendering.inversion, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     carried = moved + core(rendering.edit - before, size * FINE)
-    return rendering.edit - source + validity[..., None] * (carried - rendering.edit)
+    new = core(rendering.edit, size * FINE) - core(source, size * FINE)
+    return new + validity[..., None] * (carried - source - new)
 
 
 def change_restored(

@@ -162,9 +162,9 @@ def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
         return str(folder / Path(value.strip()).expanduser()) if isinstance(value, str) else value
 
     entry = dict(entry)
-    if "input" in entry:
-        value = entry["input"]
-        entry["input"] = [place(item) for item in value] if isinstance(value, list) else place(value)
+    for name in {"input", "checkpoint"} & entry.keys():
+        value = entry[name]
+        entry[name] = [place(item) for item in value] if isinstance(value, list) else place(value)
     paths = ("output", "alpha_out", "sign", "sign_key", "analysis")
     entry |= {name: place(entry[name]) for name in paths if name in entry}
     if is_picture(entry.get("faces", "")):

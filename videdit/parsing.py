@@ -1,65 +1,93 @@
-"""Face parsing on crops: the parser that ships, compiled for this machine."""
+"""Face parsing on crops: the parser that ships, compiled for where the pixels are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
+from torch import Tensor, nn
 
-from videdit.backend import compile_module, resolve_device, resolve_precision
+from videdit.backend import resolve_device
 from videdit.errors import WeightsError
-from videdit.models.face_parser import INPUT_SIZE, FaceParser
+from videdit.models.face_parser import CLASSES, INPUT_SIZE, FaceParser
+from videdit.packets import Array
+from videdit.pixels import Pixels
+from videdit.pixels.arrays import batches, half, join, stack
 from videdit.weights import load_state, manifest
 
 NAME = "parser"  # in the manifest
 
+# What masks are made of, each the sum of some classes. Those from "glasses" on may hide a face.
+PARTS: dict[str, tuple[str, ...]] = {
+    "face": ("skin", "nose", "left_eye", "right_eye", "left_brow", "right_brow"),
+    "lips": ("upper_lip", "lower_lip"),
+    "mouth": ("mouth",),
+    "ears": ("left_ear", "right_ear"),
+    "neck": ("neck",),
+    "glasses": ("eyeglasses",),
+    "hair": ("hair",),
+    "hat": ("hat",),
+    "other": ("background", "earring", "necklace", "cloth"),  # hands and microphones too
+}
+NECK, GLASSES, OTHER = (list(PARTS).index(name) for name in ("neck", "glasses", "other"))
 
-def have_parser() -> bool:
-    """Whether the parser's weights ship."""
-    return NAME in manifest()
+
+class PartParser(nn.Module):
+    """Crops [N, 3, 256, 256] in [-1, 1] -> how likely each of PARTS is at each place, [N, 9, 128, 128]."""
+
+    sums: Tensor
+
+    def __init__(self, net: FaceParser) -> None:
+        super().__init__()
+        self.net = net
+        sums = torch.tensor([[float(name in names) for name in CLASSES] for names in PARTS.values()])
+        self.register_buffer("sums", sums[:, :, None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(self.net.coarse(x).softmax(1), self.sums)
 
 
 class CropParser:
-    """Crops -> chances of the 19 classes of :data:`videdit.models.face_parser.CLASSES`, in fixed batches."""
+    """Says of every pixel of a crop what it belongs to, in fixed batches; arrays are those of its `pixels`."""
 
-    def __init__(self, device: str = "auto", precision: str = "auto", batch: int = 4, file: Path | None = None) -> None:
+    def __init__(self, pixels: Pixels, batch: int | None = None, file: Path | None = None) -> None:
         """file: other weights than those that ship. Raises WeightsError where they are missing or damaged."""
-        if file is None and not have_parser():
-            raise WeightsError(
-                "the face parser's weights (weights/parser.safetensors) do not ship with this version: train them "
-                "with python -m videdit.train parser"
-            )
-        net = FaceParser()
+        self.pixels = pixels
+        self.batch = batch or (32 if pixels.device.startswith("cuda") else 4)
+        self._net = FaceParser()
         if file is None:
-            net.load_state_dict(load_state(NAME))
+            if NAME not in manifest():
+                raise WeightsError(
+                    "the face parser's weights (weights/parser.safetensors) do not ship with this version: train them "
+                    "with python -m videdit.train parser"
+                )
+            self._net.load_state_dict(load_state(NAME))
         else:
             from videdit.train.common import load_weights
 
-            load_weights(net, file)
-        self.batch = batch
-        device = resolve_device(device)
-        example = (torch.zeros(batch, 3, INPUT_SIZE, INPUT_SIZE),)
-        self._engine = compile_module(net, example, device, resolve_precision(precision, device))
+            load_weights(self._net, file)
+        self._engines: dict[str, Callable[..., tuple[Array, ...]]] = {}
 
-    def logits(self, crops: list[np.ndarray]) -> np.ndarray:
+    @classmethod
+    def load(
+        cls, device: str = "auto", precision: str = "auto", batch: int | None = None, file: Path | None = None
+    ) -> CropParser:
+        """A parser that takes and gives numpy arrays, wherever it runs. Raises what the class itself raises."""
+        from videdit.pixels.host import HostPixels
+
+        return cls(HostPixels(resolve_device(device), precision), batch, file)
+
+    def logits(self, crops: Sequence[Array]) -> Array:
         """Crops [S, S, 3] uint8 RGB of any size -> [N, 19, 256, 256] float32."""
-        x = np.stack([_network_input(crop) for crop in crops])
-        parts = []
-        for start in range(0, len(x), self.batch):
-            part = x[start : start + self.batch]
-            padded = np.concatenate((part, np.repeat(part[-1:], self.batch - len(part), axis=0)))
-            parts.append(self._engine(padded)[0][: len(part)])
-        return np.concatenate(parts)
+        return self._run("logits", self._net, crops)
 
-    def classes(self, crops: list[np.ndarray]) -> np.ndarray:
-        """Crops -> the likeliest class of every pixel, [N, 256, 256] uint8."""
-        return self.logits(crops).argmax(1).astype(np.uint8)
+    def parts(self, crops: Sequence[Array]) -> Array:
+        """Crops [S, S, 3] uint8 RGB of any size -> how likely each of PARTS is, [N, 9, 128, 128] float16 in [0, 1]."""
+        return half(self._run("parts", PartParser(self._net), crops))
 
-
-def _network_input(crop: np.ndarray) -> np.ndarray:
-    if crop.shape[0] != INPUT_SIZE:
-        way = cv2.INTER_AREA if crop.shape[0] > INPUT_SIZE else cv2.INTER_CUBIC
-        crop = cv2.resize(crop, (INPUT_SIZE, INPUT_SIZE), interpolation=way)
-    return crop.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
+    def _run(self, name: str, net: nn.Module, crops: Sequence[Array]) -> Array:
+        if name not in self._engines:
+            self._engines[name] = self.pixels.compile(net, (torch.zeros(self.batch, 3, INPUT_SIZE, INPUT_SIZE),))
+        x = stack([self.pixels.network_input(crop) for crop in crops])
+        return join([self._engines[name](part)[0][:used] for part, used in batches(self.batch, x)])

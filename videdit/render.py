@@ -10,6 +10,7 @@ import logging
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,9 @@ from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
+from stages.parse import Parse
 from stages.paste import Paste
+from stages.place import Place
 from stages.recall import Recall
 from stages.restore import Restore
 from stages.schedule import Schedule
@@ -41,23 +44,26 @@ from videdit.config import RenderJob
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline
 from videdit.edits.words import find
-from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
-from videdit.faces import FaceDetector
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
+from videdit.faces import FaceDetector, detector_of
 from videdit.firstlook import analysed
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
+from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
+from videdit.parsing import CropParser
 from videdit.people.analysis import Analysis
 from videdit.people.edits import People, people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
-from videdit.profiles import load_profile
+from videdit.profiles import Profile, load_profile
 from videdit.report import Progress, RenderResult, count
-from videdit.restoration import CropRestorer, have_restorer
+from videdit.restoration import Choice, choose
+from videdit.restorers import CropRestorer, restorer_of
 from videdit.resume import Work
 
 log = logging.getLogger(__name__)
@@ -76,7 +82,8 @@ class Renderer:
         """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
-        self._restorers: dict[tuple, CropRestorer] = {}
+        self._restorers: dict[tuple, CropRestorer | None] = {}
+        self._parsers: dict[tuple, CropParser] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -113,6 +120,8 @@ class Renderer:
         if inverter.batch(LOW) == 1:
             return None
         self._loaded.clear()
+        self._parsers.clear()
+        self._restorers.clear()
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
@@ -127,8 +136,8 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                with nothing() if work and work.complete else self.analysed(clip, info, cancel) as analysis:
-                    chain = self.chain(clip, info, analysis, work)
+                with self.analysed(clip, info, work, cancel) as analysis:
+                    chain = self.chain(clip, info, analysis, work, cancel=cancel)
                     result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
@@ -143,6 +152,7 @@ class Renderer:
                 result,
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],
+                restoration=chain.restore.words(),
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
             )
@@ -175,10 +185,12 @@ class Renderer:
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
     def analysed(
-        self, clip: Clip, info: MediaInfo, cancel: threading.Event | None = None
-    ) -> contextlib.AbstractContextManager[Analysis]:
-        """Who is in a clip: see :func:`videdit.firstlook.analysed`."""
+        self, clip: Clip, info: MediaInfo, work: Work | None = None, cancel: threading.Event | None = None
+    ) -> contextlib.AbstractContextManager[Analysis | None]:
+        """Who is in a clip: see :func:`videdit.firstlook.analysed`; None where nobody asks."""
         inverter, detector = self._networks(clip.job)
+        if inverter.profile.subject != "face" or (work and work.complete):
+            return contextlib.nullcontext()
         return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
 
     def chain(
@@ -188,10 +200,11 @@ class Renderer:
         analysis: Analysis | None,
         work: Work | None = None,
         first_scene: int = 0,
+        cancel: threading.Event | None = None,
     ) -> Chain:
         """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
 
-        analysis: of the clip; None where only segments are to be joined. first_scene: shots before its start, which
+        analysis: of the clip; None where no face is looked for. first_scene: shots before its start, which
         count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
         """
         job = clip.job
@@ -200,25 +213,30 @@ class Renderer:
         timeline = people.timeline
         faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
         if job.tune and analysis:
-            inverter = self._tuned(clip, info, inverter, people, faces)
+            inverter = self._tuned(clip, info, inverter, people, faces, cancel)
         place = work.next if work else None
         schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
         track, counted = Track(), Counted(Paste(inverter.pixels))
-        restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
+        choice = choose(job.restore)
+        restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track, schedule))
+                raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule))
             for file in files:
                 file.join()
 
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-        find_faces: list[Stage] = [decode, *faces, track, schedule, Align(inverter.pixels, job.size)]
+        parse = Parse(self._parser(job))
+        find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
+        if inverter.profile.subject == "face":
+            find_faces.append(parse)
+        codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, timeline, job.smooth_codes, job.smooth_fine, codes=codes_for(inverter, analysis, job.cache)),
-            Detail(inverter.pixels, regions_of(people.edits)),
+            Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
+            Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
             Steady(inverter.pixels, timeline, restored=job.restore != "none"),
             counted,
         ]
@@ -227,22 +245,30 @@ class Renderer:
         files = self._beside(clip, info, timeline, find_faces, edit_faces, work)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
-        elif analysis is None:
+        elif work.complete:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
         return Chain(stages, decode, restore, encode, counted, files, schedule)
 
     def _tuned(
-        self, clip: Clip, info: MediaInfo, inverter: Inverter, people: People, faces: Sequence[Stage]
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        inverter: Inverter,
+        people: People,
+        faces: Sequence[Stage],
+        cancel: threading.Event | None,
     ) -> Inverter:
         """The networks with a generator that was tuned to this clip, now or before."""
-        job = clip.job
+        job, generator = clip.job, inverter.generator
+        if not isinstance(generator, MobileSynthesis):
+            raise UsageError(f"--tune is for profile mobile; leave it out with {job.profile}")
         path = tuned_path(job, clip.source)
         state = load_tuned(path)
         if state is None:
-            pixels = HostPixels()
-            restore = Restore(job.restore, job.restore_strength, self._restorer(job), pixels)
+            choice, pixels = choose(job.restore), HostPixels()
+            restore = Restore(choice, job.restore_strength, self._restorer(choice, job), pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
                 *faces,
@@ -251,9 +277,10 @@ class Renderer:
                 Align(pixels, job.size),
             ]
             chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
-            examples = examples_of(inverter, chosen, people.timeline, regions_of(people.edits))
+            regions = regions_of(people.edits, inverter.profile)
+            examples = examples_of(inverter, chosen, people.timeline, regions)
             bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
-            state = tune(inverter.generator, examples, job.tune, path, bf16)
+            state = tune(generator, examples, job.tune, path, bf16, cancel)
         return inverter.with_generator(state)
 
     def _beside(
@@ -291,30 +318,25 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
-            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
-            self._loaded[key] = inverter, FaceDetector(inverter.device)
+            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
+            self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
 
-    def _restorer(self, job: RenderJob) -> CropRestorer | None:
-        """The face restorer, if the job may want it."""
-        if job.restore == "none":
-            return None
-        if job.restore == "auto" and not have_restorer():
-            log.warning("--restore auto: no restorer ships with this version, faces stay as they are")
-            return None
-        key = (job.device, job.precision, job.batch)
+    def _parser(self, job: RenderJob) -> CropParser:
+        key = (job.profile, job.device, job.precision, job.batch)
+        if key not in self._parsers:
+            self._parsers[key] = CropParser(self._networks(job)[0].pixels, job.batch)
+        return self._parsers[key]
+
+    def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
+        machine = (job.device, job.precision, job.batch)
+        key = (choice.kind, choice.file, *machine)
         if key not in self._restorers:
-            self._restorers[key] = CropRestorer(*key)
+            self._restorers[key] = restorer_of(choice, *machine)
         return self._restorers[key]
-
-
-@contextlib.contextmanager
-def nothing() -> Iterator[None]:
-    """In place of an analysis, where none is needed."""
-    yield None
 
 
 @dataclass(frozen=True)
@@ -332,7 +354,7 @@ class Chain:
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
         scheduled = self.schedule.words() if self.schedule else []
-        return [*self.decode.warnings, *scheduled, *self.restore.words(), *self.encode.warnings]
+        return [*self.decode.warnings, *scheduled, *self.encode.warnings]
 
 
 class Counted:
@@ -352,8 +374,24 @@ class Counted:
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
 
 
-def regions_of(edits: Iterable[OneEdit]) -> set[str]:
-    """The parts of a face in which edits may show."""
+def finders(
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: Schedule | None = None
+) -> list[Stage]:
+    """The stages from the decoded frame to the crops that are edited; `faces`: those that find and follow faces."""
+    if inverter.profile.subject != "face":
+        return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+    return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+
+
+def prealign(job: RenderJob, profile: Profile) -> str:
+    """How distortion maps are aligned: only faces have landmarks."""
+    return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
+
+
+def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
+    """Where edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    if profile.subject != "face":
+        return {"box"}
     return {region for edit in edits for region in find(edit.name).regions}
 
 
@@ -387,16 +425,16 @@ def encoder(
 
 def encoding(job: RenderJob) -> EncodeSettings:
     """How the job wants clips encoded."""
-    return EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
+    return EncodeSettings(job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend)
 
 
-def no_face(source: Path, track: Track, schedule: Schedule) -> str:
+def no_face(source: Path, unfit: Counter[str], schedule: Schedule) -> str:
     """Why nothing was edited, in words."""
     if schedule.passed:
         faces = count(schedule.passed, "face")
         return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
-    if track.unfit:
-        reason, times = track.unfit.most_common(1)[0]
+    if unfit:
+        reason, times = unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"
     return f"no face found in {source}; nothing was written (--keep-unedited writes it as it is)"
 

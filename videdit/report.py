@@ -28,6 +28,7 @@ class RenderResult:
     seconds: float  # wall time, networks already loaded
     stages: list[StageStats] = field(default_factory=list)
     done_before: int = 0  # frames that an earlier, interrupted run had finished
+    restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
 
     @property
     def fps(self) -> float:
@@ -35,11 +36,12 @@ class RenderResult:
         return (self.frames - self.done_before) / self.seconds if self.seconds > 0 else 0.0
 
     def summary(self) -> str:
-        """Two lines for people."""
+        """Two lines for people, three where it was about restoration too."""
         stages = ", ".join(f"{stage.name} {stage.busy:.1f}" for stage in self.stages)
+        restoration = f"\n  restoration: {self.restoration}" if self.restoration else ""
         return (
             f"{self.output}: {count(self.frames, 'frame')}, {count(self.faces, 'face')} edited, "
-            f"{self.seconds:.1f} s, {self.fps:.2f} frames a second\n  seconds a stage: {stages}"
+            f"{self.seconds:.1f} s, {self.fps:.2f} frames a second{restoration}\n  seconds a stage: {stages}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class RenderResult:
             "frames": self.frames,
             "faces": self.faces,
             "done_before": self.done_before,
+            "restoration": self.restoration,
             "seconds": round(self.seconds, 3),
             "fps": round(self.fps, 3),
             "stages": [

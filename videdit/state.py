@@ -76,14 +76,18 @@ def fingerprint(source: Path, job: RenderJob) -> str:
     from videdit.edits import parse_edits
     from videdit.edits.words import find
     from videdit.profiles import load_profile
+    from videdit.restoration import choose
 
+    restorer = choose(job.restore)
     own = [info for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
     parts = {
         "source": _stamp(source),
         "settings": job.settings(),
         "directions": [[_stamp(info.source), repr(info.component)] for info in own if info.source],
+        "restorer": [restorer.kind, restorer.file and _stamp(restorer.file)],
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
+        "checkpoint": [_stamp(Path(path).expanduser()) for path in job.checkpoint],
         "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,7 @@ from videdit.packets import Face
 
 SMALLEST = 40.0  # px: smaller faces show no edit
 LARGEST_YAW = 40.0  # degrees: beyond, the generator has seen no faces
+FADE = 0.2  # seconds from none to all of an edit
 
 
 def fitness(face: Face, width: int, height: int) -> dict[str, float]:

@@ -67,6 +67,6 @@ def test_shots_begin_at_the_start_and_at_cuts(two_shots):
     ],
 )
 def test_a_dry_run_knows_what_part_of_a_clip_is_edited(two_shots, words, share):
-    part, told = share_edited(probe(two_shots), RenderJob.model_validate({"input": str(two_shots)} | words))
+    part, notes = share_edited(probe(two_shots), RenderJob.model_validate({"input": str(two_shots)} | words))
     assert part == pytest.approx(share, abs=0.02)
-    assert ("2 at 0.80 s" in told) == ("scenes" in words)
+    assert ("2 at 0.80 s" in " ".join(notes)) == ("scenes" in words)

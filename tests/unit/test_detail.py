@@ -69,6 +69,25 @@ def test_new_content_comes_from_the_generator() -> None:
     assert np.abs(result - edit)[130:150, 112:148].mean() < 0.15
 
 
+@pytest.mark.parametrize(("grain", "noise"), [(0.025, 0.0), (0.025, 0.02), (0.0, 0.02)])
+def test_new_content_has_the_source_s_grain_and_not_the_generator_s(grain: float, noise: float) -> None:
+    rng = np.random.default_rng(8)
+    size = 512
+    inversion, new = smooth_image(size, 9, 6) * 0.7, smooth_image(size, 10, 6) * 0.7
+    frozen = rng.normal(0, 1, (size, size, 3)).astype(np.float32) * grain
+    clip = inversion + rng.normal(0, 1, inversion.shape) * noise
+    source = np.clip(clip * 127.5 + 127.5, 0, 255).round().astype(np.uint8)
+    still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.zeros((LOW, LOW), np.float32))  # nothing is carried along
+    low = np.zeros((LOW, LOW, 3), np.float32)
+    change = return_detail(source, Rendering(low, low, still, inversion + frozen, new + frozen))
+    result = source.astype(np.float32) / 127.5 - 1 + change
+    left = (result - new)[40:-40, 40:-40]
+    fine = left - cv2.GaussianBlur(left, (0, 0), 1.0)
+    wanted = noise * 0.82  # what of white noise is finer than that
+    assert fine.std() == pytest.approx(wanted, rel=0.15, abs=0.004)
+    assert np.abs(cv2.GaussianBlur(left, (0, 0), 4)).max() < 0.02  # and what it shows is the new content
+
+
 def test_blending_is_a_weighted_mean() -> None:
     shape = (LOW, LOW)
     motions = [Motion(np.full((*shape, 2), v, np.float32), np.full(shape, v, np.float32)) for v in (0.0, 1.0)]

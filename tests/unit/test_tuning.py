@@ -75,14 +75,35 @@ def examples(generator: Synthesis, codes: Tensor) -> Examples:
 def test_the_stitching_loss_is_none_where_all_is_well_and_sees_the_border() -> None:
     generator, _, codes = setting(Course(steps=1, lr=1.0, size=16))
     given = examples(generator, codes)
-    loss, every = Stitching(given), torch.arange(len(codes))
-    assert float(loss(given.targets, given.targets, every)) == 0
-    inside = given.targets + (given.masks > 0.98) * 0.5  # the edit itself, where the mask lets all of it through
-    border = given.targets + ((given.masks > 0.3) & (given.masks < 0.7)) * 0.5
-    assert float(loss(given.targets, border, every)) > 10 * float(loss(given.targets, inside, every))
+    every = torch.arange(len(codes))
+
+    def loss(inverted: Tensor, edited: Tensor) -> float:
+        """Of a generator that gives what it always gave: neither fine bands nor the edit's change count."""
+        return float(Stitching(given, inverted, edited)(inverted, edited, every))
+
+    source = given.targets
+    assert loss(source, source) == 0
+    inside = source + (given.masks > 0.98) * 0.5  # the edit itself, where the mask lets all of it through
+    border = source + ((given.masks > 0.3) & (given.masks < 0.7)) * 0.5
+    assert loss(source, border) > 10 * loss(source, inside)
     low, high = given.masks.quantile(0.1), given.masks.quantile(0.9)
-    far, near = (given.targets + where * 0.5 for where in (given.masks <= low, given.masks >= high))
-    assert float(loss(far, given.targets, every)) < 0.5 * float(loss(near, given.targets, every))
+    far, near = (source + where * 0.5 for where in (given.masks <= low, given.masks >= high))
+    assert loss(far, source) < 0.7 * loss(near, source)
+    fine = source + 0.3 * torch.randn(source.shape, generator=torch.Generator().manual_seed(5))
+    coarse = source + 0.3
+    assert loss(fine, source) < 0.5 * loss(coarse, source), "hair and pores are not asked for"
+
+
+def test_what_the_edit_does_and_fine_bands_are_kept() -> None:
+    generator, _, codes = setting(Course(steps=1, lr=1.0, size=16))
+    given, every = examples(generator, codes), torch.arange(len(codes))
+    teeth = torch.zeros_like(given.targets)
+    teeth[..., 14:18, 14:18] = 1
+    loss = Stitching(given, given.targets, given.targets + teeth)
+    kept, lost = (float(loss(given.targets, given.targets + share * teeth, every)) for share in (1.0, 0.0))
+    assert kept < 0.5 * lost
+    blurred = nn.functional.avg_pool2d(nn.functional.pad(given.targets, (1, 1, 1, 1), "replicate"), 3, 1)
+    assert float(loss(blurred, blurred + teeth, every)) > kept
 
 
 def test_a_generator_is_tuned_to_a_clip() -> None:

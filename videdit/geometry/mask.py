@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from videdit.geometry.warp import polygon_mask
+from videdit.geometry.window import box_mask
 
 # Mesh indices of closed outlines. Left and right are the image's, not the subject's.
 REGIONS: dict[str, tuple[int, ...]] = {
@@ -23,6 +24,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
     "brow_right": (276, 283, 282, 295, 285, 336, 296, 334, 293, 300),
 }  # fmt: skip
 BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its border
+INSIDE = 0.85  # of the outline's distance from its middle: there the mesh may be trusted to lie on the face
 _DRAWN = 256  # masks are soft: they are drawn at this size and enlarged
 
 
@@ -43,7 +45,8 @@ def face_mask(mesh: np.ndarray, size: int, feather: float = 0.06, grow: float = 
 def edit_mask(mesh: np.ndarray | None, size: int, regions: Iterable[str]) -> np.ndarray:
     """Where edits may show: the union of soft masks of the parts they name, uint8 [size, size].
 
-    regions: names of EDIT_REGIONS. Without a mesh the whole crop but its border. Raises KeyError for other names.
+    regions: names of EDIT_REGIONS; for "box" the mesh is its outline [4, 2]. Without a mesh the whole crop but its
+    border. Raises KeyError for other names.
     """
     if mesh is None:
         mesh, regions = np.zeros((0, 2)), ("crop",)
@@ -62,6 +65,17 @@ def _oval(mesh: np.ndarray, size: int, grow: float, forehead: float, feather: fl
     return soft_mask([(oval + out / np.maximum(reach, 1e-6) * grow + above * up * forehead) * size], size, feather)
 
 
+def hull_mask(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Where the mesh says that there is a face and nothing else, a little inside its outline: uint8 [size, size]."""
+    oval = region_polygon(mesh, "oval")
+    return soft_mask([oval.mean(0) + INSIDE * (oval - oval.mean(0))], size, 0.02)
+
+
+def near_mask(mesh: np.ndarray, size: int) -> np.ndarray:
+    """The face and, softer and softer, what is right beside it: uint8 [size, size]."""
+    return _oval(mesh, size, grow=0.025, forehead=0.0, feather=0.07)
+
+
 def _eyes(mesh: np.ndarray, size: int) -> np.ndarray:
     """Both eyes with lids and brows."""
     masks = [region_mask(mesh, name, size, feather=0.05, grow=0.035) for name in ("eye_left", "eye_right")]
@@ -74,12 +88,13 @@ def _crop(mesh: np.ndarray | None, size: int) -> np.ndarray:
 
 # The parts that an edit's recipe may name: configs/edits/*.yaml
 EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
-    "face": lambda mesh, size: _oval(mesh, size, grow=0.025, forehead=0.0, feather=0.07),
+    "face": lambda mesh, size: _oval(mesh, size, grow=0.07, forehead=0.0, feather=0.07),
     "lips": lambda mesh, size: region_mask(mesh, "lips", size, feather=0.03, grow=0.015),
     "eyes": _eyes,
     "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),
     "hair": lambda mesh, size: _oval(mesh, size, grow=0.16, forehead=0.7, feather=0.12),
     "crop": _crop,
+    "box": box_mask,
 }
 
 

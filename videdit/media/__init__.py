@@ -14,6 +14,7 @@ sdr.py        HDR and linear light as the networks see them
 mux.py        what happens to the streams that are not edited
 hdr.py        HDR10's static metadata
 codecs.py     EncodeSettings; which encoder, with which options
+external.py   encoders of an ffmpeg program in place of PyAV's; external_codecs.py chooses among them
 encoding.py   one opened encoder: frames -> packets
 segments.py   finished pieces of a video on disk, and how they become one
 failures.py   why something cannot be written, in words

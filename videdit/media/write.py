@@ -17,8 +17,9 @@ import av
 import psutil
 
 from videdit.errors import MediaError
-from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder
-from videdit.media.encoding import FrameEncoder, set_up
+from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
+from videdit.media.encoding import Encode, FrameEncoder, set_up
+from videdit.media.external import External, ExternalEncoder
 from videdit.media.failures import write_failure
 from videdit.media.mux import FORMATS, StreamCopier, add_provenance, container_options, describe_stream
 from videdit.media.probe import MediaInfo
@@ -76,6 +77,7 @@ class VideoWriter:
         self._end_pts = 0
         self._stream: av.video.stream.VideoStream | None = None
         self._frame_encoder: FrameEncoder | None = None
+        self._external: ExternalEncoder | None = None
         self._copier: StreamCopier | None = None
         self._output: av.container.OutputContainer | None = None
         self.temporary = temporary or temporary_name(self.path)
@@ -98,10 +100,8 @@ class VideoWriter:
     def _add_video(self, source: av.stream.Stream) -> None:
         assert self._output is not None
         info, encoder = self._info, self.encoder
-        stream = self._output.add_stream(encoder.name, rate=info.fps or 25, options=dict(encoder.options))
-        assert isinstance(stream, av.video.stream.VideoStream)
+        stream, encode = self._add_external(encoder.external) if encoder.external else self._add_own(encoder)
         context = stream.codec_context
-        set_up(context, info, encoder, self._settings.threads)
         stream.time_base = info.time_base
         if encoder.family == "hevc" and self._container in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the only name under which Apple's players know it
@@ -111,7 +111,32 @@ class VideoWriter:
             stream.set_display_rotation(-info.rotation)
         describe_stream(source, stream)
         self._stream = stream
-        self._frame_encoder = FrameEncoder(stream.encode, info, encoder)
+        self._frame_encoder = FrameEncoder(encode, info, encoder)
+
+    def _add_own(self, encoder: Encoder) -> tuple[av.video.stream.VideoStream, Encode]:
+        """A stream of PyAV's own encoders."""
+        assert self._output is not None
+        stream = self._output.add_stream(encoder.name, rate=self._info.fps or 25, options=dict(encoder.options))
+        assert isinstance(stream, av.video.stream.VideoStream)
+        set_up(stream.codec_context, self._info, encoder, self._settings.threads)
+        return stream, stream.encode
+
+    def _add_external(self, external: External) -> tuple[av.video.stream.VideoStream, Encode]:
+        """A stream for packets that are made elsewhere, and what makes them."""
+        assert self._output is not None
+        with external.template() as template:
+            stream = self._output.add_stream_from_template(template, opaque=True)
+        tag(stream.codec_context, self._info)
+        self._external = ExternalEncoder(external)
+        make = self._external.encode
+
+        def encode(frame: av.VideoFrame | None) -> list[av.Packet]:
+            packets = make(frame)
+            for packet in packets:
+                packet.stream = stream
+            return packets
+
+        return stream, encode
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -187,6 +212,8 @@ class VideoWriter:
             self._copier.close()
             self._output.close()
             self._output = None
+            if self._external is not None:
+                self._external.close()
             if self._seal is not None:
                 self._seal(self.temporary)
             commit_file(self.temporary, self.path)
@@ -194,6 +221,8 @@ class VideoWriter:
     def abort(self) -> None:
         """Forget everything: neither the output nor its unfinished beginnings are left."""
         output, self._output = self._output, None
+        if self._external is not None:
+            self._external.close()
         # Unlinked first: closing writes the index, and rewriting a large file for it would take its time.
         with contextlib.suppress(OSError):
             self.temporary.unlink()

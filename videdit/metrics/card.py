@@ -47,6 +47,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "TL-ID": ("TL-ID", "{:.3f}"),
         "TG-ID": ("TG-ID", "{:.3f}"),
         "warp": ("warp error / source's", "{:.2f}"),
+        "seam": ("seam", "{:.2f}"),
     },
     "parser": {
         "class": ("class", ""),

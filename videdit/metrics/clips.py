@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -19,6 +19,7 @@ from videdit.media.probe import probe
 from videdit.media.read import VideoReader
 from videdit.metrics.panel import SIZE, Panel
 from videdit.metrics.report import Evaluation, Value, mean_row
+from videdit.metrics.seam import changed, seam
 from videdit.metrics.sheet import contact_sheet
 from videdit.metrics.temporal import identity_stability, warp_errors
 from videdit.packets import Face
@@ -32,16 +33,27 @@ class Crops:
 
     source: np.ndarray
     edited: np.ndarray
+    masks: np.ndarray  # [T, 256, 256] uint8: the edit's matte, or what was changed where there is none
 
 
 def evaluate_clips(
-    panel: Panel, detector: FaceDetector, pairs: list[tuple[Path, Path]], every: int = 4, frames: int | None = None
+    panel: Panel,
+    detector: FaceDetector,
+    pairs: list[tuple[Path, Path]],
+    every: int = 4,
+    frames: int | None = None,
+    mattes: list[Path] | None = None,
 ) -> Evaluation:
-    """A row a clip, and their mean. every: frames from one that counts to the next; frames: of the source, at most."""
+    """A row a clip, and their mean.
+
+    every: frames from one that counts to the next; frames: of the source, at most; mattes: what --alpha-out wrote, one
+    a pair, else the border of an edit is where its change begins.
+    """
     rows: list[dict[str, Value]] = []
     shown: list[list[np.ndarray]] = []
-    for source, edited in pairs:
-        crops = read_crops(detector, source, edited, every, frames)
+    of: Sequence[Path | None] = mattes or [None] * len(pairs)
+    for (source, edited), matte in zip(pairs, of, strict=True):
+        crops = read_crops(detector, source, edited, every, frames, matte)
         rows.append({"clip": source.stem, **judge_clip(panel, crops)})
         moments = np.linspace(0, len(crops.source) - 1, SHOWN).round().astype(int)
         shown += [list(crops.source[moments]), list(crops.edited[moments])]
@@ -50,7 +62,9 @@ def evaluate_clips(
     notes = [
         "TL-ID, TG-ID, identity: mobileface; 1 is as steady as the source, and counts only where the edit shows",
         f"every {every}. frame, {SIZE} px crops by the source's landmarks; warp: error along the source's flow, "
-        "relative to the source's own",
+        "relative to the source's own; seam: slope across the border of "
+        + ("the mattes" if mattes else "what was changed")
+        + ", relative to the source's",
     ]
     return Evaluation(rows, contact_sheet(shown), notes)
 
@@ -73,10 +87,13 @@ def judge_clip(panel: Panel, crops: Crops) -> dict[str, Value]:
         "TL-ID faceres": steady["faceres"].local,
         "TG-ID faceres": steady["faceres"].all,
         "warp": edited / own if own > 0 else None,
+        "seam": seam(crops.source, crops.edited, crops.masks),
     }
 
 
-def read_crops(detector: FaceDetector, source: Path, edited: Path, every: int, frames: int | None = None) -> Crops:
+def read_crops(
+    detector: FaceDetector, source: Path, edited: Path, every: int, frames: int | None = None, matte: Path | None = None
+) -> Crops:
     """Crops of the main face (the largest at first, then the same one) of every ``every``-th frame that shows it.
 
     Raises:
@@ -84,20 +101,24 @@ def read_crops(detector: FaceDetector, source: Path, edited: Path, every: int, f
         NoFaceError: fewer than two of the frames show a face.
     """
     face: Face | None = None
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
-    both = zip_longest(upright_frames(source, every), upright_frames(edited, every))
-    for a, b in islice(both, None if frames is None else -(-frames // every)):
-        if a is None or b is None or a.shape != b.shape:
-            raise MediaError(f"{edited} has not the same frames as {source}: is it edited from it? See --frames")
+    kept: list[list[np.ndarray]] = []
+    paths = [source, edited] if matte is None else [source, edited, matte]
+    together = zip_longest(*(upright_frames(path, every) for path in paths))
+    for pictures in islice(together, None if frames is None else -(-frames // every)):
+        a = pictures[0]
+        for path, picture in zip(paths, pictures, strict=True):
+            if a is None or picture is None or a.shape != picture.shape:
+                raise MediaError(f"{path} has not the same frames as {source}: is it edited from it? See --frames")
         found = detector.detect(a)
         if not found:
             continue
         face = max(found, key=face_size) if face is None else _same(face, found)
         matrix = face_matrix(face.points, SIZE)
-        kept.append((crop(a, matrix, SIZE, cv2.INTER_LINEAR), crop(b, matrix, SIZE, cv2.INTER_LINEAR)))
+        kept.append([crop(picture, matrix, SIZE, cv2.INTER_LINEAR) for picture in pictures])
     if len(kept) < 2:
         raise NoFaceError(f"{source} shows a face in {len(kept)} of the frames that were looked at; 2 are needed")
-    return Crops(np.stack([a for a, _ in kept]), np.stack([b for _, b in kept]))
+    before, after, *alpha = (np.stack(column) for column in zip(*kept, strict=True))
+    return Crops(before, after, alpha[0][..., 0] if alpha else changed(before, after))
 
 
 def upright_frames(path: Path, every: int) -> Iterator[np.ndarray]:

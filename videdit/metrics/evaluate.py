@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_argument("clips", nargs="+", type=Path, metavar="SOURCE EDITED", help="pairs of clips")
     video.add_argument("--every", type=int, default=4, help="look at every n-th frame (%(default)s)")
     video.add_argument("--frames", type=int, help="look at so many frames of the source (default: all)")
+    video.add_argument("--mattes", nargs="+", type=Path, help="of --alpha-out, one a pair: where seams are looked for")
     video.set_defaults(run=run_video)
     parser_part = commands.add_parser("parser", parents=[faces, written], help="face parsing against real masks")
     parser_part.add_argument("--masks", type=Path, help="folder of CelebAMask-HQ's masks (default: beside the faces)")
@@ -81,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     card.add_argument("--clips", type=Path, default=default_clips(), help="folder of source clips (%(default)s)")
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
     defaults = compare.parse_args([])
-    card.set_defaults(run=run_card, every=4, frames=40, edit=None, masks=None, weights=None)
+    card.set_defaults(run=run_card, every=4, frames=40, edit=None, masks=None, mattes=None, weights=None)
     card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps)
     return parser
 
@@ -127,17 +128,17 @@ def run_parser(args: argparse.Namespace) -> Evaluation:
 
     faces = load_faces(args.faces, args.range)
     masks = load_masks(args.masks or args.faces.parent / "masks", args.range)
-    return evaluate_parser(CropParser(args.device, args.precision, 1, args.weights), faces, masks)
+    return evaluate_parser(CropParser.load(args.device, args.precision, 1, args.weights), faces, masks)
 
 
 def run_restorer(args: argparse.Namespace) -> Evaluation:
     from videdit.metrics.panel import Panel
     from videdit.metrics.restoration import evaluate_restorer
     from videdit.metrics.stills import load_faces
-    from videdit.restoration import CropRestorer
+    from videdit.restorers import CropRestorer, small_network
 
     faces = load_faces(args.faces, args.range)
-    restorer = CropRestorer(args.device, args.precision, file=args.weights)
+    restorer = CropRestorer(small_network(args.weights), args.device, args.precision)
     return evaluate_restorer(restorer, Panel(restorer.device), faces)
 
 
@@ -175,6 +176,8 @@ def run_video(args: argparse.Namespace) -> Evaluation:
         raise UsageError("clips come in pairs: SOURCE EDITED SOURCE EDITED ...")
     if args.every < 1 or (args.frames is not None and args.frames < 1):
         raise UsageError("--every and --frames are at least 1")
+    if args.mattes and len(args.mattes) != len(args.clips) // 2:
+        raise UsageError(f"there are {len(args.clips) // 2} pairs of clips and {len(args.mattes)} mattes")
     from videdit.backend import resolve_device
     from videdit.faces import FaceDetector
     from videdit.metrics.clips import evaluate_clips
@@ -182,7 +185,7 @@ def run_video(args: argparse.Namespace) -> Evaluation:
 
     device = resolve_device(args.device)
     pairs = list(zip(args.clips[::2], args.clips[1::2], strict=True))
-    return evaluate_clips(Panel(device), FaceDetector(device), pairs, args.every, args.frames)
+    return evaluate_clips(Panel(device), FaceDetector(device), pairs, args.every, args.frames, args.mattes)
 
 
 def run_card(args: argparse.Namespace) -> None:

@@ -42,6 +42,7 @@ def key(source: Path, job: RenderJob, device: str) -> str:
     parts: dict[str, Any] = {
         "source": content_hash(source),
         "cut": [job.start, job.end, str(job.fps)],
+        "detector": job.detector,
         "nets": [manifest[name].sha256 for name in _NETS],
         "version": [LAYOUT, videdit.__version__],
         "device": device.split(":")[0],

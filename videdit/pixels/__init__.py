@@ -76,8 +76,8 @@ class Pixels(Protocol):
         """What a change of an SDR proxy means for the picture: see :func:`videdit.media.sdr.change_of_code`."""
         ...
 
-    def mask(self, crop: Crop, regions: Iterable[str]) -> Array:
-        """Where the edit may show, uint8 [S, S]: see :func:`videdit.geometry.mask.edit_mask`."""
+    def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:
+        """How much of the change reaches the frame, uint8 [S, S]: see :func:`videdit.masks.change_mask`."""
         ...
 
     @property

@@ -27,6 +27,15 @@ def join(arrays: Sequence[Array]) -> Array:
     return torch.cat(list(arrays))
 
 
+def larger(a: Array, b: Array) -> Array:
+    """The larger of two arrays, element by element."""
+    if isinstance(a, np.ndarray):
+        return np.maximum(a, b)
+    import torch
+
+    return torch.maximum(a, b)
+
+
 def half(array: Array) -> Array:
     """The array in float16."""
     return array.astype(np.float16) if isinstance(array, np.ndarray) else array.half()

@@ -28,7 +28,8 @@ def return_detail(crop: Tensor, rendering: Rendering) -> Tensor:
     there = moved(source, flow, "bicubic")
     before = moved(inversion, flow)
     carried = there + core(edit - before, size * FINE)
-    return edit - source + validity * (carried - edit)
+    new = core(edit, size * FINE) - core(source, size * FINE)
+    return new + validity * (carried - source - new)
 
 
 def change_restored(crop: Crop, rendering: Rendering, mask: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from videdit.backend import booked, resolve_precision
-from videdit.geometry.mask import edit_mask
 from videdit.media import sdr
 from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering
-from videdit.pixels import motion, planes, steady
+from videdit.pixels import masks, motion, planes, steady
 from videdit.pixels.arrays import batches, stack
 from videdit.pixels.detail import change_restored, return_detail
 from videdit.pixels.network import Network
@@ -83,16 +82,14 @@ class DevicePixels:
         return sdr.change_of_code(change, crop.image, color, torch).half()
 
     @torch.inference_mode()
-    def mask(self, crop: Crop, regions: Iterable[str]) -> Tensor:
-        # Masks are soft: drawn small on the host, enlarged on the device.
-        mesh = None if crop.mesh is None else crop.mesh * (LOW / crop.size)
-        small = self.put(edit_mask(mesh, LOW, regions))
-        return resize(small[None, None].float(), crop.size)[0, 0].round().to(torch.uint8)
+    def mask(self, crop: Crop, motion_: Motion, regions: Iterable[str]) -> Tensor:
+        return masks.change_mask(crop, motion_, regions, self.put)
 
     @torch.inference_mode()
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Tensor, Tensor]:
         with booked("detail", self._device):
-            change, mask = change_restored(crop, rendering, self.mask(crop, regions), self.mask(crop, ("face",)))
+            mask, face = (self.mask(crop, rendering.motion, names) for names in (regions, ("face",)))
+            change, mask = change_restored(crop, rendering, mask, face)
             return change[0].permute(1, 2, 0).half(), mask
 
     def fetch(self, array: Tensor) -> np.ndarray:

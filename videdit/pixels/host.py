@@ -12,8 +12,8 @@ from videdit import steady
 from videdit.backend import Engine, compile_module, resolve_precision
 from videdit.detail import change_restored, return_detail
 from videdit.geometry.blend import add_changes
-from videdit.geometry.mask import edit_mask
 from videdit.geometry.warp import crop_picture
+from videdit.masks import change_mask
 from videdit.media import sdr
 from videdit.motion import MotionEstimator, carry
 from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering
@@ -54,13 +54,14 @@ class HostPixels:
     def change_of_code(self, change: np.ndarray, crop: Crop, color: Color) -> np.ndarray:
         return sdr.change_of_code(change, crop.image, color, np).astype(np.float16)
 
-    def mask(self, crop: Crop, regions: Iterable[str]) -> np.ndarray:
-        return edit_mask(crop.mesh, crop.size, regions)
+    def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarray:
+        return change_mask(crop, motion, regions)
 
     def restored_change(
         self, crop: Crop, rendering: Rendering, regions: Iterable[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        change, mask = change_restored(crop, rendering, self.mask(crop, regions), self.mask(crop, ("face",)))
+        mask, face = (self.mask(crop, rendering.motion, names) for names in (regions, ("face",)))
+        change, mask = change_restored(crop, rendering, mask, face)
         return change.astype(np.float16), mask
 
     def fetch(self, array: np.ndarray) -> np.ndarray:

@@ -1,0 +1,124 @@
+"""What an edit may repaint: its own parts of the face, in front of what is behind and behind what is in front."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from test_geometry_mask import round_mesh
+
+from videdit.edits.catalogue import shipped
+from videdit.geometry.mask import EDIT_REGIONS, edit_mask
+from videdit.masks import PAINTED, change_mask
+from videdit.packets import LOW, Crop, Motion
+from videdit.parsing import PARTS
+
+STILL = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+CENTRE = (128, 141)  # of the mesh's oval, whose radius is 64
+
+
+def disc(x: float, y: float, radius: float) -> np.ndarray:
+    """[128, 128] bool; places in pixels at 256."""
+    rows, columns = np.mgrid[:128, :128] * 2 + 1
+    return np.hypot(columns - x, rows - y) < radius
+
+
+def crop(radius: float = 64, size: int = LOW, **front: np.ndarray) -> Crop:
+    """A round face before a background, and what is in front of it by part."""
+    parts = np.zeros((len(PARTS), 128, 128), np.float16)
+    names = list(PARTS)
+    where = np.where(disc(*CENTRE, radius), names.index("face"), names.index("other"))
+    for name, shape in front.items():
+        where[shape] = names.index(name)
+    np.put_along_axis(parts, where[None], 1, axis=0)
+    return Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, round_mesh(size), parts)
+
+
+def at(mask: np.ndarray, x: float, y: float) -> int:
+    return int(mask[int(y), int(x)])
+
+
+def test_every_region_says_what_it_paints_and_every_edit_names_such_regions() -> None:
+    assert set(PAINTED) == set(EDIT_REGIONS)
+    assert all(part in PARTS for parts in PAINTED.values() for part in parts)
+    assert all(region in PAINTED for info in shipped().values() for region in info.regions)
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_the_face_is_painted_and_what_is_beside_it_is_not(size: int) -> None:
+    mask = cv2.resize(change_mask(crop(size=size), STILL, ["face"]), (LOW, LOW), interpolation=cv2.INTER_AREA)
+    assert at(mask, *CENTRE) == 255
+    assert at(mask, 128 + 56, 141) > 230  # nearly out to its border
+    assert at(mask, 128 + 72, 141) == 0
+    assert at(edit_mask(round_mesh(LOW), LOW, ["face"]), 128 + 72, 141) > 0  # where the shape alone would paint
+
+
+def test_a_mask_is_soft() -> None:
+    mask = change_mask(crop(other=disc(100, 150, 20)), STILL, ["face"]).astype(int)
+    assert max(np.abs(np.diff(mask, axis=0)).max(), np.abs(np.diff(mask, axis=1)).max()) < 90
+
+
+@pytest.mark.parametrize("what", ["other", "hair", "hat", "glasses"])
+def test_what_is_in_front_of_the_face_stays_there(what: str) -> None:
+    shape = disc(110, 150, 16)
+    mask = change_mask(crop(**{what: shape}), STILL, ["face"])
+    in_front = np.repeat(np.repeat(shape, 2, 0), 2, 1)
+    assert mask[in_front].max() <= 2
+    assert at(mask, 150, 150) == 255
+
+
+def test_hair_is_painted_by_the_edits_that_are_for_it() -> None:
+    fringe = crop(hair=disc(128, 90, 20))
+    assert at(change_mask(fringe, STILL, ["face"]), 128, 90) == 0
+    assert at(change_mask(fringe, STILL, ["hair"]), 128, 90) > 200
+    assert at(change_mask(fringe, STILL, ["face", "hair"]), 128, 90) > 200
+
+
+def test_lips_are_all_that_lipstick_paints() -> None:
+    mouth = crop(lips=disc(*CENTRE, 10), mouth=disc(*CENTRE, 4))
+    mask = change_mask(mouth, STILL, ["lips"])
+    assert at(mask, 128 + 7, 141) > 100 and at(mask, *CENTRE) < 60 and at(mask, 128 + 20, 141) == 0
+
+
+def test_eyes_are_painted_behind_glasses() -> None:
+    assert at(change_mask(crop(glasses=disc(*CENTRE, 12)), STILL, ["eyes"]), *CENTRE) > 200
+
+
+def test_a_face_that_grows_wider_covers_what_is_behind_it() -> None:
+    wider = np.zeros((LOW, LOW, 2), np.float32)
+    wider[..., 0] = np.where(np.arange(LOW) > 128, -6, 6)  # each pixel comes from six nearer to the middle
+    at_edge = (128 + 66, 141)
+    grown = change_mask(crop(), Motion(wider, STILL.validity), ["face"])
+    assert at(grown, *at_edge) > 120 > 60 > at(change_mask(crop(), STILL, ["face"]), *at_edge)
+    unsure = Motion(wider, np.zeros((LOW, LOW), np.float32))  # nothing says that what is there now was the face
+    np.testing.assert_array_equal(change_mask(crop(), unsure, ["face"]), change_mask(crop(), STILL, ["face"]))
+
+
+def test_what_is_in_front_is_not_dragged_along_beside_itself() -> None:
+    flow = np.zeros((LOW, LOW, 2), np.float32)
+    flow[..., 0] = 8  # the edit moves everything to the left
+    hand = crop(other=disc(140, 150, 10))
+    dragged = (125, 150)  # shows the hand after the edit, and is beside it
+    assert at(change_mask(hand, STILL, ["face"]), *dragged) > 150
+    assert at(change_mask(hand, Motion(flow, STILL.validity), ["face"]), *dragged) == 0
+
+
+def test_the_whole_crop_is_the_whole_crop() -> None:
+    one = crop(other=disc(128, 141, 30))
+    np.testing.assert_array_equal(change_mask(one, STILL, ["crop"]), edit_mask(one.mesh, LOW, ["crop"]))
+
+
+def test_what_hides_is_followed_by_its_colour() -> None:
+    """The parser saw less of the hand than there is: the rest of it has its colour, and the cheek has not."""
+    one = crop(other=disc(110, 150, 12))
+    rows, columns = np.mgrid[:LOW, :LOW]
+    hand = np.hypot(columns - 110, rows - 150) < 18
+    image = np.where(hand[..., None], (90, 60, 50), (215, 170, 150)).astype(np.uint8)
+    mask = change_mask(replace(one, image=image), STILL, ["face"])
+    assert mask[hand].mean() < 3 < 60 < change_mask(one, STILL, ["face"])[hand].max()
+    assert at(mask, 110 + 26, 150) > 230
+
+
+def test_without_parts_there_is_the_shape_alone() -> None:
+    bare = Crop(0, np.zeros((LOW, LOW, 3), np.uint8), np.eye(2, 3), 1.0, round_mesh(LOW))
+    np.testing.assert_array_equal(change_mask(bare, STILL, ["face"]), edit_mask(bare.mesh, LOW, ["face"]))

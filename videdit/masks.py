@@ -1,0 +1,123 @@
+"""What an edit may repaint of a crop: what belongs to the edit's regions, and nothing that is in front of the face.
+
+A region (:data:`videdit.geometry.mask.EDIT_REGIONS`) has a shape, drawn from the mesh, and parts that it paints, found
+by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face, and F, V the
+edit's motion, from where a pixel is after the edit to where it was, all but S sharpened by ramps,
+
+    mask = S * max(P, V * warp(P, F)) * (1 - max(H, warp(H, F)))
+
+A face that the edit widens covers what is behind it (the warped P); hair, glasses, hands and microphones stay in front,
+and are not dragged along beside themselves either (the warped H). What is no part of a face or its hair counts as
+hiding it only where the mesh says that there is a face, and from there on outwards a little; beside a face it is
+background. Of the neck only what is near the face belongs to it: further down the generator dreams of collars.
+
+The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
+what hides and of the face around a pixel of colour c near H, the share of h in c is (c - f)(h - f) / |h - f|^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from videdit.geometry.mask import edit_mask, hull_mask, near_mask
+from videdit.motion import at
+from videdit.packets import LOW, Crop, Motion
+from videdit.parsing import GLASSES, NECK, OTHER, PARTS
+
+_FACE = ("face", "lips", "mouth", "neck")
+PAINTED: dict[str, tuple[str, ...]] = {  # by region
+    "face": _FACE,
+    "lips": ("lips",),
+    "eyes": ("face", "glasses"),  # behind glasses too
+    "hair": (*_FACE, "ears", "hair"),
+    "head": (*_FACE, "ears", "glasses", "hair", "hat"),
+    "crop": tuple(PARTS),
+}
+# Where something begins to count as there, and where it fully does: chances of what is painted and of what hides.
+# Low, for a rim of the face that is left unpainted shows, and so does an edge of a hand that is painted over.
+PAINT = (0.1, 0.4)
+HIDE = (0.1, 0.4)
+SURE = (0.1, 0.4)  # validity of the edit's motion
+WIDER = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
+OUTWARDS = 10  # pixels at 256 by which what lies on a face is followed beyond it
+BESIDE = 8  # pixels at 256 beside what hides within which colours are looked at
+AROUND = 6.0  # pixels at 256: sigma of mean colours
+APART = (0.1, 0.25)  # distance of two mean colours in [-1, 1] RGB, from none to all that can be said of them
+KNOWN = (0.005, 0.03)  # weight of the rarer of the two, the same
+STRANDS = 1.5  # pixels at 256: sigma that shares are smoothed with; what is finer and faint is not followed
+LIKE = (0.25, 0.5)  # share of the colour of what hides
+SOFT = 1.2  # pixels at 256: sigma of the edge
+
+
+def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarray:
+    """Where and how much of a change reaches the frame, [S, S] uint8 0..255; regions: names of EDIT_REGIONS.
+
+    A crop that was not parsed gets the shapes alone.
+    """
+    names = sorted(set(regions))
+    if crop.parts is None or crop.mesh is None:
+        return edit_mask(crop.mesh, crop.size, names)
+    mesh = crop.mesh * (LOW / crop.size)
+    picture = resized(crop.image, LOW).astype(np.float32) / 127.5 - 1
+    parts = resized(crop.parts.transpose(1, 2, 0).astype(np.float32), LOW)
+    hull, near = (mask.astype(np.float32) / 255 for mask in (hull_mask(mesh, LOW), near_mask(mesh, LOW)))
+    parts[..., NECK] *= near
+    front = parts.copy()
+    front[..., OTHER] *= np.maximum(hull, widened(hull * parts[..., OTHER], OUTWARDS))
+    masks = []
+    for name in names:
+        painted, hiding, opaque = weights(name)
+        paint, hide = ramp(parts @ painted, *PAINT), ramp(front @ hiding, *HIDE)
+        strands = alike(picture, ramp(front @ opaque, *HIDE), paint)
+        hide = np.maximum(widened(hide, WIDER), widened(strands, 1))
+        paint = np.maximum(paint, ramp(motion.validity, *SURE) * at(paint, motion.flow))
+        hide = np.maximum(hide, at(hide, motion.flow))
+        shape = edit_mask(mesh, LOW, (name,))
+        masks.append(shape * cv2.GaussianBlur(paint * (1 - hide), (0, 0), SOFT))
+    return resized(np.rint(np.maximum.reduce(masks)).astype(np.uint8), crop.size)
+
+
+def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarray:
+    """Where a pixel near what hides has its colour rather than the face's, [256, 256] in [0, 1].
+
+    picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256] in [0, 1].
+    """
+    near = widened(hide, BESIDE)
+    face = paint * (1 - near)
+    weight_hide, weight_face = (cv2.GaussianBlur(weight, (0, 0), AROUND) for weight in (hide, face))
+    h = cv2.GaussianBlur(picture * hide[..., None], (0, 0), AROUND) / (weight_hide[..., None] + 1e-4)
+    f = cv2.GaussianBlur(picture * face[..., None], (0, 0), AROUND) / (weight_face[..., None] + 1e-4)
+    apart = np.square(h - f).sum(-1)
+    share = ((picture - f) * (h - f)).sum(-1) / (apart + 1e-4)
+    known = near * ramp(np.sqrt(apart), *APART) * ramp(np.minimum(weight_hide, weight_face), *KNOWN)
+    return ramp(cv2.GaussianBlur(known * np.clip(share, 0, 1), (0, 0), STRANDS), *LIKE)
+
+
+def weights(region: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which of PARTS a region paints, which may hide it, which of these are opaque: [9] each, 0 or 1."""
+    painted = np.array([float(part in PAINTED[region]) for part in PARTS], np.float32)
+    hiding = 1 - painted
+    hiding[:GLASSES] = 0
+    opaque = hiding.copy()
+    opaque[GLASSES] = 0
+    return painted, hiding, opaque
+
+
+def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 up to low, 1 from high on."""
+    return np.clip((value - low) / (high - low), 0, 1)
+
+
+def widened(mask: np.ndarray, by: int) -> np.ndarray:
+    """The largest value within a square of `by` pixels to each side."""
+    return cv2.dilate(mask, np.ones((2 * by + 1, 2 * by + 1), np.uint8))
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    """An image [N, N(, C)] at another size, averaged where it shrinks."""
+    if len(image) == size:
+        return image
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR)
