@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     crf: float | None
     preset: str | None
     lossless: bool
+    transcode: bool
     device: str
     precision: str
     batch: int | None

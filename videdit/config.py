@@ -297,6 +297,7 @@ class RenderJob(BaseModel):
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
     lossless: bool = Field(False, description="Encode without any loss.")
+    transcode: bool = Field(False, description="Encode sound and text anew that the container cannot hold.")
 
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")

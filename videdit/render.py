@@ -241,7 +241,7 @@ class Renderer:
             counted,
         ]
         if job.mark:
-            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation))
+            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
         files = self._beside(clip, info, timeline, find_faces, edit_faces, work)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
@@ -398,7 +398,9 @@ def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
 def resumable(clip: Clip, info: MediaInfo) -> bool:
     """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    splits = info.kind == "video" and info.container != "exr"
+    vp9 = clip.output.suffix.lower() == ".webm" or "vp" in (clip.job.codec or info.codec)
+    beside = info.planar.startswith("yuva") and vp9  # transparency beside the packets, which alone a segment keeps
+    splits = info.kind == "video" and info.container != "exr" and not beside
     return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 
@@ -425,7 +427,9 @@ def encoder(
 
 def encoding(job: RenderJob) -> EncodeSettings:
     """How the job wants clips encoded."""
-    return EncodeSettings(job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend)
+    return EncodeSettings(
+        job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend, transcode=job.transcode
+    )
 
 
 def no_face(source: Path, unfit: Counter[str], schedule: Schedule) -> str:

@@ -62,6 +62,13 @@ def test_a_folder_goes_on_after_a_failure_and_later_where_it_stopped(tmp_path, f
     assert (out / "sub" / "person_smile.mp4").stat().st_mtime_ns == made
 
 
+def test_a_dry_run_of_two_frames_of_which_one_stays_for_long(tmp_path):
+    clip = write_clip(tmp_path / "slides.mp4", [background(320, 240)] * 2, pts=lambda i: 1000 * i * i * 100)
+    done = command(clip, "--edit", "smile", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "2 frames, no face in 4 samples" in done.stdout
+
+
 def test_a_dry_run_tells_and_writes_nothing(tmp_path, face_clip):
     shutil.copy(face_clip, tmp_path / "in.mp4")
     done = command(tmp_path, "--edit", "smile", "--dry-run")

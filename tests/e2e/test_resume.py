@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from videdit.inversion import Inverter
 from videdit.media.probe import probe
 from videdit.media.segments import SegmentWriter
 from videdit.media.write import VideoWriter
+from videdit.plan import Clip as PlannedClip
+from videdit.render import resumable
 from videdit.resume import Place, Work, record_of
 
 FRAMES, CUT = 16, 9
@@ -114,6 +117,22 @@ def test_files_beside_it_go_on_too(render, long_clip, tmp_path, monkeypatch, sho
         assert [frame.pts for frame in before] == [frame.pts for frame in after] and len(after) == FRAMES
         assert all(map(same_planes, before, after)), other.name
     assert set(output.parent.iterdir()) == set(beside(output))
+
+
+def test_what_is_not_split(tmp_path):
+    """Stills and short clips, EXR, and transparency that lies beside the packets of VP9."""
+    write_clip(tmp_path / "in.mp4", [background(64, 48)] * 2)
+    long = replace(probe(tmp_path / "in.mp4"), frame_count=5000)
+    alpha = replace(long, planar="yuva420p")
+
+    def splits(info, output="out.mkv", **words) -> bool:
+        job = RenderJob(input="in.mp4", edit="smile", **words)
+        return resumable(PlannedClip(job, Path("in.mp4"), Path(output)), info)
+
+    assert splits(long) and splits(alpha) and splits(long, alpha_out="m.mkv") and splits(long, "out.webm")
+    assert not splits(long, resume=False) and not splits(replace(long, frame_count=900))
+    assert not splits(replace(long, container="exr")) and not splits(replace(long, kind="image"))
+    assert not splits(alpha, "out.webm") and not splits(alpha, codec="vp9") and not splits(replace(alpha, codec="vp9"))
 
 
 def test_other_settings_begin_anew(long_clip, tmp_path):

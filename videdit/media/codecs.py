@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -65,6 +66,7 @@ class EncodeSettings:
     lossless: bool = False
     threads: int = 2
     backend: str = "pyav"  # whose encoders: "pyav", or "ffmpeg" for those of a program beside this one
+    transcode: bool = False  # sound and text that the container cannot hold are encoded anew, in place of left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,9 @@ def _candidates(
                 if name not in av.codecs_available:
                     continue
                 formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
+                beside = name == "libvpx-vp9" and geometry(planar)[3]  # its transparency is no part of the packets
                 for pix_fmt in target_formats(planar, shallower=family == "prores"):
-                    if pix_fmt in formats:
+                    if pix_fmt in formats and not (beside and container not in ("matroska", "webm")):
                         yield planar, family, name, pix_fmt
 
 
@@ -237,6 +240,7 @@ def tag(context: av.VideoCodecContext, info: MediaInfo) -> None:
 
 def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo, threads: int) -> str | None:
     """None if the encoder opens for this picture; else why not. Sizes and presets are checked nowhere else."""
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt

@@ -20,10 +20,11 @@ from videdit.errors import MediaError
 from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
 from videdit.media.encoding import Encode, FrameEncoder, set_up
 from videdit.media.external import External, ExternalEncoder
-from videdit.media.failures import write_failure
-from videdit.media.mux import FORMATS, StreamCopier, add_provenance, container_options, describe_stream
+from videdit.media.failures import writing
+from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import headers_hash, joined
+from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.packets import Frame
 
 _MIN_FREE = 16 << 20  # bytes
@@ -85,10 +86,9 @@ class VideoWriter:
             self._open(metadata or {}, alone)
 
     def _open(self, metadata: dict[str, str], alone: bool) -> None:
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
         # The options depend on the tags, and these on the source: look at it before the output exists.
         self._output = av.open(os.path.abspath(self.temporary), "w", format=self._container)
-        self._copier = StreamCopier(self._info, self._output, self._container)
+        self._copier = StreamCopier(self._info, self._output, self._container, self._settings.transcode)
         tags = add_provenance(self._copier.tags, metadata)
         self._output.container_options.update(container_options(self._info, self._container, tags))
         self._output.metadata.update(tags)
@@ -187,9 +187,13 @@ class VideoWriter:
         if not self._begun:
             self._begun = True
             info = self._info
-            self._origin = first_pts if self._start else 0
+            # A recording whose clock has just wrapped begins before 0, where players show nothing.
+            shifted = bool(self._start) or first_pts < 0
+            self._origin = first_pts if shifted else 0
+            if first_pts < 0 and not self._start:
+                self.warnings.append(f"{info.path} begins before 0: all times are moved so that it begins there")
             end = info.start_pts * info.time_base + Fraction(self._end) if self._end is not None else None
-            self._copier.start(self._origin * info.time_base if self._start else None, end)
+            self._copier.start(self._origin * info.time_base if shifted else None, end)
 
     def _mux(self, packets: list[av.Packet]) -> None:
         assert self._output is not None and self._copier is not None
@@ -237,10 +241,8 @@ class VideoWriter:
     @contextlib.contextmanager
     def _cleaning_up(self) -> Iterator[None]:
         try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            self.abort()
-            raise MediaError(write_failure(self.path, error)) from None
+            with writing(self.path):
+                yield
         except BaseException:
             self.abort()
             raise
