@@ -20,9 +20,10 @@ from videdit.motion import blend_motions
 from videdit.packets import Array, Crop, Frame, Motion
 from videdit.pixels.arrays import stack
 from videdit.prealign import Prealigner
-from videdit.temporal import Window, groups, weighted_mean
+from videdit.temporal import Window, gaussian, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
+FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,20 @@ class Edit:
         inverter: Inverter,
         timeline: Timeline,
         code_sigma: float = CODE_SIGMA,
+        fine_sigma: float = 0.0,
         motion_sigma: float = MOTION_SIGMA,
         prealign: str = "auto",
         codes: Codes | None = None,
     ):
-        """prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS.
+        """code_sigma, motion_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
 
+        prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS.
         codes: those of crops in the host's memory that are known already; None: of none.
         """
         self.prealigner = Prealigner(inverter.pixels, prealign)
         self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
-        self.codes = codes or Codes()
+        self.fine_sigma, self.codes = fine_sigma, codes or Codes()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         try:
@@ -88,7 +91,8 @@ class Edit:
 
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
         """The same with codes smoothed per track, never across a cut."""
-        window: Window[tuple[Frame, list[Array]]] = Window(lambda item: item[0].time, 3 * self.code_sigma)
+        reach = 3 * max(self.code_sigma, self.fine_sigma)
+        window: Window[tuple[Frame, list[Array]]] = Window(lambda item: item[0].time, reach)
         for (frame, _), neighbours in window(encoded):
             smooth = []
             for crop in frame.crops:
@@ -99,8 +103,11 @@ class Edit:
                             if other_crop.track == crop.track:
                                 times.append(other.time)
                                 codes.append(code)
-                weights = np.exp(-0.5 * np.square((np.array(times) - frame.time) / self.code_sigma))
-                smooth.append(weighted_mean(codes, weights))
+                away = np.array(times) - frame.time
+                code = weighted_mean(codes, gaussian(away, self.code_sigma))
+                if self.fine_sigma > self.code_sigma:
+                    code[FINE:] = weighted_mean([code[FINE:] for code in codes], gaussian(away, self.fine_sigma))
+                smooth.append(code)
             yield frame, smooth
 
     def _drafted(self, smoothed: Iterator[tuple[Frame, list[Array]]]) -> Iterator[Drafted]:
@@ -146,7 +153,7 @@ class Edit:
                     if other_crop.track == crop.track
                 ]
                 away = np.array([time for time, _ in near]) - item.frame.time
-                weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
+                weights = gaussian(away, self.motion_sigma)
                 # Another strength moves the face elsewhere.
                 weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
                 motions.append(blend_motions([motion for _, motion in near], weights))

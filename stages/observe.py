@@ -21,8 +21,8 @@ class Observe:
 
     name = "observe"
 
-    def __init__(self, recorder: Recorder, about: dict) -> None:
-        self.recorder, self.about = recorder, about
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
         self.analysis: Analysis | None = None
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -37,7 +37,7 @@ class Observe:
                 if self.recorder.wants(stretch, quality, frame.time):
                     self.recorder.keep(stretch, Portrait(_portrait(frame, face), quality, frame.time))
             yield frame
-        self.analysis = self.recorder.commit(tracker.stretches, self.about)
+        self.analysis = self.recorder.commit(tracker.stretches)
 
 
 def _from_left(frame: Frame, face: Face) -> float:

@@ -30,6 +30,8 @@ class Options(TypedDict, total=False):
     tune: int
     size: str | int
     restore: str
+    smooth_codes: float
+    smooth_fine: float
     fps: float | str | Fraction | None
     restore_strength: float
     start: float | str | None

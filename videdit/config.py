@@ -279,6 +279,9 @@ class RenderJob(BaseModel):
     )
     restore_strength: float = Field(1.0, ge=0, le=1, description="How much of the restoration reaches the picture.")
 
+    smooth_codes: float = Field(0.07, ge=0, le=0.3, description="Seconds (Gaussian) over which codes are smoothed.")
+    smooth_fine: float = Field(0.0, ge=0, le=0.3, description="The same for their fine layers, where it is more.")
+
     fps: Rate = Field(None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25.")
     start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
     end: Seconds = Field(None, description="Cut the clip here.")

@@ -48,13 +48,13 @@ def analysed(
     """
     with contextlib.ExitStack() as stack:
         folder = _kept(source, info, job, device)
-        analysis = None if folder is None else _found(folder)
+        analysis = None if folder is None else _found(folder, stack)
         if analysis is None:
             if folder is None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-"))) / "analysis"
             analysis = look(info, job, detector, folder, progress, cancel)
-        with cache.in_use(analysis.folder):
-            yield analysis
+            stack.enter_context(cache.in_use(analysis.folder))
+        yield analysis
         if analysis.folder.parent == resources.cache_dir() / "analysis":
             cache.trim(analysis.folder.parent)
 
@@ -69,7 +69,7 @@ def look(
 ) -> Analysis:
     """Find all faces of a clip, and write the analysis to a folder. Raises what :func:`analysed` raises."""
     with Recorder(folder) as recorder:
-        observe = Observe(recorder, {"rotation": info.rotation})
+        observe = Observe(recorder)
         decode = Decode(info, job.start, job.end, decoder=job.decoder)
         pipeline = Pipeline([decode, Detect(detector), observe], budget=BUDGET)
         pipeline.run(on_tick=lambda: progress.look(pipeline.stats) if progress else None, cancel=cancel)
@@ -95,12 +95,14 @@ def _kept(source: Path, info: MediaInfo, job: RenderJob, device: str) -> Path | 
         raise MediaError(f"cannot read {source}: {error.strerror}") from None
 
 
-def _found(folder: Path) -> Analysis | None:
+def _found(folder: Path, stack: contextlib.ExitStack) -> Analysis | None:
+    """The analysis in a folder, in use until the stack ends."""
     if not folder.exists():
         return None
     try:
+        stack.enter_context(cache.in_use(folder))
         return Analysis(folder)
-    except DamagedError as error:
+    except (OSError, DamagedError) as error:
         log.warning("the kept analysis %s is damaged (%s); it is made anew", folder, error)
         forget(folder)
         return None

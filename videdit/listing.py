@@ -10,12 +10,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+from pydantic import ValidationError
 
 from videdit.backend import resolve_device
+from videdit.config import RenderJob
 from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.firstlook import analysed
+from videdit.jobfile import explain
 from videdit.media.probe import probe
+from videdit.media.sequence import is_sequence
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
 from videdit.people.sightings import TrackInfo, describe
@@ -56,12 +60,13 @@ def main(words: Sequence[str]) -> int:
 
 
 def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any]) -> int:
-    from videdit.cli import jobs_of, set_up_logging
-
-    set_up_logging(None, False)
-    if not clip.exists() and "%" not in clip.name:
+    """Look at a clip, and tell. options: of :class:`RenderJob`. Raises NoFaceError where there is nobody."""
+    if not clip.exists() and not is_sequence(clip):
         raise MediaError(f"{clip} does not exist")
-    (job,) = jobs_of({"input": [str(clip)], "edit": "smile", **options})
+    try:
+        job = RenderJob.model_validate({"input": str(clip), "edit": "smile", **options})
+    except ValidationError as error:
+        raise UsageError("; ".join(message for _, message in explain(error))) from None
     info, device = probe(clip, job.fps), resolve_device(job.device)
     progress = make_progress("auto")
     progress.start(clip.name, info.frame_count or None)

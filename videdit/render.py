@@ -231,10 +231,10 @@ class Renderer:
         find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
         if inverter.profile.subject == "face":
             find_faces.append(parse)
-        codes = codes_for(inverter, analysis, keep=job.cache)
+        codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, timeline, prealign=prealign(job, inverter.profile), codes=codes),
+            Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
             Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
             Steady(inverter.pixels, timeline, restored=restore.at_rest),
             counted,

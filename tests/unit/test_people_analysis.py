@@ -26,14 +26,14 @@ def record(folder: Path, frames: int = 10) -> Analysis:
             for name in names:
                 if recorder.wants(name, 1.0 + i, i / 25):
                     recorder.keep(name, Portrait(np.full((128, 128, 3), i % 256, np.uint8), 1.0 + i, i / 25))
-        return recorder.commit(tracker.stretches, {"rotation": 90})
+        return recorder.commit(tracker.stretches)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     frames = CHUNK  # two faces each: two files
     record(tmp_path / "a", frames)
     analysis = Analysis(tmp_path / "a")
-    assert analysis.about == {"rotation": 90} and len([f for f in analysis.files if f.startswith("faces")]) == 2
+    assert len([f for f in analysis.files if f.startswith("faces")]) == 2
     assert analysis.sightings.tracks == [0, 1]
     for i in (0, 1, CHUNK // 2, frames - 1, 3):
         assert analysis.sightings.row(1000 * i) == i
@@ -57,7 +57,7 @@ def test_a_clip_without_faces(tmp_path: Path) -> None:
     with Recorder(tmp_path / "a") as recorder:
         for i in range(3):
             recorder.add(i, i / 25, 0, [], [], [])
-        analysis = recorder.commit([], {})
+        analysis = recorder.commit([])
     assert analysis.faces(1) == [] and analysis.sightings.tracks == [] and analysis.portraits() == {}
 
 

@@ -130,7 +130,7 @@ def test_two_people_look_unlike_and_one_like_himself(people: list[np.ndarray]) -
 def watched(detector: FaceDetector, people: list[np.ndarray], tmp_path_factory) -> tuple[list[Moment], Analysis]:
     moments = crossing() + covering()
     with Recorder(tmp_path_factory.mktemp("crowd") / "analysis") as recorder:
-        observe = Observe(recorder, {})
+        observe = Observe(recorder)
         assert len(list(observe(Detect(detector)(frames(moments, people))))) == len(moments)
     assert observe.analysis is not None
     return moments, observe.analysis

@@ -39,7 +39,7 @@ def recorded(folder: Path, faces: list[list[Face]], scenes: list[int] | None = N
             scene = scenes[i] if scenes else 0
             names = tracker(seen, [None] * len(seen), i / fps, scene)
             recorder.add(i, i / fps, scene, seen, names, [float(f.points[:, 0].mean()) / 640 for f in seen])
-        return recorder.commit(tracker.stretches, {})
+        return recorder.commit(tracker.stretches)
 
 
 def everyone(analysis: Analysis) -> np.ndarray:
@@ -120,7 +120,7 @@ def test_the_crop_of_a_still_head_stands_still(
     with VideoReader(path) as reader:
         frames = list(reader)
     with Recorder(tmp_path / "a") as recorder:
-        observe = Observe(recorder, {})
+        observe = Observe(recorder)
         list(observe(Detect(detector)(iter(frames))))
     analysis = observe.analysis
     assert analysis is not None

@@ -17,7 +17,6 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -103,19 +102,21 @@ class Recorder:
         kept = [other for other in self._portraits[stretch] if int(other.time) != int(portrait.time)]
         self._portraits[stretch] = sorted([*kept, portrait], key=lambda p: -p.quality)[:PORTRAITS]
 
-    def commit(self, stretches: Sequence[Stretch], about: dict[str, Any]) -> Analysis:
-        """Name the people, write what is left, and give the folder its name. about: for :attr:`Analysis.about`."""
+    def commit(self, stretches: Sequence[Stretch]) -> Analysis:
+        """Name the people, write what is left, and give the folder its name."""
         self._flush()
         stretch_of = np.array([stretch for _, stretch, *_ in self._faces], np.int32)
         sightings = self._sightings(np.array(reunite(stretches), np.int32)[stretch_of])
         self._write(_SIGHTINGS, {f.name: getattr(sightings, f.name) for f in fields(Sightings)})
         self._write(_PORTRAITS, self._albums(sightings, stretch_of))
-        index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files, "about": about}
+        index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files}
         (self._draft / _INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         try:
             os.replace(self._draft, self.folder)
         except OSError:  # another run was faster, or something damaged lies there
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(DamagedError):
+                return Analysis(self.folder)
+            forget(self.folder)
             os.replace(self._draft, self.folder)
         return Analysis(self.folder)
 
@@ -182,7 +183,6 @@ class Analysis:
             if index["layout"] != LAYOUT:
                 raise DamagedError("another version wrote it")
             self.files: dict[str, str] = index["files"]
-            self.about: dict[str, Any] = index["about"]
             for name, digest in self.files.items():
                 if Path(name).name != name or sha256(folder / name) != digest:
                     raise DamagedError(f"{name} has changed")

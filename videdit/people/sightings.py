@@ -28,14 +28,14 @@ class Sightings:
     points: np.ndarray  # [N, 5, 2] float64: the five points of packets.Face, as they were seen
 
     @cached_property
-    def _rows(self) -> dict[int, np.ndarray]:
-        """The rows of each track's faces."""
-        return {track: np.flatnonzero(self.track == track) for track in self.tracks}
+    def _own(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Of each track, the rows of its faces and their times."""
+        rows = {track: np.flatnonzero(self.track == track) for track in self.tracks}
+        return {track: (own, self.time[self.frame[own]]) for track, own in rows.items()}
 
     def near(self, row: int, reach: float, gap: float) -> np.ndarray:
         """The rows of a face's track up to `reach` seconds before and after it, none of them beyond a gap."""
-        rows = self._rows[int(self.track[row])]
-        times = self.time[self.frame[rows]]
+        rows, times = self._own[int(self.track[row])]
         at = self.time[self.frame[row]]
         first, stop = np.searchsorted(times, (at - reach - 1e-9, at + reach + 1e-9))
         gaps = np.flatnonzero(np.diff(times[first:stop]) > gap) + first + 1
