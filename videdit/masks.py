@@ -1,14 +1,14 @@
 """What an edit may repaint of a crop: what belongs to the edit's regions, and nothing that is in front of the face.
 
 A region (:data:`videdit.geometry.mask.EDIT_REGIONS`) has a shape, drawn from the mesh, and parts that it paints, found
-by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face, and F, V the
-edit's motion, from where a pixel is after the edit to where it was, all but S sharpened by ramps,
+by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face (both sharpened
+by ramps), and F the edit's motion, from where a pixel is after the edit to where it was,
 
-    mask = S * max(P, V * warp(P, F)) * (1 - max(H, warp(H, F)))
+    mask = S * max(P, warp(P, F)) * (1 - max(H, warp(H, F)))
 
-A face that the edit widens covers what is behind it (the warped P); hair, glasses, hands and microphones stay in front,
-and are not dragged along beside themselves either (the warped H). What is no part of a face or its hair counts as
-hiding it only where the mesh says that there is a face, and from there on outwards a little; beside a face it is
+A face that the edit widens covers what is right behind it (the warped P); hair, glasses, hands and microphones stay in
+front, and are not dragged along beside themselves either (the warped H). What is no part of a face or its hair counts
+as hiding it only where the mesh says that there is a face, and from there on outwards a little; beside a face it is
 background. Of the neck only what is near the face belongs to it: further down the generator dreams of collars.
 
 The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
@@ -40,8 +40,9 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
 # Low, for a rim of the face that is left unpainted shows, and so does an edge of a hand that is painted over.
 PAINT = (0.1, 0.4)
 HIDE = (0.1, 0.4)
-SURE = (0.1, 0.4)  # validity of the edit's motion
+OVER = 8  # pixels at 256 by which a face may grow over what is behind it
 WIDER = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
+LYING = (0.6, 0.9)  # how surely something lies on the face: background shines in where an outline turns away
 OUTWARDS = 10  # pixels at 256 by which what lies on a face is followed beyond it
 BESIDE = 8  # pixels at 256 beside what hides within which colours are looked at
 AROUND = 6.0  # pixels at 256: sigma of mean colours
@@ -66,14 +67,15 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
     hull, near = (mask.astype(np.float32) / 255 for mask in (hull_mask(mesh, LOW), near_mask(mesh, LOW)))
     parts[..., NECK] *= near
     front = parts.copy()
-    front[..., OTHER] *= np.maximum(hull, widened(hull * parts[..., OTHER], OUTWARDS))
+    lying = ramp(hull * parts[..., OTHER], *LYING)
+    front[..., OTHER] *= widened(lying, OUTWARDS)
     masks = []
     for name in names:
         painted, hiding, opaque = weights(name)
         paint, hide = ramp(parts @ painted, *PAINT), ramp(front @ hiding, *HIDE)
         strands = alike(picture, ramp(front @ opaque, *HIDE), paint)
         hide = np.maximum(widened(hide, WIDER), widened(strands, 1))
-        paint = np.maximum(paint, ramp(motion.validity, *SURE) * at(paint, motion.flow))
+        paint = np.maximum(paint, widened(paint, OVER) * at(paint, motion.flow))
         hide = np.maximum(hide, at(hide, motion.flow))
         shape = edit_mask(mesh, LOW, (name,))
         masks.append(shape * cv2.GaussianBlur(paint * (1 - hide), (0, 0), SOFT))

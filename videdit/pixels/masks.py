@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
-from videdit.masks import APART, AROUND, BESIDE, HIDE, KNOWN, LIKE, OUTWARDS, PAINT, SOFT, STRANDS, SURE, WIDER, weights
+from videdit.masks import APART, AROUND, BESIDE, HIDE, KNOWN, LIKE, LYING, OUTWARDS, OVER, PAINT, SOFT, STRANDS, WIDER
+from videdit.masks import weights as weights_of
 from videdit.packets import LOW, Crop, Motion
 from videdit.parsing import NECK, OTHER
 from videdit.pixels.motion import at
@@ -30,19 +31,19 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     drawn = put(np.stack([hull_mask(mesh, LOW), near_mask(mesh, LOW), *shapes]))
     hull, near, *drawn_shapes = drawn[:, None, None].float().unbind()  # [1, 1, 256, 256]
     hull, near = hull / 255, near / 255
-    flow, validity = channels_first(motion.flow), motion.validity[None, None]
+    flow = channels_first(motion.flow)
     picture = resize(channels_first(crop.image), LOW) / 127.5 - 1
     parts = resize(crop.parts[None].float(), LOW)  # [1, 9, 256, 256]
     parts[:, NECK] *= near[0]
     front = parts.clone()
-    front[:, OTHER] *= torch.maximum(hull, widened(hull * parts[:, OTHER], OUTWARDS))[0]
+    front[:, OTHER] *= widened(ramp(hull * parts[:, OTHER:], *LYING), OUTWARDS)[:, 0]
     masks = []
     for name, shape in zip(names, drawn_shapes, strict=True):
-        painted, hiding, opaque = weights(name)
+        painted, hiding, opaque = weights_of(name)
         paint, hide = ramp(_summed(parts, painted), *PAINT), ramp(_summed(front, hiding), *HIDE)
         strands = alike(picture, ramp(_summed(front, opaque), *HIDE), paint)
         hide = torch.maximum(widened(hide, WIDER), widened(strands, 1))
-        paint = torch.maximum(paint, ramp(validity, *SURE) * at(paint, flow))
+        paint = torch.maximum(paint, widened(paint, OVER) * at(paint, flow))
         hide = torch.maximum(hide, at(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))
     return _enlarged(torch.stack(masks).amax(0).round(), crop.size)
