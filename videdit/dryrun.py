@@ -16,6 +16,7 @@ from stages.decode import Decode
 from stages.detect import Detect
 from stages.track import Track
 from videdit.backend import resolve_device, synchronize
+from videdit.chain import finders
 from videdit.config import RenderJob
 from videdit.edits import Timeline, parse_edits
 from videdit.errors import MediaError
@@ -27,7 +28,7 @@ from videdit.packets import Crop, Frame
 from videdit.pixels import pixels_for
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
-from videdit.render import finders, frames_between
+from videdit.render import frames_between
 from videdit.report import count
 from videdit.scenes import scene_times
 from videdit.state import NO_FACE

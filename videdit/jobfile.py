@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from videdit.config import RenderJob, parse_edit
+from videdit.config import RenderJob
 from videdit.errors import UsageError
+from videdit.fields import parse_edit
 
 SCHEMA_FILE = "job.schema.json"
 _MOST_BYTES = 1 << 20

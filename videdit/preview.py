@@ -15,8 +15,8 @@ import numpy as np
 from stages.beside import InTurn, before_and_after
 from stages.compare import side_by_side
 from stages.decode import Decode
-from videdit.config import parse_time
 from videdit.errors import MediaError, UsageError
+from videdit.fields import parse_time
 from videdit.media.color import picture_to_rgb
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.sequence import is_sequence, name_of

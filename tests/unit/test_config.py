@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from videdit.config import RenderJob, parse_bytes, parse_time
+from videdit.config import RenderJob
 from videdit.errors import UsageError
+from videdit.fields import parse_bytes, parse_time
 from videdit.jobfile import job_schema, load_jobs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -164,7 +164,7 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
 def cleaned(
     population: Population, response: Response, recipe: EditRecipe, probes: int = 96, rounds: int = 4
 ) -> np.ndarray:
-    """The step [18, 512] of a recipe, without what it drags along beyond what is allowed, at its recommended strength."""
+    """The step [18, 512] of a recipe, without what it drags along beyond what is allowed."""
     step = conditional(response, recipe.score, recipe.free, recipe.freedom)
     held = [name for name in response.names if name not in (*recipe.free, *DUPLICATES)]
     spreads = population.scores.std(axis=0)

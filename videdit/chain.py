@@ -1,0 +1,288 @@
+"""The chain of stages that renders a clip: which stages, in which order, with which networks."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stages.align import Align
+from stages.beside import Beside, InTurn
+from stages.commit import EDITED, Commit
+from stages.compare import Compare, doubled
+from stages.debug import Debug, Found, drawable
+from stages.decode import Decode
+from stages.detail import Detail
+from stages.edit import Edit
+from stages.encode import Encode
+from stages.mark import Mark
+from stages.matte import Matte
+from stages.parse import Parse
+from stages.paste import Paste
+from stages.place import Place
+from stages.recall import Recall
+from stages.restore import Restore
+from stages.schedule import Schedule
+from stages.split import Fresh, Split, own
+from stages.steady import Steady
+from stages.track import Track
+from videdit import credentials, provenance
+from videdit.backend import resolve_precision
+from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
+from videdit.codes import codes_for
+from videdit.config import RenderJob
+from videdit.edits import Edit as OneEdit
+from videdit.edits import Timeline
+from videdit.edits.words import find
+from videdit.errors import NoFaceError, UsageError
+from videdit.inversion import Inverter
+from videdit.loaded import Loaded
+from videdit.media.codecs import EncodeSettings
+from videdit.media.probe import MediaInfo
+from videdit.media.times import clock
+from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
+from videdit.packets import Frame
+from videdit.people.analysis import Analysis
+from videdit.people.edits import People, people_of
+from videdit.pipeline import Stage
+from videdit.pixels import Pixels
+from videdit.pixels.host import HostPixels
+from videdit.plan import Clip
+from videdit.profiles import Profile
+from videdit.report import count
+from videdit.restoration import Choice, choose
+from videdit.resume import Work
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The stages of one render, and those of them that are asked afterwards."""
+
+    stages: list[Stage]
+    decode: Decode
+    restore: Restore
+    encode: Encode
+    counted: Counted
+    files: Sequence[Beside] = ()  # that are written beside the output
+    schedule: Schedule | None = None
+
+    def warnings(self) -> list[str]:
+        """What was odd, in words, for the user to hear after the last frame."""
+        scheduled = self.schedule.words() if self.schedule else []
+        return [*self.decode.warnings, *scheduled, *self.encode.warnings]
+
+
+def assemble(
+    clip: Clip,
+    info: MediaInfo,
+    loaded: Loaded,
+    analysis: Analysis | None,
+    work: Work | None = None,
+    first_scene: int = 0,
+    cancel: threading.Event | None = None,
+) -> Chain:
+    """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
+
+    analysis: of the clip; None where no face is looked for. first_scene: shots before its start, which
+    count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
+    """
+    job = clip.job
+    inverter = loaded.inverter(job)
+    people = people_of(job, analysis, clock(info), inverter.profile.layers)
+    timeline = people.timeline
+    faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
+    if job.tune and analysis:
+        inverter = tuned(clip, info, loaded, inverter, people, faces, cancel)
+    place = work.next if work else None
+    restore = restoration(job, inverter, timeline, loaded)
+    schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
+    track, counted = Track(), Counted(Paste(inverter.pixels))
+
+    def approve() -> None:
+        if not counted.faces and not (work and work.faces):
+            raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule))
+        for file in files:
+            file.join()
+
+    decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
+    encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
+    parse = Parse(loaded.parser(job))
+    find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
+    if inverter.profile.subject == "face":
+        find_faces.append(parse)
+    codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
+    edit_faces: list[Stage] = [
+        restore,
+        Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
+        Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
+        Steady(inverter.pixels, timeline, restored=restore.at_rest),
+        counted,
+    ]
+    if job.mark:
+        edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
+    files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
+    if work is None:
+        stages = [*find_faces, *edit_faces, encode]
+    elif work.complete:
+        stages = [Commit(encode, work)]
+    else:
+        stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
+    return Chain(stages, decode, restore, encode, counted, files, schedule)
+
+
+def unedited(clip: Clip, info: MediaInfo, loaded: Loaded) -> Chain:
+    """The stages that only write a clip again, without saying that it was edited."""
+    decode = Decode(info, clip.job.start, clip.job.end, decoder=clip.job.decoder)
+    encode = encoder(clip, info, {}, lambda: None)
+    return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(loaded.inverter(clip.job).pixels)))
+
+
+def files_beside(
+    clip: Clip,
+    info: MediaInfo,
+    pixels: Pixels,
+    timeline: Timeline,
+    find_faces: list[Stage],
+    edit_faces: list[Stage],
+    work: Work | None,
+) -> list[Beside]:
+    """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
+    job = clip.job
+    span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work}
+    tags = provenance.tags(job)
+    files: list[Beside] = []
+    if clip.compare and job.compare:
+        shape = doubled(info) if job.compare == "side" else info
+        files.append(Beside("compare", clip.compare, shape, encoding(job), metadata=tags, **span))
+        edit_faces[-1] = Compare(edit_faces[-1], job.compare, files[-1])
+    if clip.debug:
+        files.append(Beside("debug", clip.debug, drawable(info), metadata=tags, **span))
+        edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
+        find_faces.insert(2, Found())
+    if clip.alpha:
+        matte = Matte(clip.alpha, info, pixels, **span)
+        files.append(matte.file)
+        edit_faces.insert(-1, matte)
+    return files
+
+
+def tuned(
+    clip: Clip,
+    info: MediaInfo,
+    loaded: Loaded,
+    inverter: Inverter,
+    people: People,
+    faces: Sequence[Stage],
+    cancel: threading.Event | None,
+) -> Inverter:
+    """The networks with a generator that was tuned to this clip, now or before."""
+    job, generator = clip.job, inverter.generator
+    if not isinstance(generator, MobileSynthesis):
+        raise UsageError(f"--tune is for profile mobile; leave it out with {job.profile}")
+    path = tuned_path(job, clip.source)
+    state = load_tuned(path)
+    if state is None:
+        pixels = HostPixels()
+        restore = restoration(job, inverter, people.timeline, loaded, pixels)
+        find: list[Stage] = [
+            Decode(info, job.start, job.end, decoder=job.decoder),
+            *faces,
+            Track(),
+            Schedule(people.timeline, job.scenes),
+            Align(pixels, job.size),
+        ]
+        chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
+        regions = regions_of(people.edits, inverter.profile)
+        examples = examples_of(inverter, chosen, people.timeline, regions)
+        bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
+        state = tune(generator, examples, job.tune, path, bf16, cancel)
+    return inverter.with_generator(state)
+
+
+def restoration(
+    job: RenderJob, inverter: Inverter, timeline: Timeline, loaded: Loaded, pixels: Pixels | None = None
+) -> Restore:
+    """The stage that restores faces; cars are left as they are. pixels: where not the inverter's."""
+    choice = choose(job.restore) if inverter.profile.subject == "face" else Choice("none")
+    restorer = loaded.restorer(choice, job)
+    return Restore(choice, job.restore_strength, restorer, pixels or inverter.pixels, timeline)
+
+
+class Counted:
+    """A stage that also counts the changes of faces that reach it."""
+
+    def __init__(self, stage: Paste) -> None:
+        self.stage, self.name = stage, stage.name
+        self.faces = 0
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        return self.stage(self._counting(frames))
+
+    def _counting(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if own(frame):
+                self.faces += len(frame.edits)
+            yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
+
+
+def finders(
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: Schedule | None = None
+) -> list[Stage]:
+    """The stages from the decoded frame to the crops that are edited; `faces`: those that find and follow faces."""
+    if inverter.profile.subject != "face":
+        return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+    return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+
+
+def prealign(job: RenderJob, profile: Profile) -> str:
+    """How distortion maps are aligned: only faces have landmarks."""
+    return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
+
+
+def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
+    """Where edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    if profile.subject != "face":
+        return {"box"}
+    return {region for edit in edits for region in find(edit.name).regions}
+
+
+def sealed(clip: Clip) -> Callable[[Path], None] | None:
+    """What is done to the finished file before it takes its name."""
+    if clip.job.sign is None:
+        return None
+    return lambda unfinished: credentials.sign(clip.job, clip.source, clip.output, unfinished)
+
+
+def encoder(
+    clip: Clip,
+    info: MediaInfo,
+    metadata: dict[str, str],
+    approve: Callable[[], None],
+    seal: Callable[[Path], None] | None = None,
+) -> Encode:
+    """The last stage as the job wants it."""
+    job = clip.job
+    return Encode(
+        clip.output, info, encoding(job), start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+    )
+
+
+def encoding(job: RenderJob) -> EncodeSettings:
+    """How the job wants clips encoded."""
+    return EncodeSettings(
+        job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend, transcode=job.transcode
+    )
+
+
+def no_face(source: Path, unfit: Counter[str], schedule: Schedule) -> str:
+    """Why nothing was edited, in words."""
+    if schedule.passed:
+        faces = count(schedule.passed, "face")
+        return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
+    if unfit:
+        reason, times = unfit.most_common(1)[0]
+        return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"
+    return f"no face found in {source}; nothing was written (--keep-unedited writes it as it is)"

@@ -1,0 +1,58 @@
+"""What is loaded once and kept between clips: the networks of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from videdit.backend import resolve_device
+from videdit.config import RenderJob
+from videdit.faces import FaceDetector, detector_of
+from videdit.inversion import Inverter
+from videdit.parsing import CropParser
+from videdit.pixels import Pixels
+from videdit.profiles import load_profile
+from videdit.restoration import Choice
+from videdit.restorers import CropRestorer, restorer_of
+
+
+class Loaded:
+    """The networks that jobs ask for, each loaded when it first is."""
+
+    def __init__(self, pixels_for: Callable[[str, str], Pixels]) -> None:
+        """pixels_for: (device, precision) -> where the stages keep their pixels."""
+        self._pixels_for = pixels_for
+        self._networks: dict[tuple, tuple[Inverter, FaceDetector]] = {}
+        self._parsers: dict[tuple, CropParser] = {}
+        self._restorers: dict[tuple, CropRestorer | None] = {}
+
+    def inverter(self, job: RenderJob) -> Inverter:
+        return self._of(job)[0]
+
+    def detector(self, job: RenderJob) -> FaceDetector:
+        return self._of(job)[1]
+
+    def parser(self, job: RenderJob) -> CropParser:
+        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch)
+        if key not in self._parsers:
+            self._parsers[key] = CropParser(self.inverter(job).pixels, job.batch)
+        return self._parsers[key]
+
+    def restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
+        machine = (job.device, job.precision, job.batch)
+        key = (choice.kind, choice.file, *machine)
+        if key not in self._restorers:
+            self._restorers[key] = restorer_of(choice, *machine)
+        return self._restorers[key]
+
+    def forget(self) -> None:
+        """Give back the memory that they take."""
+        for kept in (self._networks, self._parsers, self._restorers):
+            kept.clear()
+
+    def _of(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
+        key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
+        if key not in self._networks:
+            pixels = self._pixels_for(resolve_device(job.device), job.precision)
+            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
+            self._networks[key] = inverter, detector_of(job.detector, inverter.device)
+        return self._networks[key]
