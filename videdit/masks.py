@@ -12,7 +12,7 @@ as hiding it only where the mesh says that there is a face, and from there on ou
 background. Of the neck only what is near the face belongs to it: further down the generator dreams of collars.
 
 The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
-what hides and of the face around a pixel of colour c near H, the share of h in c is (c - f)(h - f) / |h - f|^2.
+the hand and of the face around a pixel of colour c near its edge, the share of h in c is (c - f)(h - f) / |h - f|^2.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
 
 
 def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarray:
-    """Where a pixel near what hides has its colour rather than the face's, [256, 256] in [0, 1].
+    """Where a pixel near a hand that hides has its colour rather than the face's, [256, 256] in [0, 1].
 
     picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256] in [0, 1].
     """
