@@ -42,12 +42,13 @@ def edit_frame(renderer: Renderer, edit: str) -> tuple[np.ndarray, np.ndarray, n
     """One frame of the example through all stages but the last: source, inversion and edit, [SIDE, SIDE, 3] uint8."""
     words = {"input": str(EXAMPLE), "output": str(DOCS / "unused.mp4"), "edit": edit, "start": TIME, "end": TIME + 0.03}
     (clip,) = make_plan([RenderJob.model_validate(words)]).clips
-    rendered, frames = Keep(), iter(())
-    for stage in renderer.chain(clip, probe(EXAMPLE)).stages[:-1]:
-        frames = stage(frames)
-        if stage.name == "edit":
-            frames = rendered(frames)
-    (after,) = frames
+    rendered, frames, info = Keep(), iter(()), probe(EXAMPLE)
+    with renderer.analysed(clip, info) as analysis:
+        for stage in renderer.chain(clip, info, analysis).stages[:-1]:
+            frames = stage(frames)
+            if stage.name == "edit":
+                frames = rendered(frames)
+        (after,) = frames
     before = rendered.frame
     assert before is not None
     crop = before.crops[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -20,8 +21,9 @@ from videdit.scenes import CutDetector
 class Detect:
     """Searches a small copy of every ``every``-th frame, and follows the faces' meshes on all others.
 
-    Also searched are the frames after a cut, those where a face was lost, and all while no face is known. Sets faces
-    (points and meshes in coded pixels, also where the clip is rotated for display) and scene.
+    Also searched are the frames after a cut, those where a face was lost, and all while no face is known. Where the
+    detector searches several pictures together, it does so ahead, for frames at regular places. Sets faces (points and
+    meshes in coded pixels, also where the clip is rotated for display) and scene.
     """
 
     name = "detect"
@@ -36,25 +38,49 @@ class Detect:
         cuts = CutDetector()
         faces: list[Face] = []
         scene, searched = 0, 0
-        for position, frame in enumerate(frames):
+        for position, (frame, points) in enumerate(self._searched_ahead(frames)):
             if cuts(frame.picture):
                 scene, faces = scene + 1, []
             look = _look_at(frame.picture)
-            followed = [found for face in faces if (found := self.detector.follow(face, look))]
-            if not followed or len(followed) < len(faces) or position - searched >= self.every:
-                followed += self._search(frame, look)
+            followed = self._followed(faces, look)
+            due = points is not None or position - searched >= self.every
+            if due or not followed or len(followed) < len(faces):
+                coarse = self._search([frame])[0] if points is None else points
+                followed += [face for place in coarse if (face := self.detector.find(place, look))]
                 searched = position
             faces = distinct(followed)
             yield replace(frame, faces=tuple(faces), scene=scene)
 
-    def _search(self, frame: Frame, look: Look) -> list[Face]:
+    def _followed(self, faces: list[Face], look: Look) -> list[Face]:
+        """Those of the faces that are still there, the steadiest first: behind another head a mesh jumps to that."""
+        pairs = [(found, face) for face in faces if (found := self.detector.follow(face, look))]
+        pairs.sort(key=lambda pair: float(np.linalg.norm(np.subtract(*(face.points.mean(0) for face in pair)))))
+        return [found for found, _ in pairs]
+
+    def _searched_ahead(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, np.ndarray | None]]:
+        """Frames, with the coarse points that are known of them already: None where they were not searched."""
+        together = self.detector.finder.batch
+        if together == 1:
+            yield from ((frame, None) for frame in frames)
+            return
+        while some := list(islice(frames, together * self.every)):
+            found = iter(self._search(some[:: self.every]))
+            yield from ((frame, next(found) if i % self.every == 0 else None) for i, frame in enumerate(some))
+
+    def _search(self, frames: list[Frame]) -> list[np.ndarray]:
+        """Coarse points [N, 5, 2] of all faces of each frame, in coded pixels."""
+        pictures, to_frame = zip(*map(self._upright, frames), strict=True)
+        return list(map(transform, to_frame, self.detector.finder(pictures)))
+
+    def _upright(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """The small copy [h, w, 3] of a frame, as it is displayed, and the matrix [2, 3] from it to coded pixels."""
         picture, rotation = frame.picture, frame.extra.get("rotation", 0)
         small = picture_to_rgb(picture, self.proxy)
         height, width = small.shape[:2]
-        upright = np.ascontiguousarray(np.rot90(small, -rotation // 90))
-        scale = (picture.width / width, picture.height / height)
-        points = transform(upright_matrix(rotation, width, height), self.detector.search(upright)) * scale
-        return [face for coarse in points if (face := self.detector.find(coarse, look))]
+        scale = np.array([[picture.width / width], [picture.height / height]])
+        return np.ascontiguousarray(np.rot90(small, -rotation // 90)), scale * upright_matrix(rotation, width, height)
+
+
 
 
 def _look_at(picture: Picture) -> Look:

@@ -7,24 +7,24 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from videdit.codes import Codes
+from videdit.edits import Timeline
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
-from videdit.packets import Array, Frame, Motion
+from videdit.packets import Array, Crop, Frame, Motion
 from videdit.pixels.arrays import stack
-from videdit.temporal import Window, groups, weighted_mean
+from videdit.prealign import Prealigner
+from videdit.temporal import Window, gaussian, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
+FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
-
-# (track, seconds into the clip) -> what to add to the code, [18, 512]
-EditVector = Callable[[int, float], np.ndarray]
-
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
@@ -53,27 +53,46 @@ class Edit:
     def __init__(
         self,
         inverter: Inverter,
-        vector: EditVector,
+        timeline: Timeline,
         code_sigma: float = CODE_SIGMA,
+        fine_sigma: float = 0.0,
         motion_sigma: float = MOTION_SIGMA,
+        prealign: str = "auto",
+        codes: Codes | None = None,
     ):
-        self.inverter, self.vector = inverter, vector
+        """code_sigma, motion_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
+
+        prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS.
+        codes: those of crops in the host's memory that are known already; None: of none.
+        """
+        self.prealigner = Prealigner(inverter.pixels, prealign)
+        self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
+        self.fine_sigma, self.codes = fine_sigma, codes or Codes()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
+        try:
+            yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
+        finally:
+            self.codes.flush()
 
     def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Array]]]:
         """Frames with a raw code [18, 512] for each crop, batched across frames."""
         for group in groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
-            crops = [crop for _, crops in group for crop in crops]
-            codes = iter(self.inverter.encode([crop.seen for crop in crops])) if crops else iter(())
+            codes = iter(self._codes([(frame, crop) for frame, crops in group for crop in crops]))
             for frame, own in group:
                 yield frame, [next(codes) for _ in own]
 
+    def _codes(self, crops: list[tuple[Frame, Crop]]) -> Sequence[Array]:
+        """Raw codes [18, 512] of crops. On a device they are sooner made than looked up."""
+        if all(isinstance(crop.seen, np.ndarray) for _, crop in crops):
+            return self.codes([(frame.pts, crop.seen) for frame, crop in crops], self.inverter.encode)
+        return self.inverter.encode([crop.seen for _, crop in crops])
+
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
         """The same with codes smoothed per track, never across a cut."""
-        window: Window[tuple[Frame, list[Array]]] = Window(lambda item: item[0].time, 3 * self.code_sigma)
+        reach = 3 * max(self.code_sigma, self.fine_sigma)
+        window: Window[tuple[Frame, list[Array]]] = Window(lambda item: item[0].time, reach)
         for (frame, _), neighbours in window(encoded):
             smooth = []
             for crop in frame.crops:
@@ -84,8 +103,11 @@ class Edit:
                             if other_crop.track == crop.track:
                                 times.append(other.time)
                                 codes.append(code)
-                weights = np.exp(-0.5 * np.square((np.array(times) - frame.time) / self.code_sigma))
-                smooth.append(weighted_mean(codes, weights))
+                away = np.array(times) - frame.time
+                code = weighted_mean(codes, gaussian(away, self.code_sigma))
+                if self.fine_sigma > self.code_sigma:
+                    code[FINE:] = weighted_mean([code[FINE:] for code in codes], gaussian(away, self.fine_sigma))
+                smooth.append(code)
             yield frame, smooth
 
     def _drafted(self, smoothed: Iterator[tuple[Frame, list[Array]]]) -> Iterator[Drafted]:
@@ -95,11 +117,13 @@ class Edit:
         """
         with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
             before: list[tuple[Frame, list[Draft]]] = []
+            found = self.prealigner.memory()
             motions: Future[list[Motion]] = Future()
             motions.set_result([])
             for group in groups(smoothed, self.inverter.batch(256)):
                 drafts = self._drafts(group)
-                after = beside.submit(self.inverter.pixels.motions, [draft.low for draft in drafts])
+                tracks = [crop.track for frame, _ in group for crop in frame.crops]
+                after = beside.submit(found, [draft.low for draft in drafts], tracks)
                 yield from _with_motions(before, motions.result())
                 rest = iter(drafts)
                 before, motions = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
@@ -111,7 +135,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([crop.confidence * self.vector(crop.track, time) for crop, time, _ in jobs])
+        delta = np.stack([crop.confidence * self.timeline(crop.track, time, code) for crop, time, code in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
 
@@ -129,7 +153,9 @@ class Edit:
                     if other_crop.track == crop.track
                 ]
                 away = np.array([time for time, _ in near]) - item.frame.time
-                weights = np.exp(-0.5 * np.square(away / self.motion_sigma))
+                weights = gaussian(away, self.motion_sigma)
+                # Another strength moves the face elsewhere.
+                weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
                 motions.append(blend_motions([motion for _, motion in near], weights))
             yield Drafted(item.frame, item.drafts, motions)
 
@@ -153,7 +179,8 @@ class Edit:
 
     def _run(self, size: int, jobs: list[Job]) -> None:
         if jobs:
-            renderings = self.inverter.finish([job.draft for job in jobs], [job.motion for job in jobs], size)
+            drafts, motions = [job.draft for job in jobs], [job.motion for job in jobs]
+            renderings = self.inverter.finish(drafts, motions, size, carried=self.prealigner.kind != "none")
             for job, rendering in zip(jobs, renderings, strict=True):
                 job.slots[job.index] = rendering
             jobs.clear()

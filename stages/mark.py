@@ -23,9 +23,9 @@ class Mark:
 
     name = "mark"
 
-    def __init__(self, words: str, rotation: int = 0) -> None:
-        """words: plain ASCII. rotation: degrees that a viewer turns the picture clockwise."""
-        self.words, self.rotation = words, rotation
+    def __init__(self, words: str, rotation: int = 0, mirrored: bool = False) -> None:
+        """words: plain ASCII. rotation: degrees that a viewer turns the picture clockwise, before it is mirrored."""
+        self.words, self.rotation, self.mirrored = words, rotation, mirrored
         self._drawn: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -34,7 +34,7 @@ class Mark:
 
     def _marked(self, picture: Picture) -> Picture:
         if self._drawn is None or self._drawn[0].shape != (picture.height, picture.width):
-            self._drawn = draw(self.words, picture.width, picture.height, self.rotation)
+            self._drawn = draw(self.words, picture.width, picture.height, self.rotation, self.mirrored)
         cover, letters = self._drawn
         planes = list(picture.planes)
         for i in range(1 if picture.color.matrix == "gray" else 3):
@@ -48,7 +48,9 @@ class Mark:
         return Picture(tuple(planes), picture.color, picture.pix_fmt)
 
 
-def draw(words: str, width: int, height: int, rotation: int) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    words: str, width: int, height: int, rotation: int, mirrored: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """(where letters and outline are, how white they are), float32 [height, width] in [0, 1], in coded pixels."""
     turned = rotation in (90, 270)
     shape = (width, height) if turned else (height, width)
@@ -67,7 +69,8 @@ def draw(words: str, width: int, height: int, rotation: int) -> tuple[np.ndarray
     # Thicker letters would stand further apart: the outline is these, grown.
     cover = cv2.dilate(letters, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * thick + 1, 2 * thick + 1)))
     back = rotation // 90  # a viewer turns clockwise, so what is drawn upright is turned the other way
-    both = (np.ascontiguousarray(np.rot90(part, back)).astype(np.float32) / 255 for part in (cover, letters))
+    seen = [part[:, ::-1] if mirrored else part for part in (cover, letters)]
+    both = (np.ascontiguousarray(np.rot90(part, back)).astype(np.float32) / 255 for part in seen)
     first, second = both
     return first, second
 

@@ -1,11 +1,12 @@
-"""restore: crops -> crops in which our small restorer has repaired what lost resolution, blur and compression took.
+"""restore: crops -> crops in which a restorer has repaired what lost resolution, blur and compression took.
 
 The networks of the edit look at the restored crop. How much of the restoration itself reaches the frame is another
 matter (``strength``): paste adds result - crop, and the result of a restored crop begins with
 
     crop + strength * (restored - crop)
 
-so with an edit of strength 0 the restoration is all that changes, and nothing does where a face is not restored.
+so with an edit of strength 0 the restoration is all that changes, and nothing does where a face is not restored. Where
+only faces in need are restored, and strengths change, the restoration comes and goes with the edit.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.edits import Timeline
 from videdit.errors import UsageError
 from videdit.packets import Array, Crop, Frame
 from videdit.pixels import Pixels
-from videdit.restoration import CropRestorer, Need
-from videdit.temporal import groups
-
-KINDS = ("none", "small", "auto")
+from videdit.restoration import Choice, Need
+from videdit.restorers import CropRestorer
 
 log = logging.getLogger("videdit." + __name__)  # where the command listens
 
@@ -30,63 +30,99 @@ log = logging.getLogger("videdit." + __name__)  # where the command listens
 class Restore:
     """Hands on frames whose crops have a ``restored`` picture, where they are to have one.
 
-    "none" leaves all crops alone, "small" restores all, "auto" those of tracks that are small and soft.
+    All crops are restored, or those of tracks in need where the choice says so. What the restorer raises stops the run:
+    no crop is handed on unrestored that should have been.
     """
 
     name = "restore"
 
     def __init__(
         self,
-        kind: str = "none",
+        choice: Choice | None = None,
         strength: float = 1.0,
         restorer: CropRestorer | None = None,
         pixels: Pixels | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
-        """restorer, pixels: needed unless kind is "none". Raises UsageError for words that make no sense."""
-        if kind not in KINDS:
-            raise UsageError(f"unknown restoration {kind!r}; there is: {', '.join(KINDS)}")
+        """restorer, pixels: needed unless none was chosen. timeline: strengths that may change.
+
+        Raises UsageError for a strength that makes no sense.
+        """
         if not 0 <= strength <= 1:
             raise UsageError(f"the strength of restoration goes from 0 to 1, not {strength:g}")
-        self.kind, self.strength, self.restorer, self.pixels = kind, strength, restorer, pixels
+        self.choice, self.strength = choice or Choice("none"), strength
+        self.restorer, self.pixels, self.timeline = restorer, pixels, timeline
         self.restored: set[int] = set()  # tracks
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether faces are restored also while no edit is at work: those in need are restored for the edit's sake."""
+        return self.choice.kind != "none" and not self.choice.if_needed
+
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        if self.kind == "none" or self.restorer is None or self.pixels is None:
+        if self.choice.kind == "none":
             yield from frames
             return
-        put = self.pixels.put  # the restorer lives on the host
-        need = Need()
-        judged = ((frame, [self._judged(need, frame.time, crop) for crop in frame.crops]) for frame in frames)
-        for group in groups(judged, self.restorer.batch(256)):
-            done = iter(self.restorer([image for _, pictures in group for image, level in pictures if level]))
-            for frame, pictures in group:
-                crops = [
-                    self._restored(crop, put(mix(image, next(done), level))) if level else crop
-                    for crop, (image, level) in zip(frame.crops, pictures, strict=True)
-                ]
-                yield replace(frame, crops=tuple(crops))
+        assert self.restorer is not None and self.pixels is not None
+        need = Need(either=self.choice.kind == "gfpgan")
+        group: list[tuple[Frame, list[float]]] = []
+        for frame in frames:
+            levels = [self._level(need, frame.time, crop) for crop in frame.crops]
+            if not group and not any(levels):
+                yield frame  # nothing to wait for
+                continue
+            group.append((frame, levels))
+            wanted = sum(level > 0 for _, levels in group for level in levels)
+            if wanted >= self.restorer.group or len(group) >= 2 * self.restorer.group:
+                yield from self._together(group)
+                group = []
+        yield from self._together(group)
 
-    def _judged(self, need: Need, time: float, crop: Crop) -> tuple[np.ndarray, float]:
-        """A crop's picture in the host's memory, and how much of the restoration it gets."""
-        assert self.pixels is not None
-        image = self.pixels.fetch(crop.image)
-        if self.kind == "small":
-            return image, 1.0
+    def _level(self, need: Need, time: float, crop: Crop) -> float:
+        """How much of the restoration a crop gets."""
+        if not self.choice.if_needed:
+            return 1.0
         side = float(np.linalg.norm(crop.to_frame[:, 0])) * crop.size
-        return image, need(crop.track, time, side, image)
+        return need(crop.track, time, side, lambda: self._picture(crop))
 
-    def _restored(self, crop: Crop, restored: Array) -> Crop:
+    def _picture(self, crop: Crop) -> np.ndarray:
+        """A crop in the host's memory, where the restorer lives."""
+        assert self.pixels is not None
+        return self.pixels.fetch(crop.image)
+
+    def _together(self, group: list[tuple[Frame, list[float]]]) -> Iterator[Frame]:
+        """The frames of a group, restored in as few passes as can be."""
+        assert self.restorer is not None and self.pixels is not None
+        wanted = [
+            (crop, level) for frame, levels in group for crop, level in zip(frame.crops, levels, strict=True) if level
+        ]
+        pictures = [self._picture(crop) for crop, _ in wanted]
+        mixed = (mix(a, b, level) for a, b, (_, level) in zip(pictures, self.restorer(pictures), wanted, strict=True))
+        for frame, levels in group:
+            pairs = zip(frame.crops, levels, strict=True)
+            crops = [
+                self._restored(frame.time, crop, self.pixels.put(next(mixed))) if level else crop
+                for crop, level in pairs
+            ]
+            yield replace(frame, crops=tuple(crops))
+
+    def _restored(self, time: float, crop: Crop, restored: Array) -> Crop:
         if crop.track not in self.restored:
-            log.info("face %d is restored (%s)", crop.track, self.kind)
+            log.info("face %d is restored by %s", crop.track, self.choice.kind)
         self.restored.add(crop.track)
-        return replace(crop, restored=restored, restoration=self.strength)
+        share = 1.0 if self.at_rest or self.timeline is None else self.timeline.presence(crop.track, time)
+        return replace(crop, restored=restored, restoration=self.strength * share)
 
-    def words(self) -> list[str]:
-        """What was chosen, for the user to hear after the last frame; nothing where nothing was restored."""
-        if self.kind != "auto" or not self.restored:
-            return []
+    def words(self) -> str:
+        """What was chosen and done, for the user to hear after the last frame; "" where none was asked for."""
+        if not self.choice.if_needed:
+            return "" if self.choice.kind == "none" else f"{self.choice.kind}, every face"
+        if self.choice.kind == "none":
+            return "none, no restorer is here"
+        if not self.restored:
+            return f"none, no face is {self.choice.need}"
         tracks = ", ".join(map(str, sorted(self.restored)))
-        return [f"restored face {tracks}, small and soft in this clip (--restore none leaves it as it is)"]
+        return f"{self.choice.kind}, of face {tracks}, {self.choice.need} (--restore none leaves it as it is)"
 
 
 def mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:

@@ -43,19 +43,20 @@ class Split:
         after: list[Frame] = []  # the first frames of the next segment, which this one takes as context
         first: Frame | None = None  # of the segment
         scene, scene_pts, size, crops = -1, 0, 0, 0  # the shot; frames and crops of the segment so far
+        first_scene = self.start.scene if self.start else 0
         for frame in frames:
             pts = frame.pts
             assert pts is not None
             if cut := frame.scene != scene:
                 scene, scene_pts = frame.scene, pts
             if now is None:
-                now = Place(0, pts, scene_pts)
+                now = Place(0, pts, scene_pts, first_scene + scene)
             if after and (cut or not _near(after[0], frame, len(after))):
                 now, first = _after(now, after[0]), after[0]
                 size, crops = len(after), sum(len(f.crops) for f in after)
                 yield from self._opened(now, before, after)
                 after = []
-            frame = replace(frame, extra=frame.extra | {_SCENE: scene_pts})
+            frame = replace(frame, extra=frame.extra | {_SCENE: (scene_pts, first_scene + scene)})
             if pts < now.pts:
                 _remember(before, frame)
                 continue
@@ -95,7 +96,7 @@ class Fresh:
             yield from self.stage(segment)
 
 
-_PLACE, _OWN, _SCENE = "segment", "own", "scene_pts"
+_PLACE, _OWN, _SCENE = "segment", "own", "scene"
 
 
 def place(frame: Frame) -> Place:
@@ -131,7 +132,7 @@ def _context(place: Place, before: Iterable[Frame], first: Frame) -> Iterator[Fr
 def _after(place: Place, first: Frame) -> Place:
     """The place of the next segment, which begins with `first`."""
     assert first.pts is not None
-    return Place(place.index + 1, first.pts, first.extra[_SCENE])
+    return Place(place.index + 1, first.pts, *first.extra[_SCENE])
 
 
 def _remember(before: deque[Frame], frame: Frame) -> None:

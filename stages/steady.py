@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from videdit.edits import Timeline
 from videdit.packets import Array, Edited, Frame, Motion
 from videdit.pixels import Pixels
 from videdit.steady import BAND, fading
@@ -22,6 +23,7 @@ class _Moment:
     size: int  # of the sums
     went: Motion | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
     weight: float  # of that frame here, and of this one there
+    scale: float  # of the whole edit then: fading in or out, or a strength that changes
 
 
 class Steady:
@@ -29,8 +31,9 @@ class Steady:
 
     name = "steady"
 
-    def __init__(self, pixels: Pixels) -> None:
-        self.pixels = pixels
+    def __init__(self, pixels: Pixels, timeline: Timeline | None = None, restored: bool = False) -> None:
+        """timeline: strengths that may change. restored: changes hold restorations too, which do not follow them."""
+        self.pixels, self.timeline, self.restored = pixels, timeline, restored
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         window: Window[tuple[Frame, dict[int, _Moment]]] = Window(lambda item: item[0].time, LOOK_AHEAD, behind=False)
@@ -52,7 +55,7 @@ class Steady:
             total = other.own if future is None else other.own + future
             future = self.pixels.moved(total, other.went, other.weight)
         total = moment.past if future is None else moment.past + future
-        return replace(edit, change=self.pixels.closed(edit.change, total, edit.confidence))
+        return replace(edit, change=self.pixels.closed(edit.change, total, moment.scale))
 
     def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _Moment]]]:
         """Frames with their moments by track; the motion of a few frames is estimated at once."""
@@ -68,22 +71,31 @@ class Steady:
             drifts = iter(self.pixels.drifts(pairs))
             for one, frame in zip(before, own, strict=True):
                 found = {edit.track: next(drifts) for _, edit in _continued(one, frame)}
-                weight = fading(frame.time - one.time) if one else 0.0
                 known = last[1] if last else {}
-                moments = {
-                    e.track: self._moment(e, known.get(e.track), found.get(e.track), weight) for e in frame.edits
-                }
+                moments = {edit.track: self._moment(edit, frame.time) for edit in frame.edits}
+                for track, drift in found.items():
+                    assert one is not None
+                    weight = fading(frame.time - one.time) * self._likeness(track, one.time, frame.time)
+                    moments[track] = self._chained(moments[track], known[track], drift, weight)
                 last = frame, moments
                 yield frame, moments
 
-    def _moment(
-        self, edit: Edited, before: _Moment | None, drift: tuple[Motion, Motion] | None, weight: float
-    ) -> _Moment:
-        own, size = self.pixels.opened(edit.change, edit.confidence), min(edit.change.shape[0], BAND)
-        if before is None or drift is None:
-            return _Moment(own, own, size, None, 0.0)
-        went, came = self.pixels.enlarged(drift[0], before.size), self.pixels.enlarged(drift[1], size)
-        return _Moment(own, own + self.pixels.moved(before.past, came, weight), size, went, weight)
+    def _moment(self, edit: Edited, time: float) -> _Moment:
+        """One that nothing leads up to, yet."""
+        scale = edit.confidence
+        if self.timeline and not self.restored:
+            scale *= self.timeline.level(edit.track, time)
+        own = self.pixels.opened(edit.change, scale)
+        return _Moment(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale)
+
+    def _chained(self, moment: _Moment, before: _Moment, drift: tuple[Motion, Motion], weight: float) -> _Moment:
+        """The same with what came before it."""
+        went, came = self.pixels.enlarged(drift[0], before.size), self.pixels.enlarged(drift[1], moment.size)
+        past = moment.own + self.pixels.moved(before.past, came, weight)
+        return replace(moment, past=past, went=went, weight=weight)
+
+    def _likeness(self, track: int, one: float, other: float) -> float:
+        return self.timeline.likeness(track, one, other) if self.timeline else 1.0
 
 
 def _continued(before: Frame | None, frame: Frame) -> list[tuple[Edited, Edited]]:

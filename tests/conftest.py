@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,21 @@ import numpy as np
 import pytest
 from synthetic import ROOT, background, with_face, write_clip
 
+from videdit.resources import cache_dir
+
 cv2.setNumThreads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    """What is kept of the tests' clips stays out of the user's cache; judges and compiled graphs are taken from it."""
+    user, own = cache_dir(), tmp_path_factory.mktemp("cache")
+    user.joinpath("graphs").mkdir(parents=True, exist_ok=True)
+    own.joinpath("graphs").symlink_to(user / "graphs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDEDIT_JUDGES", os.environ.get("VIDEDIT_JUDGES") or str(user / "judges"))
+        patch.setenv("VIDEDIT_CACHE", str(own))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,24 +26,34 @@ class Options(TypedDict, total=False):
 
     profile: str
     faces: str | int
+    per_face: dict[str | int, str | dict[str, float | None]]
+    tune: int
     size: str | int
     restore: str
+    smooth_codes: float
+    smooth_fine: float
     fps: float | str | Fraction | None
     restore_strength: float
     start: float | str | None
     end: float | str | None
+    scenes: int | str | list[int] | tuple[int, ...]
     codec: str | None
     crf: float | None
     preset: str | None
     lossless: bool
+    transcode: bool
     device: str
     precision: str
     batch: int | None
     decoder: str
     memory: int | str | None
+    cache: bool
+    analysis: str | None
     overwrite: bool
     resume: bool
     alpha_out: str | None
+    compare: str | None
+    debug_video: bool
     mark: str | None
     keep_unedited: bool
     sign: str | None
@@ -55,7 +65,7 @@ def edit_video(
     source: str | Path,
     output: str | Path | None = None,
     *,
-    edit: str | list[str] | dict[str, float | None],
+    edit: str | list[str] | dict[str, float | str | list | None],
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     **options: Unpack[Options],
@@ -65,7 +75,8 @@ def edit_video(
     Args:
         source: the video file.
         output: where to write; a file or a folder. Default: beside the source, "in_smile.mp4".
-        edit: "smile", "smile=1.5,age=-1", or a mapping of name to strength (None: the recommended one).
+        edit: "smile", "smile=1.5,age=-1", "smile=0@0s,2@1.5s", or a mapping of name to strength (None: the recommended
+            one) or to a list of keyframes.
         progress: told about every few frames; see :mod:`videdit.report`.
         cancel: set it from another thread to stop; nothing half-written is left.
         options: as in a job file: ``start``, ``end``, ``crf``, ``faces``, ``device``, ``overwrite``, ...
@@ -97,7 +108,7 @@ def edit_image(
     source: str | Path,
     output: str | Path | None = None,
     *,
-    edit: str | list[str] | dict[str, float | None],
+    edit: str | list[str] | dict[str, float | str | list | None],
     **options: Unpack[Options],
 ) -> RenderResult:
     """Edit the faces of a picture: :func:`edit_video` for a still."""

@@ -132,16 +132,18 @@ def compile_module(
     device: str = "cpu",
     precision: str = "auto",
     threads: int | None = None,
+    channels_last: bool = True,
 ) -> Engine:
     """Compile a module for one fixed set of input shapes.
 
+    channels_last: the layout in which a GPU keeps pictures; networks of others may not stand the faster one.
     threads: cores a run may use on a CPU; by default all. With a number, runs do not wait their turn: a small net (the
     face mesh) must not stand in line behind every pass of a large one.
     """
     precision = resolve_precision(precision, device)
     module = module.eval().requires_grad_(False)
     if device.startswith("cuda"):
-        return _torch_engine(module, device, precision)
+        return _torch_engine(module, device, precision, channels_last)
     return _openvino_engine(module, example_inputs, precision, threads)
 
 
@@ -176,8 +178,9 @@ def _openvino_engine(
     return engine
 
 
-def _torch_engine(module: nn.Module, device: str, precision: str) -> Engine:
-    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _torch_engine(module: nn.Module, device: str, precision: str, channels_last: bool = True) -> Engine:
+    layout = torch.channels_last if channels_last else torch.preserve_format
+    module = module.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     where = torch.device(device)
     # A stream of its own, before others: whoever waits for a small net does not wait for all that a GPU is at.
     stream = torch.cuda.Stream(where, priority=-1) if where.type == "cuda" else None

@@ -108,6 +108,7 @@ class Bench:
 def bench_clip(clip: Clip) -> Bench:
     """Render `clip` into a temporary folder and measure it. Raises what rendering raises."""
     renderer = Renderer()
+    clip = replace(clip, job=clip.job.model_copy(update={"cache": False}))
     start = clip.job.start or 0.0
     with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
         warm_up = clip.job.model_copy(update={"end": min(clip.job.end or start + WARM_UP, start + WARM_UP)})

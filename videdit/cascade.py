@@ -5,6 +5,8 @@ Boxes are [N, 4] float64 (x0, y0, x1, y1) in pixels of the picture, corners at (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ _BATCH = {24: 16, 48: 8}  # windows a run of the two finer nets: fixed, so that 
 class Cascade:
     """Finds faces in RGB pictures, each with five coarse points."""
 
+    batch = 1  # pictures that are searched together
+
     def __init__(self, device: str = "cpu", precision: str = "fp32", smallest: int = 20) -> None:
         """smallest: side in pixels of the smallest face to look for."""
         nets = MTCNN().eval()
@@ -33,7 +37,11 @@ class Cascade:
         self._refine = compile_module(nets.rnet, (torch.zeros(_BATCH[24], 3, 24, 24),), device, precision, threads=1)
         self._output = compile_module(nets.onet, (torch.zeros(_BATCH[48], 3, 48, 48),), device, precision, threads=1)
 
-    def __call__(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Pictures [H, W, 3] uint8 RGB -> for each points [N, 5, 2] in its pixels, surest first."""
+        return [self.find(picture)[0] for picture in pictures]
+
+    def find(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """rgb [H, W, 3] uint8 -> points [N, 5, 2] in its pixels, scores [N] in 0..1, best first.
 
         Points: eye at image left, eye at image right, nose, mouth corner left, right.

@@ -24,7 +24,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
   %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit bench, direction, doctor, eval, train, weights, schema (each with --help)
+commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -68,7 +68,9 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "direction": direction_command,
         "doctor": doctor_command,
         "eval": eval_command,
+        "faces": faces_command,
         "train": train_command,
+        "sheet": sheet_command,
         "weights": weights_command,
         "schema": schema_command,
     }
@@ -95,14 +97,19 @@ def render_parser() -> argparse.ArgumentParser:
 
     what = parser.add_argument_group("what")
     what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
-    what.add_argument("--edit", "-e", metavar="EDITS", help="smile, age=-2, or several: smile=1.5,age=-1")
+    what.add_argument(
+        "--edit", "-e", metavar="EDITS", help="smile, age=-2, several: smile=1.5,age=-1, over time: smile=0@0s,2@1.5s"
+    )
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
-    what.add_argument("--faces", metavar="WHICH", help="largest (default), all, left or a number from the left")
+    what.add_argument(
+        "--faces", metavar="WHICH", help="largest (default), all, left, numbers of videdit faces (0,2), or a picture"
+    )
     what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
+    what.add_argument("--scenes", metavar="LIST", help="edit only these shots: 1,3 or 2-4 (default: all)")
 
     out = parser.add_argument_group("output")
     out.add_argument("--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {ext}")
@@ -115,19 +122,44 @@ def render_parser() -> argparse.ArgumentParser:
         "--codec",
         help="h264, hevc, av1, vp9, prores, ffv1, or an encoder such as hevc_nvenc (default: the source's family)",
     )
+    out.add_argument(
+        "--encoder-backend", metavar="NAME", help="pyav (default), or ffmpeg: the encoders of your ffmpeg program"
+    )
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
+    out.add_argument("--transcode", action="store_true", help="encode sound and text anew that OUT cannot hold")
     out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")
+    out.add_argument(
+        "--compare",
+        nargs="?",
+        const="side",
+        metavar="KIND",
+        help="also write OUT_compare: source and edit by side (default), or under a moving wipe",
+    )
+    out.add_argument("--debug-video", action="store_true", help="also write OUT_debug: tracks, landmarks, masks drawn")
     out.add_argument("--mark", metavar="WORDS", help='draw words in a corner of every frame: "AI-edited"')
     out.add_argument("--sign", metavar="CERTS", help="sign C2PA content credentials into the output (PEM file)")
     out.add_argument("--sign-key", metavar="KEY", help="the private key of the first certificate (PEM file)")
     out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")
 
     how = parser.add_argument_group("how")
+    how.add_argument(
+        "--cache", action=argparse.BooleanOptionalAction, help="keep what is found for another edit (default)"
+    )
+    how.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
+    how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
+    how.add_argument(
+        "--checkpoint", action="append", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
+    )
+    how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
-    how.add_argument("--restore", metavar="KIND", help="face restoration: none (default), small, or auto")
+    how.add_argument("--prealign", metavar="KIND", help="of turned heads: auto (default), landmarks, flow or none")
+    how.add_argument("--detector", metavar="KIND", help="what finds faces: mtcnn (default) or insightface[:PACK]")
+    how.add_argument(
+        "--restore", metavar="KIND", help="face restoration: auto (default), none, small, gfpgan or realesrgan"
+    )
     how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")
     how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")
@@ -136,6 +168,7 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 
     tell = parser.add_argument_group("telling")
+    tell.add_argument("--preview", metavar="TIMES", help="write PNGs of single frames, before and after: 3,0:00:07.5")
     tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
     tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
     tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")
@@ -166,6 +199,7 @@ def render_command(words: Sequence[str]) -> int:
     dry_run, bench = options.pop("dry_run", False), options.pop("bench", False)
     progress, report_file = options.pop("progress"), options.pop("report", None)
     set_up_logging(options.pop("log", None), quiet)
+    preview = options.pop("preview", None)
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
@@ -173,6 +207,9 @@ def render_command(words: Sequence[str]) -> int:
 
     for caution in dict.fromkeys(said for job in jobs for said in cautions(parse_edits(job.edit))):
         logging.getLogger("videdit").warning(caution)
+    if preview is not None:
+        preview_jobs(jobs, preview, quiet)
+        return 0
     plan = make_plan(jobs)
     if dry_run:
         from videdit.dryrun import describe
@@ -186,6 +223,17 @@ def render_command(words: Sequence[str]) -> int:
         print(bench_clip(plan.clips[0]))
         return 0
     return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file)
+
+
+def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
+    """`--preview`: no clip is written, so those that exist do not stand in the way."""
+    from videdit.plan import make_plan
+    from videdit.preview import parse_times, previews
+
+    at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
+    for path in previews(make_plan([job.model_copy(update={"overwrite": True}) for job in jobs]), at, overwrite):
+        if not quiet:
+            print(path, flush=True)
 
 
 def jobs_of(options: dict[str, Any]) -> list[Any]:
@@ -261,6 +309,10 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
 
 
 def bench_command(words: Sequence[str]) -> int:
+    if words[:1] == ["models"]:
+        from videdit import bench_models
+
+        return bench_models.main(words[1:])
     return render_command([*words, "--bench"])
 
 
@@ -270,10 +322,22 @@ def eval_command(words: Sequence[str]) -> int:
     return evaluate.main(words)
 
 
+def faces_command(words: Sequence[str]) -> int:
+    from videdit import listing
+
+    return listing.main(words)
+
+
 def train_command(words: Sequence[str]) -> int:
     from videdit.train.__main__ import main as train
 
     return train(list(words))
+
+
+def sheet_command(words: Sequence[str]) -> int:
+    from videdit.metrics import plates
+
+    return plates.main(words)
 
 
 def direction_command(words: Sequence[str]) -> int:
@@ -296,18 +360,9 @@ def doctor_command(words: Sequence[str]) -> int:
 
 
 def weights_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit weights", description="Show or verify the weights that ship.")
-    parser.add_argument("action", choices=("list", "verify"))
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    action = parser.parse_args(words).action
-    from videdit import weights
+    from videdit.weights import command
 
-    for entry in weights.manifest().values():
-        if action == "verify":
-            weights.verified(entry.name)
-        status = "ok  " if action == "verify" else ""
-        print(f"{status}{entry.name:24} {entry.bytes / 2**20:6.2f} MiB  {entry.sha256[:12]}  {entry.licence}")
-    return 0
+    return command.main(words)
 
 
 def schema_command(words: Sequence[str]) -> int:

@@ -90,11 +90,14 @@ def _encoders() -> str:
 
 def _weights() -> str:
     from videdit import weights
+    from videdit.weights import published
 
     entries = weights.manifest()
     for name in entries:
         weights.verified(name)
-    return f"{len(entries)} files, {sum(entry.bytes for entry in entries.values()) / 2**20:.1f} MiB, all verified"
+    copies = [name for name in published.installed() if published.find(name)]
+    theirs = f"; published: {', '.join(copies)}" if copies else ""
+    return f"{len(entries)} files, {sum(e.bytes for e in entries.values()) / 2**20:.1f} MiB, all verified{theirs}"
 
 
 def _devices() -> str:

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.align import Align
 from stages.decode import Decode
 from stages.detect import Detect
 from stages.track import Track
 from videdit.backend import resolve_device, synchronize
 from videdit.config import RenderJob
+from videdit.edits import Timeline, parse_edits
 from videdit.errors import MediaError
-from videdit.faces import FaceDetector
+from videdit.faces import FaceDetector, detector_of, face_size
 from videdit.inversion import Inverter
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.times import clock
 from videdit.packets import Crop, Frame
 from videdit.pixels import pixels_for
-from videdit.pixels.host import HostPixels
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
-from videdit.render import frames_between
+from videdit.render import finders, frames_between
 from videdit.report import count
+from videdit.scenes import scene_times
 from videdit.state import NO_FACE
 
 SAMPLES = 4  # places in a clip that are looked at
@@ -43,10 +44,12 @@ class Estimate:
     faces: float  # faces to edit, a frame
     sizes: tuple[int, ...]  # px, of the crops seen
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         seen = f"{self.faces:.1f} faces a frame at {', '.join(map(str, self.sizes))} px" if self.sizes else "no face"
-        return f"{count(self.frames, 'frame')}, {seen} in {SAMPLES} samples, about {duration(self.seconds)}"
+        told = f"{count(self.frames, 'frame')}, {seen} in {SAMPLES} samples, about {duration(self.seconds)}"
+        return "; ".join((told, *self.notes))
 
 
 def describe(plan: Plan) -> Iterator[str]:
@@ -77,7 +80,7 @@ class Estimator:
     """Clip -> :class:`Estimate`; networks are loaded and timed once."""
 
     def __init__(self) -> None:
-        self._detector: FaceDetector | None = None
+        self._detectors: dict[str, FaceDetector] = {}
         self._inverters: dict[tuple, Inverter] = {}
         self._seconds: dict[tuple, float] = {}
         self._looking = 0.0  # seconds spent on finding faces in this clip
@@ -93,35 +96,44 @@ class Estimator:
         sizes = tuple(sorted({crop.size for crop in crops}))
         # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.
         searching = 0.0 if crops else self._looking / len(sampled)
-        return Estimate(frames, faces, sizes, OVERHEAD * frames * (faces * face + searching))
+        edited, notes = share_edited(info, job)
+        if job.tune:
+            notes = (*notes, f"{count(job.tune, 'tuning step')} before that, not counted")
+        return Estimate(frames, faces, sizes, OVERHEAD * frames * (edited * faces * face + searching), notes)
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
         """Frames with crops from a few places of the clip."""
-        if self._detector is None:
-            self._detector = FaceDetector()
-            self._detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
+        if job.detector not in self._detectors:
+            self._detectors[job.detector] = detector_of(job.detector, "cpu")
+            self._detectors[job.detector].detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
         start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
         places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]
         for place in places:
-            stop = None if place is None else place + 1.5 / float(info.fps or 25)
-            frame = next(iter(Decode(info, place, stop)(iter(()))))
+            try:
+                frame = next(iter(Decode(info, place, job.end)(iter(()))))
+            except MediaError:  # the last frame is shown for long
+                frame = next(iter(Decode(info, job.start, job.end)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in (Detect(self._detector), Track(job.faces), Align(HostPixels(), job.size)):
+            detector = self._detectors[job.detector]
+            for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job), Track()]):
                 frames = stage(frames)
             yield next(frames)
             self._looking += time.perf_counter() - begun
 
+    def _inverter(self, job: RenderJob) -> Inverter:
+        key = _key(job)
+        if key not in self._inverters:
+            pixels = pixels_for(resolve_device(job.device), job.precision)
+            self._inverters[key] = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
+        return self._inverters[key]
+
     def _face_seconds(self, job: RenderJob, crop: Crop) -> float:
         """Network seconds a face takes, timed at the second pass of a full batch."""
-        key = (job.profile, job.device, job.precision, job.batch)
+        key, inverter = _key(job), self._inverter(job)
         if (*key, crop.size) not in self._seconds:
-            if key not in self._inverters:
-                pixels = pixels_for(resolve_device(job.device), job.precision)
-                self._inverters[key] = Inverter(load_profile(job.profile), pixels, job.batch)
-            inverter = self._inverters[key]
             low, high = inverter.batch(256), inverter.batch(crop.size)
-            images = [inverter.pixels.put(crop.image)] * max(low, high)
+            images = [crop.image] * max(low, high)
             codes = inverter.encode(images)
             encode = _timed(lambda: inverter.encode(images[:low]), inverter.device) / low
 
@@ -131,6 +143,39 @@ class Estimator:
             render()  # the first pass compiles
             self._seconds[(*key, crop.size)] = encode + _timed(render, inverter.device) / high
         return self._seconds[(*key, crop.size)]
+
+
+class _Some:
+    """A stage that leaves one face of a frame, or all, as the job is about one or all: who it is does not matter."""
+
+    name = "some"
+
+    def __init__(self, job: RenderJob) -> None:
+        self.count = None if job.faces == "all" else len(str(job.faces).split(",")) + len(job.per_face)
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            faces = sorted(frame.faces, key=face_size, reverse=True)[: self.count]
+            yield replace(frame, faces=tuple(replace(face, track=i) for i, face in enumerate(faces)))
+
+
+def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, tuple[str, ...]]:
+    """(the part of a clip in which an edit is at work, when its shots begin: told where some of them are chosen)."""
+    timeline = Timeline(parse_edits(job.edit), clock(info))
+    start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
+    times = np.linspace(start, max(start, end), 500)
+    at_work = np.array([job.restore != "none" or timeline.active(0, time) for time in times])
+    if not job.scenes or info.kind == "image":
+        return float(at_work.mean()), ()
+    begins = scene_times(info, job.start, job.end)
+    numbers = np.searchsorted(begins, times, side="right")  # of the shot at each time, from 1
+    told = "scenes: " + ", ".join(f"{i} at {begin:.2f} s" for i, begin in enumerate(begins, 1))
+    return float((at_work & np.isin(numbers, job.scenes)).mean()), (told,)
+
+
+def _key(job: RenderJob) -> tuple:
+    """What decides which networks a job needs, and how fast they are."""
+    return job.profile, job.checkpoint, job.device, job.precision, job.batch
 
 
 def _timed(work: Callable[[], object], device: str) -> float:

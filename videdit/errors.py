@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed
 
 from __future__ import annotations
 
+import re
+
 
 class VideditError(Exception):
     """Something went wrong that the user can understand; ``exit_code`` is what the command returns."""
@@ -52,11 +54,19 @@ class Cancelled(VideditError):
     exit_code = 130
 
 
+# CUDA, then PyTorch on a CPU, OpenCV, and OpenVINO, which has two ways to say it.
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|Insufficient memory|bad_alloc|Failed to allocate \d+ bytes",
+    re.IGNORECASE,
+)
+
+
 def machine_failure(error: BaseException) -> VideditError | None:
     """What Python, PyTorch or OpenCV say when the machine fails, in our words; None for any other error."""
     words = " ".join(str(error).split())
     # By name: torch need not be imported to tell its errors.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "out of memory" in words.lower():
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if named or _NO_MEMORY.search(words):
         return OutOfMemoryError("out of memory; try --batch 1, a smaller --memory or --size 256")
     if type(error).__name__ == "AcceleratorError" or "CUDA error" in words:
         return DeviceError(f"the GPU failed ({words[:100]}); run the same command again, or with --device cpu")

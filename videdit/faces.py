@@ -1,4 +1,4 @@
-"""Pictures -> faces: MTCNN finds them, the 468-point mesh places their points.
+"""Pictures -> faces: a finder (MTCNN, or insightface's SCRFD) finds them, the 468-point mesh places their points.
 
 Points are in pixels of the picture that was searched, pixel centres at +0.5.
 """
@@ -6,7 +6,8 @@ Points are in pixels of the picture that was searched, pixel centres at +0.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -36,17 +37,35 @@ _LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = (33, 133), (362, 263),
 Look = Callable[[np.ndarray], np.ndarray]
 
 
+class Finder(Protocol):
+    """Finds faces in pictures, and where about their points are."""
+
+    @property
+    def batch(self) -> int:
+        """How many pictures of one shape are searched together, once there are so many."""
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Pictures [H, W, 3] uint8 RGB of one shape -> for each points [N, 5, 2] in its pixels, surest first.
+
+        Points: eye at image left, eye at image right, nose, mouth corner left, right; of an upright face.
+        """
+
+
 class FaceDetector:
     """Finds faces in RGB pictures, uint8 [H, W, 3], and follows them from frame to frame.
 
     Where a picture is large, search a small copy of it and let ``look`` cut the mesh net's crops from the large one.
     """
 
-    def __init__(self, device: str = "cpu", precision: str = "fp32", smallest: int = 20) -> None:
-        """smallest: side in pixels of the smallest face to look for; half of it costs four times the search."""
+    def __init__(
+        self, device: str = "cpu", precision: str = "fp32", smallest: int = 20, finder: Finder | None = None
+    ) -> None:
+        """finder: by default MTCNN. smallest: side in pixels of the smallest face that it looks for; half of it costs
+        four times the search.
+        """
         mesh = FaceMesh().eval()
         mesh.load_state_dict(load_state("facemesh"))
-        self._cascade = Cascade(device, precision, smallest)
+        self.finder: Finder = finder or Cascade(device, precision, smallest)
         self._mesh = compile_module(mesh, (torch.zeros(1, 3, SIZE, SIZE),), device, precision, threads=1)
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
@@ -57,12 +76,19 @@ class FaceDetector:
 
     def search(self, rgb: np.ndarray) -> np.ndarray:
         """Coarse points [N, 5, 2] of all faces of a picture, surest first."""
-        return self._cascade(rgb)[0]
+        return self.finder([rgb])[0]
 
     def find(self, points: np.ndarray, look: Look) -> Face | None:
         """The face at coarse points [5, 2]; None when the mesh net sees none there."""
         first = self._read(start_matrix(points), look)
         # The second look, from the first mesh, is the one that following repeats on the next frames.
+        return first and self.follow(first, look)
+
+    def aligned(self, rgb: np.ndarray) -> Face | None:
+        """The face of an FFHQ crop [S, S, 3], of which it is known where it is; None when the mesh net sees none."""
+        middle = rgb.shape[0] / 2
+        look = look_at(rgb)
+        first = self._read(_first_look(np.full(2, middle), np.array([middle, 0.0])), look)
         return first and self.follow(first, look)
 
     def follow(self, face: Face, look: Look) -> Face | None:
@@ -76,6 +102,20 @@ class FaceDetector:
             return None
         mesh = transform(to_frame, points[0, :, :2])
         return Face(five_points(mesh), float(presence[0]), mesh=mesh, yaw=_yaw(points[0]))
+
+
+def detector_of(words: str, device: str) -> FaceDetector:
+    """The detector for what follows ``--detector``: "mtcnn", "insightface" or "insightface:PACK".
+
+    Raises:
+        WeightsError: its pack or package is not here.
+    """
+    kind, _, pack = words.partition(":")
+    if kind == "mtcnn":
+        return FaceDetector(device)
+    from videdit.insight import DEFAULT_PACK, InsightFinder
+
+    return FaceDetector(device, finder=InsightFinder(pack or DEFAULT_PACK, device))
 
 
 def look_at(rgb: np.ndarray) -> Look:
@@ -94,7 +134,11 @@ def distinct(faces: list[Face]) -> list[Face]:
 
 def start_matrix(points: np.ndarray) -> np.ndarray:
     """Where the mesh net looks first, as a matrix [2, 3] from its crop to the frame; points [5, 2] may be coarse."""
-    centre, half = ffhq_square(points)
+    return _first_look(*ffhq_square(points))
+
+
+def _first_look(centre: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """The same from an FFHQ square."""
     return crop_matrix(quad(centre + _START_DOWN * rot90(half), half * _START_SIDE), SIZE)
 
 

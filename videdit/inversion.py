@@ -16,23 +16,26 @@ Detail return (:mod:`videdit.detail`) goes on from Y0, Y1, Xo and Xe.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.backend import resolve_device
-from videdit.models.encoder import Encoder
-from videdit.models.hfgi import Alignment, Consultation
-from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
+from videdit.errors import UsageError, WeightsError
+from videdit.models import mobile_stylegan, stylegan2
+from videdit.networks import WHOLE, load_networks
 from videdit.packets import LOW, Array, Motion, Rendering
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import batches, half, join, stack
 from videdit.profiles import Profile, load_profile
-from videdit.weights import load_state
 
 SIZES = (256, 512, 1024)
+W_DIM = 512
+Synthesis = mobile_stylegan.Synthesis | stylegan2.Synthesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,13 @@ class Draft:
     """A crop and its edit at low fidelity: what the distortion map and the motion are made of."""
 
     source: Array  # x [256, 256, 3] float32 in [-1, 1]
-    codes: Array  # w and edited w, [2, 18, 512]
-    trunk: Array  # the generator's features of both, [2, 512, 64, 64] float16
+    codes: Array  # w and edited w, [2, L, 512]
+    trunk: Array  # the generator's features of both, [2, C, 64, 64] float16
     low: Array  # Xo and Xe, [2, 256, 256, 3] float32
 
 
 class Drafter(nn.Module):
-    """Steps 2 and 4: codes [N, 18, 512] -> (trunk features [N, 512, 64, 64], images [N, 256, 256, 3])."""
+    """Steps 2 and 4: codes [N, L, 512] -> (trunk features [N, C, 64, 64], images [N, 256, 256, 3])."""
 
     def __init__(self, generator: Synthesis):
         super().__init__()
@@ -54,21 +57,36 @@ class Drafter(nn.Module):
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         trunk = self.generator.trunk(codes)
-        return trunk, self.generator.render(trunk, codes, size=LOW).permute(0, 2, 3, 1)
+        return trunk, self.generator.low(trunk, codes).permute(0, 2, 3, 1)
 
 
 class Finisher(nn.Module):
     """Steps 5 to 7: trunk, codes, distortion maps and low images (NHWC) of N renders -> images [N, S, S, 3]."""
 
-    def __init__(self, generator: Synthesis, alignment: Alignment, consultation: Consultation, size: int):
+    def __init__(
+        self,
+        generator: Synthesis,
+        alignment: nn.Module | None,
+        consultation: nn.Module | None,
+        size: int,
+        rows: tuple[int, int] = WHOLE,
+    ):
+        """rows: of the maps at 256 px that show something; nothing is consulted in the others."""
         super().__init__()
         self.generator, self.alignment, self.consultation = generator, alignment, consultation
-        self.size = size
+        self.size, self.rows = size, rows
 
     def forward(self, trunk: Tensor, codes: Tensor, distortion: Tensor, low: Tensor) -> Tensor:
-        aligned = self.alignment(distortion.permute(0, 3, 1, 2), low.permute(0, 3, 1, 2))
-        high = self.generator.render(trunk, codes, self.consultation(aligned), size=self.size)
-        return high.permute(0, 2, 3, 1)
+        condition = None
+        if self.alignment is not None and self.consultation is not None:
+            seen = slice(*self.rows)
+            aligned = self.alignment(distortion.permute(0, 3, 1, 2)[:, :, seen], low.permute(0, 3, 1, 2)[:, :, seen])
+            scale, shift = self.consultation(aligned)  # [N, C, rows / 4, 64]
+            if self.rows != WHOLE:
+                above, below = self.rows[0] // 4, (LOW - self.rows[1]) // 4
+                scale, shift = (F.pad(part, (0, 0, above, below)) for part in (scale, shift))
+            condition = scale, shift
+        return self.generator.render(trunk, codes, condition, size=self.size).permute(0, 2, 3, 1)
 
 
 class Inverter:
@@ -80,33 +98,44 @@ class Inverter:
     def __init__(self, profile: Profile, pixels: Pixels, batch: int | None = None):
         self.profile, self.pixels = profile, pixels
         self._batch = batch
-        generator = Synthesis()
-        generator.load_state_dict({k: v for name in profile.generator for k, v in load_state(name).items()})
-        encoder = Encoder()
-        encoder.load_state_dict(load_state(profile.encoder))
-        state = load_state(profile.hfgi)
-        self._alignment, self._consultation = Alignment(), Consultation()
-        for prefix, module in (("alignment.", self._alignment), ("consultation.", self._consultation)):
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-        self._generator = generator.eval().requires_grad_(False)
-        self._encoder = encoder.eval().requires_grad_(False)
+        networks = load_networks(profile)
+        self._generator, self._encoder = networks.generator, networks.encoder
+        self._alignment, self._consultation = networks.alignment, networks.consultation
+        self._rows, self._heavy = networks.rows, networks.heavy
         self._engines: dict[object, Callable[..., tuple[Array, ...]]] = {}
 
     @classmethod
     def load(
         cls, profile: str = "mobile", device: str = "auto", precision: str = "auto", batch: int | None = None
     ) -> Inverter:
-        """An inverter that takes and gives numpy arrays, wherever its networks run.
+        """An inverter of faces that takes and gives numpy arrays, wherever its networks run.
 
         Weights are loaded and verified now; networks are compiled at their first use.
 
         Raises:
             WeightsError: a file is missing or not what the manifest says.
-            UsageError: no such profile or device.
+            UsageError: no such profile or device, or a profile of something else.
         """
         from videdit.pixels.host import HostPixels
 
-        return cls(load_profile(profile), HostPixels(resolve_device(device), precision), batch)
+        found = load_profile(profile)
+        if found.subject != "face":
+            raise UsageError(f"profile {profile} is of a {found.subject}, and this needs faces")
+        return cls(found, HostPixels(resolve_device(device), precision), batch)
+
+    @property
+    def generator(self) -> Synthesis:
+        """The generator that all passes go through. Not to be changed: see :meth:`with_generator`."""
+        return self._generator
+
+    def with_generator(self, state: dict[str, Tensor]) -> Inverter:
+        """The same with a generator of this state (:mod:`videdit.cliptuning`); only the encoder's engine is shared."""
+        other = copy.copy(self)
+        other._generator = copy.deepcopy(self._generator)
+        other._generator.load_state_dict(state)
+        other._generator.eval().requires_grad_(False)
+        other._engines = {name: engine for name, engine in self._engines.items() if name == "encode"}
+        return other
 
     @property
     def device(self) -> str:
@@ -116,12 +145,14 @@ class Inverter:
         """Crops a pass at a crop size: on a CPU more than a few only cost memory."""
         if self._batch:
             return self._batch
+        if self._heavy:
+            return 8 if self.device.startswith("cuda") else 1
         if self.device.startswith("cuda"):
             return {256: 32, 512: 16, 1024: 8}[size]
         return {256: 4, 512: 2, 1024: 1}[size]
 
     def encode(self, crops: list[Array]) -> Array:
-        """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, 18, 512] float32."""
+        """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, L, 512] float32."""
         count = self.batch(LOW)
         if "encode" not in self._engines:
             self._engines["encode"] = self.pixels.compile(self._encoder, (torch.zeros(count, 3, LOW, LOW),))
@@ -129,15 +160,16 @@ class Inverter:
         return join([self._engines["encode"](part)[0][:used] for part, used in batches(count, x)])
 
     def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
-        """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, 18, 512]."""
-        assert codes.shape == edited.shape == (len(crops), NUM_LAYERS, W_DIM), (codes.shape, edited.shape)
+        """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512]."""
+        layers = self._generator.num_layers
+        assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
         if "draft" not in self._engines:
-            example = (torch.zeros(2 * count, NUM_LAYERS, W_DIM),)
+            example = (torch.zeros(2 * count, layers, W_DIM),)
             self._engines["draft"] = self.pixels.compile(Drafter(self._generator), example)
         drafts: list[Draft] = []
-        for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, 18, 512]
-            trunk, low = self._engines["draft"](part.reshape(-1, NUM_LAYERS, W_DIM))
+        for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, L, 512]
+            trunk, low = self._engines["draft"](part.reshape(-1, layers, W_DIM))
             trunk = half(trunk)
             for i in range(used):
                 source = self.pixels.network_input(crops[len(drafts)])  # [3, 256, 256]
@@ -145,18 +177,24 @@ class Inverter:
                 drafts.append(Draft(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair]))
         return drafts
 
-    def finish(self, drafts: list[Draft], motions: list[Motion], size: int) -> list[Rendering]:
-        """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first."""
+    def finish(
+        self, drafts: list[Draft], motions: list[Motion], size: int, carried: bool = True
+    ) -> list[Rendering]:
+        """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first.
+
+        carried: False leaves all of the alignment to ADA.
+        """
         count = self.batch(size)
         if size not in self._engines:
-            module = Finisher(self._generator, self._alignment, self._consultation, size)
-            trunk, codes = torch.zeros(2 * count, 512, 64, 64), torch.zeros(2 * count, NUM_LAYERS, W_DIM)
+            module = Finisher(self._generator, self._alignment, self._consultation, size, self._rows)
+            trunk = torch.zeros(2 * count, self._generator.trunk_channels, 64, 64)
+            codes = torch.zeros(2 * count, self._generator.num_layers, W_DIM)
             image = torch.zeros(2 * count, LOW, LOW, 3)
             self._engines[size] = self.pixels.compile(module, (trunk, codes, image, image))
         inputs: list[list[Array]] = [[], [], [], []]
         for draft, motion in zip(drafts, motions, strict=True):
             distortion = draft.source - draft.low[0]
-            maps = stack((distortion, self.pixels.carry(distortion, motion)))
+            maps = stack((distortion, self.pixels.carry(distortion, motion) if carried else distortion))
             for array, value in zip(inputs, (draft.trunk, draft.codes, maps, draft.low), strict=True):
                 array.append(value)
         results: list[Rendering] = []
@@ -168,10 +206,27 @@ class Inverter:
                 results.append(Rendering(draft.low[0], draft.low[1], motion, high[2 * i], high[2 * i + 1]))
         return results
 
+    def aligned(self, drafts: list[Draft], motions: list[Motion]) -> list[Array]:
+        """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].
+
+        Raises:
+            WeightsError: the profile's weights hold no ADA.
+        """
+        if self._alignment is None:
+            raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
+        count = self.batch(LOW)
+        if "align" not in self._engines:
+            image = torch.zeros(count, 3, LOW, LOW)
+            self._engines["align"] = self.pixels.compile(self._alignment, (image, image))
+        maps = [self.pixels.carry(d.source - d.low[0], m) for d, m in zip(drafts, motions, strict=True)]
+        inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [draft.low[1] for draft in drafts])]
+        parts = [self._engines["align"](*pair)[0][:used] for *pair, used in batches(count, *inputs)]
+        return [image.swapaxes(0, 1).swapaxes(1, 2) for part in parts for image in part]
+
     def render(self, crops: list[Array], codes: Array, edited: Array, size: int) -> list[Rendering]:
         """Steps 2 to 7 for crops that are not frames of a clip.
 
-        crops: [S, S, 3] uint8 RGB. codes, edited: [N, 18, 512], before and after the edit. size: 256, 512 or 1024.
+        crops: [S, S, 3] uint8 RGB. codes, edited: [N, L, 512], before and after the edit. size: 256, 512 or 1024.
         """
         drafts = self.draft(crops, codes, edited)
         return self.finish(drafts, self.pixels.motions([draft.low for draft in drafts]), size)

@@ -156,15 +156,22 @@ def _line(node: yaml.Node) -> int:
 def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The entry with its paths taken from the job file's folder; what is not a path stays for the validator."""
     from videdit.edits.words import is_file
+    from videdit.people.choice import is_picture
 
     def place(value: Any) -> Any:
         return str(folder / Path(value.strip()).expanduser()) if isinstance(value, str) else value
 
     entry = dict(entry)
-    if "input" in entry:
-        value = entry["input"]
-        entry["input"] = [place(item) for item in value] if isinstance(value, list) else place(value)
-    entry |= {name: place(entry[name]) for name in ("output", "alpha_out", "sign", "sign_key") if name in entry}
+    for name in {"input", "checkpoint"} & entry.keys():
+        value = entry[name]
+        entry[name] = [place(item) for item in value] if isinstance(value, list) else place(value)
+    paths = ("output", "alpha_out", "sign", "sign_key", "analysis")
+    entry |= {name: place(entry[name]) for name in paths if name in entry}
+    if is_picture(entry.get("faces", "")):
+        entry["faces"] = place(entry["faces"])
+    if isinstance(entry.get("per_face"), dict):
+        own = entry["per_face"].items()
+        entry["per_face"] = {place(who) if is_picture(who) else who: edit for who, edit in own}
     words = parse_edit(entry.get("edit"))
     if isinstance(words, str):
         entry["edit"] = ",".join(

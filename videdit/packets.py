@@ -96,7 +96,7 @@ class Crop:
     image: Array  # [S, S, 3] uint8 or float16 RGB; uint8: 0..255, float16: -1..1
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
     confidence: float
-    mesh: np.ndarray | None = None  # [468, 2] in CROP pixels
+    mesh: np.ndarray | None = None  # [468, 2] in CROP pixels; where it is no face, the outline [4, 2] of its box
     parts: Array | None = None  # [9, 128, 128] float16 in 0..1: how likely each of videdit.parsing.PARTS is there
     restored: Array | None = None  # [S, S, 3] uint8 RGB, the image after face restoration
     restoration: float = 1.0  # 0..1, how much of restored - image reaches the frame

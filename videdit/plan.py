@@ -36,6 +36,8 @@ class Clip:
     source: Path
     output: Path
     alpha: Path | None = None  # where the edit's matte goes
+    compare: Path | None = None  # where source and edit in one picture go
+    debug: Path | None = None  # where the edit with all that is known of it goes
     state: Path | None = None  # the folder whose state file remembers this clip
     status: str = "render"
 
@@ -123,10 +125,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         raise UsageError(f"no video or picture in {', '.join(job.input)}")
     if not batch:
         ((source, _),) = found.values()
-        output = output_path(source, job)
-        alpha = alpha_path(source, output, job)
-        obstacle = _obstacle(source, output, job) or (alpha and _obstacle(source, alpha, job))
-        plan.clips.append(Clip(job, source, output, alpha, status=obstacle or "render"))
+        plan.clips.append(_clip(job, source, output_path(source, job)))
         return
 
     states: dict[Path, State] = {}
@@ -141,10 +140,21 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         status = None if job.overwrite else state.done(source, output, job)
         if status == NO_FACE and job.keep_unedited:
             status = None
-        status = status or _obstacle(source, output, job) or "render"
-        plan.clips.append(Clip(job, source, output, alpha_path(source, output, job, batch=True), home, status))
+        plan.clips.append(_clip(job, source, output, home, status))
     if not plan.clips:
         raise UsageError(f"nothing to edit in {', '.join(job.input)}: all files there are outputs of videdit")
+
+
+def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, status: str | None = None) -> Clip:
+    """A clip with the files that go beside its output; home: the state's folder, of one of many."""
+    if output.suffix.lower() == ".exr" and (job.compare or job.debug_video):
+        raise UsageError(f"{output} is EXR, which takes no comparison or debug video; use --preview, or the matte")
+    alpha = alpha_path(source, output, job, batch=home is not None)
+    compare = output.with_name(f"{output.stem}_compare{output.suffix}") if job.compare else None
+    debug = output.with_name(f"{output.stem}_debug{output.suffix}") if job.debug_video else None
+    for file in filter(None, (output, alpha, compare, debug)):
+        status = status or _obstacle(source, file, job)
+    return Clip(job, source, output, alpha, compare, debug, home, status or "render")
 
 
 def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: bool = False) -> Path:

@@ -11,43 +11,59 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stages.align import Align
+from stages.beside import Beside, InTurn
 from stages.commit import EDITED, Commit
+from stages.compare import Compare, doubled
+from stages.debug import Debug, Found, drawable
 from stages.decode import Decode
 from stages.detail import Detail
-from stages.detect import Detect
 from stages.edit import Edit
 from stages.encode import Encode
 from stages.mark import Mark
 from stages.matte import Matte
 from stages.parse import Parse
 from stages.paste import Paste
+from stages.place import Place
+from stages.recall import Recall
 from stages.restore import Restore
+from stages.schedule import Schedule
 from stages.split import CROPS, Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
-from videdit.backend import resolve_device
+from videdit.backend import resolve_device, resolve_precision
+from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
+from videdit.codes import codes_for
 from videdit.config import RenderJob
-from videdit.edits import edit_vector, parse_edits
+from videdit.edits import Edit as OneEdit
+from videdit.edits import Timeline
 from videdit.edits.words import find
-from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
-from videdit.faces import FaceDetector
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
+from videdit.faces import FaceDetector, detector_of
+from videdit.firstlook import analysed
 from videdit.inversion import SIZES, Inverter
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.times import clock
+from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import LOW, Frame
 from videdit.parsing import CropParser
+from videdit.people.analysis import Analysis
+from videdit.people.edits import People, people_of
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
+from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
-from videdit.profiles import load_profile
+from videdit.profiles import Profile, load_profile
 from videdit.report import Progress, RenderResult, count
-from videdit.restoration import CropRestorer, have_restorer
+from videdit.restoration import Choice, choose
+from videdit.restorers import CropRestorer, restorer_of
 from videdit.resume import Work
 
 log = logging.getLogger(__name__)
@@ -66,14 +82,14 @@ class Renderer:
         """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
         self.progress, self._pixels_for = progress or Progress(), pixels_for
         self._loaded: dict[tuple, tuple[Inverter, FaceDetector]] = {}
-        self._restorers: dict[tuple, CropRestorer] = {}
+        self._restorers: dict[tuple, CropRestorer | None] = {}
         self._parsers: dict[tuple, CropParser] = {}
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
         credentials.check(clip.job, clip.output)
-        for file in (clip.output, clip.alpha or clip.output):
+        for file in filter(None, (clip.output, clip.alpha)):
             check_writable(file.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
@@ -105,10 +121,11 @@ class Renderer:
             return None
         self._loaded.clear()
         self._parsers.clear()
+        self._restorers.clear()
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
-        chain = self.chain(clip, info, work)
+        chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
@@ -119,20 +136,23 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                result = self._run(clip, chain.stages, cancel)
+                with self.analysed(clip, info, work, cancel) as analysis:
+                    chain = self.chain(clip, info, analysis, work, cancel=cancel)
+                    result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
                     work.remove()
                 if not clip.job.keep_unedited:
                     raise
-                if chain.matte:
-                    chain.matte.drop()
+                for file in chain.files if chain else ():
+                    file.drop()
                 chain, before = self.unedited(clip, info), (0, 0)
                 result = self._run(clip, chain.stages, cancel)
             result = replace(
                 result,
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],
+                restoration=chain.restore.words(),
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
             )
@@ -145,10 +165,11 @@ class Renderer:
             raise
         finally:
             self.progress.end(status, detail)
-            if chain.matte and status != "done":
-                chain.matte.drop()
-        if chain.matte and result.faces:
-            chain.matte.keep()
+            if status != "done":
+                for file in chain.files if chain else ():
+                    file.drop()
+        for file in chain.files:
+            file.keep()
         if work:
             work.remove()
         for warning in chain.warnings():
@@ -163,44 +184,131 @@ class Renderer:
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def chain(self, clip: Clip, info: MediaInfo, work: Work | None = None) -> Chain:
-        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there."""
+    def analysed(
+        self, clip: Clip, info: MediaInfo, work: Work | None = None, cancel: threading.Event | None = None
+    ) -> contextlib.AbstractContextManager[Analysis | None]:
+        """Who is in a clip: see :func:`videdit.firstlook.analysed`; None where nobody asks."""
+        inverter, detector = self._networks(clip.job)
+        if inverter.profile.subject != "face" or (work and work.complete):
+            return contextlib.nullcontext()
+        return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
+
+    def chain(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        analysis: Analysis | None,
+        work: Work | None = None,
+        first_scene: int = 0,
+        cancel: threading.Event | None = None,
+    ) -> Chain:
+        """The stages for one clip, networks loaded. With `work` it is rendered in segments that are kept there.
+
+        analysis: of the clip; None where no face is looked for. first_scene: shots before its start, which
+        count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
+        """
         job = clip.job
-        inverter, detector = self._networks(job)
-        edits = parse_edits(job.edit)
-        track, counted = Track(job.faces), Counted(Paste(inverter.pixels))
-        restore = Restore(job.restore, job.restore_strength, self._restorer(job), inverter.pixels)
+        inverter = self._networks(job)[0]
+        people = people_of(job, analysis, clock(info), inverter.profile.layers)
+        timeline = people.timeline
+        faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
+        if job.tune and analysis:
+            inverter = self._tuned(clip, info, inverter, people, faces, cancel)
+        place = work.next if work else None
+        restore = self._restore(job, inverter, timeline)
+        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
+        track, counted = Track(), Counted(Paste(inverter.pixels))
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
-                raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit))
-            if matte:
-                matte.join()
+                raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule))
+            for file in files:
+                file.join()
 
-        place = work.next if work else None
         decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
         encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
         parse = Parse(self._parser(job))
-        find_faces: list[Stage] = [decode, Detect(detector), track, Align(inverter.pixels, job.size), parse]
+        find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
+        if inverter.profile.subject == "face":
+            find_faces.append(parse)
+        codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
         edit_faces: list[Stage] = [
             restore,
-            Edit(inverter, edit_vector(edits)),
-            Detail(inverter.pixels, (region for edit in edits for region in find(edit.name).regions)),
-            Steady(inverter.pixels),
+            Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
+            Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
+            Steady(inverter.pixels, timeline, restored=restore.at_rest),
             counted,
         ]
-        matte = Matte(clip.alpha, info, inverter.pixels, job.start, job.end, work) if clip.alpha else None
-        if matte:
-            edit_faces.insert(-1, matte)
         if job.mark:
-            edit_faces.append(Mark(job.mark, info.rotation))
+            edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
+        files = self._beside(clip, info, timeline, find_faces, edit_faces, work)
         if work is None:
             stages = [*find_faces, *edit_faces, encode]
         elif work.complete:
             stages = [Commit(encode, work)]
         else:
             stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
-        return Chain(stages, decode, restore, encode, counted, matte)
+        return Chain(stages, decode, restore, encode, counted, files, schedule)
+
+    def _tuned(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        inverter: Inverter,
+        people: People,
+        faces: Sequence[Stage],
+        cancel: threading.Event | None,
+    ) -> Inverter:
+        """The networks with a generator that was tuned to this clip, now or before."""
+        job, generator = clip.job, inverter.generator
+        if not isinstance(generator, MobileSynthesis):
+            raise UsageError(f"--tune is for profile mobile; leave it out with {job.profile}")
+        path = tuned_path(job, clip.source)
+        state = load_tuned(path)
+        if state is None:
+            pixels = HostPixels()
+            restore = self._restore(job, inverter, people.timeline, pixels)
+            find: list[Stage] = [
+                Decode(info, job.start, job.end, decoder=job.decoder),
+                *faces,
+                Track(),
+                Schedule(people.timeline, job.scenes),
+                Align(pixels, job.size),
+            ]
+            chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
+            regions = regions_of(people.edits, inverter.profile)
+            examples = examples_of(inverter, chosen, people.timeline, regions)
+            bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
+            state = tune(generator, examples, job.tune, path, bf16, cancel)
+        return inverter.with_generator(state)
+
+    def _beside(
+        self,
+        clip: Clip,
+        info: MediaInfo,
+        timeline: Timeline,
+        find_faces: list[Stage],
+        edit_faces: list[Stage],
+        work: Work | None,
+    ) -> list[Beside]:
+        """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
+        job, pixels = clip.job, self._networks(clip.job)[0].pixels
+        span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work}
+        tags = provenance.tags(job)
+        files: list[Beside] = []
+        if clip.compare and job.compare:
+            shape = doubled(info) if job.compare == "side" else info
+            files.append(Beside("compare", clip.compare, shape, encoding(job), metadata=tags, **span))
+            edit_faces[-1] = Compare(edit_faces[-1], job.compare, files[-1])
+        if clip.debug:
+            files.append(Beside("debug", clip.debug, drawable(info), metadata=tags, **span))
+            edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
+            find_faces.insert(2, Found())
+        if clip.alpha:
+            matte = Matte(clip.alpha, info, pixels, **span)
+            files.append(matte.file)
+            edit_faces.insert(-1, matte)
+        return files
 
     def unedited(self, clip: Clip, info: MediaInfo) -> Chain:
         """The stages that only write a clip again, without saying that it was edited."""
@@ -209,11 +317,11 @@ class Renderer:
         return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(self._networks(clip.job)[0].pixels)))
 
     def _networks(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
         if key not in self._loaded:
             pixels = self._pixels_for(resolve_device(job.device), job.precision)
-            inverter = Inverter(load_profile(job.profile), pixels, job.batch)
-            self._loaded[key] = inverter, FaceDetector(inverter.device)
+            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
+            self._loaded[key] = inverter, detector_of(job.detector, inverter.device)
         return self._loaded[key]
 
     def _parser(self, job: RenderJob) -> CropParser:
@@ -222,16 +330,19 @@ class Renderer:
             self._parsers[key] = CropParser(self._networks(job)[0].pixels, job.batch)
         return self._parsers[key]
 
-    def _restorer(self, job: RenderJob) -> CropRestorer | None:
-        """The face restorer, if the job may want it."""
-        if job.restore == "none":
-            return None
-        if job.restore == "auto" and not have_restorer():
-            log.warning("--restore auto: no restorer ships with this version, faces stay as they are")
-            return None
-        key = (job.device, job.precision, job.batch)
+    def _restore(
+        self, job: RenderJob, inverter: Inverter, timeline: Timeline, pixels: Pixels | None = None
+    ) -> Restore:
+        """The stage that restores faces; cars are left as they are. pixels: where not the inverter's."""
+        choice = choose(job.restore) if inverter.profile.subject == "face" else Choice("none")
+        restorer = self._restorer(choice, job)
+        return Restore(choice, job.restore_strength, restorer, pixels or inverter.pixels, timeline)
+
+    def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
+        machine = (job.device, job.precision, job.batch)
+        key = (choice.kind, choice.file, *machine)
         if key not in self._restorers:
-            self._restorers[key] = CropRestorer(*key)
+            self._restorers[key] = restorer_of(choice, *machine)
         return self._restorers[key]
 
 
@@ -244,11 +355,13 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: Counted
-    matte: Matte | None = None
+    files: Sequence[Beside] = ()  # that are written beside the output
+    schedule: Schedule | None = None
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        return [*self.decode.warnings, *self.restore.words(), *self.encode.warnings]
+        scheduled = self.schedule.words() if self.schedule else []
+        return [*self.decode.warnings, *scheduled, *self.encode.warnings]
 
 
 class Counted:
@@ -268,10 +381,33 @@ class Counted:
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
 
 
+def finders(
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: Schedule | None = None
+) -> list[Stage]:
+    """The stages from the decoded frame to the crops that are edited; `faces`: those that find and follow faces."""
+    if inverter.profile.subject != "face":
+        return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+    return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+
+
+def prealign(job: RenderJob, profile: Profile) -> str:
+    """How distortion maps are aligned: only faces have landmarks."""
+    return job.prealign if profile.subject == "face" or job.prealign == "none" else "flow"
+
+
+def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
+    """Where edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    if profile.subject != "face":
+        return {"box"}
+    return {region for edit in edits for region in find(edit.name).regions}
+
+
 def resumable(clip: Clip, info: MediaInfo) -> bool:
     """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    splits = info.kind == "video" and info.container != "exr"
+    vp9 = clip.output.suffix.lower() == ".webm" or "vp" in (clip.job.codec or info.codec)
+    beside = info.planar.startswith("yuva") and vp9  # transparency beside the packets, which alone a segment keeps
+    splits = info.kind == "video" and info.container != "exr" and not beside
     return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 
@@ -291,14 +427,23 @@ def encoder(
 ) -> Encode:
     """The last stage as the job wants it."""
     job = clip.job
-    settings = EncodeSettings(codec=job.codec, crf=job.crf, preset=job.preset, lossless=job.lossless)
     return Encode(
-        clip.output, info, settings, start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+        clip.output, info, encoding(job), start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
     )
 
 
-def no_face(source: Path, unfit: Counter[str]) -> str:
+def encoding(job: RenderJob) -> EncodeSettings:
+    """How the job wants clips encoded."""
+    return EncodeSettings(
+        job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend, transcode=job.transcode
+    )
+
+
+def no_face(source: Path, unfit: Counter[str], schedule: Schedule) -> str:
     """Why nothing was edited, in words."""
+    if schedule.passed:
+        faces = count(schedule.passed, "face")
+        return "; ".join([f"nothing to edit in {source}: {faces} in other scenes or at strength 0", *schedule.words()])
     if unfit:
         reason, times = unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"

@@ -28,6 +28,7 @@ class RenderResult:
     seconds: float  # wall time, networks already loaded
     stages: list[StageStats] = field(default_factory=list)
     done_before: int = 0  # frames that an earlier, interrupted run had finished
+    restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
 
     @property
     def fps(self) -> float:
@@ -35,11 +36,12 @@ class RenderResult:
         return (self.frames - self.done_before) / self.seconds if self.seconds > 0 else 0.0
 
     def summary(self) -> str:
-        """Two lines for people."""
+        """Two lines for people, three where it was about restoration too."""
         stages = ", ".join(f"{stage.name} {stage.busy:.1f}" for stage in self.stages)
+        restoration = f"\n  restoration: {self.restoration}" if self.restoration else ""
         return (
             f"{self.output}: {count(self.frames, 'frame')}, {count(self.faces, 'face')} edited, "
-            f"{self.seconds:.1f} s, {self.fps:.2f} frames a second\n  seconds a stage: {stages}"
+            f"{self.seconds:.1f} s, {self.fps:.2f} frames a second{restoration}\n  seconds a stage: {stages}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class RenderResult:
             "frames": self.frames,
             "faces": self.faces,
             "done_before": self.done_before,
+            "restoration": self.restoration,
             "seconds": round(self.seconds, 3),
             "fps": round(self.fps, 3),
             "stages": [
@@ -74,6 +77,9 @@ class Progress:
 
     def start(self, name: str, frames: int | None) -> None:
         """A clip of about `frames` frames begins."""
+
+    def look(self, stats: Sequence[StageStats]) -> None:
+        """Called a few times a second while faces are looked for, before anything is rendered."""
 
     def update(self, stats: Sequence[StageStats]) -> None:
         """Called a few times a second while it runs."""
@@ -102,6 +108,10 @@ class BarProgress(Progress):
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}",
         )
 
+    def look(self, stats: Sequence[StageStats]) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"looking for faces in frame {stats[-1].packets}")
+
     def update(self, stats: Sequence[StageStats]) -> None:
         if self.bar is not None:
             self.bar.set_postfix_str(f"busy: {busiest(stats)}", refresh=False)
@@ -114,7 +124,7 @@ class BarProgress(Progress):
 
 
 class JsonProgress(Progress):
-    """One JSON object a line, for machines: events start, progress (twice a second), end."""
+    """One JSON object a line, for machines: events start, look and progress (twice a second), end."""
 
     def __init__(
         self, stream: TextIO = sys.stdout, every: float = 0.5, clock: Callable[[], float] = time.monotonic
@@ -129,6 +139,12 @@ class JsonProgress(Progress):
         self.begun = self.last = self.clock()
         self.first = None
         self._say(event="start", frames=frames)
+
+    def look(self, stats: Sequence[StageStats]) -> None:
+        self.begun = now = self.clock()  # frames a second are of what comes after
+        if now - self.last >= self.every:
+            self.last = now
+            self._say(event="look", frame=stats[-1].packets, frames=self.frames)
 
     def update(self, stats: Sequence[StageStats]) -> None:
         now = self.clock()

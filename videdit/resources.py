@@ -9,8 +9,8 @@ _HERE = Path(__file__).resolve().parent
 
 
 def weights_dir() -> Path:
-    """The folder of manifest.yaml and the weight files; the environment variable VIDEDIT_WEIGHTS names another."""
-    override = os.environ.get("VIDEDIT_WEIGHTS")
+    """The folder of manifest.yaml and the weights that ship; the variable VIDEDIT_SHIPPED names one under trial."""
+    override = os.environ.get("VIDEDIT_SHIPPED")
     return Path(override) if override else _folder("weights")
 
 

@@ -27,8 +27,8 @@ except ImportError:  # a system without it: two runs for one output are then not
 log = logging.getLogger(__name__)
 
 _KEY, _LOCK, _SUFFIX = "key.json", "lock", ".segment"
-_OURS = re.compile(r"key\.json|lock|\d{6}(-matte)?\.(segment|part)|joined(-matte)?\.\w+")
-_LAYOUT = 2  # of the folder; raised when segments are cut or written in another way
+_OURS = re.compile(r"key\.json|lock|\d{6}(-[a-z]+)?\.(segment|part)|joined(-[a-z]+)?\.\w+")
+_LAYOUT = 3  # of the folder; raised when segments are cut or written in another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Place:
     index: int  # 0, 1, 2, ...
     pts: int  # its first frame
     scene_pts: int  # the first frame of that frame's shot: whoever begins there finds and tracks the same faces
+    scene: int  # the number of that shot, from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Work:
     def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
         self.folder = output.with_name(f".{output.name}.unfinished")
         self.segments: list[Segment] = []
-        self._mattes = job.alpha_out is not None
+        wanted = {"": True, "matte": job.alpha_out, "compare": job.compare, "debug": job.debug_video}
+        self._parts = [part for part, there in wanted.items() if there]
         self._key = key(source, job)
         self._lock: IO[str] | None = None
 
@@ -109,17 +111,13 @@ class Work:
     def faces(self) -> int:
         return sum(segment.faces for segment in self.segments)
 
-    def path(self, index: int) -> Path:
-        """The file of a segment."""
-        return self.folder / f"{index:06d}{_SUFFIX}"
+    def path(self, index: int, part: str = "") -> Path:
+        """The file of a segment, or of its part of a file beside the output, which is on disk before the segment is."""
+        return self.folder / f"{index:06d}{_dashed(part)}{_SUFFIX}"
 
-    def matte_path(self, index: int) -> Path:
-        """The file of a segment's matte; on disk before the segment itself is."""
-        return self.folder / f"{index:06d}-matte{_SUFFIX}"
-
-    def unjoined(self, suffix: str) -> Path:
-        """The file in which the output grows while segments are joined; that of the matte: "-matte.mkv"."""
-        return self.folder / f"joined{suffix}"
+    def unjoined(self, suffix: str, part: str = "") -> Path:
+        """The file in which the output, or a file beside it, grows while segments are joined."""
+        return self.folder / f"joined{_dashed(part)}{suffix}"
 
     def add(self, record: dict[str, Any]) -> None:
         """Count a segment that is on disk."""
@@ -150,7 +148,7 @@ class Work:
                 while not self.complete and (record := self._record(len(self.segments))):
                     self.add(record)
         done = range(len(self.segments))
-        keep = {_LOCK, _KEY, *(file(i).name for i in done for file in (self.path, self.matte_path))}
+        keep = {_LOCK, _KEY, *(self.path(i, part).name for i in done for part in self._parts)}
         try:
             for file in self._ours():
                 if file.name not in keep:
@@ -160,12 +158,15 @@ class Work:
             raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
 
     def _record(self, index: int) -> dict[str, Any] | None:
-        """The record of a segment; None if it, or the matte that belongs to it, is not there as it was written."""
+        """The record of a segment; None if it, or its part of a file beside the output, is not there as written."""
         from videdit.media.segments import read_record
 
-        if self._mattes and read_record(self.matte_path(index)) is None:
-            return None
-        return read_record(self.path(index))
+        records = [read_record(self.path(index, part)) for part in self._parts]
+        return records[0] if all(record is not None for record in records) else None
+
+
+def _dashed(part: str) -> str:
+    return f"-{part}" if part else ""
 
 
 def key(source: Path, job: RenderJob) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,31 @@ def fingerprint(source: Path, job: RenderJob) -> str:
     """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
     from videdit.edits import parse_edits
     from videdit.edits.words import find
+    from videdit.profiles import load_profile
+    from videdit.restoration import choose
 
-    own = [info.source for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
+    restorer = choose(job.restore)
+    own = [info for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
     parts = {
         "source": _stamp(source),
         "settings": job.settings(),
-        "directions": [_stamp(path) for path in own],
+        "directions": [[_stamp(info.source), repr(info.component)] for info in own if info.source],
+        "restorer": [restorer.kind, restorer.file and _stamp(restorer.file)],
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
+        "checkpoint": [_stamp(Path(path).expanduser()) for path in job.checkpoint],
+        "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every string in lists and dicts: a profile's among them are the names of its weights."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _words(item)
 
 
 def _stamp(path: Path) -> list[Any] | None:

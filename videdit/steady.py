@@ -6,13 +6,14 @@ are averaged over time along the source's own motion. With C_k the change of fra
 frame t to frame k,
 
     S_t(p) = f_t * sum_k w_k C_k(p + u(p)) / sum_k w_k f_k
-    w_k    = exp(-|t_k - t| / CONSTANT) * product of V along the way
+    w_k    = exp(-|t_k - t| / CONSTANT) * product of A and V along the way
 
-where f is the confidence that a frame's edit was scaled by, so that fading in and out is not smeared, and V is how well
-the motion from a frame to the next and back agree, and how alike the two frames are along it: where a mouth opens or a
-hand comes up there is nothing to average with, and the frame's own change counts alone. Both sums are chained from
-neighbour to neighbour: one warp a frame and side. Motion is estimated at 256 px, changes are averaged at up to BAND;
-what is finer in a change stays as it is.
+where f is what a frame's edit was scaled by (confidence, and the level of a strength that changes over time), so that
+fading in and out is not smeared; A is how alike the strengths of two neighbours are, for a stronger edit also changes
+other places (:mod:`videdit.edits.timeline`); and V is how well the motion from a frame to the next and back agree, and
+how alike the two frames are along it: where a mouth opens or a hand comes up there is nothing to average with, and the
+frame's own change counts alone. Both sums are chained from neighbour to neighbour: one warp a frame and side. Motion is
+estimated at 256 px, changes are averaged at up to BAND; what is finer in a change stays as it is.
 
 Sums are held as [B, B, 4], B = min(S, BAND) for a crop of S pixels: w C, then w f.
 """

@@ -47,8 +47,13 @@ class Window(Generic[T]):
         return packet, near
 
 
+def gaussian(away: np.ndarray, sigma: float) -> np.ndarray:
+    """The weights [N] of moments so many seconds away; with a sigma of 0 of the present one alone."""
+    return np.exp(-0.5 * np.square(away / sigma)) if sigma > 0 else (away == 0).astype(float)
+
+
 def weighted_mean(arrays: Sequence[Array], weights: np.ndarray) -> Array:
-    """The mean of arrays of one shape, weighted by positive `weights` [N]."""
+    """The mean of arrays of one shape, weighted by `weights` [N], whose sum is positive."""
     total = float(weights.sum())
     return sum(float(weight) / total * array for array, weight in zip(arrays, weights, strict=True))
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
@@ -37,6 +38,8 @@ class Course:
     bf16: bool = False  # the generator computes in bfloat16: twice as fast on CPUs and GPUs that multiply it
 
 
+# Parts of the generator that tuning for a clip leaves alone: blocks of more than 64 px, and what makes them pictures.
+_BEHIND = ("blocks.4.", "blocks.5.", "blocks.6.", "to_image.", "head256.")
 CODES = Course(steps=200, lr=0.03)
 PIVOTAL = Course(steps=80, lr=3e-4)
 
@@ -118,3 +121,94 @@ def descend(
         optimizer.step()
         if tell is not None:
             tell(i, float(loss.detach()))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Moments of a clip that a generator is tuned on."""
+
+    targets: Tensor  # [N, 3, S, S] in [-1, 1], the source's crops
+    pivots: Tensor  # [N, 18, 512], their codes
+    edited: Tensor  # [N, 18, 512], the codes after the edit
+    masks: Tensor  # [N, 1, S, S] in 0..1, where the edit shows
+
+
+class Stitching:
+    """The loss of tuning for a clip. With I = G(w) and E = G(w + delta) of the tuned generator, I0 and E0 of the given:
+
+        sum over coarse bands B of |B(I - x)|  +  sum over fine bands of |B(I - I0)|
+            + |(E - I) - (E0 - I0)|  +  border * |E - x| where the mask ends
+
+    B are the bands of a Laplacian pyramid (Bojanowski et al., "Optimizing the Latent Space of Generative Networks",
+    2018). Only coarse ones are taken from the source: few steps cannot place hair and pores, they would only blur them,
+    and detail return brings those anyway. The third term keeps what the edit does. The last is stitching (Tzaban et
+    al., "Stitch it in Time", 2022), with a weight 4 m (1 - m) of the mask m in place of a hard band. The others count
+    little outside of the mask. No network is needed that does not ship.
+    """
+
+    OUTSIDE = 0.1
+    LEVELS = 5
+    FINE = 2  # levels of the pyramid that are kept as they were: structures of up to 4 pixels
+
+    def __init__(self, examples: Examples, inverted: Tensor, edited: Tensor, border: float = 1.0) -> None:
+        """inverted, edited: what the given generator makes of the examples, I0 and E0 [N, 3, S, S]."""
+        self.examples, self.border = examples, border
+        self.inverted, self.change = inverted, edited - inverted
+
+    def __call__(self, inverted: Tensor, edited: Tensor, which: Tensor) -> Tensor:
+        """inverted, edited: pictures [B, 3, S, S] of the examples that `which` picks."""
+        target, mask = self.examples.targets[which], self.examples.masks[which]
+        weight, edge = self.OUTSIDE + (1 - self.OUTSIDE) * mask, 4 * mask * (1 - mask)
+        loss = self.border * weighted((edited - target).abs(), edge)
+        loss = loss + weighted((edited - inverted - self.change[which]).abs(), weight)
+        kept, source = inverted - self.inverted[which], inverted - target
+        for level in range(self.LEVELS):
+            whole = kept if level < self.FINE else source
+            loss = loss + weighted((whole - enlarged(F.avg_pool2d(whole, 2))).abs(), weight)
+            kept, source, weight = (F.avg_pool2d(image, 2) for image in (kept, source, weight))
+        return loss + weighted(source.abs(), weight)
+
+
+def weighted(difference: Tensor, weight: Tensor) -> Tensor:
+    """The mean of [B, 3, S, S] by a weight [B, 1, S, S]."""
+    return (difference * weight).mean() / weight.mean().clamp(min=1e-3)
+
+
+def enlarged(image: Tensor) -> Tensor:
+    """Images [B, 3, S, S] at twice the size."""
+    return F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def tune_for_clip(
+    generator: Synthesis, examples: Examples, course: Course, batch: int = 1, tell: Tell | None = None
+) -> Synthesis:
+    """A copy of the generator, tuned to a clip's examples, `batch` of them a step, in turns.
+
+    What is behind the 64x64 block stays, and so does the frozen noise: shapes and colours of the person go into what
+    all sizes share, and what makes them sharp is not blurred.
+    """
+    tuned = copy.deepcopy(generator).to(examples.pivots.device).requires_grad_(False)
+    learning = [
+        parameter.requires_grad_()
+        for name, parameter in tuned.named_parameters()
+        if not name.startswith(_BEHIND) and not name.endswith("noise")
+    ]
+    with torch.no_grad():
+        inverted, edited = (
+            torch.cat([pictures(tuned, code, course) for code in codes.split(1)])
+            for codes in (examples.pivots, examples.edited)
+        )
+    loss = Stitching(examples, inverted, edited)
+    turns = -(-len(examples.pivots) // batch)
+    turn = 0
+
+    def step() -> Tensor:
+        nonlocal turn
+        which = torch.arange(turn % turns, len(examples.pivots), turns)
+        turn += 1
+        codes = torch.cat((examples.pivots[which], examples.edited[which]))
+        inverted, edited = pictures(tuned, codes, course).chunk(2)
+        return loss(inverted, edited, which)
+
+    descend(learning, step, course, tell)
+    return tuned.eval().requires_grad_(False)

@@ -141,7 +141,7 @@ def weights(tmp_path, monkeypatch):
     """A copy of the weights (hard links where possible), for damaging."""
     folder = tmp_path / "weights"
     shutil.copytree(ROOT / "weights", folder)
-    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(folder))
+    monkeypatch.setenv("VIDEDIT_SHIPPED", str(folder))
     return folder
 
 

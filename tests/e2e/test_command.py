@@ -36,7 +36,8 @@ def test_one_clip_from_any_folder_with_progress_report_and_log(tmp_path, face_cl
     assert "in_smile.mp4: 8 frames, 8 faces edited" in done.stderr  # the words for people
     report = json.loads((tmp_path / "r.json").read_text())
     assert [stage["name"] for stage in report["clips"][0]["stages"]] == [
-        *("decode", "detect", "track", "align", "parse", "restore", "edit", "detail", "steady", "paste", "encode")
+        *("decode", "recall", "track", "schedule", "align", "parse", "restore"),
+        *("edit", "detail", "steady", "paste", "encode"),
     ]
 
 
@@ -60,6 +61,13 @@ def test_a_folder_goes_on_after_a_failure_and_later_where_it_stopped(tmp_path, f
     assert second.returncode == 0, second.stderr
     assert second.stdout.splitlines()[-1].startswith("0 done, 3 skipped, 0 failed")
     assert (out / "sub" / "person_smile.mp4").stat().st_mtime_ns == made
+
+
+def test_a_dry_run_of_two_frames_of_which_one_stays_for_long(tmp_path):
+    clip = write_clip(tmp_path / "slides.mp4", [background(320, 240)] * 2, pts=lambda i: 1000 * i * i * 100)
+    done = command(clip, "--edit", "smile", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "2 frames, no face in 4 samples" in done.stdout
 
 
 def test_a_dry_run_tells_and_writes_nothing(tmp_path, face_clip):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from videdit.inversion import Inverter
 from videdit.media.probe import probe
 from videdit.media.segments import SegmentWriter
 from videdit.media.write import VideoWriter
+from videdit.plan import Clip as PlannedClip
+from videdit.render import resumable
 from videdit.resume import Place, Work, record_of
 
 FRAMES, CUT = 16, 9
@@ -79,31 +82,57 @@ def test_a_run_that_goes_on_gives_the_same_frames(render, long_clip, tmp_path, m
     assert [path.name for path in output.parent.iterdir()] == ["out.mp4"]
 
 
-def test_the_matte_goes_on_too(render, long_clip, tmp_path, monkeypatch, short_segments):
-    """Its segments belong to the clip's: with one that is damaged, the frames from there on are rendered anew."""
-    (tmp_path / "out").mkdir()
-    output, matte = tmp_path / "out" / "out.mp4", tmp_path / "out" / "matte.mkv"
-    whole = render(long_clip, tmp_path / "whole.mp4", edit="smile=2", alpha_out=str(tmp_path / "whole.mkv"))
+def test_files_beside_it_go_on_too(render, long_clip, tmp_path, monkeypatch, short_segments):
+    """Their segments belong to the clip's: with one that is damaged, the frames from there on are rendered anew."""
+    files = ("", "_matte", "_compare", "_debug")
+    output, whole = tmp_path / "out" / "out.mp4", tmp_path / "whole" / "whole.mp4"
+    for path in (output, whole):
+        path.parent.mkdir()
+
+    def beside(path: Path) -> list[Path]:
+        return [path.with_name(f"{path.stem}{file}{'.mkv' if file == '_matte' else '.mp4'}") for file in files]
+
+    def job(path: Path) -> dict:
+        return {"edit": "smile=2", "alpha_out": str(beside(path)[1]), "compare": "side", "debug_video": True}
+
+    render(long_clip, whole, **job(whole))
     with monkeypatch.context() as broken:
         broken.setattr(Paste, "__call__", failing_after(20))
         with pytest.raises(ZeroDivisionError):
-            render(long_clip, output, edit="smile=2", alpha_out=str(matte))
+            render(long_clip, output, **job(output))
     folder = output.with_name(".out.mp4.unfinished")
-    parts = sorted(path.name for path in folder.glob("*.segment"))
-    done = [name for name in parts if "matte" not in name]
-    assert len(done) >= 2 and {name.replace(".", "-matte.") for name in done} <= set(parts)
-    assert not matte.exists()
+    parts = {path.name for path in folder.glob("*.segment")}
+    done = [name for name in parts if "-" not in name]
+    assert len(done) >= 2
+    assert {name.replace(".", f"-{file[1:]}.") for name in done for file in files if file} <= parts
+    assert [path.name for path in output.parent.iterdir()] == [folder.name]
     damaged = folder / "000001-matte.segment"
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 1
     damaged.write_bytes(data)
-    result = render(long_clip, output, edit="smile=2", alpha_out=str(matte))
+    result = render(long_clip, output, **job(output))
     assert 0 < result.done_before < 9 and result.frames == FRAMES
-    for one, other in ((whole.output, output), (tmp_path / "whole.mkv", matte)):
+    for one, other in zip(beside(whole), beside(output), strict=True):
         before, after = frames_of(one), frames_of(other)
         assert [frame.pts for frame in before] == [frame.pts for frame in after] and len(after) == FRAMES
-        assert all(map(same_planes, before, after))
-    assert {path.name for path in output.parent.iterdir()} == {"out.mp4", "matte.mkv"}
+        assert all(map(same_planes, before, after)), other.name
+    assert set(output.parent.iterdir()) == set(beside(output))
+
+
+def test_what_is_not_split(tmp_path):
+    """Stills and short clips, EXR, and transparency that lies beside the packets of VP9."""
+    write_clip(tmp_path / "in.mp4", [background(64, 48)] * 2)
+    long = replace(probe(tmp_path / "in.mp4"), frame_count=5000)
+    alpha = replace(long, planar="yuva420p")
+
+    def splits(info, output="out.mkv", **words) -> bool:
+        job = RenderJob(input="in.mp4", edit="smile", **words)
+        return resumable(PlannedClip(job, Path("in.mp4"), Path(output)), info)
+
+    assert splits(long) and splits(alpha) and splits(long, alpha_out="m.mkv") and splits(long, "out.webm")
+    assert not splits(long, resume=False) and not splits(replace(long, frame_count=900))
+    assert not splits(replace(long, container="exr")) and not splits(replace(long, kind="image"))
+    assert not splits(alpha, "out.webm") and not splits(alpha, codec="vp9") and not splits(replace(alpha, codec="vp9"))
 
 
 def test_other_settings_begin_anew(long_clip, tmp_path):
@@ -126,7 +155,7 @@ def leave_segment(work: Work, source: Path) -> None:
     segment = SegmentWriter(work.path(0), probe(source), writer.encoder, 1)
     for frame in frames_of(source, 3):
         segment.write(frame)
-    work.add(segment.commit(record_of(Place(0, 0, 0), Place(1, 3000, 0), 0)))
+    work.add(segment.commit(record_of(Place(0, 0, 0, 0), Place(1, 3000, 0, 0), 0)))
     writer.abort()
 
 
@@ -158,6 +187,23 @@ def test_two_runs_do_not_share_an_output(long_clip, tmp_path):
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_goes_on_knows_scenes_and_strengths(render, long_clip, tmp_path, monkeypatch, short_segments):
+    """The second shot is the second one too for whoever begins there; its strength goes on where it was."""
+    monkeypatch.setattr("stages.split.FRAMES", 4)
+    words = {"edit": "smile=0@0s,2@10f:hold,1@14f", "scenes": "2"}
+    whole = render(long_clip, tmp_path / "whole.mp4", **words)
+    assert whole.faces == FRAMES - CUT
+    with monkeypatch.context() as broken:
+        broken.setattr(Paste, "__call__", failing_after(20))
+        with pytest.raises(ZeroDivisionError):
+            render(long_clip, tmp_path / "out.mp4", **words)
+    result = render(long_clip, tmp_path / "out.mp4", **words)
+    assert result.done_before == CUT
+    assert result.faces == whole.faces
+    before, after = frames_of(whole.output), frames_of(tmp_path / "out.mp4")
+    assert len(before) == len(after) and all(map(same_planes, before, after))
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(render, face_clip, tmp_path, monkeypatch, caplog):

@@ -194,6 +194,26 @@ def test_dropped_transparency_is_said(tmp_path: Path) -> None:
         assert all(np.array_equal(a, b) for a, b in zip(planes, made[:3], strict=True))
 
 
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_transparency_of_vp9_stays(tmp_path: Path, suffix: str) -> None:
+    """Matroska keeps it beside the packets, where FFmpeg's own decoder does not look."""
+    source, target = tmp_path / "in.webm", tmp_path / f"out{suffix}"
+    how = {"codec": "libvpx-vp9", "options": {"lossless": "1"}, "time_base": Fraction(1, 1000)}
+    make(source, Clip(pts=(0, 33, 66), pix_fmt="yuva420p", **how))
+    info = probe(source)
+    assert (info.codec, info.planar) == ("vp9", "yuva420p")
+    writer = copy(source, target, LOSSLESS)
+    assert writer.warnings == [] and probe(target).planar == "yuva420p"
+    for planes, back in zip(planes_of(source), planes_of(target), strict=True):
+        assert len(planes) == 4 and planes[3].std() > 10
+        assert all(map(np.array_equal, planes, back))
+    writer = copy(source, tmp_path / "out.mp4", EncodeSettings(codec="vp9", lossless=True))
+    assert probe(tmp_path / "out.mp4").planar == "yuv420p"
+    assert any("transparency is dropped" in said for said in writer.warnings)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert "alpha_mode" not in {key.lower() for key in container.streams.video[0].metadata}
+
+
 def test_streams_that_do_not_fit_are_named(tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
     make(source, Clip(sounds=[Sound(codec="flac"), Sound()], subtitles=True, pts=(0, 3000, 6000)))

@@ -22,7 +22,8 @@ from videdit.media.read import VideoReader
 ROOT = Path(__file__).parents[2]
 
 # A chain with the real ends and, in the middle, a stage that looks at every frame's neighbours, as smoothing does. It
-# takes its time, so that there is something to interrupt.
+# takes its time, so that there is something to interrupt. "steady" puts the real stages that average changes over time
+# and paste them there; only the changes are made up, of each frame by itself.
 RUN = """
 import sys, time
 from collections.abc import Iterator
@@ -49,27 +50,48 @@ class Blur:
             time.sleep(0.004)
             yield replace(frame, picture=replace(frame.picture, planes=(luma, *frame.picture.planes[1:])))
 
-source, output = Path(sys.argv[1]), Path(sys.argv[2])
+class Changes:
+    name = "edit"
+
+    def __call__(self, frames):
+        import cv2
+        from videdit.packets import Edited
+        for frame in frames:
+            luma = frame.picture.planes[0]
+            grey = cv2.resize(luma, (256, 256), interpolation=cv2.INTER_LINEAR)
+            trembling = np.random.default_rng(frame.pts).normal(0, 0.2, (8, 8, 3)).astype(np.float32)
+            change = cv2.resize(trembling, (256, 256), interpolation=cv2.INTER_CUBIC).astype(np.float16)
+            mask = np.full((256, 256), 255, np.uint8)
+            to_frame = np.array([[luma.shape[0] / 256, 0, 8.0], [0, luma.shape[0] / 256, 0]])
+            yield replace(frame, edits=(Edited(0, change, mask, to_frame, grey),))
+
+source, output, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+middle = [Blur()]
+if kind == "steady":
+    from stages.paste import Paste
+    from stages.steady import Steady
+    from videdit.pixels.host import HostPixels
+    middle = [Changes(), Steady(HostPixels()), Paste(HostPixels())]
 job, info = RenderJob(input=str(source), edit="smile"), probe(source)
 with Work(output, source, job) as work:
     print(work.frames, flush=True)
     place = work.next
     decode = Decode(info, first=place.scene_pts if place else None)
     commit = Commit(Encode(output, info, EncodeSettings(preset="ultrafast")), work)
-    chain = [commit] if work.complete else [decode, Split(place, frames=30), Fresh(Blur()), commit]
+    chain = [commit] if work.complete else [decode, Split(place, frames=30), *map(Fresh, middle), commit]
     Pipeline(chain, budget=1 << 20).run(tick=0.01)
     work.remove()
 """
 
 
-def start(source: Path, output: Path, **how) -> subprocess.Popen:
-    words, environment = [sys.executable, "-c", RUN, source, output], os.environ | {"PYTHONPATH": str(ROOT)}
+def start(source: Path, output: Path, kind: str = "blur", **how) -> subprocess.Popen:
+    words, environment = [sys.executable, "-c", RUN, source, output, kind], os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, **how)
 
 
-def run(source: Path, output: Path, kill_after: float | None = None) -> int:
+def run(source: Path, output: Path, kill_after: float | None = None, kind: str = "blur") -> int:
     """The frames that the run found done; it is killed after so many seconds of work."""
-    process = start(source, output)
+    process = start(source, output, kind)
     assert process.stdout is not None
     done = int(process.stdout.readline())
     if kill_after is None:
@@ -116,6 +138,28 @@ def test_killed_runs_lose_nothing(clips: tuple[Path, Path], tmp_path: Path, seed
     found = kill_and_go_on(*clips, tmp_path / "out" / "out.mp4", 3, seed)
     assert found == sorted(found)
     assert found[-1] > 0  # it did go on, and did not begin anew
+
+
+def test_what_is_steadied_over_time_is_the_same_after_a_kill(tmp_path: Path) -> None:
+    """Killed when the first segment is safe, in the midst of the second: its averages begin anew, with its context."""
+    source, whole, output = tmp_path / "in.mp4", tmp_path / "whole.mp4", tmp_path / "out" / "out.mp4"
+    output.parent.mkdir()
+    make(source, Clip(pts=tuple(range(0, 48 * 3000, 3000)), options={"preset": "ultrafast", "g": "25"}))
+    assert run(source, whole, kind="steady") == 0
+    process = start(source, output, "steady")
+    first = output.with_name(".out.mp4.unfinished") / "000000.segment"
+    while not first.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(random.Random(0).uniform(0, 0.5))
+    process.kill()
+    process.communicate()
+    assert run(source, output, kind="steady") == 30
+    with VideoReader(source) as a, VideoReader(whole) as b, VideoReader(output) as c:
+        for old, frame, other in zip(a, b, c, strict=True):
+            assert frame.pts == other.pts
+            assert all(map(np.array_equal, frame.picture.planes, other.picture.planes))
+            assert np.abs(frame.picture.planes[0].astype(int) - old.picture.planes[0]).mean() > 1  # it was edited
 
 
 def failed(process: subprocess.Popen) -> str:

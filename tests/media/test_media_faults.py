@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from synthetic_clips import Clip, Sound, make
+from synthetic_clips import Clip, Sound, copied_packets, make
 
 from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
@@ -176,6 +176,30 @@ def test_a_damaged_packet_costs_its_own_frames(tmp_path: Path, clip: Path, which
     assert sum(f.extra["corrupt"] for f in frames) == reader.repeated + reader.patched
 
 
+def test_a_machine_without_memory_is_no_damaged_packet(tmp_path: Path) -> None:
+    """The address space is limited for real while a clip of large frames is decoded: no frame is lost in silence."""
+    path = tmp_path / "large.mp4"
+    pts = tuple(range(0, 6 * 3000, 3000))
+    make(path, Clip(pts=pts, width=2048, height=2048, options={"preset": "ultrafast", "crf": "40"}, noise=0))
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from videdit.media.read import VideoReader\n"
+        "with VideoReader(sys.argv[1], threads=1) as reader:\n"
+        "    frames = iter(reader)\n"
+        "    kept = [next(frames)]\n"
+        "    used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20),) * 2)\n"
+        "    try:\n"
+        "        for frame in frames: kept.append(frame)\n"
+        "    except MemoryError: sys.exit(7)\n"
+        "    print(len(kept), reader.warnings)\n"
+    )
+    words, environment = [sys.executable, "-c", code, path], os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 7, done.stdout + done.stderr
+
+
 def test_a_damaged_first_packet_costs_the_beginning(tmp_path: Path, clip: Path) -> None:
     """There is no frame to repeat: what can be shown comes at its own time."""
     with VideoReader(clip) as reader:
@@ -185,6 +209,40 @@ def test_a_damaged_first_packet_costs_the_beginning(tmp_path: Path, clip: Path) 
         frames = list(reader)
     assert [f.pts for f in frames] == times[-len(frames) :]
     assert 32 <= len(frames) <= 40
+
+
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("victims")
+    pts, options = tuple(range(0, 30 * 3000, 3000)), {"preset": "ultrafast", "g": "8"}
+    for name, more in {"a.mp4": {}, "a.mkv": {"subtitles": True}, "a.ts": {"sounds": []}}.items():
+        make(folder / name, Clip(**{"pts": pts, "options": options, "sounds": [Sound()]} | more))
+    vp9 = {"codec": "libvpx-vp9", "pix_fmt": "yuva420p", "options": {}, "time_base": Fraction(1, 1000)}
+    make(folder / "a.webm", Clip(pts=tuple(range(0, 300, 33)), last_duration=33, **vp9))
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("seed", range(32))
+def test_flipped_bytes_cost_frames_or_one_line(tmp_path: Path, victims: list[Path], seed: int) -> None:
+    """Whatever is damaged: a whole file comes out, or one line and nothing."""
+    rng = np.random.default_rng(seed)
+    victim = victims[seed % len(victims)]
+    data = bytearray(victim.read_bytes())
+    for place in rng.integers(0, len(data), int(rng.choice((1, 3, 30, 300)))):
+        data[place] = int(rng.integers(256))
+    source = tmp_path / f"in{victim.suffix}"
+    target = tmp_path / ("out.mkv" if victim.suffix == ".ts" else f"out{victim.suffix}")
+    source.write_bytes(data[: len(data) if rng.random() < 0.8 else int(rng.integers(len(data)))])
+    try:
+        with VideoReader(source) as reader, VideoWriter(target, reader.info, EncodeSettings(transcode=True)) as writer:
+            for frame in reader:
+                writer.write(frame)
+    except MediaError as error:
+        assert "\n" not in str(error)
+        assert [path.name for path in tmp_path.iterdir()] == [source.name]
+    else:
+        with VideoReader(target) as again:
+            assert len(list(again)) == writer.frames
 
 
 def test_nothing_between_two_times(clip: Path) -> None:
@@ -330,6 +388,34 @@ def test_missing_times_are_repaired(tmp_path: Path) -> None:
     assert len(frames) == 10
     steps = np.diff([f.pts * f.time_base for f in frames]).tolist()
     assert all(step > 0 for step in steps)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_clock_that_is_set_back(tmp_path: Path, suffix: str) -> None:
+    """Two recordings put together as they are: the second goes on where the first ends, with its sound."""
+    parts = []
+    for i, start in enumerate((90000, 0)):
+        sound = Sound(1.0, codec="mp2", start=start / 90000)
+        options = {"preset": "ultrafast", "qp": "0", "bf": "2"}
+        clip = Clip(pts=tuple(range(start, start + 90000, 3000)), sounds=[sound], options=options)
+        make(tmp_path / f"{i}.ts", clip)
+        parts.append((tmp_path / f"{i}.ts").read_bytes())
+    source, target = tmp_path / "both.ts", tmp_path / f"out{suffix}"
+    source.write_bytes(b"".join(parts))
+    with VideoReader(source) as reader, VideoWriter(target, reader.info, EncodeSettings(preset="ultrafast")) as writer:
+        for frame in reader:
+            writer.write(frame)
+    assert (reader.resets, reader.repaired) == (1, 0)
+    assert "set back 1 times" in reader.warnings[0]
+    assert sum("is set back" in said for said in writer.warnings) == 1
+    with VideoReader(target) as again:
+        times = [float(frame.pts * frame.time_base) for frame in again]
+    assert len(times) == 60
+    np.testing.assert_allclose(np.diff(times), 1 / 30, atol=0.002)
+    packets = copied_packets(target)[1]
+    assert len(packets) == len(copied_packets(source)[1])
+    np.testing.assert_allclose(np.diff([float(time) for _, time, _ in packets]), 1152 / 48000, atol=0.03)
+    assert abs(float(packets[-1][1]) - times[-1]) < 0.15
 
 
 def test_damaged_picture(tmp_path: Path) -> None:

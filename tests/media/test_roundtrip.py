@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_clips import Clip, Sound, copied_packets, make
 
+from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.media.read import VideoReader
@@ -81,10 +82,14 @@ CLIPS = {
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_nothing_is_lost(tmp_path: Path, name: str, suffix: str) -> None:
-    clip = CLIPS[name]
+    check_nothing_is_lost(tmp_path, CLIPS[name], suffix, LOSSLESS)
+
+
+def check_nothing_is_lost(tmp_path: Path, clip: Clip, suffix: str, how: EncodeSettings) -> None:
+    """Make a clip, write it again, and compare all that there is to both."""
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     truth = make(source, clip)
-    writer = copy(source, target)
+    writer = copy(source, target, how)
     decoded = frames_of(target)
     assert len(decoded) == len(clip.pts)
     for (_, _, planes), made in zip(decoded, truth, strict=True):
@@ -206,7 +211,10 @@ def test_unusual_tags_survive_in_mp4(tmp_path: Path) -> None:
     assert probe(target).tags["CAMERA_LENS"] == "50 mm"
 
 
-@pytest.mark.parametrize("matrix", [1, 5, 6, 7, 9], ids=["bt709", "bt470bg", "smpte170m", "smpte240m", "bt2020"])
+NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020"}
+
+
+@pytest.mark.parametrize("matrix", NAMES, ids=NAMES.values())
 @pytest.mark.parametrize("color_range", [1, 2], ids=["limited", "full"])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
 def test_every_code_value_passes_in_every_matrix_and_range(
@@ -223,6 +231,80 @@ def test_every_code_value_passes_in_every_matrix_and_range(
             np.testing.assert_array_equal(plane, expected)
     assert probe(target).color == probe(source).color
     assert probe(target).color_tags == clip.tags
+
+
+def test_colours_that_are_no_luma_and_chroma_are_refused(tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", Clip(pts=(0, 3000), pix_fmt="yuv420p10le", tags=(1, 9, 16, 14)))
+    with pytest.raises(MediaError, match="ICtCp.*convert it to BT.2020"):
+        probe(tmp_path / "in.mp4")
+
+
+MIRRORED = {
+    (-65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30): 0,  # left and right
+    (65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30): 180,  # top and bottom
+    (0, 65536, 0, 65536, 0, 0, 0, 0, 1 << 30): 90,  # along a diagonal
+    (0, -65536, 0, -65536, 0, 0, 0, 0, 1 << 30): 270,
+}
+
+
+@pytest.mark.parametrize("matrix", MIRRORED)
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_mirrored_pictures(tmp_path: Path, suffix: str, matrix: tuple[int, ...]) -> None:
+    """What is kept is the matrix; the rotation is the one after which a face stands upright, if mirrored."""
+    make(tmp_path / "plain.mp4", Clip(pts=(0, 3000)))
+    source, target = tmp_path / "in.mp4", tmp_path / f"out{suffix}"
+    with av.open(str(tmp_path / "plain.mp4")) as a, av.open(str(source), "w") as b:
+        stream = a.streams.video[0]
+        mirrored = b.add_stream_from_template(stream, opaque=True)
+        mirrored.set_display_matrix(matrix)
+        for packet in a.demux(stream):
+            if packet.size:
+                packet.stream = mirrored
+                b.mux(packet)
+    info = probe(source)
+    assert (info.display_matrix, info.rotation, info.mirrored) == (matrix, MIRRORED[matrix], True)
+    # Turned and mirrored, the corners of a picture lie where the matrix puts them.
+    corners = np.array([[1, 2], [4, 8]])
+    shown = np.rot90(corners, -info.rotation // 90)[:, ::-1]
+    x, y = np.array([[-1, 1], [-1, 1]]), np.array([[-1, -1], [1, 1]])
+    across, down = (matrix[i] * x + matrix[i + 3] * y > 0 for i in (0, 1))
+    assert all(shown[int(down[i, j]), int(across[i, j])] == corners[i, j] for i in (0, 1) for j in (0, 1))
+    copy(source, target)
+    assert probe(target).display_matrix == matrix
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_clock_that_has_just_wrapped(tmp_path: Path, suffix: str) -> None:
+    """A transport stream counts to 2^33; frames before that are before 0, where nothing is shown."""
+    source, target = tmp_path / "in.ts", tmp_path / f"out{suffix}"
+    pts = tuple(range(2**33 - 15000, 2**33 + 15000, 3000))
+    truth = make(source, Clip(pts=pts, sounds=[Sound(1.0, codec="mp2", start=(2**33 - 15000) / 90000)]))
+    writer = copy(source, target)
+    assert any("begins before 0" in said for said in writer.warnings)
+    found = frames_of(target)
+    for i, ((time, _, planes), made) in enumerate(zip(found, truth, strict=True)):
+        assert abs(time - Fraction(i, 30)) <= Fraction(1, 1000)
+        np.testing.assert_array_equal(planes[0], made[0])
+    before, after = copied_packets(source)[1], copied_packets(target)[1]
+    assert [data for data, _, _ in before] == [data for data, _, _ in after]
+    start = probe(source).start_pts * Fraction(1, 90000)
+    assert all(abs(b[1] - (a[1] - start)) <= Fraction(1, 1000) for a, b in zip(before[1:], after[1:], strict=True))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("b_frames", ["0", "2"])
+def test_what_an_edit_list_hides_stays_hidden(tmp_path: Path, suffix: str, b_frames: str) -> None:
+    """A phone trims without encoding anew: frames before 0 are in the file, needed to decode, and never shown."""
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    pts = tuple(range(-15000, 30000, 3000))
+    options = {"preset": "ultrafast", "qp": "0", "bf": b_frames}
+    truth = make(source, Clip(pts=pts, options=options, sounds=[Sound()]))
+    copy(source, target)
+    shown = frames_of(target)
+    assert [t for t, _, _ in shown] == [Fraction(i, 30) for i in range(10)]
+    for (_, _, planes), made in zip(shown, truth[5:], strict=True):
+        np.testing.assert_array_equal(planes[0], made[0])
+    assert copied_packets(source) == copied_packets(target)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

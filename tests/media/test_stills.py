@@ -6,15 +6,18 @@ import struct
 from pathlib import Path
 from xml.etree import ElementTree
 
+import av
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from synthetic_clips import picture
 
 from videdit.errors import MediaError
 from videdit.media.color import picture_to_rgb
 from videdit.media.imagetags import ImageTags, embed, read_tags, without_thumbnail
+from videdit.media.planes import pack
 from videdit.media.probe import probe
 from videdit.media.read import read_image
 from videdit.media.source import file_tags
@@ -187,3 +190,22 @@ def test_cut_off_pictures(tmp_path: Path) -> None:
         (tmp_path / f"half{suffix}").write_bytes(source.read_bytes()[: source.stat().st_size // 2])
         with pytest.raises(MediaError, match="damaged|cut off|no picture"):
             read_image(tmp_path / f"half{suffix}")
+
+
+@pytest.mark.parametrize("tags", [(2, 9, 16, 0), (2, 1, 13, 0), (2, 9, 18, 0), (2, 2, 2, 0)])
+def test_png_keeps_what_its_numbers_mean(tmp_path: Path, tags: tuple[int, int, int, int]) -> None:
+    """HDR above all: without its cICP chunk a PQ picture is shown pale and dark."""
+    planes = picture(0, 32, 24, "gbrp16le")
+    context = av.CodecContext.create("png", "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 32, 24, "rgb48be", 1
+    frame = pack(planes, "gbrp16le", "rgb48be")
+    for part in (context, frame):
+        part.color_range, part.color_primaries, part.color_trc, part.colorspace = tags
+    (tmp_path / "in.png").write_bytes(b"".join(map(bytes, context.encode(frame) + context.encode(None))))
+    info = probe(tmp_path / "in.png")
+    assert info.color_tags[1:3] == tags[1:3]
+    write_image(tmp_path / "out.png", read_image(info), info)
+    again = probe(tmp_path / "out.png")
+    assert (again.color, again.color_tags) == (info.color, info.color_tags)
+    for plane, back in zip(planes, read_image(again).picture.planes, strict=True):
+        np.testing.assert_array_equal(plane, back)

@@ -15,11 +15,11 @@ from safetensors.numpy import save_file
 
 from videdit.edits import (
     Edit,
+    Timeline,
     catalogue,
     catalogue_table,
     cautions,
     edit_delta,
-    edit_vector,
     load_direction,
     parse_edits,
 )
@@ -106,7 +106,7 @@ def test_edits_add_up():
     edits = parse_edits("smile=1.5,age=-1")
     delta = edit_delta(edits)
     np.testing.assert_allclose(delta, 1.5 * load_direction("smile") - load_direction("age"), atol=1e-6)
-    np.testing.assert_array_equal(edit_vector(edits)(3, 0.5), delta)
+    np.testing.assert_array_equal(Timeline(edits)(3, 0.5), delta)
     assert not edit_delta(parse_edits("smile=0")).any()
 
 
@@ -153,6 +153,8 @@ def test_files_in_ones_own_folder_are_edits(own_folder):
     np.testing.assert_array_equal(load_direction("freckles"), np.ones((18, 512)))
     assert "did you mean 'freckles'" in problem("frekles")
     np.save(own_folder / "smile.npy", np.ones(512, np.float32))
+    assert load_direction("own_smile")[0, 0] == 1 != load_direction("smile")[0, 0]
+    np.savez(own_folder / "freckles.npz", np.ones(512, np.float32))
     assert "rename the file" in problem("age")
 
 

@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.recall import REACH
 from videdit.geometry.align import crop_side, ffhq_square
 from videdit.geometry.smooth import AXES, CENTRE, local_fit, smooth_points
 
 FACE = np.array([(-30.0, -20), (30, -20), (0, 5), (-22, 40), (22, 40)]) + (200, 200)  # crop side 240
-AHEAD = 0.25  # as the track stage
+AHEAD = REACH  # as the recall stage
 
 
 def smoothed(times: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """[T, 5, 2] all frames as the track stage smooths them: a window of AHEAD seconds on either side."""
+    """[T, 5, 2] all frames as the recall stage smooths them: a window of AHEAD seconds on either side."""
     out = []
     for t in times:
         near = np.abs(times - t) <= AHEAD + 1e-9

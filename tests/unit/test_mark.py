@@ -45,6 +45,14 @@ def test_words_are_light_grey_at_the_lower_right(color, value, pix_fmt, rotation
     assert all((old == v).all() for old, v in zip(before.picture.planes, value, strict=True))  # not drawn in place
 
 
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_in_a_mirrored_picture_it_reads_like_in_any_other(rotation):
+    before = frame(320, 180, *CASES[3])
+    plain, mirrored = (next(Mark("AI-edited", rotation, how)(iter([before]))) for how in (False, True))
+    shown = [np.rot90(made.picture.planes[0], -rotation // 90) for made in (plain, mirrored)]
+    np.testing.assert_array_equal(shown[0], shown[1][:, ::-1])
+
+
 def test_long_words_fit():
     (after,) = Mark("x" * 60)(iter([frame(120, 80, *CASES[0])]))
     changed = np.nonzero(after.picture.planes[0] != 126)[1]

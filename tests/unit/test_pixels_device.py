@@ -248,3 +248,40 @@ def test_a_frame_on_a_device_weighs_what_it_does_on_the_host(device: DevicePixel
     kinds = ("crops", "renderings", "edits")
     same = replace(frame, **{kind: tuple(on(device, packet) for packet in getattr(frame, kind)) for kind in kinds})
     assert same.nbytes == frame.nbytes > 2 * image.nbytes
+
+
+def linear_picture() -> Picture:
+    """Floating point RGB, up to eight times white, with what only such planes can hold in a corner."""
+    planes = [np.float32(8) * (smooth_image(81, i)[:60, :, 0] * 0.5 + 0.5) ** 3 for i in range(3)]
+    planes[0][0, :4] = (np.inf, np.nan, -0.0, -1.0)
+    color = Color("rgb", full_range=True, depth=32, chroma_log2=(0, 0), transfer="linear")
+    return Picture(tuple(planes), color, "gbrpf32le")
+
+
+@pytest.mark.parametrize("transfer", ["pq", "hlg", "linear"])
+def test_hdr_is_seen_and_changed_as_on_the_host(device: DevicePixels, transfer: str) -> None:
+    source = smooth_picture(10, "bt2020", (1, 1))
+    hdr = replace(source, color=replace(source.color, transfer=transfer))
+    source = linear_picture() if transfer == "linear" else hdr
+    places = [(np.array([[0.8, 0, 4.0], [0, 0.8, 3.0]]), 64)]
+    (ours,), (theirs,) = device.crop(source, places), HOST.crop(source, places)
+    difference = np.abs(ours.cpu().numpy().astype(int) - theirs)
+    assert difference.max() <= 6 and difference.mean() < 0.5
+    crop = Crop(0, theirs, places[0][0], 1.0)
+    change = (smooth_image(64, 9) * 0.2).astype(np.float16)
+    found = device.change_of_code(on(device, change), on(device, crop), source.color)
+    expected = HOST.change_of_code(change, crop, source.color)
+    assert found.dtype == torch.float16 and expected.dtype == np.float16
+    np.testing.assert_allclose(found.float().cpu().numpy(), expected.astype(np.float32), atol=2e-3, rtol=2e-3)
+
+
+def test_floating_point_planes_keep_their_bits_where_nothing_changes(device: DevicePixels) -> None:
+    before, edit = linear_picture(), edited(x=20, y=20, scale=0.9)
+    edit.change[...] = smooth_image(32, 4) * 0.5
+    results = [add_changes(before, [edit]), device.paste(before, [on(device, edit)])()]
+    for after in results:
+        for old, new in zip(before.planes, after.planes, strict=True):
+            assert new.dtype == np.float32
+            assert old[:16].tobytes() == new[:16].tobytes() and (old != new)[16:].any()
+    for one, other in zip(*(after.planes for after in results), strict=True):
+        np.testing.assert_allclose(one, other, atol=0.02)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import cast
 
 import cv2
@@ -21,10 +23,13 @@ from videdit.models.restorer import MULTIPLE, Restorer
 from videdit.motion import MotionEstimator
 from videdit.packets import Color, Crop, Frame, Picture, Rendering
 from videdit.pixels.host import HostPixels
-from videdit.restoration import RAMP, CropRestorer, Need, sharpness
+from videdit.restoration import PUBLISHED, RAMP, Choice, Need, choose, sharpness
+from videdit.restorers import CropRestorer, Network, resized, small_network
 from videdit.train.degradation import add_noise, blur_kernel, ruin
+from videdit.weights.install import import_file
 
 HOST = HostPixels("cpu", "fp32")
+SMALL, AUTO = Choice("small"), Choice("small", if_needed=True)
 
 
 def test_a_fresh_restorer_gives_back_what_it_is_given() -> None:
@@ -85,33 +90,58 @@ def test_sharpness_tells_soft_faces_from_small_ones(soft: np.ndarray, sharp: np.
 
 
 def test_who_is_small_and_soft_is_restored(soft: np.ndarray, sharp: np.ndarray) -> None:
-    assert Need()(1, 0.0, 180, soft) == 1
-    assert Need()(1, 0.0, 180, sharp) == 0
-    assert Need()(1, 0.0, 400, soft) == 0  # large
+    assert Need()(1, 0.0, 180, lambda: soft) == 1
+    assert Need()(1, 0.0, 180, lambda: sharp) == 0
+    assert Need()(1, 0.0, 400, lambda: soft) == 0  # large
+    either = [Need(either=True)(1, 0.0, side, lambda c=c: c) for side, c in ((180, sharp), (400, soft), (400, sharp))]
+    assert either == [1, 1, 0]
 
 
 def test_a_track_keeps_its_mind_through_a_few_blurred_frames(soft: np.ndarray, sharp: np.ndarray) -> None:
     need = Need()
     crops = [sharp] * 10 + [soft] * 3 + [sharp] * 10
-    assert {need(1, i / 25, 180, crop) for i, crop in enumerate(crops)} == {0.0}
+    assert {need(1, i / 25, 180, lambda crop=crop: crop) for i, crop in enumerate(crops)} == {0.0}
+
+
+def test_faces_are_looked_at_no_more_often_than_it_takes(soft: np.ndarray) -> None:
+    looks: list[float] = []
+    for side, expected in ((180, 6), (400, 0)):
+        looks.clear()
+        need = Need()
+        for i in range(26):
+            need(1, i / 25, side, lambda i=i: looks.append(i / 25) or soft)
+        assert max(expected - 1, 0) <= len(looks) <= expected
+
+
+def test_frames_in_which_nobody_needs_it_do_not_wait(sharp: np.ndarray) -> None:
+    eye = np.array([[180 / 256, 0, 0], [0, 180 / 256, 0]])
+    given = [replace(frame, crops=(Crop(0, sharp, eye, 1.0),)) for frame in frames([[0], [0]])]
+    stage = Restore(AUTO, restorer=cast(CropRestorer, Brighter()), pixels=HOST)
+    arrived = []
+
+    def arriving() -> Iterator[Frame]:
+        for frame in given:
+            arrived.append(frame)
+            yield frame
+
+    assert next(stage(arriving())) is given[0] and len(arrived) == 1
 
 
 def test_a_change_of_mind_fades(soft: np.ndarray, sharp: np.ndarray) -> None:
     need = Need()
-    levels = [need(1, i / 25, 180, sharp if i < 5 else soft) for i in range(120)]
+    levels = [need(1, i / 25, 180, lambda i=i: sharp if i < 5 else soft) for i in range(120)]
     assert levels[4] == 0 and levels[-1] == 1
     assert max(np.diff(levels)) <= 1 / 25 / RAMP + 1e-9 and min(np.diff(levels)) >= 0
-    assert need(2, 5.0, 180, sharp) == 0  # another track has a mind of its own
+    assert need(2, 5.0, 180, lambda: sharp) == 0  # another track has a mind of its own
 
 
 class Brighter:
     """Stands where the network would: adds 10 to every value, and remembers how many crops it was given."""
 
+    group = 3
+
     def __init__(self) -> None:
         self.calls: list[int] = []
-
-    def batch(self, size: int) -> int:
-        return 3
 
     def __call__(self, crops: list[np.ndarray]) -> list[np.ndarray]:
         self.calls.append(len(crops))
@@ -134,7 +164,7 @@ def frames(values: list[list[int]], size: int = 256) -> list[Frame]:
 def test_frames_and_crops_keep_their_order() -> None:
     net = Brighter()
     rows = [[10], [], [20, 30], [40], [], [50, 60]]
-    done = list(Restore("small", restorer=cast(CropRestorer, net), pixels=HOST)(iter(frames(rows))))
+    done = list(Restore(SMALL, restorer=cast(CropRestorer, net), pixels=HOST)(iter(frames(rows))))
     assert [frame.index for frame in done] == list(range(6))
     for frame, row in zip(done, rows, strict=True):
         assert [int(crop.image[0, 0, 0]) for crop in frame.crops] == row  # the source's crop is still there
@@ -144,26 +174,26 @@ def test_frames_and_crops_keep_their_order() -> None:
 
 def test_none_and_needless_restoration_touch_nothing(sharp: np.ndarray) -> None:
     given = frames([[10], [20]])
-    assert list(Restore("none")(iter(given))) == given
+    assert list(Restore()(iter(given))) == given
     net = Brighter()
-    stage = Restore("auto", restorer=cast(CropRestorer, net), pixels=HOST)
+    stage = Restore(AUTO, restorer=cast(CropRestorer, net), pixels=HOST)
     eye = np.array([[180 / 256, 0, 0], [0, 180 / 256, 0]])
     clean = [replace(frame, crops=(Crop(0, sharp, eye, 1.0),)) for frame in given]
     assert all(crop.restored is None for frame in stage(iter(clean)) for crop in frame.crops)
-    assert stage.words() == [] and sum(net.calls) == 0
+    assert stage.words() == "none, no face is small and soft" and sum(net.calls) == 0
 
 
 def test_auto_says_whom_it_restored(soft: np.ndarray) -> None:
     eye = np.array([[180 / 256, 0, 0], [0, 180 / 256, 0]])
-    stage = Restore("auto", restorer=cast(CropRestorer, Brighter()), pixels=HOST)
+    stage = Restore(AUTO, restorer=cast(CropRestorer, Brighter()), pixels=HOST)
     given = [replace(frame, crops=(Crop(7, soft, eye, 1.0),)) for frame in frames([[0], [0]])]
     assert all(crop.restored is not None for frame in stage(iter(given)) for crop in frame.crops)
-    assert "face 7" in stage.words()[0]
+    assert stage.words().startswith("small, of face 7")
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_the_change_of_an_unedited_face_is_its_restoration(strength: float) -> None:
-    frame = next(iter(Restore("small", strength, cast(CropRestorer, Brighter()), HOST)(iter(frames([[100]])))))
+    frame = next(iter(Restore(SMALL, strength, cast(CropRestorer, Brighter()), HOST)(iter(frames([[100]])))))
     grey = np.full((256, 256, 3), 0.1, np.float32)
     same = Rendering(grey, grey, MotionEstimator()(grey, grey), grey, grey)  # an edit that does nothing
     edited = next(iter(Detail(HOST, ["eyes"])(iter([replace(frame, renderings=(same,))])))).edits[0]
@@ -178,28 +208,91 @@ def test_mixing_is_exact_at_its_ends() -> None:
 
 
 def test_words_that_make_no_sense() -> None:
-    with pytest.raises(UsageError, match="none, small, auto"):
-        Restore("gfpgan")
+    for word in ("codeformer", "small:a.pth", ""):
+        with pytest.raises(UsageError, match="none, small, gfpgan"):
+            choose(word)
+        with pytest.raises(ValidationError, match="not a restoration; there is none, small"):
+            RenderJob(input="a.mp4", edit="smile", restore=word)
     with pytest.raises(UsageError, match="0 to 1"):
-        Restore("none", 1.5)
-    with pytest.raises(ValidationError, match="gfpgan is not built in yet"):
-        RenderJob(input="a.mp4", edit="smile", restore="gfpgan")
+        Restore(strength=1.5)
     with pytest.raises(ValidationError, match="restore_strength"):
         RenderJob(input="a.mp4", edit="smile", restore_strength=2)
 
 
 def test_missing_weights_are_told(tmp_path, monkeypatch) -> None:
     (tmp_path / "manifest.yaml").write_text("{}\n")
-    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIDEDIT_SHIPPED", str(tmp_path))
     with pytest.raises(WeightsError, match="--restore none"):
-        CropRestorer("cpu", "fp32")
+        choose("small")
+    assert choose("auto").kind == "none"
+
+
+def installed(folder: Path, name: str, file: str) -> Path:
+    """A file of no real network among the user's weights."""
+    torch.save({"params_ema": {"weight": torch.zeros(1)}}, folder / file)
+    return import_file(folder / file, name, other_version=True)[1]
+
+
+@pytest.mark.parametrize("kind", PUBLISHED)
+def test_published_weights_are_found_where_the_user_keeps_them(kind, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
+    with pytest.raises(WeightsError, match=f"videdit weights fetch {PUBLISHED[kind][0]}"):
+        choose(kind)
+    with pytest.raises(WeightsError, match="no file nowhere.pth"):
+        choose(f"{kind}:nowhere.pth")
+    for name in reversed(PUBLISHED[kind]):  # the worst first: each next one is preferred
+        place = installed(tmp_path, name, f"{name}.pth")
+        assert choose(kind) == Choice(kind, place)
+    assert choose(f"{kind}:{place}") == Choice(kind, place)
+
+
+def test_auto_takes_the_best_that_is_there(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
+    monkeypatch.setattr("videdit.released.installed", lambda: True)
+    assert choose("auto") == Choice("small", if_needed=True)
+    place = installed(tmp_path, "gfpgan_v1.4", "GFPGANv1.4.pth")
+    assert choose("auto") == Choice("gfpgan", place, if_needed=True)
+    monkeypatch.setattr("videdit.released.installed", lambda: False)
+    assert choose("auto").kind == "small"
+
+
+class Lighter(torch.nn.Module):
+    """Adds 0.1 to every value, and makes pictures `k` times as large."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.interpolate(x + 0.1, scale_factor=float(self.k))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_crops_of_any_size_get_what_the_network_changed(k: int, people: list[np.ndarray]) -> None:
+    net = Network(Lighter(k), on_cpu={64: 2, 128: 1}, on_gpu={})
+    crops = [resized(people[0], size) // 2 for size in (64, 256, 50, 128, 64)]
+    results = CropRestorer(net, "cpu", "fp32")(crops)
+    for before, after in zip(crops, results, strict=True):  # a network of one size loses detail of others, but
+        assert after.shape == before.shape  # what is too fine for it is kept
+        change = after.astype(float) - before
+        assert change.mean() == pytest.approx(12.75, abs=0.3)
+        assert np.abs(change - 12.75).max() < (1 if len(before) != 50 else 30)
+
+
+def test_a_restorer_that_fails_stops_the_run() -> None:
+    class Broken(Brighter):
+        def __call__(self, crops: list[np.ndarray]) -> list[np.ndarray]:
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(Restore(SMALL, restorer=cast(CropRestorer, Broken()), pixels=HOST)(iter(frames([[10]]))))
 
 
 def test_crops_of_all_sizes_are_restored_in_batches(tmp_path) -> None:
     from safetensors.torch import save_file
 
     save_file({k: v.half() for k, v in Restorer().state_dict().items()}, tmp_path / "restorer.safetensors")
-    restore = CropRestorer("cpu", "fp32", batch=2, file=tmp_path / "restorer.safetensors")
+    restore = CropRestorer(small_network(tmp_path / "restorer.safetensors"), "cpu", "fp32", batch=2)
     rng = np.random.default_rng(0)
     crops = [rng.integers(0, 256, (size, size, 3)).astype(np.uint8) for size in (256, 128, 256, 256)]
     for before, after in zip(crops, restore(crops), strict=True):

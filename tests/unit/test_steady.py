@@ -11,6 +11,7 @@ import torch
 from test_detail import moved, smooth_image
 
 from stages.steady import Steady
+from videdit.edits import Timeline, parse_edits
 from videdit.packets import LOW, Array, Color, Edited, Frame, Picture
 from videdit.pixels import Pixels
 from videdit.pixels.device import DevicePixels
@@ -61,8 +62,8 @@ def frame(
     return Frame(index, index, Fraction(1, FPS), index / FPS, picture, scene, edits=(edit,))
 
 
-def steadied(pixels: Pixels, frames: Sequence[Frame]) -> list[np.ndarray]:
-    out = list(Steady(pixels)(iter(frames)))
+def steadied(pixels: Pixels, frames: Sequence[Frame], timeline: Timeline | None = None) -> list[np.ndarray]:
+    out = list(Steady(pixels, timeline)(iter(frames)))
     assert [f.index for f in out] == [f.index for f in frames]
     return [host(f.edits[0].change).astype(np.float32) for f in out if f.edits]
 
@@ -194,3 +195,22 @@ def test_agreement_is_one_where_two_flows_undo_each_other() -> None:
     there_, back = np.full((LOW, LOW, 2), 2.0, np.float32), np.full((LOW, LOW, 2), -2.0, np.float32)
     np.testing.assert_allclose(agreement(there_, back), 1.0)
     assert agreement(there_, there_).max() < 1e-6
+
+
+def test_a_strength_that_grows_is_not_smeared(pixels: Pixels) -> None:
+    """Keyframes with corners and a jump: what changes by the strength alone follows it to the frame."""
+    timeline = Timeline(parse_edits("smile=0@0s,1.5@0.4s,0.3@0.6s:hold,1.2@0.8s"))
+    source, pattern = smooth_image(LOW, 3), 0.2 * smooth_image(LOW, 7)
+    strengths = np.array([timeline.strengths(0, i / FPS)[0] for i in range(26)])
+    frames = [frame(pixels, i, source, pattern * s) for i, s in enumerate(strengths) if s]
+    gains = [float((c * pattern).sum() / (pattern**2).sum()) for c in steadied(pixels, frames, timeline)]
+    np.testing.assert_allclose(gains, strengths[strengths != 0], atol=5e-3)
+
+
+def test_a_strength_that_jumps_takes_nothing_from_before(pixels: Pixels) -> None:
+    """One edit is switched for another: their changes have nothing to do with each other."""
+    timeline = Timeline(parse_edits("smile=1.25@0s:hold,0@0.16s,age=0@0s:hold,2@0.16s"))
+    source = smooth_image(LOW, 3)
+    frames = [frame(pixels, i, source, np.full((LOW, LOW, 3), 0.3 if i < 4 else -0.2)) for i in range(8)]
+    for i, change in enumerate(steadied(pixels, frames, timeline)):
+        np.testing.assert_allclose(change, 0.3 if i < 4 else -0.2, atol=2e-3)

@@ -1,6 +1,7 @@
-"""Cuts, ids, whom to edit, fading: on faces made of numbers, no nets."""
+"""Cuts and fading: on faces made of numbers, no nets."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from stages.align import Align
 from stages.track import FADE, MOST_AHEAD, Track
 from videdit.errors import UsageError
-from videdit.geometry.align import crop_side, ffhq_square, transform
+from videdit.geometry.align import crop_side, transform
 from videdit.packets import Color, Face, Frame, Picture
+from videdit.people.identity import Tracker
 from videdit.pixels.host import HostPixels
 from videdit.scenes import CutDetector
-from videdit.tracking import Tracker, fade, fitness
+from videdit.tracking import fade, fitness
 
 W, H = 640, 360
 RGB = Color(matrix="rgb", full_range=True, chroma_log2=(0, 0))
@@ -43,8 +45,16 @@ def clip(faces: list[list[Face]], fps: float = 25, scenes: list[int] | None = No
         yield Frame(i, i, Fraction(1, 25), i / fps, GREY, scene=scene, faces=tuple(found), extra=extra)
 
 
-def tracked(faces: list[list[Face]], who: str | int = "largest", **kwargs) -> list[Frame]:
-    frames = list(Track(who)(clip(faces, **kwargs)))
+def named(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The same with tracks."""
+    tracker = Tracker()
+    for frame in frames:
+        names = tracker(frame.faces, [None] * len(frame.faces), frame.time, frame.scene)
+        yield replace(frame, faces=tuple(replace(f, track=t) for f, t in zip(frame.faces, names, strict=True)))
+
+
+def tracked(faces: list[list[Face]], **kwargs) -> list[Frame]:
+    frames = list(Track()(named(clip(faces, **kwargs))))
     assert [frame.index for frame in frames] == list(range(len(faces)))
     return frames
 
@@ -61,7 +71,7 @@ def test_a_face_that_stays_is_one_track_at_full_strength() -> None:
 
 def test_tracks_survive_a_crossing_at_different_sizes() -> None:
     paths = [[face(100 + 10 * i, size=150), face(500 - 10 * i, size=70)][:: 1 if i % 2 else -1] for i in range(40)]
-    frames = tracked(paths, "all")
+    frames = tracked(paths)
     found = [{f.track: round(crop_side(f.points)) for f in frame.faces} for frame in frames]
     assert len(found[0]) == 2 and all(sizes == found[0] for sizes in found)
 
@@ -103,7 +113,7 @@ def test_too_small_turned_or_outside_is_not_edited() -> None:
         (face(-20, size=100), "out of the picture"),
     ):
         track = Track()
-        assert not any(frame.faces for frame in track(clip([[unfit]] * 10)))
+        assert not any(frame.faces for frame in track(named(clip([[unfit]] * 10))))
         assert track.unfit == {reason: 10}
     assert tracked([[face(300, size=60)]] * 10)[5].faces[0].confidence == 1
 
@@ -114,33 +124,21 @@ def test_a_turning_head_fades() -> None:
     assert (np.diff(level) <= 0).all() and np.abs(np.diff(level)).max() < 0.4
 
 
-def test_whom_to_edit() -> None:
-    three = [face(500, size=90), face(100, size=80), face(300, size=120)]
-    for who, x in (("largest", 300), ("left", 100), (0, 100), ("1", 300), (2, 500)):
-        for frame in tracked([three] * 12, who):
-            assert [round(f.points[:, 0].mean()) for f in frame.faces] == [x]
-    assert len(tracked([three] * 12, "all")[6].faces) == 3
-    assert not any(frame.faces for frame in tracked([three] * 12, 3))
-    # Displayed upside down, the leftmost is at the right of the coded picture.
-    assert round(tracked([three] * 12, "left", rotation=180)[6].faces[0].points[:, 0].mean()) == 500
+def test_who_is_not_chosen_is_left_out() -> None:
+    three = [face(100), replace(face(300), confidence=0.0), face(500)]
+    for frame in tracked([three] * 12):
+        assert [round(f.points[:, 0].mean()) for f in frame.faces] == [100, 500]
 
 
-def test_the_largest_does_not_flicker() -> None:
-    wavering = [[face(200, size=100), face(450, size=100 + 10 * (-1) ** i)] for i in range(30)]
-    frames = tracked(wavering)
-    assert len({f.track for frame in frames for f in frame.faces}) == 1
-    entering = [[face(200, size=100)] + ([face(450, size=220)] if i > 20 else []) for i in range(50)]
-    frames = tracked(entering)
-    assert frames[10].faces[0].track == 0 and frames[40].faces[0].track == 1
+def test_a_choice_that_changes_fades_from_one_to_the_other() -> None:
+    def shown(i: int) -> list[Face]:
+        return [replace(face(200), confidence=float(i < 25)), replace(face(450), confidence=float(i >= 25))]
+
+    frames = tracked([shown(i) for i in range(50)])
+    assert [f.track for f in frames[10].faces] == [0] and [f.track for f in frames[40].faces] == [1]
     for track in (0, 1):
         level = np.array([sum(f.confidence for f in frame.faces if f.track == track) for frame in frames])
         assert np.abs(np.diff(level)).max() < 0.4
-
-
-@pytest.mark.parametrize("who", ["everyone", -1, "", "-2", 1.5])
-def test_other_words_are_refused(who) -> None:
-    with pytest.raises(UsageError, match="largest, all, left or a number"):
-        Track(who)
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.floats(5, 200), st.integers(1, 30))
@@ -155,28 +153,12 @@ def test_frames_keep_their_order_and_wait_only_so_long(counts: list[int], fps: f
             taken += 1
             yield frame
 
-    for position, frame in enumerate(Track("all")(counted())):
+    for position, frame in enumerate(Track()(named(counted()))):
         assert frame.index == position
         assert taken - position <= MOST_AHEAD + 1
         for f in frame.faces:
             assert 0 < f.confidence <= 1 and np.isfinite(f.points).all()
     assert taken == len(counts)
-
-
-def test_mesh_follows_what_it_sees_while_points_are_steadied() -> None:
-    shaken = [[face(300 + 0.3 * (-1) ** i)] for i in range(40)]
-    frames = tracked(shaken)
-    steady = np.array([ffhq_square(frame.faces[0].points)[0][0] for frame in frames[10:-10]])
-    assert np.ptp(steady) < 0.1
-
-
-def test_tracker_forgets_after_a_second() -> None:
-    tracker = Tracker()
-    assert list(tracker((face(300),), 0.0, 0)) == [0]
-    assert list(tracker((), 0.5, 0)) == []
-    assert list(tracker((face(310),), 0.9, 0)) == [0]
-    assert list(tracker((face(310),), 2.5, 0)) == [1]
-    assert list(tracker((face(310, size=30),), 2.6, 0)) == [2]  # another size, another person
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0.01, 0.1))
@@ -205,6 +187,14 @@ def cuts(frames: list[np.ndarray]) -> list[int]:
 def test_cuts_are_found() -> None:
     shots = [texture(seed)[:, :W] for seed in range(4)]
     assert cuts([shot for shot in shots for _ in range(8)]) == [8, 16, 24]
+
+
+def test_a_cut_that_leaves_the_brightness_is_seen_by_its_colours() -> None:
+    shot = texture(0)[:, :W].mean(-1, keepdims=True) * 0.6 + 40
+    warm, cold = shot + np.array([25, 0, -25]), shot + np.array([-25, 0, 25])
+    other = 0.8 * shot + 0.2 * texture(1)[:, :W].mean(-1, keepdims=True) + 20  # as like as two talking heads
+    assert cuts([warm] * 8 + [other + np.array([-25, 0, 25])] * 8) == [8]
+    assert cuts([warm] * 8 + [cold] * 8) == []  # light alone
 
 
 def test_motion_noise_and_light_are_no_cuts() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from videdit.metrics.perceptual import PerceptualFeatures
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.tuning import Course, Likeness, optimise_codes, tune_generator
+from videdit.tuning import Course, Examples, Likeness, Stitching, optimise_codes, tune_for_clip, tune_generator
 
 
 class TinyGenerator(nn.Module):
@@ -60,3 +60,81 @@ def test_the_generator_is_tuned_around_its_pivots_and_the_original_stays() -> No
     assert float(loss(tuned(pivots, size=16))) < 0.1 * float(loss(generator(pivots, size=16)))
     assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
     assert not any(p.requires_grad for p in tuned.parameters())
+
+
+def examples(generator: Synthesis, codes: Tensor) -> Examples:
+    """Targets that the generator could give of other codes; a soft mask in the middle."""
+    with torch.no_grad():
+        targets = generator(torch.randn(codes.shape, generator=torch.Generator().manual_seed(3)), size=32)
+    ramp = torch.linspace(-1, 1, 32).square()
+    mask = torch.exp(-4 * (ramp[:, None] + ramp)).expand(len(codes), 1, 32, 32)
+    edited = codes + 0.5 * torch.randn(1, 18, 512, generator=torch.Generator().manual_seed(4))
+    return Examples(targets, codes, edited, mask)
+
+
+def test_the_stitching_loss_is_none_where_all_is_well_and_sees_the_border() -> None:
+    generator, _, codes = setting(Course(steps=1, lr=1.0, size=16))
+    given = examples(generator, codes)
+    every = torch.arange(len(codes))
+
+    def loss(inverted: Tensor, edited: Tensor) -> float:
+        """Of a generator that gives what it always gave: neither fine bands nor the edit's change count."""
+        return float(Stitching(given, inverted, edited)(inverted, edited, every))
+
+    source = given.targets
+    assert loss(source, source) == 0
+    inside = source + (given.masks > 0.98) * 0.5  # the edit itself, where the mask lets all of it through
+    border = source + ((given.masks > 0.3) & (given.masks < 0.7)) * 0.5
+    assert loss(source, border) > 10 * loss(source, inside)
+    low, high = given.masks.quantile(0.1), given.masks.quantile(0.9)
+    far, near = (source + where * 0.5 for where in (given.masks <= low, given.masks >= high))
+    assert loss(far, source) < 0.7 * loss(near, source)
+    fine = source + 0.3 * torch.randn(source.shape, generator=torch.Generator().manual_seed(5))
+    coarse = source + 0.3
+    assert loss(fine, source) < 0.5 * loss(coarse, source), "hair and pores are not asked for"
+
+
+def test_what_the_edit_does_and_fine_bands_are_kept() -> None:
+    generator, _, codes = setting(Course(steps=1, lr=1.0, size=16))
+    given, every = examples(generator, codes), torch.arange(len(codes))
+    teeth = torch.zeros_like(given.targets)
+    teeth[..., 14:18, 14:18] = 1
+    loss = Stitching(given, given.targets, given.targets + teeth)
+    kept, lost = (float(loss(given.targets, given.targets + share * teeth, every)) for share in (1.0, 0.0))
+    assert kept < 0.5 * lost
+    blurred = nn.functional.avg_pool2d(nn.functional.pad(given.targets, (1, 1, 1, 1), "replicate"), 3, 1)
+    assert float(loss(blurred, blurred + teeth, every)) > kept
+
+
+def test_a_generator_is_tuned_to_a_clip() -> None:
+    course = Course(steps=60, lr=3e-3, size=32)
+    generator, _, codes = setting(course, count=3)
+    given = examples(generator, codes)
+    seen: list[float] = []
+    before = {k: v.clone() for k, v in generator.state_dict().items()}
+    tuned = tune_for_clip(generator, given, course, tell=lambda step, value: seen.append(value))
+    assert seen[-1] < 0.5 * seen[0]
+    edge = 4 * given.masks * (1 - given.masks)
+    with torch.no_grad():
+        off = [((g(given.edited, size=32) - given.targets).abs() * edge).mean() for g in (generator, tuned)]
+        inverted = [(g(codes, size=32) - given.targets).abs().mean() for g in (generator, tuned)]
+    assert off[1] < 0.7 * off[0] and inverted[1] < 0.7 * inverted[0]
+    assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
+    assert not any(p.requires_grad for p in tuned.parameters())
+
+
+def test_what_all_sizes_do_not_share_is_not_tuned() -> None:
+    class WithHead(TinyGenerator):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head256 = nn.Conv2d(3, 3, 1)
+
+        def forward(self, codes: Tensor, size: int) -> Tensor:
+            return self.head256(super().forward(codes, size))
+
+    generator = cast(Synthesis, WithHead())
+    codes = torch.randn(2, 18, 512, generator=torch.Generator().manual_seed(1))
+    tuned = tune_for_clip(generator, examples(generator, codes), Course(steps=2, lr=1e-2, size=32))
+    before, after = generator.state_dict(), tuned.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"paint.weight", "paint.bias"}

@@ -89,7 +89,7 @@ def test_a_missing_or_broken_manifest_is_one_line(tmp_path):
 
 
 def test_the_environment_names_another_folder(folder, monkeypatch):
-    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(folder))
+    monkeypatch.setenv("VIDEDIT_SHIPPED", str(folder))
     assert list(weights.manifest()) == ["tiny"]
 
 

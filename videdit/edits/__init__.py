@@ -3,18 +3,22 @@
 Light on purpose (numpy, yaml, safetensors): the command line lists and checks edits without loading a network.
 """
 
-from videdit.edits.catalogue import EditInfo, catalogue, catalogue_table
-from videdit.edits.directions import edit_delta, edit_vector, load_direction
-from videdit.edits.words import Edit, cautions, parse_edits
+from videdit.edits.catalogue import catalogue, catalogue_table
+from videdit.edits.directions import Directions, edit_delta, load_direction
+from videdit.edits.info import EditInfo
+from videdit.edits.timeline import Timeline
+from videdit.edits.words import Edit, cautions, check_codes, parse_edits
 
 __all__ = [
+    "Directions",
     "Edit",
     "EditInfo",
+    "Timeline",
     "catalogue",
     "catalogue_table",
     "cautions",
+    "check_codes",
     "edit_delta",
-    "edit_vector",
     "load_direction",
     "parse_edits",
 ]

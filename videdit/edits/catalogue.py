@@ -1,39 +1,22 @@
-"""The catalogue of edits: one YAML a name in configs/edits, numbers measured when its direction was made, and whatever
-lies in the user's own folder.
+"""The catalogue of edits: those that ship, released ones whose files the user has, and the user's own.
+
+One YAML a name in configs/edits, beside numbers measured when its direction was made; one in configs/released for edits
+that others published (:mod:`videdit.edits.recipes`); and whatever lies in the user's own folder.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-
-import yaml
 
 from videdit import resources
 from videdit.edits.files import SUFFIXES, read_note
+from videdit.edits.info import USER_HARD, USER_RANGE, EditInfo, pair
+from videdit.edits.recipes import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
 from videdit.errors import UsageError
 
 SHIPPED = "directions.safetensors"
-USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
-
-
-@dataclass(frozen=True, slots=True)
-class EditInfo:
-    """What the user may know of an edit, and what the stages must."""
-
-    name: str
-    meaning: str
-    unit: str  # what strength 1 is
-    recommended: float  # what a bare name means
-    range: tuple[float, float]  # beyond it: a warning
-    hard: tuple[float, float]  # beyond it: refused
-    layers: tuple[int, int] = (0, 17)  # first and last layer of the code that it changes
-    regions: tuple[str, ...] = ("face",)  # parts of the face where it may show
-    drags: tuple[tuple[str, float], ...] = ()  # other scores at the recommended strength, in their standard deviations
-    identity: float | None = None  # cosine of face embeddings before and after, at the recommended strength
-    source: Path | None = None  # the user's own file; None for what ships
 
 
 def edits_dir() -> Path:
@@ -44,12 +27,12 @@ def edits_dir() -> Path:
 
 
 def catalogue() -> dict[str, EditInfo]:
-    """Every edit by its name: those that ship, then the files of :func:`edits_dir`, which may not take their names.
+    """Every edit by its name: those that ship, released ones whose files are there, then those of :func:`edits_dir`.
 
     Raises:
-        UsageError: a file of the user's folder is called like an edit that ships.
+        UsageError: a recipe in that folder makes no sense, or two files there have one name.
     """
-    return shipped() | own(edits_dir())
+    return shipped() | released(edits_dir()) | own(edits_dir())
 
 
 def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
@@ -57,7 +40,7 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
     measured = read_note(resources.weights_dir() / SHIPPED)
     infos = {}
     for path in sorted((folder or resources.configs_dir() / "edits").glob("*.yaml")):
-        recipe = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        recipe = read_yaml(path)
         numbers = measured.get(path.stem)
         if numbers is None:  # a recipe whose direction was not made yet
             continue
@@ -66,8 +49,8 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
             meaning=recipe["meaning"],
             unit=f"{numbers['unit']:.3g} {recipe['unit']}",
             recommended=float(recipe["recommended"]),
-            range=_pair(recipe["range"]),
-            hard=_pair(recipe["hard"]),
+            range=pair(recipe["range"]),
+            hard=pair(recipe["hard"]),
             layers=(int(recipe["layers"][0]), int(recipe["layers"][1])),
             regions=tuple(recipe["regions"]),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
@@ -77,15 +60,28 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
 
 
 def own(folder: Path) -> dict[str, EditInfo]:
-    """The directions that lie in a folder of the user's, by their files' names."""
+    """The user's own edits: recipes and directions in a folder, by their files' names, "own_" before names that ship.
+
+    Raises:
+        UsageError: a recipe makes no sense, or two files have one name.
+    """
     infos: dict[str, EditInfo] = {}
-    for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-        if path.suffix.lower() not in SUFFIXES:
+    files = sorted(path for path in folder.glob("*") if not path.name.startswith(".")) if folder.is_dir() else []
+    written = {path: info_of_recipe(path, folder) for path in files if path.suffix.lower() in RECIPES}
+    used = {info.source for info in written.values()} | released_sources(folder)
+    for path in files:
+        if path not in written and (path.suffix.lower() not in SUFFIXES or path in used):
             continue
-        if path.stem in infos or (resources.configs_dir() / "edits" / f"{path.stem}.yaml").exists():
-            raise UsageError(f"{path}: there is an edit called {path.stem!r} already; rename the file")
-        infos[path.stem] = info_of_file(path)
+        name = f"own_{path.stem}" if is_taken(path.stem) else path.stem
+        if name in infos:
+            raise UsageError(f"{path}: there is an edit called {name!r} already; rename the file")
+        infos[name] = replace(written[path], name=name) if path in written else info_of_file(path, name)
     return infos
+
+
+def is_taken(name: str) -> bool:
+    """Whether an edit that ships, or one that others released, is called so."""
+    return any((resources.configs_dir() / kind / f"{name}.yaml").exists() for kind in ("edits", RELEASED))
 
 
 def info_of_file(path: Path, name: str | None = None) -> EditInfo:
@@ -102,9 +98,10 @@ def info_of_file(path: Path, name: str | None = None) -> EditInfo:
         meaning=str(note.get("meaning", "your own direction")),
         unit=str(note.get("unit", "as the file has it")),
         recommended=float(note.get("recommended", 1.0)),
-        range=_pair(note.get("range", USER_RANGE)),
-        hard=_pair(note.get("hard", USER_HARD)),
+        range=pair(note.get("range", USER_RANGE)),
+        hard=pair(note.get("hard", USER_HARD)),
         source=path,
+        codes=None,
     )
 
 
@@ -124,10 +121,6 @@ def catalogue_table() -> str:
             lines.append(f"{'':{width}}    from {info.source}")
     lines.append(f"Your own directions: --edit path/to/file.npy=1.5, or files in {edits_dir()}")
     return "\n".join(lines)
-
-
-def _pair(values: Sequence[float]) -> tuple[float, float]:
-    return float(values[0]), float(values[1])
 
 
 def _words(pair: tuple[float, float]) -> str:

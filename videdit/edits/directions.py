@@ -3,47 +3,91 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from videdit.edits.catalogue import SHIPPED
+from videdit.edits.components import Direction, component_direction
 from videdit.edits.files import NUM_LAYERS, W_DIM, read_direction
 from videdit.edits.words import Edit, find
+from videdit.errors import UsageError
+from videdit.packets import Array
 
-# (track, seconds into the clip) -> what to add to the code, [18, 512]
-EditVector = Callable[[int, float], np.ndarray]
 
+def load_direction(name: str, count: int = NUM_LAYERS) -> np.ndarray:
+    """What one unit of strength adds to a code of `count` layers: [L, 512] float32, zero outside the edit's layers.
 
-def load_direction(name: str) -> np.ndarray:
-    """What one unit of strength adds to a code: [18, 512] float32, zero outside the edit's layers. Read-only.
+    Read-only. Edits that add something else to each code have no such array: see :func:`direction_of`.
 
     Raises:
-        UsageError: no such edit.
+        UsageError: no such edit, or one of codes of another kind.
         WeightsError: the file of the directions is missing or damaged.
     """
+    direction = direction_of(name, count)
+    if direction.probe is not None:
+        raise UsageError(f"{name} has no direction of its own: what it adds depends on the face")
+    direction.step.setflags(write=False)
+    return direction.step
+
+
+def direction_of(name: str, count: int = NUM_LAYERS) -> Direction:
+    """The direction of an edit in codes of `count` layers. Raises what :func:`load_direction` raises."""
     info = find(name)
+    if info.codes not in (None, count):
+        raise UsageError(f"{name} is an edit of codes of {info.codes} layers; those of this profile have {count}")
+    if info.component is not None and info.source is not None:
+        return component_direction(info.source, info.component, count)
     if info.source is not None:
-        return read_direction(info.source)
+        return Direction(read_direction(info.source, count))
     direction = np.zeros((NUM_LAYERS, W_DIM), np.float32)
     first, last = info.layers
     direction[first : last + 1] = _shipped()[name]
-    direction.setflags(write=False)
-    return direction
+    return Direction(direction)
 
 
-def edit_delta(edits: Iterable[Edit]) -> np.ndarray:
-    """What several edits together add to a code: [18, 512] float32."""
-    delta = np.zeros((NUM_LAYERS, W_DIM), np.float32)
+class Directions:
+    """The directions of several edits, to be added up by their strengths."""
+
+    def __init__(self, names: Sequence[str], count: int = NUM_LAYERS) -> None:
+        """count: layers of the codes. Raises what :func:`load_direction` raises."""
+        each = [direction_of(name, count) for name in names]
+        none, nowhere = np.zeros(W_DIM, np.float32), np.zeros((count, W_DIM), np.float32)
+        self._steps = np.stack([d.step for d in each]) if each else nowhere[None][:0]  # [N, L, 512]
+        self._probes = np.stack([none if d.probe is None else d.probe for d in each]) if each else none[None][:0]
+        self._along = [d.along for d in each]
+        self.conditional = any(d.probe is not None for d in each)
+
+    def __call__(self, strengths: np.ndarray, code: Array | None = None) -> np.ndarray:
+        """What is added to a code [L, 512], which must be given where :attr:`conditional`: [L, 512] float32.
+
+        strengths: of each edit, [N].
+        """
+        strengths = np.asarray(strengths, np.float32)
+        delta = np.tensordot(strengths, self._steps, 1)
+        if self.conditional:
+            assert code is not None, "these edits depend on the code"
+            first = code[0] if isinstance(code, np.ndarray) else code[0].float().cpu().numpy()
+            coordinates = self._probes @ first  # [N]
+            for strength, coordinate, along in zip(strengths, coordinates, self._along, strict=True):
+                if along is not None:
+                    delta -= strength * coordinate * along
+        return delta
+
+
+def edit_delta(edits: Iterable[Edit], codes: np.ndarray | None = None) -> np.ndarray:
+    """What several edits together add to codes [N, 18, 512]: the same shape; without codes what they add to any.
+
+    Raises:
+        UsageError: without codes, an edit that adds something else to each.
+    """
+    edits = tuple(edits)
+    directions, strengths = Directions([edit.name for edit in edits]), np.array([edit.strength for edit in edits])
+    if codes is not None:
+        return np.stack([directions(strengths, code) for code in codes])
     for edit in edits:
-        delta += edit.strength * load_direction(edit.name)
-    return delta
-
-
-def edit_vector(edits: Iterable[Edit]) -> EditVector:
-    """The same for every track and time: what the edit stage takes."""
-    delta = edit_delta(edits)
-    return lambda track, time: delta
+        load_direction(edit.name)
+    return directions(strengths)
 
 
 @functools.cache

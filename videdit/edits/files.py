@@ -1,23 +1,47 @@
-"""Directions in files: .npy, .npz, .safetensors or .pt, [512] or [18, 512] (leading ones are fine)."""
+"""Directions in files: .npy, .npz, .safetensors, .pt or .pkl, [512] or one [512] a layer (leading ones are fine), or
+one number a style channel.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from videdit.errors import UsageError
+from videdit.edits import styles
+from videdit.edits.pickles import read_pickle
+from videdit.errors import UsageError, WeightsError
+from videdit.weights.checkpoint import read_checkpoint
 
 NUM_LAYERS, W_DIM = 18, 512  # of a code
-SUFFIXES = (".npy", ".npz", ".safetensors", ".pt", ".pth")
+LAYERS = (10, 12, 14, 16, 18)  # of codes of generators of 64 to 1024 px
+SUFFIXES = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pkl")
 NOTE = "videdit"  # the key of safetensors' metadata under which a file says what it holds, as JSON
 
 
-def read_direction(path: Path) -> np.ndarray:
-    """A direction [18, 512] float32 from a file; one of a single layer is meant for all of them.
+def read_direction(path: Path, count: int | None = None) -> np.ndarray:
+    """A direction [L, 512] float32 from a file, for codes of `count` layers; one of a single layer is meant for all.
+
+    count: None takes a direction for codes of any kind as it is, one of a single layer for 18.
+
+    Raises:
+        UsageError: the file is missing, not readable, holds something else, or is for codes of another kind.
+    """
+    values = read_layers(path)
+    if len(values) == 1:
+        return np.broadcast_to(values, (count or NUM_LAYERS, W_DIM))
+    if count is not None and len(values) != count:
+        raise UsageError(f"{path} is a direction of {len(values)} layers; codes of this profile have {count}")
+    return values
+
+
+def read_layers(path: Path) -> np.ndarray:
+    """What a direction's file holds, [1, 512] for one that is meant for all layers, else [L, 512]; read-only.
 
     Raises:
         UsageError: the file is missing, not readable, or holds something else.
@@ -31,43 +55,63 @@ def read_direction(path: Path) -> np.ndarray:
 
 @functools.lru_cache(maxsize=32)
 def _read(path: Path, stamp: int) -> np.ndarray:
+    arrays = read_arrays(path)
+    arrays = _only(path, arrays) if isinstance(arrays, Mapping) else arrays
     try:
-        values = np.asarray(_arrays(path), np.float32)
-    except UsageError:
-        raise
-    except Exception as error:  # each format has its own ways to be broken
-        detail = " ".join(str(error).split())[:120]
-        raise UsageError(f"{path} is not a direction that can be read ({type(error).__name__}: {detail})") from None
-    if values.shape[-1:] != (W_DIM,) or values.size not in (W_DIM, NUM_LAYERS * W_DIM):
-        wanted = f"[{W_DIM}] or [{NUM_LAYERS}, {W_DIM}]"
+        values = np.asarray(styles.code_direction(path, arrays) if styles.is_styles(arrays) else arrays, np.float32)
+    except (TypeError, ValueError):
+        raise UsageError(f"{path} holds something else than numbers") from None
+    if values.shape[-1:] != (W_DIM,) or values.size // W_DIM not in (1, *LAYERS):
+        wanted = f"[{W_DIM}] or [{NUM_LAYERS}, {W_DIM}] (or as many layers as codes of smaller generators have)"
         raise UsageError(f"{path} holds an array {list(values.shape)}; a direction is {wanted}")
     if not np.isfinite(values).all() or not values.any():
         raise UsageError(f"{path} holds no direction: its numbers are not finite, or all zero")
-    direction = np.broadcast_to(values.reshape(-1, W_DIM), (NUM_LAYERS, W_DIM)).copy()
+    direction = values.reshape(-1, W_DIM).copy()
     direction.setflags(write=False)
     return direction
 
 
-def _arrays(path: Path) -> Any:
+def read_arrays(path: Path) -> Any:
+    """The arrays of a file: one, or a mapping of names to arrays. Nothing that a file holds is run.
+
+    Raises:
+        UsageError: the file is missing, not readable, or of another kind.
+    """
     suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return _only(path, dict(file))
-    if suffix == ".safetensors":
-        from safetensors.numpy import load_file
+    try:
+        if suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        if suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                return dict(file)
+        if suffix == ".safetensors":
+            from safetensors.numpy import load_file
 
-        return _only(path, load_file(path))
-    if suffix in (".pt", ".pth"):
-        import torch
-
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-        return (_only(path, loaded) if isinstance(loaded, dict) else loaded).float().numpy()
+            return load_file(path)
+        if suffix == ".pkl" and not zipfile.is_zipfile(path):  # else torch wrote it, under that name
+            return read_pickle(path)
+        if suffix in (".pt", ".pth", ".pkl"):
+            return _numbers(read_checkpoint(path))
+    except UsageError:
+        raise
+    except WeightsError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+    except Exception as error:  # each format has its own ways to be broken
+        detail = " ".join(str(error).split())[:120]
+        raise UsageError(f"{path} cannot be read ({type(error).__name__}: {detail})") from None
     raise UsageError(f"{path}: a direction is a file of the kind {', '.join(SUFFIXES)}")
 
 
-def _only(path: Path, arrays: dict[str, Any]) -> Any:
+def _numbers(loaded: Any) -> Any:
+    """Tensors as arrays."""
+    if isinstance(loaded, dict):
+        return {str(key): _numbers(value) for key, value in loaded.items()}
+    return loaded.float().numpy() if hasattr(loaded, "float") and hasattr(loaded, "numpy") else loaded
+
+
+def _only(path: Path, arrays: Mapping[str, Any]) -> Any:
     """The array called "direction", or the only one."""
     if "direction" in arrays:
         return arrays["direction"]

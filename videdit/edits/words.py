@@ -1,4 +1,4 @@
-"""The user's words for edits: "smile=1.5,age=-1,beard" -> (Edit, Edit, Edit)."""
+"""The user's words for edits: "smile=1.5,age=-1@0s,0@2s,beard" -> (Edit, Edit, Edit)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from videdit.edits.catalogue import EditInfo, catalogue, info_of_file
-from videdit.edits.files import SUFFIXES, read_direction
+from videdit.edits.catalogue import catalogue, info_of_file
+from videdit.edits.components import component_direction
+from videdit.edits.files import NUM_LAYERS, SUFFIXES, read_direction, read_layers
+from videdit.edits.info import EditInfo
+from videdit.edits.keyframes import Keyframe, check_order, continues, parse_keyframe
+from videdit.edits.recipes import how_to_get
 from videdit.errors import UsageError
 
 
@@ -18,27 +22,46 @@ class Edit:
     """One edit: a name of the catalogue or the path of a direction's file, and how much of it."""
 
     name: str
-    strength: float
+    strength: float  # of one with keyframes: the strength furthest from 0
+    keyframes: tuple[Keyframe, ...] = ()
 
 
 def parse_edits(words: str) -> tuple[Edit, ...]:
-    """Read edits as the user writes them: names or files, each with "=strength" or with its recommended strength.
+    """Read edits as the user writes them: names or files, each with "=strength", with keyframes
+    (:mod:`videdit.edits.keyframes`) or with its recommended strength.
 
     Raises:
-        UsageError: an unknown name or file, a strength that is no number or out of the hard range, an edit given twice.
+        UsageError: an unknown name or file, a strength that is no number or out of the hard range, an edit given twice,
+            keyframes that make no sense or are not in order of time.
     """
     infos = catalogue()
     edits: list[Edit] = []
-    for word in words.split(","):
+    for word in _split(words):
         name, equals, number = (part.strip() for part in word.partition("="))
         if not name:
             raise UsageError(f"the edit {word.strip()!r} has no name; write it as smile or smile=1.5, joined by commas")
         info = find(name, infos)
-        strength = _strength(name, number, info) if equals else info.recommended
         if any(edit.name == name for edit in edits):
             raise UsageError(f"the edit {name!r} is given twice; add the strengths up")
-        edits.append(Edit(name, strength))
+        keyframes = tuple(map(parse_keyframe, number.split(","))) if "@" in number else ()
+        check_order(name, keyframes)
+        numbers = [f"{key.strength:g}" for key in keyframes] or [number]
+        strengths = [_strength(name, given, info) for given in numbers] if equals else [info.recommended]
+        edits.append(Edit(name, max(strengths, key=abs), keyframes))
     return tuple(edits)
+
+
+def _split(words: str) -> list[str]:
+    """The words for each edit; keyframes are joined by commas too."""
+    parts: list[str] = []
+    for word in words.split(","):
+        if not continues(word):
+            parts.append(word)
+        elif parts and "@" in parts[-1].partition("=")[2]:
+            parts[-1] += f",{word}"
+        else:
+            raise UsageError(f"the keyframe {word.strip()!r} belongs to no edit; write smile=0@0s,2@1.5s")
+    return parts
 
 
 def cautions(edits: Iterable[Edit]) -> list[str]:
@@ -47,8 +70,10 @@ def cautions(edits: Iterable[Edit]) -> list[str]:
     said = []
     for edit in edits:
         low, high = find(edit.name, infos).range
-        if not low <= edit.strength <= high:
-            said.append(f"{edit.name}={edit.strength:g} is beyond the recommended {low:g}..{high:g}; expect artefacts")
+        strengths = [key.strength for key in edit.keyframes] or [edit.strength]
+        if beyond := [strength for strength in strengths if not low <= strength <= high]:
+            strength = max(beyond, key=abs)
+            said.append(f"{edit.name}={strength:g} is beyond the recommended {low:g}..{high:g}; expect artefacts")
     return said
 
 
@@ -63,13 +88,33 @@ def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
         info = infos[name]
     elif is_file(name):
         info = info_of_file(Path(name).expanduser(), name)
+    elif way := how_to_get(name):
+        raise UsageError(f"the file of the released edit {name!r} is not here; {way}")
     else:
         near = difflib.get_close_matches(name.lower(), infos, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(f"unknown edit {name!r}; {hint}There is: {', '.join(infos)} (see --list-edits)")
-    if info.source is not None:
-        read_direction(info.source)  # a broken file is told now, not in the middle of a batch
+    if info.source is not None:  # a broken file is told now, not in the middle of a batch
+        if info.component:
+            component_direction(info.source, info.component, info.codes or NUM_LAYERS)
+        else:
+            read_direction(info.source, info.codes)
     return info
+
+
+def check_codes(edits: Iterable[Edit], profile: str, count: int) -> None:
+    """Raise UsageError where an edit is one of codes of another number of layers than the profile's, `count`."""
+    infos = catalogue()
+    for edit in edits:
+        info = find(edit.name, infos)
+        layers = info.codes
+        if info.source is not None and info.component is None:
+            layers = len(read_layers(info.source))
+            layers = None if layers == 1 else layers
+        if layers not in (None, count):
+            raise UsageError(
+                f"{edit.name} is an edit of codes of {layers} layers; those of profile {profile} have {count}"
+            )
 
 
 def is_file(name: str) -> bool:

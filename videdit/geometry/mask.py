@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from videdit.geometry.warp import polygon_mask
+from videdit.geometry.window import box_mask
 
 # Mesh indices of closed outlines. Left and right are the image's, not the subject's.
 REGIONS: dict[str, tuple[int, ...]] = {
@@ -44,7 +45,8 @@ def face_mask(mesh: np.ndarray, size: int, feather: float = 0.06, grow: float = 
 def edit_mask(mesh: np.ndarray | None, size: int, regions: Iterable[str]) -> np.ndarray:
     """Where edits may show: the union of soft masks of the parts they name, uint8 [size, size].
 
-    regions: names of EDIT_REGIONS. Without a mesh the whole crop but its border. Raises KeyError for other names.
+    regions: names of EDIT_REGIONS; for "box" the mesh is its outline [4, 2]. Without a mesh the whole crop but its
+    border. Raises KeyError for other names.
     """
     if mesh is None:
         mesh, regions = np.zeros((0, 2)), ("crop",)
@@ -92,6 +94,7 @@ EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),
     "hair": lambda mesh, size: _oval(mesh, size, grow=0.16, forehead=0.7, feather=0.12),
     "crop": _crop,
+    "box": box_mask,
 }
 
 

@@ -42,8 +42,8 @@ class Smoother:
         return smooth
 
 
-CENTRE = Smoother(still=0.12, moving=0.08, jerking=0.03)
-AXES = Smoother(still=0.2, moving=0.11, jerking=0.03)
+CENTRE = Smoother(still=0.5, moving=0.08, jerking=0.03)
+AXES = Smoother(still=0.5, moving=0.11, jerking=0.03)
 # Noise: of the centre as a fraction of the crop's side, of its angle in radians, of its size as a fraction. Speech, by
 # way of the mouth's corners, shakes the size by some percent, and all of that is called noise.
 _CENTRE_NOISE, _ANGLE_NOISE, _SIZE_NOISE = (0.0004, 0.0015), (0.002, 0.006), (0.015, 0.015)

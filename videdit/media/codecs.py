@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -9,6 +10,7 @@ from fractions import Fraction
 import av
 
 from videdit.errors import MediaError
+from videdit.media.external import External
 from videdit.media.planes import geometry, target_formats
 from videdit.media.probe import MediaInfo
 
@@ -19,7 +21,7 @@ CONTAINERS = {
     "matroska": ("h264", "hevc", "av1", "vp9", "prores", "ffv1"),
     "webm": ("vp9", "av1"),
 }
-_ENCODERS = {
+ENCODERS = {
     "h264": ("libx264", "libx264rgb"),
     "hevc": ("libx265",),
     "av1": ("libsvtav1",),
@@ -29,7 +31,7 @@ _ENCODERS = {
 }
 # Encoders of the machine, by request only: they are fast, but need more bits for the same picture. Each is tried out,
 # and where it does not open the family's own encoder takes over.
-_HARDWARE = {
+HARDWARE = {
     f"{family}_{maker}": family
     for family in ("h264", "hevc", "av1")
     for maker in ("nvenc", "qsv", "amf", "videotoolbox", "vaapi", "mf")
@@ -37,7 +39,7 @@ _HARDWARE = {
 # Same family by default; what nobody writes any more becomes H.264, what was lossless stays lossless.
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "vp8": "vp9", "vp9": "vp9", "prores": "prores"}
 _LOSSLESS_PICTURES = ("png", "tiff", "bmp", "dpx")
-_LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "qtrle", "magicyuv") + _LOSSLESS_PICTURES
+LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "qtrle", "magicyuv") + _LOSSLESS_PICTURES
 _NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
 _X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _PRESETS = {
@@ -50,7 +52,7 @@ _PRESETS = {
 }
 _NO_ALPHA = {"yuva": "yuv", "gbrap": "gbrp", "ya": "gray"}
 _INTERLACED_CODING = 0x40000 | 0x20000000  # AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME
-_KEEPS_FIELDS = ("libx264", "prores_ks")
+KEEPS_FIELDS = ("libx264", "prores_ks")
 _KEEPS_HDR = ("libx264", "libx265", "libsvtav1")
 
 
@@ -63,6 +65,8 @@ class EncodeSettings:
     preset: str | None = None  # the encoder's own speed preset (vp9: cpu-used 0..8)
     lossless: bool = False
     threads: int = 2
+    backend: str = "pyav"  # whose encoders: "pyav", or "ffmpeg" for those of a program beside this one
+    transcode: bool = False  # sound and text that the container cannot hold are encoded anew, in place of left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Encoder:
     planar: str  # what of the source's planes it holds; without "a" where alpha is dropped
     options: dict[str, str]
     warnings: tuple[str, ...] = ()
+    external: External | None = None  # where it is not one of PyAV's
 
 
 def versions() -> dict[str, list[int]]:
@@ -88,19 +93,23 @@ def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) ->
     Raises:
         MediaError: the codec that was asked for is unknown, does not fit, or none does.
     """
-    wanted = _families(info, settings)
-    if settings.codec not in _HARDWARE:
+    if settings.backend == "ffmpeg":
+        from videdit.media.external_codecs import choose_external
+
+        return choose_external(info, container, settings)
+    wanted = families(info, settings)
+    if settings.codec not in HARDWARE:
         _check_preset(wanted[0], settings.preset)
     refused = None
     for planar, family, name, pix_fmt in _candidates(info, container, settings, wanted):
         # Numbers meant for one encoder mean nothing to another.
-        other = family != wanted[0] or (settings.codec in _HARDWARE and name != settings.codec)
+        other = family != wanted[0] or (settings.codec in HARDWARE and name != settings.codec)
         own = replace(settings, crf=None, preset=None) if other else settings
-        options = _options(name, info, planar, own)
+        options = options_of(name, info, planar, own)
         error = _try_open(name, pix_fmt, options, info, settings.threads)
         if error is None:
-            said = _said(info, wanted[0], family, name, pix_fmt, planar != info.planar)
-            if settings.codec in _HARDWARE and name != settings.codec:
+            said = losses(info, wanted[0], family, name, pix_fmt, planar != info.planar)
+            if settings.codec in HARDWARE and name != settings.codec:
                 said = (f"{settings.codec} does not work here or does not keep this picture; {name} is used", *said)
             return Encoder(name, family, pix_fmt, planar, options, said)
         refused = refused or error
@@ -111,7 +120,7 @@ def _candidates(
     info: MediaInfo, container: str, settings: EncodeSettings, wanted: list[str]
 ) -> Iterator[tuple[str, str, str, str]]:
     """(planar layout, family, encoder, layout it is fed) of all that could hold the picture, best first."""
-    for planar in _with_and_without_alpha(info.planar):
+    for planar in with_and_without_alpha(info.planar):
         for family in wanted:
             if family not in CONTAINERS[container] or (settings.lossless and family in _NO_LOSSLESS_MODE):
                 continue
@@ -119,16 +128,17 @@ def _candidates(
                 if name not in av.codecs_available:
                     continue
                 formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
+                beside = name == "libvpx-vp9" and geometry(planar)[3]  # its transparency is no part of the packets
                 for pix_fmt in target_formats(planar, shallower=family == "prores"):
-                    if pix_fmt in formats:
+                    if pix_fmt in formats and not (beside and container not in ("matroska", "webm")):
                         yield planar, family, name, pix_fmt
 
 
 def _encoders(family: str, settings: EncodeSettings) -> Iterator[str]:
     """Those of a family that this build of FFmpeg has, the one that was asked for first."""
-    if settings.codec in _HARDWARE and _HARDWARE[settings.codec] == family and not settings.lossless:
+    if settings.codec in HARDWARE and HARDWARE[settings.codec] == family and not settings.lossless:
         yield settings.codec
-    yield from _ENCODERS[family]
+    yield from ENCODERS[family]
 
 
 def _check_preset(family: str, preset: str | None) -> None:
@@ -138,18 +148,20 @@ def _check_preset(family: str, preset: str | None) -> None:
         raise MediaError(f"unknown preset '{preset}' for {family}: {choice}")
 
 
-def _families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
+def families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
     if settings.codec is not None:
-        asked = next((f for f, names in _ENCODERS.items() if settings.codec == f or settings.codec in names), None)
-        asked = asked or _HARDWARE.get(settings.codec)
+        asked = next((f for f, names in ENCODERS.items() if settings.codec == f or settings.codec in names), None)
+        asked = asked or HARDWARE.get(settings.codec)
         if asked is None:
-            raise MediaError(f"unknown codec '{settings.codec}'; there are {', '.join(_ENCODERS)}")
+            raise MediaError(
+                f"unknown codec '{settings.codec}'; there are {', '.join(ENCODERS)}; --encoder-backend ffmpeg has more"
+            )
         return [asked]
-    family = _FAMILY.get(info.codec, "ffv1" if info.codec in _LOSSLESS else "h264")
+    family = _FAMILY.get(info.codec, "ffv1" if info.codec in LOSSLESS else "h264")
     return list(dict.fromkeys([family, "h264", "hevc", "av1", "vp9", "ffv1"]))
 
 
-def _with_and_without_alpha(planar: str) -> list[str]:
+def with_and_without_alpha(planar: str) -> list[str]:
     for alpha, plain in _NO_ALPHA.items():
         if planar.startswith(alpha):
             rest = planar.removeprefix(alpha)
@@ -157,7 +169,7 @@ def _with_and_without_alpha(planar: str) -> list[str]:
     return [planar]
 
 
-def _options(name: str, info: MediaInfo, planar: str, settings: EncodeSettings) -> dict[str, str]:
+def options_of(name: str, info: MediaInfo, planar: str, settings: EncodeSettings) -> dict[str, str]:
     crf = settings.crf
     options: dict[str, str] = {}
     if name in ("libx264", "libx264rgb"):
@@ -184,7 +196,7 @@ def _options(name: str, info: MediaInfo, planar: str, settings: EncodeSettings) 
     elif name == "ffv1":
         slices = "4" if min(info.width, info.height) >= 64 else "1"  # of at least a few lines each
         options = {"level": "3", "slicecrc": "1", "slices": slices, "g": "1"}
-    elif name in _HARDWARE:
+    elif name in HARDWARE:
         options = _hardware_options(name, settings)
     if info.chroma_location not in (None, "left"):  # "left" is what silence means
         options["chroma_sample_location"] = str(info.chroma_location)
@@ -207,22 +219,28 @@ def _hardware_options(name: str, settings: EncodeSettings) -> dict[str, str]:
 
 def configure(context: av.VideoCodecContext, info: MediaInfo, threads: int) -> None:
     """Give an encoder everything about the picture that is not in its options."""
-    if info.interlaced and context.name in _KEEPS_FIELDS:
+    if info.interlaced and context.name in KEEPS_FIELDS:
         context.flags |= _INTERLACED_CODING
         context.field_order = info.field_order
     context.bit_rate = 0  # FFmpeg's default of 200 kb/s would override the quality asked for
     context.time_base = info.time_base
     context.framerate = info.fps or Fraction(25)
-    context.sample_aspect_ratio = info.sar
-    color_range, primaries, transfer, matrix = info.color_tags
-    context.color_range = color_range or (2 if info.color.full_range else 0)
-    context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, matrix
+    tag(context, info)
     context.thread_type = "FRAME"  # sliced threads, the binding's default, cost quality in x264
     context.thread_count = threads
 
 
+def tag(context: av.VideoCodecContext, info: MediaInfo) -> None:
+    """Say in what colours and pixels the picture is."""
+    context.sample_aspect_ratio = info.sar
+    color_range, primaries, transfer, matrix = info.color_tags
+    context.color_range = color_range or (2 if info.color.full_range else 0)
+    context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, matrix
+
+
 def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo, threads: int) -> str | None:
     """None if the encoder opens for this picture; else why not. Sizes and presets are checked nowhere else."""
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
@@ -236,7 +254,7 @@ def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo,
     return None
 
 
-def _said(info: MediaInfo, wanted: str, family: str, name: str, pix_fmt: str, dropped_alpha: bool) -> tuple[str, ...]:
+def losses(info: MediaInfo, wanted: str, family: str, name: str, pix_fmt: str, dropped_alpha: bool) -> tuple[str, ...]:
     said = []
     if family != wanted:
         said.append(f"the video becomes {family}: {wanted} cannot hold {info.width}x{info.height} {info.pix_fmt} here")
@@ -250,7 +268,7 @@ def _said(info: MediaInfo, wanted: str, family: str, name: str, pix_fmt: str, dr
         said.append(f"{rider} inside the video {'are' if captions else 'is'} not kept; {advice}")
     if geometry(pix_fmt)[0] < info.color.depth:
         said.append(f"{info.color.depth} bits become {geometry(pix_fmt)[0]}: the {family} encoder takes no more")
-    if info.interlaced and name not in _KEEPS_FIELDS:
+    if info.interlaced and name not in KEEPS_FIELDS:
         said.append("the clip is interlaced and its fields become whole frames; deinterlace it first for best results")
     if name == "libx264rgb":
         said.append("the video stays RGB in H.264, which few players show; choose --codec ffv1 for editing")
@@ -262,7 +280,7 @@ def _no_encoder(info: MediaInfo, container: str, settings: EncodeSettings, refus
     if codec is None:
         advice = "convert it to yuv420p first" if container == "matroska" else "write to .mkv instead"
         return f"no encoder keeps {info.width}x{info.height} {info.pix_fmt} video in {container} files; {advice}"
-    family = _families(info, settings)[0]
+    family = families(info, settings)[0]
     if family not in CONTAINERS[container]:
         held = ", ".join(CONTAINERS[container])
         return f"{container} files hold no {codec} video; choose one of {held}, or another container"

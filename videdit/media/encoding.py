@@ -7,9 +7,12 @@ from collections.abc import Callable
 import av
 
 from videdit.media.codecs import Encoder, configure
+from videdit.media.external import ExternalEncoder
 from videdit.media.planes import pack
 from videdit.media.probe import MediaInfo
 from videdit.packets import Frame, Picture
+
+Encode = Callable[[av.VideoFrame | None], list[av.Packet]]
 
 _GLOBAL_HEADER = 0x400000  # AV_CODEC_FLAG_GLOBAL_HEADER: every container we write keeps the headers out of the packets
 
@@ -20,9 +23,7 @@ class FrameEncoder:
     encode: an encoder's own function, e.g. ``stream.encode`` of a stream that was set up by ``set_up``.
     """
 
-    def __init__(
-        self, encode: Callable[[av.VideoFrame | None], list[av.Packet]], info: MediaInfo, encoder: Encoder
-    ) -> None:
+    def __init__(self, encode: Encode, info: MediaInfo, encoder: Encoder) -> None:
         self.frames = 0
         self.end_pts = 0  # where the last frame ends, on the source's clock
         self._encode, self._info, self._encoder = encode, info, encoder
@@ -82,8 +83,10 @@ def set_up(context: av.VideoCodecContext, info: MediaInfo, encoder: Encoder, thr
     configure(context, info, threads)
 
 
-def stand_alone(info: MediaInfo, encoder: Encoder, threads: int) -> av.VideoCodecContext:
+def stand_alone(info: MediaInfo, encoder: Encoder, threads: int) -> av.VideoCodecContext | ExternalEncoder:
     """The same encoder without a container; its packets and headers are those it would make for a file."""
+    if encoder.external is not None:
+        return ExternalEncoder(encoder.external)
     context = av.CodecContext.create(encoder.name, "w")
     assert isinstance(context, av.VideoCodecContext)
     set_up(context, info, encoder, threads)

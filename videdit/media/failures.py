@@ -17,6 +17,8 @@ def writing(path: Path) -> Iterator[None]:
     """Inside, whatever a disk or FFmpeg has to say about writing `path` becomes one clear MediaError."""
     try:
         yield
+    except MemoryError:  # FFmpeg's own is one too: the disk is not to blame
+        raise
     except (av.FFmpegError, OSError) as error:
         raise MediaError(write_failure(path, error)) from None
 

@@ -3,7 +3,8 @@
 The policy, for each stream and target container:
 
 * audio, subtitles, data, attachments, cover pictures and further videos are copied where the container takes them
-  (tried out: a header with just that stream is written to memory), else dropped with a warning;
+  (tried out: a header with just that stream is written to memory), else encoded anew if that was asked for
+  (:mod:`videdit.media.transcode`), else dropped with a warning;
 * a QuickTime timecode track is not copied: the muxer makes it anew from the "timecode" tag, which is kept;
 * a chapter text track is not copied either: chapters are;
 * tags, languages, titles and dispositions are kept, except those that describe the old encoding.
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -21,17 +21,16 @@ from typing import TYPE_CHECKING
 import av
 
 from videdit.media.probe import MediaInfo
-from videdit.media.source import KNOWN_TAGS, normal_tags, open_input
+from videdit.media.source import CLOCK_RESET, open_input
+from videdit.media.tags import describe_stream, kept_tags
+from videdit.media.transcode import Sound, Text, coder
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
-_OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-_OF_THE_ENCODING = ("encoder", "duration", "bps", "number_of_", "_statistics_", "vendor_id")
 _NO_TEXT = b"\0\0"  # what MP4 keeps between two subtitles; its muxer makes these itself
-_MAX_TIMESCALE = 2**31 - 1
 _FAR = Fraction(60)  # seconds: a trim that begins later than this is sought, not read up to
 _SEEK_MARGIN = 30  # seconds before it, so that a subtitle already on screen is not missed
 
@@ -41,43 +40,6 @@ def output_suffix(info: MediaInfo) -> str:
     return info.path.suffix if info.path.suffix.lower() in FORMATS else ".mkv"
 
 
-def container_options(info: MediaInfo, container: str, tags: dict[str, str]) -> dict[str, str]:
-    """Muxer options that keep every time exact and tags whole."""
-    if container not in ("mp4", "mov"):
-        return {}
-    track = info.time_base.denominator
-    movie = track  # edit lists (late starts) are counted in movie units: they must divide every stream's
-    for rate in {stream.time_base.denominator for stream in info.streams if stream.time_base}:
-        finer = math.lcm(movie, rate)
-        movie = finer if finer <= _MAX_TIMESCALE else movie
-    flags = "+faststart"
-    if container == "mp4" and not set(tags) <= KNOWN_TAGS:  # the usual tag list cannot hold others
-        flags += "+use_metadata_tags"
-    return {"movflags": flags, "video_track_timescale": str(track), "movie_timescale": str(movie)}
-
-
-def kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """A file's tags without those that its container made for itself."""
-    return {key: value for key, value in normal_tags(tags).items() if key.lower() not in _OF_THE_CONTAINER}
-
-
-def add_provenance(tags: dict[str, str], provenance: dict[str, str]) -> dict[str, str]:
-    """The tags with what was done to the clip; a note that is there already is kept in front."""
-    merged = dict(tags)
-    for key, value in provenance.items():
-        old = merged.get(key)
-        merged[key] = f"{old} | {value}" if old and value not in old else value
-    return merged
-
-
-def describe_stream(source: av.stream.Stream, target: av.stream.Stream) -> None:
-    """Carry language, title, handler and disposition over to the stream that takes its place."""
-    target.metadata.update(
-        {key: value for key, value in source.metadata.items() if not key.lower().startswith(_OF_THE_ENCODING)}
-    )
-    target.disposition = source.disposition
-
-
 class StreamCopier:
     """Copies the streams beside the video from the source into an output, in step with the video.
 
@@ -85,8 +47,13 @@ class StreamCopier:
     ``finish`` the rest. Times are seconds on the source's clock.
     """
 
-    def __init__(self, info: MediaInfo, output: av.container.OutputContainer, container: str) -> None:
+    def __init__(
+        self, info: MediaInfo, output: av.container.OutputContainer, container: str, transcode: bool = False
+    ) -> None:
+        """transcode: whether streams that do not fit are encoded anew."""
         self.warnings: list[str] = []
+        self._transcode = transcode
+        self._coders: dict[int, Sound | Text] = {}
         self._info = info
         self._output = output
         self._container = container
@@ -94,6 +61,7 @@ class StreamCopier:
         self._source = open_input(info.path, info.fps)
         self._targets: dict[int, av.stream.Stream] = {}
         self._last_dts: dict[int, int] = {}
+        self._clocks: dict[int, tuple[int, int]] = {}  # what is added to a stream's times; where its last packet ends
         self._packets: Iterator[av.Packet] | None = None
         self._pending: av.Packet | None = None
         self._origin: Fraction | None = None
@@ -131,8 +99,15 @@ class StreamCopier:
                 describe_stream(stream, target)
                 self._targets[stream.index] = target
                 continue
+            if reason and self._transcode and (made := coder(stream, self._output, self._container)):
+                describe_stream(stream, made.target)
+                self._coders[stream.index], self._targets[stream.index] = made, made.target
+                self.warnings.append(f"{_name(stream)} becomes {made.codec}: {reason}")
+                continue
             stream.discard = av.stream.Discard.all
             if reason:
+                if stream.type in ("audio", "subtitle") and not self._transcode:
+                    reason = reason.replace("to keep it)", "to keep it, or add --transcode)")
                 self.warnings.append(f"{_name(stream)} is left out: {reason}")
         self._source.streams[self._info.video_index].discard = av.stream.Discard.all
 
@@ -189,6 +164,9 @@ class StreamCopier:
         """Move all that is left; of a trimmed clip what begins before ``end``."""
         self._end = end
         self._copy(None)
+        for made in self._coders.values():
+            for packet in made(None):
+                self._output.mux_one(packet)
 
     def _copy(self, time: Fraction | None) -> None:
         while self._packets is not None:
@@ -201,6 +179,7 @@ class StreamCopier:
                 if self._pending is None:
                     self._packets = None
                     return
+                self._go_on(self._pending)
             packet = self._pending
             if packet.dts is None and packet.pts is None and not packet.size:  # marks the end of a stream
                 self._pending = None
@@ -211,10 +190,27 @@ class StreamCopier:
             self._pending = None
             self._mux(packet)
 
+    def _go_on(self, packet: av.Packet) -> None:
+        """Where a recording's clock is set back, let a stream's times go on from where they were."""
+        index, unit, length = packet.stream.index, packet.time_base, packet.duration or 0
+        if packet.dts is None or unit is None:
+            return
+        offset, end = self._clocks.get(index, (0, packet.dts))
+        if (end - packet.dts - offset) * unit > CLOCK_RESET:
+            offset = end - packet.dts
+            self.warnings.append(f"the clock of {_name(packet.stream)} is set back; its times go on from there")
+        packet.dts += offset
+        packet.pts = packet.pts + offset if packet.pts is not None else None
+        self._clocks[index] = offset, packet.dts + length
+
     def _mux(self, packet: av.Packet) -> None:
         stream = packet.stream
         target = self._targets[stream.index]
         if not self._place(packet) or (self._edits and stream.type == "subtitle" and bytes(packet) == _NO_TEXT):
+            return
+        if made := self._coders.get(stream.index):
+            for encoded in made(packet):
+                self._output.mux_one(encoded)
             return
         last = self._last_dts.get(stream.index)
         if packet.dts is not None:

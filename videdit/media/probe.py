@@ -8,16 +8,15 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media import color as colors
 from videdit.media.hdr import StaticHdr, lost_with, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
+from videdit.media.orientation import mirrors, orientation
 from videdit.media.planes import geometry, planar_name
 from videdit.media.sequence import files, is_sequence
 from videdit.media.source import (
@@ -25,6 +24,7 @@ from videdit.media.source import (
     MAX_SIDE,
     MAX_VIDEO_PIXELS,
     check_file,
+    decoder_of,
     is_cover,
     main_video,
     normal_tags,
@@ -33,9 +33,10 @@ from videdit.media.source import (
 )
 from videdit.packets import Color
 
+# Matrices (H.273) that do not lie between RGB and luma, chroma.
+_NO_LUMA_CHROMA = {11: "YDzDx", 14: "ICtCp", 15: "IPT-C2"}
 # A broken file may hold thousands of packets that decode to nothing.
 _PACKETS_TO_FIRST_FRAME = 600
-_PICTURE_CODECS = ("mjpeg", "png", "apng", "webp", "tiff", "bmp", "jpegxl")
 _SITE_NAMES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
 
 
@@ -92,6 +93,11 @@ class MediaInfo:
         return any(stream.kind == "audio" for stream in self.streams)
 
     @property
+    def mirrored(self) -> bool:
+        """Whether a viewer sees the picture, after rotation, with left and right swapped."""
+        return self.display_matrix is not None and mirrors(self.display_matrix)
+
+    @property
     def display_size(self) -> tuple[int, int]:
         """(width, height) as a viewer sees it in square pixels, after rotation."""
         width, height = max(1, round(self.width * self.sar)), self.height
@@ -134,13 +140,14 @@ def _check_dimensions(path: Path, width: int, height: int) -> None:
 def _first_frame(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
 ) -> av.VideoFrame:
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    stream.codec_context.thread_count = 1  # with more the first frame comes late
+    context = decoder_of(stream)
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    context.thread_count = 1  # with more the first frame comes late
     why = "it may be cut off or damaged"
     try:
         for number, packet in enumerate(container.demux(stream)):
             try:
-                for frame in stream.codec_context.decode(packet):
+                for frame in context.decode(packet):
                     return frame
             except av.FFmpegError as error:
                 why = reason(error)
@@ -174,10 +181,13 @@ def _describe(
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
     start_pts = frame.pts if frame.pts is not None else stream.start_time or 0
     duration = 0.0 if still else _duration(container, stream, float(start_pts * time_base))
+    if tags[3] in _NO_LUMA_CHROMA:
+        name = _NO_LUMA_CHROMA[tags[3]]
+        raise MediaError(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
     riders = () if still else lost_with(frame, context.codec.canonical_name, context.codec_tag)
     if "Dolby Vision" in riders and tags[2] == 2:  # what other profiles are without it, they say
         raise MediaError(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
-    matrix, rotation = _orientation(frame, context.codec.canonical_name)
+    matrix, rotation = orientation(frame, context.codec.canonical_name)
     return MediaInfo(
         path=path,
         kind="image" if still else "video",
@@ -249,19 +259,6 @@ def _duration(container: av.container.InputContainer, stream: av.stream.Stream, 
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base
-
-
-def _orientation(frame: av.VideoFrame, codec: str) -> tuple[tuple[int, ...] | None, int]:
-    """The display matrix and the clockwise rotation that it asks for, to the nearest quarter turn."""
-    rotation = round(-frame.rotation / 90) % 4 * 90
-    # PyAV 18 crashes when it lists side data of a kind that it has no name for, such as the EXIF block of a picture.
-    if not rotation or codec in _PICTURE_CODECS:
-        return None, rotation
-    try:
-        data: Any = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
-    except (KeyError, ValueError):
-        return None, rotation
-    return tuple(int(v) for v in np.frombuffer(data, np.int32)), rotation
 
 
 def _chroma_location(stream: av.video.stream.VideoStream) -> str | None:

@@ -14,7 +14,7 @@ from videdit.media.decoders import accelerator
 from videdit.media.lost import Lost
 from videdit.media.planes import planar_name, unpack
 from videdit.media.probe import MediaInfo, probe
-from videdit.media.source import MAX_PIXELS, main_video, open_input
+from videdit.media.source import CLOCK_RESET, MAX_PIXELS, decoder_of, main_video, open_input
 from videdit.packets import Frame, Picture
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
@@ -42,7 +42,9 @@ class VideoReader:
     Packets that cannot be decoded are counted in ``errors``. A frame that is lost with one is replaced by the frame
     before it ("corrupt", counted in ``repeated``), so that their number and times stay; what a decoder patched up
     itself is passed through ("corrupt", counted in ``patched``). ``warnings`` says, in words, what was odd.
-    Times that are missing or run backwards are set just after the frame before, and counted in ``repaired``.
+    Times that are missing or run backwards are set just after the frame before, and counted in ``repaired``. Where the
+    clock is set back by more than a second, as in recordings that were put together, all times go on from there
+    (``resets``).
 
     Raises:
         MediaError: the file cannot be opened, gives no frame (in that span), or changes its size on the way.
@@ -63,8 +65,9 @@ class VideoReader:
             raise MediaError(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
         self.start, self.end, self.first = start, end, first
         self.errors = self.repeated = self.patched = 0
-        self.repaired = 0
+        self.repaired = self.resets = 0
         self._threads, self._device = threads, device
+        self._offset = 0  # pts units by which times go on where the clock was set back
         self._container: av.container.InputContainer | None = None
 
     def __enter__(self) -> VideoReader:
@@ -92,6 +95,8 @@ class VideoReader:
             )
         if self.patched:
             said.append(f"{self.info.path}: {self.patched} damaged frames are as the decoder could patch them")
+        if self.resets:
+            said.append(f"{self.info.path}: its clock is set back {self.resets} times; the times go on from there")
         if self.repaired:
             said.append(f"{self.info.path}: {self.repaired} frames had no usable time; set just after the one before")
         return said
@@ -117,8 +122,10 @@ class VideoReader:
         """(pts, frame, whether it stands in for a lost one), with times that always grow."""
         last: int | None = None
         good: av.VideoFrame | None = None
+        self._offset = 0
         for frame, lost in self._decode_from(first):
-            for pts in lost:
+            for missing in lost:
+                pts = missing + self._offset
                 if good is not None and (last is None or pts > last):
                     last = pts
                     yield pts, good, True
@@ -156,10 +163,15 @@ class VideoReader:
         if pts is None:
             self.repaired += 1
             return self.info.start_pts if last is None else last + self.info.frame_step
-        if last is not None and pts <= last:
-            self.repaired += 1
-            return last + 1
-        return pts
+        pts += self._offset
+        if last is None or pts > last:
+            return pts
+        if (last - pts) * self.info.time_base > CLOCK_RESET:
+            self.resets += 1
+            self._offset += last + self.info.frame_step - pts
+            return last + self.info.frame_step
+        self.repaired += 1
+        return last + 1
 
     def _picture(self, frame: av.VideoFrame, index: int) -> Picture:
         info = self.info
@@ -192,7 +204,7 @@ class VideoReader:
                 return
         yield from self._decode(None)
 
-    def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
+    def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream, av.VideoCodecContext]:
         self.close()
         device = accelerator(self._device) if self._device else None
         self._container = container = open_input(self.info.path, self.info.fps, device)
@@ -200,29 +212,28 @@ class VideoReader:
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
-        context = stream.codec_context
+        context = decoder_of(stream)
         context.options = {"max_pixels": str(MAX_PIXELS)}
         context.thread_type = "AUTO"
         context.thread_count = self._threads
         self.errors = 0
-        return container, stream
+        return container, stream, context
 
     def _decode(self, target: int | None) -> Iterator[_Decoded]:
-        container, stream = self._open()
+        container, stream, context = self._open()
         if target is not None:
             try:
                 container.seek(target, stream=stream)
             except av.FFmpegError:  # a format that cannot seek: read it from the beginning
-                container, stream = self._open()
-        context = stream.codec_context
+                container, stream, context = self._open()
         lost = Lost()
         for packet in self._packets(container, stream):
             lost.packet(packet)
             try:
                 for frame in context.decode(packet):
                     yield frame, lost.before(frame.pts)
-            except av.FFmpegError:
-                self._failed()
+            except av.FFmpegError as error:
+                self._failed(error)
                 lost.error()
         while True:  # frames still in the decoder; an error among them must not cost those behind it
             try:
@@ -230,17 +241,19 @@ class VideoReader:
                     yield frame, lost.before(frame.pts)
             except av.EOFError:
                 break
-            except av.FFmpegError:
-                self._failed()
+            except av.FFmpegError as error:
+                self._failed(error)
                 lost.error()
                 if self.errors > 10 * _MAX_READ_ERRORS:
                     break
         if rest := lost.before(None):
             yield None, rest
 
-    def _failed(self) -> None:
-        """Count a packet that cannot be decoded; where a device decodes, that is no verdict on the packet."""
+    def _failed(self, error: av.FFmpegError) -> None:
+        """Count a packet that cannot be decoded, unless it is the machine that fails."""
         self.errors += 1
+        if isinstance(error, MemoryError):
+            raise error
         if self._device:
             raise MediaError(f"{self._device} failed to decode {self.info.path}; run again with --decoder cpu")
 

@@ -26,6 +26,7 @@ import av
 
 from videdit.media.codecs import Encoder
 from videdit.media.encoding import FrameEncoder, stand_alone
+from videdit.media.external import ExternalEncoder
 from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo
 from videdit.packets import Frame
@@ -59,6 +60,7 @@ class SegmentWriter:
             context = stand_alone(info, encoder, threads)
             self._encoder = FrameEncoder(context.encode, info, encoder)
             self._headers = headers_hash(context.extradata)
+            self._close = context.close if isinstance(context, ExternalEncoder) else lambda: None
             self._file: BinaryIO | None = self._temporary.open("wb")
 
     @property
@@ -88,11 +90,13 @@ class SegmentWriter:
             self._file.close()
             self._file = None
             os.replace(self._temporary, self.path)
+            self._close()
             _sync_folder(self.path.parent)
         return record
 
     def abort(self) -> None:
         """Forget an unfinished segment."""
+        self._close()
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()

@@ -17,6 +17,7 @@ from videdit.media.sequence import RATE, files, is_sequence
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
 MAX_PIXELS = 268_435_456
 MAX_VIDEO_PIXELS = 67_108_864  # twice 8K: dozens of its frames are in memory at a time
+CLOCK_RESET = 1  # second: a time that lies further back than this belongs to another clock
 
 # Demuxers that may open a user's file. Playlists, concat scripts and devices are left out: they make FFmpeg open
 # other files or the network.
@@ -35,6 +36,7 @@ _STILLS = (
     (b"MM\0*", "tiff_pipe"),
     (b"\x76\x2f\x31\x01", "exr_pipe"),
 )
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # Tags that every container knows, some in capitals.
 KNOWN_TAGS = frozenset(
     ("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping")
@@ -149,6 +151,18 @@ def main_video(container: av.container.InputContainer, path: Path) -> av.video.s
     if films[0].codec_context is None:
         raise MediaError(f"the video in {path} is of a kind that cannot be decoded; convert it to H.264 first")
     return films[0]
+
+
+def decoder_of(stream: av.video.stream.VideoStream) -> av.VideoCodecContext:
+    """What decodes a stream. FFmpeg's own decoders of VP8 and VP9 drop their transparency: libvpx keeps it."""
+    own = stream.codec_context
+    name = _WITH_ALPHA.get(own.codec.canonical_name, "")
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if tags.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return own
+    context = av.CodecContext.create(name, "r")
+    assert isinstance(context, av.VideoCodecContext)
+    return context
 
 
 def is_cover(stream: av.stream.Stream) -> bool:

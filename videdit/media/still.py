@@ -52,7 +52,7 @@ def write_image(
     # EXIF tells viewers to turn the picture; where it does not come along the pixels are turned.
     turns = 0 if tags.exif and suffix in _WITH_EXIF else -like.rotation // 90
     if suffix in _LOSSLESS:
-        data = _encode_lossless(frame.picture, turns, *_LOSSLESS[suffix])
+        data = _encode_lossless(frame.picture, turns, like.color_tags, *_LOSSLESS[suffix])
     else:
         data = _encode_lossy(frame.picture, turns, suffix)
     data = embed(data, tags.with_notes(metadata or {}))
@@ -90,7 +90,10 @@ def _encode_lossy(picture: Picture, turns: int, suffix: str) -> bytes:
     return data.tobytes()
 
 
-def _encode_lossless(picture: Picture, turns: int, codec: str, options: dict[str, str]) -> bytes:
+def _encode_lossless(
+    picture: Picture, turns: int, color_tags: tuple[int, int, int, int], codec: str, options: dict[str, str]
+) -> bytes:
+    """PNG, TIFF or BMP. color_tags: of the source; PNG says which primaries and transfer its numbers mean."""
     formats = [f.name for f in av.codec.Codec(codec, "w").video_formats or ()]
     planes, planar = _storable(picture, deep="rgb48le" in formats or "rgb48be" in formats)
     chosen = next((name for name in target_formats(planar) if name in formats), None)
@@ -104,7 +107,10 @@ def _encode_lossless(picture: Picture, turns: int, codec: str, options: dict[str
     context.pix_fmt = chosen
     context.options = dict(options)
     context.time_base = 1  # type: ignore[assignment]
-    packets = context.encode(pack(planes, planar, chosen)) + context.encode(None)
+    frame = pack(planes, planar, chosen)
+    for part in (context, frame):
+        _, part.color_primaries, part.color_trc, _ = color_tags
+    packets = context.encode(frame) + context.encode(None)
     return b"".join(bytes(packet) for packet in packets)
 
 

@@ -17,12 +17,14 @@ import av
 import psutil
 
 from videdit.errors import MediaError
-from videdit.media.codecs import CONTAINERS, EncodeSettings, choose_encoder
-from videdit.media.encoding import FrameEncoder, set_up
-from videdit.media.failures import write_failure
-from videdit.media.mux import FORMATS, StreamCopier, add_provenance, container_options, describe_stream
+from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
+from videdit.media.encoding import Encode, FrameEncoder, set_up
+from videdit.media.external import External, ExternalEncoder
+from videdit.media.failures import writing
+from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import headers_hash, joined
+from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.packets import Frame
 
 _MIN_FREE = 16 << 20  # bytes
@@ -76,6 +78,7 @@ class VideoWriter:
         self._end_pts = 0
         self._stream: av.video.stream.VideoStream | None = None
         self._frame_encoder: FrameEncoder | None = None
+        self._external: ExternalEncoder | None = None
         self._copier: StreamCopier | None = None
         self._output: av.container.OutputContainer | None = None
         self.temporary = temporary or temporary_name(self.path)
@@ -83,10 +86,9 @@ class VideoWriter:
             self._open(metadata or {}, alone)
 
     def _open(self, metadata: dict[str, str], alone: bool) -> None:
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
         # The options depend on the tags, and these on the source: look at it before the output exists.
         self._output = av.open(os.path.abspath(self.temporary), "w", format=self._container)
-        self._copier = StreamCopier(self._info, self._output, self._container)
+        self._copier = StreamCopier(self._info, self._output, self._container, self._settings.transcode)
         tags = add_provenance(self._copier.tags, metadata)
         self._output.container_options.update(container_options(self._info, self._container, tags))
         self._output.metadata.update(tags)
@@ -98,10 +100,8 @@ class VideoWriter:
     def _add_video(self, source: av.stream.Stream) -> None:
         assert self._output is not None
         info, encoder = self._info, self.encoder
-        stream = self._output.add_stream(encoder.name, rate=info.fps or 25, options=dict(encoder.options))
-        assert isinstance(stream, av.video.stream.VideoStream)
+        stream, encode = self._add_external(encoder.external) if encoder.external else self._add_own(encoder)
         context = stream.codec_context
-        set_up(context, info, encoder, self._settings.threads)
         stream.time_base = info.time_base
         if encoder.family == "hevc" and self._container in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the only name under which Apple's players know it
@@ -111,7 +111,32 @@ class VideoWriter:
             stream.set_display_rotation(-info.rotation)
         describe_stream(source, stream)
         self._stream = stream
-        self._frame_encoder = FrameEncoder(stream.encode, info, encoder)
+        self._frame_encoder = FrameEncoder(encode, info, encoder)
+
+    def _add_own(self, encoder: Encoder) -> tuple[av.video.stream.VideoStream, Encode]:
+        """A stream of PyAV's own encoders."""
+        assert self._output is not None
+        stream = self._output.add_stream(encoder.name, rate=self._info.fps or 25, options=dict(encoder.options))
+        assert isinstance(stream, av.video.stream.VideoStream)
+        set_up(stream.codec_context, self._info, encoder, self._settings.threads)
+        return stream, stream.encode
+
+    def _add_external(self, external: External) -> tuple[av.video.stream.VideoStream, Encode]:
+        """A stream for packets that are made elsewhere, and what makes them."""
+        assert self._output is not None
+        with external.template() as template:
+            stream = self._output.add_stream_from_template(template, opaque=True)
+        tag(stream.codec_context, self._info)
+        self._external = ExternalEncoder(external)
+        make = self._external.encode
+
+        def encode(frame: av.VideoFrame | None) -> list[av.Packet]:
+            packets = make(frame)
+            for packet in packets:
+                packet.stream = stream
+            return packets
+
+        return stream, encode
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -162,9 +187,13 @@ class VideoWriter:
         if not self._begun:
             self._begun = True
             info = self._info
-            self._origin = first_pts if self._start else 0
+            # A recording whose clock has just wrapped begins before 0, where players show nothing.
+            shifted = bool(self._start) or first_pts < 0
+            self._origin = first_pts if shifted else 0
+            if first_pts < 0 and not self._start:
+                self.warnings.append(f"{info.path} begins before 0: all times are moved so that it begins there")
             end = info.start_pts * info.time_base + Fraction(self._end) if self._end is not None else None
-            self._copier.start(self._origin * info.time_base if self._start else None, end)
+            self._copier.start(self._origin * info.time_base if shifted else None, end)
 
     def _mux(self, packets: list[av.Packet]) -> None:
         assert self._output is not None and self._copier is not None
@@ -187,6 +216,8 @@ class VideoWriter:
             self._copier.close()
             self._output.close()
             self._output = None
+            if self._external is not None:
+                self._external.close()
             if self._seal is not None:
                 self._seal(self.temporary)
             commit_file(self.temporary, self.path)
@@ -194,6 +225,8 @@ class VideoWriter:
     def abort(self) -> None:
         """Forget everything: neither the output nor its unfinished beginnings are left."""
         output, self._output = self._output, None
+        if self._external is not None:
+            self._external.close()
         # Unlinked first: closing writes the index, and rewriting a large file for it would take its time.
         with contextlib.suppress(OSError):
             self.temporary.unlink()
@@ -208,10 +241,8 @@ class VideoWriter:
     @contextlib.contextmanager
     def _cleaning_up(self) -> Iterator[None]:
         try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            self.abort()
-            raise MediaError(write_failure(self.path, error)) from None
+            with writing(self.path):
+                yield
         except BaseException:
             self.abort()
             raise

@@ -36,13 +36,15 @@ def load_faces(folder: Path, span: slice) -> list[np.ndarray]:
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))[span]
     if not paths:
         raise MediaError(f"no pictures in {folder} (of that range); name a folder of FFHQ-aligned faces with --faces")
-    faces = []
-    for path in paths:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None or image.shape[0] != image.shape[1]:
-            raise MediaError(f"{path} is not a readable square picture; --faces wants FFHQ-aligned faces")
-        faces.append(np.ascontiguousarray(image[:, :, ::-1]))
-    return faces
+    return [load_face(path) for path in paths]
+
+
+def load_face(path: Path) -> np.ndarray:
+    """An aligned picture, [S, S, 3] uint8 RGB. Raises MediaError where it cannot be read, or is not square."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None or image.shape[0] != image.shape[1]:
+        raise MediaError(f"{path} is not a readable square picture; wanted are FFHQ-aligned faces")
+    return np.ascontiguousarray(image[:, :, ::-1])
 
 
 def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]) -> Evaluation:
@@ -79,7 +81,7 @@ def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]
     for edit in edits:
         regions = find(edit.name).regions
         masks = [edit_mask(mesh, SIZE, regions).astype(np.float32) / 255 for mesh in meshes]
-        renderings = inverter.render(crops, codes, codes + edit_delta([edit]), SIZE)
+        renderings = inverter.render(crops, codes, codes + edit_delta([edit], codes), SIZE)
         results = [edited(c, r, m) for c, r, m in zip(crops, renderings, masks, strict=True)]
         after = panel.attributes(results)
         row: dict[str, Value] = {"edit": f"{edit.name}={edit.strength:g}"}

@@ -74,15 +74,18 @@ class Encoder(nn.Module):
         w, deltas = self.parts(x)
         return w[:, None] + deltas
 
-    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(w [B, 512], deltas [B, 18, 512])"""
-        b = x.shape[0]
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(hidden features [B, hidden], pooled features of the trunk [B, 1024])"""
         x = F.interpolate(x, size=(INPUT_SIZE, INPUT_SIZE), mode="bilinear", align_corners=False)
         f16, f32 = self.trunk(x)  # [B, 512, 14, 14], [B, 1024, 7, 7]
         pooled = f32.mean((2, 3))
         near = F.avg_pool2d(self.squeeze16(f16), 2)  # [B, 24, 7, 7]
         far = self.squeeze32(f32)  # [B, 48, 7, 7]
-        h = F.leaky_relu(self.hidden(torch.cat((pooled, near.flatten(1), far.flatten(1)), 1)), 0.2)
+        return F.leaky_relu(self.hidden(torch.cat((pooled, near.flatten(1), far.flatten(1)), 1)), 0.2), pooled
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(w [B, 512], deltas [B, 18, 512])"""
+        h, pooled = self.features(x)
         w = self.mean + self.to_w(torch.cat((h, pooled), 1))
-        coefficients = self.to_coefficients(h).view(b, NUM_LAYERS, 1, -1)
+        coefficients = self.to_coefficients(h).view(x.shape[0], NUM_LAYERS, 1, -1)
         return w, (coefficients @ self.basis).squeeze(2)

@@ -135,6 +135,8 @@ class Synthesis(nn.Module):
     in places.
     """
 
+    num_layers, trunk_channels = NUM_LAYERS, BLOCK_CHANNELS[FUSION_BLOCK]
+
     def __init__(self) -> None:
         super().__init__()
         self.constant = nn.Parameter(torch.zeros(1, 512, 4, 4))
@@ -185,6 +187,10 @@ class Synthesis(nn.Module):
             return bands[:, :3] * 0.5
         assert size == 1024, f"size is 256, 512 or 1024, not {size}"
         return inverse_haar(bands)
+
+    def low(self, trunk: Tensor, codes: Tensor) -> Tensor:
+        """The image [B, 3, 256, 256] without conditions that the other networks look at."""
+        return self.render(trunk, codes, size=256)
 
     def forward(self, codes: Tensor, size: int = 1024) -> Tensor:
         return self.render(self.trunk(codes), codes, size=size)

@@ -27,6 +27,11 @@ class Pixels(Protocol):
         ...
 
     @property
+    def precision(self) -> str:
+        """What the networks compute in: "fp32", "bf16"."""
+        ...
+
+    @property
     def ahead(self) -> int:
         """Frames that are best begun to be pasted before the first of them is called for."""
         ...

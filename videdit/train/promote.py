@@ -220,7 +220,7 @@ def evaluate(part: str, folder: Path, words: Sequence[str]) -> list[dict[str, Va
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "rows.json"
         command = [sys.executable, "-m", "videdit", "eval", part, "--json", str(out), *words]
-        environment = os.environ | {"VIDEDIT_WEIGHTS": str(folder.resolve())}
+        environment = os.environ | {"VIDEDIT_SHIPPED": str(folder.resolve())}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["no word why"])[-1]

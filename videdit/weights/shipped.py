@@ -1,4 +1,4 @@
-"""From a name to verified tensors: manifest.yaml says which file, of which bytes, under which licence.
+"""The weights that ship: manifest.yaml says which file, of which bytes, under which licence.
 
 Each file is checked against its sha256 once a process, before anything of it is used.
 """
@@ -11,15 +11,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
 from videdit import resources
 from videdit.errors import WeightsError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MANIFEST = "manifest.yaml"
 LARGEST = 15 * 2**20  # bytes a file may have that is to ship
@@ -118,20 +114,6 @@ def _write(folder: Path, entries: dict[str, WeightFile]) -> None:
     draft = folder / f".{MANIFEST}.{os.getpid()}"
     draft.write_text(HEADER + body, encoding="utf-8")
     os.replace(draft, folder / MANIFEST)
-
-
-def load_state(name: str, folder: Path | None = None) -> dict[str, Tensor]:
-    """The tensors of a weight file by their names, half precision widened to float32, on the CPU.
-
-    Raises:
-        WeightsError: see :func:`verified`.
-    """
-    import torch
-    from safetensors.torch import load_file
-
-    state = load_file(verified(name, folder))
-    half = (torch.float16, torch.bfloat16)
-    return {key: value.float() if value.dtype in half else value for key, value in state.items()}
 
 
 def sha256(path: Path) -> str:

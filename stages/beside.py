@@ -1,0 +1,142 @@
+"""Files that are written beside the edited clip: its matte, a comparison, a look behind the scenes.
+
+Of a clip that is split, their segments are kept beside the clip's own, each finished before that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages.split import own, place
+from videdit.media.codecs import EncodeSettings, choose_encoder
+from videdit.media.probe import MediaInfo
+from videdit.media.segments import SegmentWriter
+from videdit.media.still import write_image
+from videdit.media.write import VideoWriter, container_for
+from videdit.packets import Frame
+from videdit.pipeline import Stage
+from videdit.resume import Work
+
+
+class Beside:
+    """One such file, clip or picture as the source is.
+
+    When all frames are there, :meth:`join` makes the file of its segments, if there are any. It takes its name with
+    :meth:`keep`, when the edited clip has; :meth:`drop` forgets it.
+    """
+
+    def __init__(
+        self,
+        part: str,
+        path: Path,
+        info: MediaInfo,
+        settings: EncodeSettings | None = None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        metadata: dict[str, str] | None = None,
+        alone: bool = False,
+        work: Work | None = None,
+    ) -> None:
+        """part: its name among the parts of `work`, where the segments of a clip that is split are kept.
+
+        info: the source, as its pictures are here. start, end: as of Decode. alone: without sound and all else.
+        """
+        self.part, self.path, self.info, self.settings = part, path, info, settings or EncodeSettings()
+        self.start, self.end, self.metadata, self.alone = start, end, metadata or {}, alone
+        self.work = work
+        self._writer: VideoWriter | None = None
+        self._segment: SegmentWriter | None = None
+        self._still: Frame | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """While frames are written: all of the clip, or those of one segment.
+
+        Raises:
+            MediaError: the file cannot be written.
+        """
+        if self.info.kind == "video" and self.work is None:
+            self._writer = self._whole()
+        try:
+            yield
+            if self._segment is not None:
+                self._segment.commit({})
+        finally:
+            if self._segment is not None:
+                self._segment.abort()
+            self._segment = None
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame; of a picture the only one. One that is only context of a segment is left out."""
+        if self.info.kind == "image":
+            self._still = frame
+        elif self._writer is not None:
+            self._writer.write(frame)
+        elif self.work is not None and own(frame):
+            if self._segment is None:
+                encoder = choose_encoder(self.info, container_for(self.path), self.settings)
+                path = self.work.path(place(frame).index, self.part)
+                self._segment = SegmentWriter(path, self.info, encoder, self.settings.threads)
+            self._segment.write(frame)
+
+    def join(self) -> None:
+        """Put the segments together. Raises MediaError: the disk is full, ..."""
+        if self.work is None:
+            return
+        segments = self.work.segments
+        self._writer = self._whole(self.work.unjoined(self.path.suffix, self.part))
+        parts = [self.work.path(segment.start.index, self.part) for segment in segments]
+        self._writer.join(parts, segments[-1].end_pts)
+
+    def keep(self) -> None:
+        """Finish the file. Raises MediaError: it cannot be written."""
+        if self._writer is not None:
+            self._writer.commit()
+        elif self._still is not None:
+            write_image(self.path, self._still, self.info, self.metadata)
+
+    def drop(self) -> None:
+        """Leave nothing behind."""
+        if self._writer is not None:
+            self._writer.abort()
+
+    def _whole(self, temporary: Path | None = None) -> VideoWriter:
+        return VideoWriter(
+            self.path,
+            self.info,
+            self.settings,
+            start=self.start,
+            end=self.end,
+            metadata=self.metadata,
+            temporary=temporary,
+            alone=self.alone,
+        )
+
+
+class InTurn:
+    """Several stages as one, under the first one's name."""
+
+    def __init__(self, *stages: Stage) -> None:
+        self.stages, self.name = stages, stages[0].name
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for stage in self.stages:
+            frames = stage(frames)
+        return frames
+
+
+def before_and_after(stage: Stage, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Frame]]:
+    """Frames as they go into a stage and as they come out of it; one comes out for each that goes in."""
+    inside: deque[Frame] = deque()
+
+    def entering() -> Iterator[Frame]:
+        for frame in frames:
+            inside.append(frame)
+            yield frame
+
+    for after in stage(entering()):
+        yield inside.popleft(), after

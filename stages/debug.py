@@ -1,0 +1,146 @@
+"""debug: what the stages know, drawn over the edited clip: tracks, landmarks, masks, confidence, strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from stages.beside import Beside, before_and_after
+from stages.matte import mask_of
+from videdit.edits import Timeline
+from videdit.faces import face_size
+from videdit.geometry.align import invert, transform, upright_matrix
+from videdit.media.color import picture_to_rgb, rgb_to_yuv
+from videdit.media.probe import MediaInfo
+from videdit.packets import Color, Face, Frame, Picture
+from videdit.pipeline import Stage
+from videdit.pixels import Pixels
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_COLOURS = ((90, 220, 120), (255, 170, 60), (110, 170, 255), (240, 110, 200), (240, 230, 90), (120, 230, 230))  # RGB
+_IDLE = (170, 170, 170)  # of a face that is not edited
+_PLAIN = Color("bt709", chroma_log2=(1, 1), chroma_site=(0.5, 1.0))
+_TAGS = (1, 1, 1, 1)  # limited range, bt709
+FOUND = "found"  # the faces that were detected, in Frame.extra
+
+
+class Found:
+    """Remembers the faces of frames before some of them are left out."""
+
+    name = "found"
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            yield replace(frame, extra=frame.extra | {FOUND: frame.faces})
+
+
+class Debug:
+    """Wraps the stage that pastes, and hands on what it does; ``file`` gets the pictures with what is drawn on them.
+
+    They are upright and of 8 bits, whatever the source is.
+    """
+
+    def __init__(self, paste: Stage, file: Beside, pixels: Pixels, timeline: Timeline) -> None:
+        """file: with info :func:`drawable`."""
+        self.paste, self.file, self.pixels, self.timeline, self.name = paste, file, pixels, timeline, paste.name
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        with self.file.opened():
+            for before, after in before_and_after(self.paste, frames):
+                mask = mask_of(before, self.pixels).planes[0]
+                self.file.write(replace(after, picture=to_picture(self._drawn(after, mask))))
+                yield after
+
+    def _drawn(self, frame: Frame, mask: np.ndarray) -> np.ndarray:
+        """The picture upright with all that is known of it, [H, W, 3] uint8 RGB."""
+        rotation, (height, width) = frame.extra.get("rotation", 0), mask.shape
+        image = np.ascontiguousarray(np.rot90(picture_to_rgb(frame.picture), -rotation // 90))
+        mask = np.ascontiguousarray(np.rot90(mask, -rotation // 90))
+        upright = invert(upright_matrix(rotation, width, height))
+        unit = max(1.0, min(image.shape[:2]) / 480)
+        image[mask > 0] = (0.85 * image[mask > 0] + 0.15 * np.array(_COLOURS[0])).astype(np.uint8)
+        borders, _ = cv2.findContours((mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(image, borders, -1, (255, 255, 255), round(unit))
+        for face in frame.extra.get(FOUND, ()):
+            if not any(_same(face, other) for other in frame.faces):
+                _draw_face(image, face, upright, unit, _IDLE, f"not edited, {face_size(face):.0f} px")
+        for face in frame.faces:
+            words = f"{face.track}: {face_size(face):.0f} px, yaw {face.yaw:.0f}, confidence {face.confidence:.2f}"
+            _draw_face(image, face, upright, unit, _COLOURS[face.track % len(_COLOURS)], words)
+        strengths = self.timeline.strengths(0, frame.time)
+        told = [f"{e.name} {value:.2f}" for e, value in zip(self.timeline.edits, strengths, strict=True)]
+        title = f"frame {frame.index}  {frame.time:.3f} s  scene {frame.scene + 1}  {'  '.join(told)}"
+        _write(image, title, (round(6 * unit), round(16 * unit)), unit, (255, 255, 255))
+        return image
+
+
+def drawable(info: MediaInfo) -> MediaInfo:
+    """A source as it is drawn: upright, plain colours of 8 bits."""
+    turned = info.rotation in (90, 270)
+    return replace(
+        info,
+        width=info.height if turned else info.width,
+        height=info.width if turned else info.height,
+        sar=1 / info.sar if turned else info.sar,
+        rotation=0,
+        display_matrix=None,
+        codec="h264",
+        pix_fmt="yuv420p",
+        planar="yuv420p",
+        color=_PLAIN,
+        color_tags=_TAGS,
+        chroma_location=None,
+        hdr=None,
+        riders=(),
+        interlaced=False,
+    )
+
+
+def to_picture(image: np.ndarray) -> Picture:
+    """RGB [H, W, 3] uint8 -> yuv420p."""
+    luma, *chroma = rgb_to_yuv(image.astype(np.float32) / 255, _PLAIN)
+    half = ((image.shape[1] + 1) // 2, (image.shape[0] + 1) // 2)
+    planes = [luma, *(cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in chroma)]
+    return Picture(tuple(np.rint(plane).clip(0, 255).astype(np.uint8) for plane in planes), _PLAIN, "yuv420p")
+
+
+def _same(one: Face, other: Face) -> bool:
+    """Whether two faces of one frame are one; steadying has moved it a little."""
+    return float(np.linalg.norm(one.points.mean(0) - other.points.mean(0))) < 0.5 * face_size(other)
+
+
+def _draw_face(
+    image: np.ndarray, face: Face, upright: np.ndarray, unit: float, colour: tuple[int, int, int], words: str
+) -> None:
+    """A box around the face with `words`, its landmarks, and its five points; `upright`: to the image's pixels."""
+    points = transform(upright, face.points)
+    every = points if face.mesh is None else transform(upright, face.mesh)
+    for point in every:
+        _dot(image, point, round(0.6 * unit) - 1, colour)
+    for point in points:
+        _dot(image, point, round(2.5 * unit), colour)
+    low, high = every.min(0), every.max(0)
+    margin = 0.08 * (high - low)
+    x0, y0, x1, y1 = np.concatenate((low - margin, high + margin)).round().astype(int).tolist()
+    cv2.rectangle(image, (x0, y0), (x1, y1), colour, max(1, round(unit)))
+    _write(image, words, (max(2, x0), max(round(30 * unit), y0 - round(4 * unit))), unit, colour)
+
+
+def _dot(image: np.ndarray, point: np.ndarray, radius: int, colour: tuple[int, int, int]) -> None:
+    # Pixel centres are at +0.5 here, at 0 in OpenCV.
+    x, y = np.rint(point - 0.5).astype(int).tolist()
+    cv2.circle(image, (x, y), max(0, radius), colour, -1)
+
+
+def _write(
+    image: np.ndarray, words: str, at: tuple[int, int], unit: float, colour: tuple[int, int, int]
+) -> None:
+    thick = max(1, round(unit))
+    (width, height), below = cv2.getTextSize(words, _FONT, 0.42 * unit, thick)
+    x, y = at
+    under = image[max(0, y - height - thick) : y + below, max(0, x - thick) : x + width + thick]
+    under //= 3  # letters are readable on dark ground
+    cv2.putText(image, words, at, _FONT, 0.42 * unit, colour, thick, cv2.LINE_AA)

@@ -1,0 +1,52 @@
+"""observe: writes down the faces of every frame, and who they are: the end of the first look at a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from videdit.faces import face_size
+from videdit.geometry.align import face_matrix, invert, transform, upright_matrix
+from videdit.geometry.warp import crop_picture
+from videdit.packets import Face, Frame
+from videdit.people.analysis import PORTRAIT, Analysis, Portrait, Recorder
+from videdit.people.appearance import look_of
+from videdit.people.identity import Tracker
+
+
+class Observe:
+    """Hands everything on; ``analysis`` is there after the last frame."""
+
+    name = "observe"
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.analysis: Analysis | None = None
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        tracker = Tracker()
+        for frame in frames:
+            looks = [look_of(frame.picture, face) for face in frame.faces]
+            stretches = tracker(frame.faces, looks, frame.time, frame.scene)
+            xs = [_from_left(frame, face) for face in frame.faces]
+            self.recorder.add(frame.pts, frame.time, frame.scene, frame.faces, stretches, xs)
+            for face, stretch in zip(frame.faces, stretches, strict=True):
+                quality = face_size(face) * np.cos(np.radians(face.yaw)) ** 2 * face.score
+                if self.recorder.wants(stretch, quality, frame.time):
+                    self.recorder.keep(stretch, Portrait(_portrait(frame, face), quality, frame.time))
+            yield frame
+        self.analysis = self.recorder.commit(tracker.stretches)
+
+
+def _from_left(frame: Frame, face: Face) -> float:
+    """The place of a face in the displayed picture, 0 the left border .. 1 the right."""
+    picture, rotation = frame.picture, frame.extra.get("rotation", 0)
+    upright = invert(upright_matrix(rotation, picture.width, picture.height))
+    width = picture.height if rotation % 180 else picture.width
+    return float(transform(upright, face.points)[:, 0].mean()) / width
+
+
+def _portrait(frame: Frame, face: Face) -> np.ndarray:
+    return crop_picture(frame.picture, face_matrix(face.points, PORTRAIT), PORTRAIT, cv2.INTER_LINEAR)

@@ -1,0 +1,72 @@
+"""The numbers of frames and their times, without decoding: the same as the reader's."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from synthetic import background, write_clip
+from synthetic_clips import Clip, make
+
+from videdit.config import RenderJob
+from videdit.dryrun import share_edited
+from videdit.media.probe import probe
+from videdit.media.read import VideoReader
+from videdit.media.times import clock, frame_times
+from videdit.scenes import scene_times
+
+KINDS = {
+    "b-frames": Clip(),
+    "uneven": Clip(pts=(0, 3000, 9000, 9500, 30000, 33000)),
+    "late": Clip(pts=tuple(range(90000, 120000, 3000))),
+    "rate 23.976": Clip(pts=tuple(range(0, 10 * 1001, 1001)), time_base=Fraction(1, 24000), last_duration=1001),
+}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_are_where_the_reader_finds_them(tmp_path, kind, suffix):
+    path = tmp_path / f"clip{suffix}"
+    make(path, KINDS[kind])
+    info = probe(path)
+    with VideoReader(info) as reader:
+        read = [frame.time for frame in reader]
+    assert frame_times(info) == read
+    time_of = clock(info)
+    assert [time_of(i) for i in range(len(read))] == read
+    step = float(info.frame_step * info.time_base)
+    assert time_of(len(read) + 1) == pytest.approx(read[-1] + 2 * step)
+
+
+@pytest.fixture(scope="module")
+def two_shots(tmp_path_factory) -> Path:
+    """Two seconds at 10 frames a second; a cut after 0.8 s."""
+    plain = background(320, 180)
+    pictures = [plain] * 8 + [255 - plain[:, ::-1]] * 12
+    return write_clip(tmp_path_factory.mktemp("clips") / "shots.mp4", pictures, fps=10)
+
+
+def test_shots_begin_at_the_start_and_at_cuts(two_shots):
+    info = probe(two_shots)
+    assert scene_times(info) == pytest.approx([0, 0.8])
+    assert scene_times(info, 0.5) == pytest.approx([0.5, 0.8])
+    assert scene_times(info, 1.0, 1.5) == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize(
+    ("words", "share"),
+    [
+        ({"edit": "smile"}, 1.0),
+        ({"edit": "smile=0@1s,1@1.5s"}, 0.5),
+        ({"edit": "smile=0@10f,1@15f"}, 0.5),
+        ({"edit": "smile=0@1s,1@1.5s", "restore": "small"}, 1.0),
+        ({"edit": "smile", "scenes": "2"}, 0.6),
+        ({"edit": "smile=0@1s,1@1.5s", "scenes": "1"}, 0.0),
+        ({"edit": "smile", "scenes": "1", "start": 0.4}, 0.25),
+    ],
+)
+def test_a_dry_run_knows_what_part_of_a_clip_is_edited(two_shots, words, share):
+    part, notes = share_edited(probe(two_shots), RenderJob.model_validate({"input": str(two_shots)} | words))
+    assert part == pytest.approx(share, abs=0.02)
+    assert ("2 at 0.80 s" in " ".join(notes)) == ("scenes" in words)

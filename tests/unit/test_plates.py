@@ -1,0 +1,145 @@
+"""The plates: what is on them where it must be, and the words of the command."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videdit import cli
+from videdit.edits import Edit, catalogue, edit_delta, parse_edits
+from videdit.errors import NoFaceError, UsageError
+from videdit.inversion import Inverter
+from videdit.metrics import rate
+from videdit.metrics.image import psnr
+from videdit.metrics.plates import ada_plate, load, reach, sweep_plate
+from videdit.metrics.plot import Series, draw_plots, short, y_ticks
+from videdit.metrics.rate import averaged, evaluate_rate, share_layers, tensor
+
+
+@pytest.fixture(scope="module")
+def inverter() -> Inverter:
+    return Inverter.load(precision="fp32", batch=1)
+
+
+def near(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(float) - b).mean())
+
+
+def test_a_sweep_has_the_source_in_its_middle_and_goes_both_ways(inverter, people):
+    sheet = sweep_plate(inverter, people[:1], [None], parse_edits("smile"), 3)
+    assert sheet.shape == (256, 768, 3) and sheet.dtype == np.uint8
+    tiles = [sheet[:230, i * 256 : i * 256 + 256] for i in range(3)]  # above the words
+    assert near(tiles[1], people[0][:230]) < 0.5
+    assert near(tiles[0], tiles[1]) > 1 and near(tiles[2], tiles[1]) > 1 and near(tiles[0], tiles[2]) > 1.5
+
+
+def test_how_far_a_sweep_goes():
+    low, high = catalogue()["smile"].range
+    assert reach(parse_edits("smile")[0]) == min(-low, high)
+    assert reach(Edit("smile", 0.5)) == reach(Edit("smile", -0.5)) == 0.5
+    with pytest.raises(UsageError, match="goes nowhere"):
+        reach(Edit("smile", 0.0))
+    for steps in (1, 2, 4):
+        with pytest.raises(UsageError, match="odd"):
+            sweep_plate(None, [], [], [], steps)  # type: ignore[arg-type]
+
+
+def test_a_plate_of_distortion_shows_what_the_method_uses(inverter, people):
+    edits = parse_edits("yaw=1")
+    sheet = ada_plate(inverter, people, edits)
+    assert sheet.shape == (2 * 256 + 16, 5 * 256, 3)
+    tiles = [sheet[16:272, i * 256 : i * 256 + 256].astype(float) for i in range(5)]
+    codes = inverter.encode([people[0]])
+    (rendering,) = inverter.render([people[0]], codes, codes + edit_delta(edits), 256)
+    assert near(tiles[0], people[0]) == 0
+    assert near(tiles[1], rendering.inversion_low * 127.5 + 127.5) < 1
+    inside = np.abs(tiles[2] - 127.5).max(-1) < 127  # neither black nor white
+    assert near((tiles[1] + 2 * (tiles[2] - 127.5))[inside], people[0][inside]) < 3  # inversion + distortion = source
+    assert near(tiles[4], rendering.edit * 127.5 + 127.5) < 1
+
+
+def test_step_5_alone_is_the_one_of_the_whole(inverter, people):
+    """Its maps, consulted, must give the picture that the whole chain gives."""
+    codes = inverter.encode(people)
+    drafts = inverter.draft(people, codes, codes + edit_delta(parse_edits("smile=1")))
+    motions = inverter.pixels.motions([draft.low for draft in drafts])
+    aligned = inverter.aligned(drafts, motions)
+    whole = inverter.finish(drafts, motions, 256)
+    generator, consultation = inverter._generator, inverter._consultation
+    for draft, image, rendering in zip(drafts, aligned, whole, strict=True):
+        condition = consultation(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None])
+        trunk = torch.from_numpy(draft.trunk[1:]).float()
+        expected = generator.render(trunk, torch.from_numpy(draft.codes[1:]), condition, size=256)
+        np.testing.assert_allclose(expected[0].permute(1, 2, 0).numpy(), rendering.edit, atol=2e-2)
+
+
+def test_more_numbers_are_nearer_to_the_face(inverter, people, monkeypatch):
+    monkeypatch.setattr(rate, "LAYERS", (0,))
+    monkeypatch.setattr(rate, "MAPS", (8, 256))
+    result = evaluate_rate(inverter, people)
+    numbers, psnrs = ([row[key] for row in result.rows] for key in ("numbers", "psnr"))
+    assert numbers == sorted(numbers) and numbers[0] == 512 and numbers[-1] == 18 * 512 + 3 * 256**2
+    assert psnrs[3] > psnrs[2] + 2 and psnrs[2] > psnrs[1] + 1
+    codes = inverter.encode(people)
+    (first, second) = inverter.render(people, codes, codes, 256)
+    full = psnr(tensor([first.inversion, second.inversion]).clamp(-1, 1), tensor(people)).mean()
+    assert psnrs[-1] == pytest.approx(float(full), abs=0.1)  # the whole map is HFGI as it is
+    assert result.sheet is not None and result.sheet.shape[0] == 360
+
+
+def test_codes_share_what_is_not_their_own():
+    codes = np.random.default_rng(0).normal(size=(2, 18, 512)).astype(np.float32)
+    np.testing.assert_array_equal(share_layers(codes, 18), codes)
+    shared = share_layers(codes, 4)
+    np.testing.assert_array_equal(shared[:, :4], codes[:, :4])
+    np.testing.assert_allclose(shared[:, 9], codes[:, 4:].mean(1), atol=1e-6)
+    assert len(np.unique(share_layers(codes, 0)[0], axis=0)) == 1
+
+
+def test_a_coarse_map_keeps_its_mean():
+    image = np.random.default_rng(0).normal(size=(256, 256, 3)).astype(np.float32)
+    assert averaged(image, 256) is image
+    np.testing.assert_allclose(averaged(image, 1)[3, 7], image.mean((0, 1)), atol=1e-5)
+
+
+@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4))
+def test_ticks_span_their_values(low, span):
+    ticks = y_ticks(low, low + span)
+    step = ticks[1] - ticks[0]
+    assert ticks[0] <= low + 1e-6 * step and ticks[-1] >= low + span - 1e-6 * step
+    assert 2 <= len(ticks) <= 8 and np.allclose(np.diff(ticks), step, rtol=1e-3)
+
+
+def test_a_plot_shows_each_of_its_points():
+    x, y = np.array([100.0, 1e3, 1e5]), np.array([1.0, 5.0, 2.0])
+    one = draw_plots([("up and down", [Series("a", x, y)])], "size")
+    two = draw_plots([("up and down", [Series("a", x, y[::-1])])], "size")
+    assert one.shape == two.shape == (360, 520, 3) and (one != two).any()
+    blue = np.abs(one.astype(int) - (52, 101, 164)).sum(-1) == 0
+    columns = np.nonzero(blue[34:])[1]
+    assert columns.min() < 70 and columns.max() > 450  # from the first decade to the last
+    assert short(512) == "512" and short(1e3) == "1k" and short(2.5e6) == "2.5M"
+
+
+def test_the_command(tmp_path, people, capsys, detector, inverter, monkeypatch):
+    monkeypatch.setattr(Inverter, "load", lambda *words: inverter)  # which is compiled already
+    picture = tmp_path / "face.png"
+    cv2.imwrite(str(picture), people[0][:, :, ::-1])
+    out = tmp_path / "sheet.png"
+    words = ["sheet", "ada", str(picture), "-o", str(out), "--precision", "fp32"]
+    assert cli.run([*words, "--aligned", "--edit", "smile"]) == 0
+    assert cv2.imread(str(out)).shape == (272, 1280, 3)
+    assert cli.run(["sheet", "ada", str(picture), "-o", str(tmp_path / "sheet.jpg")]) == 2
+    assert cli.run([*words, "--edit", "smlie"]) == 2
+    assert "did you mean 'smile'" in capsys.readouterr().err
+    assert cli.run(["sheet", "rate", str(tmp_path / "none.png"), "-o", str(out)]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    empty = tmp_path / "empty.png"
+    cv2.imwrite(str(empty), np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(NoFaceError, match=r"no face in .*empty\.png"):
+        load([empty], detector, False, 8)
+    assert len(load([tmp_path], detector, False, 1)) == 1

@@ -1,0 +1,133 @@
+"""Faces come back out of an analysis: the chosen ones, steady on a still head, with all the motion of a moving one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import background, with_face, write_clip
+from test_people_identity import face
+
+from stages.detect import Detect
+from stages.observe import Observe
+from stages.recall import Recall
+from videdit.faces import FaceDetector
+from videdit.geometry.align import face_matrix, ffhq_square, invert, transform
+from videdit.media.read import VideoReader
+from videdit.packets import Color, Face, Frame, Picture
+from videdit.people.analysis import Analysis, Recorder
+from videdit.people.identity import Tracker
+
+GREY = Picture((np.zeros((8, 8), np.uint8),) * 3, Color(matrix="rgb", chroma_log2=(0, 0)), "gbrp")
+SIZE = 1024  # px, of the crop in which jitter is measured
+NOD = 20.0  # px there, from the middle: 40 from top to bottom
+
+
+def clip(count: int, fps: float = 25, first: int = 0) -> Iterator[Frame]:
+    for i in range(first, first + count):
+        yield Frame(i - first, i, Fraction(1, 25), i / fps, GREY)
+
+
+def recorded(folder: Path, faces: list[list[Face]], scenes: list[int] | None = None, fps: float = 25) -> Analysis:
+    tracker = Tracker()
+    with Recorder(folder) as recorder:
+        for i, seen in enumerate(faces):
+            scene = scenes[i] if scenes else 0
+            names = tracker(seen, [None] * len(seen), i / fps, scene)
+            recorder.add(i, i / fps, scene, seen, names, [float(f.points[:, 0].mean()) / 640 for f in seen])
+        return recorder.commit(tracker.stretches)
+
+
+def everyone(analysis: Analysis) -> np.ndarray:
+    return np.ones(len(analysis.sightings.track), bool)
+
+
+def test_faces_tracks_scenes_and_who_was_chosen(tmp_path: Path) -> None:
+    two = [face(400), face(100)]
+    analysis = recorded(tmp_path / "a", [two] * 10 + [[]] * 5 + [two] * 10, [0] * 12 + [1] * 13)
+    chosen = analysis.sightings.track == 0
+    frames = list(Recall(analysis, chosen)(clip(27)))
+    assert [len(frame.faces) for frame in frames] == [2] * 10 + [0] * 5 + [2] * 10 + [0, 0]  # of 26 and 27 nobody knows
+    assert [frame.scene for frame in frames] == [0] * 12 + [1] * 15
+    assert [(f.track, f.confidence, round(f.points[:, 0].mean())) for f in frames[3].faces] == [
+        (1, 0, 400),
+        (0, 1, 100),
+    ]
+    assert {f.track for f in frames[20].faces} == {2, 3}
+    later = list(Recall(analysis, chosen)(clip(5, first=18)))  # as where a run goes on
+    assert [frame.scene for frame in later] == [0] * 5
+    for one, other in zip(frames[18:], later, strict=False):
+        for a, b in zip(one.faces, other.faces, strict=True):
+            np.testing.assert_array_equal(a.points, b.points)
+
+
+def test_nothing_is_smoothed_across_a_cut_or_a_gap(tmp_path: Path) -> None:
+    places = [[face(200)]] * 20 + [[face(205)]] * 20 + [[]] * 10 + [[face(212)]] * 20
+    analysis = recorded(tmp_path / "a", places, [0] * 20 + [1] * 50)
+    frames = list(Recall(analysis, everyone(analysis))(clip(70)))
+    for i, x in ((19, 200), (20, 205), (39, 205), (50, 212)):
+        assert np.abs(frames[i].faces[0].points - face(x).points).max() < 1e-6
+
+
+def test_a_mesh_is_as_it_was_seen_while_points_are_steadied(tmp_path: Path) -> None:
+    shaken = [[face(300 + 0.3 * (-1) ** i)] for i in range(40)]
+    analysis = recorded(tmp_path / "a", shaken)
+    frames = list(Recall(analysis, everyone(analysis))(clip(40)))
+    assert np.ptp([ffhq_square(frame.faces[0].points)[0][0] for frame in frames[10:-10]]) < 0.02
+    assert np.ptp([frame.faces[0].mesh[:, 0].mean() for frame in frames[10:-10]]) > 0.55
+
+
+def jitter(points: np.ndarray, mesh: np.ndarray) -> float:
+    """By how many pixels, RMS, the points of a still mesh [468, 2] wander in the crops that points [T, 5, 2] cut."""
+    there = np.stack([transform(invert(face_matrix(five, SIZE)), mesh) for five in points])  # [T, 468, 2]
+    return float(np.sqrt(np.square(there - there.mean(0)).sum(-1).mean()))
+
+
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_a_nod_is_kept_that_is_as_small_as_forty_pixels_of_the_crop(tmp_path: Path, fps: int) -> None:
+    times = np.arange(3 * fps) / fps
+    rng = np.random.default_rng(0)
+    square = 2 * float(np.linalg.norm(ffhq_square(face(300).points)[1]))  # px of the frame that the crop shows
+    nod = NOD * square / SIZE * np.sin(2 * np.pi * times)
+    seen = [face(300, 180 + y) for y in nod]
+    noise = 0.0006 * square  # what the mesh shows on grain and compression
+    seen = [replace(f, points=f.points + rng.normal(0, noise, (5, 2))) for f in seen]
+    analysis = recorded(tmp_path / "a", [[f] for f in seen], fps=fps)
+    found = [
+        ffhq_square(frame.faces[0].points)[0][1] for frame in Recall(analysis, everyone(analysis))(clip(len(nod), fps))
+    ]
+    inner = slice(fps // 3, -fps // 3)
+    waves = np.stack([np.sin(2 * np.pi * times), np.cos(2 * np.pi * times), np.ones_like(times)], 1)[inner]
+    (kept, lag, _), *_ = np.linalg.lstsq(waves, np.array(found)[inner] * SIZE / square, rcond=None)
+    assert kept > 0.95 * NOD and abs(lag) < 0.02 * NOD
+
+
+@pytest.mark.parametrize("kind", ["grain", "compressed"])
+def test_the_crop_of_a_still_head_stands_still(
+    tmp_path: Path, detector: FaceDetector, people: list[np.ndarray], kind: str
+) -> None:
+    """A still picture with new grain in every frame, as it is or through an encoder, and the real mesh."""
+    still = with_face(background(400, 400), people[1], (200.25, 200.25), 340).astype(float)
+    count, fps = 48, 24
+    grain = [np.random.default_rng(i).normal(0, 4, still.shape) for i in range(count)]
+    pictures = [np.clip(np.rint(still + noise), 0, 255).astype(np.uint8) for noise in grain]
+    options = {"crf": "1" if kind == "grain" else "23", "preset": "veryfast"}
+    path = write_clip(tmp_path / "still.mp4", pictures, fps=fps, sound=False, options=options)
+    with VideoReader(path) as reader:
+        frames = list(reader)
+    with Recorder(tmp_path / "a") as recorder:
+        observe = Observe(recorder)
+        list(observe(Detect(detector)(iter(frames))))
+    analysis = observe.analysis
+    assert analysis is not None
+    faces = [frame.faces[0] for frame in Recall(analysis, everyone(analysis))(iter(frames))]
+    mesh = np.stack([f.mesh for f in faces if f.mesh is not None]).mean(0)
+    points = np.stack([f.points for f in faces])
+    seconds = [slice(start, start + fps) for start in range(0, count - fps + 1, 6)]
+    shown = max(jitter(points[second], mesh) for second in seconds)
+    before = max(jitter(analysis.sightings.points[second], mesh) for second in seconds)
+    assert shown < 0.3 and shown < before

@@ -1,0 +1,166 @@
+"""`videdit bench models`: what each network takes per image on this machine, beside the published formulation.
+
+The networks of profile `hfgi-ffhq`, at their published widths and with numbers of chance, and of profile `mobile` are
+timed at several batch sizes; in the same run, on the same cores, the plain formulation of the published code as it is
+released: eager float32, one picture at a time, three passes of the 1024 px generator an edit. Ours makes four, since
+detail return needs the high-fidelity inversion beside the edit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from videdit.backend import resolve_device, synchronize
+from videdit.errors import UsageError
+from videdit.inversion import Drafter, Finisher
+from videdit.models import e4e, hfgi_released, stylegan2
+from videdit.models.stylegan2_plain import Generator
+from videdit.networks import Networks, load_networks
+from videdit.packets import LOW
+from videdit.pixels import Pixels, pixels_for
+from videdit.profiles import load_profile
+
+FFHQ = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of the published generator's features of 4, 8, ... px
+HEAVY = 0.9 * 2**30  # bytes that a 1024 px picture of that generator takes while it is made, about
+RUNS = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one network took: milliseconds an image."""
+
+    name: str
+    batch: int
+    milliseconds: float
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the bench and print its table as it grows."""
+    parser = argparse.ArgumentParser("videdit bench models", description=str(__doc__).partition("\n\n")[0])
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="of ours (default: auto)")
+    parser.add_argument("--batch", default="1,4,16", metavar="N,N,...", help="images a pass (default: 1,4,16)")
+    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    args = parser.parse_args(words)
+    try:
+        counts = [int(word) for word in args.batch.split(",")]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1:
+        raise UsageError(f"--batch {args.batch}: write numbers of images, like 1,4,16")
+    with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
+        os.environ["VIDEDIT_CACHE"] = folder  # graphs of chance numbers are of no use to anybody
+        for line in bench(pixels_for(resolve_device(args.device), args.precision), counts):
+            print(line, flush=True)
+    return 0
+
+
+def bench(pixels: Pixels, counts: Sequence[int]) -> Iterator[str]:
+    """The table, line by line."""
+    yield f"{'network, ' + pixels.device:38}{'batch':>6}{'ms an image':>13}"
+    published, plain = networks_of_chance()
+    edits: dict[str, list[Row]] = {}
+    for name, rows in (
+        ("published code", plain_rows(published, plain, pixels.device)),
+        ("hfgi-ffhq", rows_of(published, pixels, counts, stylegan2.W_DIM)),
+        ("mobile", rows_of(load_networks(load_profile("mobile")), pixels, counts, stylegan2.W_DIM)),
+    ):
+        edits[name] = []
+        for row in rows:
+            edits[name].append(row)
+            yield f"{name + ': ' + row.name:38}{row.batch:6}{row.milliseconds:13.1f}"
+    whole = {name: min(totals(rows), key=lambda row: row.milliseconds) for name, rows in edits.items()}
+    for name in ("hfgi-ffhq", "mobile"):
+        for row in totals(edits[name]):
+            times = whole["published code"].milliseconds / row.milliseconds
+            yield f"{name + ': ' + row.name:38}{row.batch:6}{row.milliseconds:13.1f}  {times:.1f}x the published code"
+    ratio = whole["hfgi-ffhq"].milliseconds / whole["mobile"].milliseconds
+    yield f"mobile is {ratio:.1f}x as fast as hfgi-ffhq, each at its best batch"
+
+
+def totals(rows: Sequence[Row]) -> list[Row]:
+    """The whole edit for each batch at which all of its networks were timed."""
+    counts = sorted({row.batch for row in rows})
+    whole = {count: [row.milliseconds for row in rows if row.batch == count] for count in counts}
+    most = max(map(len, whole.values()))
+    return [Row("whole edit", count, sum(times)) for count, times in whole.items() if len(times) == most]
+
+
+def networks_of_chance() -> tuple[Networks, Generator]:
+    """The published networks at their widths, ours and the plain generator with the same numbers."""
+    torch.manual_seed(0)
+    plain = Generator(FFHQ).eval().requires_grad_(False)
+    with torch.device("meta"):
+        ours = stylegan2.Synthesis(FFHQ)
+    ours.load_state_dict(stylegan2.converted(plain.state_dict()), assign=True)
+    networks = Networks(ours, e4e.Encoder(), hfgi_released.Alignment(), hfgi_released.Consultation(), heavy=True)
+    for network in (networks.generator, networks.encoder, networks.alignment, networks.consultation):
+        assert network is not None
+        network.eval().requires_grad_(False)
+    return networks, plain
+
+
+def plain_rows(networks: Networks, plain: Generator, device: str) -> Iterator[Row]:
+    """The published formulation, one picture at a time: encoder, three passes, ADA and consultation."""
+    where = torch.device(device)
+    encoder, alignment, consultation = networks.encoder, networks.alignment, networks.consultation
+    assert alignment is not None and consultation is not None
+    for network in (encoder, alignment, consultation, plain):
+        network.to(where)
+    image = torch.zeros(1, 3, LOW, LOW, device=where)
+    codes = torch.randn(1, 18, stylegan2.W_DIM, device=where)
+
+    def consulted() -> tuple[Tensor, Tensor]:
+        return consultation(alignment(image, image))
+
+    with torch.inference_mode():
+        condition = consulted()
+        yield Row("encoder", 1, timed(lambda: encoder(image), device))
+        passes = timed(lambda: (plain(codes), plain(codes), plain(codes, condition)), device)
+        yield Row("generator, three passes", 1, passes)
+        yield Row("ADA and consultation", 1, timed(consulted, device))
+
+
+def rows_of(networks: Networks, pixels: Pixels, counts: Sequence[int], width: int) -> Iterator[Row]:
+    """Our networks as the pipeline runs them: a crop is one image, its inversion and its edit go side by side."""
+    generator = networks.generator
+    for count in counts:
+        needed = 2 * count * HEAVY if networks.heavy else 0
+        if pixels.device == "cpu" and needed > psutil.virtual_memory().available:
+            continue
+        codes = torch.zeros(2 * count, generator.num_layers, width)
+        trunk = torch.zeros(2 * count, generator.trunk_channels, 64, 64)
+        maps = torch.zeros(2 * count, LOW, LOW, 3)
+        finisher = Finisher(generator, networks.alignment, networks.consultation, 1024)
+        steps: list[tuple[str, nn.Module, tuple[Tensor, ...]]] = [
+            ("encoder", networks.encoder, (torch.zeros(count, 3, LOW, LOW),)),
+            ("two low renders", Drafter(generator), (codes,)),
+            ("ADA, consultation, two at 1024", finisher, (trunk, codes, maps, maps)),
+        ]
+        for name, module, inputs in steps:
+            engine = pixels.compile(module, inputs)
+            arrays = [pixels.put(value.numpy() + 0.1) for value in inputs]
+            yield Row(name, count, timed(partial(engine, *arrays), pixels.device) / count)
+
+
+def timed(work: Callable[[], object], device: str) -> float:
+    """Milliseconds that some work takes, the best of RUNS after a first one."""
+    best = float("inf")
+    for run in range(RUNS + 1):
+        synchronize(device)
+        start = time.perf_counter()
+        work()
+        synchronize(device)
+        if run:
+            best = min(best, time.perf_counter() - start)
+    return 1000 * best

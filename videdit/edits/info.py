@@ -1,0 +1,37 @@
+"""What is known of an edit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from videdit.edits.components import Component
+from videdit.edits.files import NUM_LAYERS
+
+USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
+
+
+@dataclass(frozen=True, slots=True)
+class EditInfo:
+    """What the user may know of an edit, and what the stages must."""
+
+    name: str
+    meaning: str
+    unit: str  # what strength 1 is
+    recommended: float  # what a bare name means
+    range: tuple[float, float]  # beyond it: a warning
+    hard: tuple[float, float]  # beyond it: refused
+    layers: tuple[int, int] = (0, 17)  # first and last layer of the code that it changes
+    regions: tuple[str, ...] = ("face",)  # parts of the face where it may show
+    drags: tuple[tuple[str, float], ...] = ()  # other scores at the recommended strength, in their standard deviations
+    identity: float | None = None  # cosine of face embeddings before and after, at the recommended strength
+    source: Path | None = None  # a file of the user's or of others; None for what ships
+    component: Component | None = None  # what of the source, if it holds principal components
+    codes: int | None = NUM_LAYERS  # layers of the codes that it is for; None: of any, or as the source says
+
+
+def pair(values: Sequence[float]) -> tuple[float, float]:
+    """Two numbers of a file."""
+    first, second = values
+    return float(first), float(second)

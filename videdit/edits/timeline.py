@@ -1,0 +1,83 @@
+"""The edits of a clip over its time: what is added to a code, and how alike two moments are."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from videdit.edits.directions import Directions
+from videdit.edits.files import NUM_LAYERS
+from videdit.edits.keyframes import in_seconds, strength_at
+from videdit.edits.words import Edit, find
+from videdit.packets import Array
+
+ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
+
+
+class Timeline:
+    """Edits whose strengths may change. Times are seconds from the clip's first frame; all tracks get the same."""
+
+    def __init__(
+        self,
+        edits: Iterable[Edit],
+        time_of_frame: Callable[[int], float] | None = None,
+        layers: int = NUM_LAYERS,
+    ) -> None:
+        """time_of_frame: the number of a frame -> its time; needed where keyframes name frames. layers: of the codes.
+
+        Raises:
+            UsageError: frames and seconds of keyframes are not in order of time.
+        """
+
+        def no_frames(number: int) -> float:
+            raise ValueError(f"frame {number} of a clip that nobody looked at")
+
+        self.edits = tuple(
+            replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
+        )
+        self._directions = Directions([edit.name for edit in self.edits], layers)
+        self._units = np.array([find(edit.name).recommended for edit in self.edits])
+        peaks = np.array([edit.strength for edit in self.edits]) / self._units
+        self._peak = float(np.abs(peaks).sum())
+        self.varies = self._peak > 0 and any(edit.keyframes for edit in self.edits)
+        self._as_one = self.varies and self._grow_as_one()
+
+    def __call__(self, track: int, time: float, code: Array | None = None) -> np.ndarray:
+        """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32."""
+        return self._directions(self.strengths(track, time), code)
+
+    def strengths(self, track: int, time: float) -> np.ndarray:
+        """Of each edit, [N]."""
+        return np.array([strength_at(edit.keyframes, time) if edit.keyframes else edit.strength for edit in self.edits])
+
+    def active(self, track: int, time: float) -> bool:
+        """Whether any edit with keyframes is at work; edits of constant strength always are."""
+        return not self.varies or bool(self.strengths(track, time).any())
+
+    def level(self, track: int, time: float) -> float:
+        """By how much the whole change is scaled at a time, 0..1; 1 where the edits do not grow and shrink as one."""
+        return self.presence(track, time) if self._as_one else 1.0
+
+    def presence(self, track: int, time: float) -> float:
+        """How strong the edits are at a time, of the strongest that they get, 0..1; 1 where no strength changes."""
+        if not self.varies:
+            return 1.0
+        return float(np.abs(self.strengths(track, time) / self._units).sum()) / self._peak
+
+    def likeness(self, track: int, one: float, other: float) -> float:
+        """How much the edit at one time tells of that at another: 1 where the strengths are the same."""
+        if not self.varies:
+            return 1.0
+        apart = np.abs((self.strengths(track, one) - self.strengths(track, other)) / self._units).sum()
+        return math.exp(-float(apart) / ALIKE)
+
+    def _grow_as_one(self) -> bool:
+        """Whether the strengths are always in the same proportion: looked up at all keyframes and between them."""
+        places = sorted({key.place for edit in self.edits for key in edit.keyframes})
+        # A quarter of the way, where every easing is elsewhere.
+        times = [*places, *((3 * one + other) / 4 for one, other in itertools.pairwise(places))]
+        return bool(np.linalg.matrix_rank(np.stack([self.strengths(0, time) for time in times])) <= 1)

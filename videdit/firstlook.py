@@ -1,0 +1,108 @@
+"""The first look at a clip: who is in it. From the cache where it was looked at before."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.decode import Decode
+from stages.detect import Detect
+from stages.observe import Observe
+from videdit import resources
+from videdit.config import RenderJob
+from videdit.errors import MediaError
+from videdit.faces import FaceDetector
+from videdit.media.probe import MediaInfo
+from videdit.people import cache
+from videdit.people.analysis import Analysis, DamagedError, Recorder, forget
+from videdit.pipeline import Pipeline
+from videdit.report import Progress
+
+log = logging.getLogger(__name__)
+
+BUDGET = 64 << 20  # bytes of frames between two stages
+
+
+@contextlib.contextmanager
+def analysed(
+    source: Path,
+    info: MediaInfo,
+    job: RenderJob,
+    detector: FaceDetector,
+    device: str,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Iterator[Analysis]:
+    """The analysis of a clip, for as long as the context lasts.
+
+    It is kept where the job says (:func:`videdit.people.cache.home`); that of a picture, which is soon made, is not.
+    What is damaged is made anew, and what cannot be kept is not; either is said in one line.
+
+    Raises:
+        MediaError: the clip cannot be read, or there is no room for what is found in it.
+        Cancelled: `cancel` was set.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = _kept(source, info, job, device)
+        analysis = None if folder is None else _found(folder, stack)
+        if analysis is None:
+            if folder is None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-"))) / "analysis"
+            analysis = look(info, job, detector, folder, progress, cancel)
+            stack.enter_context(cache.in_use(analysis.folder))
+        yield analysis
+        if analysis.folder.parent == resources.cache_dir() / "analysis":
+            cache.trim(analysis.folder.parent)
+
+
+def look(
+    info: MediaInfo,
+    job: RenderJob,
+    detector: FaceDetector,
+    folder: Path,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Analysis:
+    """Find all faces of a clip, and write the analysis to a folder. Raises what :func:`analysed` raises."""
+    with Recorder(folder) as recorder:
+        observe = Observe(recorder)
+        decode = Decode(info, job.start, job.end, decoder=job.decoder)
+        pipeline = Pipeline([decode, Detect(detector), observe], budget=BUDGET)
+        pipeline.run(on_tick=lambda: progress.look(pipeline.stats) if progress else None, cancel=cancel)
+        assert observe.analysis is not None
+        return observe.analysis
+
+
+def _kept(source: Path, info: MediaInfo, job: RenderJob, device: str) -> Path | None:
+    """Where the analysis of a clip is kept, or None."""
+    home = cache.home(job)
+    if home is None or info.kind == "image":
+        return None
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        log.warning("cannot keep the analysis in %s: %s", home, error.strerror)
+        return None
+    try:
+        return home / cache.key(source, job, device)
+    except OSError as error:
+        raise MediaError(f"cannot read {source}: {error.strerror}") from None
+
+
+def _found(folder: Path, stack: contextlib.ExitStack) -> Analysis | None:
+    """The analysis in a folder, in use until the stack ends."""
+    if not folder.exists():
+        return None
+    try:
+        stack.enter_context(cache.in_use(folder))
+        return Analysis(folder)
+    except (OSError, DamagedError) as error:
+        log.warning("the kept analysis %s is damaged (%s); it is made anew", folder, error)
+        forget(folder)
+        return None

@@ -1,0 +1,136 @@
+"""`videdit faces clip.mp4`: who is in a clip, as a table, as JSON, and as a sheet of portraits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pydantic import ValidationError
+
+from videdit.backend import resolve_device
+from videdit.config import RenderJob
+from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.faces import FaceDetector
+from videdit.firstlook import analysed
+from videdit.jobfile import explain
+from videdit.media.probe import probe
+from videdit.media.sequence import is_sequence
+from videdit.metrics.sheet import contact_sheet, write_sheet
+from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
+from videdit.people.sightings import TrackInfo, describe
+from videdit.report import make_progress
+
+_MOST = 100  # tracks on a sheet
+
+
+def main(words: Sequence[str]) -> int:
+    """The command. Raises NoFaceError where there is nobody."""
+    parser = argparse.ArgumentParser(
+        "videdit faces",
+        description="Show who is in a clip. `--faces` of a render takes the numbers; within a shot a number stays with "
+        "its person, at a cut numbers begin anew.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("clip", type=Path, help="a video, a picture, or shot_%%04d.png")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="PNG", help="the sheet of portraits (default: CLIP_faces.png here)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--fps", help="frames a second of numbered pictures (default: 25)")
+    parser.add_argument("--start", help="look at a part only: seconds or h:mm:ss")
+    parser.add_argument("--end", help="look at a part only: seconds or h:mm:ss")
+    parser.add_argument("--device", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--cache", action=argparse.BooleanOptionalAction, help="keep what is found (default)")
+    parser.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the sheet if it exists")
+    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    options = vars(parser.parse_args(words))
+    clip, sheet, as_json = options.pop("clip"), options.pop("sheet"), options.pop("json")
+    overwrite = options.pop("overwrite")
+    options.pop("debug")
+    sheet = sheet or Path(f"{clip.stem.replace('%', '')}_faces.png")
+    if sheet.exists() and not overwrite:
+        raise UsageError(f"{sheet} exists already; pass --overwrite to replace it, or choose another with --sheet")
+    return show(clip, sheet, as_json, {key: value for key, value in options.items() if value is not None})
+
+
+def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any]) -> int:
+    """Look at a clip, and tell. options: of :class:`RenderJob`. Raises NoFaceError where there is nobody."""
+    if not clip.exists() and not is_sequence(clip):
+        raise MediaError(f"{clip} does not exist")
+    try:
+        job = RenderJob.model_validate({"input": str(clip), "edit": "smile", **options})
+    except ValidationError as error:
+        raise UsageError("; ".join(message for _, message in explain(error))) from None
+    info, device = probe(clip, job.fps), resolve_device(job.device)
+    progress = make_progress("auto")
+    progress.start(clip.name, info.frame_count or None)
+    try:
+        with analysed(clip, info, job, FaceDetector(device), device, progress) as analysis:
+            progress.end("done")
+            tracks = describe(analysis.sightings)
+            if tracks:
+                write_sheet(sheet, draw(tracks, analysis))
+            frames, scenes = len(analysis.sightings.pts), len(analysis.sightings.scenes())
+    finally:
+        progress.end("done")
+    if as_json:
+        faces = [as_dict(track) for track in tracks]
+        told = {"clip": str(clip), "frames": frames, "scenes": scenes, "faces": faces}
+        print(json.dumps(told | {"sheet": str(sheet) if tracks else None}, indent=1))
+    if not tracks:
+        raise NoFaceError(f"no face found in {clip}")
+    if not as_json:
+        print(table(tracks))
+        print(f"{sheet}: portraits of {min(len(tracks), _MOST)} of {len(tracks)}")
+    return 0
+
+
+def table(tracks: Sequence[TrackInfo]) -> str:
+    """A line a track."""
+    lines = [f"{'face':>4}{'shot':>6}{'frames':>8}{'from s':>9}{'to s':>9}{'px':>6}  yaw (least, usual, most)"]
+    for t in tracks:
+        yaw = "{:+.0f} {:+.0f} {:+.0f}".format(*t.yaw)
+        lines.append(f"{t.track:4d}{t.scene + 1:6d}{t.frames:8d}{t.first:9.2f}{t.last:9.2f}{t.size:6.0f}  {yaw}")
+    return "\n".join(lines)
+
+
+def as_dict(track: TrackInfo) -> dict[str, Any]:
+    """Plain values for JSON; times in seconds, size in pixels, yaw in degrees."""
+    return {
+        "face": track.track,
+        "shot": track.scene + 1,
+        "frames": track.frames,
+        "first": round(track.first, 3),
+        "last": round(track.last, 3),
+        "size": round(track.size, 1),
+        "yaw": dict(zip(("least", "median", "largest"), (round(yaw, 1) for yaw in track.yaw), strict=True)),
+    }
+
+
+def draw(tracks: Sequence[TrackInfo], analysis: Analysis) -> np.ndarray:
+    """A row a track: its line in words, and its portraits. [H, W, 3] uint8 RGB."""
+    portraits = analysis.portraits()
+    rows = [[_words(track), *portraits.get(track.track, ())] for track in tracks[:_MOST]]
+    blank = np.full((PORTRAIT, PORTRAIT, 3), 32, np.uint8)
+    return contact_sheet([row + [blank] * (1 + PORTRAITS - len(row)) for row in rows], tile=PORTRAIT)
+
+
+def _words(track: TrackInfo) -> np.ndarray:
+    tile = np.full((PORTRAIT, PORTRAIT, 3), 32, np.uint8)
+    white, font = (255, 255, 255), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(tile, str(track.track), (8, 40), font, 1.1, white, 2, cv2.LINE_AA)
+    lines = (
+        f"shot {track.scene + 1}, {track.frames} frames",
+        f"{track.first:.2f}-{track.last:.2f} s",
+        f"{track.size:.0f} px",
+        "yaw {:+.0f} {:+.0f} {:+.0f}".format(*track.yaw),
+    )
+    for i, line in enumerate(lines):
+        cv2.putText(tile, line, (8, 62 + 16 * i), font, 0.36, white, 1, cv2.LINE_AA)
+    return tile

@@ -1,0 +1,46 @@
+"""When each frame of a clip is shown, without decoding any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import av
+
+from videdit.media.probe import MediaInfo
+from videdit.media.source import main_video, open_input
+
+
+def frame_times(info: MediaInfo) -> list[float]:
+    """Seconds from the clip's first frame at which its frames are shown, in order, as :class:`Frame` has them.
+
+    Read from the packets: of a container that does not say (raw streams), or that is damaged, what is known; maybe
+    nothing.
+
+    Raises:
+        MediaError: the file cannot be opened.
+    """
+    shown: list[int] = []
+    with open_input(info.path, info.fps or None) as container:
+        stream = main_video(container, info.path)
+        try:
+            for packet in container.demux(stream):
+                if packet.size and packet.pts is not None and not packet.is_discard and packet.pts >= info.start_pts:
+                    shown.append(packet.pts)
+        except av.FFmpegError:
+            pass  # what follows is as regular as can be guessed
+    return [float((pts - info.start_pts) * info.time_base) for pts in sorted(set(shown))]
+
+
+def clock(info: MediaInfo) -> Callable[[int], float]:
+    """The number of a frame, from 0 -> its time in seconds; beyond the last one the clip is taken to go on evenly."""
+    times: list[float] | None = None
+
+    def time_of(number: int) -> float:
+        nonlocal times
+        if times is None:
+            times = frame_times(info) or [0.0]
+        if number < len(times):
+            return times[number]
+        return times[-1] + (number - len(times) + 1) * float(info.frame_step * info.time_base)
+
+    return time_of

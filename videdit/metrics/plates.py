@@ -1,0 +1,213 @@
+"""``videdit sheet``: the plates of HFGI's paper, from our own networks and any pictures of faces."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from videdit.edits import Edit, edit_delta, parse_edits
+from videdit.edits.learn import aligned_faces, pictures
+from videdit.edits.words import find
+from videdit.errors import NoFaceError, UsageError
+from videdit.geometry.mask import edit_mask
+from videdit.metrics.sheet import contact_sheet, write_sheet
+from videdit.metrics.stills import edited, load_face, picture_256
+from videdit.packets import LOW
+
+if TYPE_CHECKING:
+    from videdit.faces import FaceDetector
+    from videdit.inversion import Inverter
+    from videdit.metrics.report import Evaluation
+
+
+def main(words: Sequence[str]) -> int:
+    """Draw one plate. Raises VideditError with what is wrong."""
+    args = build_parser().parse_args(words)
+    if args.output.suffix.lower() != ".png":
+        raise UsageError(f"a sheet is written as .png, not as {args.output.name}")
+    edits = parse_edits(args.edit) if "edit" in args else ()
+    from videdit.faces import FaceDetector
+    from videdit.inversion import Inverter
+
+    detector = FaceDetector()
+    faces = load(args.pictures, detector, args.aligned, args.most)
+    inverter = Inverter.load(args.profile, args.device, args.precision)
+    sheet = args.draw(args, inverter, detector, faces, edits)
+    write_sheet(args.output, sheet)
+    print(f"{args.output}: {sheet.shape[1]}x{sheet.shape[0]}, {len(faces)} faces")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The words that ``videdit sheet`` understands."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures of faces, or folders of them"
+    )
+    common.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="the sheet, a .png")
+    common.add_argument("--aligned", action="store_true", help="the pictures are aligned as FFHQ's are, and square")
+    common.add_argument("--most", type=int, default=8, metavar="N", help="faces at most (%(default)s)")
+    common.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (%(default)s)")
+    common.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
+    common.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+    common.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser = argparse.ArgumentParser("videdit sheet", description="Plates of HFGI's paper, from our own networks.")
+    plates = parser.add_subparsers(required=True, metavar="PLATE")
+
+    sweep = plates.add_parser("sweep", parents=[common], help="an edit from minus to plus (figure 21)")
+    sweep.add_argument("--edit", "-e", default="smile,age", metavar="EDITS", help="with how far to go (%(default)s)")
+    sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures a row, odd (%(default)s)")
+    sweep.set_defaults(draw=draw_sweep)
+    ada = plates.add_parser("ada", parents=[common], help="distortion, and how it is aligned to an edit (figure 4)")
+    ada.add_argument("--edit", "-e", default="yaw=1.5", metavar="EDITS", help="(%(default)s)")
+    ada.set_defaults(draw=draw_ada)
+    rate = plates.add_parser("rate", parents=[common], help="size of the code against reconstruction (figure 3)")
+    rate.add_argument("--json", type=Path, help="write the figures as JSON")
+    rate.set_defaults(draw=draw_rate)
+    return parser
+
+
+def load(paths: Sequence[Path], detector: FaceDetector, aligned: bool, most: int) -> list[np.ndarray]:
+    """The faces of pictures and folders, aligned, at most so many, [256, 256, 3] uint8 RGB.
+
+    Raises:
+        UsageError: a path is missing, or `most` is not above zero.
+        NoFaceError: none of the pictures shows a face.
+        MediaError: a picture that should be aligned is not square, or cannot be read.
+    """
+    if most < 1:
+        raise UsageError("--most is at least 1")
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist")
+        files += pictures(path) if path.is_dir() else [path]
+    if aligned:
+        return [picture_256(load_face(file)) for file in files[:most]]
+    found = aligned_faces(files, detector, lambda said: print(f"videdit: {said}", file=sys.stderr))
+    faces = list(itertools.islice(found, most))
+    if not faces:
+        raise NoFaceError(f"no face in {', '.join(map(str, paths))}")
+    return faces
+
+
+def sweep_plate(
+    inverter: Inverter,
+    faces: Sequence[np.ndarray],
+    meshes: Sequence[np.ndarray | None],
+    edits: Sequence[Edit],
+    steps: int,
+) -> np.ndarray:
+    """Each edit of each face a row, from minus to plus its strength, as a clip would show it; -> [H, W, 3] uint8 RGB.
+
+    meshes: [468, 2] of each face, in pixels; where there is none, the edit shows in the whole crop. An edit of the
+    strength that its bare name means goes as far as is recommended both ways.
+
+    Raises:
+        UsageError: `steps` is not odd, or below 3; an edit has strength 0, or goes too far the other way.
+    """
+    if steps < 3 or steps % 2 == 0:
+        raise UsageError(f"--steps should be an odd number from 3 on, so that 0 is in the middle, not {steps}")
+    rows = []
+    for face, mesh in zip(faces, meshes, strict=True):
+        codes = inverter.encode([face])
+        for edit in edits:
+            mask = edit_mask(mesh, LOW, find(edit.name).regions).astype(np.float32) / 255
+            strengths = np.linspace(-1, 1, steps) * reach(edit)
+            several = np.repeat(codes, steps, 0)
+            deltas = np.concatenate([edit_delta([replace(edit, strength=float(s))], codes) for s in strengths])
+            renderings = inverter.render([face] * steps, several, several + deltas, LOW)
+            shown = [as_picture(edited(face, rendering, mask)) for rendering in renderings]
+            rows.append([labelled(p, f"{edit.name} {s:+.2g}") for p, s in zip(shown, strengths, strict=True)])
+    return contact_sheet(rows, tile=LOW)
+
+
+def reach(edit: Edit) -> float:
+    """How far a sweep goes. Raises UsageError for 0, and where the other end is out of the edit's hard range."""
+    info = find(edit.name)
+    if edit.strength == 0:
+        raise UsageError(f"{edit.name}=0 goes nowhere; say how far the sweep should go")
+    if edit.strength == info.recommended:
+        return min(-info.range[0], info.range[1])
+    if not info.hard[0] <= -edit.strength <= info.hard[1]:
+        raise UsageError(f"{edit.name}={-edit.strength:g}, the other end, is out of range: {info.hard[0]:g} at least")
+    return abs(edit.strength)
+
+
+def ada_plate(inverter: Inverter, faces: Sequence[np.ndarray], edits: Sequence[Edit]) -> np.ndarray:
+    """Source, inversion by the code, what it lost, the same aligned to the edit, and the edit; -> uint8 RGB.
+
+    Distortion maps are drawn around grey, at their own strength: a difference of the whole range is white or black.
+    """
+    faces = list(faces)
+    codes = inverter.encode(faces)
+    drafts = inverter.draft(faces, codes, codes + edit_delta(edits, codes))
+    motions = inverter.pixels.motions([draft.low for draft in drafts])
+    aligned = inverter.aligned(drafts, motions)
+    renderings = inverter.finish(drafts, motions, LOW)
+    rows = []
+    for face, draft, carried, rendering in zip(faces, drafts, aligned, renderings, strict=True):
+        maps = (draft.source - draft.low[0]) / 2, carried / 2
+        images = (draft.low[0], *maps, rendering.edit)
+        rows.append([face, *map(as_picture, images)])
+    words = ",".join(f"{edit.name}={edit.strength:g}" for edit in edits)
+    return contact_sheet(rows, ("source", "inversion", "distortion", "aligned distortion", words), tile=LOW)
+
+
+def draw_sweep(
+    args: argparse.Namespace,
+    inverter: Inverter,
+    detector: FaceDetector,
+    faces: Sequence[np.ndarray],
+    edits: Sequence[Edit],
+) -> np.ndarray:
+    found = [detector.detect(face) for face in faces]
+    return sweep_plate(inverter, faces, [f[0].mesh if f else None for f in found], edits, args.steps)
+
+
+def draw_ada(
+    args: argparse.Namespace,
+    inverter: Inverter,
+    detector: FaceDetector,
+    faces: Sequence[np.ndarray],
+    edits: Sequence[Edit],
+) -> np.ndarray:
+    return ada_plate(inverter, faces, edits)
+
+
+def draw_rate(
+    args: argparse.Namespace,
+    inverter: Inverter,
+    detector: FaceDetector,
+    faces: Sequence[np.ndarray],
+    edits: Sequence[Edit],
+) -> np.ndarray:
+    from videdit.metrics.rate import evaluate_rate
+
+    result: Evaluation = evaluate_rate(inverter, faces)
+    print(result)
+    if args.json:
+        result.write_json(args.json)
+    assert result.sheet is not None
+    return result.sheet
+
+
+def as_picture(image: np.ndarray) -> np.ndarray:
+    """[S, S, 3] float in [-1, 1] -> uint8."""
+    return np.clip(np.rint(image * 127.5 + 127.5), 0, 255).astype(np.uint8)
+
+
+def labelled(picture: np.ndarray, words: str) -> np.ndarray:
+    """A copy with words in its lower left corner, readable on any ground."""
+    picture, at = picture.copy(), (6, picture.shape[0] - 8)
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(picture, words, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
+    return picture

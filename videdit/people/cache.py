@@ -1,0 +1,79 @@
+"""Analyses that are kept: where, under which name, and how many bytes of them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import videdit
+from videdit import resources, weights
+from videdit.config import RenderJob
+from videdit.people.analysis import LAYOUT, forget
+from videdit.provenance import content_hash
+
+try:
+    import fcntl
+except ImportError:  # a system without it: what another run reads may then be thrown away under its hands
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 2 << 30  # of all analyses in the user's cache
+_NETS = ("facemesh", "mtcnn")  # the weights that an analysis depends on
+_INDEX = "analysis.json"
+
+
+def home(job: RenderJob) -> Path | None:
+    """The folder where analyses of a job's clips are kept; None: nowhere."""
+    if not job.cache:
+        return None
+    return Path(job.analysis).expanduser() if job.analysis else resources.cache_dir() / "analysis"
+
+
+def key(source: Path, job: RenderJob, device: str) -> str:
+    """A name for the analysis of a clip: of its bytes, wherever it lies, and of what decides what is found in it."""
+    manifest = weights.manifest()
+    parts: dict[str, Any] = {
+        "source": content_hash(source),
+        "cut": [job.start, job.end, str(job.fps)],
+        "detector": job.detector,
+        "nets": [manifest[name].sha256 for name in _NETS],
+        "version": [LAYOUT, videdit.__version__],
+        "device": device.split(":")[0],
+    }
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Keep an analysis from being thrown away by :func:`trim` of another run, and note that it was of use."""
+    with (folder / _INDEX).open("rb") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_SH)
+        os.utime(folder)
+        yield
+
+
+def trim(folder: Path, most: int | None = None) -> None:
+    """Throw away the analyses in a folder that have been of no use for longest, until the rest is at most `most` bytes.
+
+    What another run reads stays, and whatever is no analysis.
+    """
+    kept = sorted((p for p in folder.iterdir() if (p / _INDEX).is_file()), key=lambda p: p.stat().st_mtime)
+    sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for path in kept}
+    excess = sum(sizes.values()) - (MOST_BYTES if most is None else most)
+    for path in kept:
+        if excess <= 0:
+            return
+        with contextlib.suppress(OSError), (path / _INDEX).open("rb") as file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            forget(path)
+            excess -= sizes[path]
+            log.debug("the analysis %s made room", path.name)

@@ -1,0 +1,123 @@
+"""`videdit weights list|fetch|verify|import`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from videdit.weights import published, shipped
+from videdit.weights.download import Progress
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one of them. Raises WeightsError with what is wrong."""
+    args = build_parser().parse_args(words)
+    return args.run(args)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The words that ``videdit weights`` understands."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser = argparse.ArgumentParser(
+        "videdit weights",
+        description="The weights that ship, and published files of others that videdit can use.",
+        epilog=f"Published files lie in {published.user_dir()} (the variable VIDEDIT_WEIGHTS names another folder).",
+    )
+    commands = parser.add_subparsers(required=True, metavar="ACTION")
+    listing = commands.add_parser("list", parents=[common], help="all, with size, licence and whether installed")
+    listing.set_defaults(run=run_list)
+    verify = commands.add_parser("verify", parents=[common], help="read every byte again")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="default: what ships and what is installed")
+    verify.set_defaults(run=run_verify)
+    fetch = commands.add_parser("fetch", parents=[common], help="download published files; goes on where it stopped")
+    fetch.add_argument("names", nargs="+", metavar="NAME")
+    fetch.set_defaults(run=run_fetch)
+    importing = commands.add_parser("import", parents=[common], help="take a published file that you have already")
+    importing.add_argument("file", type=Path, metavar="FILE")
+    importing.add_argument("name", nargs="?", metavar="NAME", help="default: by its checksum, or its file's name")
+    importing.add_argument("--other-version", action="store_true", help="of other bytes than the one that is known")
+    importing.set_defaults(run=run_import)
+    return parser
+
+
+def run_list(args: argparse.Namespace) -> int:
+    entries, copies = published.entries(), published.installed()
+    width = max(map(len, [*entries, *shipped.manifest()]))
+    for file in shipped.manifest().values():
+        print(f"{file.name:{width}}  {_size(file.bytes)}  ships      sha256 {file.sha256[:12]}  {file.licence}")
+    for name, wanted in entries.items():
+        here = published.is_installed(name)
+        state = "installed" if here else "to fetch" if wanted.url else "your own"
+        digest = wanted.sha256 or (copies[name].origin_sha256 if here else "")
+        known = f"sha256 {digest[:12]}" if digest else "sha256 not known"
+        print(f"{name:{width}}  {_size(wanted.bytes)}  {state:9}  {known:19}  {wanted.licence}")
+        print(f"{'':{width}}  {wanted.what}; {wanted.page}")
+    return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    files = shipped.manifest()
+    names = args.names or [*files, *published.installed()]
+    width = max(map(len, names))
+    for name in names:
+        if name in files:
+            shipped.verified(name)
+            detail = f"{_size(files[name].bytes)}  sha256 {files[name].sha256[:12]}  {files[name].licence}"
+        else:
+            copy = published.verify(name)
+            size = sum(piece.bytes for piece in copy.pieces)
+            detail = f"{_size(size)}  from {copy.origin} (sha256 {copy.origin_sha256[:12]})"
+        print(f"ok  {name:{width}}  {detail}", flush=True)
+    return 0
+
+
+def run_fetch(args: argparse.Namespace) -> int:
+    from videdit.weights.install import fetch
+
+    for name in args.names:
+        wanted = published.entry(name)
+        if published.is_installed(name):
+            published.find(name)
+            print(f"{name} is installed already: {published.target(wanted)}")
+            continue
+        print(f"{name}: {wanted.what}; licence: {wanted.licence}", file=sys.stderr)
+        with _Bar(name) as bar:
+            path = fetch(name, bar)
+        print(path)
+    return 0
+
+
+def run_import(args: argparse.Namespace) -> int:
+    from videdit.weights.install import import_file
+
+    name, path = import_file(args.file, args.name, args.other_version)
+    print(f"{name}: {path}")
+    return 0
+
+
+class _Bar:
+    """A bar on stderr where that is a terminal."""
+
+    def __init__(self, name: str) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1024, file=sys.stderr, disable=None)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._bar.close()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        self._bar.total = total
+        if self._bar.n == 0:
+            self._bar.initial = done  # what was there before does not count into the speed
+        self._bar.update(done - self._bar.n)
+
+
+def _size(count: int | None) -> str:
+    return f"{count / 2**20:8.2f} MiB" if count is not None else f"{'? MiB':>12}"
