@@ -58,11 +58,12 @@ def test_what_moves_in_front_keeps_its_pixels_and_what_is_beside_keeps_its_bits(
     source = write_clip(tmp_path / f"{kind}.mp4", pictures, options={"crf": "10"})
     words = {"input": str(source), "output": str(tmp_path / "out.mp4"), "edit": "smile=2"}
     (clip,) = make_plan([RenderJob.model_validate(words)]).clips
-    stages = render.renderer.chain(clip, probe(source)).stages
-    names = [stage.name for stage in stages]
+    info = probe(source)
     pasted, ready = Seen("pasted"), Seen("ready")  # the planes as they are handed to the encoder
-    paste = names.index("paste")
-    Pipeline([*stages[:paste], pasted, stages[paste], ready]).run()
+    with render.renderer.analysed(clip, info) as analysis:
+        stages = render.renderer.chain(clip, info, analysis).stages
+        paste = [stage.name for stage in stages].index("paste")
+        Pipeline([*stages[:paste], pasted, stages[paste], ready]).run()
     changes: list[float] = []
     for before, edited, after, shape in zip(frames_of(source), pasted.frames, ready.frames, shapes, strict=True):
         edits: tuple[Edited, ...] = edited.edits
