@@ -12,7 +12,7 @@ as hiding it only where the mesh says that there is a face, and from there on ou
 background. Of the neck only what is near the face belongs to it: further down the generator dreams of collars.
 
 The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
-what hides and of the face around a pixel of colour c near H, the share of h in c is (c - f)(h - f) / |h - f|^2.
+the hand and of the face around a pixel of colour c near its edge, the share of h in c is (c - f)(h - f) / |h - f|^2.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "head": (*_FACE, "ears", "glasses", "hair", "hat"),
     "crop": tuple(PARTS),
 }
-# Where something begins to count as there, and where it fully does: chances of what is painted and of what hides.
-# Low, for a rim of the face that is left unpainted shows, and so does an edge of a hand that is painted over.
+# Chances at which something begins to count as there, and at which it fully does. Low, for a rim of the face that is
+# left unpainted shows, and so does an edge of a hand that is painted over.
 PRESENT = (0.1, 0.4)
+SUSPECTED = 0.6  # what chances of hair, hats and glasses count: a little hair is suspected along many an outline
 OVER = 8  # pixels at 256 by which a face may grow over what is behind it
 WIDER = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
 LYING = (0.6, 0.9)  # how surely something lies on the face: background shines in where an outline turns away
@@ -70,10 +71,10 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
     front[..., OTHER] *= widened(ramp(hull * parts[..., OTHER], *LYING), OUTWARDS)
     masks = []
     for name in names:
-        painted, hiding, opaque = weights(name)
-        sums = np.dstack((parts @ painted, front @ hiding, front @ opaque))
-        paint, hide, solid = (ramp(part, *PRESENT) for part in cv2.split(resized(sums, LOW)))
-        hide = np.maximum(widened(hide, WIDER), widened(alike(picture, solid, paint), 1))
+        painted, hiding = weights(name)
+        sums = np.dstack((parts @ painted, front @ hiding, front[..., OTHER] * hiding[OTHER]))
+        paint, hide, hand = (ramp(part, *PRESENT) for part in cv2.split(resized(sums, LOW)))
+        hide = np.maximum(widened(hide, WIDER), widened(alike(picture, hand, paint), 1))
         paint = np.maximum(paint, widened(paint, OVER) * at(paint, motion.flow))
         hide = np.maximum(hide, at(hide, motion.flow))
         shape = edit_mask(mesh * LOW, LOW, (name,))
@@ -82,7 +83,7 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
 
 
 def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarray:
-    """Where a pixel near what hides has its colour rather than the face's, [256, 256] in [0, 1].
+    """Where a pixel near a hand that hides has its colour rather than the face's, [256, 256] in [0, 1].
 
     picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256] in [0, 1].
     """
@@ -105,14 +106,12 @@ def _mean(colours: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return sums[..., :3] / (sums[..., 3:] + 1e-4), sums[..., 3]
 
 
-def weights(region: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which of PARTS a region paints, which may hide it, which of these are opaque: [9] each, 0 or 1."""
+def weights(region: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which of PARTS a region paints, 0 or 1, and how much each hides it, 0 to 1: [9], [9]."""
     painted = np.array([float(part in PAINTED[region]) for part in PARTS], np.float32)
     hiding = 1 - painted
-    hiding[:GLASSES] = 0
-    opaque = hiding.copy()
-    opaque[GLASSES] = 0
-    return painted, hiding, opaque
+    hiding[:GLASSES], hiding[GLASSES:OTHER] = 0, SUSPECTED * hiding[GLASSES:OTHER]
+    return painted, hiding
 
 
 def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -59,12 +59,11 @@ def test_what_moves_in_front_keeps_its_pixels_and_what_is_beside_keeps_its_bits(
     words = {"input": str(source), "output": str(tmp_path / "out.mp4"), "edit": "smile=2"}
     (clip,) = make_plan([RenderJob.model_validate(words)]).clips
     info = probe(source)
+    pasted, ready = Seen("pasted"), Seen("ready")  # the planes as they are handed to the encoder
     with render.renderer.analysed(clip, info) as analysis:
         stages = render.renderer.chain(clip, info, analysis).stages
-    names = [stage.name for stage in stages]
-    pasted, ready = Seen("pasted"), Seen("ready")  # the planes as they are handed to the encoder
-    paste = names.index("paste")
-    Pipeline([*stages[:paste], pasted, stages[paste], ready]).run()
+        paste = [stage.name for stage in stages].index("paste")
+        Pipeline([*stages[:paste], pasted, stages[paste], ready]).run()
     changes: list[float] = []
     for before, edited, after, shape in zip(frames_of(source), pasted.frames, ready.frames, shapes, strict=True):
         edits: tuple[Edited, ...] = edited.edits

@@ -39,7 +39,7 @@ def at(mask: np.ndarray, x: float, y: float) -> int:
 
 
 def test_every_region_says_what_it_paints_and_every_edit_names_such_regions() -> None:
-    assert set(PAINTED) == set(EDIT_REGIONS)
+    assert set(PAINTED) == set(EDIT_REGIONS) - {"box"}  # which nothing is parsed for
     assert all(part in PARTS for parts in PAINTED.values() for part in parts)
     assert all(region in PAINTED for info in shipped().values() for region in info.regions)
 

@@ -39,10 +39,10 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     front[:, OTHER:] *= widened(ramp(hull * parts[:, OTHER:], *LYING), OUTWARDS)
     masks = []
     for name, shape in zip(names, shapes, strict=True):
-        painted, hiding, opaque = weights_of(name)
-        sums = torch.cat((_summed(parts, painted), _summed(front, hiding), _summed(front, opaque)), 1)
-        paint, hide, solid = ramp(resize(sums, LOW), *PRESENT).split(1, 1)
-        hide = torch.maximum(widened(hide, WIDER), widened(alike(picture, solid, paint), 1))
+        painted, hiding = weights_of(name)
+        sums = torch.cat((_summed(parts, painted), _summed(front, hiding), front[:, OTHER:] * float(hiding[OTHER])), 1)
+        paint, hide, hand = ramp(resize(sums, LOW), *PRESENT).split(1, 1)
+        hide = torch.maximum(widened(hide, WIDER), widened(alike(picture, hand, paint), 1))
         paint = torch.maximum(paint, widened(paint, OVER) * at(paint, flow))
         hide = torch.maximum(hide, at(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))
@@ -80,9 +80,11 @@ def widened(mask: Tensor, by: int) -> Tensor:
     return F.max_pool2d(mask, 2 * by + 1, 1, by)
 
 
-def _summed(parts: Tensor, chosen: np.ndarray) -> Tensor:
-    """The sum of those of the parts that are chosen, [1, 1, 256, 256]."""
-    return parts[:, np.flatnonzero(chosen).tolist()].sum(1, keepdim=True)
+def _summed(parts: Tensor, shares: np.ndarray) -> Tensor:
+    """The sum of the parts, each in its share, [1, 1, 128, 128]."""
+    # Numbers of Python's, not a tensor: nothing waits for a copy.
+    chosen = (float(share) * parts[:, i : i + 1] for i, share in enumerate(shares) if share)
+    return sum(chosen, torch.zeros_like(parts[:, :1]))
 
 
 def _enlarged(mask: Tensor, size: int) -> Tensor:
