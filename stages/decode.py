@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,8 +10,6 @@ from videdit.media.exr import ExrReader
 from videdit.media.probe import MediaInfo
 from videdit.media.read import VideoReader, read_image
 from videdit.packets import Frame
-
-log = logging.getLogger("videdit." + __name__)  # where the command listens
 
 
 class Decode:
@@ -43,17 +40,16 @@ class Decode:
         if self.info.kind == "image" and self.info.container != "exr":
             yield self._turned(read_image(self.info))
             return
-        with self._reader() as reader:
+        device, said = choose_decoder(self.info, self.decoder)
+        self.warnings = [said] if said else []
+        with self._reader(device) as reader:
             for frame in reader:
                 yield self._turned(frame)
-            self.warnings = reader.warnings
+            self.warnings += reader.warnings
 
-    def _reader(self) -> VideoReader | ExrReader:
+    def _reader(self, device: str | None) -> VideoReader | ExrReader:
         if self.info.container == "exr":
             return ExrReader(self.info, self.start, self.end)
-        device, said = choose_decoder(self.info, self.decoder)
-        if said:
-            log.warning("%s", said)
         return VideoReader(self.info, self.start, self.end, first=self.first, device=device)
 
     def _turned(self, frame: Frame) -> Frame:

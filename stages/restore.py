@@ -5,7 +5,8 @@ matter (``strength``): paste adds result - crop, and the result of a restored cr
 
     crop + strength * (restored - crop)
 
-so with an edit of strength 0 the restoration is all that changes, and nothing does where a face is not restored.
+so with an edit of strength 0 the restoration is all that changes, and nothing does where a face is not restored. Where
+only faces in need are restored, and strengths change, the restoration comes and goes with the edit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.edits import Timeline
 from videdit.errors import UsageError
 from videdit.packets import Array, Crop, Frame
 from videdit.pixels import Pixels
@@ -40,13 +42,22 @@ class Restore:
         strength: float = 1.0,
         restorer: CropRestorer | None = None,
         pixels: Pixels | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
-        """restorer, pixels: needed unless none was chosen. Raises UsageError for a strength that makes no sense."""
+        """restorer, pixels: needed unless none was chosen. timeline: strengths that may change.
+
+        Raises UsageError for a strength that makes no sense.
+        """
         if not 0 <= strength <= 1:
             raise UsageError(f"the strength of restoration goes from 0 to 1, not {strength:g}")
         self.choice, self.strength = choice or Choice("none"), strength
-        self.restorer, self.pixels = restorer, pixels
+        self.restorer, self.pixels, self.timeline = restorer, pixels, timeline
         self.restored: set[int] = set()  # tracks
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether faces are restored also while no edit is at work: those in need are restored for the edit's sake."""
+        return self.choice.kind != "none" and not self.choice.if_needed
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if self.choice.kind == "none":
@@ -89,14 +100,18 @@ class Restore:
         mixed = (mix(a, b, level) for a, b, (_, level) in zip(pictures, self.restorer(pictures), wanted, strict=True))
         for frame, levels in group:
             pairs = zip(frame.crops, levels, strict=True)
-            crops = [self._restored(crop, self.pixels.put(next(mixed))) if level else crop for crop, level in pairs]
+            crops = [
+                self._restored(frame.time, crop, self.pixels.put(next(mixed))) if level else crop
+                for crop, level in pairs
+            ]
             yield replace(frame, crops=tuple(crops))
 
-    def _restored(self, crop: Crop, restored: Array) -> Crop:
+    def _restored(self, time: float, crop: Crop, restored: Array) -> Crop:
         if crop.track not in self.restored:
             log.info("face %d is restored by %s", crop.track, self.choice.kind)
         self.restored.add(crop.track)
-        return replace(crop, restored=restored, restoration=self.strength)
+        share = 1.0 if self.at_rest or self.timeline is None else self.timeline.presence(crop.track, time)
+        return replace(crop, restored=restored, restoration=self.strength * share)
 
     def words(self) -> str:
         """What was chosen and done, for the user to hear after the last frame; "" where none was asked for."""

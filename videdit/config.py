@@ -385,7 +385,7 @@ class RenderJob(BaseModel):
             if self.box is not None:
                 raise ValueError(f"profile {self.profile} finds faces by itself; a box is for profile hfgi-car")
             return
-        if self.restore != "none":
+        if self.restore not in ("none", "auto"):
             raise ValueError(f"restore={self.restore} is of faces; profile {self.profile} edits a {profile.subject}")
         if self.faces != "largest":
             raise ValueError(f"profile {self.profile} edits a {profile.subject}: say where with box, not with faces")

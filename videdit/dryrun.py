@@ -107,14 +107,12 @@ class Estimator:
             self._detectors[job.detector] = detector_of(job.detector, "cpu")
             self._detectors[job.detector].detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
         start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
-        places = [start + (end - start) * i / SAMPLES for i in range(SAMPLES)] if end > start else [None]
+        places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]
         for place in places:
             try:
                 frame = next(iter(Decode(info, place, job.end)(iter(()))))
-            except MediaError:
-                if place == places[0]:
-                    raise
-                continue  # the last frames may be shown for long
+            except MediaError:  # the last frame is shown for long
+                frame = next(iter(Decode(info, job.start, job.end)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
             detector = self._detectors[job.detector]

@@ -1,14 +1,14 @@
 """What an edit may repaint of a crop: what belongs to the edit's regions, and nothing that is in front of the face.
 
 A region (:data:`videdit.geometry.mask.EDIT_REGIONS`) has a shape, drawn from the mesh, and parts that it paints, found
-by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face, and F, V the
-edit's motion, from where a pixel is after the edit to where it was, all but S sharpened by ramps,
+by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face (both sharpened
+by ramps), and F the edit's motion, from where a pixel is after the edit to where it was,
 
-    mask = S * max(P, V * warp(P, F)) * (1 - max(H, warp(H, F)))
+    mask = S * max(P, warp(P, F)) * (1 - max(H, warp(H, F)))
 
-A face that the edit widens covers what is behind it (the warped P); hair, glasses, hands and microphones stay in front,
-and are not dragged along beside themselves either (the warped H). What is no part of a face or its hair counts as
-hiding it only where the mesh says that there is a face, and from there on outwards a little; beside a face it is
+A face that the edit widens covers what is right behind it (the warped P); hair, glasses, hands and microphones stay in
+front, and are not dragged along beside themselves either (the warped H). What is no part of a face or its hair counts
+as hiding it only where the mesh says that there is a face, and from there on outwards a little; beside a face it is
 background. Of the neck only what is near the face belongs to it: further down the generator dreams of collars.
 
 The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
@@ -38,13 +38,13 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
 }
 # Where something begins to count as there, and where it fully does: chances of what is painted and of what hides.
 # Low, for a rim of the face that is left unpainted shows, and so does an edge of a hand that is painted over.
-PAINT = (0.1, 0.4)
-HIDE = (0.1, 0.4)
-SURE = (0.1, 0.4)  # validity of the edit's motion
+PRESENT = (0.1, 0.4)
+OVER = 8  # pixels at 256 by which a face may grow over what is behind it
 WIDER = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
-OUTWARDS = 10  # pixels at 256 by which what lies on a face is followed beyond it
+LYING = (0.6, 0.9)  # how surely something lies on the face: background shines in where an outline turns away
+OUTWARDS = 5  # pixels at 128 by which what lies on a face is followed beyond it
 BESIDE = 8  # pixels at 256 beside what hides within which colours are looked at
-AROUND = 6.0  # pixels at 256: sigma of mean colours
+AROUND = 3.0  # pixels at 128: sigma of mean colours
 APART = (0.1, 0.25)  # distance of two mean colours in [-1, 1] RGB, from none to all that can be said of them
 KNOWN = (0.005, 0.03)  # weight of the rarer of the two, the same
 STRANDS = 1.5  # pixels at 256: sigma that shares are smoothed with; what is finer and faint is not followed
@@ -60,22 +60,23 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
     names = sorted(set(regions))
     if crop.parts is None or crop.mesh is None:
         return edit_mask(crop.mesh, crop.size, names)
-    mesh = crop.mesh * (LOW / crop.size)
+    mesh = crop.mesh / crop.size
     picture = resized(crop.image, LOW).astype(np.float32) / 127.5 - 1
-    parts = resized(crop.parts.transpose(1, 2, 0).astype(np.float32), LOW)
-    hull, near = (mask.astype(np.float32) / 255 for mask in (hull_mask(mesh, LOW), near_mask(mesh, LOW)))
+    parts = crop.parts.transpose(1, 2, 0).astype(np.float32)
+    size = len(parts)
+    hull, near = (draw(mesh * size, size).astype(np.float32) / 255 for draw in (hull_mask, near_mask))
     parts[..., NECK] *= near
     front = parts.copy()
-    front[..., OTHER] *= np.maximum(hull, widened(hull * parts[..., OTHER], OUTWARDS))
+    front[..., OTHER] *= widened(ramp(hull * parts[..., OTHER], *LYING), OUTWARDS)
     masks = []
     for name in names:
         painted, hiding, opaque = weights(name)
-        paint, hide = ramp(parts @ painted, *PAINT), ramp(front @ hiding, *HIDE)
-        strands = alike(picture, ramp(front @ opaque, *HIDE), paint)
-        hide = np.maximum(widened(hide, WIDER), widened(strands, 1))
-        paint = np.maximum(paint, ramp(motion.validity, *SURE) * at(paint, motion.flow))
+        sums = np.dstack((parts @ painted, front @ hiding, front @ opaque))
+        paint, hide, solid = (ramp(part, *PRESENT) for part in cv2.split(resized(sums, LOW)))
+        hide = np.maximum(widened(hide, WIDER), widened(alike(picture, solid, paint), 1))
+        paint = np.maximum(paint, widened(paint, OVER) * at(paint, motion.flow))
         hide = np.maximum(hide, at(hide, motion.flow))
-        shape = edit_mask(mesh, LOW, (name,))
+        shape = edit_mask(mesh * LOW, LOW, (name,))
         masks.append(shape * cv2.GaussianBlur(paint * (1 - hide), (0, 0), SOFT))
     return resized(np.rint(np.maximum.reduce(masks)).astype(np.uint8), crop.size)
 
@@ -86,14 +87,22 @@ def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarra
     picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256] in [0, 1].
     """
     near = widened(hide, BESIDE)
-    face = paint * (1 - near)
-    weight_hide, weight_face = (cv2.GaussianBlur(weight, (0, 0), AROUND) for weight in (hide, face))
-    h = cv2.GaussianBlur(picture * hide[..., None], (0, 0), AROUND) / (weight_hide[..., None] + 1e-4)
-    f = cv2.GaussianBlur(picture * face[..., None], (0, 0), AROUND) / (weight_face[..., None] + 1e-4)
+    half = LOW // 2  # is enough for means
+    colours = resized(picture, half)
+    (h, weight_h), (f, weight_f) = (_mean(colours, resized(weight, half)) for weight in (hide, paint * (1 - near)))
     apart = np.square(h - f).sum(-1)
-    share = ((picture - f) * (h - f)).sum(-1) / (apart + 1e-4)
-    known = near * ramp(np.sqrt(apart), *APART) * ramp(np.minimum(weight_hide, weight_face), *KNOWN)
-    return ramp(cv2.GaussianBlur(known * np.clip(share, 0, 1), (0, 0), STRANDS), *LIKE)
+    known = ramp(np.sqrt(apart), *APART) * ramp(np.minimum(weight_h, weight_f), *KNOWN)
+    # Linear in the colour c, with factors that hardly change from pixel to pixel: (c - f)(h - f) / |h - f|^2.
+    slope = (h - f) / (apart[..., None] + 1e-4)
+    slope, offset, known = resized(slope, LOW), resized((f * slope).sum(-1), LOW), resized(known, LOW)
+    share = np.clip((picture * slope).sum(-1) - offset, 0, 1)
+    return ramp(cv2.GaussianBlur(near * known * share, (0, 0), STRANDS), *LIKE)
+
+
+def _mean(colours: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean colour around each pixel and the weight behind it: [128, 128, 3], [128, 128]."""
+    sums = cv2.GaussianBlur(np.dstack((colours * weight[..., None], weight)), (0, 0), AROUND)
+    return sums[..., :3] / (sums[..., 3:] + 1e-4), sums[..., 3]
 
 
 def weights(region: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -215,10 +215,9 @@ class Renderer:
         if job.tune and analysis:
             inverter = self._tuned(clip, info, inverter, people, faces, cancel)
         place = work.next if work else None
-        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, at_rest=job.restore != "none")
+        restore = self._restore(job, inverter, timeline)
+        schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
         track, counted = Track(), Counted(Paste(inverter.pixels))
-        choice = choose(job.restore)
-        restore = Restore(choice, job.restore_strength, self._restorer(choice, job), inverter.pixels)
 
         def approve() -> None:
             if not counted.faces and not (work and work.faces):
@@ -237,7 +236,7 @@ class Renderer:
             restore,
             Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
             Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
-            Steady(inverter.pixels, timeline, restored=job.restore != "none"),
+            Steady(inverter.pixels, timeline, restored=restore.at_rest),
             counted,
         ]
         if job.mark:
@@ -267,8 +266,8 @@ class Renderer:
         path = tuned_path(job, clip.source)
         state = load_tuned(path)
         if state is None:
-            choice, pixels = choose(job.restore), HostPixels()
-            restore = Restore(choice, job.restore_strength, self._restorer(choice, job), pixels)
+            pixels = HostPixels()
+            restore = self._restore(job, inverter, people.timeline, pixels)
             find: list[Stage] = [
                 Decode(info, job.start, job.end, decoder=job.decoder),
                 *faces,
@@ -330,6 +329,14 @@ class Renderer:
         if key not in self._parsers:
             self._parsers[key] = CropParser(self._networks(job)[0].pixels, job.batch)
         return self._parsers[key]
+
+    def _restore(
+        self, job: RenderJob, inverter: Inverter, timeline: Timeline, pixels: Pixels | None = None
+    ) -> Restore:
+        """The stage that restores faces; cars are left as they are. pixels: where not the inverter's."""
+        choice = choose(job.restore) if inverter.profile.subject == "face" else Choice("none")
+        restorer = self._restorer(choice, job)
+        return Restore(choice, job.restore_strength, restorer, pixels or inverter.pixels, timeline)
 
     def _restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
         machine = (job.device, job.precision, job.batch)

@@ -36,7 +36,8 @@ def test_one_clip_from_any_folder_with_progress_report_and_log(tmp_path, face_cl
     assert "in_smile.mp4: 8 frames, 8 faces edited" in done.stderr  # the words for people
     report = json.loads((tmp_path / "r.json").read_text())
     assert [stage["name"] for stage in report["clips"][0]["stages"]] == [
-        *("decode", "recall", "track", "align", "parse", "restore", "edit", "detail", "steady", "paste", "encode")
+        *("decode", "recall", "track", "schedule", "align", "parse", "restore"),
+        *("edit", "detail", "steady", "paste", "encode"),
     ]
 
 

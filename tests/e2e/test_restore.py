@@ -55,6 +55,24 @@ def test_by_default_a_soft_face_is_restored_in_every_frame(brightening, people, 
     assert result.as_dict()["restoration"].startswith("small, of face 0")
 
 
+def test_by_default_the_restoration_comes_and_goes_with_the_edit(brightening, people, tmp_path):
+    face = cv2.resize(cv2.resize(people[0], (56, 56), interpolation=cv2.INTER_AREA), (256, 256))
+    clip = write_clip(tmp_path / "in.mp4", [with_face(background(320, 240), face, (155, 122), 200)] * 8)
+    words = {"edit": "smile=0@2f,0.1@6f", "lossless": True}
+    faces = [
+        [frame.picture.planes[0][100:140, 140:170].astype(float) for frame in frames_of(path)]
+        for path in (
+            clip,
+            brightening(clip, tmp_path / "auto.mp4", **words).output,
+            brightening(clip, tmp_path / "none.mp4", **words, restore="none").output,
+        )
+    ]
+    assert all((before == after).all() for before, after in zip(faces[0][:3], faces[1][:3], strict=True))
+    gains = [(auto - none).mean() for auto, none in zip(faces[1], faces[2], strict=True)]
+    assert all(later > sooner + 1 for sooner, later in zip(gains[2:6], gains[3:7], strict=True))
+    assert gains[7] == pytest.approx(gains[6], abs=1)
+
+
 def test_none_leaves_a_soft_face_exactly_as_it_is(brightening, people, tmp_path):
     face = cv2.resize(cv2.resize(people[0], (56, 56), interpolation=cv2.INTER_AREA), (256, 256))
     clip = write_clip(tmp_path / "in.mp4", [with_face(background(320, 240), face, (155, 122), 200)] * 2)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from videdit.edits import parse_edits
-from videdit.errors import MediaError, NoFaceError
+from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.inversion import Inverter
 from videdit.metrics.evaluate import main
 from videdit.metrics.judges import have_judges
@@ -91,3 +91,22 @@ def test_video_refuses_what_is_no_pair(tmp_path: Path) -> None:
         main(["video", str(source), str(shorter), "--every", "1", "--device", "cpu"])
     with pytest.raises(NoFaceError, match="1 of the frames"):
         main(["video", str(source), str(source), "--frames", "1", "--device", "cpu"])
+
+
+def test_prealign_is_measured_against_the_truth(tmp_path: Path) -> None:
+    found, sheet = tmp_path / "prealign.json", tmp_path / "sheet.png"
+    words = ["prealign", "--samples", "1", "--edit", "yaw=1", "--device", "cpu", "--json", str(found)]
+    assert main([*words, "--sheet", str(sheet)]) == 0
+    table = {row["edit, pre-alignment"]: row for row in rows(found)}
+    assert list(table) == [f"yaw={way}, {kind}" for way in ("+1", "-1") for kind in ("none", "flow", "landmarks")]
+    for row in table.values():  # whether it helps is seen on more people than one: weights/MODEL_CARD.md
+        assert 0 < row["distortion"] < 2 and row["psnr"] > 10
+        assert 0 < row["identity"] < 1 and 0 < row["returned"] <= 1
+    for way in ("+1", "-1"):
+        assert table[f"yaw={way}, landmarks"]["returned"] >= table[f"yaw={way}, flow"]["returned"]
+    assert cv2.imread(str(sheet)).shape == (16 + 2 * 160, 6 * 160, 3)
+
+
+def test_prealign_of_nobody_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least 1"):
+        main(["prealign", "--samples", "0"])

@@ -60,7 +60,11 @@ class Timeline:
 
     def level(self, track: int, time: float) -> float:
         """By how much the whole change is scaled at a time, 0..1; 1 where the edits do not grow and shrink as one."""
-        if not self._as_one:
+        return self.presence(track, time) if self._as_one else 1.0
+
+    def presence(self, track: int, time: float) -> float:
+        """How strong the edits are at a time, of the strongest that they get, 0..1; 1 where no strength changes."""
+        if not self.varies:
             return 1.0
         return float(np.abs(self.strengths(track, time) / self._units).sum()) / self._peak
 

@@ -25,7 +25,7 @@ def choose_decoder(info: MediaInfo, wanted: str) -> tuple[str | None, str | None
     wanted: "cpu", "auto" (the first that works) or a kind of device that FFmpeg knows: "cuda", "vaapi", ...
     Each is tried out on the clip itself.
     """
-    if wanted == "cpu" or info.kind == "image":
+    if wanted == "cpu" or info.kind == "image" or info.container == "exr":
         return None, None
     if wanted != "auto":
         why = _obstacle(info, wanted)

@@ -72,6 +72,13 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "seconds": ("seconds a face", "{:.2f}"),
         "times HFGI's": ("times HFGI's", "{:.0f}"),
     },
+    "prealign": {
+        "edit, pre-alignment": ("edit, pre-alignment", ""),
+        "distortion": ("error of the map", "{:.2f}"),
+        "psnr": ("PSNR in the head", "{:.2f} dB"),
+        "identity": ("identity", "{:.3f}"),
+        "returned": ("returned", "{:.2f}"),
+    },
 }
 
 

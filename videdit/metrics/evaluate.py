@@ -12,7 +12,7 @@ from videdit import resources
 from videdit.errors import UsageError
 from videdit.metrics.report import Evaluation
 
-PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare")  # of the model card
+PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare", "prealign")  # of the model card
 VALIDATION, FEW = "950:1000", "950:954"  # faces; few where each takes minutes
 
 
@@ -76,6 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("--steps", type=int, default=200, help="of latent optimisation (%(default)s; its paper: 5000)")
     compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
     compare.set_defaults(run=run_compare)
+    turned = commands.add_parser("prealign", parents=[common, written], help="strong edits of samples beside the truth")
+    turned.add_argument("--edit", default="yaw=1.5", metavar="EDITS", help="each both ways (%(default)s)")
+    turned.add_argument("--samples", type=int, default=10, help="people of the generator (%(default)s)")
+    turned.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
+    turned.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+    turned.set_defaults(run=run_prealign)
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
     card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
     card.add_argument("--card", type=Path, default=resources.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
@@ -83,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
     defaults = compare.parse_args([])
     card.set_defaults(run=run_card, every=4, frames=40, edit=None, masks=None, mattes=None, weights=None)
-    card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps)
+    card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps, samples=10)
     return parser
 
 
@@ -171,6 +177,23 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
     return evaluate_compare(inverter, Panel(inverter.device), faces, optimisers)
 
 
+def run_prealign(args: argparse.Namespace) -> Evaluation:
+    if args.samples < 1:
+        raise UsageError("--samples is at least 1")
+    from dataclasses import replace
+
+    from videdit.edits import parse_edits
+    from videdit.inversion import Inverter
+    from videdit.metrics.panel import Panel
+    from videdit.metrics.turned import evaluate_prealign
+    from videdit.train.derive import sample_codes
+
+    edits = [replace(edit, strength=sign * edit.strength) for edit in parse_edits(args.edit) for sign in (1, -1)]
+    inverter = Inverter.load(args.profile, args.device, args.precision)
+    codes = sample_codes(args.samples, seed=11)[:, None].repeat(inverter.profile.layers, 1)
+    return evaluate_prealign(inverter, Panel(inverter.device), codes, edits)
+
+
 def run_video(args: argparse.Namespace) -> Evaluation:
     if len(args.clips) % 2:
         raise UsageError("clips come in pairs: SOURCE EDITED SOURCE EDITED ...")
@@ -201,6 +224,8 @@ def run_card(args: argparse.Namespace) -> None:
             args.clips = edited_clips(sources, args.edited, args.frames)
         if part == "compare":
             args.range = span(FEW)
+        if part == "prealign":
+            args.edit = "yaw=1.5"
         result = {
             "inversion": run_inversion,
             "edit": run_edit,
@@ -208,6 +233,7 @@ def run_card(args: argparse.Namespace) -> None:
             "parser": run_parser,
             "restorer": run_restorer,
             "compare": run_compare,
+            "prealign": run_prealign,
         }[part](args)
         print(result)
         put_table(args.card, part, result.rows)

@@ -44,6 +44,9 @@ class OwnTimelines(Timeline):
     def level(self, track: int, time: float) -> float:
         return self._of(track).level(track, time)
 
+    def presence(self, track: int, time: float) -> float:
+        return self._of(track).presence(track, time)
+
     def likeness(self, track: int, one: float, other: float) -> float:
         return self._of(track).likeness(track, one, other)
 

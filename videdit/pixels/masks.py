@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
-from videdit.masks import APART, AROUND, BESIDE, HIDE, KNOWN, LIKE, OUTWARDS, PAINT, SOFT, STRANDS, SURE, WIDER, weights
+from videdit.masks import APART, AROUND, BESIDE, KNOWN, LIKE, LYING, OUTWARDS, OVER, PRESENT, SOFT, STRANDS, WIDER
+from videdit.masks import weights as weights_of
 from videdit.packets import LOW, Crop, Motion
 from videdit.parsing import NECK, OTHER
 from videdit.pixels.motion import at
@@ -26,23 +27,23 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     mesh = None if crop.mesh is None else crop.mesh * (LOW / crop.size)
     if crop.parts is None or mesh is None:
         return _enlarged(put(edit_mask(mesh, LOW, names))[None, None].float(), crop.size)
-    shapes = (edit_mask(mesh, LOW, (name,)) for name in names)
-    drawn = put(np.stack([hull_mask(mesh, LOW), near_mask(mesh, LOW), *shapes]))
-    hull, near, *drawn_shapes = drawn[:, None, None].float().unbind()  # [1, 1, 256, 256]
-    hull, near = hull / 255, near / 255
-    flow, validity = channels_first(motion.flow), motion.validity[None, None]
+    size = crop.parts.shape[-1]
+    small = mesh * (size / LOW)
+    hull, near = put(np.stack([hull_mask(small, size), near_mask(small, size)])).float() / 255  # [128, 128]
+    shapes = put(np.stack([edit_mask(mesh, LOW, (name,)) for name in names])).float()  # [N, 256, 256]
+    flow = channels_first(motion.flow)
     picture = resize(channels_first(crop.image), LOW) / 127.5 - 1
-    parts = resize(crop.parts[None].float(), LOW)  # [1, 9, 256, 256]
-    parts[:, NECK] *= near[0]
+    parts = crop.parts[None].to(torch.float32, copy=True)  # [1, 9, 128, 128]
+    parts[:, NECK] *= near
     front = parts.clone()
-    front[:, OTHER] *= torch.maximum(hull, widened(hull * parts[:, OTHER], OUTWARDS))[0]
+    front[:, OTHER:] *= widened(ramp(hull * parts[:, OTHER:], *LYING), OUTWARDS)
     masks = []
-    for name, shape in zip(names, drawn_shapes, strict=True):
-        painted, hiding, opaque = weights(name)
-        paint, hide = ramp(_summed(parts, painted), *PAINT), ramp(_summed(front, hiding), *HIDE)
-        strands = alike(picture, ramp(_summed(front, opaque), *HIDE), paint)
-        hide = torch.maximum(widened(hide, WIDER), widened(strands, 1))
-        paint = torch.maximum(paint, ramp(validity, *SURE) * at(paint, flow))
+    for name, shape in zip(names, shapes, strict=True):
+        painted, hiding, opaque = weights_of(name)
+        sums = torch.cat((_summed(parts, painted), _summed(front, hiding), _summed(front, opaque)), 1)
+        paint, hide, solid = ramp(resize(sums, LOW), *PRESENT).split(1, 1)
+        hide = torch.maximum(widened(hide, WIDER), widened(alike(picture, solid, paint), 1))
+        paint = torch.maximum(paint, widened(paint, OVER) * at(paint, flow))
         hide = torch.maximum(hide, at(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))
     return _enlarged(torch.stack(masks).amax(0).round(), crop.size)
@@ -51,14 +52,22 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
 def alike(picture: Tensor, hide: Tensor, paint: Tensor) -> Tensor:
     """See :func:`videdit.masks.alike`: picture [1, 3, 256, 256], the others [1, 1, 256, 256]."""
     near = widened(hide, BESIDE)
-    face = paint * (1 - near)
-    weight_hide, weight_face = blur(hide, AROUND), blur(face, AROUND)
-    h = blur(picture * hide, AROUND) / (weight_hide + 1e-4)
-    f = blur(picture * face, AROUND) / (weight_face + 1e-4)
+    half = LOW // 2
+    colours = resize(picture, half)
+    (h, weight_h), (f, weight_f) = (_mean(colours, resize(weight, half)) for weight in (hide, paint * (1 - near)))
     apart = (h - f).square().sum(1, keepdim=True)
-    share = ((picture - f) * (h - f)).sum(1, keepdim=True) / (apart + 1e-4)
-    known = near * ramp(apart.sqrt(), *APART) * ramp(torch.minimum(weight_hide, weight_face), *KNOWN)
-    return ramp(blur(known * share.clamp(0, 1), STRANDS), *LIKE)
+    known = ramp(apart.sqrt(), *APART) * ramp(torch.minimum(weight_h, weight_f), *KNOWN)
+    slope = (h - f) / (apart + 1e-4)
+    offset = (f * slope).sum(1, keepdim=True)
+    slope, offset, known = (resize(part, LOW) for part in (slope, offset, known))
+    share = ((picture * slope).sum(1, keepdim=True) - offset).clamp(0, 1)
+    return ramp(blur(near * known * share, STRANDS), *LIKE)
+
+
+def _mean(colours: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean colour around each pixel and the weight behind it: [1, 3, 128, 128], [1, 1, 128, 128]."""
+    weighted = blur(weight, AROUND)
+    return blur(colours * weight, AROUND) / (weighted + 1e-4), weighted
 
 
 def ramp(value: Tensor, low: float, high: float) -> Tensor:

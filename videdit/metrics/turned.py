@@ -1,0 +1,82 @@
+"""Evaluation of pre-alignment, where the truth is known: people of the generator, turned by their own codes.
+
+A sample is rendered, inverted and turned as any picture would be; what it should look like then is the sample turned
+before it was ever inverted. So the distortion map that ADA should be given, and the edited face, have a truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from videdit.edits.directions import load_direction
+from videdit.edits.words import Edit
+from videdit.faces import FaceDetector
+from videdit.geometry.mask import edit_mask
+from videdit.inversion import Inverter
+from videdit.metrics.panel import SIZE, Panel, picture
+from videdit.metrics.report import Evaluation, Value, mean_row
+from videdit.metrics.sheet import contact_sheet
+from videdit.metrics.stills import edited
+from videdit.prealign import Prealigner
+
+KINDS = ("none", "flow", "landmarks")
+SHOWN = 3  # people of each edit on a sheet
+
+
+def evaluate_prealign(inverter: Inverter, panel: Panel, codes: np.ndarray, edits: Sequence[Edit]) -> Evaluation:
+    """What each kind of pre-alignment makes of edits of samples.
+
+    codes: of the people, [N, L, 512].
+    """
+    detector = FaceDetector(inverter.device)
+    people = low(inverter, codes)
+    pictures = [picture(person) for person in people]
+    inverted = inverter.encode(pictures)
+    rows: list[dict[str, Value]] = []
+    shown: list[list[np.ndarray]] = []
+    for edit in edits:
+        step = edit.strength * load_direction(edit.name, codes.shape[1])
+        truths = low(inverter, codes + step)
+        meshes = [None if face is None else face.mesh for face in map(detector.aligned, map(picture, truths))]
+        seen = [i for i, mesh in enumerate(meshes) if mesh is not None]
+        masks = [edit_mask(meshes[i], SIZE, ("head",)).astype(np.float32)[..., None] / 255 for i in seen]
+        drafts = [inverter.draft([pictures[i]], inverted[i : i + 1], inverted[i : i + 1] + step)[0] for i in seen]
+        sheet = [[pictures[i], picture(d.low[1]), picture(truths[i])] for i, d in zip(seen, drafts, strict=True)]
+        who = panel.identity([truths[i] for i in seen])["mobileface"]
+        for kind in KINDS:
+            carried = kind != "none"
+            motions = Prealigner(inverter.pixels, kind, detector).memory()([draft.low for draft in drafts], seen)
+            renderings = [inverter.finish([d], [m], SIZE, carried)[0] for d, m in zip(drafts, motions, strict=True)]
+            results = [edited(pictures[i], rendering) for i, rendering in zip(seen, renderings, strict=True)]
+            like = (panel.identity(results)["mobileface"] * who).sum(1)
+            each: list[dict[str, Value]] = []
+            for k, (i, draft, motion) in enumerate(zip(seen, drafts, motions, strict=True)):
+                given, wanted = draft.source - draft.low[0], truths[i] - draft.low[1]
+                given = inverter.pixels.carry(given, motion) if carried else given
+                row: dict[str, Value] = {"edit, pre-alignment": kind}
+                row["distortion"] = error(given, wanted, masks[k]) / error(0 * wanted, wanted, masks[k])
+                row["psnr"] = 10 * np.log10(4 / error(results[k].clip(-1, 1), truths[i].clip(-1, 1), masks[k]))
+                row["identity"] = float(like[k])
+                row["returned"] = float((motion.validity[..., None] * masks[k]).sum() / masks[k].sum())
+                each.append(row)
+            rows.append(mean_row(f"{edit.name}={edit.strength:+g}, {kind}", each))
+            sheet = [[*shots, picture(result)] for shots, result in zip(sheet, results, strict=True)]
+        shown += sheet[:SHOWN]
+    notes = [
+        f"{len(codes)} samples; distortion: squared error of the map before ADA, in that of no map at all; returned: "
+        "how far the source's own pixels are trusted; all inside the head"
+    ]
+    return Evaluation(rows, contact_sheet(shown, ["sample", "low edit", "truth", *KINDS]), notes)
+
+
+def low(inverter: Inverter, codes: np.ndarray) -> np.ndarray:
+    """Codes [N, L, 512] -> renders [N, 256, 256, 3]."""
+    nothing = np.zeros((SIZE, SIZE, 3), np.uint8)
+    return np.stack([inverter.draft([nothing], code[None], code[None])[0].low[0] for code in codes])
+
+
+def error(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
+    """Mean squared difference of maps [256, 256, 3] under a mask [256, 256, 1]."""
+    return float((np.square(a - b) * mask).sum() / (3 * mask.sum()))
