@@ -15,7 +15,6 @@ from videdit.edits.catalogue import shipped
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
 from videdit.train.derive import (
-    ALLOWED,
     EditRecipe,
     Population,
     cleaned,
@@ -87,7 +86,7 @@ def test_what_a_step_drags_along_when_it_is_tried_is_taken_off():
     response = fit(codes, scores, NAMES)
     bent = slopes + 0.5 * slopes[:, [1, 2, 0]]  # reality is more entangled than the fit
     faces = Bent(bent, scores.std(0), (2, 6))
-    edit = EditRecipe("smile", "smile", (), 1, (2, 6), 1.5)
+    edit = EditRecipe("smile", "smile", (), 1, (2, 6), 1.5, 0.2)
 
     def leaks(step: np.ndarray) -> float:
         moved = step @ bent / scores.std(0)
@@ -95,7 +94,7 @@ def test_what_a_step_drags_along_when_it_is_tried_is_taken_off():
 
     assert leaks(conditional(response, "smile")) > 0.3
     step = cleaned(faces, response, edit)
-    assert leaks(step[2]) < ALLOWED + 0.02
+    assert leaks(step[2]) < edit.allowed + 0.02
     assert not step[:2].any() and not step[7:].any()
 
 

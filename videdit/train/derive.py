@@ -27,7 +27,6 @@ from videdit.train.common import load_generator
 DUPLICATES = ("happy", "age_2nd")  # follow another score by their nature; second opinions for the report only
 RIDGE = 0.02  # of the codes' mean variance, against noise in directions that codes hardly take
 STIFFNESS = 0.01  # of a standard deviation squared: how much the other scores may give way
-ALLOWED = 0.2  # of the own score's change, which another may take: to hold them all still costs likeness
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class EditRecipe:
     freedom: float  # how far: 1 is as far as they like
     layers: tuple[int, int]
     recommended: float
+    allowed: float  # of the own score's change, which a held one may take: to hold them all still costs likeness
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def read_recipes(only: str = "") -> list[EditRecipe]:
         values = yaml.safe_load(paths[name].read_text(encoding="utf-8"))
         layers = (values["layers"][0], values["layers"][1])
         free, freedom = tuple(values.get("free", ())), float(values.get("freedom", 1))
-        recipes.append(EditRecipe(name, values.get("score", name), free, freedom, layers, values["recommended"]))
+        allowed = float(values.get("allowed", 0.2))
+        score = values.get("score", name)
+        recipes.append(EditRecipe(name, score, free, freedom, layers, values["recommended"], allowed))
     return recipes
 
 
@@ -162,7 +164,7 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
 def cleaned(
     population: Population, response: Response, recipe: EditRecipe, probes: int = 96, rounds: int = 4
 ) -> np.ndarray:
-    """The step [18, 512] of a recipe, without what it drags along beyond ALLOWED at its recommended strength."""
+    """The step [18, 512] of a recipe, without what it drags along beyond what is allowed, at its recommended strength."""
     step = conditional(response, recipe.score, recipe.free, recipe.freedom)
     held = [name for name in response.names if name not in (*recipe.free, *DUPLICATES)]
     spreads = population.scores.std(axis=0)
@@ -171,7 +173,7 @@ def cleaned(
         strength = recipe.recommended / max(shift, 0.1)  # of this step, whose length is not yet set
         change, _ = population.tried(strength * in_layers(step, recipe.layers), np.ones(probes))
         drift = dict(zip(population.measure.names, change.mean(axis=0) / spreads, strict=True))
-        limit = ALLOWED * abs(float(drift[recipe.score]))
+        limit = recipe.allowed * abs(float(drift[recipe.score]))
         moved = {name: float(drift[name] - np.clip(drift[name], -limit, limit)) for name in held}
         step = step - likeliest(response, moved | {recipe.score: 0.0}) / strength
     return in_layers(step, recipe.layers)
