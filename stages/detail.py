@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from videdit.media.sdr import needs_proxy
@@ -15,9 +15,12 @@ class Detail:
 
     name = "detail"
 
-    def __init__(self, pixels: Pixels, regions: Iterable[str] = ("face",)):
-        """regions: where the edits may show, see :func:`videdit.masks.change_mask`."""
+    def __init__(
+        self, pixels: Pixels, regions: Iterable[str] = ("face",), own: Mapping[int, Iterable[str]] | None = None
+    ):
+        """regions: where the edits may show, see :func:`videdit.masks.change_mask`; own: by track, in their place."""
         self.pixels, self.regions = pixels, frozenset(regions)
+        self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -26,12 +29,12 @@ class Detail:
             yield replace(frame, crops=(), renderings=(), edits=edits)
 
     def _edited(self, crop: Crop, rendering: Rendering, color: Color) -> Edited:
-        grey = self.pixels.grey(crop)
+        grey, regions = self.pixels.grey(crop), self.own.get(crop.track, self.regions)
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
-            mask = self.pixels.mask(crop, rendering.motion, self.regions)
+            mask = self.pixels.mask(crop, rendering.motion, regions)
         else:
-            change, mask = self.pixels.restored_change(crop, rendering, self.regions)
+            change, mask = self.pixels.restored_change(crop, rendering, regions)
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
         return Edited(crop.track, change, mask, crop.to_frame, grey, crop.confidence)

@@ -114,10 +114,11 @@ def assemble(
     if inverter.profile.subject == "face":
         find_faces.append(parse)
     codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
+    own_regions = {track: regions_of(edits, inverter.profile) for track, edits in people.own.items()}
     edit_faces: list[Stage] = [
         restore,
         Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
-        Detail(inverter.pixels, regions_of(people.edits, inverter.profile)),
+        Detail(inverter.pixels, regions_of(timeline.edits, inverter.profile), own_regions),
         Steady(inverter.pixels, timeline, restored=restore.at_rest),
         counted,
     ]

@@ -209,22 +209,22 @@ def test_a_run_that_goes_on_knows_scenes_and_strengths(render, long_clip, tmp_pa
 def test_out_of_memory_halves_the_batch_and_goes_on(render, face_clip, tmp_path, monkeypatch, caplog):
     real, sizes = Inverter.finish, []
 
-    def finish(self, drafts, motions, size):
+    def finish(self, *work, **words):
         sizes.append(self.batch(256))
         if self.batch(256) > 1:
             raise MemoryError
-        return real(self, drafts, motions, size)
+        return real(self, *work, **words)
 
     monkeypatch.setattr(Inverter, "finish", finish)
     monkeypatch.setattr(logging.getLogger("videdit"), "propagate", True)
     assert render(face_clip, tmp_path / "out.mp4", batch=2, end=0.1).frames == 3
     assert (sizes[0], sizes[-1]) == (2, 1)
     assert "goes on with batches of 1" in caplog.text
-    monkeypatch.setattr(Inverter, "finish", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA out of memory")))
+    monkeypatch.setattr(Inverter, "finish", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("CUDA out of memory")))
     with pytest.raises(OutOfMemoryError, match="try --batch 1"):
         render(face_clip, tmp_path / "again.mp4", batch=1, end=0.1)
     monkeypatch.setattr(
-        Inverter, "finish", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA error: launch failure"))
+        Inverter, "finish", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("CUDA error: launch failure"))
     )
     with pytest.raises(DeviceError, match="--device cpu"):
         render(face_clip, tmp_path / "again.mp4", batch=1, end=0.1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,12 @@ class People:
 
     chosen: np.ndarray  # [N] bool: of the faces of the analysis
     timeline: Timeline
-    edits: tuple[Edit, ...]  # all that somebody gets
+    own: Mapping[int, tuple[Edit, ...]] = field(default_factory=dict)  # by track, in place of the timeline's `edits`
+
+    @property
+    def edits(self) -> list[Edit]:
+        """All that somebody gets."""
+        return [*self.timeline.edits, *(edit for edits in self.own.values() for edit in edits)]
 
 
 class OwnTimelines(Timeline):
@@ -67,7 +72,7 @@ def people_of(
     """
     usual = Timeline(parse_edits(job.edit), time_of_frame, layers)
     if analysis is None:
-        return People(np.zeros(0, bool), usual, usual.edits)
+        return People(np.zeros(0, bool), usual)
     sightings = analysis.sightings
 
     def likeness(picture: Path) -> Mapping[int, float]:
@@ -83,6 +88,5 @@ def people_of(
         own |= {int(track): timeline for track in np.unique(sightings.track[theirs])}
         chosen = chosen | theirs
     if not own:
-        return People(chosen, usual, usual.edits)
-    edits = [*usual.edits, *(edit for timeline in own.values() for edit in timeline.edits)]
-    return People(chosen, OwnTimelines(usual, own), tuple(edits))
+        return People(chosen, usual)
+    return People(chosen, OwnTimelines(usual, own), {track: timeline.edits for track, timeline in own.items()})
