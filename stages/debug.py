@@ -69,10 +69,9 @@ class Debug:
                 _draw_face(image, face, upright, unit, _IDLE, f"not edited, {face_size(face):.0f} px")
         for face in frame.faces:
             words = f"{face.track}: {face_size(face):.0f} px, yaw {face.yaw:.0f}, confidence {face.confidence:.2f}"
+            words += f", {self.timeline.words(face.track, frame.time)}"
             _draw_face(image, face, upright, unit, _COLOURS[face.track % len(_COLOURS)], words)
-        strengths = self.timeline.strengths(0, frame.time)
-        told = [f"{e.name} {value:.2f}" for e, value in zip(self.timeline.edits, strengths, strict=True)]
-        title = f"frame {frame.index}  {frame.time:.3f} s  scene {frame.scene + 1}  {'  '.join(told)}"
+        title = f"frame {frame.index}  {frame.time:.3f} s  scene {frame.scene + 1}"
         _write(image, title, (round(6 * unit), round(16 * unit)), unit, (255, 255, 255))
         return image
 

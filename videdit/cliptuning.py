@@ -34,10 +34,10 @@ from videdit.models.mobile_stylegan import Synthesis
 from videdit.packets import Color, Frame, Picture
 from videdit.provenance import content_hash
 from videdit.representatives import Representatives, look
-from videdit.tuning import PIVOTAL, Examples, tune_for_clip
+from videdit.tuning import CLIP, Examples, tune_for_clip
 
 CROPS = 8  # that stand for a clip
-_LAYOUT = 1  # raised when tuning is done in another way
+_LAYOUT = 2  # raised when tuning is done in another way
 # Settings on which a tuned generator does not depend.
 _INDIFFERENT = {"codec", "crf", "preset", "lossless", "mark", "sign", "alpha_out", "compare", "debug_video"}
 
@@ -83,7 +83,7 @@ def tune(
     Raises:
         Cancelled: `cancel` was set.
     """
-    course = replace(PIVOTAL, steps=steps, size=examples.targets.shape[-1], bf16=bf16)
+    course = replace(CLIP, steps=steps, size=examples.targets.shape[-1], bf16=bf16)
     begun, seen = time.monotonic(), list[float]()
 
     def tell(step: int, loss: float) -> None:

@@ -162,10 +162,11 @@ class _Some:
 
 def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, tuple[str, ...]]:
     """(the part of a clip in which an edit is at work, when its shots begin: told where some of them are chosen)."""
-    timeline = Timeline(parse_edits(job.edit), clock(info))
+    timelines = [Timeline(parse_edits(words), clock(info)) for words in (job.edit, *job.per_face.values())]
     start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
     times = np.linspace(start, max(start, end), 500)
-    at_work = np.array([job.restore != "none" or timeline.active(0, time) for time in times])
+    at_rest = job.restore not in ("none", "auto")  # faces are restored whatever the strength
+    at_work = np.array([at_rest or any(timeline.active(0, time) for timeline in timelines) for time in times])
     if not job.scenes or info.kind == "image":
         return float(at_work.mean()), ()
     begins = scene_times(info, job.start, job.end)

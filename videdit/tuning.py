@@ -38,10 +38,9 @@ class Course:
     bf16: bool = False  # the generator computes in bfloat16: twice as fast on CPUs and GPUs that multiply it
 
 
-# Parts of the generator that tuning for a clip leaves alone: blocks of more than 64 px, and what makes them pictures.
-_BEHIND = ("blocks.4.", "blocks.5.", "blocks.6.", "to_image.", "head256.")
 CODES = Course(steps=200, lr=0.03)
 PIVOTAL = Course(steps=80, lr=3e-4)
+CLIP = Course(steps=40, lr=2e-4)
 
 
 class Likeness:
@@ -184,14 +183,13 @@ def tune_for_clip(
 ) -> Synthesis:
     """A copy of the generator, tuned to a clip's examples, `batch` of them a step, in turns.
 
-    What is behind the 64x64 block stays, and so does the frozen noise: shapes and colours of the person go into what
-    all sizes share, and what makes them sharp is not blurred.
+    The head for 256 px and the frozen noise stay: who is in the clip must go into what all sizes share.
     """
     tuned = copy.deepcopy(generator).to(examples.pivots.device).requires_grad_(False)
     learning = [
         parameter.requires_grad_()
         for name, parameter in tuned.named_parameters()
-        if not name.startswith(_BEHIND) and not name.endswith("noise")
+        if not name.startswith("head256.") and not name.endswith("noise")
     ]
     with torch.no_grad():
         inverted, edited = (

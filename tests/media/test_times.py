@@ -61,6 +61,7 @@ def test_shots_begin_at_the_start_and_at_cuts(two_shots):
         ({"edit": "smile=0@1s,1@1.5s"}, 0.5),
         ({"edit": "smile=0@10f,1@15f"}, 0.5),
         ({"edit": "smile=0@1s,1@1.5s", "restore": "small"}, 1.0),
+        ({"edit": "smile=0@1s,1@1.5s", "per_face": {"0": "age=0@0.5s,1@1s"}}, 0.75),
         ({"edit": "smile", "scenes": "2"}, 0.6),
         ({"edit": "smile=0@1s,1@1.5s", "scenes": "1"}, 0.0),
         ({"edit": "smile", "scenes": "1", "start": 0.4}, 0.25),

@@ -18,6 +18,7 @@ from videdit.edits import Timeline, cautions, load_direction, parse_edits
 from videdit.edits.keyframes import EASINGS, Keyframe, check_order, in_seconds, parse_keyframe, strength_at
 from videdit.errors import UsageError
 from videdit.packets import Color, Face, Frame, Picture
+from videdit.people.edits import OwnTimelines
 
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
 FACE = Face(np.zeros((5, 2)), 1.0, track=0)
@@ -224,3 +225,10 @@ def test_faces_are_left_out_where_nothing_is_asked_of_them():
     (said,) = chosen.words()
     assert "no scene 5" in said and "3 at 4.00 s" in said
     assert edited(Schedule(Timeline(parse_edits("smile")), (3,), first_scene=1), clip([0, 1, 1, 2])) == [1, 2]
+
+
+def test_a_debug_video_says_what_each_face_gets():
+    usual, own = Timeline(parse_edits("smile=0@0s,1@2s")), Timeline(parse_edits("age=-1,beard=0.5"))
+    both = OwnTimelines(usual, {1: own})
+    assert both.words(0, 1.0) == "smile 0.50"
+    assert both.words(1, 1.0) == "age -1.00, beard 0.50"

@@ -54,6 +54,11 @@ class Timeline:
         """Of each edit, [N]."""
         return np.array([strength_at(edit.keyframes, time) if edit.keyframes else edit.strength for edit in self.edits])
 
+    def words(self, track: int, time: float) -> str:
+        """What a track gets at a time, for people: "smile 0.50, age -1.00"."""
+        given = zip(self.edits, self.strengths(track, time), strict=True)
+        return ", ".join(f"{edit.name} {strength:.2f}" for edit, strength in given)
+
     def active(self, track: int, time: float) -> bool:
         """Whether any edit with keyframes is at work; edits of constant strength always are."""
         return not self.varies or bool(self.strengths(track, time).any())

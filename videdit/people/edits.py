@@ -43,6 +43,9 @@ class OwnTimelines(Timeline):
     def strengths(self, track: int, time: float) -> np.ndarray:
         return self._of(track).strengths(track, time)
 
+    def words(self, track: int, time: float) -> str:
+        return self._of(track).words(track, time)
+
     def active(self, track: int, time: float) -> bool:
         return self._of(track).active(track, time)
 
