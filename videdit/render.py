@@ -1,4 +1,4 @@
-"""Clip of a plan -> chain of stages -> result. The only module of videdit that knows the stages.
+"""Clip of a plan -> chain of stages (:mod:`videdit.chain`) -> result.
 
 :mod:`videdit.api` is its public face.
 """
