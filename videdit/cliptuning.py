@@ -31,13 +31,13 @@ from videdit.errors import Cancelled, NoFaceError
 from videdit.geometry.mask import edit_mask
 from videdit.inversion import Inverter
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.packets import Color, Frame, Picture
+from videdit.packets import LOW, Color, Frame, Picture
 from videdit.provenance import content_hash
 from videdit.representatives import Representatives, look
 from videdit.tuning import CLIP, Examples, tune_for_clip
 
 CROPS = 8  # that stand for a clip
-_LAYOUT = 2  # raised when tuning is done in another way
+_LAYOUT = 3  # raised when tuning is done in another way
 # Settings on which a tuned generator does not depend.
 _INDIFFERENT = {"codec", "crf", "preset", "lossless", "mark", "sign", "alpha_out", "compare", "debug_video"}
 
@@ -125,17 +125,19 @@ def representatives(frames: Iterator[Frame]) -> list[Frame]:
 
 
 def examples_of(inverter: Inverter, frames: Iterable[Frame], timeline: Timeline, regions: Iterable[str]) -> Examples:
-    """What a generator is tuned on, from frames with one crop each; pictures at 256 px, of larger crops at 512."""
+    """What a generator is tuned on, from frames with one crop each.
+
+    Pictures are of 256 px: at 512 a step takes many times as long, and what is tuned is shared by all sizes.
+    """
     pairs = [(frame, crop) for frame in frames for crop in frame.crops]
     if not pairs:
         raise NoFaceError("no face to tune the generator on")
-    size = min(512, max(crop.size for _, crop in pairs))
     pixels = inverter.pixels
     codes = pixels.fetch(inverter.encode([pixels.put(crop.seen) for _, crop in pairs]))
     places = ((crop, frame.time) for frame, crop in pairs)
     delta = np.stack([c.confidence * timeline(c.track, time, w) for (c, time), w in zip(places, codes, strict=True)])
-    masks = [cv2.resize(edit_mask(crop.mesh, crop.size, regions), (size, size)) for _, crop in pairs]
-    targets = [cv2.resize(crop.seen, (size, size), interpolation=cv2.INTER_AREA) for _, crop in pairs]
+    masks = [cv2.resize(edit_mask(crop.mesh, crop.size, regions), (LOW, LOW)) for _, crop in pairs]
+    targets = [cv2.resize(crop.seen, (LOW, LOW), interpolation=cv2.INTER_AREA) for _, crop in pairs]
 
     def put(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).float().to(inverter.device)
