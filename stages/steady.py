@@ -1,4 +1,4 @@
-"""steady: changes -> changes that keep still on the source while it moves (:mod:`videdit.steady`)."""
+"""steady: changes and masks -> those that keep still on the source while it moves (:mod:`videdit.steady`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from videdit.edits import Timeline
-from videdit.packets import Array, Edited, Frame, Motion
+from videdit.packets import Edited, Frame, Motion, Total
 from videdit.pixels import Pixels
 from videdit.steady import BAND, fading
 from videdit.temporal import Window, groups
@@ -18,8 +18,8 @@ LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 class _Moment:
     """One edit in one frame, and the sums that it takes part in."""
 
-    own: Array  # its change alone
-    past: Array  # its change and all before it
+    own: Total  # its change alone
+    past: Total  # its change and all before it
     size: int  # of the sums
     went: Motion | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
     weight: float  # of that frame here, and of this one there
@@ -49,13 +49,14 @@ class Steady:
             if other is None or other.went is None:
                 break
             chain.append(other)
-        future: Array | None = None
+        future: Total | None = None
         for other in reversed(chain):
             assert other.went is not None
             total = other.own if future is None else other.own + future
             future = self.pixels.moved(total, other.went, other.weight)
         total = moment.past if future is None else moment.past + future
-        return replace(edit, change=self.pixels.closed(edit.change, total, moment.scale))
+        change, mask = self.pixels.closed(edit.change, edit.mask, total, moment.scale)
+        return replace(edit, change=change, mask=mask)
 
     def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _Moment]]]:
         """Frames with their moments by track; the motion of a few frames is estimated at once."""
@@ -85,7 +86,7 @@ class Steady:
         scale = edit.confidence
         if self.timeline and not self.restored:
             scale *= self.timeline.level(edit.track, time)
-        own = self.pixels.opened(edit.change, scale)
+        own = self.pixels.opened(edit.change, edit.mask, scale)
         return _Moment(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale)
 
     def _chained(self, moment: _Moment, before: _Moment, drift: tuple[Motion, Motion], weight: float) -> _Moment:

@@ -124,6 +124,17 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """Sums over moments of an edit, each weighted by w, at B pixels: see :mod:`videdit.steady`."""
+
+    changes: Array  # [B, B, 4] float32: w C, then w f; on a device [1, 4, B, B]
+    masks: Array  # [B, B] float32: w f m, of masks m in 0..1; on a device [1, 1, B, B]
+
+    def __add__(self, other: Total) -> Total:
+        return Total(self.changes + other.changes, self.masks + other.masks)
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """What the generator made of one crop; images HWC float32 RGB, about [-1, 1]."""
 

@@ -15,7 +15,9 @@ how alike the two frames are along it: where a mouth opens or a hand comes up th
 frame's own change counts alone. Both sums are chained from neighbour to neighbour: one warp a frame and side. Motion is
 estimated at 256 px, changes are averaged at up to BAND; what is finer in a change stays as it is.
 
-Sums are held as [B, B, 4], B = min(S, BAND) for a crop of S pixels: w C, then w f.
+The masks of changes are averaged alike, for a mask that is found anew in each frame trembles too.
+
+Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.packets.Total`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import cv2
 import numpy as np
 
 from videdit.motion import SMOOTH, at
-from videdit.packets import LOW, Motion
+from videdit.packets import LOW, Motion, Total
 
 # Seconds in which a neighbour's weight falls to 1/e: .35 trembles more, .7 is no steadier. Speech and blinks come
 # through, since the source's own lips and lids carry the change with them.
@@ -73,16 +75,21 @@ def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarra
     return np.exp(-np.square(difference / LIKENESS))
 
 
-def opened(change: np.ndarray, confidence: float) -> np.ndarray:
-    """The sum that holds one change [S, S, 3] alone: [B, B, 4] float32."""
+def opened(change: np.ndarray, mask: np.ndarray, confidence: float) -> Total:
+    """The sums that hold one change [S, S, 3] and its mask [S, S] uint8 alone."""
     low = low_band(change)
-    return np.dstack((low, np.full(low.shape[:2], confidence, np.float32)))
+    return Total(np.dstack((low, np.full(low.shape[:2], confidence, np.float32))), low_mask(mask) * confidence)
 
 
 def low_band(change: np.ndarray) -> np.ndarray:
-    """A change [S, S, 3] as it is averaged: [B, B, 3] float32."""
+    """A change [S, S(, 3)] as it is averaged: [B, B(, 3)] float32."""
     change = change.astype(np.float32)
     return change if change.shape[0] <= BAND else cv2.resize(change, (BAND, BAND), interpolation=cv2.INTER_AREA)
+
+
+def low_mask(mask: np.ndarray) -> np.ndarray:
+    """A mask [S, S] uint8 as it is averaged: [B, B] float32 in 0..1."""
+    return low_band(mask) / 255
 
 
 def enlarged(motion: Motion, size: int) -> Motion:
@@ -90,9 +97,11 @@ def enlarged(motion: Motion, size: int) -> Motion:
     return Motion(resized(motion.flow, size) * (size / LOW), resized(motion.validity, size))
 
 
-def moved(total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
-    """A neighbour's sum as it counts here: read along the motion (of this size), weighted by `weight` and validity."""
-    return at(resized(total, len(motion.flow)), motion.flow) * (weight * motion.validity[..., None])
+def moved(total: Total, motion: Motion, weight: float) -> Total:
+    """A neighbour's sums as they count here: read along the motion (of this size), times `weight` and validity."""
+    weights = weight * motion.validity
+    changes, masks = (at(resized(sums, len(weights)), motion.flow) for sums in (total.changes, total.masks))
+    return Total(changes * weights[..., None], masks * weights)
 
 
 def resized(array: np.ndarray, size: int) -> np.ndarray:
@@ -100,9 +109,14 @@ def resized(array: np.ndarray, size: int) -> np.ndarray:
     return array if array.shape[0] == size else cv2.resize(array, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def closed(change: np.ndarray, total: np.ndarray, confidence: float) -> np.ndarray:
-    """A change [S, S, 3] float16 with the mean that `total` holds in place of its own low band."""
-    mean = confidence * total[..., :3] / total[..., 3:]
-    if len(mean) == len(change):
-        return mean.astype(np.float16)
-    return (change + resized(mean - low_band(change), len(change))).astype(np.float16)
+def closed(
+    change: np.ndarray, mask: np.ndarray, total: Total, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A change [S, S, 3] float16 and its mask [S, S] uint8 with the means that `total` holds in place of low bands."""
+    size, weights = len(change), total.changes[..., 3]
+    mean, mean_mask = confidence * total.changes[..., :3] / weights[..., None], total.masks / weights
+    if len(mean) != size:
+        mean = change + resized(mean - low_band(change), size)
+        mean_mask = mask / 255 + resized(mean_mask - low_mask(mask), size)
+    # A moment's own mask has the last word where it says no: what comes in front of a face is in front at once.
+    return mean.astype(np.float16), np.rint(np.minimum(255 * mean_mask, 2.0 * mask).clip(0, 255)).astype(np.uint8)

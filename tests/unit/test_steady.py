@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +17,7 @@ from videdit.packets import LOW, Array, Color, Edited, Frame, Picture
 from videdit.pixels import Pixels
 from videdit.pixels.device import DevicePixels
 from videdit.pixels.host import HostPixels
-from videdit.steady import DriftEstimator, agreement, closed, fading, opened
+from videdit.steady import DriftEstimator, agreement, closed, fading
 
 INNER = slice(60, -60)
 FPS = 25
@@ -175,20 +176,45 @@ def test_the_drift_is_the_source_s_motion_both_ways(pixels: Pixels) -> None:
 
 
 def test_twins_agree(pixels: Pixels) -> None:
-    change, total = noise(1, 512).astype(np.float16), opened(noise(2, 512), 0.5)
+    change, other = noise(1, 512).astype(np.float16), noise(2, 512)
+    mask, masked = ((noise(seed, 512)[..., 0] > 0).astype(np.uint8) * 255 for seed in (3, 4))
     motion = DriftEstimator()(*map(grey, clip(2)))[0]
     put = {k: there(pixels, v) for k, v in {"flow": motion.flow, "validity": motion.validity}.items()}
-    ours = pixels.moved(
-        pixels.opened(there(pixels, noise(2, 512)), 0.5), pixels.enlarged(type(motion)(**put), 512), fading(0.04)
-    )
-    twin = HostPixels("cpu", "fp32")
-    theirs = twin.moved(total, twin.enlarged(motion, 512), fading(0.04))
-    seen = host(ours)
-    seen = seen[0].transpose(1, 2, 0) if seen.ndim == 4 else seen
-    # OpenCV reads between pixels in steps of a 32nd.
-    np.testing.assert_allclose(seen[4:-4, 4:-4], theirs[4:-4, 4:-4], atol=0.02)
-    again = host(pixels.closed(there(pixels, change), pixels.opened(there(pixels, noise(2, 512)), 0.5), 0.25))
-    np.testing.assert_allclose(again, closed(change, total, 0.25), atol=2e-3)
+    twin, weight = HostPixels("cpu", "fp32"), fading(0.04)
+    ours = pixels.opened(there(pixels, other), there(pixels, masked), 0.5)
+    theirs = twin.opened(other, masked, 0.5)
+    moved = pixels.moved(ours, pixels.enlarged(type(motion)(**put), 512), weight)
+    expected = twin.moved(theirs, twin.enlarged(motion, 512), weight)
+    for name in ("changes", "masks"):
+        seen = host(getattr(moved, name))
+        seen = seen[0].transpose(1, 2, 0).squeeze() if seen.ndim == 4 else seen
+        # OpenCV reads between pixels in steps of a 32nd.
+        np.testing.assert_allclose(seen[4:-4, 4:-4], getattr(expected, name)[4:-4, 4:-4], atol=0.02)
+    again = [host(part) for part in pixels.closed(there(pixels, change), there(pixels, mask), ours, 0.25)]
+    for part, wanted, atol in zip(again, closed(change, mask, theirs, 0.25), (2e-3, 1), strict=True):
+        assert part.dtype == wanted.dtype
+        np.testing.assert_allclose(part.astype(float), wanted.astype(float), atol=atol)
+
+
+def test_masks_keep_still_and_follow_what_comes_in_front(pixels: Pixels) -> None:
+    """A mask that trembles is steadied; where the source itself changes, as a hand comes up, the frame's own counts."""
+    sources = clip(12, step=(0.0, 0.0))
+    hand = np.zeros((LOW, LOW), bool)
+    hand[150:200, 100:160] = True
+    frames = []
+    for i, source in enumerate(sources):
+        mask = np.full((LOW, LOW), 255 if i % 2 else 155, np.uint8)
+        if i >= 6:
+            source = np.where(hand[..., None], -source - 0.5, source)
+            mask[hand] = 0
+        one = frame(pixels, i, source, np.ones((LOW, LOW, 3)) * 0.2)
+        frames.append(replace(one, edits=(replace(one.edits[0], mask=there(pixels, mask)),)))
+    masks = np.stack([host(done.edits[0].mask).astype(int) for done in Steady(pixels)(iter(frames))])
+    calm = masks[2:-2, INNER, INNER][:, ~hand[INNER, INNER]]
+    assert np.abs(np.diff(calm, axis=0)).mean() < 20 < 100
+    inner = np.zeros_like(hand)
+    inner[160:190, 110:150] = True
+    assert not masks[6:, inner].any() and masks[:6, inner].min() > 120
 
 
 def test_agreement_is_one_where_two_flows_undo_each_other() -> None:

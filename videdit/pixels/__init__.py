@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from videdit.packets import Array, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.packets import Array, Color, Crop, Edited, Motion, Picture, Rendering, Total
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -93,19 +93,19 @@ class Pixels(Protocol):
         """The source's motion between two greys, there and back: see :class:`videdit.steady.DriftEstimator`."""
         ...
 
-    def opened(self, change: Array, confidence: float) -> Array:
-        """See :func:`videdit.steady.opened`; sums of either kind of pixels are added with +."""
+    def opened(self, change: Array, mask: Array, confidence: float) -> Total:
+        """See :func:`videdit.steady.opened`."""
         ...
 
     def enlarged(self, motion: Motion, size: int) -> Motion:
         """See :func:`videdit.steady.enlarged`."""
         ...
 
-    def moved(self, total: Array, motion: Motion, weight: float) -> Array:
+    def moved(self, total: Total, motion: Motion, weight: float) -> Total:
         """See :func:`videdit.steady.moved`."""
         ...
 
-    def closed(self, change: Array, total: Array, confidence: float) -> Array:
+    def closed(self, change: Array, mask: Array, total: Total, confidence: float) -> tuple[Array, Array]:
         """See :func:`videdit.steady.closed`."""
         ...
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from videdit.backend import booked, resolve_precision
 from videdit.media import sdr
-from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
 from videdit.pixels import masks, motion, planes, steady
 from videdit.pixels.arrays import batches, stack
 from videdit.pixels.detail import change_restored, return_detail
@@ -114,20 +114,20 @@ class DevicePixels:
         return found
 
     @torch.inference_mode()
-    def opened(self, change: Tensor, confidence: float) -> Tensor:
-        return steady.opened(change, confidence)
+    def opened(self, change: Tensor, mask: Tensor, confidence: float) -> Total:
+        return steady.opened(change, mask, confidence)
 
     @torch.inference_mode()
     def enlarged(self, motion_: Motion, size: int) -> Motion:
         return steady.enlarged(motion_, size)
 
     @torch.inference_mode()
-    def moved(self, total: Tensor, motion_: Motion, weight: float) -> Tensor:
+    def moved(self, total: Total, motion_: Motion, weight: float) -> Total:
         return steady.moved(total, motion_, weight)
 
     @torch.inference_mode()
-    def closed(self, change: Tensor, total: Tensor, confidence: float) -> Tensor:
-        return steady.closed(change, total, confidence)
+    def closed(self, change: Tensor, mask: Tensor, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
+        return steady.closed(change, mask, total, confidence)
 
     @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

@@ -16,7 +16,7 @@ from videdit.geometry.warp import crop_picture
 from videdit.masks import change_mask
 from videdit.media import sdr
 from videdit.motion import MotionEstimator, carry
-from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
 
 
 class HostPixels:
@@ -73,17 +73,19 @@ class HostPixels:
     def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
         return [self._drift(one, other) for one, other in pairs]
 
-    def opened(self, change: np.ndarray, confidence: float) -> np.ndarray:
-        return steady.opened(change, confidence)
+    def opened(self, change: np.ndarray, mask: np.ndarray, confidence: float) -> Total:
+        return steady.opened(change, mask, confidence)
 
     def enlarged(self, motion: Motion, size: int) -> Motion:
         return steady.enlarged(motion, size)
 
-    def moved(self, total: np.ndarray, motion: Motion, weight: float) -> np.ndarray:
+    def moved(self, total: Total, motion: Motion, weight: float) -> Total:
         return steady.moved(total, motion, weight)
 
-    def closed(self, change: np.ndarray, total: np.ndarray, confidence: float) -> np.ndarray:
-        return steady.closed(change, total, confidence)
+    def closed(
+        self, change: np.ndarray, mask: np.ndarray, total: Total, confidence: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return steady.closed(change, mask, total, confidence)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         changed = add_changes(picture, edits)

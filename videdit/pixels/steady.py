@@ -1,6 +1,6 @@
 """The twin in torch of :mod:`videdit.steady`: read the two side by side, the formulas are one.
 
-Only the flow itself is another (:mod:`videdit.pixels.flow`). Sums are [1, 4, B, B] here.
+Only the flow itself is another (:mod:`videdit.pixels.flow`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from videdit.motion import SMOOTH
-from videdit.packets import LOW, Motion
+from videdit.packets import LOW, Motion, Total
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.motion import at, grey_of
 from videdit.pixels.sampling import blur, channels_first, resize
@@ -46,15 +46,20 @@ def likeness(one: Tensor, other: Tensor, there: Tensor) -> Tensor:
     return torch.exp(-(blur(at(other, there) - one, SMOOTH) / LIKENESS).square())
 
 
-def opened(change: Tensor, confidence: float) -> Tensor:
-    """The sum that holds one change [S, S, 3] alone: [1, 4, B, B]."""
+def opened(change: Tensor, mask: Tensor, confidence: float) -> Total:
+    """The sums that hold one change [S, S, 3] and its mask [S, S] uint8 alone."""
     low = low_band(change)
-    return torch.cat((low, torch.full_like(low[:, :1], confidence)), dim=1)
+    return Total(torch.cat((low, torch.full_like(low[:, :1], confidence)), dim=1), low_mask(mask) * confidence)
 
 
 def low_band(change: Tensor) -> Tensor:
     """A change [S, S, 3] as it is averaged: [1, 3, B, B]."""
     return channels_first(change) if change.shape[0] <= BAND else resize(channels_first(change), BAND)
+
+
+def low_mask(mask: Tensor) -> Tensor:
+    """A mask [S, S] uint8 as it is averaged: [1, 1, B, B] in 0..1."""
+    return low_band(mask[..., None]) / 255
 
 
 def enlarged(motion: Motion, size: int) -> Motion:
@@ -63,10 +68,11 @@ def enlarged(motion: Motion, size: int) -> Motion:
     return Motion(flow, resized(motion.validity[None, None], size)[0, 0])
 
 
-def moved(total: Tensor, motion: Motion, weight: float) -> Tensor:
-    """A neighbour's sum as it counts here, along a motion of this size."""
-    total = resized(total, motion.flow.shape[0])
-    return at(total, channels_first(motion.flow)) * (weight * motion.validity)
+def moved(total: Total, motion: Motion, weight: float) -> Total:
+    """A neighbour's sums as they count here, along a motion of this size."""
+    weights, flow = weight * motion.validity, channels_first(motion.flow)
+    changes, masks = (at(resized(sums, len(weights)), flow) * weights for sums in (total.changes, total.masks))
+    return Total(changes, masks)
 
 
 def resized(image: Tensor, size: int) -> Tensor:
@@ -74,9 +80,12 @@ def resized(image: Tensor, size: int) -> Tensor:
     return image if image.shape[-1] == size else resize(image, size)
 
 
-def closed(change: Tensor, total: Tensor, confidence: float) -> Tensor:
-    """A change [S, S, 3] with the mean that `total` holds in place of its own low band: float16."""
-    mean = confidence * total[:, :3] / total[:, 3:]
-    if mean.shape[-1] != change.shape[0]:
-        mean = channels_first(change) + resize(mean - low_band(change), change.shape[0])
-    return mean[0].permute(1, 2, 0).half()
+def closed(change: Tensor, mask: Tensor, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
+    """A change [S, S, 3] and its mask [S, S] with the means of `total` in place of low bands: float16, uint8."""
+    size, weights = change.shape[0], total.changes[:, 3:]
+    mean, mean_mask = confidence * total.changes[:, :3] / weights, total.masks / weights
+    if mean.shape[-1] != size:
+        mean = channels_first(change) + resize(mean - low_band(change), size)
+        mean_mask = mask / 255 + resize(mean_mask - low_mask(mask), size)
+    steadied = torch.minimum(255 * mean_mask[0, 0], 2.0 * mask).clamp(0, 255).round()
+    return mean[0].permute(1, 2, 0).half(), steadied.to(torch.uint8)
