@@ -30,9 +30,9 @@ import numpy as np
 from videdit.motion import SMOOTH, at
 from videdit.packets import LOW, Motion, Total
 
-# Seconds in which a neighbour's weight falls to 1/e: .35 trembles more, .7 is no steadier. Speech and blinks come
+# Seconds in which a neighbour's weight falls to 1/e: with .35 more trembles, with 1 little less. Speech and blinks come
 # through, since the source's own lips and lids carry the change with them.
-CONSTANT = 0.5
+CONSTANT = 0.7
 BAND = 512  # pixels
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e

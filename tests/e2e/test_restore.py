@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from synthetic import background, with_face, write_clip
 
 from videdit.errors import WeightsError
+from videdit.loaded import Loaded
 from videdit.models.restorer import Restorer
-from videdit.render import Renderer
 from videdit.restorers import CropRestorer, small_network
 
 
@@ -23,7 +23,7 @@ def brightening(render, tmp_path, monkeypatch):
         net.leave.bias.fill_(0.1)
     save_file({k: v.half() for k, v in net.state_dict().items()}, tmp_path / "restorer.safetensors")
     restorer = CropRestorer(small_network(tmp_path / "restorer.safetensors"))
-    monkeypatch.setattr(Renderer, "_restorer", lambda self, choice, job: restorer)
+    monkeypatch.setattr(Loaded, "restorer", lambda self, choice, job: restorer)
     return render
 
 
