@@ -97,7 +97,7 @@ def test_no_face_is_exit_code_3(capsys, tmp_path, empty_clip, unchanged):
         (["--edit", "smile", "--profile", "mobil"], "mobile"),
         (["--edit", "smile", "--size", "300"], "300"),
         (["--edit", "smile", "--start", "1:x"], "1:x"),
-        (["--edit", "smile", "--restore", "gfpgan2"], "restore"),
+        (["--edit", "smile", "--restore", "gfpgan2"], "gfpgan2"),
     ],
 )
 def test_words_that_make_no_sense_are_exit_code_2(capsys, tmp_path, face_clip, unchanged, words, message):
