@@ -25,19 +25,24 @@ class Options(TypedDict, total=False):
     """What :func:`edit_video` and :func:`edit_image` take beside input, output and edit: see :class:`RenderJob`."""
 
     profile: str
+    checkpoint: str | list[str] | tuple[str, ...]
+    box: str | tuple[float, float, float, float] | None
     faces: str | int
     per_face: dict[str | int, str | dict[str, float | None]]
     tune: int
     size: str | int
+    prealign: str
+    detector: str
     restore: str
+    restore_strength: float
     smooth_codes: float
     smooth_fine: float
     fps: float | str | Fraction | None
-    restore_strength: float
     start: float | str | None
     end: float | str | None
     scenes: int | str | list[int] | tuple[int, ...]
     codec: str | None
+    encoder_backend: str
     crf: float | None
     preset: str | None
     lossless: bool
