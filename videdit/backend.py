@@ -173,7 +173,7 @@ def _openvino_engine(
         inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
         with turn, booked(name, cpu):
             results = request.infer(inputs, share_inputs=True)
-        return tuple(np.array(results[output]) for output in compiled.outputs)
+        return tuple(results[output] for output in compiled.outputs)  # copies: the request keeps its own
 
     return engine
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from videdit.motion import at
+from videdit.motion import at, strongest
 from videdit.packets import LOW, Crop, Rendering
 
 # In units of [-1, 1]:
@@ -80,8 +80,8 @@ def trust(source: np.ndarray, rendering: Rendering) -> np.ndarray:
     """
     residual = cv2.resize(source - rendering.inversion, (LOW, LOW), interpolation=cv2.INTER_AREA)
     moved = at(residual, rendering.motion.flow)
-    broad = np.abs(cv2.GaussianBlur(moved, (0, 0), SEVERAL)).max(axis=2)
-    changed = np.abs(cv2.GaussianBlur(rendering.edit_low - rendering.inversion_low, (0, 0), SEVERAL)).max(axis=2)
+    broad = strongest(cv2.GaussianBlur(moved, (0, 0), SEVERAL))
+    changed = strongest(cv2.GaussianBlur(rendering.edit_low - rendering.inversion_low, (0, 0), SEVERAL))
     doubt = (1 - np.exp(-np.square(broad / BROAD))) * (1 - np.exp(-np.square(changed / CHANGED)))
     return cv2.GaussianBlur(1 - doubt, (0, 0), SOFT)
 
@@ -89,5 +89,4 @@ def trust(source: np.ndarray, rendering: Rendering) -> np.ndarray:
 def core(difference: np.ndarray, sigma: float) -> np.ndarray:
     """Drop what is both fine (under sigma pixels) and weak (under GRAIN) from a difference of renders [S, S, 3]."""
     coarse = cv2.GaussianBlur(difference, (0, 0), sigma)
-    fine = difference - coarse
-    return coarse + np.sign(fine) * np.maximum(np.abs(fine) - GRAIN, 0)
+    return difference - np.clip(difference - coarse, -GRAIN, GRAIN)

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
-from videdit.motion import at
+from videdit.motion import at, channel_sum
 from videdit.packets import LOW, Crop, Motion
 from videdit.parsing import GLASSES, NECK, OTHER, PARTS
 
@@ -91,12 +91,12 @@ def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarra
     half = LOW // 2  # is enough for means
     colours = resized(picture, half)
     (h, weight_h), (f, weight_f) = (_mean(colours, resized(weight, half)) for weight in (hide, paint * (1 - near)))
-    apart = np.square(h - f).sum(-1)
+    apart = channel_sum(np.square(h - f))
     known = ramp(np.sqrt(apart), *APART) * ramp(np.minimum(weight_h, weight_f), *KNOWN)
     # Linear in the colour c, with factors that hardly change from pixel to pixel: (c - f)(h - f) / |h - f|^2.
     slope = (h - f) / (apart[..., None] + 1e-4)
-    slope, offset, known = resized(slope, LOW), resized((f * slope).sum(-1), LOW), resized(known, LOW)
-    share = np.clip((picture * slope).sum(-1) - offset, 0, 1)
+    slope, offset, known = resized(slope, LOW), resized(channel_sum(f * slope), LOW), resized(known, LOW)
+    share = np.clip(channel_sum(picture * slope) - offset, 0, 1)
     return ramp(cv2.GaussianBlur(near * known * share, (0, 0), STRANDS), *LIKE)
 
 

@@ -13,7 +13,7 @@ from videdit.errors import WeightsError
 from videdit.models.face_parser import CLASSES, INPUT_SIZE, FaceParser
 from videdit.packets import Array
 from videdit.pixels import Pixels
-from videdit.pixels.arrays import batches, half, join, stack
+from videdit.pixels.arrays import batches, join, single, stack
 from videdit.weights import load_state, manifest
 
 NAME = "parser"  # in the manifest
@@ -83,8 +83,8 @@ class CropParser:
         return self._run("logits", self._net, crops)
 
     def parts(self, crops: Sequence[Array]) -> Array:
-        """Crops [S, S, 3] uint8 RGB of any size -> how likely each of PARTS is, [N, 9, 128, 128] float16 in [0, 1]."""
-        return half(self._run("parts", PartParser(self._net), crops))
+        """Crops [S, S, 3] uint8 RGB of any size -> how likely each of PARTS is, [N, 9, 128, 128] float32 in [0, 1]."""
+        return single(self._run("parts", PartParser(self._net), crops))
 
     def _run(self, name: str, net: nn.Module, crops: Sequence[Array]) -> Array:
         if name not in self._engines:

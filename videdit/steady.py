@@ -27,7 +27,7 @@ import math
 import cv2
 import numpy as np
 
-from videdit.motion import SMOOTH, at
+from videdit.motion import SMOOTH, at, channel_sum, places, read
 from videdit.packets import LOW, Motion, Total
 
 # Seconds in which a neighbour's weight falls to 1/e: with .35 more trembles, with 1 little less. Speech and blinks come
@@ -66,7 +66,7 @@ class DriftEstimator:
 
 def agreement(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     """How well two flows [256, 256, 2] undo each other, [256, 256] float32 in [0, 1]."""
-    return np.exp(-np.square(there + at(back, there)).sum(axis=2) / DRIFT_TOLERANCE**2)
+    return np.exp(-channel_sum(np.square(there + at(back, there))) / DRIFT_TOLERANCE**2)
 
 
 def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -93,14 +93,17 @@ def low_mask(mask: np.ndarray) -> np.ndarray:
 
 
 def enlarged(motion: Motion, size: int) -> Motion:
-    """A motion at 256 px -> the same for sums of `size`: flow [B, B, 2] in their pixels, validity [B, B]."""
-    return Motion(resized(motion.flow, size) * (size / LOW), resized(motion.validity, size))
+    """A motion at 256 px -> the same for sums of `size`: validity [B, B], and as flow the places [B, B, 2] it leads to.
+
+    Places, since one motion is followed for every frame that a change is carried through.
+    """
+    return Motion(places(resized(motion.flow, size) * (size / LOW)), resized(motion.validity, size))
 
 
 def moved(total: Total, motion: Motion, weight: float) -> Total:
     """A neighbour's sums as they count here: read along the motion (of this size), times `weight` and validity."""
     weights = weight * motion.validity
-    changes, masks = (at(resized(sums, len(weights)), motion.flow) for sums in (total.changes, total.masks))
+    changes, masks = (read(resized(sums, len(weights)), motion.flow) for sums in (total.changes, total.masks))
     return Total(changes * weights[..., None], masks * weights)
 
 

@@ -53,9 +53,11 @@ def gaussian(away: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def weighted_mean(arrays: Sequence[Array], weights: np.ndarray) -> Array:
-    """The mean of arrays of one shape, weighted by `weights` [N], whose sum is positive."""
-    total = float(weights.sum())
-    return sum(float(weight) / total * array for array, weight in zip(arrays, weights, strict=True))
+    """The mean of arrays of one shape, weighted by `weights` [N], whose sum is positive. Hardly any weight is none."""
+    pairs = zip(arrays, map(float, weights), strict=True)
+    counted = [(array, weight) for array, weight in pairs if weight > 1e-3 * weights.max()]
+    total = sum(weight for _, weight in counted)
+    return sum(weight / total * array for array, weight in counted)
 
 
 def groups(items: Iterable[tuple[Frame, S]], crops: int) -> Iterator[list[tuple[Frame, S]]]:

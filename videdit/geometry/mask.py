@@ -106,6 +106,14 @@ def region_mask(mesh: np.ndarray, name: str, size: int, feather: float = 0.02, g
     return soft_mask([polygon * size], size, feather)
 
 
+def _blurred(mask: np.ndarray, sigma: float) -> np.ndarray:
+    """A mask [S, S] blurred; much blur is done small, where it costs a tenth and looks the same."""
+    if sigma < 4:
+        return cv2.GaussianBlur(mask, (0, 0), sigma)
+    small = cv2.resize(mask, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
+
+
 def soft_mask(polygons: list[np.ndarray], size: int, feather: float) -> np.ndarray:
     """Fill polygons [N, 2] in crop pixels and soften their edges by ``feather`` of the crop's side.
 
@@ -113,7 +121,7 @@ def soft_mask(polygons: list[np.ndarray], size: int, feather: float) -> np.ndarr
     """
     drawn = polygon_mask([polygon * (_DRAWN / size) for polygon in polygons], _DRAWN)
     sigma = feather * _DRAWN / 2
-    soft = cv2.GaussianBlur(drawn, (0, 0), sigma) if sigma > 0.3 else drawn
+    soft = _blurred(drawn, sigma) if sigma > 0.3 else drawn
     ramp = np.arange(_DRAWN) + 0.5
     ramp = np.clip((np.minimum(ramp, _DRAWN - ramp) / _DRAWN - BORDER) / BORDER, 0, 1)
     soft = np.rint(soft * np.minimum.outer(ramp, ramp)).astype(np.uint8)

@@ -37,8 +37,17 @@ def larger(a: Array, b: Array) -> Array:
 
 
 def half(array: Array) -> Array:
-    """The array in float16."""
-    return array.astype(np.float16) if isinstance(array, np.ndarray) else array.half()
+    """The array in float16. Torch converts those of NumPy as well: more than twice as fast."""
+    if isinstance(array, np.ndarray):
+        import torch
+
+        return torch.from_numpy(array).half().numpy()
+    return array.half()
+
+
+def single(array: Array) -> Array:
+    """The array in float32, in which NumPy adds up many times faster than in half precision."""
+    return array.astype(np.float32, copy=False) if isinstance(array, np.ndarray) else array.float()
 
 
 def batches(count: int, *arrays: Array) -> Iterator[tuple]:
