@@ -8,8 +8,10 @@ whole, as its seal (sha256) says, is converted anew. Deleting the folder is alwa
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from torch import Tensor, nn
 from videdit.resources import cache_dir
 
 log = logging.getLogger(__name__)
+
+_conversion = threading.Lock()  # warnings and threads are switched for the whole process
 
 
 def graph_of(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
@@ -56,8 +60,9 @@ def _convert(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
     shapes = [openvino.PartialShape(list(x.shape)) for x in example_inputs]
     # One thread: a team started for one trace costs more than it saves. Tracing is deprecated for torch.export,
     # which takes three times as long for these modules (10 s against 3 each); OpenVINO reads both.
-    with torch.inference_mode(), _one_thread(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with _conversion, torch.inference_mode(), _one_thread(), warnings.catch_warnings():
+        for kind in (DeprecationWarning, FutureWarning):  # which of them depends on torch's version
+            warnings.simplefilter("ignore", kind)
         traced = torch.jit.trace(module, example_inputs, check_trace=False)
     return openvino.convert_model(traced, example_input=example_inputs, input=shapes)
 
@@ -73,7 +78,7 @@ def _digest(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> str:
         digest.update(name.encode())
         digest.update(value.detach().contiguous().numpy().tobytes())
     package = Path(__file__).parent
-    for source in [*sorted((package / "models").glob("*.py")), package / "inversion.py"]:
+    for source in [*sorted((package / "models").glob("*.py")), Path(inspect.getfile(type(module)))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]
 

@@ -69,3 +69,9 @@ def test_an_unwritable_cache_is_no_error(cache: Path, conversions: list[str]) ->
     (cache / "graphs").write_text("a file where the folder should be")
     run(net())
     assert len(conversions) == 1
+
+
+def test_a_conversion_says_nothing_to_the_user(recwarn: pytest.WarningsRecorder) -> None:
+    """Tracing is deprecated, which is ours to know: torch calls it a DeprecationWarning or a FutureWarning."""
+    compile_module(net(5), (X,), "cpu", "fp32")
+    assert not recwarn.list
