@@ -40,7 +40,13 @@ def main(words: Sequence[str]) -> int:
     detector = FaceDetector()
     faces = load(args.pictures, detector, args.aligned, args.most)
     inverter = Inverter.load(args.profile, args.device, args.precision)
-    sheet = args.draw(args, inverter, detector, faces, edits)
+    if args.plate == "sweep":
+        found = [detector.detect(face) for face in faces]
+        sheet = sweep_plate(inverter, faces, [f[0].mesh if f else None for f in found], edits, args.steps)
+    elif args.plate == "ada":
+        sheet = ada_plate(inverter, faces, edits)
+    else:
+        sheet = rate_plate(inverter, faces, args.json)
     write_sheet(args.output, sheet)
     print(f"{args.output}: {sheet.shape[1]}x{sheet.shape[0]}, {len(faces)} faces")
     return 0
@@ -60,18 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser = argparse.ArgumentParser("videdit sheet", description="Plates of HFGI's paper, from our own networks.")
-    plates = parser.add_subparsers(required=True, metavar="PLATE")
+    plates = parser.add_subparsers(dest="plate", required=True, metavar="PLATE")
 
     sweep = plates.add_parser("sweep", parents=[common], help="an edit from minus to plus (figure 21)")
     sweep.add_argument("--edit", "-e", default="smile,age", metavar="EDITS", help="with how far to go (%(default)s)")
     sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures a row, odd (%(default)s)")
-    sweep.set_defaults(draw=draw_sweep)
     ada = plates.add_parser("ada", parents=[common], help="distortion, and how it is aligned to an edit (figure 4)")
     ada.add_argument("--edit", "-e", default="yaw=1.5", metavar="EDITS", help="(%(default)s)")
-    ada.set_defaults(draw=draw_ada)
     rate = plates.add_parser("rate", parents=[common], help="size of the code against reconstruction (figure 3)")
     rate.add_argument("--json", type=Path, help="write the figures as JSON")
-    rate.set_defaults(draw=draw_rate)
     return parser
 
 
@@ -162,40 +165,14 @@ def ada_plate(inverter: Inverter, faces: Sequence[np.ndarray], edits: Sequence[E
     return contact_sheet(rows, ("source", "inversion", "distortion", "aligned distortion", words), tile=LOW)
 
 
-def draw_sweep(
-    args: argparse.Namespace,
-    inverter: Inverter,
-    detector: FaceDetector,
-    faces: Sequence[np.ndarray],
-    edits: Sequence[Edit],
-) -> np.ndarray:
-    found = [detector.detect(face) for face in faces]
-    return sweep_plate(inverter, faces, [f[0].mesh if f else None for f in found], edits, args.steps)
-
-
-def draw_ada(
-    args: argparse.Namespace,
-    inverter: Inverter,
-    detector: FaceDetector,
-    faces: Sequence[np.ndarray],
-    edits: Sequence[Edit],
-) -> np.ndarray:
-    return ada_plate(inverter, faces, edits)
-
-
-def draw_rate(
-    args: argparse.Namespace,
-    inverter: Inverter,
-    detector: FaceDetector,
-    faces: Sequence[np.ndarray],
-    edits: Sequence[Edit],
-) -> np.ndarray:
+def rate_plate(inverter: Inverter, faces: Sequence[np.ndarray], json: Path | None) -> np.ndarray:
+    """Size of the code against reconstruction; the figures are printed, and written to `json`."""
     from videdit.metrics.rate import evaluate_rate
 
     result: Evaluation = evaluate_rate(inverter, faces)
     print(result)
-    if args.json:
-        result.write_json(args.json)
+    if json:
+        result.write_json(json)
     assert result.sheet is not None
     return result.sheet
 
