@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from stages.split import own, place
@@ -46,8 +47,10 @@ class Beside:
         info: the source, as its pictures are here. start, end: as of Decode. alone: without sound and all else.
         """
         self.part, self.path, self.info, self.settings = part, path, info, settings or EncodeSettings()
-        self.start, self.end, self.metadata, self.alone = start, end, metadata or {}, alone
-        self.work = work
+        self.metadata, self.work = metadata or {}, work
+        self._whole = partial(
+            VideoWriter, path, info, self.settings, start=start, end=end, metadata=self.metadata, alone=alone
+        )
         self._writer: VideoWriter | None = None
         self._segment: SegmentWriter | None = None
         self._still: Frame | None = None
@@ -88,7 +91,7 @@ class Beside:
         if self.work is None:
             return
         segments = self.work.segments
-        self._writer = self._whole(self.work.unjoined(self.path.suffix, self.part))
+        self._writer = self._whole(temporary=self.work.unjoined(self.path.suffix, self.part))
         parts = [self.work.path(segment.start.index, self.part) for segment in segments]
         self._writer.join(parts, segments[-1].end_pts)
 
@@ -103,18 +106,6 @@ class Beside:
         """Leave nothing behind."""
         if self._writer is not None:
             self._writer.abort()
-
-    def _whole(self, temporary: Path | None = None) -> VideoWriter:
-        return VideoWriter(
-            self.path,
-            self.info,
-            self.settings,
-            start=self.start,
-            end=self.end,
-            metadata=self.metadata,
-            temporary=temporary,
-            alone=self.alone,
-        )
 
 
 class InTurn:
