@@ -15,7 +15,7 @@ import numpy as np
 from videdit.packets import Array, Crop, Frame
 from videdit.parsing import GLASSES, CropParser
 from videdit.pixels.arrays import half, join, larger
-from videdit.temporal import Window, groups, weighted_mean
+from videdit.temporal import Window, gaussian, groups, weighted_mean
 from videdit.tracking import FADE, fade
 from videdit.visibility import visibility
 
@@ -71,8 +71,7 @@ class Parse:
     def _settled(self, crop: Crop, now: float, near: list[tuple[float, dict[int, _Parsed]]]) -> Crop:
         times = np.array([time for time, parsed in near if crop.track in parsed])
         own = [parsed[crop.track] for _, parsed in near if crop.track in parsed]
-        weights = np.exp(-0.5 * np.square((times - now) / SIGMA))
-        mean = weighted_mean([parsed.parts for parsed in own], weights)
+        mean = weighted_mean([parsed.parts for parsed in own], gaussian(times - now, SIGMA))
         here = own[int(np.argmin(np.abs(times - now)))].parts
         parts = half(join((mean[:GLASSES], larger(mean[GLASSES:], here[GLASSES:]))))
         faded = fade(times, np.array([parsed.fitness for parsed in own]), now, FADE)
