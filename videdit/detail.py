@@ -22,6 +22,7 @@ import numpy as np
 
 from videdit.motion import at, strongest
 from videdit.packets import LOW, Crop, Rendering
+from videdit.palette import graded
 
 # In units of [-1, 1]:
 GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
@@ -33,13 +34,18 @@ SOFT = 2.0  # pixels at 256: sigma of where trust ends
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
 
 
-def return_detail(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
+def return_detail(crop: np.ndarray, rendering: Rendering, skin: np.ndarray | None = None) -> np.ndarray:
     """The change that the edit makes to a crop.
 
-    crop: [S, S, 3] uint8 RGB. Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
+    crop: [S, S, 3] uint8 RGB. skin: how surely each pixel is that, [N, N] in [0, 1], if it is known: then renders are
+    graded to its colours first (:mod:`videdit.palette`).
+
+    Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
     """
     size = crop.shape[0]
     source = crop.astype(np.float32) / 127.5 - 1
+    if skin is not None:
+        rendering = graded(source, rendering, skin)
     flow, validity = rendering.motion.flow, rendering.motion.validity * trust(source, rendering)
     if size != LOW:
         flow = cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR) * (size / LOW)
@@ -64,7 +70,7 @@ def change_restored(
     assert crop.restored is not None
     before = crop.image.astype(np.float32)
     start = np.clip(before + crop.restoration * (crop.restored - before), 0, 255).round()  # what the edit begins with
-    edit = return_detail(start.astype(np.uint8), rendering)
+    edit = return_detail(start.astype(np.uint8), rendering, crop.skin)
     both = np.maximum(mask, face)
     whole = np.maximum(both, 1)[..., None].astype(np.float32)
     edit_share, face_share = (part[..., None] / whole for part in (mask, face))

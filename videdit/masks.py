@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
-from videdit.motion import at, channel_sum
+from videdit.motion import at, channel_sum, resized
 from videdit.packets import LOW, Crop, Motion
 from videdit.parsing import GLASSES, NECK, OTHER, PARTS
 
@@ -122,10 +122,3 @@ def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
 def widened(mask: np.ndarray, by: int) -> np.ndarray:
     """The largest value within a square of `by` pixels to each side."""
     return cv2.dilate(mask, np.ones((2 * by + 1, 2 * by + 1), np.uint8))
-
-
-def resized(image: np.ndarray, size: int) -> np.ndarray:
-    """An image [N, N(, C)] at another size, averaged where it shrinks."""
-    if len(image) == size:
-        return image
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR)

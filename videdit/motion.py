@@ -95,3 +95,10 @@ def _places(size: int) -> np.ndarray:
 def _grey(image: np.ndarray) -> np.ndarray:
     """[H, W, 3] float32 RGB in [-1, 1] -> uint8 [H, W]"""
     return cv2.cvtColor(np.clip(image * 127.5 + 127.5, 0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    """An image [N, N(, C)] at another size, averaged where it shrinks."""
+    if len(image) == size:
+        return image
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR)

@@ -147,14 +147,20 @@ def test_a_distortion_map_is_carried_as_on_the_host(device: DevicePixels) -> Non
     np.testing.assert_allclose(ours.cpu().numpy(), carry(distortion, motion), atol=2e-3)
 
 
+def some_parts() -> np.ndarray:
+    return np.clip(np.stack([smooth_image(128, seed)[..., 0] for seed in range(20, 29)]), 0, 1).astype(np.float16)
+
+
+@pytest.mark.parametrize("parsed", [True, False])
 @pytest.mark.parametrize("size", [256, 512, 1024])
-def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int) -> None:
+def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int, parsed: bool) -> None:
     noise = np.random.default_rng(7).normal(0, 12, (size, size, 3))
     image = np.clip(smooth_image(size, 8) * 90 + 127.5 + noise, 0, 255).astype(np.uint8)
     inversion, edit = smooth_image(size, 8) * 0.7, smooth_image(size, 9) * 0.2 + smooth_image(size, 8) * 0.6
     low = [cv2.resize(render, (LOW, LOW), interpolation=cv2.INTER_AREA) for render in (inversion, edit)]
     motion = some_motion(10)
-    crop, rendering = Crop(0, image, np.eye(2, 3), 1.0), Rendering(*low, motion, inversion, edit)
+    crop = Crop(0, image, np.eye(2, 3), 1.0, parts=some_parts() if parsed else None)
+    rendering = Rendering(*low, motion, inversion, edit)
     theirs = HOST.change(crop, rendering)
     ours = device.change(on(device, crop), on(device, rendering)).cpu().numpy()
     inner = slice(size // 16, -size // 16)  # nearer to the border they mirror in two ways, and nothing is pasted
@@ -168,15 +174,14 @@ def test_no_edit_is_no_change_at_all(device: DevicePixels) -> None:
     render = on(device, smooth_image(512, 12))
     low = on(device, smooth_image(LOW, 13))
     (motion,) = device.motions([torch.stack((low, low))])
-    crop = Crop(0, on(device, image), np.eye(2, 3), 1.0)
+    crop = Crop(0, on(device, image), np.eye(2, 3), 1.0, parts=on(device, some_parts()))
     assert device.change(crop, Rendering(low, low, motion, render, render)).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("size", [256, 1024])
 @pytest.mark.parametrize("regions", [["face"], ["eyes", "hair"], ["lips"], ["head"], ["crop"]])
 def test_masks_are_the_host_s(device: DevicePixels, regions: list[str], size: int) -> None:
-    parts = np.clip(np.stack([smooth_image(128, seed)[..., 0] for seed in range(20, 29)]), 0, 1).astype(np.float16)
-    crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, round_mesh(size), parts)
+    crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, round_mesh(size), some_parts())
     motion = some_motion(18)
     for where in (crop, replace(crop, parts=None), replace(crop, mesh=None)):
         ours = device.mask(on(device, where), on(device, motion), regions).cpu().numpy()

@@ -12,16 +12,22 @@ from torch import Tensor
 from videdit.detail import BROAD, CHANGED, FINE, GRAIN, SEVERAL, SOFT
 from videdit.packets import LOW, Crop, Rendering
 from videdit.pixels.motion import at
+from videdit.pixels.palette import graded
 from videdit.pixels.sampling import blur, channels_first, moved, resize
 
 
-def return_detail(crop: Tensor, rendering: Rendering) -> Tensor:
-    """The change that the edit makes to a crop [S, S, 3] uint8 RGB: [1, 3, S, S] in units where RGB spans [-1, 1]."""
+def return_detail(crop: Tensor, rendering: Rendering, skin: Tensor | None = None) -> Tensor:
+    """The change that the edit makes to a crop [S, S, 3] uint8 RGB: [1, 3, S, S] in units where RGB spans [-1, 1].
+
+    skin: how surely each pixel is, [N, N] in [0, 1], if it is known.
+    """
     size = crop.shape[0]
     source = channels_first(crop) / 127.5 - 1
     inversion, edit = channels_first(rendering.inversion), channels_first(rendering.edit)
     flow, validity = channels_first(rendering.motion.flow), rendering.motion.validity[None, None]
-    validity = validity * trust(source, rendering)
+    if skin is not None:
+        inversion, edit = graded(source, inversion, edit, flow, skin[None, None].float())
+    validity = validity * trust(source, inversion, rendering)
     if size != LOW:
         flow = resize(flow, size) * (size / LOW)
         validity = resize(validity, size)
@@ -37,15 +43,15 @@ def change_restored(crop: Crop, rendering: Rendering, mask: Tensor, face: Tensor
     assert crop.restored is not None
     before = channels_first(crop.image)
     start = (before + crop.restoration * (channels_first(crop.restored) - before)).clamp(0, 255).round()
-    edit = return_detail(start[0].permute(1, 2, 0), rendering)
+    edit = return_detail(start[0].permute(1, 2, 0), rendering, crop.skin)
     both = torch.maximum(mask, face)
     edit_share, face_share = (part / both.clamp(min=1).float() for part in (mask, face))
     return edit_share * edit + face_share * (start - before) / 127.5, both
 
 
-def trust(source: Tensor, rendering: Rendering) -> Tensor:
-    """How far the residual belongs into the edit, [1, 1, 256, 256] in [0, 1]; source [1, 3, S, S]."""
-    residual = resize(source - channels_first(rendering.inversion), LOW)
+def trust(source: Tensor, inversion: Tensor, rendering: Rendering) -> Tensor:
+    """How far the residual belongs into the edit, [1, 1, 256, 256] in [0, 1]; source, inversion: [1, 3, S, S]."""
+    residual = resize(source - inversion, LOW)
     there = at(residual, channels_first(rendering.motion.flow))
     broad = blur(there, SEVERAL).abs().amax(dim=1, keepdim=True)
     low_change = channels_first(rendering.edit_low) - channels_first(rendering.inversion_low)

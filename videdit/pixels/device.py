@@ -75,7 +75,7 @@ class DevicePixels:
     @torch.inference_mode()
     def change(self, crop: Crop, rendering: Rendering) -> Tensor:
         with booked("detail", self._device):
-            return return_detail(crop.image, rendering)[0].permute(1, 2, 0).half()
+            return return_detail(crop.image, rendering, crop.skin)[0].permute(1, 2, 0).half()
 
     @torch.inference_mode()
     def change_of_code(self, change: Tensor, crop: Crop, color: Color) -> Tensor:

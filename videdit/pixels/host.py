@@ -49,7 +49,7 @@ class HostPixels:
         return carry(distortion, motion)
 
     def change(self, crop: Crop, rendering: Rendering) -> np.ndarray:
-        return return_detail(crop.image, rendering).astype(np.float16)
+        return return_detail(crop.image, rendering, crop.skin).astype(np.float16)
 
     def change_of_code(self, change: np.ndarray, crop: Crop, color: Color) -> np.ndarray:
         return sdr.change_of_code(change, crop.image, color, np).astype(np.float16)

@@ -1,0 +1,74 @@
+"""Grading of renders to the footage's colours, against tints that are known."""
+
+import cv2
+import numpy as np
+import pytest
+from test_detail import rendering, smooth_image
+
+from videdit.detail import return_detail
+from videdit.palette import APART, graded, turned
+
+SKIN = np.array((0.55, 0.1, -0.1), np.float32)  # RGB in [-1, 1]
+EVERYWHERE = np.ones((128, 128), np.float32)
+
+
+def face(size: int = 256, seed: int = 0) -> np.ndarray:
+    """Skin in changing light, [S, S, 3] in [-1, 1]."""
+    light = 0.8 + 0.2 * smooth_image(size, seed)[..., :1]
+    return ((SKIN + 1) * light - 1).astype(np.float32)
+
+
+def tinted(image: np.ndarray, factor: complex, where: slice = slice(None)) -> np.ndarray:
+    """The image with its chroma multiplied by a factor, in some rows and columns."""
+    other = image.copy()
+    by = np.tile(np.array((factor.real, factor.imag), np.float32), (64, 64, 1))
+    other[where, where] = turned(image, by)[where, where]
+    return other
+
+
+def chroma(image: np.ndarray) -> np.ndarray:
+    return cv2.transform(image, APART)[..., 1:]
+
+
+@pytest.mark.parametrize("factor", [1.8 + 0j, 1.4 + 0.3j])
+@pytest.mark.parametrize("where", [slice(None), slice(90, 160)])
+def test_what_an_edit_tints_has_the_source_s_colour_again(factor: complex, where: slice) -> None:
+    source = face()
+    edit = tinted(source, factor, where)
+    result = graded(source, rendering(source, edit), EVERYWHERE)
+    inner = slice(110, 140)
+    before, after = (np.abs(chroma(one) - chroma(source))[inner, inner].mean() for one in (edit, result.edit))
+    assert after < 0.35 * before
+    np.testing.assert_allclose(result.edit @ APART[0], edit @ APART[0], atol=1e-4)  # light is left alone
+    np.testing.assert_allclose(result.inversion, source, atol=2e-3)
+
+
+def test_teeth_beside_the_skin_stay_white() -> None:
+    source = face()
+    edit = tinted(source, 2 + 0j)
+    edit[120:140, 100:160] = (0.8, 0.78, 0.75)
+    skin = EVERYWHERE.copy()
+    skin[60:70, 50:80] = 0  # there were lips
+    result = graded(source, rendering(source, edit), skin).edit
+    assert np.abs(chroma(result)[124:136, 104:156]).max() <= np.abs(chroma(edit)[124:136, 104:156]).max() + 1e-6
+
+
+def test_saturation_is_never_raised() -> None:
+    source = face()
+    edit = tinted(source, 0.4 + 0j)  # a beard comes
+    np.testing.assert_allclose(graded(source, rendering(source, edit), EVERYWHERE).edit, edit, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_nothing_happens_without_skin_or_colour(value: float) -> None:
+    grey = np.repeat(face()[..., :1], 3, axis=2)
+    edit = tinted(face(), 1.5 + 0j) if value == 0 else grey
+    result = graded(grey, rendering(grey, edit), value * EVERYWHERE)
+    np.testing.assert_allclose(result.edit, edit, atol=1e-3)
+    assert np.isfinite(result.inversion).all()
+
+
+def test_equal_renders_stay_equal() -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (512, 512, 3)).astype(np.uint8)
+    same = tinted(face(512), 1.6 + 0j)
+    assert np.abs(return_detail(crop, rendering(same, same), EVERYWHERE)).max() < 1e-5
