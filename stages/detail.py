@@ -37,4 +37,4 @@ class Detail:
             change, mask = self.pixels.restored_change(crop, rendering, regions)
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
-        return Edited(crop.track, change, mask, crop.to_frame, grey, crop.confidence)
+        return Edited(crop.track, change, mask, crop.to_frame, crop.image, grey, crop.confidence)

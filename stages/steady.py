@@ -55,7 +55,7 @@ class Steady:
             total = other.own if future is None else other.own + future
             future = self.pixels.moved(total, other.went, other.weight)
         total = moment.past if future is None else moment.past + future
-        change, mask = self.pixels.closed(edit.change, edit.mask, total, moment.scale)
+        change, mask = self.pixels.closed(edit, total, moment.scale)
         return replace(edit, change=change, mask=mask)
 
     def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _Moment]]]:

@@ -6,10 +6,12 @@ by ramps), and F the edit's motion, from where a pixel is after the edit to wher
 
     mask = S * max(P, warp(P, F)) * (1 - max(H, warp(H, F)))
 
-A face that the edit widens covers what is right behind it (the warped P); hair, glasses, hands and microphones stay in
-front, and are not dragged along beside themselves either (the warped H). What is no part of a face or its hair counts
-as hiding it only where the mesh says that there is a face, and from there on outwards a little; beside a face it is
-background. Of the neck only what is near the face belongs to it: further down the generator dreams of collars.
+A head that the edit turns covers what is right behind it (the warped P). A face that it widens does not: a cheek that
+grows over what is behind it draws a soft second outline beside the first, so for other regions P stands alone. Hair,
+glasses, hands and microphones stay in front, and are not dragged along beside themselves either (the warped H). What is
+no part of a face or its hair counts as hiding it only where the mesh says that there is a face, and from there on
+outwards a little; beside a face it is background. Of the neck only what is near the face belongs to it: further down
+the generator dreams of collars.
 
 The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
 the hand and of the face around a pixel of colour c near its edge, the share of h in c is (c - f)(h - f) / |h - f|^2.
@@ -40,7 +42,8 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
 # left unpainted shows, and so does an edge of a hand that is painted over.
 PRESENT = (0.1, 0.4)
 SUSPECTED = 0.6  # what chances of hair, hats and glasses count: a little hair is suspected along many an outline
-OVER = 8  # pixels at 256 by which a face may grow over what is behind it
+GROWING = ("head", "crop")  # regions that may grow over what is behind them
+OVER = 8  # pixels at 256 by which they may
 WIDER = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
 LYING = (0.6, 0.9)  # how surely something lies on the face: background shines in where an outline turns away
 OUTWARDS = 5  # pixels at 128 by which what lies on a face is followed beyond it
@@ -75,7 +78,8 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
         sums = np.dstack((parts @ painted, front @ hiding, front[..., OTHER] * hiding[OTHER]))
         paint, hide, hand = (ramp(part, *PRESENT) for part in cv2.split(resized(sums, LOW)))
         hide = np.maximum(widened(hide, WIDER), widened(alike(picture, hand, paint), 1))
-        paint = np.maximum(paint, widened(paint, OVER) * at(paint, motion.flow))
+        if name in GROWING:
+            paint = np.maximum(paint, widened(paint, OVER) * at(paint, motion.flow))
         hide = np.maximum(hide, at(hide, motion.flow))
         shape = edit_mask(mesh * LOW, LOW, (name,))
         masks.append(shape * cv2.GaussianBlur(paint * (1 - hide), (0, 0), SOFT))

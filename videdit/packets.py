@@ -163,12 +163,13 @@ class Edited:
     change: Array  # [S, S, 3] float16, result - crop, in units where the RGB range is [-1, 1]
     mask: Array  # [S, S] uint8, 0..255, how much of the change reaches the frame
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
-    grey: Array  # [256, 256] uint8: the source's crop, for its motion
+    source: Array  # [S, S, 3] uint8 RGB: the crop that the change is of
+    grey: Array  # [256, 256] uint8: the same, for its motion
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets
 
     @property
     def nbytes(self) -> int:
-        return self.change.nbytes + self.mask.nbytes + self.grey.nbytes
+        return self.change.nbytes + self.mask.nbytes + self.source.nbytes + self.grey.nbytes
 
 
 @dataclass(frozen=True, slots=True)

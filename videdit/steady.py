@@ -15,6 +15,11 @@ how alike the two frames are along it: where a mouth opens or a hand comes up th
 frame's own change counts alone. Both sums are chained from neighbour to neighbour: one warp a frame and side. Motion is
 estimated at 256 px, changes are averaged at up to BAND; what is finer in a change stays as it is.
 
+A mean is never quite in place: where lips part quickly, a mean that should take their line away leaves a ghost of it
+across the teeth. So the result, source and mean change, is kept within what source and own change have in the
+neighbourhood of the pixel, and MARGIN beyond; the rule that temporal antialiasing of renderers lives by. Trembling that
+is weaker than MARGIN, which most is, is not touched by it.
+
 The masks of changes are averaged alike, for a mask that is found anew in each frame trembles too.
 
 Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.packets.Total`.
@@ -28,13 +33,15 @@ import cv2
 import numpy as np
 
 from videdit.motion import SMOOTH, at, channel_sum, places, read
-from videdit.packets import LOW, Motion, Total
+from videdit.packets import LOW, Edited, Motion, Total
 
 # Seconds in which a neighbour's weight falls to 1/e: with .35 more trembles, with 1 little less. Speech and blinks come
 # through, since the source's own lips and lids carry the change with them.
 CONSTANT = 0.7
 BAND = 512  # pixels
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
+MARGIN = 0.05  # in units of [-1, 1] RGB
+REACH = 1  # pixels at 256 to each side that are a pixel's neighbourhood
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
 
@@ -112,14 +119,24 @@ def resized(array: np.ndarray, size: int) -> np.ndarray:
     return array if array.shape[0] == size else cv2.resize(array, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def closed(
-    change: np.ndarray, mask: np.ndarray, total: Total, confidence: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """A change [S, S, 3] float16 and its mask [S, S] uint8 with the means that `total` holds in place of low bands."""
-    size, weights = len(change), total.changes[..., 3]
+def closed(edit: Edited, total: Total, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """The change [S, S, 3] float16 and the mask [S, S] uint8 of an edit, the means of `total` in place of low bands."""
+    size, weights = len(edit.change), total.changes[..., 3]
     mean, mean_mask = confidence * total.changes[..., :3] / weights[..., None], total.masks / weights
+    own = low_band(edit.change)
+    mean = within(low_band(edit.source) / 127.5 - 1, own, mean)
     if len(mean) != size:
-        mean = change + resized(mean - low_band(change), size)
-        mean_mask = mask / 255 + resized(mean_mask - low_mask(mask), size)
+        mean = edit.change + resized(mean - own, size)
+        mean_mask = edit.mask / 255 + resized(mean_mask - low_mask(edit.mask), size)
     # A moment's own mask has the last word where it says no: what comes in front of a face is in front at once.
-    return mean.astype(np.float16), np.rint(np.minimum(255 * mean_mask, 2.0 * mask).clip(0, 255)).astype(np.uint8)
+    mask = np.minimum(255 * mean_mask, 2.0 * edit.mask).clip(0, 255)
+    return mean.astype(np.float16), np.rint(mask).astype(np.uint8)
+
+
+def within(source: np.ndarray, own: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """A mean change so that the result stays near what the moment's own has around; all [B, B, 3], RGB in [-1, 1]."""
+    result = source + own
+    width = 2 * REACH * len(own) // LOW + 1
+    square = np.ones((width, width), np.uint8)
+    least, most = cv2.erode(result, square) - MARGIN, cv2.dilate(result, square) + MARGIN
+    return np.clip(mean, least - source, most - source)

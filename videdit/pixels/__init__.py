@@ -105,7 +105,7 @@ class Pixels(Protocol):
         """See :func:`videdit.steady.moved`."""
         ...
 
-    def closed(self, change: Array, mask: Array, total: Total, confidence: float) -> tuple[Array, Array]:
+    def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[Array, Array]:
         """See :func:`videdit.steady.closed`."""
         ...
 

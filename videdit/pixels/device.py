@@ -126,8 +126,8 @@ class DevicePixels:
         return steady.moved(total, motion_, weight)
 
     @torch.inference_mode()
-    def closed(self, change: Tensor, mask: Tensor, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
-        return steady.closed(change, mask, total, confidence)
+    def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
+        return steady.closed(edit, total, confidence)
 
     @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

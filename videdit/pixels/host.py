@@ -82,10 +82,8 @@ class HostPixels:
     def moved(self, total: Total, motion: Motion, weight: float) -> Total:
         return steady.moved(total, motion, weight)
 
-    def closed(
-        self, change: np.ndarray, mask: np.ndarray, total: Total, confidence: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return steady.closed(change, mask, total, confidence)
+    def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        return steady.closed(edit, total, confidence)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         changed = add_changes(picture, edits)

@@ -13,7 +13,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
-from videdit.masks import APART, AROUND, BESIDE, KNOWN, LIKE, LYING, OUTWARDS, OVER, PRESENT, SOFT, STRANDS, WIDER
+from videdit.masks import (
+    APART,
+    AROUND,
+    BESIDE,
+    GROWING,
+    KNOWN,
+    LIKE,
+    LYING,
+    OUTWARDS,
+    OVER,
+    PRESENT,
+    SOFT,
+    STRANDS,
+    WIDER,
+)
 from videdit.masks import weights as weights_of
 from videdit.packets import LOW, Crop, Motion
 from videdit.parsing import NECK, OTHER
@@ -43,7 +57,8 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
         sums = torch.cat((_summed(parts, painted), _summed(front, hiding), front[:, OTHER:] * float(hiding[OTHER])), 1)
         paint, hide, hand = ramp(resize(sums, LOW), *PRESENT).split(1, 1)
         hide = torch.maximum(widened(hide, WIDER), widened(alike(picture, hand, paint), 1))
-        paint = torch.maximum(paint, widened(paint, OVER) * at(paint, flow))
+        if name in GROWING:
+            paint = torch.maximum(paint, widened(paint, OVER) * at(paint, flow))
         hide = torch.maximum(hide, at(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))
     return _enlarged(torch.stack(masks).amax(0).round(), crop.size)

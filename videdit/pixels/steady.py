@@ -6,14 +6,15 @@ Only the flow itself is another (:mod:`videdit.pixels.flow`).
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.motion import SMOOTH
-from videdit.packets import LOW, Motion, Total
+from videdit.packets import LOW, Edited, Motion, Total
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.motion import at, grey_of
 from videdit.pixels.sampling import blur, channels_first, resize
-from videdit.steady import BAND, DRIFT_TOLERANCE, LIKENESS
+from videdit.steady import BAND, DRIFT_TOLERANCE, LIKENESS, MARGIN, REACH
 
 
 def grey(crop: Tensor) -> Tensor:
@@ -80,12 +81,22 @@ def resized(image: Tensor, size: int) -> Tensor:
     return image if image.shape[-1] == size else resize(image, size)
 
 
-def closed(change: Tensor, mask: Tensor, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
-    """A change [S, S, 3] and its mask [S, S] with the means of `total` in place of low bands: float16, uint8."""
-    size, weights = change.shape[0], total.changes[:, 3:]
+def closed(edit: Edited, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
+    """The change [S, S, 3] float16 and the mask [S, S] uint8 of an edit, the means of `total` in place of low bands."""
+    size, weights = edit.change.shape[0], total.changes[:, 3:]
     mean, mean_mask = confidence * total.changes[:, :3] / weights, total.masks / weights
+    own = low_band(edit.change)
+    mean = within(low_band(edit.source) / 127.5 - 1, own, mean)
     if mean.shape[-1] != size:
-        mean = channels_first(change) + resize(mean - low_band(change), size)
-        mean_mask = mask / 255 + resize(mean_mask - low_mask(mask), size)
-    steadied = torch.minimum(255 * mean_mask[0, 0], 2.0 * mask).clamp(0, 255).round()
+        mean = channels_first(edit.change) + resize(mean - own, size)
+        mean_mask = edit.mask / 255 + resize(mean_mask - low_mask(edit.mask), size)
+    steadied = torch.minimum(255 * mean_mask[0, 0], 2.0 * edit.mask).clamp(0, 255).round()
     return mean[0].permute(1, 2, 0).half(), steadied.to(torch.uint8)
+
+
+def within(source: Tensor, own: Tensor, mean: Tensor) -> Tensor:
+    """A mean change so that the result stays near what the moment's own has around; all [1, 3, B, B]."""
+    result = source + own
+    reach = REACH * own.shape[-1] // LOW
+    least, most = (sign * F.max_pool2d(sign * result, 2 * reach + 1, 1, reach) for sign in (-1, 1))
+    return torch.maximum(torch.minimum(mean, most + MARGIN - source), least - MARGIN - source)
