@@ -166,9 +166,7 @@ class Renderer:
 def resumable(clip: Clip, info: MediaInfo) -> bool:
     """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    vp9 = clip.output.suffix.lower() == ".webm" or "vp" in (clip.job.codec or info.codec)
-    beside = info.planar.startswith("yuva") and vp9  # transparency beside the packets, which alone a segment keeps
-    splits = info.kind == "video" and info.container != "exr" and not beside
+    splits = info.kind == "video" and info.container != "exr"
     return clip.job.resume and splits and (frames is None or frames > CROPS)
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _KEY, _LOCK, _SUFFIX = "key.json", "lock", ".segment"
 _OURS = re.compile(r"key\.json|lock|\d{6}(-[a-z]+)?\.(segment|part)|joined(-[a-z]+)?\.\w+")
-_LAYOUT = 3  # of the folder; raised when segments are cut or written in another way
+_LAYOUT = 4  # of the folder; raised when segments are cut or written in another way
 
 
 @dataclass(frozen=True, slots=True)

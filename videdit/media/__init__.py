@@ -17,6 +17,7 @@ tags.py       titles, comments, languages, dispositions
 transcode.py  sound and text that a container cannot hold
 hdr.py        HDR10's static metadata
 codecs.py     EncodeSettings; which encoder, with which options
+alpha.py      transparency beside the packets of VP8 and VP9
 external.py   encoders of an ffmpeg program in place of PyAV's; external_codecs.py chooses among them
 encoding.py   one opened encoder: frames -> packets
 segments.py   finished pieces of a video on disk, and how they become one

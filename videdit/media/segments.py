@@ -2,7 +2,8 @@
 
 A segment is a file of packets, each complete in itself (it begins with a key frame of a newly opened encoder):
 
-    packets   one after the other: pts (8 bytes), duration (4), key frame (4), size (4), then its bytes
+    packets   one after the other: pts (8 bytes), duration (4), key frame (4), its size (4) and that of what lies beside
+              it (4), then the bytes of both
     record    JSON: what the packets do not say, and whatever the caller wants to remember
     tail      where the record begins (8 bytes), CRC-32 of all before (4), magic (8)
 
@@ -24,6 +25,7 @@ from typing import Any, BinaryIO
 
 import av
 
+from videdit.media.alpha import beside
 from videdit.media.codecs import Encoder
 from videdit.media.encoding import FrameEncoder, stand_alone
 from videdit.media.external import ExternalEncoder
@@ -31,9 +33,9 @@ from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo
 from videdit.packets import Frame
 
-_PACKET = struct.Struct("<qIII")
+_PACKET = struct.Struct("<qIIII")
 _TAIL = struct.Struct("<QI8s")
-_MAGIC = b"VDESEG1\n"
+_MAGIC = b"VDESEG2\n"
 _CHUNK = 1 << 20
 
 
@@ -46,6 +48,7 @@ class Encoded:
     dts: int
     duration: int
     key: bool
+    beside: bytes = b""  # see videdit.media.alpha
 
 
 class SegmentWriter:
@@ -105,10 +108,10 @@ class SegmentWriter:
 
     def _put(self, packets: list[av.Packet]) -> None:
         for packet in packets:
-            data = bytes(packet)
+            data, more = bytes(packet), beside(packet)
             assert packet.pts is not None
-            self._append(_PACKET.pack(packet.pts, packet.duration or 0, packet.is_keyframe, len(data)))
-            self._append(data)
+            self._append(_PACKET.pack(packet.pts, packet.duration or 0, packet.is_keyframe, len(data), len(more)))
+            self._append(data + more)
 
     def _append(self, data: bytes) -> None:
         assert self._file is not None
@@ -151,9 +154,9 @@ def joined(paths: Sequence[Path]) -> Iterator[Encoded]:
     first = shown[delay] - shown[0] if delay else 0
     i = 0
     for path in paths:
-        for pts, duration, key, data in _walk(path, data=True):
+        for pts, duration, key, data, more in _walk(path, data=True):
             dts = shown[i - delay] if i >= delay else shown[i] - first
-            yield Encoded(data, pts, dts, duration, bool(key))
+            yield Encoded(data, pts, dts, duration, bool(key), more)
             i += 1
 
 
@@ -162,15 +165,16 @@ def headers_hash(extradata: bytes | None) -> str:
     return hashlib.sha256(bytes(extradata or b"")).hexdigest()
 
 
-def _walk(path: Path, data: bool) -> Iterator[tuple[int, int, int, bytes]]:
+def _walk(path: Path, data: bool) -> Iterator[tuple[int, int, int, bytes, bytes]]:
     with path.open("rb") as file:
         end, _ = _read_tail(file)
         file.seek(0)
         at = 0
         while at < end:
-            pts, duration, key, size = _PACKET.unpack(file.read(_PACKET.size))
-            yield pts, duration, key, file.read(size) if data else b""
-            at += _PACKET.size + size
+            pts, duration, key, *sizes = _PACKET.unpack(file.read(_PACKET.size))
+            packet, more = (file.read(size) if data else b"" for size in sizes)
+            yield pts, duration, key, packet, more
+            at += _PACKET.size + sum(sizes)
             file.seek(at)
 
 

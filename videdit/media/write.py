@@ -17,6 +17,7 @@ import av
 import psutil
 
 from videdit.errors import MediaError
+from videdit.media import alpha
 from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
 from videdit.media.encoding import Encode, FrameEncoder, set_up
 from videdit.media.external import External, ExternalEncoder
@@ -110,6 +111,8 @@ class VideoWriter:
         elif info.rotation:
             stream.set_display_rotation(-info.rotation)
         describe_stream(source, stream)
+        if alpha.is_beside(encoder.name, encoder.planar):
+            stream.metadata.update(alpha.TAG)
         self._stream = stream
         self._frame_encoder = FrameEncoder(encode, info, encoder)
 
@@ -167,6 +170,7 @@ class VideoWriter:
             for encoded in joined(segments):
                 self._begin(encoded.pts)
                 packet = av.Packet(encoded.data)
+                alpha.put_beside(packet, encoded.beside)
                 packet.pts, packet.dts = encoded.pts - self._origin, encoded.dts - self._origin
                 packet.duration, packet.time_base = encoded.duration, self._info.time_base
                 packet.is_keyframe = encoded.key
