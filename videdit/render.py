@@ -127,12 +127,12 @@ class Renderer:
                     file.drop()
         for file in chain.files:
             file.keep()
-        if work:
-            work.remove()
         for warning in chain.warnings():
             log.warning("%s", warning)
         if clip.job.sidecar and result.faces:
             provenance.write_sidecar(clip.job, clip.source, clip.output, result.as_dict())
+        if work:
+            work.remove()
         return result
 
     def _run(self, clip: Clip, stages: list[Stage], cancel: threading.Event | None) -> RenderResult:
@@ -164,10 +164,10 @@ class Renderer:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
+    """Whether a clip is rendered in segments: a short one is sooner done again; EXR always is, for it is many files."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    splits = info.kind == "video" and info.container != "exr"
-    return clip.job.resume and splits and (frames is None or frames > CROPS)
+    long = frames is None or frames > CROPS or info.container == "exr"
+    return clip.job.resume and info.kind == "video" and long
 
 
 def frames_between(info: MediaInfo, start: float | None, end: float | None) -> int | None:

@@ -9,7 +9,7 @@ orientation.py  the display matrix
 lost.py       which frames a damaged packet has cost
 write.py      VideoWriter: Frames -> a file that is otherwise the source
 still.py      write_image
-exr.py        EXR pictures, read and written by OpenEXR; exrfile.py: one such file
+exr.py        EXR pictures, read by OpenEXR; exrwrite.py: edited ones; exrfile.py: one such file
 color.py      planes <-> RGB
 sdr.py        HDR and linear light as the networks see them
 mux.py        what happens to the streams that are not edited

@@ -51,20 +51,55 @@ class Encoded:
     beside: bytes = b""  # see videdit.media.alpha
 
 
+class SegmentFile:
+    """A segment's file while it grows; ``path`` exists after ``commit`` and not before, and then to stay."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError: it cannot be written."""
+        self.path = path
+        self._temporary = path.with_suffix(".part")
+        self._crc = 0
+        self._file: BinaryIO | None = self._temporary.open("wb")
+
+    def append(self, data: bytes) -> None:
+        assert self._file is not None
+        self._file.write(data)
+        self._crc = zlib.crc32(data, self._crc)
+
+    def commit(self, record: dict[str, Any]) -> None:
+        """Close it with `record`. Raises OSError: the disk is full, ..."""
+        assert self._file is not None
+        begin = self._file.tell()
+        self.append(json.dumps(record).encode())
+        self._file.write(_TAIL.pack(begin, self._crc, _MAGIC))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._file = None
+        os.replace(self._temporary, self.path)
+        sync_folder(self.path.parent)
+
+    def abort(self) -> None:
+        """Forget it, if it is unfinished."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+            self._temporary.unlink(missing_ok=True)
+
+
 class SegmentWriter:
     """Encodes frames into a segment; ``path`` exists after ``commit`` and not before."""
 
     def __init__(self, path: Path, info: MediaInfo, encoder: Encoder, threads: int) -> None:
         """Raises MediaError: it cannot be written."""
         self.path = path
-        self._temporary = path.with_suffix(".part")
-        self._crc = 0
         with writing(path):
             context = stand_alone(info, encoder, threads)
             self._encoder = FrameEncoder(context.encode, info, encoder)
             self._headers = headers_hash(context.extradata)
             self._close = context.close if isinstance(context, ExternalEncoder) else lambda: None
-            self._file: BinaryIO | None = self._temporary.open("wb")
+            self._file = SegmentFile(path)
 
     @property
     def frames(self) -> int:
@@ -77,7 +112,6 @@ class SegmentWriter:
 
     def commit(self, record: dict[str, Any]) -> dict[str, Any]:
         """Finish the segment with `record`, which is given back with "frames", "end_pts" and "headers" added."""
-        assert self._file is not None
         with writing(self.path):
             self._put(self._encoder.flush())
             record = record | {
@@ -85,38 +119,21 @@ class SegmentWriter:
                 "end_pts": self._encoder.end_pts,
                 "headers": self._headers,
             }
-            begin = self._file.tell()
-            self._append(json.dumps(record).encode())
-            self._file.write(_TAIL.pack(begin, self._crc, _MAGIC))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
-            os.replace(self._temporary, self.path)
+            self._file.commit(record)
             self._close()
-            _sync_folder(self.path.parent)
         return record
 
     def abort(self) -> None:
         """Forget an unfinished segment."""
         self._close()
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
-            self._temporary.unlink(missing_ok=True)
+        self._file.abort()
 
     def _put(self, packets: list[av.Packet]) -> None:
         for packet in packets:
             data, more = bytes(packet), beside(packet)
             assert packet.pts is not None
-            self._append(_PACKET.pack(packet.pts, packet.duration or 0, packet.is_keyframe, len(data), len(more)))
-            self._append(data + more)
-
-    def _append(self, data: bytes) -> None:
-        assert self._file is not None
-        self._file.write(data)
-        self._crc = zlib.crc32(data, self._crc)
+            self._file.append(_PACKET.pack(packet.pts, packet.duration or 0, packet.is_keyframe, len(data), len(more)))
+            self._file.append(data + more)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -186,7 +203,7 @@ def _read_tail(file: BinaryIO) -> tuple[int, int]:
     return begin, crc
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder survive a power cut, where the system can."""
     with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY)

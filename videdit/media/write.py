@@ -24,7 +24,7 @@ from videdit.media.external import External, ExternalEncoder
 from videdit.media.failures import writing
 from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
-from videdit.media.segments import headers_hash, joined
+from videdit.media.segments import SegmentWriter, headers_hash, joined, sync_folder
 from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.packets import Frame
 
@@ -159,6 +159,10 @@ class VideoWriter:
             self._begin(frame.pts)
             self._mux(self._frame_encoder.encode(frame, self._origin))
             self.frames, self._end_pts = self._frame_encoder.frames, self._frame_encoder.end_pts
+
+    def segment(self, path: Path) -> SegmentWriter:
+        """A segment that ``join`` can take; it is written for itself, whatever becomes of this file."""
+        return SegmentWriter(path, self._info, self.encoder, self._settings.threads)
 
     def join(self, segments: Sequence[Path], end_pts: int) -> None:
         """Take the packets of finished segments (:mod:`videdit.media.segments`) in place of frames.
@@ -300,6 +304,7 @@ def commit_file(temporary: Path, path: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+    sync_folder(path.parent)
 
 
 def _is_milliseconds(info: MediaInfo) -> bool:
