@@ -84,6 +84,7 @@ class Renderer:
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
         chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
+        copy = bool(work and work.unedited)  # for there is no face, as an earlier run has found out
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
             log.warning("%s: goes on where it stopped: %s are done", clip.source, count(before[0], "frame"))
@@ -93,18 +94,22 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                with self.analysed(clip, info, work, cancel) as analysis:
-                    chain = self.chain(clip, info, analysis, work, cancel=cancel)
-                    result = self._run(clip, chain.stages, cancel)
+                if not copy:
+                    with self.analysed(clip, info, work, cancel) as analysis:
+                        chain = self.chain(clip, info, analysis, work, cancel=cancel)
+                        result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
-                    work.remove()
+                    work.clear(unedited=clip.job.keep_unedited)
                 if not clip.job.keep_unedited:
                     raise
                 for file in chain.files if chain else ():
                     file.drop()
-                chain, before = unedited(clip, info, self.loaded), (0, 0)
+                copy, before = True, (0, 0)
+            if copy:
+                chain = unedited(clip, info, self.loaded, work)
                 result = self._run(clip, chain.stages, cancel)
+            assert chain is not None
             result = replace(
                 result,
                 frames=result.frames + before[0],

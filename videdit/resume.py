@@ -29,9 +29,9 @@ except ImportError:  # a system without it: two runs for one output are then not
 log = logging.getLogger(__name__)
 
 _KEY, _LOCK, _SUFFIX = "key.json", "lock", ".segment"
-_HANDED_OVER = "handed-over"
+_HANDED_OVER, _UNEDITED = "handed-over", "unedited"  # signs: empty files
 _OURS = re.compile(
-    r"(key\.json|handed-over)(\.part)?|lock|\d{6}(-[a-z]+)?\.(segment|part)|\d{6}\.pictures|joined(-[a-z]+)?\.\w+"
+    r"(key\.json|handed-over|unedited)(\.part)?|lock|\d{6}(-[a-z]+)?\.(segment|part)|\d{6}\.pictures|joined(-[a-z]+)?\.\w+"
 )
 _LAYOUT = 4  # of the folder; raised when segments are cut or written in another way
 
@@ -65,6 +65,7 @@ class Work:
     def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
         self.folder = folder_of(output)
         self.segments: list[Segment] = []
+        self.unedited = False  # whether the segments are of a clip without a face, written as it is
         wanted = {"": True, "matte": job.alpha_out, "compare": job.compare, "debug": job.debug_video}
         self._parts = [part for part, there in wanted.items() if there]
         self._key = key(source, job)
@@ -132,6 +133,14 @@ class Work:
         """From here on finished files take their names: a run that finds some of them there may go on."""
         self._write(_HANDED_OVER, "")
 
+    def clear(self, unedited: bool) -> None:
+        """Forget the segments: no face is in the clip. unedited: those that follow are of the clip as it is."""
+        self.segments, self.unedited = [], unedited
+        self._keep(_LOCK, _KEY)
+        if unedited:
+            self._parts = [""]
+            self._write(_UNEDITED, "")
+
     def remove(self) -> None:
         """Forget the work: it is done, or of no use. What somebody else put into the folder stays."""
         with contextlib.suppress(OSError):
@@ -155,21 +164,26 @@ class Work:
         known = False
         with contextlib.suppress(OSError, ValueError):
             known = json.loads((self.folder / _KEY).read_text(encoding="utf-8")) == self._key
+        if known and (self.folder / _UNEDITED).exists():
+            self.unedited, self._parts = True, [""]
         while known and not self.complete and (record := self._record(len(self.segments))):
             self.add(record)
+        signs = {_UNEDITED: self.unedited, _HANDED_OVER: self.complete}
         done = range(len(self.segments))
-        keep = {_LOCK, _KEY, *(self.path(i, part).name for i in done for part in self._parts)}
-        keep |= {self.path(i).with_suffix(".pictures").name for i in done}
-        if self.complete:
-            keep.add(_HANDED_OVER)
+        parts = (self.path(i, part).name for i in done for part in self._parts)
+        pictures = (self.path(i).with_suffix(".pictures").name for i in done)
+        self._keep(_LOCK, _KEY, *parts, *pictures, *(sign for sign, stays in signs.items() if stays))
+        if not known:
+            self._write(_KEY, json.dumps(self._key))
+
+    def _keep(self, *names: str) -> None:
+        """Delete all else that is ours. Raises MediaError: it cannot be deleted."""
         try:
             for file in self._ours():
-                if file.name not in keep:
+                if file.name not in names:
                     _delete(file)
         except OSError as error:
             raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
-        if not known:
-            self._write(_KEY, json.dumps(self._key))
 
     def _write(self, name: str, words: str) -> None:
         """Put a small file into the folder, whole or not at all: without its key the work would be nobody's."""

@@ -161,6 +161,36 @@ def test_no_face_leaves_no_parts(render, empty_clip, tmp_path, monkeypatch):
     assert render(empty_clip, tmp_path / "out.mp4", keep_unedited=True).frames == 6
 
 
+def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypatch):
+    """And nobody is looked for again."""
+    source = write_clip(tmp_path / "in.mp4", [background(320, 240) // (1 + i) for i in range(8)], fps=2)
+    (tmp_path / "out").mkdir()
+    output = tmp_path / "out" / "out.mp4"
+    words = {"keep_unedited": True, "alpha_out": str(tmp_path / "out" / "matte.mkv")}
+    monkeypatch.setattr("videdit.render.CROPS", 2)
+    monkeypatch.setattr("stages.split.FRAMES", 2)
+    whole = render(source, tmp_path / "whole.mp4", keep_unedited=True)
+    real, left = SegmentWriter.commit, 4 + 4 + 2  # the clip's and the matte's, before it is known that nobody is there
+
+    def commit(self, record):
+        nonlocal left
+        left -= 1
+        return real(self, record) if left >= 0 else 1 / 0
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SegmentWriter, "commit", commit)
+        with pytest.raises(ZeroDivisionError):
+            render(source, output, **words)
+    assert [path.name for path in output.parent.iterdir()] == [".out.mp4.unfinished"]
+    monkeypatch.setattr("videdit.render.analysed", lambda *_: 1 / 0)
+    result = render(source, output, **words)
+    assert (result.done_before, result.frames, result.faces) == (4, 8, 0)
+    before, after = frames_of(whole.output), frames_of(output)
+    assert len(before) == len(after) == 8 and all(map(same_planes, before, after))
+    assert packets_of(whole.output, "audio") == packets_of(output, "audio")
+    assert [path.name for path in output.parent.iterdir()] == ["out.mp4"]
+
+
 def test_two_runs_do_not_share_an_output(long_clip, tmp_path):
     job = RenderJob(input=str(long_clip), edit="smile")
     with (
