@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from stages.encode import Encode
 from stages.split import own, place
 from videdit.errors import MediaError
+from videdit.media.exrwrite import ExrSegment, ExrWriter
 from videdit.media.segments import SegmentWriter
 from videdit.media.write import VideoWriter
 from videdit.packets import Frame
@@ -19,7 +20,7 @@ EDITED = "edited"  # how many faces of a frame were edited, in Frame.extra
 
 
 class Commit:
-    """Writes frames into segments of `work`, then the file that :class:`Encode` would have written.
+    """Writes frames into segments of `work`, then the file, or the pictures, that :class:`Encode` would have written.
 
     Frames that are only context are dropped, all others handed on.
     """
@@ -45,11 +46,11 @@ class Commit:
         self.encode.approve()
         self._join()
 
-    def _writer(self) -> VideoWriter:
+    def _writer(self) -> VideoWriter | ExrWriter:
         return self.encode.writer(self.work.unjoined(self.encode.path.suffix))
 
-    def _segments(self, frames: Iterator[Frame], trial: VideoWriter) -> Iterator[Frame]:
-        writer: SegmentWriter | None = None
+    def _segments(self, frames: Iterator[Frame], whole: VideoWriter | ExrWriter) -> Iterator[Frame]:
+        writer: SegmentWriter | ExrSegment | None = None
         now: Place | None = None
         faces = 0
         try:
@@ -58,8 +59,7 @@ class Commit:
                     if writer is not None and now is not None:
                         self._commit(writer, now, place(frame), faces)
                     now, faces = place(frame), 0
-                    path = self.work.path(now.index)
-                    writer = SegmentWriter(path, self.encode.info, trial.encoder, self.encode.settings.threads)
+                    writer = whole.segment(self.work.path(now.index))
                 if own(frame) and writer is not None:
                     writer.write(frame)
                     faces += frame.extra.get(EDITED, 0)
@@ -70,7 +70,7 @@ class Commit:
             if writer is not None:
                 writer.abort()
 
-    def _commit(self, writer: SegmentWriter, start: Place, following: Place | None, faces: int) -> None:
+    def _commit(self, writer: SegmentWriter | ExrSegment, start: Place, following: Place | None, faces: int) -> None:
         self.work.add(writer.commit(record_of(start, following, faces)))
         log.debug("segment %d is safe: %d frames so far", start.index, self.work.frames)
 
@@ -78,5 +78,6 @@ class Commit:
         segments = self.work.segments
         with self._writer() as writer:
             writer.join([segment.path for segment in segments], segments[-1].end_pts)
+            self.work.hand_over()
             writer.commit()
         self.encode.warnings = writer.warnings

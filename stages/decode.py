@@ -49,7 +49,7 @@ class Decode:
 
     def _reader(self, device: str | None) -> VideoReader | ExrReader:
         if self.info.container == "exr":
-            return ExrReader(self.info, self.start, self.end)
+            return ExrReader(self.info, self.start, self.end, self.first)
         return VideoReader(self.info, self.start, self.end, first=self.first, device=device)
 
     def _turned(self, frame: Frame) -> Frame:

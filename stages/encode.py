@@ -7,7 +7,7 @@ from pathlib import Path
 
 from videdit.interrupt import unfinished
 from videdit.media.codecs import EncodeSettings
-from videdit.media.exr import ExrWriter
+from videdit.media.exrwrite import ExrWriter
 from videdit.media.probe import MediaInfo
 from videdit.media.still import write_image
 from videdit.media.write import VideoWriter
@@ -46,8 +46,10 @@ class Encode:
             return self._image(frames)
         return self._video(frames)
 
-    def writer(self, temporary: Path | None = None) -> VideoWriter:
-        """The video that is to be, growing at `temporary`."""
+    def writer(self, temporary: Path | None = None) -> VideoWriter | ExrWriter:
+        """The video, or the pictures, that are to be, growing at `temporary`."""
+        if self.info.container == "exr":
+            return ExrWriter(self.path, self.info, self.metadata, temporary)
         return VideoWriter(
             self.path,
             self.info,
@@ -60,8 +62,7 @@ class Encode:
         )
 
     def _video(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        exr = self.info.container == "exr"
-        with ExrWriter(self.path, self.info, self.metadata) if exr else self.writer() as writer:
+        with self.writer() as writer:
             with unfinished(writer.temporary):
                 for frame in frames:
                     writer.write(frame)

@@ -125,20 +125,26 @@ def assemble(
     if job.mark:
         edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
     files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
-    if work is None:
-        stages = [*find_faces, *edit_faces, encode]
-    elif work.complete:
-        stages = [Commit(encode, work)]
-    else:
-        stages = [*find_faces, Split(place), *map(Fresh, edit_faces), Commit(encode, work)]
+    stages = in_segments(find_faces, edit_faces, encode, work)
     return Chain(stages, decode, restore, encode, counted, files, schedule)
 
 
-def unedited(clip: Clip, info: MediaInfo, loaded: Loaded) -> Chain:
-    """The stages that only write a clip again, without saying that it was edited."""
-    decode = Decode(info, clip.job.start, clip.job.end, decoder=clip.job.decoder)
+def unedited(clip: Clip, info: MediaInfo, loaded: Loaded, work: Work | None = None) -> Chain:
+    """The stages that only write a clip again, without saying that it was edited; `work` as of :func:`assemble`."""
+    first = work.next.pts if work and work.next else None
+    decode = Decode(info, clip.job.start, clip.job.end, first=first, decoder=clip.job.decoder)
     encode = encoder(clip, info, {}, lambda: None)
-    return Chain([decode, encode], decode, Restore(), encode, Counted(Paste(loaded.inverter(clip.job).pixels)))
+    stages = in_segments([decode], [], encode, work)
+    return Chain(stages, decode, Restore(), encode, Counted(Paste(loaded.inverter(clip.job).pixels)))
+
+
+def in_segments(whole: Sequence[Stage], each: Sequence[Stage], encode: Encode, work: Work | None) -> list[Stage]:
+    """Stages that see the whole clip, or what is left of it, and those that see segments, if there are any."""
+    if work is None:
+        return [*whole, *each, encode]
+    if work.complete:
+        return [Commit(encode, work)]
+    return [*whole, Split(work.next), *map(Fresh, each), Commit(encode, work)]
 
 
 def files_beside(

@@ -16,6 +16,7 @@ from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media import sequence
 from videdit.media.sequence import is_sequence
+from videdit.resume import handing_over
 from videdit.state import NO_FACE, State
 
 EXR = ".exr"
@@ -152,8 +153,9 @@ def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, 
     alpha = alpha_path(source, output, job, batch=home is not None)
     compare = output.with_name(f"{output.stem}_compare{output.suffix}") if job.compare else None
     debug = output.with_name(f"{output.stem}_debug{output.suffix}") if job.debug_video else None
+    replace = job.overwrite or handing_over(output, source, job)
     for file in filter(None, (output, alpha, compare, debug)):
-        status = status or _obstacle(source, file, job)
+        status = status or _obstacle(source, file, replace)
     return Clip(job, source, output, alpha, compare, debug, home, status or "render")
 
 
@@ -250,12 +252,12 @@ def _state_folder(job: RenderJob, top: Path) -> Path:
     return Path(job.output).expanduser()
 
 
-def _obstacle(source: Path, output: Path, job: RenderJob) -> str | None:
+def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
     if output.exists() and output.samefile(source):
         raise UsageError(f"the output {output} is the input itself; choose another with -o")
     if output.is_dir():
         return f"the output {output} is a folder"
-    if (output.exists() or (is_sequence(output) and _any(output))) and not job.overwrite:
+    if (output.exists() or (is_sequence(output) and _any(output))) and not replace:
         return f"{output} exists already; pass --overwrite to replace it, or choose another with -o"
     return None
 

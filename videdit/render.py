@@ -84,6 +84,7 @@ class Renderer:
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
         chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
+        copy = bool(work and work.unedited)  # for there is no face, as an earlier run has found out
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
             log.warning("%s: goes on where it stopped: %s are done", clip.source, count(before[0], "frame"))
@@ -93,18 +94,22 @@ class Renderer:
         start = time.perf_counter()
         try:
             try:
-                with self.analysed(clip, info, work, cancel) as analysis:
-                    chain = self.chain(clip, info, analysis, work, cancel=cancel)
-                    result = self._run(clip, chain.stages, cancel)
+                if not copy:
+                    with self.analysed(clip, info, work, cancel) as analysis:
+                        chain = self.chain(clip, info, analysis, work, cancel=cancel)
+                        result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
                 if work:
-                    work.remove()
+                    work.clear(unedited=clip.job.keep_unedited)
                 if not clip.job.keep_unedited:
                     raise
                 for file in chain.files if chain else ():
                     file.drop()
-                chain, before = unedited(clip, info, self.loaded), (0, 0)
+                copy, before = True, (0, 0)
+            if copy:
+                chain = unedited(clip, info, self.loaded, work)
                 result = self._run(clip, chain.stages, cancel)
+            assert chain is not None
             result = replace(
                 result,
                 frames=result.frames + before[0],
@@ -127,12 +132,12 @@ class Renderer:
                     file.drop()
         for file in chain.files:
             file.keep()
-        if work:
-            work.remove()
         for warning in chain.warnings():
             log.warning("%s", warning)
         if clip.job.sidecar and result.faces:
             provenance.write_sidecar(clip.job, clip.source, clip.output, result.as_dict())
+        if work:
+            work.remove()
         return result
 
     def _run(self, clip: Clip, stages: list[Stage], cancel: threading.Event | None) -> RenderResult:
@@ -164,12 +169,10 @@ class Renderer:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again, EXR has none."""
+    """Whether a clip is rendered in segments: a short one is sooner done again; EXR always is, for it is many files."""
     frames = frames_between(info, clip.job.start, clip.job.end)
-    vp9 = clip.output.suffix.lower() == ".webm" or "vp" in (clip.job.codec or info.codec)
-    beside = info.planar.startswith("yuva") and vp9  # transparency beside the packets, which alone a segment keeps
-    splits = info.kind == "video" and info.container != "exr" and not beside
-    return clip.job.resume and splits and (frames is None or frames > CROPS)
+    long = frames is None or frames > CROPS or info.container == "exr"
+    return clip.job.resume and info.kind == "video" and long
 
 
 def frames_between(info: MediaInfo, start: float | None, end: float | None) -> int | None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import re
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,8 +29,11 @@ except ImportError:  # a system without it: two runs for one output are then not
 log = logging.getLogger(__name__)
 
 _KEY, _LOCK, _SUFFIX = "key.json", "lock", ".segment"
-_OURS = re.compile(r"key\.json|lock|\d{6}(-[a-z]+)?\.(segment|part)|joined(-[a-z]+)?\.\w+")
-_LAYOUT = 3  # of the folder; raised when segments are cut or written in another way
+_HANDED_OVER, _UNEDITED = "handed-over", "unedited"  # signs: empty files
+_OURS = re.compile(
+    r"(key\.json|handed-over|unedited)(\.part)?|lock|\d{6}(-[a-z]+)?\.(segment|part)|\d{6}\.pictures|joined(-[a-z]+)?\.\w+"
+)
+_LAYOUT = 4  # of the folder; raised when segments are cut or written in another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,9 @@ class Work:
     """The folder of one output; a context manager that keeps other runs out of it while it is open."""
 
     def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
-        self.folder = output.with_name(f".{output.name}.unfinished")
+        self.folder = folder_of(output)
         self.segments: list[Segment] = []
+        self.unedited = False  # whether the segments are of a clip without a face, written as it is
         wanted = {"": True, "matte": job.alpha_out, "compare": job.compare, "debug": job.debug_video}
         self._parts = [part for part, there in wanted.items() if there]
         self._key = key(source, job)
@@ -123,11 +129,24 @@ class Work:
         """Count a segment that is on disk."""
         self.segments.append(_segment(self.path(record["start"]["index"]), record))
 
+    def hand_over(self) -> None:
+        """From here on finished files take their names: a run that finds some of them there may go on."""
+        self._write(_HANDED_OVER, "")
+
+    def clear(self, unedited: bool) -> None:
+        """Forget the segments: no face is in the clip. unedited: those that follow are of the clip as it is."""
+        self.segments, self.unedited = [], unedited
+        self._keep(_LOCK, _KEY)
+        if unedited:
+            self._parts = [""]
+            self._write(_UNEDITED, "")
+
     def remove(self) -> None:
         """Forget the work: it is done, or of no use. What somebody else put into the folder stays."""
         with contextlib.suppress(OSError):
+            (self.folder / _KEY).unlink(missing_ok=True)  # first: without it what is left is nobody's
             for file in self._ours():
-                file.unlink()
+                _delete(file)
             self.folder.rmdir()
         self.segments = []
 
@@ -142,27 +161,78 @@ class Work:
 
     def _tidy(self) -> None:
         """Keep the segments that can be used, and nothing else but the key and the lock."""
-        path = self.folder / _KEY
+        known = False
         with contextlib.suppress(OSError, ValueError):
-            if json.loads(path.read_text(encoding="utf-8")) == self._key:
-                while not self.complete and (record := self._record(len(self.segments))):
-                    self.add(record)
+            known = json.loads((self.folder / _KEY).read_text(encoding="utf-8")) == self._key
+        if known and (self.folder / _UNEDITED).exists():
+            self.unedited, self._parts = True, [""]
+        while known and not self.complete and (record := self._record(len(self.segments))):
+            self.add(record)
+        signs = {_UNEDITED: self.unedited, _HANDED_OVER: self.complete}
         done = range(len(self.segments))
-        keep = {_LOCK, _KEY, *(self.path(i, part).name for i in done for part in self._parts)}
+        parts = (self.path(i, part).name for i in done for part in self._parts)
+        pictures = (self.path(i).with_suffix(".pictures").name for i in done)
+        self._keep(_LOCK, _KEY, *parts, *pictures, *(sign for sign, stays in signs.items() if stays))
+        if not known:
+            self._write(_KEY, json.dumps(self._key))
+
+    def _keep(self, *names: str) -> None:
+        """Delete all else that is ours. Raises MediaError: it cannot be deleted."""
         try:
             for file in self._ours():
-                if file.name not in keep:
-                    file.unlink()
-            path.write_text(json.dumps(self._key), encoding="utf-8")
+                if file.name not in names:
+                    _delete(file)
+        except OSError as error:
+            raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
+
+    def _write(self, name: str, words: str) -> None:
+        """Put a small file into the folder, whole or not at all: without its key the work would be nobody's."""
+        from videdit.media.segments import sync_folder
+
+        unfinished = self.folder / f"{name}.part"
+        try:
+            with unfinished.open("w", encoding="utf-8") as file:
+                file.write(words)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, self.folder / name)
+            sync_folder(self.folder)
         except OSError as error:
             raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
 
     def _record(self, index: int) -> dict[str, Any] | None:
         """The record of a segment; None if it, or its part of a file beside the output, is not there as written."""
+        from videdit.media.exrwrite import whole
         from videdit.media.segments import read_record
 
         records = [read_record(self.path(index, part)) for part in self._parts]
+        if records[0] is None or not whole(self.path(index), records[0], self.folder.parent):
+            return None
         return records[0] if all(record is not None for record in records) else None
+
+
+def folder_of(output: Path) -> Path:
+    """The hidden folder of an output."""
+    return output.with_name(f".{output.name}.unfinished")
+
+
+def handing_over(output: Path, source: Path, job: RenderJob) -> bool:
+    """Whether this very job was stopped while its files took their names: those that are there are its own."""
+    folder = folder_of(output)
+    if not (folder / _HANDED_OVER).exists():
+        return False
+    try:
+        made_of = json.loads((folder / _KEY).read_text(encoding="utf-8"))["made of"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return made_of == fingerprint(source, job)
+
+
+def _delete(file: Path) -> None:
+    if file.is_dir() and not file.is_symlink():
+        shutil.rmtree(file)
+    else:
+        file.unlink()
 
 
 def _dashed(part: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from synthetic import background, write_clip
 
+from stages.paste import Paste
 from videdit.faces import FaceDetector
 from videdit.geometry.align import invert, transform
 from videdit.media.color import picture_to_rgb
@@ -44,6 +45,22 @@ def astronaut_clip(path: Path, frames: int) -> Path:
         behind = scene[:, 3 * i : 3 * i + WIDTH]
         pictures.append(np.rint(behind * (1 - cut) + moved * cut).astype(np.uint8))
     return write_clip(path, pictures, fps=FPS, options={"crf": "18"})
+
+
+def failing_after(frames: int):
+    """In place of Paste: a stage that breaks after so many frames."""
+    real = Paste.__call__
+    left = frames
+
+    def paste(self, stream):
+        nonlocal left
+        for frame in real(self, stream):
+            left -= 1
+            if left < 0:
+                raise ZeroDivisionError("of all things")
+            yield frame
+
+    return paste
 
 
 class Watch:

@@ -5,20 +5,25 @@ OpenEXR itself writes and reads here; the tests are skipped without it (pip inst
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import frames_of, largest_face, smile
+from footage import failing_after, frames_of, largest_face, same_planes, smile
 from synthetic import background, with_face
 
+from stages.beside import Beside
 from stages.decode import Decode
+from stages.paste import Paste
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
 from videdit.faces import FaceDetector
 from videdit.media.color import picture_to_rgb
-from videdit.media.exr import ExrReader, ExrWriter
+from videdit.media.exr import ExrReader
+from videdit.media.exrwrite import ExrWriter
 from videdit.media.probe import probe
 from videdit.media.sdr import from_sdr
 from videdit.packets import Color
@@ -99,6 +104,53 @@ def test_numbered_pictures_are_edited_in_linear_light(render, pictures, tmp_path
         make_plan([RenderJob(input=str(source), edit="smile", output=str(tmp_path / "out" / "done_%04d.exr"))])
 
 
+def test_a_run_that_goes_on_gives_the_same_pictures(render, pictures, tmp_path, monkeypatch):
+    """Stopped in the midst of the work, then while the pictures take their names: the same job goes on each time."""
+    for i in range(8):
+        light = linear(pictures[i % 3], Color(transfer="linear"))
+        write(tmp_path / f"shot_{1001 + i}.exr", light, compression=exr.DWAA_COMPRESSION)
+    source = tmp_path / "shot_%04d.exr"
+    monkeypatch.setattr("stages.split.CROPS", 3)
+
+    def job(name: str) -> dict:
+        (tmp_path / name).mkdir(exist_ok=True)
+        words = {"edit": "smile=2", "fps": 2, "alpha_out": str(tmp_path / name / "matte.mkv")}
+        return words | {"output": tmp_path / name / "done_%04d.exr"}
+
+    def contents(name: str) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in (tmp_path / name).glob("*.exr")}
+
+    whole = render(source, **job("whole"))
+    assert (whole.frames, whole.faces, whole.done_before) == (8, 8, 0)
+    with monkeypatch.context() as broken:
+        broken.setattr(Paste, "__call__", failing_after(10))
+        with pytest.raises(ZeroDivisionError):
+            render(source, **job("out"))
+    folder = tmp_path / "out" / ".done_%04d.exr.unfinished"
+    assert list((tmp_path / "out").iterdir()) == [folder]
+    assert {file.name for file in folder.glob("0*.pictures")} == {"000000.pictures"}
+
+    in_the_way = tmp_path / "out" / "done_1005.exr"
+    in_the_way.mkdir()
+    with pytest.raises(MediaError, match="cannot write .*: Is a directory"):
+        render(source, **job("out"), overwrite=True)
+    in_the_way.rmdir()
+    names = {file.name for file in (tmp_path / "out").glob("done*")}
+    assert names == {f"done_{number}.exr" for number in range(1001, 1005)}
+    with pytest.raises(UsageError, match="exists already"):
+        render(source, **job("out") | {"edit": "smile=1"})
+    with monkeypatch.context() as broken:
+        broken.setattr(Beside, "keep", lambda _: 1 / 0)  # stopped before the matte has its name
+        with pytest.raises(ZeroDivisionError):
+            render(source, **job("out"))
+    assert contents("out") == contents("whole") and not (tmp_path / "out" / "matte.mkv").exists()
+    result = render(source, **job("out"))
+    assert (result.frames, result.faces, result.done_before) == (8, 8, 8)
+    assert contents("out") == contents("whole") and len(contents("out")) == 8
+    assert all(map(same_planes, frames_of(tmp_path / "whole" / "matte.mkv"), frames_of(tmp_path / "out" / "matte.mkv")))
+    assert len(list((tmp_path / "out").iterdir())) == 9
+
+
 def test_one_picture(render, pictures, tmp_path):
     before = write(tmp_path / "in.exr", linear(pictures[0], Color(transfer="linear")))
     result = render(tmp_path / "in.exr", tmp_path / "out.exr", edit="smile=2")
@@ -107,6 +159,21 @@ def test_one_picture(render, pictures, tmp_path):
     changed = after["R"].pixels != before["R"]
     assert 0.02 < changed.mean() < 0.7 and not changed[:20].any()
     assert after["Z"].pixels.tobytes() == before["Z"].tobytes()
+
+
+COPY = """
+import resource, sys
+from pathlib import Path
+from videdit.media.exr import ExrReader
+from videdit.media.exrwrite import ExrWriter
+from videdit.media.probe import probe
+
+source, target, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+with ExrReader(probe(source)) as reader, ExrWriter(target, reader.info) as writer:
+    for frame in reader:
+        writer.write(frame)
+"""
 
 
 def copy(source: Path, target: Path, **span) -> list[str]:
@@ -198,6 +265,19 @@ def test_what_cannot_be_edited_is_said_in_one_line(tmp_path):
         with pytest.raises(MediaError, match=match) as caught:
             probe(tmp_path / f"{name}.exr")
         assert "\n" not in str(caught.value)
+
+
+def test_the_last_bytes_that_find_no_room_are_missed(tmp_path):
+    """OpenEXR writes them as it closes the file, and says nothing if it cannot."""
+    light = np.random.default_rng(0).random((48, 64, 3), np.float32)
+    write(tmp_path / "a_1.exr", light, compression=exr.NO_COMPRESSION)
+    copy(tmp_path / "a_%d.exr", tmp_path / "b_%d.exr")
+    limit = (tmp_path / "b_1.exr").stat().st_size - 10
+    (tmp_path / "b_1.exr").unlink()
+    words = [sys.executable, "-c", COPY, tmp_path / "a_%d.exr", tmp_path / "b_%d.exr", str(limit)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"cannot write {tmp_path / 'b_%d.exr'}: " in done.stderr.splitlines()[-1]
+    assert [file.name for file in tmp_path.iterdir()] == ["a_1.exr"]
 
 
 def test_what_breaks_on_the_way_leaves_nothing(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from footage import frames_of, packets_of, same_planes
+from footage import failing_after, frames_of, packets_of, same_planes
 from synthetic import background, with_face, write_clip
 
 from stages.paste import Paste
@@ -42,22 +42,6 @@ def long_clip(tmp_path_factory, people) -> Path:
 def short_segments(monkeypatch):
     monkeypatch.setattr("stages.split.CROPS", 4)
     monkeypatch.setattr("videdit.render.CROPS", 8)
-
-
-def failing_after(frames: int):
-    """In place of Paste: a stage that breaks after so many frames."""
-    real = Paste.__call__
-    left = frames
-
-    def paste(self, stream):
-        nonlocal left
-        for frame in real(self, stream):
-            left -= 1
-            if left < 0:
-                raise ZeroDivisionError("of all things")
-            yield frame
-
-    return paste
 
 
 def test_a_run_that_goes_on_gives_the_same_frames(render, long_clip, tmp_path, monkeypatch, short_segments, caplog):
@@ -120,19 +104,18 @@ def test_files_beside_it_go_on_too(render, long_clip, tmp_path, monkeypatch, sho
 
 
 def test_what_is_not_split(tmp_path):
-    """Stills and short clips, EXR, and transparency that lies beside the packets of VP9."""
+    """Stills and short clips."""
     write_clip(tmp_path / "in.mp4", [background(64, 48)] * 2)
     long = replace(probe(tmp_path / "in.mp4"), frame_count=5000)
-    alpha = replace(long, planar="yuva420p")
 
-    def splits(info, output="out.mkv", **words) -> bool:
+    def splits(info, **words) -> bool:
         job = RenderJob(input="in.mp4", edit="smile", **words)
-        return resumable(PlannedClip(job, Path("in.mp4"), Path(output)), info)
+        return resumable(PlannedClip(job, Path("in.mp4"), Path("out.mkv")), info)
 
-    assert splits(long) and splits(alpha) and splits(long, alpha_out="m.mkv") and splits(long, "out.webm")
+    assert splits(long) and splits(long, alpha_out="m.mkv") and splits(replace(long, container="exr", frame_count=2))
+    assert splits(replace(long, planar="yuva420p", codec="vp9"))
     assert not splits(long, resume=False) and not splits(replace(long, frame_count=900))
-    assert not splits(replace(long, container="exr")) and not splits(replace(long, kind="image"))
-    assert not splits(alpha, "out.webm") and not splits(alpha, codec="vp9") and not splits(replace(alpha, codec="vp9"))
+    assert not splits(replace(long, kind="image"))
 
 
 def test_other_settings_begin_anew(long_clip, tmp_path):
@@ -176,6 +159,36 @@ def test_no_face_leaves_no_parts(render, empty_clip, tmp_path, monkeypatch):
         render(empty_clip, tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
     assert render(empty_clip, tmp_path / "out.mp4", keep_unedited=True).frames == 6
+
+
+def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypatch):
+    """And nobody is looked for again."""
+    source = write_clip(tmp_path / "in.mp4", [background(320, 240) // (1 + i) for i in range(8)], fps=2)
+    (tmp_path / "out").mkdir()
+    output = tmp_path / "out" / "out.mp4"
+    words = {"keep_unedited": True, "alpha_out": str(tmp_path / "out" / "matte.mkv")}
+    monkeypatch.setattr("videdit.render.CROPS", 2)
+    monkeypatch.setattr("stages.split.FRAMES", 2)
+    whole = render(source, tmp_path / "whole.mp4", keep_unedited=True)
+    real, left = SegmentWriter.commit, 4 + 4 + 2  # the clip's and the matte's, before it is known that nobody is there
+
+    def commit(self, record):
+        nonlocal left
+        left -= 1
+        return real(self, record) if left >= 0 else 1 / 0
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SegmentWriter, "commit", commit)
+        with pytest.raises(ZeroDivisionError):
+            render(source, output, **words)
+    assert [path.name for path in output.parent.iterdir()] == [".out.mp4.unfinished"]
+    monkeypatch.setattr("videdit.render.analysed", lambda *_: 1 / 0)
+    result = render(source, output, **words)
+    assert (result.done_before, result.frames, result.faces) == (4, 8, 0)
+    before, after = frames_of(whole.output), frames_of(output)
+    assert len(before) == len(after) == 8 and all(map(same_planes, before, after))
+    assert packets_of(whole.output, "audio") == packets_of(output, "audio")
+    assert [path.name for path in output.parent.iterdir()] == ["out.mp4"]
 
 
 def test_two_runs_do_not_share_an_output(long_clip, tmp_path):

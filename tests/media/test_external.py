@@ -118,6 +118,15 @@ def test_encoders_that_pyav_lacks(tmp_path: Path, codec: str, suffix: str, pix_f
     assert suffix == ".mov" or probe(target).color_tags[0] == 1
 
 
+def test_transparency_that_lies_beside_the_packets_is_dropped_aloud(tmp_path: Path) -> None:
+    needs("libvpx-vp9")
+    source, target = tmp_path / "in.mkv", tmp_path / "out.webm"
+    make(source, Clip(codec="ffv1", pix_fmt="yuva420p", options={"level": "3", "slices": "1"}, pts=(0, 3000)))
+    writer = copy(source, target, how("libvpx-vp9", lossless=True))
+    assert any("transparency is dropped" in said for said in writer.warnings)
+    assert probe(target).planar == "yuv420p"
+
+
 def test_segments_join_into_what_one_run_makes(tmp_path: Path) -> None:
     needs("libx264")
     source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"

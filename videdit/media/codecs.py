@@ -10,6 +10,7 @@ from fractions import Fraction
 import av
 
 from videdit.errors import MediaError
+from videdit.media import alpha
 from videdit.media.external import External
 from videdit.media.planes import geometry, target_formats
 from videdit.media.probe import MediaInfo
@@ -128,9 +129,10 @@ def _candidates(
                 if name not in av.codecs_available:
                     continue
                 formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
-                beside = name == "libvpx-vp9" and geometry(planar)[3]  # its transparency is no part of the packets
+                if alpha.is_beside(name, planar) and container not in alpha.CONTAINERS:
+                    continue
                 for pix_fmt in target_formats(planar, shallower=family == "prores"):
-                    if pix_fmt in formats and not (beside and container not in ("matroska", "webm")):
+                    if pix_fmt in formats:
                         yield planar, family, name, pix_fmt
 
 
@@ -162,10 +164,10 @@ def families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
 
 
 def with_and_without_alpha(planar: str) -> list[str]:
-    for alpha, plain in _NO_ALPHA.items():
-        if planar.startswith(alpha):
-            rest = planar.removeprefix(alpha)
-            return [planar, plain + (rest if alpha != "ya" else rest.removeprefix("8"))]
+    for with_alpha, plain in _NO_ALPHA.items():
+        if planar.startswith(with_alpha):
+            rest = planar.removeprefix(with_alpha)
+            return [planar, plain + (rest if with_alpha != "ya" else rest.removeprefix("8"))]
     return [planar]
 
 

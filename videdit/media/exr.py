@@ -1,15 +1,7 @@
-"""OpenEXR pictures, one or numbered: floating point planes in linear light, and files that are otherwise the source.
-
-Into a file go the source's own channels with the pixels that changed, so all others keep their bits, NaN and infinity
-too (:mod:`videdit.media.exrfile`). Compression that loses something (DWAA, DWAB, B44) would lose again all over the
-picture: ZIP takes its place.
-"""
+"""OpenEXR pictures, one or numbered: floating point planes in linear light."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,15 +9,13 @@ from typing import Any
 
 from videdit.errors import MediaError
 from videdit.media.exrfile import open_file, read
-from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo
-from videdit.media.sequence import RATE, files, is_sequence, picture
+from videdit.media.sequence import RATE, files, is_sequence
 from videdit.media.source import check_file
-from videdit.media.write import check_target, sweep, temporary_name
 from videdit.packets import Frame, Picture
 
 PIX_FMT = "gbrpf32le"
-_NOTES = "comments"  # the attribute that programs show
+NOTES = "comments"  # the attribute that programs show
 
 
 def probe_exr(path: Path, rate: Fraction | None = None) -> MediaInfo:
@@ -82,9 +72,14 @@ def notes(path: Path) -> dict[str, str]:
 class ExrReader:
     """The frames of an EXR picture or sequence: a context manager that iterates, as a ``VideoReader`` is."""
 
-    def __init__(self, info: MediaInfo, start: float | None = None, end: float | None = None) -> None:
-        """start, end: seconds from the first picture; frames with start <= time < end are given."""
-        self.info, self.start, self.end = info, start or 0.0, end
+    def __init__(
+        self, info: MediaInfo, start: float | None = None, end: float | None = None, first: int | None = None
+    ) -> None:
+        """start, end: seconds from the first picture; frames with start <= time < end are given.
+
+        first: a pts to begin at instead.
+        """
+        self.info, self.start, self.end, self.first = info, start or 0.0, end, first or 0
         self.warnings: list[str] = []
 
     def __enter__(self) -> ExrReader:
@@ -99,7 +94,7 @@ class ExrReader:
         paths = list(files(info.path).values()) if info.kind == "video" else [info.path]
         for pts, path in enumerate(paths):
             time = float(pts * info.time_base)
-            if time < self.start - 1e-9 or (self.end is not None and time >= self.end - 1e-9):
+            if pts < self.first or time < self.start - 1e-9 or (self.end is not None and time >= self.end - 1e-9):
                 continue
             image = read(path)
             if image.shape != (info.height, info.width):
@@ -112,74 +107,6 @@ class ExrReader:
             raise MediaError(f"{info.path} has no frame from {self.start:g} s on; it is {info.duration:.2f} s long")
 
 
-class ExrWriter:
-    """Writes edited pictures beside their source: "out_%04d.exr", numbered as the source is, or one picture.
-
-    Used as a ``VideoWriter`` is; the pictures appear with ``commit``.
-    """
-
-    def __init__(self, path: Path, info: MediaInfo, metadata: dict[str, str] | None = None) -> None:
-        """Raises MediaError: no such folder, not writable, disk full, or it is the source itself."""
-        self.path, self.info, self.metadata = path, info, metadata or {}
-        self.warnings: list[str] = []
-        self.frames = 0
-        self._sources = files(info.path) if info.kind == "video" else {0: info.path}
-        self._numbers = list(self._sources)
-        check_target(self._target(self._numbers[0]), info)
-        sweep(path)
-        self.temporary = temporary_name(path)
-        with writing(path):
-            self.temporary.mkdir()
-
-    def __enter__(self) -> ExrWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.abort()
-        else:
-            self.commit()
-
-    def write(self, frame: Frame) -> None:
-        """Write one picture; its pts says which of the source it was."""
-        number = self._numbers[frame.pts or 0]
-        image = read(self._sources[number])
-        said = image.put(frame.picture.planes)
-        if said and said not in self.warnings:
-            self.warnings.append(said)
-        for text in self.metadata.values():
-            old = image.header.get(_NOTES)
-            image.header[_NOTES] = f"{old} | {text}" if isinstance(old, str) and text not in old else text
-        target = self.temporary / self._target(number).name
-        with writing(self.path):
-            try:
-                image.file.write(str(target))
-            except (RuntimeError, ValueError) as error:
-                full = shutil.disk_usage(self.temporary).free < image.nbytes
-                why = "the disk is full; make room and run again" if full else " ".join(str(error).split())
-                raise MediaError(f"cannot write {self.path}: {why}") from None
-            with target.open("rb+") as file:
-                os.fsync(file.fileno())
-        self.frames += 1
-
-    def commit(self) -> None:
-        """Give the pictures their names."""
-        if not self.temporary.exists():
-            return
-        with writing(self.path):
-            for file in sorted(self.temporary.iterdir()):
-                os.replace(file, self.path.parent / file.name)
-            self.temporary.rmdir()
-
-    def abort(self) -> None:
-        """Leave nothing behind."""
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self.temporary)
-
-    def _target(self, number: int) -> Path:
-        return picture(self.path, number) if self.info.kind == "video" else self.path
-
-
 def _tags(header: dict[str, Any]) -> dict[str, str]:
-    found = {"comment": header.get(_NOTES), "artist": header.get("owner"), "creation_time": header.get("capDate")}
+    found = {"comment": header.get(NOTES), "artist": header.get("owner"), "creation_time": header.get("capDate")}
     return {key: value for key, value in found.items() if isinstance(value, str)}

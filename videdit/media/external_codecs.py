@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from videdit.errors import MediaError
-from videdit.media import codecs
+from videdit.media import alpha, codecs
 from videdit.media.codecs import Encoder, EncodeSettings
 from videdit.media.external import ADVICE, External, complaint, find_ffmpeg, raw_encoder, start
 from videdit.media.planes import target_formats
@@ -39,6 +39,8 @@ def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -
         # Numbers meant for one encoder mean nothing to another.
         own = settings if (name, family) == wanted[0] else replace(settings, crf=None, preset=None)
         for planar in codecs.with_and_without_alpha(info.planar):
+            if alpha.is_beside(name, planar):  # NUT brings packets without what lies beside them
+                continue
             for pix_fmt in _layouts(program, name, planar):
                 options = _options(name, info, planar, own)
                 external, words = _tried(
@@ -49,7 +51,11 @@ def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -
                     continue
                 if reason := _unmuxable(external, container):
                     raise MediaError(f"{container} files hold no {name} video ({reason}); choose another container")
-                said = codecs.losses(info, wanted[0][1], family, name, pix_fmt, planar != info.planar)
+                beside = alpha.is_beside(name, info.planar)
+                dropped = planar != info.planar and not beside
+                said = codecs.losses(info, wanted[0][1], family, name, pix_fmt, dropped)
+                if beside:
+                    said = ("the transparency is dropped: leave out --encoder-backend ffmpeg to keep it", *said)
                 if settings.codec in codecs.HARDWARE and name != settings.codec:
                     said = (f"{settings.codec} does not work here ({refused}); {name} is used", *said)
                 return Encoder(name, family, pix_fmt, planar, options, said, external)

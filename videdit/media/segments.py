@@ -2,7 +2,8 @@
 
 A segment is a file of packets, each complete in itself (it begins with a key frame of a newly opened encoder):
 
-    packets   one after the other: pts (8 bytes), duration (4), key frame (4), size (4), then its bytes
+    packets   one after the other: pts (8 bytes), duration (4), key frame (4), its size (4) and that of what lies beside
+              it (4), then the bytes of both
     record    JSON: what the packets do not say, and whatever the caller wants to remember
     tail      where the record begins (8 bytes), CRC-32 of all before (4), magic (8)
 
@@ -24,6 +25,7 @@ from typing import Any, BinaryIO
 
 import av
 
+from videdit.media.alpha import beside
 from videdit.media.codecs import Encoder
 from videdit.media.encoding import FrameEncoder, stand_alone
 from videdit.media.external import ExternalEncoder
@@ -31,9 +33,9 @@ from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo
 from videdit.packets import Frame
 
-_PACKET = struct.Struct("<qIII")
+_PACKET = struct.Struct("<qIIII")
 _TAIL = struct.Struct("<QI8s")
-_MAGIC = b"VDESEG1\n"
+_MAGIC = b"VDESEG2\n"
 _CHUNK = 1 << 20
 
 
@@ -46,6 +48,44 @@ class Encoded:
     dts: int
     duration: int
     key: bool
+    beside: bytes = b""  # see videdit.media.alpha
+
+
+class SegmentFile:
+    """A segment's file while it grows; ``path`` exists after ``commit`` and not before, and then to stay."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError: it cannot be written."""
+        self.path = path
+        self._temporary = path.with_suffix(".part")
+        self._crc = 0
+        self._file: BinaryIO | None = self._temporary.open("wb")
+
+    def append(self, data: bytes) -> None:
+        assert self._file is not None
+        self._file.write(data)
+        self._crc = zlib.crc32(data, self._crc)
+
+    def commit(self, record: dict[str, Any]) -> None:
+        """Close it with `record`. Raises OSError: the disk is full, ..."""
+        assert self._file is not None
+        begin = self._file.tell()
+        self.append(json.dumps(record).encode())
+        self._file.write(_TAIL.pack(begin, self._crc, _MAGIC))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._file = None
+        os.replace(self._temporary, self.path)
+        sync_folder(self.path.parent)
+
+    def abort(self) -> None:
+        """Forget it, if it is unfinished."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+            self._temporary.unlink(missing_ok=True)
 
 
 class SegmentWriter:
@@ -54,14 +94,12 @@ class SegmentWriter:
     def __init__(self, path: Path, info: MediaInfo, encoder: Encoder, threads: int) -> None:
         """Raises MediaError: it cannot be written."""
         self.path = path
-        self._temporary = path.with_suffix(".part")
-        self._crc = 0
         with writing(path):
             context = stand_alone(info, encoder, threads)
             self._encoder = FrameEncoder(context.encode, info, encoder)
             self._headers = headers_hash(context.extradata)
             self._close = context.close if isinstance(context, ExternalEncoder) else lambda: None
-            self._file: BinaryIO | None = self._temporary.open("wb")
+            self._file = SegmentFile(path)
 
     @property
     def frames(self) -> int:
@@ -74,7 +112,6 @@ class SegmentWriter:
 
     def commit(self, record: dict[str, Any]) -> dict[str, Any]:
         """Finish the segment with `record`, which is given back with "frames", "end_pts" and "headers" added."""
-        assert self._file is not None
         with writing(self.path):
             self._put(self._encoder.flush())
             record = record | {
@@ -82,38 +119,21 @@ class SegmentWriter:
                 "end_pts": self._encoder.end_pts,
                 "headers": self._headers,
             }
-            begin = self._file.tell()
-            self._append(json.dumps(record).encode())
-            self._file.write(_TAIL.pack(begin, self._crc, _MAGIC))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
-            os.replace(self._temporary, self.path)
+            self._file.commit(record)
             self._close()
-            _sync_folder(self.path.parent)
         return record
 
     def abort(self) -> None:
         """Forget an unfinished segment."""
         self._close()
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
-            self._temporary.unlink(missing_ok=True)
+        self._file.abort()
 
     def _put(self, packets: list[av.Packet]) -> None:
         for packet in packets:
-            data = bytes(packet)
+            data, more = bytes(packet), beside(packet)
             assert packet.pts is not None
-            self._append(_PACKET.pack(packet.pts, packet.duration or 0, packet.is_keyframe, len(data)))
-            self._append(data)
-
-    def _append(self, data: bytes) -> None:
-        assert self._file is not None
-        self._file.write(data)
-        self._crc = zlib.crc32(data, self._crc)
+            self._file.append(_PACKET.pack(packet.pts, packet.duration or 0, packet.is_keyframe, len(data), len(more)))
+            self._file.append(data + more)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -151,9 +171,9 @@ def joined(paths: Sequence[Path]) -> Iterator[Encoded]:
     first = shown[delay] - shown[0] if delay else 0
     i = 0
     for path in paths:
-        for pts, duration, key, data in _walk(path, data=True):
+        for pts, duration, key, data, more in _walk(path, data=True):
             dts = shown[i - delay] if i >= delay else shown[i] - first
-            yield Encoded(data, pts, dts, duration, bool(key))
+            yield Encoded(data, pts, dts, duration, bool(key), more)
             i += 1
 
 
@@ -162,15 +182,16 @@ def headers_hash(extradata: bytes | None) -> str:
     return hashlib.sha256(bytes(extradata or b"")).hexdigest()
 
 
-def _walk(path: Path, data: bool) -> Iterator[tuple[int, int, int, bytes]]:
+def _walk(path: Path, data: bool) -> Iterator[tuple[int, int, int, bytes, bytes]]:
     with path.open("rb") as file:
         end, _ = _read_tail(file)
         file.seek(0)
         at = 0
         while at < end:
-            pts, duration, key, size = _PACKET.unpack(file.read(_PACKET.size))
-            yield pts, duration, key, file.read(size) if data else b""
-            at += _PACKET.size + size
+            pts, duration, key, *sizes = _PACKET.unpack(file.read(_PACKET.size))
+            packet, more = (file.read(size) if data else b"" for size in sizes)
+            yield pts, duration, key, packet, more
+            at += _PACKET.size + sum(sizes)
             file.seek(at)
 
 
@@ -182,7 +203,7 @@ def _read_tail(file: BinaryIO) -> tuple[int, int]:
     return begin, crc
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder survive a power cut, where the system can."""
     with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY)

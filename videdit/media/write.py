@@ -17,13 +17,14 @@ import av
 import psutil
 
 from videdit.errors import MediaError
+from videdit.media import alpha
 from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
 from videdit.media.encoding import Encode, FrameEncoder, set_up
 from videdit.media.external import External, ExternalEncoder
 from videdit.media.failures import writing
 from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
-from videdit.media.segments import headers_hash, joined
+from videdit.media.segments import SegmentWriter, headers_hash, joined, sync_folder
 from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.packets import Frame
 
@@ -110,6 +111,8 @@ class VideoWriter:
         elif info.rotation:
             stream.set_display_rotation(-info.rotation)
         describe_stream(source, stream)
+        if alpha.is_beside(encoder.name, encoder.planar):
+            stream.metadata.update(alpha.TAG)
         self._stream = stream
         self._frame_encoder = FrameEncoder(encode, info, encoder)
 
@@ -157,6 +160,10 @@ class VideoWriter:
             self._mux(self._frame_encoder.encode(frame, self._origin))
             self.frames, self._end_pts = self._frame_encoder.frames, self._frame_encoder.end_pts
 
+    def segment(self, path: Path) -> SegmentWriter:
+        """A segment that ``join`` can take; it is written for itself, whatever becomes of this file."""
+        return SegmentWriter(path, self._info, self.encoder, self._settings.threads)
+
     def join(self, segments: Sequence[Path], end_pts: int) -> None:
         """Take the packets of finished segments (:mod:`videdit.media.segments`) in place of frames.
 
@@ -167,6 +174,7 @@ class VideoWriter:
             for encoded in joined(segments):
                 self._begin(encoded.pts)
                 packet = av.Packet(encoded.data)
+                alpha.put_beside(packet, encoded.beside)
                 packet.pts, packet.dts = encoded.pts - self._origin, encoded.dts - self._origin
                 packet.duration, packet.time_base = encoded.duration, self._info.time_base
                 packet.is_keyframe = encoded.key
@@ -296,6 +304,7 @@ def commit_file(temporary: Path, path: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+    sync_folder(path.parent)
 
 
 def _is_milliseconds(info: MediaInfo) -> bool:
