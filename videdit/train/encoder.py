@@ -33,17 +33,17 @@ SHOWN = 8  # faces on a sheet
 class Recipe(recipe.Recipe):
     """configs/train/encoder.yaml; the defaults are what shipped."""
 
-    samples: int = 10  # of the generator a step, with known codes
+    samples: int = 8  # of the generator a step, with known codes
     pictured: int = 0  # of the samples, those that the losses on pictures see too
-    faces: int = 8  # real ones a step
+    faces: int = 10  # real ones a step
     trunk_lr: float = 2e-4
-    head_lr: float = 1e-3
+    head_lr: float = 7e-4
     code: float = 1.0  # weights of the losses
     l2: float = 1.0
     perceptual: float = 0.6
-    identity: float = 0.5
+    identity: float = 0.9
     prior: float = 0.02
-    delta: float = 0.5
+    delta: float = 0.25
     release: float = 0.0  # share of the training in which the deltas of all layers are released; 0: all at once
 
 

@@ -31,8 +31,8 @@ class Recipe(recipe.Recipe):
     """configs/train/parser.yaml; the defaults are what shipped."""
 
     batch: int = 16
-    trunk_lr: float = 3e-4
-    head_lr: float = 1.2e-3
+    trunk_lr: float = 2e-4
+    head_lr: float = 8e-4
     entropy: float = 1.0  # weights of the losses
     dice: float = 0.5
     balance: float = 0.25  # of the classes in the cross-entropy: 0 none, 1 all count alike
@@ -40,7 +40,7 @@ class Recipe(recipe.Recipe):
     occluded: float = 0.35  # of pictures, and of those that are, again
     warmup: int = 50
     clip: float = 2.0
-    ema: float = 0.99
+    ema: float = 0.997
 
 
 def dice_loss(chances: Tensor, masks: Tensor) -> Tensor:
