@@ -35,12 +35,13 @@ import numpy as np
 from videdit.motion import SMOOTH, at, channel_sum, places, read
 from videdit.packets import LOW, Edited, Motion, Total
 
-# Seconds in which a neighbour's weight falls to 1/e: with .35 more trembles, with 1 little less. Speech and blinks come
-# through, since the source's own lips and lids carry the change with them.
-CONSTANT = 0.7
+# Seconds in which a neighbour's weight falls to 1/e: longer, shadows of a smile smear where a mouth moves, and within
+# the bounds below nothing trembles less. Speech and blinks come through, since the source's own lips and lids carry the
+# change with them.
+CONSTANT = 0.35
 BAND = 512  # pixels
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
-MARGIN = 0.05  # in units of [-1, 1] RGB
+MARGIN = 0.03  # in units of [-1, 1] RGB
 REACH = 1  # pixels at 256 to each side that are a pixel's neighbourhood
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
