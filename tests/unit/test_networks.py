@@ -49,7 +49,9 @@ def test_a_whole_file_and_its_parts_make_the_same_networks(own_weights, whole) -
             low = networks.generator.low(trunk, codes)
             scale, shift = networks.consultation(networks.alignment(image - low, low))
             found.append(torch.cat([x.flatten() for x in (codes, trunk, low, scale, shift)]))
-    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+    # A kernel may add up in another order where its numbers lie at other addresses.
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], atol=1e-4, rtol=1e-4)
 
 
 def test_the_encoder_adds_the_mean_code(own_weights, whole) -> None:
