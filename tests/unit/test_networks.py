@@ -38,18 +38,24 @@ def test_a_whole_file_and_its_parts_make_the_same_networks(own_weights, whole) -
     torch.save(e4e, own_weights / "e4e.pt")
     torch.save({"state_dict": part(whole, "residue", "grid_align")}, own_weights / "hfgi.pt")
     image = torch.linspace(-1, 1, 3 * 256 * 256).reshape(1, 3, 256, 256)
-    found = []
+    found, states = [], []
     for files in (["ckpt.pt"], ["flat.safetensors"], ["stylegan2.pt", "e4e.pt", "hfgi.pt"]):
         paths = tuple(str(own_weights / file) for file in files)
         networks = load_networks(load_profile("hfgi-ffhq", paths))
         assert networks.generator.num_layers == 18 and networks.rows == (0, 256)
+        parts = (networks.encoder, networks.generator, networks.alignment, networks.consultation)
+        states.append([(name, value) for network in parts for name, value in network.state_dict().items()])
         with torch.inference_mode():
             codes = networks.encoder(image)
             trunk = networks.generator.trunk(codes)
             low = networks.generator.low(trunk, codes)
             scale, shift = networks.consultation(networks.alignment(image - low, low))
             found.append(torch.cat([x.flatten() for x in (codes, trunk, low, scale, shift)]))
-    # A kernel may add up in another order where its numbers lie at other addresses.
+    for other in states[1:]:
+        assert [name for name, _ in other] == [name for name, _ in states[0]]
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(states[0], other, strict=True))
+    # What they give may differ in the last bits: a kernel adds up in another order where its numbers lie at other
+    # addresses.
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], atol=1e-4, rtol=1e-4)
 

@@ -19,7 +19,7 @@ from videdit.pixels.sampling import blur, channels_first, moved, resize
 def return_detail(crop: Tensor, rendering: Rendering, skin: Tensor | None = None) -> Tensor:
     """The change that the edit makes to a crop [S, S, 3] uint8 RGB: [1, 3, S, S] in units where RGB spans [-1, 1].
 
-    skin: how surely each pixel is, [N, N] in [0, 1], if it is known.
+    skin: how surely each pixel is that, [N, N] in [0, 1], if it is known.
     """
     size = crop.shape[0]
     source = channels_first(crop) / 127.5 - 1
