@@ -26,7 +26,7 @@ from videdit import steady
 from videdit.chain import Chain
 from videdit.config import RenderJob
 from videdit.faces import FaceDetector
-from videdit.media.probe import probe
+from videdit.metrics.card import end_of
 from videdit.metrics.clips import evaluate_clips
 from videdit.metrics.panel import Panel
 from videdit.packets import Crop, Rendering
@@ -129,9 +129,10 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         pairs = []
         for source in args.clips:
-            output, end = folder / f"{source.stem}.mp4", (args.frames - 0.5) / float(probe(source).fps)
-            words: dict[str, Any] = {"input": str(source), "output": str(output), "edit": args.edit, "end": end}
-            job = RenderJob.model_validate(words | {"overwrite": True, "resume": False})
+            output = folder / f"{source.stem}.mp4"
+            words: dict[str, Any] = {"input": str(source), "output": str(output), "edit": args.edit}
+            words |= {"end": end_of(source, args.frames), "overwrite": True, "resume": False}
+            job = RenderJob.model_validate(words)
             renderer.render(make_plan([job]).clips[0])
             pairs.append((source, output))
         steady.MARGIN = margin

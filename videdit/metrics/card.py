@@ -119,20 +119,24 @@ def _cell(value: Value, form: str) -> str:
     return form.format(value)
 
 
+def end_of(source: Path, frames: int) -> float:
+    """The --end that keeps the first frames of a clip: half a frame before the next one."""
+    from videdit.media.probe import probe
+
+    return (frames - 0.5) / float(probe(source).fps)
+
+
 def edited_clips(sources: Sequence[Path], folder: Path, frames: int, edit: str = "smile") -> list[Path]:
     """The first frames of clips edited by the program as it stands: SOURCE EDITED SOURCE EDITED ... for the evaluation.
 
     Raises:
         MediaError: a clip could not be edited.
     """
-    from videdit.media.probe import probe
-
     folder.mkdir(parents=True, exist_ok=True)
     pairs: list[Path] = []
     for source in sources:
         edited = folder / f"{source.stem}_{edit}.mp4"
-        end = (frames - 0.5) / float(probe(source).fps)
-        words = ["--edit", edit, "--end", f"{end:.4f}", "-o", str(edited), "--overwrite", "--quiet"]
+        words = ["--edit", edit, "--end", f"{end_of(source, frames):.4f}", "-o", str(edited), "--overwrite", "--quiet"]
         done = subprocess.run([sys.executable, "-m", "videdit", str(source), *words], capture_output=True, text=True)
         if done.returncode:
             raise MediaError(f"{source} could not be edited: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
