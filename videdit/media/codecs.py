@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
+import cv2
 
 from videdit.errors import MediaError
 from videdit.media import alpha
@@ -54,6 +55,7 @@ _PRESETS = {
 _NO_ALPHA = {"yuva": "yuv", "gbrap": "gbrp", "ya": "gray"}
 _INTERLACED_CODING = 0x40000 | 0x20000000  # AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME
 KEEPS_FIELDS = ("libx264", "prores_ks")
+_AVX_512 = 13  # as OpenCV numbers what a processor can: AVX-512F
 _KEEPS_HDR = ("libx264", "libx265", "libsvtav1")
 
 
@@ -177,8 +179,12 @@ def options_of(name: str, info: MediaInfo, planar: str, settings: EncodeSettings
     if name in ("libx264", "libx264rgb"):
         options = {"preset": settings.preset or "medium"}
         options |= {"qp": "0"} if settings.lossless else {"crf": f"{16 if crf is None else crf:g}"}
-        if info.hdr and (words := info.hdr.words("mastering-display", "cll")):
-            options["x264-params"] = ":".join(words)
+        words = info.hdr.words("mastering-display", "cll") if info.hdr else []
+        # Its AVX-512 code for mb-tree reads beyond what it has computed. What lay in memory before then shows in the
+        # packets, and a segment that is encoded again must be the same.
+        if cv2.checkHardwareSupport(_AVX_512):
+            words.append("asm=AVX2")
+        options |= {"x264-params": ":".join(words)} if words else {}
     elif name == "libx265":
         options = {"preset": settings.preset or "medium", "crf": f"{18 if crf is None else crf:g}"}
         # x265 starts a thread for every core and talks to the terminal unless it is told not to.
