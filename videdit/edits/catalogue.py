@@ -14,6 +14,7 @@ from videdit import resources
 from videdit.edits.files import SUFFIXES, read_note
 from videdit.edits.info import USER_HARD, USER_RANGE, EditInfo, pair
 from videdit.edits.recipes import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
+from videdit.edits.speech import parse_speech
 from videdit.errors import UsageError
 
 SHIPPED = "directions.safetensors"
@@ -53,6 +54,7 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
             hard=pair(recipe["hard"]),
             layers=(int(recipe["layers"][0]), int(recipe["layers"][1])),
             regions=tuple(recipe["regions"]),
+            speech=parse_speech(recipe.get("speech")),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from videdit.edits.components import Component
 from videdit.edits.files import NUM_LAYERS
+from videdit.edits.speech import Speech
 
 USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
@@ -28,6 +29,7 @@ class EditInfo:
     identity: float | None = None  # cosine of face embeddings before and after, at the recommended strength
     source: Path | None = None  # a file of the user's or of others; None for what ships
     component: Component | None = None  # what of the source, if it holds principal components
+    speech: Speech | None = None  # how it makes way for an open mouth
     codes: int | None = NUM_LAYERS  # layers of the codes that it is for; None: of any, or as the source says
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from videdit.edits.directions import Directions
 from videdit.edits.files import NUM_LAYERS
 from videdit.edits.keyframes import in_seconds, strength_at
+from videdit.edits.speech import OPENER
 from videdit.edits.words import Edit, find
 from videdit.packets import Array
 
@@ -39,16 +40,26 @@ class Timeline:
         self.edits = tuple(
             replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
         )
-        self._directions = Directions([edit.name for edit in self.edits], layers)
+        self._speech = [find(edit.name).speech for edit in self.edits]
+        opener = [OPENER] if any(self._speech) else []  # comes after the others
+        self._directions = Directions([*(edit.name for edit in self.edits), *opener], layers)
         self._units = np.array([find(edit.name).recommended for edit in self.edits])
         peaks = np.array([edit.strength for edit in self.edits]) / self._units
         self._peak = float(np.abs(peaks).sum())
         self.varies = self._peak > 0 and any(edit.keyframes for edit in self.edits)
         self._as_one = self.varies and self._grow_as_one()
 
-    def __call__(self, track: int, time: float, code: Array | None = None) -> np.ndarray:
-        """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32."""
-        return self._directions(self.strengths(track, time), code)
+    def __call__(self, track: int, time: float, code: Array | None = None, openness: float = 0.0) -> np.ndarray:
+        """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32.
+
+        openness: of the mouth, as of :func:`videdit.edits.speech.openness`; some edits make way for it.
+        """
+        strengths = self.strengths(track, time)
+        if any(self._speech):
+            pairs = zip(self._speech, strengths, strict=True)
+            given = np.array([speech(s, openness) if speech else (s, 0.0) for speech, s in pairs])  # [N, 2]
+            strengths = np.append(given[:, 0], given[:, 1].sum())
+        return self._directions(strengths, code)
 
     def strengths(self, track: int, time: float) -> np.ndarray:
         """Of each edit, [N]."""

@@ -1,0 +1,59 @@
+"""Edits make way for mouths that speak and sing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videdit.edits import Timeline, load_direction, parse_edits
+from videdit.edits.speech import STILL, WIDE, Speech, openness, parse_speech
+
+SPEECH = Speech(eases=0.25, opens=6.0)
+
+
+def mesh(gap: float, eyes: float = 100.0) -> np.ndarray:
+    points = np.zeros((468, 2))
+    points[263, 0], points[14, 1] = eyes, gap
+    return points
+
+
+@given(st.floats(-5, 5), st.floats(0, STILL))
+def test_a_mouth_at_rest_gets_the_whole_edit(strength, closed):
+    assert SPEECH(strength, closed) == (strength, 0.0)
+
+
+@given(st.floats(0.01, 5), st.floats(STILL, 1), st.floats(STILL, 1))
+def test_the_wider_a_mouth_the_more_it_is_let_open(strength, one, other):
+    less, more = (SPEECH(strength, x) for x in sorted((one, other)))
+    assert strength >= less[0] >= more[0] >= strength * (1 - SPEECH.eases) * (1 - 1e-12)
+    assert 0 <= less[1] <= more[1]
+
+
+def test_nothing_jumps_and_minus_strengths_stay():
+    assert SPEECH(2.0, STILL + 1e-9) == pytest.approx((2.0, 0.0), abs=1e-6)
+    assert SPEECH(2.0, WIDE) == pytest.approx((1.5, 12 * (WIDE - STILL)))
+    assert SPEECH(2.0, 0.9)[0] == pytest.approx(1.5)
+    assert SPEECH(-2.0, 0.9) == (-2.0, 0.0)
+
+
+def test_openness_is_measured_on_the_mesh():
+    assert openness(mesh(20)) == pytest.approx(0.2) == openness(mesh(40, 200))
+    assert openness(None) == openness(np.zeros((4, 2))) == openness(mesh(20, 0)) == 0.0
+    assert parse_speech(None) is None and parse_speech({"eases": 0, "opens": 1}) == Speech(0.0, 1.0)
+
+
+def test_a_smile_leaves_a_singing_mouth_open():
+    """Where several edits are at work, all others stay what they are."""
+    timeline = Timeline(parse_edits("smile=1.5,age=1"))
+    smile, age, opener = (load_direction(name) for name in ("smile", "age", "mouth_open"))
+    at_rest = timeline(0, 0.0)
+    assert np.array_equal(at_rest, timeline(0, 0.0, openness=STILL))
+    assert at_rest == pytest.approx(1.5 * smile + age, abs=1e-5)
+    added = timeline(0, 0.0, openness=WIDE) - age
+    part, opened = np.linalg.lstsq(np.stack((smile.ravel(), opener.ravel()), 1), added.ravel(), rcond=None)[0]
+    assert 0 < part < 1.5 and opened > 1
+    assert added == pytest.approx(part * smile + opened * opener, abs=1e-4)
+    alone = Timeline(parse_edits("age=1"))
+    assert np.array_equal(alone(0, 0.0), alone(0, 0.0, openness=0.5))

@@ -1,0 +1,48 @@
+"""How an edit makes way for speech: a smile of constant strength would close a mouth that sings.
+
+Among the faces that a generator learnt from, who smiles shows teeth, so a wide open mouth plus a smile becomes a grin.
+An edit's recipe may say (``speech: {eases: E, opens: O}``) that of its strength s, where a mouth is open by x,
+
+    s (1 - E r(x)) of the edit's own direction and s O (x - STILL) of mouth_open's
+
+are added, x > STILL, r going from 0 at STILL to 1 at WIDE. Minus strengths stay what they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+OPENER = "mouth_open"  # the edit whose direction opens mouths
+STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
+_LIPS, _EYES = (13, 14), (33, 263)  # of the mesh: the lips' inner middles, the eyes' outer corners
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How much an edit eases (0..1), and how much of OPENER comes in, both by how open the mouth is."""
+
+    eases: float
+    opens: float
+
+    def __call__(self, strength: float, openness: float) -> tuple[float, float]:
+        """(strength of the edit, strength of OPENER) where a mouth is that open."""
+        if strength <= 0 or openness <= STILL:
+            return strength, 0.0
+        wide = min(1.0, (openness - STILL) / (WIDE - STILL))
+        return strength * (1 - self.eases * wide), strength * self.opens * (openness - STILL)
+
+
+def openness(mesh: np.ndarray | None) -> float:
+    """The gap between the lips over the distance of the eyes' outer corners; 0 where a mesh [468, 2] is not known."""
+    if mesh is None or len(mesh) <= max(*_LIPS, *_EYES):
+        return 0.0
+    gap, unit = (float(np.linalg.norm(mesh[a] - mesh[b])) for a, b in (_LIPS, _EYES))
+    return gap / unit if unit else 0.0
+
+
+def parse_speech(fields: Any) -> Speech | None:
+    """{"eases": 0.3, "opens": 6.4} -> Speech; None -> None."""
+    return None if fields is None else Speech(float(fields["eases"]), float(fields["opens"]))
