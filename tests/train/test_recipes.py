@@ -47,7 +47,7 @@ TINY = {
     "head256": {"pool": 2, "drawn": 1, "batch": 1, "real": True},
     "encoder": {"samples": 2, "pictured": 1, "faces": 1, "release": 0.9},
     "hfgi": {"faces": 2, "adversarial": 0.01, "sharp_every": 2},
-    "parser": {"batch": 2},
+    "parser": {"batch": 3, "taught": 2},
     "restorer": {"small": 2, "large": 1, "large_every": 2, "judged": 1},
 }
 
@@ -92,11 +92,12 @@ def test_a_recipe_stopped_and_resumed_equals_straight_on(name: str, packs: Path,
         assert cv2.imread(str(broken / picture)) is not None
 
 
-def test_directions_go_on_from_the_scores_that_there_are(tmp_path: Path) -> None:
+def test_directions_go_on_from_the_scores_that_there_are(packs: Path, tmp_path: Path) -> None:
     """Scores are made up, along the direction of the smile that ships: the face must then really smile."""
     out, config = tmp_path / "out", tmp_path / "recipe.yaml"
     out.mkdir()
-    config.write_text(yaml.safe_dump({"samples": 2000, "population": 6, "probes": 4, "rounds": 0, "only": "smile"}))
+    numbers = {"samples": 2000, "population": 6, "probes": 4, "rounds": 1, "real": 5, "held": 1, "only": "smile"}
+    config.write_text(yaml.safe_dump(numbers))
     codes, names = sample_codes(2000, 0), FullScorer().names
     along = load_file(ROOT / "weights" / "directions.safetensors")["smile"].float().numpy()
     scores = np.random.default_rng(0).normal(size=(len(codes), len(names)))
@@ -105,7 +106,8 @@ def test_directions_go_on_from_the_scores_that_there_are(tmp_path: Path) -> None
     ridge = 0.02 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     scores[:, names.index("smile")] = codes @ np.linalg.solve(covariance + ridge, along)
     np.savez(out / "scores.npz", names=names, codes=codes, scores=scores)
-    words = ["directions", "--config", str(config), "--out", str(out), "--threads", "1", "--device", "cpu"]
+    words = ["directions", "--config", str(config), "--data", str(packs), "--out", str(out)]
+    words += ["--threads", "1", "--device", "cpu"]
     refused = call(words)
     assert refused.returncode == 2 and refused.stderr.strip().endswith("or choose another --out")
     done = call([*words, "--resume"])

@@ -13,10 +13,11 @@ import torch
 from videdit.errors import MediaError
 from videdit.metrics.parsing import confusion, intersection_over_union, load_masks, mean_common, read_mask
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
-from videdit.models.face_parser import CLASSES, COMMON, FaceParser
+from videdit.models.face_parser import CLASSES, COMMON, MIRRORED, FaceParser
 from videdit.train.data import SIZE
 from videdit.train.masks import MaskedFaces, blob, halve, mirror, move, occlude
-from videdit.train.parser import class_balance, dice_loss, freeze_costly
+from videdit.train.parser import class_balance, dice_loss, freeze_costly, lesson
+from videdit.weights import load_state
 
 
 def write_palette_png(path: Path, indices: np.ndarray, palette: np.ndarray) -> None:
@@ -160,11 +161,15 @@ def test_what_lies_in_front_of_a_face_is_background() -> None:
     assert blob(rng).shape == (SIZE, SIZE)
 
 
-def test_batches_depend_on_chance_alone(tmp_path: Path) -> None:
+@pytest.fixture()
+def faces(tmp_path: Path) -> MaskedFaces:
     rng = np.random.default_rng(0)
     np.save(tmp_path / "faces.npy", rng.integers(0, 256, (4, SIZE, SIZE, 3)).astype(np.uint8))
     np.save(tmp_path / "masks.npy", rng.integers(0, 19, (4, SIZE, SIZE)).astype(np.uint8))
-    faces = MaskedFaces(tmp_path / "faces.npy", tmp_path / "masks.npy", held=1)
+    return MaskedFaces(tmp_path / "faces.npy", tmp_path / "masks.npy", held=1)
+
+
+def test_batches_depend_on_chance_alone(faces: MaskedFaces) -> None:
     first, second = (faces.batch(2, np.random.default_rng(7)) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         torch.testing.assert_close(a, b, atol=0, rtol=0)
@@ -172,3 +177,27 @@ def test_batches_depend_on_chance_alone(tmp_path: Path) -> None:
     assert images.shape == (2, 3, SIZE, SIZE) and images.abs().max() <= 1
     assert masks.shape == (2, SIZE, SIZE) and masks.dtype == torch.int64
     assert len(faces.held()[0]) == 1
+
+
+def test_a_lesson_of_a_mirrored_picture_is_the_mirrored_lesson() -> None:
+    """Left eyes are right ones there."""
+    parser = FaceParser().eval().requires_grad_(False)
+    parser.load_state_dict(load_state("parser"))
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    taught, mirrored = lesson(parser, images), lesson(parser, images.flip(3))
+    assert taught.shape == (2, len(CLASSES), 32, 32)
+    torch.testing.assert_close(taught.sum(1), torch.ones(2, 32, 32))
+    swap = list(range(len(CLASSES)))
+    for left, right in MIRRORED:
+        swap[left], swap[right] = right, left
+    torch.testing.assert_close(mirrored, taught.flip(3)[:, swap], atol=1e-5, rtol=0)
+    assert float((taught - parser.coarse(images).softmax(1)).abs().max()) > 0.01  # four looks are not one
+
+
+def test_pupils_see_worn_pictures_of_what_the_teacher_sees(faces: MaskedFaces) -> None:
+    worn, clear = faces.unlabelled([faces.images], 3, np.random.default_rng(0), degraded=1.0, occluded=0.0)
+    assert worn.shape == clear.shape == (3, 3, 256, 256)
+    again = faces.unlabelled([faces.images], 3, np.random.default_rng(0), degraded=1.0, occluded=0.0)
+    assert torch.equal(worn, again[0]) and not torch.equal(worn, clear)
+    unworn, clear = faces.unlabelled([faces.images], 3, np.random.default_rng(0), degraded=0.0, occluded=0.0)
+    assert torch.equal(unworn, clear)

@@ -124,9 +124,9 @@ def in_layers(step: np.ndarray, layers: tuple[int, int]) -> np.ndarray:
 class Population:
     """Faces that edits are tried on."""
 
-    def __init__(self, measure: Measure, count: int, seed: int) -> None:
-        self.measure = measure
-        self.codes = np.repeat(sample_codes(count, seed)[:, None], NUM_LAYERS, 1)  # [N, 18, 512]
+    def __init__(self, measure: Measure, codes: np.ndarray) -> None:
+        """codes: [N, 18, 512], the faces."""
+        self.measure, self.codes = measure, codes
         self.scores, self.identity = measure.scores(measure.images(self.codes))
 
     def tried(self, delta: np.ndarray, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from videdit import resources
 from videdit.edits.catalogue import SHIPPED
 from videdit.edits.files import NUM_LAYERS, read_note, write_directions
 from videdit.errors import UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
-from videdit.train.attributes import Measure
-from videdit.train.common import load_generator
-from videdit.train.data import load_pack
+from videdit.models.encoder import Encoder
+from videdit.train.attributes import BATCH, Measure
+from videdit.train.common import load_encoder, load_generator
+from videdit.train.data import Faces, load_pack, to_tensor
 from videdit.train.derive import (
     EditRecipe,
     Population,
@@ -50,6 +52,8 @@ class Recipe:
     population: int = 500  # faces to set lengths and measure drags on
     probes: int = 96  # of them, for the first guesses of a length
     rounds: int = 4  # of trying a direction on as many, and taking off what it drags along
+    real: int = 0  # real faces of --data that it is tried on then, by their codes; 0: on the generator's own
+    held: int = 50  # of them the last, which are for validation
     bank: bool = False  # fit on the samples of --data instead of new ones
     only: str = ""  # edits of configs/edits, joined by commas; the others stay as they ship
     seed: int = 0
@@ -84,13 +88,18 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
     made = set(note.get("made", ()))
     if recipe.only and not target.exists() and shipped.exists():
         directions, note = load_file(shipped), read_note(shipped)
-    population = Population(measure, recipe.population, recipe.seed + 1)
+    population = Population(measure, layered(sample_codes(recipe.population, recipe.seed + 1)))
+    tried = population
+    if recipe.real:
+        encoder = load_encoder(options.encoder or resources.weights_dir() / "encoder.safetensors", device)
+        faces = Faces(options.data / "real256.npy", recipe.held).images[: recipe.real]
+        tried = Population(measure, codes_of(encoder, faces))
     for edit in edits:
         if edit.name in made:
             continue
         if time.monotonic() > end:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
-        step = cleaned(population, response, edit, recipe.probes, recipe.rounds)
+        step = cleaned(tried, response, edit, recipe.probes, recipe.rounds)
         delta = natural_unit(population, step, edit.score, recipe.probes)
         directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
         made.add(edit.name)
@@ -98,6 +107,21 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
         write_directions(target, directions, note)
         write_sheet(out / "sheets" / f"{edit.name}.png", shown(population, delta, edit))
         print(edit.name, f"length {np.linalg.norm(delta[edit.layers[0]]):.2f}", note[edit.name], flush=True)
+
+
+def layered(codes: np.ndarray) -> np.ndarray:
+    """[N, 512] -> [N, 18, 512]"""
+    return np.repeat(codes[:, None], NUM_LAYERS, 1)
+
+
+def codes_of(encoder: Encoder, faces: np.ndarray) -> np.ndarray:
+    """Pictures [N, 256, 256, 3] uint8 -> what E0 makes of them, [N, 18, 512]."""
+    device = next(encoder.parameters()).device
+    with torch.inference_mode():
+        return np.concatenate([
+            encoder(to_tensor(faces[i : i + BATCH]).to(device)).float().cpu().numpy()
+            for i in range(0, len(faces), BATCH)
+        ])
 
 
 def unfinished(words: str) -> None:
@@ -122,7 +146,7 @@ def score(
         if time.monotonic() > end:
             return None
         if pictures is None:
-            images = measure.images(np.repeat(codes[part, None], NUM_LAYERS, 1))
+            images = measure.images(layered(codes[part]))
         else:
             images = pictures[part].transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
         known = np.concatenate((known, measure.scores(images)[0]))

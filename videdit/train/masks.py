@@ -5,6 +5,7 @@ A mask pack is one .npy file of uint8 [N, 256, 256], the class of every pixel, b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -127,17 +128,33 @@ class MaskedFaces:
         """
         images, masks = [], []
         for i in rng.integers(len(self.images), size=count):
-            image, mask = np.asarray(self.images[i]), np.asarray(self.masks[i])
-            if rng.random() < 0.5:
-                image, mask = mirror(image, mask)
-            image, mask = move(image, mask, rng)
-            while rng.random() < occluded:
-                image, mask = occlude(image, mask, np.asarray(self.images[rng.integers(len(self.images))]), rng)
-            if rng.random() < 0.8:
-                image = jitter_colour(image, rng)
+            image, mask = self._varied(np.asarray(self.images[i]), np.asarray(self.masks[i]), rng, occluded)
             images.append(degrade(image, rng) if rng.random() < degraded else image)
             masks.append(mask)
         return to_tensor(np.stack(images)), torch.from_numpy(np.stack(masks).astype(np.int64))
+
+    def unlabelled(
+        self, pools: Sequence[np.ndarray], count: int, rng: np.random.Generator, degraded: float, occluded: float
+    ) -> tuple[Tensor, Tensor]:
+        """(pictures, the same before they were degraded), each [count, 3, 256, 256], from the pools in turn."""
+        images, clear = [], []
+        nothing = np.zeros((SIZE, SIZE), np.uint8)
+        for i in range(count):
+            pool = pools[i % len(pools)]
+            image, _ = self._varied(np.asarray(pool[rng.integers(len(pool))]), nothing, rng, occluded)
+            clear.append(image)
+            images.append(degrade(image, rng) if rng.random() < degraded else image)
+        return to_tensor(np.stack(images)), to_tensor(np.stack(clear))
+
+    def _varied(
+        self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator, occluded: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if rng.random() < 0.5:
+            image, mask = mirror(image, mask)
+        image, mask = move(image, mask, rng)
+        while rng.random() < occluded:
+            image, mask = occlude(image, mask, np.asarray(self.images[rng.integers(len(self.images))]), rng)
+        return jitter_colour(image, rng) if rng.random() < 0.8 else image, mask
 
     def held(self) -> tuple[Tensor, Tensor]:
         """The faces for validation, [N, 3, 256, 256], and their classes [N, 256, 256]."""

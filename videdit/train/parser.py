@@ -3,6 +3,10 @@
 Cross-entropy with rare classes weighted up a little, and a soft Dice loss, which looks at each class as a whole as the
 measure (intersection over union) does. The trunk starts from ImageNet's weights; its first stages, which see edges and
 blobs and cost most to train, keep them.
+
+Nine hundred masks are soon learnt by heart, the smallest parts first. A network that is trained further is therefore
+mostly taught by the one it started from, which looks at each picture in four ways and is surer for it: that needs no
+masks, so any faces will do (self-distillation, as in Xie et al., "Self-training with Noisy Student", CVPR 2020).
 """
 
 from __future__ import annotations
@@ -14,11 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.errors import UsageError
 from videdit.metrics.judges import load_judge
 from videdit.metrics.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
-from videdit.models.face_parser import CLASSES, FaceParser
+from videdit.models.face_parser import CLASSES, MIRRORED, FaceParser
 from videdit.train import recipe, training
+from videdit.train.data import load_pack
 from videdit.train.masks import MaskedFaces
 from videdit.train.training import Setup, Validation, weighted
 
@@ -35,6 +41,8 @@ class Recipe(recipe.Recipe):
     head_lr: float = 8e-4
     entropy: float = 1.0  # weights of the losses
     dice: float = 0.5
+    teaching: float = 1.0
+    taught: int = 0  # pictures of a batch that are taught by the network at the start, half of them the generator's
     balance: float = 0.25  # of the classes in the cross-entropy: 0 none, 1 all count alike
     degraded: float = 0.4  # share of pictures
     occluded: float = 0.35  # of pictures, and of those that are, again
@@ -60,6 +68,22 @@ def class_balance(masks: np.ndarray, power: float) -> Tensor:
     share = np.bincount(np.asarray(masks[::10]).ravel(), minlength=len(CLASSES)) / masks[::10].size
     weight = share.clip(1e-4) ** -power
     return torch.from_numpy(weight / (weight * share).sum()).float()
+
+
+def lesson(teacher: FaceParser, images: Tensor) -> Tensor:
+    """How likely each class is in pictures [B, 3, S, S] seen in two sizes and mirrored, [B, 19, S / 2, S / 2]."""
+    swap = list(range(len(CLASSES)))
+    for left, right in MIRRORED:
+        swap[left], swap[right] = right, left
+    side = images.shape[-1]
+    views = []
+    for size in (side, side * 5 // 4):
+        seen = images if size == side else F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+        for mirrored in (False, True):
+            chances = teacher.coarse(seen.flip(3) if mirrored else seen).float().softmax(1)
+            chances = F.interpolate(chances, size=(side // 2, side // 2), mode="bilinear", antialias=True)
+            views.append(chances.flip(3)[:, swap] if mirrored else chances)
+    return torch.stack(views).mean(0)
 
 
 def start_from_imagenet(parser: FaceParser) -> None:
@@ -97,19 +121,19 @@ class Training(training.Training[Recipe]):
         super().__init__(recipe, setup)
         self.faces = MaskedFaces(setup.data / "real256.npy", setup.data / "masks256.npy", recipe.held)
         parser = FaceParser()
+        if recipe.taught and not setup.initial:
+            raise UsageError("a parser that starts from nothing has no teacher: train it with taught: 0 first")
+        if not 0 <= recipe.taught < recipe.batch:
+            raise UsageError(f"taught: {recipe.taught} of a batch of {recipe.batch}; some of it must have masks")
         if not setup.initial:
             start_from_imagenet(parser)
         self.model: FaceParser = self.start(parser)
         freeze_costly(self.model)
-        balance = class_balance(self.faces.masks, recipe.balance).to(self.device)
-
-        def losses(images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-            # Not compiled: on a CPU the compiled step took three times as long, and minutes to begin with.
-            with torch.autocast(self.device.type, torch.bfloat16):
-                logits = self.model.coarse(images).float()  # [B, 19, H / 2, W / 2]
-            return F.cross_entropy(logits, masks, balance), dice_loss(logits.softmax(1), masks)
-
-        self.losses = losses
+        self.pools = [self.faces.images]
+        if recipe.taught:
+            self.pools.append(load_pack(setup.data / "bank256.npy"))
+            self.teacher = self.start(FaceParser()).eval().requires_grad_(False)
+        self.balance = class_balance(self.faces.masks, recipe.balance).to(self.device)
         trunk = [p for p in self.model.trunk.parameters() if p.requires_grad]
         heads = [p for name, p in self.model.named_parameters() if not name.startswith("trunk.")]
         groups = [{"params": trunk, "lr": recipe.trunk_lr}, {"params": heads, "lr": recipe.head_lr}]
@@ -117,15 +141,29 @@ class Training(training.Training[Recipe]):
         self.held = tuple(part.to(self.device) for part in self.faces.held())
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """(pictures [B, 3, 256, 256], classes [B, 128, 128])"""
+        """(pictures [B, 3, 256, 256], classes [B - T, 128, 128] of the first, the last T as they were before wear)"""
         recipe, rng = self.recipe, self.rng(step)
-        images, masks = self.faces.batch(recipe.batch, rng, recipe.degraded, recipe.occluded)
+        images, masks = self.faces.batch(recipe.batch - recipe.taught, rng, recipe.degraded, recipe.occluded)
         y, x = rng.integers(0, 2, 2)  # any of the four pixels, lest the masks move by half a one
-        return images.contiguous(memory_format=torch.channels_last), masks[:, y::2, x::2].contiguous()
+        masks = masks[:, y::2, x::2].contiguous()
+        if not recipe.taught:
+            return images.contiguous(memory_format=torch.channels_last), masks
+        pupils = self.faces.unlabelled(self.pools, recipe.taught, self.rng(step, 1), recipe.degraded, recipe.occluded)
+        images, clear = torch.cat((images, pupils[0])), pupils[1]
+        images, clear = (x.contiguous(memory_format=torch.channels_last) for x in (images, clear))
+        return images, masks, clear
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        entropy, dice = self.losses(*batch)
-        terms = {"entropy": entropy, "dice": dice}
+        images, masks, *clear = batch
+        # Not compiled: on a CPU the compiled step took three times as long, and minutes to begin with.
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits = self.model.coarse(images).float()  # [B, 19, H / 2, W / 2]
+        own, taught = logits.split((len(masks), len(images) - len(masks)))
+        terms = {"entropy": F.cross_entropy(own, masks, self.balance), "dice": dice_loss(own.softmax(1), masks)}
+        if clear:
+            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
+                wanted = lesson(self.teacher, clear[0])
+            terms["teaching"] = F.cross_entropy(taught, wanted)
         return weighted(self.recipe, terms), terms
 
     def validate(self, model: nn.Module) -> Validation:
