@@ -32,7 +32,7 @@ import math
 import cv2
 import numpy as np
 
-from videdit.motion import SMOOTH, at, channel_sum, places, read
+from videdit.motion import SMOOTH, at, channel_sum, places, read, resized
 from videdit.packets import LOW, Edited, Motion, Total
 
 # Seconds in which a neighbour's weight falls to 1/e: longer, shadows of a smile smear where a mouth moves, and within
@@ -113,11 +113,6 @@ def moved(total: Total, motion: Motion, weight: float) -> Total:
     weights = weight * motion.validity
     changes, masks = (read(resized(sums, len(weights)), motion.flow) for sums in (total.changes, total.masks))
     return Total(changes * weights[..., None], masks * weights)
-
-
-def resized(array: np.ndarray, size: int) -> np.ndarray:
-    """An array [N, N(, C)] at another size."""
-    return array if array.shape[0] == size else cv2.resize(array, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def closed(edit: Edited, total: Total, confidence: float) -> tuple[np.ndarray, np.ndarray]:

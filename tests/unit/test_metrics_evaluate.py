@@ -64,6 +64,12 @@ def test_inversion(inverter: Inverter, panel: Panel, faces: list[np.ndarray]) ->
     assert result.sheet is not None and result.sheet.shape == (16 + 2 * 160, 4 * 160, 3)
 
 
+def test_a_tuned_generator_is_nearer(inverter: Inverter, panel: Panel, faces: list[np.ndarray]) -> None:
+    _, hfgi, _, tuned = evaluate_inversion(inverter, panel, faces[:1], tune=4).rows
+    assert (hfgi["inversion"], tuned["inversion"]) == ("HFGI", "HFGI, tuned in 4 steps")
+    assert tuned["psnr_face"] > hfgi["psnr_face"] + 0.3
+
+
 def test_an_edit_that_does_nothing(inverter: Inverter, panel: Panel, faces: list[np.ndarray], tmp_path: Path) -> None:
     direction = tmp_path / "nothing.npy"
     np.save(direction, np.full(512, 1e-7, np.float32))

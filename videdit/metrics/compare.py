@@ -17,10 +17,10 @@ from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.perceptual import PerceptualFeatures
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
-from videdit.metrics.stills import face_masks, picture_256
+from videdit.metrics.stills import face_masks, picture_256, tuned_to
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.pixels.host import network_input
-from videdit.tuning import Course, Likeness, optimise_codes, pictures, tune_generator
+from videdit.tuning import CLIP, Course, Likeness, optimise_codes, pictures, tune_generator
 
 _SHOWN = 8  # faces on a sheet
 OURS = "HFGI"
@@ -79,13 +79,20 @@ def evaluate_compare(
     latent, latent_seconds = timed(lambda: each(lambda i: optimisers.latent(targets[i])))
     tuned, tuned_seconds = timed(lambda: each(lambda i: optimisers.tuned(targets[i], pivots[i : i + 1])))
     bar.close()
+    masks = face_masks(panel, crops)
+    each_face = list(zip(crops, codes[:, None], masks, strict=True))
+    states, clip_seconds = timed(lambda: [tuned_to(inverter, *face, CLIP.steps) for face in each_face])
+    own = [
+        inverter.with_generator(state).render([crop], code, code, SIZE)[0].inversion
+        for state, (crop, code, _) in zip(states, each_face, strict=True)
+    ]
     methods = {
         "encoder only": ([draft.low[0] for draft in encoded], encoder_seconds),
         OURS: (high, hfgi_seconds),
+        f"{OURS}, tuned as to a clip, {CLIP.steps} steps": (own, clip_seconds + hfgi_seconds),
         f"latent optimisation, {optimisers.codes.steps} steps": (latent, latent_seconds),
         f"pivotal tuning, {optimisers.pivotal.steps} steps": (tuned, tuned_seconds),
     }
-    masks = face_masks(panel, crops)
     rows: list[dict[str, Value]] = []
     for name, (results, seconds) in methods.items():
         like = panel.likeness(results, crops, masks)
@@ -94,7 +101,7 @@ def evaluate_compare(
             row[column] = float(getattr(like, column).mean())
         rows.append(row | {"seconds": seconds / len(crops), "times HFGI's": seconds / hfgi_seconds})
     columns = [crops[:_SHOWN], *([picture(image) for image in images[:_SHOWN]] for images, _ in methods.values())]
-    titles = ("source", "encoder only", OURS, "latent optim.", "pivotal tuning")
+    titles = ("source", "encoder only", OURS, "tuned", "latent optim.", "pivotal tuning")
     sheet = contact_sheet(list(zip(*columns, strict=True)), titles, tile=SIZE)
     notes = [
         f"{len(crops)} faces at {SIZE} px, one at a time; seconds a face on {device.type}, compilation not counted",

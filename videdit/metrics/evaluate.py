@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         part.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
 
     inversion = commands.add_parser("inversion", parents=[stills, written], help="what of a face its inversion keeps")
+    inversion.add_argument("--tune", type=int, default=0, metavar="STEPS", help="and by generators tuned to each face")
     inversion.set_defaults(run=run_inversion)
     edit = commands.add_parser("edit", parents=[stills, written], help="what edits change, and what they drag along")
     edit.add_argument("--edit", action="append", metavar="NAME[=STRENGTH]", help="repeatable; default: all that ship")
@@ -88,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     card.add_argument("--clips", type=Path, default=default_clips(), help="folder of source clips (%(default)s)")
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
     defaults = compare.parse_args([])
-    card.set_defaults(run=run_card, every=4, frames=40, edit=None, masks=None, mattes=None, weights=None)
+    card.set_defaults(run=run_card, tune=0, every=4, frames=40, edit=None, masks=None, mattes=None, weights=None)
     card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps, samples=10)
     return parser
 
@@ -103,13 +104,15 @@ def faces_options(common: argparse.ArgumentParser, which: str) -> argparse.Argum
 
 
 def run_inversion(args: argparse.Namespace) -> Evaluation:
+    if args.tune < 0:
+        raise UsageError("--tune is a number of steps")
     from videdit.inversion import Inverter
     from videdit.metrics.panel import Panel
     from videdit.metrics.stills import evaluate_inversion, load_faces
 
     faces = load_faces(args.faces, args.range)
     inverter = Inverter.load(args.profile, args.device, args.precision)
-    return evaluate_inversion(inverter, Panel(inverter.device), faces)
+    return evaluate_inversion(inverter, Panel(inverter.device), faces, args.tune)
 
 
 def run_edit(args: argparse.Namespace) -> Evaluation:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from videdit.detail import return_detail
 from videdit.edits.directions import edit_delta
 from videdit.edits.words import Edit, find
-from videdit.errors import MediaError
+from videdit.errors import MediaError, UsageError
 from videdit.geometry.mask import edit_mask, face_mask
 from videdit.inversion import Inverter
 from videdit.metrics.attributes import POPULATION
 from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
-from videdit.packets import Rendering
+from videdit.models.mobile_stylegan import Synthesis
+from videdit.packets import Array, Rendering
+from videdit.pixels.host import network_input
+from videdit.tuning import CLIP, Examples, tune_for_clip
 
 SHOWN = 8  # faces on a sheet
 # The score that an edit is for; edits and scores share their names but for these.
@@ -47,8 +53,11 @@ def load_face(path: Path) -> np.ndarray:
     return np.ascontiguousarray(image[:, :, ::-1])
 
 
-def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]) -> Evaluation:
-    """Encoder only, HFGI, and HFGI with detail return (at strength 0, where nothing may be lost), at 256 px."""
+def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray], tune: int = 0) -> Evaluation:
+    """Encoder only, HFGI, and HFGI with detail return (at strength 0, where nothing may be lost), at 256 px.
+
+    tune: steps of tuning the generator to each face, as --tune does to a clip; 0: not.
+    """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
     renderings = inverter.render(crops, codes, codes, SIZE)
@@ -58,6 +67,9 @@ def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndar
         "HFGI + detail return": [edited(c, r) for c, r in zip(crops, renderings, strict=True)],
     }
     masks = face_masks(panel, crops)
+    if tune:
+        each = zip(crops, codes[:, None], masks, strict=True)
+        methods[f"HFGI, tuned in {tune} steps"] = [inverted_by_tuned(inverter, *face, tune) for face in each]
     rows: list[dict[str, Value]] = []
     for name, results in methods.items():
         like = panel.likeness(results, crops, masks)
@@ -68,6 +80,27 @@ def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndar
     columns = [[picture(image) for image in images[:SHOWN]] for images in (crops, *methods.values())]
     sheet = contact_sheet(list(zip(*columns, strict=True)), ["source", *methods])
     return Evaluation(rows, sheet, [f"{len(faces)} faces; mobileface and faceres are cosines of identity"])
+
+
+def inverted_by_tuned(inverter: Inverter, crop: np.ndarray, code: np.ndarray, mask: np.ndarray, steps: int) -> Array:
+    """HFGI of a crop with the generator tuned to it; its code [1, 18, 512], the face's mask [256, 256] in 0..1."""
+    tuned = inverter.with_generator(tuned_to(inverter, crop, code, mask, steps))
+    return tuned.render([crop], code, code, SIZE)[0].inversion
+
+
+def tuned_to(
+    inverter: Inverter, crop: np.ndarray, code: np.ndarray, mask: np.ndarray, steps: int
+) -> dict[str, Tensor]:
+    """The state of the generator, tuned to one crop of 256 px as it would be to a clip without an edit.
+
+    Raises UsageError where it is not the embedded one.
+    """
+    if not isinstance(inverter.generator, Synthesis):
+        raise UsageError(f"generators are tuned in profile mobile only, not in {inverter.profile.name}")
+    target = torch.from_numpy(network_input(crop))[None].to(inverter.device)
+    pivot, where = (torch.from_numpy(array).float().to(inverter.device) for array in (code, mask[None, None]))
+    course = replace(CLIP, steps=steps, bf16=inverter.pixels.precision == "bf16")
+    return tune_for_clip(inverter.generator, Examples(target, pivot, pivot, where), course).state_dict()
 
 
 def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray], edits: Sequence[Edit]) -> Evaluation:
