@@ -161,6 +161,7 @@ def test_the_first_of_their_kind_need_their_words_and_only_their_limits(tmp_path
     trial.mkdir()
     trial_weights(trial, folder, "encoder", shipped, Provenance("CC0-1.0", "a test"))
     assert weights.verified("encoder", trial) == trial / "encoder.safetensors"
+    assert {file.name for file in trial.iterdir()} == {file.name for file in (ROOT / "weights").iterdir()}
     assert weights.load_state("facemesh", trial).keys() == weights.load_state("facemesh").keys()
 
 

@@ -193,11 +193,12 @@ def tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...], int]]:
 
 def trial_weights(trial: Path, folder: Path, name: str, candidate: Path, provenance: Provenance) -> Path:
     """A folder of weights like `folder`, with the candidate in its place."""
-    for file in weights.manifest(folder).values():
-        if file.name != name:
-            (trial / file.path.name).symlink_to(file.path.resolve())
-    for words in (weights.MANIFEST, CARD):
-        shutil.copyfile(folder / words, trial / words)
+    copied = (weights.MANIFEST, CARD)
+    for file in folder.iterdir():
+        if file.name in copied:
+            shutil.copyfile(file, trial / file.name)
+        elif file.name != f"{name}.safetensors":
+            (trial / file.name).symlink_to(file.resolve())
     shutil.copyfile(candidate, trial / f"{name}.safetensors")
     weights.record(trial, [trial / f"{name}.safetensors"], provenance.licence, provenance.source)
     return trial
