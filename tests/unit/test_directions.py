@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
+from videdit.edits import load_direction
 from videdit.edits.catalogue import shipped
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
@@ -26,6 +27,7 @@ from videdit.train.derive import (
     report,
     sample_codes,
 )
+from videdit.train.directions import known
 
 NAMES = ("smile", "age", "eyeglasses")
 
@@ -150,3 +152,13 @@ def test_samples_are_the_generators_and_repeatable():
     assert codes.shape == (16, 512) and np.isfinite(codes).all()
     np.testing.assert_array_equal(codes, sample_codes(16, seed=3))
     assert np.abs(codes - sample_codes(16, seed=4)).max() > 0.1
+
+
+def test_what_is_added_in_the_end_is_an_edit_that_there_is():
+    recipes = {recipe.name: recipe for recipe in read_recipes()}
+    assert recipes["gender"].besides == (("eyes_open", -0.2),)
+    assert recipes["smile"].besides == ()
+    made = {"eyes_open": np.full(512, 0.5, np.float16)}
+    for name, _ in recipes["gender"].besides:
+        assert np.array_equal(known(name, made), made[name])
+        assert np.array_equal(known(name, {}), load_direction(name)[shipped()[name].layers[0]])

@@ -40,6 +40,7 @@ class EditRecipe:
     layers: tuple[int, int]
     recommended: float
     allowed: float  # of the own score's change, which a held one may take: to hold them all still costs likeness
+    besides: tuple[tuple[str, float], ...] = ()  # edits, and how much of their directions is added in the end
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def read_recipes(only: str = "") -> list[EditRecipe]:
         layers = (values["layers"][0], values["layers"][1])
         free, freedom = tuple(values.get("free", ())), float(values.get("freedom", 1))
         allowed = float(values.get("allowed", 0.2))
-        score = values.get("score", name)
-        recipes.append(EditRecipe(name, score, free, freedom, layers, values["recommended"], allowed))
+        score, besides = values.get("score", name), tuple(dict(values.get("besides", {})).items())
+        recipes.append(EditRecipe(name, score, free, freedom, layers, values["recommended"], allowed, besides))
     return recipes
 
 

@@ -34,7 +34,7 @@ SHOWN = 10  # faces on a sheet
 
 @dataclass
 class Recipe(recipe.Recipe):
-    """configs/train/parser.yaml; the defaults are what shipped."""
+    """configs/train/parser.yaml; the defaults are for a start from nothing."""
 
     batch: int = 16
     trunk_lr: float = 2e-4

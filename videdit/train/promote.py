@@ -151,7 +151,8 @@ def promote(
         if (folder / f"{name}.safetensors").exists():
             verdict = decide(rule, found, evaluate(rule.part, folder, words))
         if verdict.better:
-            put_table(trial / CARD, rule.part, found)  # all three files are whole before the first is put in place
+            # All three files are whole before the first is put in place.
+            put_table(trial / CARD, rule.part, [row for row in found if MEAN not in row.values()])
             for file in (f"{name}.safetensors", weights.MANIFEST, CARD):
                 install(trial / file, folder)
     return verdict

@@ -30,7 +30,7 @@ SHOWN = 8  # faces on a sheet
 
 @dataclass
 class Recipe(recipe.Recipe):
-    """configs/train/restorer.yaml; the defaults are what shipped."""
+    """configs/train/restorer.yaml; the defaults are for a start from nothing."""
 
     small: int = 16  # crops of 128 px in a step
     large: int = 4  # crops of 256 px in a step
