@@ -15,7 +15,6 @@ import numpy as np
 
 from videdit.codes import Codes
 from videdit.edits import Timeline
-from videdit.edits.speech import openness
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
 from videdit.packets import Array, Crop, Frame, Motion
@@ -136,13 +135,9 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([self._added(*job) for job in jobs])
+        delta = np.stack([self.timeline.added(*job) for job in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
-
-    def _added(self, crop: Crop, time: float, code: Array) -> np.ndarray:
-        """What the edit adds to a crop's code, [18, 512]."""
-        return crop.confidence * self.timeline(crop.track, time, code, openness(crop.mesh))
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""

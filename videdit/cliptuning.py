@@ -27,7 +27,6 @@ import videdit
 from videdit import resources, weights
 from videdit.config import RenderJob
 from videdit.edits import Timeline
-from videdit.edits.speech import openness
 from videdit.errors import Cancelled, NoFaceError
 from videdit.geometry.mask import edit_mask
 from videdit.inversion import Inverter
@@ -135,10 +134,7 @@ def examples_of(inverter: Inverter, frames: Iterable[Frame], timeline: Timeline,
         raise NoFaceError("no face to tune the generator on")
     pixels = inverter.pixels
     codes = pixels.fetch(inverter.encode([pixels.put(crop.seen) for _, crop in pairs]))
-    delta = np.stack([
-        crop.confidence * timeline(crop.track, frame.time, code, openness(crop.mesh))
-        for (frame, crop), code in zip(pairs, codes, strict=True)
-    ])
+    delta = np.stack([timeline.added(c, frame.time, w) for (frame, c), w in zip(pairs, codes, strict=True)])
     masks = [cv2.resize(edit_mask(crop.mesh, crop.size, regions), (LOW, LOW)) for _, crop in pairs]
     targets = [cv2.resize(crop.seen, (LOW, LOW), interpolation=cv2.INTER_AREA) for _, crop in pairs]
 

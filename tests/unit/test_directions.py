@@ -27,7 +27,7 @@ from videdit.train.derive import (
     report,
     sample_codes,
 )
-from videdit.train.directions import known
+from videdit.train.directions import direction_of
 
 NAMES = ("smile", "age", "eyeglasses")
 
@@ -160,5 +160,5 @@ def test_what_is_added_in_the_end_is_an_edit_that_there_is():
     assert recipes["smile"].besides == ()
     made = {"eyes_open": np.full(512, 0.5, np.float16)}
     for name, _ in recipes["gender"].besides:
-        assert np.array_equal(known(name, made), made[name])
-        assert np.array_equal(known(name, {}), load_direction(name)[shipped()[name].layers[0]])
+        assert np.array_equal(direction_of(name, made), made[name])
+        assert np.array_equal(direction_of(name, {}), load_direction(name)[shipped()[name].layers[0]])

@@ -49,11 +49,11 @@ def test_a_smile_leaves_a_singing_mouth_open():
     timeline = Timeline(parse_edits("smile=1.5,age=1"))
     smile, age, opener = (load_direction(name) for name in ("smile", "age", "mouth_open"))
     at_rest = timeline(0, 0.0)
-    assert np.array_equal(at_rest, timeline(0, 0.0, openness=STILL))
+    assert np.array_equal(at_rest, timeline(0, 0.0, gap=STILL))
     assert at_rest == pytest.approx(1.5 * smile + age, abs=1e-5)
-    added = timeline(0, 0.0, openness=WIDE) - age
+    added = timeline(0, 0.0, gap=WIDE) - age
     part, opened = np.linalg.lstsq(np.stack((smile.ravel(), opener.ravel()), 1), added.ravel(), rcond=None)[0]
     assert 0 < part < 1.5 and opened > 1
     assert added == pytest.approx(part * smile + opened * opener, abs=1e-4)
     alone = Timeline(parse_edits("age=1"))
-    assert np.array_equal(alone(0, 0.0), alone(0, 0.0, openness=0.5))
+    assert np.array_equal(alone(0, 0.0), alone(0, 0.0, gap=0.5))

@@ -12,9 +12,9 @@ import numpy as np
 from videdit.edits.directions import Directions
 from videdit.edits.files import NUM_LAYERS
 from videdit.edits.keyframes import in_seconds, strength_at
-from videdit.edits.speech import OPENER
+from videdit.edits.speech import OPENER, openness
 from videdit.edits.words import Edit, find
-from videdit.packets import Array
+from videdit.packets import Array, Crop
 
 ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
 
@@ -49,17 +49,21 @@ class Timeline:
         self.varies = self._peak > 0 and any(edit.keyframes for edit in self.edits)
         self._as_one = self.varies and self._grow_as_one()
 
-    def __call__(self, track: int, time: float, code: Array | None = None, openness: float = 0.0) -> np.ndarray:
+    def __call__(self, track: int, time: float, code: Array | None = None, gap: float = 0.0) -> np.ndarray:
         """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32.
 
-        openness: of the mouth, as of :func:`videdit.edits.speech.openness`; some edits make way for it.
+        gap: how open the mouth is, as of :func:`videdit.edits.speech.openness`; some edits make way for it.
         """
         strengths = self.strengths(track, time)
         if any(self._speech):
             pairs = zip(self._speech, strengths, strict=True)
-            given = np.array([speech(s, openness) if speech else (s, 0.0) for speech, s in pairs])  # [N, 2]
+            given = np.array([speech(s, gap) if speech else (s, 0.0) for speech, s in pairs])  # [N, 2]
             strengths = np.append(given[:, 0], given[:, 1].sum())
         return self._directions(strengths, code)
+
+    def added(self, crop: Crop, time: float, code: Array) -> np.ndarray:
+        """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
+        return crop.confidence * self(crop.track, time, code, openness(crop.mesh))
 
     def strengths(self, track: int, time: float) -> np.ndarray:
         """Of each edit, [N]."""

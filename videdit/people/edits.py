@@ -37,8 +37,8 @@ class OwnTimelines(Timeline):
         self.usual, self.own, self.edits = usual, own, usual.edits
         self.varies = any(timeline.varies for timeline in (usual, *own.values()))
 
-    def __call__(self, track: int, time: float, code: Array | None = None, openness: float = 0.0) -> np.ndarray:
-        return self._of(track)(track, time, code, openness)
+    def __call__(self, track: int, time: float, code: Array | None = None, gap: float = 0.0) -> np.ndarray:
+        return self._of(track)(track, time, code, gap)
 
     def strengths(self, track: int, time: float) -> np.ndarray:
         return self._of(track).strengths(track, time)

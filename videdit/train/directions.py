@@ -104,7 +104,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
         step = cleaned(tried, response, edit, recipe.probes, recipe.rounds)
         delta = natural_unit(population, step, edit.score, recipe.probes)
         for name, share in edit.besides:
-            delta[edit.layers[0] : edit.layers[1] + 1] += share * known(name, directions)
+            delta[edit.layers[0] : edit.layers[1] + 1] += share * direction_of(name, directions)
         directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
         made.add(edit.name)
         note |= {edit.name: report(population, delta, edit), "made": sorted(made)}
@@ -113,7 +113,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
         print(edit.name, f"length {np.linalg.norm(delta[edit.layers[0]]):.2f}", note[edit.name], flush=True)
 
 
-def known(name: str, made: dict[str, np.ndarray]) -> np.ndarray:
+def direction_of(name: str, made: dict[str, np.ndarray]) -> np.ndarray:
     """The direction [512] of another edit: as it was just made, or as it ships."""
     return (made[name] if name in made else load_direction(name)[find(name).layers[0]]).astype(np.float32)
 

@@ -18,6 +18,10 @@ from videdit.metrics.parsing import load_masks
 from videdit.models.face_parser import CLASSES, MIRRORED
 from videdit.train.data import SIZE, degrade, jitter_colour, load_pack, to_tensor
 
+SWAPPED = np.arange(len(CLASSES), dtype=np.uint8)  # the class of what is seen in a mirror, by its own class
+for _left, _right in MIRRORED:
+    SWAPPED[[_left, _right]] = _right, _left
+
 
 def halve(mask: np.ndarray) -> np.ndarray:
     """Classes [2H, 2W] -> [H, W]: the commonest of each four pixels, of two equally common ones the one at top left."""
@@ -37,10 +41,7 @@ def pack_masks(folder: Path, out: Path) -> None:
 
 def mirror(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Flip left to right; what was the subject's left eye is then a right one."""
-    swap = np.arange(len(CLASSES), dtype=np.uint8)
-    for left, right in MIRRORED:
-        swap[[left, right]] = right, left
-    return image[:, ::-1], swap[mask[:, ::-1]]
+    return image[:, ::-1], SWAPPED[mask[:, ::-1]]
 
 
 def move(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -22,10 +22,10 @@ from videdit.errors import UsageError
 from videdit.metrics.judges import load_judge
 from videdit.metrics.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
-from videdit.models.face_parser import CLASSES, MIRRORED, FaceParser
+from videdit.models.face_parser import CLASSES, FaceParser
 from videdit.train import recipe, training
 from videdit.train.data import load_pack
-from videdit.train.masks import MaskedFaces
+from videdit.train.masks import SWAPPED, MaskedFaces
 from videdit.train.training import Setup, Validation, weighted
 
 FROZEN_STAGES = 2  # up to stride 4
@@ -72,9 +72,6 @@ def class_balance(masks: np.ndarray, power: float) -> Tensor:
 
 def lesson(teacher: FaceParser, images: Tensor) -> Tensor:
     """How likely each class is in pictures [B, 3, S, S] seen in two sizes and mirrored, [B, 19, S / 2, S / 2]."""
-    swap = list(range(len(CLASSES)))
-    for left, right in MIRRORED:
-        swap[left], swap[right] = right, left
     side = images.shape[-1]
     views = []
     for size in (side, side * 5 // 4):
@@ -82,7 +79,7 @@ def lesson(teacher: FaceParser, images: Tensor) -> Tensor:
         for mirrored in (False, True):
             chances = teacher.coarse(seen.flip(3) if mirrored else seen).float().softmax(1)
             chances = F.interpolate(chances, size=(side // 2, side // 2), mode="bilinear", antialias=True)
-            views.append(chances.flip(3)[:, swap] if mirrored else chances)
+            views.append(chances.flip(3)[:, SWAPPED.tolist()] if mirrored else chances)
     return torch.stack(views).mean(0)
 
 
