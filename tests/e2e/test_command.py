@@ -88,15 +88,18 @@ def test_bench_prints_its_table(face_clip):
 
 
 def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path):
+    # How many arenas the allocator opens depends on how threads meet, and is worth up to 75 MiB: two leave the length.
+    # The 5 % that are promised are measured by scripts/memory_run.py, on 10,000 frames.
+    allocator = os.environ | {"MALLOC_ARENA_MAX": "2"}
     peaks = []
     for frames in (120, 840):  # both fill a budget of 16 MiB: what is compared is the length, not how full queues got
         clip = write_clip(tmp_path / f"{frames}.mp4", [background(640, 480)] * frames, options={"preset": "ultrafast"})
         fast = ("--preset", "ultrafast", "--memory", "16M")
-        done = command(clip, "--edit", "smile", "--keep-unedited", *fast, "--bench")
+        done = command(clip, "--edit", "smile", "--keep-unedited", *fast, "--bench", env=allocator)
         assert done.returncode == 0, done.stderr
         (peak,) = re.findall(r"peak memory +(\d+) MiB", done.stdout)
         peaks.append(int(peak))
-    assert peaks[1] < 1.05 * peaks[0]  # 720 frames more are 316 MiB
+    assert peaks[1] - peaks[0] < 100  # MiB; 720 frames more are 316, and one plane of each would be 211
 
 
 def test_doctor_finds_nothing_wrong():
