@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from videdit.backend import compile_module
 from videdit.edits import load_direction
 from videdit.faces import FaceDetector
-from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping, Synthesis, inverse_haar
+from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping, Synthesis
 from videdit.weights import load_state
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +62,7 @@ class Canvas(nn.Module):
             if i == 2:
                 x = F.pad(x, MORE, mode="replicate")
             x = block.conv2(block.first(x, codes[:, 2 * i + 1]), codes[:, 2 * i + 2])
-        return inverse_haar(generator.to_image(x, codes[:, 15])).permute(0, 2, 3, 1)
+        return generator.up(generator.to_image(x, codes[:, 15])).permute(0, 2, 3, 1)
 
 
 @torch.inference_mode()

@@ -8,6 +8,8 @@ at full size, and the heads are light: the released ones alone would cost three 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -71,5 +73,7 @@ class Consultation(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
-        scale, shift = self.to_condition(self.body(F.pixel_unshuffle(distortion, 2))).chunk(2, dim=1)
-        return scale, shift
+        x = self.body(F.pixel_unshuffle(distortion, 2))
+        # The weights are cut, not the result: a CPU would copy it.
+        weights, biases = self.to_condition.weight.chunk(2), cast(Tensor, self.to_condition.bias).chunk(2)
+        return F.conv2d(x, weights[0], biases[0]), F.conv2d(x, weights[1], biases[1])

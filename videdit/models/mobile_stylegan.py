@@ -21,18 +21,28 @@ BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)  # output channels of block 
 FUSION_BLOCK = 3  # the 64x64 block, where HFGI consults
 
 
-def inverse_haar(x: Tensor) -> Tensor:
-    """[B, 4C, H, W], C low-band channels, then (lh, hl, hh) of each channel -> [B, C, 2H, 2W]."""
-    b, c4, h, w = x.shape
-    c = c4 // 4
-    low = x[:, :c]  # [B, C, H, W]
-    high = x[:, c:].reshape(b, c, 3, h, w)
-    lh, hl, hh = high[:, :, 0], high[:, :, 1], high[:, :, 2]
-    # Two butterflies instead of four sums of four: half the additions.
-    s0, s1 = (low + lh) * 0.5, (low - lh) * 0.5
-    d0, d1 = (hl + hh) * 0.5, (hl - hh) * 0.5
-    out = torch.stack((s0 + d0, s0 - d0, s1 + d1, s1 - d1), dim=2)  # [B, C, 4, H, W], row-major 2x2
-    return F.pixel_shuffle(out.reshape(b, c4, h, w), 2)
+class InverseHaar(nn.Module):
+    """[B, 4C, H, W], C low-band channels, then (lh, hl, hh) of each channel -> [B, C, 2H, 2W].
+
+    One transposed convolution of stride 2, most of whose numbers are zero: sums and differences of slices of channels
+    are a hundredth of the arithmetic, but take a CPU several times as long, since every slice is copied.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int):
+        """channels: C, of the output."""
+        super().__init__()
+        # bands (low, lh, hl, hh) of a channel -> its pixels (row 0: left, right; row 1: left, right)
+        signs = torch.tensor([[1.0, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])
+        kernel = torch.zeros(4 * channels, channels, 2, 2)
+        c = torch.arange(channels)
+        for band, rows in enumerate((c, *(channels + 3 * c + i for i in range(3)))):
+            kernel[rows, c] = 0.5 * signs[band].reshape(2, 2)
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, self.kernel, stride=2)
 
 
 class Mapping(nn.Module):
@@ -82,12 +92,13 @@ class Block(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, size: int):
         super().__init__()
         self.up_modulation = nn.Linear(W_DIM, in_channels)
+        self.up = InverseHaar(in_channels // 4)
         self.conv1 = StyledConv(in_channels // 4, out_channels, size)
         self.conv2 = StyledConv(out_channels, out_channels, size)
 
     def first(self, x: Tensor, w: Tensor) -> Tensor:
         """Upsampling and the first convolution, both styled by w [B, 512]."""
-        return self.conv1(inverse_haar(x * self.up_modulation(w)[:, :, None, None]), w)
+        return self.conv1(self.up(x * self.up_modulation(w)[:, :, None, None]), w)
 
 
 class ToImage(nn.Module):
@@ -118,13 +129,14 @@ class Head256(nn.Module):
         self.mix = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.out = nn.Conv2d(hidden, 12, 3, padding=1)
         self.skip = nn.Conv2d(in_channels, 12, 1)
+        self.up = InverseHaar(3)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [B, 256, 128, 128], w [B, 512] -> image [B, 3, 256, 256]"""
         x = x * (1.0 + self.modulation(w))[:, :, None, None]
         h = F.leaky_relu(self.reduce(x), 0.2)
         h = F.leaky_relu(self.mix(h), 0.2)
-        return inverse_haar(self.out(h) + self.skip(x))
+        return self.up(self.out(h) + self.skip(x))
 
 
 class Synthesis(nn.Module):
@@ -146,6 +158,7 @@ class Synthesis(nn.Module):
             Block(channels[i], channels[i + 1], 8 * 2**i) for i in range(len(BLOCK_CHANNELS))
         )
         self.to_image = ToImage(BLOCK_CHANNELS[-1])
+        self.up = InverseHaar(3)
         self.head256 = Head256(BLOCK_CHANNELS[4])
 
     def trunk(self, codes: Tensor) -> Tensor:
@@ -186,7 +199,7 @@ class Synthesis(nn.Module):
         if size == 512:
             return bands[:, :3] * 0.5
         assert size == 1024, f"size is 256, 512 or 1024, not {size}"
-        return inverse_haar(bands)
+        return self.up(bands)
 
     def low(self, trunk: Tensor, codes: Tensor) -> Tensor:
         """The image [B, 3, 256, 256] without conditions that the other networks look at."""
