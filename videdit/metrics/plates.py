@@ -17,9 +17,8 @@ from videdit.edits import Edit, edit_delta, parse_edits
 from videdit.edits.learn import aligned_faces, pictures
 from videdit.edits.words import find
 from videdit.errors import NoFaceError, UsageError
-from videdit.geometry.mask import edit_mask
 from videdit.metrics.sheet import contact_sheet, write_sheet
-from videdit.metrics.stills import edited, load_face, picture_256
+from videdit.metrics.stills import load_face, parsed_crops, pasted, picture_256
 from videdit.packets import LOW
 
 if TYPE_CHECKING:
@@ -120,15 +119,15 @@ def sweep_plate(
     if steps < 3 or steps % 2 == 0:
         raise UsageError(f"--steps should be an odd number from 3 on, so that 0 is in the middle, not {steps}")
     rows = []
-    for face, mesh in zip(faces, meshes, strict=True):
+    for face, crop in zip(faces, parsed_crops(inverter, faces, meshes), strict=True):
         codes = inverter.encode([face])
         for edit in edits:
-            mask = edit_mask(mesh, LOW, find(edit.name).regions).astype(np.float32) / 255
+            regions = find(edit.name).regions
             strengths = np.linspace(-1, 1, steps) * reach(edit)
             several = np.repeat(codes, steps, 0)
             deltas = np.concatenate([edit_delta([replace(edit, strength=float(s))], codes) for s in strengths])
             renderings = inverter.render([face] * steps, several, several + deltas, LOW)
-            shown = [as_picture(edited(face, rendering, mask)) for rendering in renderings]
+            shown = [as_picture(pasted(inverter, crop, rendering, regions)) for rendering in renderings]
             rows.append([labelled(p, f"{edit.name} {s:+.2g}") for p, s in zip(shown, strengths, strict=True)])
     return contact_sheet(rows, tile=LOW)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from videdit.detail import return_detail
 from videdit.edits.directions import edit_delta
 from videdit.edits.words import Edit, find
 from videdit.errors import MediaError, UsageError
-from videdit.geometry.mask import edit_mask, face_mask
+from videdit.geometry.mask import face_mask
 from videdit.inversion import Inverter
 from videdit.metrics.attributes import POPULATION
 from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.packets import Array, Rendering
+from videdit.packets import Array, Crop, Rendering
+from videdit.parsing import CropParser
 from videdit.pixels.host import network_input
 from videdit.tuning import CLIP, Examples, tune_for_clip
 
@@ -88,9 +89,7 @@ def inverted_by_tuned(inverter: Inverter, crop: np.ndarray, code: np.ndarray, ma
     return tuned.render([crop], code, code, SIZE)[0].inversion
 
 
-def tuned_to(
-    inverter: Inverter, crop: np.ndarray, code: np.ndarray, mask: np.ndarray, steps: int
-) -> dict[str, Tensor]:
+def tuned_to(inverter: Inverter, crop: np.ndarray, code: np.ndarray, mask: np.ndarray, steps: int) -> dict[str, Tensor]:
     """The state of the generator, tuned to one crop of 256 px as it would be to a clip without an edit.
 
     Raises UsageError where it is not the embedded one.
@@ -108,14 +107,13 @@ def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
     before, who = panel.attributes(crops), panel.identity(crops)
-    meshes = panel.meshes(crops) * SIZE
+    parsed = parsed_crops(inverter, crops, list(panel.meshes(crops) * SIZE))
     rows: list[dict[str, Value]] = []
     shown: list[list[np.ndarray]] = [list(crops[:SHOWN])]
     for edit in edits:
         regions = find(edit.name).regions
-        masks = [edit_mask(mesh, SIZE, regions).astype(np.float32) / 255 for mesh in meshes]
         renderings = inverter.render(crops, codes, codes + edit_delta([edit], codes), SIZE)
-        results = [edited(c, r, m) for c, r, m in zip(crops, renderings, masks, strict=True)]
+        results = [pasted(inverter, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
         after = panel.attributes(results)
         row: dict[str, Value] = {"edit": f"{edit.name}={edit.strength:g}"}
         row |= changes(SCORE_OF_EDIT.get(edit.name, edit.name), edit.strength, before, after)
@@ -128,7 +126,8 @@ def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]
     sheet = contact_sheet(list(zip(*shown, strict=True)), ["source", *(str(row["edit"]) for row in rows)])
     notes = [
         f"{len(faces)} faces; sd: change in standard deviations of the score over the generator's faces; leaks: the "
-        "others' change in theirs, for each one of the edit's; smile counts on faces that did not smile"
+        "others' change in theirs, for each one of the edit's; smile counts on faces that did not smile; an edit shows "
+        "behind its mask, as in a clip"
     ]
     return Evaluation(rows, sheet, notes)
 
@@ -157,10 +156,25 @@ def changes(
     }
 
 
-def edited(crop: np.ndarray, rendering: Rendering, mask: np.ndarray | float = 1.0) -> np.ndarray:
-    """The result of an edit of a crop at 256 px, detail returned, float32 [256, 256, 3] in [-1, 1]."""
-    change = return_detail(crop, rendering)
-    return crop.astype(np.float32) / 127.5 - 1 + np.asarray(mask, np.float32)[..., None] * change
+def edited(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
+    """The result of an edit of a crop at 256 px, detail returned, float32 [256, 256, 3] in [-1, 1]; all of it shows."""
+    return crop.astype(np.float32) / 127.5 - 1 + return_detail(crop, rendering)
+
+
+def parsed_crops(inverter: Inverter, pictures: Sequence[np.ndarray], meshes: Sequence[np.ndarray | None]) -> list[Crop]:
+    """Aligned pictures [S, S, 3] uint8 as the pipeline has them when it edits; meshes: [468, 2] in their pixels."""
+    parts = CropParser(inverter.pixels).parts(pictures)
+    each = zip(pictures, meshes, parts, strict=True)
+    return [Crop(0, picture, np.eye(2, 3), 1.0, mesh, part) for picture, mesh, part in each]
+
+
+def pasted(inverter: Inverter, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> np.ndarray:
+    """The result of an edit of a crop as a clip shows it, behind its mask, float32 [S, S, 3] in [-1, 1]."""
+    pixels = inverter.pixels
+    change, mask = (
+        pixels.fetch(a) for a in (pixels.change(crop, rendering), pixels.mask(crop, rendering.motion, regions))
+    )
+    return crop.image.astype(np.float32) / 127.5 - 1 + mask[..., None].astype(np.float32) / 255 * change
 
 
 def face_masks(panel: Panel, crops: Sequence[np.ndarray]) -> np.ndarray:
