@@ -9,7 +9,8 @@ So both renders are graded before they are compared. A colour is taken as luma Y
 
 over a neighbourhood is the factor that turns the render's chroma into the source's: its size is a change of saturation,
 its angle one of hue. The skin of the edited render is compared with the source's skin along the edit's motion. Where
-there is none (teeth, hair, what is around), g is that of the whole face. Saturation is lowered only: skin under a beard
+there is none (teeth, lips, hair, what is around), g is that of the whole face; a rim of the skin is left out, for lips
+that an edit reddens shine into it. Saturation is lowered only: skin under a beard
 that goes may not pale to the beard's grey, nor a beard that comes be tinted.
 """
 
@@ -25,6 +26,7 @@ from videdit.packets import LOW, Rendering
 
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
+PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
 EVERYWHERE = 0.02  # weight of the whole face in a neighbourhood's sums
 NOTHING = np.array((1e-5, 0, 1e-5), np.float32)  # sums where there is no colour and no skin at all: g = 1
 DARK = 0.1  # of the range of luma, added to it: the chroma of black is noise
@@ -41,11 +43,16 @@ def graded(source: np.ndarray, rendering: Rendering, skin: np.ndarray) -> Render
     source: [S, S, 3] float32 in [-1, 1]. skin: how surely the source's pixels are skin, [N, N] float in [0, 1].
     """
     seen = small(source)
-    skin = resized(skin.astype(np.float32), SMALL)
+    skin = pure(resized(skin.astype(np.float32), SMALL))
     flow = resized(rendering.motion.flow, SMALL) * (SMALL / LOW)
     before = factors(seen, small(rendering.inversion), skin)
     after = factors(at(seen, flow), small(rendering.edit), at(skin, flow))
     return replace(rendering, inversion=turned(rendering.inversion, before), edit=turned(rendering.edit, after))
+
+
+def pure(skin: np.ndarray) -> np.ndarray:
+    """What of the skin [64, 64] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
+    return cv2.erode(np.clip((skin - PURE[0]) / (PURE[1] - PURE[0]), 0, 1), np.ones((3, 3), np.uint8))
 
 
 def factors(source: np.ndarray, render: np.ndarray, skin: np.ndarray) -> np.ndarray:

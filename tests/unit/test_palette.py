@@ -53,6 +53,17 @@ def test_teeth_beside_the_skin_stay_white() -> None:
     assert np.abs(chroma(result)[124:136, 104:156]).max() <= np.abs(chroma(edit)[124:136, 104:156]).max() + 1e-6
 
 
+def test_lips_that_an_edit_reddens_stay_as_red() -> None:
+    source = face()
+    edit, lips = source.copy(), (slice(150, 170), slice(100, 156))
+    edit[lips] = tinted(source, 2 + 0j)[lips]
+    parts = np.ones((256, 256), np.float32)
+    parts[lips] = 0
+    skin = cv2.GaussianBlur(cv2.resize(parts, (128, 128), interpolation=cv2.INTER_AREA), (0, 0), 1.5)  # as a parser's
+    redder = np.abs(chroma(graded(source, rendering(source, edit), skin).edit) - chroma(source))[lips].mean()
+    assert redder > 0.93 * np.abs(chroma(edit) - chroma(source))[lips].mean()
+
+
 def test_saturation_is_never_raised() -> None:
     source = face()
     edit = tinted(source, 0.4 + 0j)  # a beard comes

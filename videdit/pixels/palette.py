@@ -9,10 +9,11 @@ from functools import cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.packets import LOW
-from videdit.palette import APART, DARK, EVERYWHERE, NEAR, NOTHING, SMALL, TOGETHER
+from videdit.palette import APART, DARK, EVERYWHERE, NEAR, NOTHING, PURE, SMALL, TOGETHER
 from videdit.pixels.motion import at
 from videdit.pixels.sampling import blur, resize
 
@@ -22,11 +23,16 @@ def graded(source: Tensor, inversion: Tensor, edit: Tensor, flow: Tensor, skin: 
 
     source: [1, 3, S, S]. flow: [1, 2, 256, 256], where edited pixels were. skin: [1, 1, N, N] in [0, 1].
     """
-    seen, skin = resize(source, SMALL), resize(skin, SMALL)
+    seen, skin = resize(source, SMALL), pure(resize(skin, SMALL))
     flow = resize(flow, SMALL) * (SMALL / LOW)
     before = factors(seen, resize(inversion, SMALL), skin)
     after = factors(at(seen, flow), resize(edit, SMALL), at(skin, flow))
     return turned(inversion, before), turned(edit, after)
+
+
+def pure(skin: Tensor) -> Tensor:
+    """What of the skin [1, 1, 64, 64] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
+    return -F.max_pool2d(-((skin - PURE[0]) / (PURE[1] - PURE[0])).clamp(0, 1), 3, 1, 1)
 
 
 def factors(source: Tensor, render: Tensor, skin: Tensor) -> Tensor:
