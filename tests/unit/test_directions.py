@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from videdit.edits import load_direction
 from videdit.edits.catalogue import shipped
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
@@ -27,7 +27,6 @@ from videdit.train.derive import (
     report,
     sample_codes,
 )
-from videdit.train.directions import direction_of
 
 NAMES = ("smile", "age", "eyeglasses")
 
@@ -98,6 +97,9 @@ def test_what_a_step_drags_along_when_it_is_tried_is_taken_off():
     step = cleaned(faces, response, edit)
     assert leaks(step[2]) < edit.allowed + 0.02
     assert not step[:2].any() and not step[7:].any()
+    moved = cleaned(faces, response, replace(edit, aims=(("age", -0.3),)))[2] @ bent / scores.std(0)
+    assert moved[1] / moved[0] == pytest.approx(-0.3, abs=0.03)
+    assert abs(moved[2] / moved[0]) < edit.allowed + 0.02
 
 
 class Faces(Population):
@@ -154,11 +156,7 @@ def test_samples_are_the_generators_and_repeatable():
     assert np.abs(codes - sample_codes(16, seed=4)).max() > 0.1
 
 
-def test_what_is_added_in_the_end_is_an_edit_that_there_is():
+def test_aims_are_scores_that_are_measured():
     recipes = {recipe.name: recipe for recipe in read_recipes()}
-    assert recipes["gender"].besides == (("eyes_open", -0.2),)
-    assert recipes["smile"].besides == ()
-    made = {"eyes_open": np.full(512, 0.5, np.float16)}
-    for name, _ in recipes["gender"].besides:
-        assert np.array_equal(direction_of(name, made), made[name])
-        assert np.array_equal(direction_of(name, {}), load_direction(name)[shipped()[name].layers[0]])
+    assert dict(recipes["age"].aims)["hair"] < recipes["age"].allowed and recipes["smile"].aims == ()
+    assert all(name in POPULATION for recipe in recipes.values() for name, _ in recipe.aims)

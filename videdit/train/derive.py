@@ -40,7 +40,7 @@ class EditRecipe:
     layers: tuple[int, int]
     recommended: float
     allowed: float  # of the own score's change, which a held one may take: to hold them all still costs likeness
-    besides: tuple[tuple[str, float], ...] = ()  # edits, and how much of their directions is added in the end
+    aims: tuple[tuple[str, float], ...] = ()  # scores, and how far in shares of the own one's change they shall go
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def read_recipes(only: str = "") -> list[EditRecipe]:
         layers = (values["layers"][0], values["layers"][1])
         free, freedom = tuple(values.get("free", ())), float(values.get("freedom", 1))
         allowed = float(values.get("allowed", 0.2))
-        score, besides = values.get("score", name), tuple(dict(values.get("besides", {})).items())
-        recipes.append(EditRecipe(name, score, free, freedom, layers, values["recommended"], allowed, besides))
+        score, aims = values.get("score", name), tuple(dict(values.get("aims", {})).items())
+        recipes.append(EditRecipe(name, score, free, freedom, layers, values["recommended"], allowed, aims))
     return recipes
 
 
@@ -165,7 +165,7 @@ def natural_unit(population: Population, step: np.ndarray, score: str, probes: i
 def cleaned(
     population: Population, response: Response, recipe: EditRecipe, probes: int = 96, rounds: int = 4
 ) -> np.ndarray:
-    """The step [18, 512] of a recipe, without what it drags along beyond what is allowed."""
+    """The step [18, 512] of a recipe, without what it drags along beyond what is allowed, or beside its aims."""
     step = conditional(response, recipe.score, recipe.free, recipe.freedom)
     held = [name for name in response.names if name not in (*recipe.free, *DUPLICATES)]
     spreads = population.scores.std(axis=0)
@@ -174,8 +174,10 @@ def cleaned(
         strength = recipe.recommended / max(shift, 0.1)  # of this step, whose length is not yet set
         change, _ = population.tried(strength * in_layers(step, recipe.layers), np.ones(probes))
         drift = dict(zip(population.measure.names, change.mean(axis=0) / spreads, strict=True))
-        limit = recipe.allowed * abs(float(drift[recipe.score]))
+        own = float(drift[recipe.score])
+        limit = recipe.allowed * abs(own)
         moved = {name: float(drift[name] - np.clip(drift[name], -limit, limit)) for name in held}
+        moved |= {name: float(drift[name]) - share * own for name, share in recipe.aims}
         step = step - likeliest(response, moved | {recipe.score: 0.0}) / strength
     return in_layers(step, recipe.layers)
 

@@ -20,10 +20,8 @@ import numpy as np
 import torch
 
 from videdit import resources
-from videdit.edits import load_direction
 from videdit.edits.catalogue import SHIPPED
 from videdit.edits.files import NUM_LAYERS, read_note, write_directions
-from videdit.edits.words import find
 from videdit.errors import UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.models.encoder import Encoder
@@ -103,19 +101,12 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
         step = cleaned(tried, response, edit, recipe.probes, recipe.rounds)
         delta = natural_unit(population, step, edit.score, recipe.probes)
-        for name, share in edit.besides:
-            delta[edit.layers[0] : edit.layers[1] + 1] += share * direction_of(name, directions)
         directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
         made.add(edit.name)
         note |= {edit.name: report(population, delta, edit), "made": sorted(made)}
         write_directions(target, directions, note)
         write_sheet(out / "sheets" / f"{edit.name}.png", shown(population, delta, edit))
         print(edit.name, f"length {np.linalg.norm(delta[edit.layers[0]]):.2f}", note[edit.name], flush=True)
-
-
-def direction_of(name: str, made: dict[str, np.ndarray]) -> np.ndarray:
-    """The direction [512] of another edit: as it was just made, or as it ships."""
-    return (made[name] if name in made else load_direction(name)[find(name).layers[0]]).astype(np.float32)
 
 
 def layered(codes: np.ndarray) -> np.ndarray:
