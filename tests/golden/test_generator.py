@@ -62,3 +62,6 @@ def test_inverse_haar_inverts_haar() -> None:
     bands = torch.cat((low, torch.stack((lh, hl, hh), dim=2).flatten(1, 2)), dim=1)
     # (l+lh+hl+hh)/2 = a, (l+lh-hl-hh)/2 = b, (l-lh+hl-hh)/2 = c
     torch.testing.assert_close(InverseHaar(3).double()(bands), image)
+    with torch.autocast("cpu", torch.bfloat16):  # features may be rounded, pictures not
+        assert InverseHaar(3)(bands.float()).dtype == torch.bfloat16
+        torch.testing.assert_close(InverseHaar(3, picture=True)(bands.float()), image.float())

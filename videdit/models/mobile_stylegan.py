@@ -30,9 +30,10 @@ class InverseHaar(nn.Module):
 
     kernel: Tensor
 
-    def __init__(self, channels: int):
-        """channels: C, of the output."""
+    def __init__(self, channels: int, picture: bool = False):
+        """channels: C, of the output. picture: it is one, and autocast may not round it to bfloat16."""
         super().__init__()
+        self.picture = picture
         # bands (low, lh, hl, hh) of a channel -> its pixels (row 0: left, right; row 1: left, right)
         signs = torch.tensor([[1.0, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])
         kernel = torch.zeros(4 * channels, channels, 2, 2)
@@ -42,7 +43,10 @@ class InverseHaar(nn.Module):
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv_transpose2d(x, self.kernel, stride=2)
+        if not self.picture:
+            return F.conv_transpose2d(x, self.kernel, stride=2)
+        with torch.autocast(x.device.type, enabled=False):
+            return F.conv_transpose2d(x.to(self.kernel.dtype), self.kernel, stride=2)
 
 
 class Mapping(nn.Module):
@@ -129,7 +133,7 @@ class Head256(nn.Module):
         self.mix = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.out = nn.Conv2d(hidden, 12, 3, padding=1)
         self.skip = nn.Conv2d(in_channels, 12, 1)
-        self.up = InverseHaar(3)
+        self.up = InverseHaar(3, picture=True)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [B, 256, 128, 128], w [B, 512] -> image [B, 3, 256, 256]"""
@@ -158,7 +162,7 @@ class Synthesis(nn.Module):
             Block(channels[i], channels[i + 1], 8 * 2**i) for i in range(len(BLOCK_CHANNELS))
         )
         self.to_image = ToImage(BLOCK_CHANNELS[-1])
-        self.up = InverseHaar(3)
+        self.up = InverseHaar(3, picture=True)
         self.head256 = Head256(BLOCK_CHANNELS[4])
 
     def trunk(self, codes: Tensor) -> Tensor:
