@@ -19,6 +19,7 @@ from videdit.edits import (
     catalogue,
     catalogue_table,
     cautions,
+    directions,
     edit_delta,
     load_direction,
     parse_edits,
@@ -103,11 +104,25 @@ def test_directions_stay_within_their_layers(name):
 
 
 def test_edits_add_up():
-    edits = parse_edits("smile=1.5,age=-1")
+    edits = parse_edits("smile=1.5,yaw=-1")
     delta = edit_delta(edits)
-    np.testing.assert_allclose(delta, 1.5 * load_direction("smile") - load_direction("age"), atol=1e-6)
+    np.testing.assert_allclose(delta, 1.5 * load_direction("smile") - load_direction("yaw"), atol=1e-6)
     np.testing.assert_array_equal(Timeline(edits)(3, 0.5), delta)
     assert not edit_delta(parse_edits("smile=0")).any()
+
+
+def test_negative_strengths_may_have_a_step_of_their_own(monkeypatch):
+    plus, minus = np.full(512, 2, np.float32), np.full(512, 3, np.float32)
+    steps = directions._shipped() | {"age": plus, "age-": minus}
+    monkeypatch.setattr(directions, "_shipped", lambda: steps)
+    first, _ = catalogue()["age"].layers
+    codes = np.zeros((1, 18, 512), np.float32)
+    for strength, step in ((1.5, 3), (0, 0), (-0.5, -1.5), (-2, -6)):
+        delta = edit_delta([Edit("age", strength)])
+        assert not delta[:first].any() and (delta[first] == step).all()
+        np.testing.assert_array_equal(edit_delta([Edit("age", strength)], codes)[0], delta)
+    both = edit_delta(parse_edits("yaw=1,age=-1"))
+    np.testing.assert_allclose(both, load_direction("yaw") + edit_delta([Edit("age", -1)]), atol=1e-6)
 
 
 def test_a_direction_comes_from_any_kind_of_file(tmp_path):

@@ -137,11 +137,11 @@ def test_frames_become_times_of_this_very_clip():
 @settings(deadline=None, max_examples=30)
 @given(curves(), curves(), st.lists(hundredths, min_size=1, max_size=5))
 def test_a_timeline_adds_up_what_each_edit_gives_at_a_time(one, other, times):
-    timeline = Timeline(parse_edits(f"smile={words(one)},age={words(other)},beard=0.5"))
+    timeline = Timeline(parse_edits(f"smile={words(one)},yaw={words(other)},beard=0.5"))
     for time in times:
         wanted = (
             strength_at(one, time) * load_direction("smile")
-            + strength_at(other, time) * load_direction("age")
+            + strength_at(other, time) * load_direction("yaw")
             + 0.5 * load_direction("beard")
         )
         np.testing.assert_allclose(timeline(0, time), wanted, atol=1e-4)

@@ -11,14 +11,15 @@ leaves, is measured at the recommended strength.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 import yaml
 
 from videdit import resources
-from videdit.edits.files import NUM_LAYERS
+from videdit.edits.directions import in_layers
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
 from videdit.train.attributes import Measure
@@ -41,6 +42,8 @@ class EditRecipe:
     recommended: float
     allowed: float  # of the own score's change, which a held one may take: to hold them all still costs likeness
     aims: tuple[tuple[str, float], ...] = ()  # scores, and how far in shares of the own one's change they shall go
+    stretch: float = 1.0  # of the length at which it moves its score by one standard deviation
+    minus: EditRecipe | None = None  # of negative strengths, where these have a direction of their own
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,25 @@ def read_recipes(only: str = "") -> list[EditRecipe]:
         if name not in paths:
             raise UsageError(f"no recipe {name!r} in configs/edits; there is: {', '.join(paths)}")
         values = yaml.safe_load(paths[name].read_text(encoding="utf-8"))
-        layers = (values["layers"][0], values["layers"][1])
-        free, freedom = tuple(values.get("free", ())), float(values.get("freedom", 1))
-        allowed = float(values.get("allowed", 0.2))
-        score, aims = values.get("score", name), tuple(dict(values.get("aims", {})).items())
-        recipes.append(EditRecipe(name, score, free, freedom, layers, values["recommended"], allowed, aims))
+        recipe = EditRecipe(
+            name,
+            values.get("score", name),
+            tuple(values.get("free", ())),
+            float(values.get("freedom", 1)),
+            (values["layers"][0], values["layers"][1]),
+            values["recommended"],
+            float(values.get("allowed", 0.2)),
+        )
+        own = beside(values)
+        if "minus" in values:
+            own["minus"] = replace(recipe, recommended=-recipe.recommended, **beside(values["minus"]))
+        recipes.append(replace(recipe, **own))
     return recipes
+
+
+def beside(values: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe says of its one or of both ways: aims and stretch."""
+    return {"aims": tuple(values.get("aims", {}).items()), "stretch": float(values.get("stretch", 1))}
 
 
 def sample_codes(count: int, seed: int) -> np.ndarray:
@@ -113,13 +129,6 @@ def likeliest(response: Response, wanted: dict[str, float]) -> np.ndarray:
     spread = response.covariance @ slopes  # [512, S']
     gram = slopes.T @ spread + STIFFNESS * np.eye(len(counted))
     return spread @ np.linalg.solve(gram, np.array(list(wanted.values())))
-
-
-def in_layers(step: np.ndarray, layers: tuple[int, int]) -> np.ndarray:
-    """[512] -> [18, 512], zero outside the layers."""
-    full = np.zeros((NUM_LAYERS, len(step)))
-    full[layers[0] : layers[1] + 1] = step
-    return full
 
 
 class Population:

@@ -21,6 +21,7 @@ import torch
 
 from videdit import resources
 from videdit.edits.catalogue import SHIPPED
+from videdit.edits.directions import MINUS
 from videdit.edits.files import NUM_LAYERS, read_note, write_directions
 from videdit.errors import UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
@@ -99,13 +100,19 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
             continue
         if time.monotonic() > end:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
-        step = cleaned(tried, response, edit, recipe.probes, recipe.rounds)
-        delta = natural_unit(population, step, edit.score, recipe.probes)
-        directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
+        ways = {edit.name: edit} | ({edit.name + MINUS: edit.minus} if edit.minus else {})
+        deltas: dict[str, np.ndarray] = {}
+        for name, way in ways.items():
+            step = cleaned(tried, response, way, recipe.probes, recipe.rounds)
+            deltas[name] = way.stretch * natural_unit(population, step, way.score, recipe.probes)
+        directions.pop(edit.name + MINUS, None)  # an older one
+        directions |= {name: delta[edit.layers[0]].astype(np.float16) for name, delta in deltas.items()}
+        delta = deltas[edit.name]
         made.add(edit.name)
         note |= {edit.name: report(population, delta, edit), "made": sorted(made)}
         write_directions(target, directions, note)
-        write_sheet(out / "sheets" / f"{edit.name}.png", shown(population, delta, edit))
+        sheet = shown(population, delta, deltas.get(edit.name + MINUS, delta), edit)
+        write_sheet(out / "sheets" / f"{edit.name}.png", sheet)
         print(edit.name, f"length {np.linalg.norm(delta[edit.layers[0]]):.2f}", note[edit.name], flush=True)
 
 
@@ -173,11 +180,12 @@ def parts(first: int, count: int) -> Iterator[slice]:
         yield slice(start, min(start + PART, count))
 
 
-def shown(population: Population, delta: np.ndarray, edit: EditRecipe) -> np.ndarray:
+def shown(population: Population, plus: np.ndarray, minus: np.ndarray, edit: EditRecipe) -> np.ndarray:
     """Faces without the edit, and with the recommended strength in both directions."""
     columns = []
     for strength in (-edit.recommended, 0.0, edit.recommended):
-        images = population.measure.images(population.codes[:SHOWN] + strength * delta).transpose(0, 2, 3, 1)
+        codes = population.codes[:SHOWN] + strength * (plus if strength > 0 else minus)
+        images = population.measure.images(codes).transpose(0, 2, 3, 1)
         columns.append((images * 127.5 + 127.5).clip(0, 255).astype(np.uint8))
     titles = [f"{edit.name}={strength:g}" for strength in (-edit.recommended, 0.0, edit.recommended)]
     return contact_sheet(list(zip(*columns, strict=True)), titles)
