@@ -42,7 +42,6 @@ class EditRecipe:
     recommended: float
     allowed: float  # of the own score's change, which a held one may take: to hold them all still costs likeness
     aims: tuple[tuple[str, float], ...] = ()  # scores, and how far in shares of the own one's change they shall go
-    stretch: float = 1.0  # of the length at which it moves its score by one standard deviation
     minus: EditRecipe | None = None  # of negative strengths, where these have a direction of their own
 
 
@@ -76,17 +75,18 @@ def read_recipes(only: str = "") -> list[EditRecipe]:
             (values["layers"][0], values["layers"][1]),
             values["recommended"],
             float(values.get("allowed", 0.2)),
+            aims_of(values),
         )
-        own = beside(values)
         if "minus" in values:
-            own["minus"] = replace(recipe, recommended=-recipe.recommended, **beside(values["minus"]))
-        recipes.append(replace(recipe, **own))
+            back = replace(recipe, recommended=-recipe.recommended, aims=aims_of(values["minus"]))
+            recipe = replace(recipe, minus=back)
+        recipes.append(recipe)
     return recipes
 
 
-def beside(values: dict[str, Any]) -> dict[str, Any]:
-    """What a recipe says of its one or of both ways: aims and stretch."""
-    return {"aims": tuple(values.get("aims", {}).items()), "stretch": float(values.get("stretch", 1))}
+def aims_of(values: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+    """What a recipe, or its part for negative strengths, says of other scores."""
+    return tuple(values.get("aims", {}).items())
 
 
 def sample_codes(count: int, seed: int) -> np.ndarray:

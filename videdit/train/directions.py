@@ -104,7 +104,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
         deltas: dict[str, np.ndarray] = {}
         for name, way in ways.items():
             step = cleaned(tried, response, way, recipe.probes, recipe.rounds)
-            deltas[name] = way.stretch * natural_unit(population, step, way.score, recipe.probes)
+            deltas[name] = natural_unit(population, step, way.score, recipe.probes)
         directions.pop(edit.name + MINUS, None)  # an older one
         directions |= {name: delta[edit.layers[0]].astype(np.float16) for name, delta in deltas.items()}
         delta = deltas[edit.name]
