@@ -10,8 +10,8 @@ A head that the edit turns covers what is right behind it (the warped P). A face
 grows over what is behind it draws a soft second outline beside the first, so for other regions P stands alone. Hair,
 glasses, hands and microphones stay in front, and are not dragged along beside themselves either (the warped H). What is
 no part of a face or its hair counts as hiding it only where the mesh says that there is a face, and from there on
-outwards a little; beside a face it is background. Of the neck only what is near the face belongs to it: further down
-the generator dreams of collars.
+outwards a little; beside a face it is background. Of the neck only what is near the face belongs to it, as far
+as the edit leaves it a neck (the motion's validity): further down the generator dreams of collars.
 
 The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
 the hand and of the face around a pixel of colour c near its edge, the share of h in c is (c - f)(h - f) / |h - f|^2.
@@ -69,7 +69,7 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
     parts = crop.parts.transpose(1, 2, 0).astype(np.float32)
     size = len(parts)
     hull, near = (draw(mesh * size, size).astype(np.float32) / 255 for draw in (hull_mask, near_mask))
-    parts[..., NECK] *= near
+    parts[..., NECK] *= near * resized(motion.validity, size)
     front = parts.copy()
     front[..., OTHER] *= widened(ramp(hull * parts[..., OTHER], *LYING), OUTWARDS)
     masks = []

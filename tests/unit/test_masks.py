@@ -74,6 +74,15 @@ def test_hair_is_painted_by_the_edits_that_are_for_it() -> None:
     assert at(change_mask(fringe, STILL, ["face", "hair"]), 128, 90) > 200
 
 
+def test_a_collar_that_the_edit_puts_on_a_neck_is_not_painted() -> None:
+    below = crop(neck=disc(128, 195, 12))
+    dreamt = replace(STILL, validity=np.where(np.arange(LOW)[:, None] < 170, 1, 0) * np.ones(LOW, np.float32))
+    assert at(change_mask(below, STILL, ["face"]), 128, 190) > 200
+    assert at(change_mask(below, dreamt, ["face"]), 128, 190) == 0
+    teeth = replace(STILL, validity=0 * STILL.validity)
+    assert at(change_mask(crop(), teeth, ["face"]), *CENTRE) == 255
+
+
 def test_lips_are_all_that_lipstick_paints() -> None:
     mouth = crop(lips=disc(*CENTRE, 10), mouth=disc(*CENTRE, 4))
     mask = change_mask(mouth, STILL, ["lips"])

@@ -48,7 +48,7 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     flow = channels_first(motion.flow)
     picture = resize(channels_first(crop.image), LOW) / 127.5 - 1
     parts = crop.parts[None].to(torch.float32, copy=True)  # [1, 9, 128, 128]
-    parts[:, NECK] *= near
+    parts[:, NECK] *= near * resize(motion.validity[None, None], size)[0, 0]
     front = parts.clone()
     front[:, OTHER:] *= widened(ramp(hull * parts[:, OTHER:], *LYING), OUTWARDS)
     masks = []
