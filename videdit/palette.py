@@ -21,6 +21,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from videdit.masks import ramp
 from videdit.motion import at, resized
 from videdit.packets import LOW, Rendering
 
@@ -52,7 +53,7 @@ def graded(source: np.ndarray, rendering: Rendering, skin: np.ndarray) -> Render
 
 def pure(skin: np.ndarray) -> np.ndarray:
     """What of the skin [64, 64] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
-    return cv2.erode(np.clip((skin - PURE[0]) / (PURE[1] - PURE[0]), 0, 1), np.ones((3, 3), np.uint8))
+    return cv2.erode(ramp(skin, *PURE), np.ones((3, 3), np.uint8))
 
 
 def factors(source: np.ndarray, render: np.ndarray, skin: np.ndarray) -> np.ndarray:

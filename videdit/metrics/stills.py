@@ -171,9 +171,8 @@ def parsed_crops(inverter: Inverter, pictures: Sequence[np.ndarray], meshes: Seq
 def pasted(inverter: Inverter, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> np.ndarray:
     """The result of an edit of a crop as a clip shows it, behind its mask, float32 [S, S, 3] in [-1, 1]."""
     pixels = inverter.pixels
-    change, mask = (
-        pixels.fetch(a) for a in (pixels.change(crop, rendering), pixels.mask(crop, rendering.motion, regions))
-    )
+    change = pixels.fetch(pixels.change(crop, rendering))
+    mask = pixels.fetch(pixels.mask(crop, rendering.motion, regions))
     return crop.image.astype(np.float32) / 127.5 - 1 + mask[..., None].astype(np.float32) / 255 * change
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from videdit.packets import LOW
 from videdit.palette import APART, DARK, EVERYWHERE, NEAR, NOTHING, PURE, SMALL, TOGETHER
+from videdit.pixels.masks import ramp
 from videdit.pixels.motion import at
 from videdit.pixels.sampling import blur, resize
 
@@ -32,7 +33,7 @@ def graded(source: Tensor, inversion: Tensor, edit: Tensor, flow: Tensor, skin: 
 
 def pure(skin: Tensor) -> Tensor:
     """What of the skin [1, 1, 64, 64] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
-    return -F.max_pool2d(-((skin - PURE[0]) / (PURE[1] - PURE[0])).clamp(0, 1), 3, 1, 1)
+    return -F.max_pool2d(-ramp(skin, *PURE), 3, 1, 1)
 
 
 def factors(source: Tensor, render: Tensor, skin: Tensor) -> Tensor:
