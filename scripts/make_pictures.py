@@ -23,7 +23,7 @@ from videdit.render import Renderer
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, DOCS = ROOT / "examples/portrait.mp4", ROOT / "docs"
 TIME = 2.36  # seconds into the clip: between two words
-EDITS = ("smile", "smile=-0.8", "age=-1", "age", "mouth_open", "eyes_open", "gender", "gender=-1,beard=1", "lipstick")
+EDITS = ("smile", "smile=-0.8", "age=-15", "age", "mouth_open", "eyes_open", "gender", "gender=-1,beard=1", "lipstick")
 SIDE = 400  # pixels a face
 
 

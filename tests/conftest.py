@@ -9,11 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 from synthetic import ROOT, background, with_face, write_clip
 
 from videdit.resources import cache_dir
 
 cv2.setNumThreads(1)
+settings.register_profile("videdit", deadline=None)  # no test asserts speed
+settings.load_profile("videdit")
 
 
 @pytest.fixture(scope="session", autouse=True)

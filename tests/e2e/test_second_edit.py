@@ -49,12 +49,12 @@ def test_the_second_edit_neither_looks_nor_encodes(render, face_clip, tmp_path, 
     before = encoded()
     first = render(face_clip, tmp_path / "first.mp4", edit="smile=2", **words)
     between = encoded()
-    without = render(face_clip, tmp_path / "without.mp4", edit="age=2", cache=False, lossless=True)
+    without = render(face_clip, tmp_path / "without.mp4", edit="age=20", cache=False, lossless=True)
     after = encoded()
     assert between > before and after - between == between - before
     monkeypatch.setattr("stages.detect.Detect.__call__", no_looking)
     again = render(face_clip, tmp_path / "again.mp4", edit="smile=2", **words)
-    other = render(face_clip, tmp_path / "other.mp4", edit="age=2", **words)
+    other = render(face_clip, tmp_path / "other.mp4", edit="age=20", **words)
     assert encoded() == after
     assert first.faces == again.faces == other.faces == without.faces == 8
     assert same(first.output, again.output) and same(other.output, without.output)
@@ -90,9 +90,10 @@ def halves(source: Path, output: Path) -> list[np.ndarray]:
 
 
 def test_each_with_edits_of_their_own(render, two_people, tmp_path):
-    both = render(two_people, tmp_path / "both.mp4", edit="smile=2", faces=1, per_face={"left": "age=3"}, lossless=True)
+    words = {"edit": "smile=2", "faces": 1, "per_face": {"left": "age=30"}}
+    both = render(two_people, tmp_path / "both.mp4", lossless=True, **words)
     assert both.faces == 6
-    left = render(two_people, tmp_path / "left.mp4", edit="age=3", faces="left", lossless=True)
+    left = render(two_people, tmp_path / "left.mp4", edit="age=30", faces="left", lossless=True)
     right = render(two_people, tmp_path / "right.mp4", edit="smile=2", faces="largest", lossless=True)
     found = halves(two_people, both.output)
     for mine, alone in (

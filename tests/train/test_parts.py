@@ -196,18 +196,18 @@ class Counting:
 def test_scores_are_made_once(tmp_path: Path) -> None:
     codes = np.random.default_rng(0).normal(size=(450, 512)).astype(np.float32)
     cache, never, measure = tmp_path / "scores.npz", time.monotonic() + 1e6, Counting()
-    assert directions.score(cache, measure, (codes, None), time.monotonic() - 1) is None  # type: ignore[arg-type]
+    assert directions.score(cache, measure, codes, time.monotonic() - 1) is None  # type: ignore[arg-type]
     ticks = iter((0.0, 1.0, 2.0, 3.0))
     clock = SimpleNamespace(monotonic=lambda: next(ticks))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(directions, "time", clock)
-        assert directions.score(cache, measure, (codes, None), 1.5) is None  # type: ignore[arg-type]
+        assert directions.score(cache, measure, codes, 1.5) is None  # type: ignore[arg-type]
     assert measure.scored == 400
-    _, scores = directions.score(cache, measure, (codes, None), never)  # type: ignore[arg-type, misc]
+    _, scores = directions.score(cache, measure, codes, never)  # type: ignore[arg-type, misc]
     assert measure.scored == 450
     np.testing.assert_array_equal(scores, codes[:, :2])
-    directions.score(cache, measure, (codes + 1, None), never)  # type: ignore[arg-type]
+    directions.score(cache, measure, codes + 1, never)  # type: ignore[arg-type]
     assert measure.scored == 900  # those of other codes are no use
     cache.write_bytes(cache.read_bytes()[:100])
-    directions.score(cache, measure, (codes, None), never)  # type: ignore[arg-type]
+    directions.score(cache, measure, codes, never)  # type: ignore[arg-type]
     assert measure.scored == 1350

@@ -101,7 +101,7 @@ def test_video_refuses_what_is_no_pair(tmp_path: Path) -> None:
 
 def test_prealign_is_measured_against_the_truth(tmp_path: Path) -> None:
     found, sheet = tmp_path / "prealign.json", tmp_path / "sheet.png"
-    words = ["prealign", "--samples", "1", "--edit", "yaw=1", "--device", "cpu", "--json", str(found)]
+    words = ["prealign", "--samples", "1", "--edit", "yaw=10", "--device", "cpu", "--json", str(found)]
     assert main([*words, "--sheet", str(sheet)]) == 0
     table = {row["edit, pre-alignment"]: row for row in rows(found)}
     assert list(table) == [f"yaw={way}, {kind}" for way in ("+1", "-1") for kind in ("none", "flow", "landmarks")]

@@ -49,7 +49,7 @@ def test_how_far_a_sweep_goes():
 
 
 def test_a_plate_of_distortion_shows_what_the_method_uses(inverter, people):
-    edits = parse_edits("yaw=1")
+    edits = parse_edits("yaw=10")
     sheet = ada_plate(inverter, people, edits)
     assert sheet.shape == (2 * 256 + 16, 5 * 256, 3)
     tiles = [sheet[16:272, i * 256 : i * 256 + 256].astype(float) for i in range(5)]

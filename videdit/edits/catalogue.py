@@ -57,6 +57,10 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
             speech=parse_speech(recipe.get("speech")),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
+            method=str(recipe.get("method", "student")),
+            experimental=str(recipe.get("experimental", "")),
+            correlation=numbers.get("correlation"),
+            mahalanobis=numbers.get("mahalanobis"),
         )
     return infos
 
@@ -107,8 +111,8 @@ def info_of_file(path: Path, name: str | None = None) -> EditInfo:
     )
 
 
-def catalogue_table() -> str:
-    """The catalogue for people: a few lines an edit."""
+def catalogue_table(verbose: bool = False) -> str:
+    """The catalogue for people: a few lines an edit; verbose: with what is known of its direction."""
     infos = catalogue()
     width = max(map(len, infos), default=0)
     lines = [f"{'name':{width}}  a bare name means / recommended / at most; strength 1 is ...; drags along"]
@@ -119,6 +123,11 @@ def catalogue_table() -> str:
         drags = ", ".join(f"{name} {value:+.1f}" for name, value in info.drags if abs(value) >= 0.1)
         if info.identity is not None:
             lines.append(f"{'':{width}}    drags along: {drags or 'nothing much'} (sd); identity {info.identity:.2f}")
+        if info.correlation is not None and verbose:
+            known = f"correlation with its score {info.correlation:.2f}; 1 is {info.mahalanobis:.2f} sd of codes long"
+            lines.append(f"{'':{width}}    {known}; by {info.method}")
+        if info.experimental:
+            lines.append(f"{'':{width}}    experimental: {info.experimental}")
         if info.source is not None:
             lines.append(f"{'':{width}}    from {info.source}")
     lines.append(f"Your own directions: --edit path/to/file.npy=1.5, or files in {edits_dir()}")

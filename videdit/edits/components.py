@@ -39,13 +39,12 @@ class Component:
 class Direction:
     """What one unit of strength adds to a code w [L, 512]: step - (w[0] . probe) * along.
 
-    probe is None for directions that are the same for every code. Of negative strengths it may be another step.
+    probe is None for directions that are the same for every code.
     """
 
     step: np.ndarray  # [L, 512] float32
     probe: np.ndarray | None = None  # [512] float32
     along: np.ndarray | None = None  # [L, 512] float32
-    minus: np.ndarray | None = None  # [L, 512] float32, in place of step
 
 
 def component_direction(path: Path, component: Component, count: int) -> Direction:

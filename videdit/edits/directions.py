@@ -14,13 +14,11 @@ from videdit.edits.words import Edit, find
 from videdit.errors import UsageError
 from videdit.packets import Array
 
-MINUS = "-"  # after a name, in the file of directions: the step of its negative strengths, where it is another
-
 
 def load_direction(name: str, count: int = NUM_LAYERS) -> np.ndarray:
     """What one unit of strength adds to a code of `count` layers: [L, 512] float32, zero outside the edit's layers.
 
-    Read-only. Negative strengths may go another way. Edits that add something else to each code have no such array: see
+    Read-only. Edits that add something else to each code have no such array: see
     :func:`direction_of`.
 
     Raises:
@@ -44,10 +42,7 @@ def direction_of(name: str, count: int = NUM_LAYERS) -> Direction:
     if info.source is not None:
         return Direction(read_direction(info.source, count))
     stored = _shipped()
-    minus = stored.get(name + MINUS)
-    return Direction(
-        in_layers(stored[name], info.layers), minus=None if minus is None else in_layers(minus, info.layers)
-    )
+    return Direction(in_layers(stored[name], info.layers))
 
 
 def in_layers(step: np.ndarray, layers: tuple[int, int]) -> np.ndarray:
@@ -65,7 +60,6 @@ class Directions:
         each = [direction_of(name, count) for name in names]
         none, nowhere = np.zeros(W_DIM, np.float32), np.zeros((count, W_DIM), np.float32)
         self._steps = np.stack([d.step for d in each]) if each else nowhere[None][:0]  # [N, L, 512]
-        self._backwards = {i: d.step - d.minus for i, d in enumerate(each) if d.minus is not None}
         self._probes = np.stack([none if d.probe is None else d.probe for d in each]) if each else none[None][:0]
         self._along = [d.along for d in each]
         self.conditional = any(d.probe is not None for d in each)
@@ -77,8 +71,6 @@ class Directions:
         """
         strengths = np.asarray(strengths, np.float32)
         delta = np.tensordot(strengths, self._steps, 1)
-        for i, difference in self._backwards.items():
-            delta -= min(strengths[i], 0) * difference
         if self.conditional:
             assert code is not None, "these edits depend on the code"
             first = code[0] if isinstance(code, np.ndarray) else code[0].float().cpu().numpy()

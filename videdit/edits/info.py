@@ -30,6 +30,10 @@ class EditInfo:
     source: Path | None = None  # a file of the user's or of others; None for what ships
     component: Component | None = None  # what of the source, if it holds principal components
     speech: Speech | None = None  # how it makes way for an open mouth
+    method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
+    experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind
+    correlation: float | None = None  # of the direction with its score, over codes that it was not fitted on
+    mahalanobis: float | None = None  # length of strength 1 in the codes' standard deviations
     codes: int | None = NUM_LAYERS  # layers of the codes that it is for; None: of any, or as the source says
 
 

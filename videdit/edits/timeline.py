@@ -65,6 +65,10 @@ class Timeline:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
         return crop.confidence * self(crop.track, time, code, openness(crop.mesh))
 
+    def edits_of(self, track: int) -> tuple[Edit, ...]:
+        """The edits that a track gets, in the order of :meth:`strengths`."""
+        return self.edits
+
     def strengths(self, track: int, time: float) -> np.ndarray:
         """Of each edit, [N]."""
         return np.array([strength_at(edit.keyframes, time) if edit.keyframes else edit.strength for edit in self.edits])

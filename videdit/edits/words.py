@@ -16,6 +16,8 @@ from videdit.edits.keyframes import Keyframe, check_order, continues, parse_keyf
 from videdit.edits.recipes import how_to_get
 from videdit.errors import UsageError
 
+FAINT = 0.15  # of the recommended strength: what is weaker is hardly seen
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -65,11 +67,18 @@ def _split(words: str) -> list[str]:
 
 
 def cautions(edits: Iterable[Edit]) -> list[str]:
-    """A sentence for each edit beyond its recommended range."""
+    """A sentence for each edit beyond its recommended range, too weak to be seen, or experimental."""
     infos = catalogue()
     said = []
     for edit in edits:
-        low, high = find(edit.name, infos).range
+        info = find(edit.name, infos)
+        low, high = info.range
+        if info.experimental:
+            said.append(f"{edit.name} is experimental: {info.experimental}")
+        if 0 < abs(edit.strength) < FAINT * abs(info.recommended):
+            said.append(
+                f"{edit.name}={edit.strength:g} will hardly be seen: 1 means {info.unit}, {info.recommended:g} is usual"
+            )
         strengths = [key.strength for key in edit.keyframes] or [edit.strength]
         if beyond := [strength for strength in strengths if not low <= strength <= high]:
             strength = max(beyond, key=abs)

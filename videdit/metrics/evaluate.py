@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
     compare.set_defaults(run=run_compare)
     turned = commands.add_parser("prealign", parents=[common, written], help="strong edits of samples beside the truth")
-    turned.add_argument("--edit", default="yaw=1.5", metavar="EDITS", help="each both ways (%(default)s)")
+    turned.add_argument("--edit", default="yaw=15", metavar="EDITS", help="each both ways (%(default)s)")
     turned.add_argument("--samples", type=int, default=10, help="people of the generator (%(default)s)")
     turned.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
     turned.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
@@ -228,7 +228,7 @@ def run_card(args: argparse.Namespace) -> None:
         if part == "compare":
             args.range = span(FEW)
         if part == "prealign":
-            args.edit = "yaw=1.5"
+            args.edit = "yaw=15"
         result = {
             "inversion": run_inversion,
             "edit": run_edit,

@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     sweep.add_argument("--edit", "-e", default="smile,age", metavar="EDITS", help="with how far to go (%(default)s)")
     sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures a row, odd (%(default)s)")
     ada = plates.add_parser("ada", parents=[common], help="distortion, and how it is aligned to an edit (figure 4)")
-    ada.add_argument("--edit", "-e", default="yaw=1.5", metavar="EDITS", help="(%(default)s)")
+    ada.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="(%(default)s)")
     rate = plates.add_parser("rate", parents=[common], help="size of the code against reconstruction (figure 3)")
     rate.add_argument("--json", type=Path, help="write the figures as JSON")
     return parser

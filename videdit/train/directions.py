@@ -17,23 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from videdit import resources
 from videdit.edits.catalogue import SHIPPED
-from videdit.edits.directions import MINUS
+from videdit.edits.directions import in_layers
 from videdit.edits.files import NUM_LAYERS, read_note, write_directions
 from videdit.errors import UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
-from videdit.models.encoder import Encoder
-from videdit.train.attributes import BATCH, Measure
-from videdit.train.common import load_encoder, load_generator
-from videdit.train.data import Faces, load_pack, to_tensor
+from videdit.train.attributes import Measure
+from videdit.train.common import load_generator
 from videdit.train.derive import (
     EditRecipe,
     Population,
-    cleaned,
-    fit,
+    Scores,
     natural_unit,
     read_recipes,
     report,
@@ -49,13 +45,9 @@ SHOWN = 6  # faces on a sheet
 class Recipe:
     """configs/train/directions.yaml; the defaults are what shipped."""
 
-    samples: int = 6000  # faces to fit on
-    population: int = 500  # faces to set lengths and measure drags on
+    samples: int = 20000  # faces to fit on
+    population: int = 300  # faces to set lengths and measure drags on
     probes: int = 96  # of them, for the first guesses of a length
-    rounds: int = 4  # of trying a direction on as many, and taking off what it drags along
-    real: int = 0  # real faces of --data that it is tried on then, by their codes; 0: on the generator's own
-    held: int = 50  # of them the last, which are for validation
-    bank: bool = False  # fit on the samples of --data instead of new ones
     only: str = ""  # edits of configs/edits, joined by commas; the others stay as they ship
     seed: int = 0
 
@@ -78,10 +70,10 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     device = prepare(options.device, options.threads)
     measure = Measure(load_generator(device)[1], device, options.threads or 1)
-    scored = score(out / SCORES, measure, codes_to_fit(recipe, options.data), end)
+    scored = score(out / SCORES, measure, sample_codes(recipe.samples, recipe.seed), end)
     if scored is None:
         return unfinished(f"{recipe.samples} faces are not scored yet")
-    response = fit(*scored, measure.names)
+    scores = Scores(*scored, measure.names)
     directions: dict[str, np.ndarray] = {}
     note: dict[str, Any] = {}
     if target.exists():
@@ -90,30 +82,19 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
     if recipe.only and not target.exists() and shipped.exists():
         directions, note = load_file(shipped), read_note(shipped)
     population = Population(measure, layered(sample_codes(recipe.population, recipe.seed + 1)))
-    tried = population
-    if recipe.real:
-        encoder = load_encoder(options.encoder or resources.weights_dir() / "encoder.safetensors", device)
-        faces = Faces(options.data / "real256.npy", recipe.held).images[: recipe.real]
-        tried = Population(measure, codes_of(encoder, faces))
     for edit in edits:
         if edit.name in made:
             continue
         if time.monotonic() > end:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
-        ways = {edit.name: edit} | ({edit.name + MINUS: edit.minus} if edit.minus else {})
-        deltas: dict[str, np.ndarray] = {}
-        for name, way in ways.items():
-            step = cleaned(tried, response, way, recipe.probes, recipe.rounds)
-            deltas[name] = natural_unit(population, step, way.score, recipe.probes)
-        directions.pop(edit.name + MINUS, None)  # an older one
-        directions |= {name: delta[edit.layers[0]].astype(np.float16) for name, delta in deltas.items()}
-        delta = deltas[edit.name]
+        fitted = scores.direction(edit)
+        delta = natural_unit(population, in_layers(fitted.vector, edit.layers), edit, recipe.probes)
+        directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
         made.add(edit.name)
-        note |= {edit.name: report(population, delta, edit), "made": sorted(made)}
+        note |= {edit.name: report(population, delta, edit, fitted), "made": sorted(made), "samples": len(scored[0])}
         write_directions(target, directions, note)
-        sheet = shown(population, delta, deltas.get(edit.name + MINUS, delta), edit)
-        write_sheet(out / "sheets" / f"{edit.name}.png", sheet)
-        print(edit.name, f"length {np.linalg.norm(delta[edit.layers[0]]):.2f}", note[edit.name], flush=True)
+        write_sheet(out / "sheets" / f"{edit.name}.png", shown(population, delta, edit))
+        print(edit.name, f"length {np.linalg.norm(delta[edit.layers[0]]):.3f}", note[edit.name], flush=True)
 
 
 def layered(codes: np.ndarray) -> np.ndarray:
@@ -121,42 +102,17 @@ def layered(codes: np.ndarray) -> np.ndarray:
     return np.repeat(codes[:, None], NUM_LAYERS, 1)
 
 
-def codes_of(encoder: Encoder, faces: np.ndarray) -> np.ndarray:
-    """Pictures [N, 256, 256, 3] uint8 -> what E0 makes of them, [N, 18, 512]."""
-    device = next(encoder.parameters()).device
-    with torch.inference_mode():
-        return np.concatenate([
-            encoder(to_tensor(faces[i : i + BATCH]).to(device)).float().cpu().numpy()
-            for i in range(0, len(faces), BATCH)
-        ])
-
-
 def unfinished(words: str) -> None:
     print(f"the time is up: {words}; --resume goes on", file=sys.stderr)
 
 
-def codes_to_fit(recipe: Recipe, data: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Codes [N, 512] float32, and their pictures [N, 256, 256, 3] uint8 where there are any."""
-    if not recipe.bank:
-        return sample_codes(recipe.samples, recipe.seed), None
-    codes = load_pack(data / "bank_codes.npy")[: recipe.samples].astype(np.float32)
-    return codes, load_pack(data / "bank256.npy")[: recipe.samples]
-
-
-def score(
-    cache: Path, measure: Measure, bank: tuple[np.ndarray, np.ndarray | None], end: float
-) -> tuple[np.ndarray, np.ndarray] | None:
+def score(cache: Path, measure: Measure, codes: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray] | None:
     """Codes [N, 512] and their scores [N, S], kept in `cache` so that they are made once; None where time runs out."""
-    codes, pictures = bank
     known = read_scores(cache, measure.names, codes)
     for part in parts(len(known), len(codes)):
         if time.monotonic() > end:
             return None
-        if pictures is None:
-            images = measure.images(layered(codes[part]))
-        else:
-            images = pictures[part].transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
-        known = np.concatenate((known, measure.scores(images)[0]))
+        known = np.concatenate((known, measure.scores(measure.images(layered(codes[part])))[0]))
         draft = cache.with_name(f".{os.getpid()}-{cache.name}")
         np.savez(draft, names=measure.names, codes=codes, scores=known)
         os.replace(draft, cache)
@@ -180,12 +136,11 @@ def parts(first: int, count: int) -> Iterator[slice]:
         yield slice(start, min(start + PART, count))
 
 
-def shown(population: Population, plus: np.ndarray, minus: np.ndarray, edit: EditRecipe) -> np.ndarray:
+def shown(population: Population, delta: np.ndarray, edit: EditRecipe) -> np.ndarray:
     """Faces without the edit, and with the recommended strength in both directions."""
+    strengths = (-edit.recommended, 0.0, edit.recommended)
     columns = []
-    for strength in (-edit.recommended, 0.0, edit.recommended):
-        codes = population.codes[:SHOWN] + strength * (plus if strength > 0 else minus)
-        images = population.measure.images(codes).transpose(0, 2, 3, 1)
+    for strength in strengths:
+        images = population.measure.images(population.codes[:SHOWN] + strength * delta).transpose(0, 2, 3, 1)
         columns.append((images * 127.5 + 127.5).clip(0, 255).astype(np.uint8))
-    titles = [f"{edit.name}={strength:g}" for strength in (-edit.recommended, 0.0, edit.recommended)]
-    return contact_sheet(list(zip(*columns, strict=True)), titles)
+    return contact_sheet(list(zip(*columns, strict=True)), [f"{edit.name}={strength:g}" for strength in strengths])
