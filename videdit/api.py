@@ -25,6 +25,7 @@ class Options(TypedDict, total=False):
     """What :func:`edit_video` and :func:`edit_image` take beside input, output and edit: see :class:`RenderJob`."""
 
     profile: str
+    method: str
     checkpoint: str | list[str] | tuple[str, ...]
     box: str | tuple[float, float, float, float] | None
     faces: str | int

@@ -11,6 +11,7 @@ from typing import Any
 
 from stages.align import Align
 from stages.beside import Beside, InTurn
+from stages.change import Change
 from stages.commit import EDITED, Commit
 from stages.compare import Compare, doubled
 from stages.debug import Debug, Found, drawable
@@ -39,6 +40,7 @@ from videdit.edits import Timeline
 from videdit.edits.words import find
 from videdit.errors import NoFaceError, UsageError
 from videdit.inversion import Inverter
+from videdit.learned import can_edit, have_student
 from videdit.loaded import Loaded
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo
@@ -113,15 +115,20 @@ def assemble(
     find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
     if inverter.profile.subject == "face":
         find_faces.append(parse)
-    codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
+    regions = regions_of(timeline.edits, inverter.profile)
     own_regions = {track: regions_of(edits, inverter.profile) for track, edits in people.own.items()}
-    edit_faces: list[Stage] = [
-        restore,
-        Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
-        Detail(inverter.pixels, regions_of(timeline.edits, inverter.profile), own_regions),
-        Steady(inverter.pixels, timeline, restored=restore.at_rest),
-        counted,
-    ]
+    edit_faces: list[Stage]
+    if method_of(job, people.edits, inverter.profile) == "student":
+        edit_faces = [restore, Change(loaded.student(job), timeline, regions, own_regions), counted]
+    else:
+        codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
+        edit_faces = [
+            restore,
+            Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
+            Detail(inverter.pixels, regions, own_regions),
+            Steady(inverter.pixels, timeline, restored=restore.at_rest),
+            counted,
+        ]
     if job.mark:
         edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
     files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
@@ -242,6 +249,24 @@ def finders(
     if inverter.profile.subject != "face":
         return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
     return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+
+
+def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str:
+    """How a job's faces are edited: "student" or "hfgi".
+
+    Raises:
+        UsageError: the student is asked for and cannot.
+    """
+    edits = tuple(edits)
+    unknown = [edit.name for edit in edits if not can_edit((edit.name,))]
+    able = profile.name == "mobile" and not unknown and not job.tune
+    if job.method == "student" and not able:
+        why = f"knows no edit {unknown[0]!r}" if unknown else "is of profile mobile" if not job.tune else "is not tuned"
+        raise UsageError(f"--method student {why}; leave it out, or use --method hfgi")
+    if job.method == "auto":
+        best = all(find(edit.name).method == "student" for edit in edits)
+        return "student" if able and best and have_student() else "hfgi"
+    return job.method
 
 
 def prealign(job: RenderJob, profile: Profile) -> str:

@@ -50,13 +50,18 @@ class RenderJob(BaseModel):
     input: Inputs = Field(min_length=1, description="Files, folders or globs; relative to the job file.")
     edit: EditWords = Field(
         min_length=1,
-        description="What to change: `smile`, `smile=1.5,age=-1`, a list of such, or name: strength or keyframes.",
+        description="What to change: `smile`, `smile=1.5,age=-10`, a list of such, or name: strength or keyframes.",
     )
     output: str | None = Field(
         None,
         description="A file, a folder, or a template with {stem}, {edit} and {ext}; default: beside the input.",
     )
     profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
+    method: Literal["auto", "student", "hfgi"] = Field(
+        "auto",
+        description="How a face is edited: student (one small network, taught by the generator), hfgi (inversion, edit "
+        "and consultation by the generator itself), or auto: what looks best for these edits.",
+    )
     checkpoint: Annotated[tuple[str, ...], BeforeValidator(parse_inputs), schema(STRING, STRINGS)] = Field(
         (), description="Files of the networks of profile hfgi-ffhq or hfgi-car, instead of the installed ones."
     )
@@ -67,7 +72,7 @@ class RenderJob(BaseModel):
         "a picture of the person.",
     )
     per_face: PerFace = Field(
-        {}, description="Edits of their own for some faces, whom `faces` need not mean: {left: smile, 2: age=-1}."
+        {}, description="Edits of their own for some faces, whom `faces` need not mean: {left: smile, 2: age=-10}."
     )
     tune: int = Field(
         0, ge=0, le=2000, description="Steps by which the generator is tuned to each clip before it is rendered."

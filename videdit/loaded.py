@@ -8,6 +8,7 @@ from videdit.backend import resolve_device
 from videdit.config import RenderJob
 from videdit.faces import FaceDetector, detector_of
 from videdit.inversion import Inverter
+from videdit.learned import StudentEditor
 from videdit.parsing import CropParser
 from videdit.pixels import Pixels
 from videdit.profiles import load_profile
@@ -24,6 +25,7 @@ class Loaded:
         self._networks: dict[tuple, tuple[Inverter, FaceDetector]] = {}
         self._parsers: dict[tuple, CropParser] = {}
         self._restorers: dict[tuple, CropRestorer | None] = {}
+        self._students: dict[tuple, StudentEditor] = {}
 
     def inverter(self, job: RenderJob) -> Inverter:
         return self._of(job)[0]
@@ -37,6 +39,12 @@ class Loaded:
             self._parsers[key] = CropParser(self.inverter(job).pixels, job.batch)
         return self._parsers[key]
 
+    def student(self, job: RenderJob) -> StudentEditor:
+        key = (job.device, job.precision, job.batch)
+        if key not in self._students:
+            self._students[key] = StudentEditor(self.inverter(job).pixels, job.batch)
+        return self._students[key]
+
     def restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
         machine = (job.device, job.precision, job.batch)
         key = (choice.kind, choice.file, *machine)
@@ -46,7 +54,7 @@ class Loaded:
 
     def forget(self) -> None:
         """Give back the memory that they take."""
-        for kept in (self._networks, self._parsers, self._restorers):
+        for kept in (self._networks, self._parsers, self._restorers, self._students):
             kept.clear()
 
     def _of(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:

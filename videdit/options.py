@@ -11,8 +11,8 @@ import videdit
 EPILOG = """\
 examples:
   %(prog)s in.mp4 --edit smile                  writes in_smile.mp4
-  %(prog)s in.mp4 --edit smile=1.5,age=-1       several edits, with strengths
-  %(prog)s clips/ --edit age=2 -o out/          a folder: goes on where it stopped
+  %(prog)s in.mp4 --edit smile=1.5,age=-10      several edits, with strengths
+  %(prog)s clips/ --edit age=20 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
 commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
@@ -34,7 +34,7 @@ def render_parser() -> argparse.ArgumentParser:
     what = parser.add_argument_group("what")
     what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
     what.add_argument(
-        "--edit", "-e", metavar="EDITS", help="smile, age=-2, several: smile=1.5,age=-1, over time: smile=0@0s,2@1.5s"
+        "--edit", "-e", metavar="EDITS", help="smile, age=-15, several: smile=1.5,age=20, over time: smile=0@0s,2@1.5s"
     )
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
@@ -85,6 +85,7 @@ def render_parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
     how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
+    how.add_argument("--method", metavar="NAME", help="student or hfgi; auto (default): what looks best for the edits")
     how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
     how.add_argument(
         "--checkpoint", action="append", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"

@@ -40,6 +40,9 @@ class OwnTimelines(Timeline):
     def __call__(self, track: int, time: float, code: Array | None = None, gap: float = 0.0) -> np.ndarray:
         return self._of(track)(track, time, code, gap)
 
+    def edits_of(self, track: int) -> tuple[Edit, ...]:
+        return self._of(track).edits
+
     def strengths(self, track: int, time: float) -> np.ndarray:
         return self._of(track).strengths(track, time)
 

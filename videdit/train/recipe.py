@@ -20,6 +20,7 @@ RECIPES = {
     "directions": "videdit.train.directions",
     "parser": "videdit.train.parser",
     "restorer": "videdit.train.restorer",
+    "student": "videdit.train.student",
 }
 
 

@@ -1,0 +1,72 @@
+"""change: crops -> changes by HFGI's student, batched over any frames and faces (:mod:`videdit.learned`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from videdit.edits import Timeline
+from videdit.edits.words import find
+from videdit.learned import StudentEditor, with_restoration
+from videdit.media.sdr import needs_proxy
+from videdit.models.student import EDITS
+from videdit.packets import Array, Color, Crop, Edited, Frame, Motion
+from videdit.pixels.arrays import half
+from videdit.temporal import groups
+
+
+class Change:
+    """Hands on frames with ``edits``, one a crop; crops have done their work and are dropped."""
+
+    name = "change"
+
+    def __init__(
+        self,
+        editor: StudentEditor,
+        timeline: Timeline,
+        regions: Iterable[str] = ("face",),
+        own: Mapping[int, Iterable[str]] | None = None,
+    ) -> None:
+        """regions: where the edits may show, see :func:`videdit.masks.change_mask`; own: by track, in their place."""
+        self.editor, self.timeline, self.pixels = editor, timeline, editor.pixels
+        self.regions = frozenset(regions)
+        self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
+        self._recommended = {name: find(name).recommended for name in EDITS}
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for group in groups(((frame, frame.crops) for frame in frames), self.editor.batch(256)):
+            found = self._edited([(crop, frame) for frame, crops in group for crop in crops])
+            for frame, crops in group:
+                yield replace(frame, crops=(), edits=tuple(found.pop(0) for _ in crops))
+
+    def _edited(self, crops: list[tuple[Crop, Frame]]) -> list[Edited]:
+        """The edits of crops, in their order; those of one size share batches."""
+        edits: dict[int, Edited] = {}
+        for size in sorted({crop.size for crop, _ in crops}):
+            chosen = [i for i, (crop, _) in enumerate(crops) if crop.size == size]
+            strengths = np.stack([self._strengths(crops[i][0], crops[i][1].time) for i in chosen])
+            changes = self.editor([crops[i][0] for i in chosen], strengths)
+            for i, (change, motion) in zip(chosen, changes, strict=True):
+                crop, frame = crops[i]
+                edits[i] = self._placed(crop, change, motion, frame.picture.color)
+        return [edits[i] for i in range(len(crops))]
+
+    def _strengths(self, crop: Crop, time: float) -> np.ndarray:
+        """What a crop gets, as far as the edit is sure of it: [E] in recommended strengths."""
+        given = np.zeros(len(EDITS), np.float32)
+        edits = self.timeline.edits_of(crop.track)
+        for edit, strength in zip(edits, self.timeline.strengths(crop.track, time), strict=True):
+            given[EDITS.index(edit.name)] = strength / self._recommended[edit.name]
+        return crop.confidence * given
+
+    def _placed(self, crop: Crop, change: Array, motion: Motion, color: Color) -> Edited:
+        mask = self.pixels.mask(crop, motion, self.own.get(crop.track, self.regions))
+        if crop.restored is not None:
+            change, mask = with_restoration(crop, change, mask, self.pixels.mask(crop, motion, ("face",)))
+        if needs_proxy(color):
+            change = self.pixels.change_of_code(change, crop, color)
+        return Edited(
+            crop.track, half(change), mask, crop.to_frame, crop.image, self.pixels.grey(crop), crop.confidence
+        )

@@ -1,0 +1,120 @@
+"""HFGI's student: what its output means, against crops and flows whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videdit.edits.catalogue import shipped
+from videdit.learned import StudentEditor, can_edit, started, with_restoration
+from videdit.models.student import EDITS, SIZE, Student, StudentEdit, compose, gain, parts, warp
+from videdit.packets import Crop
+from videdit.pixels.host import HostPixels
+
+
+def network(seed: int = 0) -> Student:
+    """A randomly initialised student whose last layer says something."""
+    torch.manual_seed(seed)
+    net = Student()
+    torch.nn.init.normal_(net.leave.weight, std=0.05)
+    return net.eval()
+
+
+def strengths(**values: float) -> np.ndarray:
+    given = np.zeros((1, len(EDITS)), np.float32)
+    for name, value in values.items():
+        given[0, EDITS.index(name)] = value
+    return given
+
+
+def crop(size: int, seed: int = 0, **fields) -> Crop:
+    image = np.random.default_rng(seed).integers(0, 256, (size // 8, size // 8, 3), np.uint8)
+    return Crop(0, image.repeat(8, 0).repeat(8, 1), np.eye(2, 3), 1.0, **fields)
+
+
+def test_it_knows_every_edit_that_ships():
+    assert set(EDITS) == set(shipped())
+    assert can_edit(["smile", "age"]) and not can_edit(["smile", "frown"])
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_strength_zero_is_the_crop_itself(size):
+    x = torch.from_numpy(crop(size).image[None].astype(np.float32))
+    with torch.inference_mode():
+        change, flow, kept = StudentEdit(network())(x, torch.zeros(1, len(EDITS)))
+    assert change.shape == (1, size, size, 3) and flow.shape == (1, SIZE, SIZE, 2) and kept.shape == (1, SIZE, SIZE)
+    assert float(change.abs().max()) < 1e-5 and not flow.any() and (kept == 1).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0, 3), st.floats(0, 3), st.integers(0, len(EDITS) - 1))
+def test_more_strength_never_has_less_gain(one, other, edit):
+    low, high = sorted((one, other))
+    rows = torch.zeros(2, len(EDITS))
+    rows[0, edit], rows[1, edit] = low, high
+    first, second = gain(rows).flatten()
+    assert 0 <= first <= second <= 1 and gain(-rows).flatten().tolist() == [first, second]
+    assert gain(torch.zeros(1, len(EDITS))).item() == 0
+
+
+def test_small_strengths_change_little():
+    x = torch.from_numpy(crop(256).image[None].astype(np.float32))
+    net = StudentEdit(network())
+    with torch.inference_mode():
+        sizes = [float(net(x, torch.from_numpy(strengths(smile=s)))[0].abs().mean()) for s in (0.01, 0.1, 1.0)]
+    assert sizes[0] < 0.1 * sizes[2] and sizes[0] < sizes[1] < sizes[2]
+
+
+def test_flow_is_where_a_pixel_comes_from_in_half_sides():
+    x = torch.arange(8.0).view(1, 1, 1, 8).expand(1, 3, 8, 8)
+    flow = torch.zeros(1, 2, 8, 8)
+    flow[:, 0] = 2 / 8 * 2  # two pixels to the right
+    moved = warp(x, flow)
+    assert moved[0, 0, 3].tolist() == pytest.approx([2, 3, 4, 5, 6, 7, 7, 7], abs=1e-5)
+    assert torch.equal(warp(x, torch.zeros_like(flow)), x)
+
+
+def test_new_colours_stand_where_the_mask_is_and_shade_where_it_is_not():
+    x, none = torch.full((1, 3, 4, 4), 0.5), torch.zeros(1, 2, 4, 4)
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., :2] = 1
+    made = compose(x, none, mask, torch.full_like(x, -0.25), torch.full_like(x, 0.1))
+    assert made[..., :2].eq(-0.25).all() and made[..., 2:].allclose(torch.tensor(0.6))
+
+
+def test_parts_are_in_their_ranges():
+    raw = 50 * torch.randn(2, 9, 4, 4)
+    flow, mask, colours, shade = parts(raw, torch.ones(2, len(EDITS)))
+    assert flow.shape[1] == 2 and shade.shape[1] == 3
+    assert float(mask.min()) >= 0 and float(mask.max()) <= 1 and float(colours.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_the_compiled_student_says_what_torch_says(size):
+    net = network()
+    crops = [crop(size, seed) for seed in range(3)]  # a batch and a part of one
+    given = np.concatenate([strengths(smile=1.2), strengths(age=-0.5), strengths()])
+    made = StudentEditor(HostPixels("cpu", "fp32"), net=net, batch=2)(crops, given)
+    x = torch.from_numpy(np.stack([c.image for c in crops]).astype(np.float32))
+    with torch.inference_mode():
+        change, flow, kept = StudentEdit(net)(x, torch.from_numpy(given))
+    for i, (got, motion) in enumerate(made):
+        np.testing.assert_allclose(got, change[i].numpy(), atol=6e-3)
+        np.testing.assert_allclose(motion.flow, flow[i].numpy(), atol=5e-3)
+        np.testing.assert_allclose(motion.validity, kept[i].numpy(), atol=1e-3)
+    assert not np.abs(made[2][0]).max() > 1e-5
+
+
+def test_restoration_and_edit_each_reach_the_frame_in_their_share():
+    before, restored = np.full((16, 16, 3), 100, np.uint8), np.full((16, 16, 3), 140, np.uint8)
+    one = Crop(0, before, np.eye(2, 3), 1.0, restored=restored, restoration=0.5)
+    assert (started(one) == 120).all() and started(Crop(0, before, np.eye(2, 3), 1.0)) is before
+    mask, face = np.zeros((16, 16), np.uint8), np.full((16, 16), 200, np.uint8)
+    mask[:8] = 100
+    change, both = with_restoration(one, np.full((16, 16, 3), 0.4, np.float32), mask, face)
+    assert (both == 200).all()
+    np.testing.assert_allclose(change[8:] * both[8:, :, None] / 255, 20 / 127.5 * 200 / 255, rtol=1e-5)
+    np.testing.assert_allclose(change[:8], (0.4 * 100 + 20 / 127.5 * 200) / 200, rtol=1e-5)

@@ -1,0 +1,94 @@
+"""The learned change: HFGI's student on crops, compiled for where the pixels are (:mod:`videdit.models.student`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+
+from videdit.errors import WeightsError
+from videdit.models.student import EDITS, Student, StudentEdit
+from videdit.packets import Array, Crop, Motion
+from videdit.pixels import Pixels
+from videdit.pixels.arrays import batches, larger, single, stack
+from videdit.weights import load_state, manifest
+
+NAME = "student"  # in the manifest
+BATCH = {"cpu": {256: 4, 512: 2, 1024: 1}, "cuda": {256: 32, 512: 16, 1024: 8}}
+
+
+def have_student() -> bool:
+    """Whether the student's weights ship with this version."""
+    return NAME in manifest()
+
+
+class StudentEditor:
+    """Crops and strengths -> changes. Batches are of a fixed size, so that each size of crop is compiled once."""
+
+    def __init__(self, pixels: Pixels, batch: int | None = None, net: Student | None = None) -> None:
+        """net: another student than the one that ships.
+
+        Raises:
+            WeightsError: it does not ship, or its file is damaged.
+        """
+        if net is None:
+            if not have_student():
+                raise WeightsError(
+                    "the student's weights (weights/student.safetensors) do not ship with this version: train them "
+                    "with python -m videdit.train student, or use --method hfgi"
+                )
+            net = Student()
+            net.load_state_dict(load_state(NAME))
+        self.pixels, self._batch = pixels, batch
+        self._net = net.eval().requires_grad_(False)
+        self._engines: dict[int, Callable[..., tuple[Array, ...]]] = {}
+
+    def batch(self, size: int) -> int:
+        """Crops a pass at a size."""
+        return self._batch or BATCH["cuda" if self.pixels.device.startswith("cuda") else "cpu"][size]
+
+    def __call__(self, crops: Sequence[Crop], strengths: np.ndarray) -> list[tuple[Array, Motion]]:
+        """What the edits change in crops of one size S (256, 512 or 1024).
+
+        strengths: [N, E] float32, by EDITS, 1 is an edit's recommended strength.
+
+        Returns for each crop (result - crop, [S, S, 3] float32 in units where RGB is -1..1; where the pixels of the
+        result come from, and how far they are the source's own).
+        """
+        size = crops[0].size
+        count = self.batch(size)
+        if size not in self._engines:
+            example = (torch.zeros(count, size, size, 3), torch.zeros(count, len(EDITS)))
+            self._engines[size] = self.pixels.compile(StudentEdit(self._net), example)
+        pictures = stack([single(started(crop)) for crop in crops])
+        given = self.pixels.put(strengths.astype(np.float32))
+        results: list[tuple[Array, Motion]] = []
+        for *inputs, used in batches(count, pictures, given):
+            change, flow, kept = self._engines[size](*inputs)
+            results += [(change[i], Motion(flow[i], kept[i])) for i in range(used)]
+        return results
+
+
+def can_edit(names: Iterable[str]) -> bool:
+    """Whether the student knows all of these edits."""
+    return set(names) <= set(EDITS)
+
+
+def started(crop: Crop) -> Array:
+    """What an edit begins with, [S, S, 3] in 0..255: the crop, or what restoration made of it, in its share."""
+    if crop.restored is None:
+        return crop.image
+    before = single(crop.image)
+    return (before + crop.restoration * (single(crop.restored) - before)).clip(0, 255).round()
+
+
+def with_restoration(crop: Crop, change: Array, mask: Array, face: Array) -> tuple[Array, Array]:
+    """(change [S, S, 3], mask [S, S] uint8): a change of a restored crop where `mask` is, restoration on all the face.
+
+    mask, face: uint8 [S, S]. Paste multiplies one change by one mask, so the two are put into one, each in its share.
+    """
+    both = larger(mask, face)
+    whole = single(both).clip(1, 255)[..., None]
+    restored = (started(crop) - single(crop.image)) / 127.5
+    return (single(mask)[..., None] * change + single(face)[..., None] * restored) / whole, both

@@ -1,0 +1,139 @@
+"""HFGI's student: one small network that edits a face crop directly, for all edits and any mixture of them.
+
+It is taught by the generator (``videdit.train.student``): pairs (G(w), G(w + d)) are exact, and who has learnt what a
+step of the code does to a picture needs neither the code nor the generator. From a crop x at 256 px and a strength an
+edit it gives a flow F, a mask M, colours C and a shade D, and the edited crop at any size is
+
+    y = (1 - g M) * (warp(x, g F) + g D) + g M * C,    g = tanh(2 |s|)
+
+with the crop itself in x: what moves keeps its own pores, beard and glasses at the crop's full size, D shades it (grey
+hair, red lips, wrinkles), and only what was not there before (teeth, an opened eye) comes from C. At strength 0 the
+gain g is 0 and y is x, exactly.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EDITS = ("smile", "age", "mouth_open", "eyes_open", "beard", "gender", "lipstick", "yaw")  # the order of strengths
+SIZE = 256  # px that the network looks at
+WIDTHS = (40, 88, 136, 136)  # channels at 64, 32, 16 and 8 px
+FINE = 24  # channels at 128 px
+REACH = 0.1  # flow of a network output of 1, in half sides of the crop
+CHANNELS = 9  # of the output: flow 2, mask 1, colours 3, shade 3
+
+
+class Modulated(nn.Module):
+    """A residual pair of 3x3 convolutions whose middle is scaled and shifted by the strengths: [B, C, H, W] -> same."""
+
+    def __init__(self, channels: int, controls: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, channels)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.control = nn.Linear(controls, 2 * channels)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.control.weight)
+        nn.init.zeros_(self.control.bias)
+
+    def forward(self, x: Tensor, control: Tensor) -> Tensor:
+        """x [B, C, H, W], control [B, K] -> [B, C, H, W]"""
+        scale, shift = self.control(control)[:, :, None, None].chunk(2, 1)
+        y = self.first(F.silu(self.norm(x))) * (1 + scale) + shift
+        return x + self.second(F.silu(y))
+
+
+class Student(nn.Module):
+    """Crops [B, 3, 256, 256] in [-1, 1] and strengths [B, E] -> what makes the edit, [B, 9, 256, 256].
+
+    A strength of 1 is an edit's recommended one. The nine channels are raw: :func:`parts` says what they mean.
+    """
+
+    def __init__(self, edits: int = len(EDITS), controls: int = 64) -> None:
+        super().__init__()
+        a, b, c, d = WIDTHS
+        self.controls = nn.Sequential(nn.Linear(edits, controls), nn.SiLU(), nn.Linear(controls, controls), nn.SiLU())
+        self.enter = nn.Conv2d(48 + edits, a, 3, padding=1)
+        self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in ((a, b), (b, c), (c, d)))
+        self.encode = nn.ModuleList(Modulated(width, controls) for width in WIDTHS)
+        self.up = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in ((b, a), (c, b), (d, c)))
+        self.decode = nn.ModuleList(Modulated(width, controls) for width in WIDTHS[:-1])
+        self.enlarge = nn.Conv2d(a, 4 * FINE, 3, padding=1)
+        self.fine = nn.Conv2d(FINE + 12, 32, 3, padding=1)
+        self.leave = nn.Conv2d(32, 4 * CHANNELS, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, strengths: Tensor) -> Tensor:
+        control = self.controls(strengths)  # [B, K]
+        planes = strengths[:, :, None, None].expand(-1, -1, SIZE // 4, SIZE // 4)
+        y = self.encode[0](self.enter(torch.cat((F.pixel_unshuffle(x, 4), planes), 1)), control)  # [B, 40, 64, 64]
+        kept = [y]
+        for down, encode in zip(self.down, self.encode[1:], strict=True):
+            y = encode(down(y), control)
+            kept.append(y)
+        for i in reversed(range(len(self.up))):
+            up = F.interpolate(self.up[i](y), scale_factor=2.0, mode="bilinear", align_corners=False)
+            y = self.decode[i](kept[i] + up, control)
+        y = F.pixel_shuffle(self.enlarge(y), 2)  # [B, 24, 128, 128]
+        y = F.silu(self.fine(torch.cat((y, F.pixel_unshuffle(x, 2)), 1)))
+        return F.pixel_shuffle(self.leave(y), 2)
+
+
+def gain(strengths: Tensor) -> Tensor:
+    """How much of a change strengths [B, E] get, [B, 1, 1, 1] in 0..1: 0 at strength 0, hardly below 1 from 1 on."""
+    return torch.tanh(2 * strengths.square().sum(1).sqrt())[:, None, None, None]
+
+
+def parts(raw: Tensor, strengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The network's output [B, 9, S, S] -> (flow, mask, colours, shade), [B, 2 | 1 | 3 | 3, S, S].
+
+    flow: (x, y), where a pixel of the result comes from, in half sides of the crop (as torch's grid_sample has it);
+    mask in 0..1; colours in -1..1; shade in units where RGB is -1..1.
+    """
+    g = gain(strengths)
+    return g * REACH * raw[:, :2], g * torch.sigmoid(2 * raw[:, 2:3] - 3), torch.tanh(raw[:, 3:6]), g * raw[:, 6:9]
+
+
+def warp(x: Tensor, flow: Tensor) -> Tensor:
+    """x [B, C, S, S] read at each pixel's place plus flow [B, 2, S, S], in half sides; borders are repeated.
+
+    Pixel centres at +0.5 (align_corners=False).
+    """
+    size = x.shape[-1]
+    along = (torch.arange(size, device=x.device, dtype=x.dtype) * 2 + 1) / size - 1
+    down, across = along[:, None].expand(size, size), along[None].expand(size, size)
+    grid = torch.stack((across, down), -1) + flow.permute(0, 2, 3, 1)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def compose(x: Tensor, flow: Tensor, mask: Tensor, colours: Tensor, shade: Tensor) -> Tensor:
+    """The edited crop [B, 3, S, S] from the crop and the network's parts, all of the crop's size."""
+    return (1 - mask) * (warp(x, flow) + shade) + mask * colours
+
+
+class StudentEdit(nn.Module):
+    """Crops [B, S, S, 3] in 0..255 and strengths [B, E] -> (change [B, S, S, 3], flow [B, 256, 256, 2], kept).
+
+    change: result - crop, in units where RGB is -1..1. flow: (x, y) in pixels at 256, where a pixel of the result comes
+    from. kept [B, 256, 256]: 1 where a pixel of the result is the source's, 0 where it is new.
+    """
+
+    def __init__(self, net: Student) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, crops: Tensor, strengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = crops.permute(0, 3, 1, 2) / 127.5 - 1
+        size = x.shape[-1]
+        small = x if size == SIZE else F.avg_pool2d(x, size // SIZE)
+        flow, mask, colours, shade = found = parts(self.net(small, strengths), strengths)
+        if size != SIZE:
+            flow, mask, colours, shade = (
+                F.interpolate(part, (size, size), mode="bilinear", align_corners=False) for part in found
+            )
+        change = compose(x, flow, mask, colours, shade) - x
+        return change.permute(0, 2, 3, 1), (found[0] * (SIZE / 2)).permute(0, 2, 3, 1), 1 - found[1][:, 0]

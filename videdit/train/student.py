@@ -1,0 +1,203 @@
+"""Train HFGI's student on the exact pairs of the generator and its directions (``videdit.train.pairs``).
+
+Pairs are made first, once, into --out/pairs; then the network learns from them. Both pictures of a pair get the same
+turn, colour cast, occluder, blur and grain, so that the student learns what real footage does without a real pair: an
+occluder stays in front, grain stays where it is, and of a worn picture the edit is as worn.
+
+Losses: L1 on the picture and on its gradients (what the edit changes weighs five times), the distance of
+EfficientNet-Lite0's features on some of the batch, the mean of the mask (new colours only where nothing can be moved
+there) and the roughness of the flow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from videdit import resources
+from videdit.errors import UsageError
+from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
+from videdit.metrics.sheet import contact_sheet
+from videdit.models.student import EDITS, SIZE, Student, compose, parts
+from videdit.train import recipe, training
+from videdit.train.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
+from videdit.train.degradation import compress
+from videdit.train.pairs import FILES, Plan, make_pairs
+from videdit.train.training import Setup, Validation, weighted
+
+CHANGED = 0.06  # of a picture in -1..1: a pixel that an edit changes by more counts for more
+SHOWN = (("smile", 1.2), ("smile", -1.0), ("age", 1.0), ("age", -0.75), ("mouth_open", 1.0), ("eyes_open", 1.0))
+MIRRORED = EDITS.index("yaw")  # goes the other way in a mirrored picture
+
+
+@dataclass
+class Recipe(recipe.Recipe):
+    """configs/train/student.yaml."""
+
+    bases: int = 1500  # faces that pairs are made of
+    each: int = 4  # edits of each
+    held_bases: int = 24  # of them the last, which no step sees
+    pairs: int = 12  # in a step
+    lr: float = 1.0e-3
+    l1: float = 1.0  # weights of the losses
+    gradient: float = 0.7
+    perceptual: float = 0.3
+    judged: int = 4  # pairs of a step whose features are compared
+    new: float = 0.02  # mean of the mask
+    rough: float = 0.5  # of the flow
+    nothing: float = 0.06  # share of pairs whose strengths are 0 and nothing changes
+    occluded: float = 0.3  # share of pairs with something in front
+    worn: float = 0.35  # share of pairs with blur, compression or grain
+
+
+class Training(training.Training[Recipe]):
+    """The student on pairs."""
+
+    file = "student.safetensors"
+
+    def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        super().__init__(recipe, setup)
+        folder = setup.data / "pairs"
+        real = setup.data / "real256.npy"
+        faces = Faces(real, recipe.held) if real.exists() else None
+        encoder = setup.encoder or resources.weights_dir() / "encoder.safetensors"
+        make_pairs(folder, Plan(recipe.bases, recipe.each, seed=recipe.seed), faces.images if faces else None, encoder)
+        self.base, self.edited, self.strengths = (load_pack(folder / name) for name in FILES)
+        self.real = faces.held_images[:8] if faces else None
+        if not 0 < recipe.held_bases < len(self.base):
+            raise UsageError(f"held_bases: {recipe.held_bases} of {len(self.base)} cannot be held back")
+        self.model = self.start(Student())
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), recipe.lr, (0.9, 0.99), weight_decay=1e-4)
+        self.features = PerceptualFeatures().to(self.device) if recipe.perceptual else None
+        self.run = self.compiled(lambda x, s: self.model(x, s))
+
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        rng = self.rng(step)
+        inputs, targets, strengths = [], [], []
+        for number in rng.integers(len(self.base) - self.recipe.held_bases, size=self.recipe.pairs):
+            k = int(rng.integers(self.edited.shape[1]))
+            pair = np.asarray(self.base[number]), np.asarray(self.edited[number, k])
+            strength = np.array(self.strengths[number, k])
+            if rng.random() < self.recipe.nothing:
+                pair, strength = (pair[0], pair[0]), np.zeros_like(strength)
+            x, y, strength = self.augmented(*pair, strength, rng)
+            inputs.append(x)
+            targets.append(y)
+            strengths.append(strength)
+        given = torch.from_numpy(np.stack(strengths).astype(np.float32))
+        return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets)), given
+
+    def augmented(
+        self, x: np.ndarray, y: np.ndarray, strength: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A pair as footage might show it, uint8 [256, 256, 3] each; both alike."""
+        both = np.concatenate((x, y), 2)
+        if rng.random() < 0.5:
+            both, strength = both[:, ::-1], strength * np.where(np.arange(len(strength)) == MIRRORED, -1, 1)
+        matrix = cv2.getRotationMatrix2D((127.5, 127.5), rng.normal(0, 5), float(np.exp(rng.normal(0, 0.06))))
+        matrix[:, 2] += rng.normal(0, 4, 2)
+        x, y = (
+            cv2.warpAffine(np.ascontiguousarray(part), matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT_101)
+            for part in (both[..., :3], both[..., 3:])
+        )
+        if rng.random() < 0.7:
+            state = rng.bit_generator.state
+            x = jitter_colour(x, rng)
+            rng.bit_generator.state = state
+            y = jitter_colour(y, rng)
+        if rng.random() < self.recipe.occluded:
+            mask, over = self.occluder(rng)
+            x, y = (np.uint8(part * (1 - mask) + over * mask + 0.5) for part in (x, y))
+        if rng.random() < self.recipe.worn:
+            x, y = worn(x, y, rng)
+        return x, y, strength
+
+    def occluder(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Something of another picture: where it is [256, 256, 1] in 0..1, and its colours."""
+        other = np.asarray(self.base[int(rng.integers(len(self.base)))]).astype(np.float32)
+        other = np.roll(other, rng.integers(-SIZE // 2, SIZE // 2, 2), (0, 1)) * rng.uniform(0.4, 1.1)
+        mask = np.zeros((SIZE, SIZE), np.float32)
+        centre, axes = rng.integers(20, SIZE - 20, 2), rng.integers(10, 60, 2)
+        cv2.ellipse(mask, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+        return cv2.GaussianBlur(mask, (0, 0), 2)[..., None], other
+
+    def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        x, y, strengths = batch
+        found = parts(self.run(x, strengths).float(), strengths)
+        made = compose(x, *found)
+        weight = 1 + 4 * ((y - x).abs().mean(1, keepdim=True) > CHANGED).float()
+        terms = {
+            "l1": ((made - y).abs() * weight).mean(),
+            "gradient": sum(
+                ((a - b).abs() * weight[..., : a.shape[-2], : a.shape[-1]]).mean()
+                for a, b in zip(slopes(made), slopes(y), strict=True)
+            )
+            + sum((a - b).abs().mean() for a, b in zip(slopes(shrunk(made)), slopes(shrunk(y)), strict=True)),
+            "new": found[1].mean(),
+            "rough": sum(part.abs().mean() for part in slopes(found[0])),
+        }
+        if self.features is not None:
+            judged = slice(0, self.recipe.judged)
+            with torch.no_grad():
+                wanted = self.features(y[judged])
+            terms["perceptual"] = feature_distance(self.features(made[judged]), wanted).mean()
+        total = weighted(self.recipe, terms)
+        return total, terms | {"identical": ((x - y).abs() * weight).mean()}
+
+    def validate(self, model: nn.Module) -> Validation:
+        held = self.recipe.held_bases
+        x = to_tensor(np.repeat(np.asarray(self.base[-held:]), self.edited.shape[1], 0))
+        y = to_tensor(np.asarray(self.edited[-held:]).reshape(-1, SIZE, SIZE, 3))
+        given = torch.from_numpy(np.asarray(self.strengths[-held:]).reshape(-1, len(EDITS)))
+        errors, same = [], []
+        for i in range(0, len(x), 8):
+            made = self.edit(model, x[i : i + 8], given[i : i + 8])
+            changed = ((y[i : i + 8] - x[i : i + 8]).abs().mean(1, keepdim=True) > CHANGED).float()
+            errors.append(((made - y[i : i + 8]).abs() * changed).sum() / changed.sum().clamp(min=1) / 3)
+            same.append(((x - y)[i : i + 8].abs() * changed).sum() / changed.sum().clamp(min=1) / 3)
+        figures = {"val_error": float(torch.stack(errors).mean()), "val_untouched": float(torch.stack(same).mean())}
+        return Validation(figures, self.sheet(model))
+
+    def sheet(self, model: nn.Module) -> np.ndarray:
+        """Real faces that no step saw, and what the edits make of them."""
+        faces = to_tensor(self.base[-8:] if self.real is None else self.real)
+        columns = [to_pictures(faces)]
+        for name, strength in SHOWN:
+            given = torch.zeros(len(faces), len(EDITS))
+            given[:, EDITS.index(name)] = strength
+            columns.append(to_pictures(self.edit(model, faces, given)))
+        titles = ("source", *(f"{name} {strength:+g}" for name, strength in SHOWN))
+        return contact_sheet(list(zip(*columns, strict=True)), titles)
+
+    def edit(self, model: nn.Module, x: Tensor, strengths: Tensor) -> Tensor:
+        """The edited pictures, on the CPU."""
+        x, strengths = x.to(self.device), strengths.to(self.device)
+        return compose(x, *parts(model(x, strengths), strengths)).cpu()
+
+
+def worn(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Both pictures blurred alike, with the grain and the compression of the first on both; uint8 [256, 256, 3]."""
+    if rng.random() < 0.6:
+        sigma = rng.uniform(0.5, 2.0)
+        x, y = cv2.GaussianBlur(x, (0, 0), sigma), cv2.GaussianBlur(y, (0, 0), sigma)
+    left = x.astype(np.float32) + rng.normal(0, rng.uniform(0, 6), (SIZE, SIZE, 1))
+    ruined = np.clip(left, 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        ruined = compress(ruined, int(rng.integers(35, 90)))
+    grain = ruined.astype(np.float32) - x
+    return ruined, np.clip(y + grain, 0, 255).astype(np.uint8)
+
+
+def slopes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences of neighbours along rows and columns of [..., H, W]."""
+    return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+
+
+def shrunk(x: Tensor) -> Tensor:
+    """Pictures at half the size."""
+    return F.avg_pool2d(x, 2)
