@@ -31,8 +31,8 @@ class Change:
     ) -> None:
         """regions: where the edits may show, see :func:`videdit.masks.change_mask`; own: by track, in their place."""
         self.editor, self.timeline, self.pixels = editor, timeline, editor.pixels
-        self.regions = frozenset(regions)
-        self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
+        self.regions = whole_hair(regions)
+        self.own = {track: whole_hair(theirs) for track, theirs in (own or {}).items()}
         self._recommended = {name: find(name).recommended for name in EDITS}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -70,3 +70,8 @@ class Change:
         return Edited(
             crop.track, half(change), mask, crop.to_frame, crop.image, self.pixels.grey(crop), crop.confidence
         )
+
+
+def whole_hair(regions: Iterable[str]) -> frozenset[str]:
+    """The same regions, hair as a whole: the student colours all of it alike, so no edge need be hidden."""
+    return frozenset("whole_hair" if name == "hair" else name for name in regions)

@@ -35,6 +35,7 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "lips": ("lips",),
     "eyes": ("face", "glasses"),  # behind glasses too
     "hair": (*_FACE, "ears", "hair"),
+    "whole_hair": (*_FACE, "ears", "hair"),  # wherever the parser sees it, not only near the face
     "head": (*_FACE, "ears", "glasses", "hair", "hat"),
     "crop": tuple(PARTS),
 }
