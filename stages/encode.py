@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from videdit.interrupt import unfinished
 from videdit.media.codecs import EncodeSettings
 from videdit.media.exrwrite import ExrWriter
 from videdit.media.probe import MediaInfo
@@ -63,12 +62,11 @@ class Encode:
 
     def _video(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with self.writer() as writer:
-            with unfinished(writer.temporary):
-                for frame in frames:
-                    writer.write(frame)
-                    yield frame
-                self.approve()
-                writer.commit()
+            for frame in frames:
+                writer.write(frame)
+                yield frame
+            self.approve()
+            writer.commit()
             self.warnings = writer.warnings
 
     def _image(self, frames: Iterator[Frame]) -> Iterator[Frame]:

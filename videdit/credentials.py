@@ -13,6 +13,7 @@ import videdit
 from videdit import resources, weights
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.interrupt import half_written
 from videdit.media.sequence import is_sequence
 from videdit.media.xmp import SOURCE_TYPE
 
@@ -55,6 +56,7 @@ def sign(job: RenderJob, source: Path, output: Path, unfinished: Path) -> None:
     import c2pa
 
     signed = unfinished.with_name(f"{unfinished.stem}-signed{unfinished.suffix}")
+    half_written(signed)
     try:
         builder = _builder(manifest(job, source, output))
         if kind := _readable(source):

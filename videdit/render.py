@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stages.split import CROPS
-from videdit import credentials, provenance
+from videdit import credentials, interrupt, provenance
 from videdit.chain import Chain, assemble, unedited
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
 from videdit.firstlook import analysed
@@ -52,10 +52,11 @@ class Renderer:
             check_writable(file.parent)
         with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
             try:
-                return self._persist(clip, info, work, cancel)
+                with interrupt.ending(lambda: left_behind(work) if work else None):
+                    return self._persist(clip, info, work, cancel)
             finally:
                 if work and work.segments:
-                    log.warning("%s are kept: run the same command again to go on", count(work.frames, "frame"))
+                    log.warning("%s", kept(work))
 
     def _persist(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
         """Render, with ever smaller batches where the memory does not suffice."""
@@ -126,10 +127,10 @@ class Renderer:
             status = "interrupted"
             raise
         finally:
-            self.progress.end(status, detail)
             if status != "done":
                 for file in chain.files if chain else ():
                     file.drop()
+            self.progress.end(status, detail)
         for file in chain.files:
             file.keep()
         for warning in chain.warnings():
@@ -173,6 +174,19 @@ def resumable(clip: Clip, info: MediaInfo) -> bool:
     frames = frames_between(info, clip.job.start, clip.job.end)
     long = frames is None or frames > CROPS or info.container == "exr"
     return clip.job.resume and info.kind == "video" and long
+
+
+def kept(work: Work) -> str:
+    """What an unfinished run leaves for the next one, in words."""
+    return f"{count(work.frames, 'frame')} are kept: run the same command again to go on"
+
+
+def left_behind(work: Work) -> str | None:
+    """Where nobody unwinds: tidy up as :class:`Work` does, and say what is kept."""
+    if work.segments:
+        return kept(work)
+    work.remove()
+    return None
 
 
 def frames_between(info: MediaInfo, start: float | None, end: float | None) -> int | None:

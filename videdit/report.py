@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -88,11 +89,30 @@ class Progress:
         """It is over: "done", "failed", "skipped" or "interrupted"."""
 
 
+class Hopeful:
+    """A stream that may have gone, with its terminal or from the start: what cannot be said is not."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream
+
+    def write(self, words: str) -> int:
+        if self.stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                return self.stream.write(words)
+        return len(words)
+
+    def flush(self) -> None:
+        if self.stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self.stream.flush()
+
+
 class BarProgress(Progress):
     """One bar a clip on a terminal: frames, frames a second, time left, the busiest stage."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """stream: by default stderr."""
+        self.stream = Hopeful(stream or sys.stderr)
         self.bar: tqdm | None = None
 
     def start(self, name: str, frames: int | None) -> None:
@@ -180,8 +200,9 @@ class JsonProgress(Progress):
 def make_progress(kind: str) -> Progress:
     """ "bar", "jsonl", "none", or "auto": a bar on a terminal, else nothing."""
     if kind == "auto":
-        kind = "bar" if sys.stderr.isatty() else "none"
-    return {"bar": BarProgress, "jsonl": JsonProgress, "none": Progress}[kind]()
+        with contextlib.suppress(AttributeError, ValueError):  # none at all (pythonw), or closed
+            kind = "bar" if sys.stderr.isatty() else "none"
+    return {"bar": BarProgress, "jsonl": JsonProgress}.get(kind, Progress)()
 
 
 def write_report(path: Path, values: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ import av
 import psutil
 
 from videdit.errors import MediaError
+from videdit.interrupt import half_written
 from videdit.media import alpha
 from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
 from videdit.media.encoding import Encode, FrameEncoder, set_up
@@ -285,8 +286,10 @@ def check_target(path: Path, info: MediaInfo) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """A hidden name beside the target, on the same disk, that keeps its suffix."""
-    return path.with_name(f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
+    """A hidden name beside the target, on the same disk, that keeps its suffix; gone when the process is ended."""
+    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
+    half_written(temporary)
+    return temporary
 
 
 def sweep(path: Path) -> None:
