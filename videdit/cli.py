@@ -21,7 +21,7 @@ from videdit.options import render_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C, SIGTERM, SIGHUP."""
+    """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and its like."""
     interrupt.install()
     code = run(sys.argv[1:] if argv is None else argv)
     if code == interrupt.EXIT_CODE:
@@ -106,6 +106,8 @@ def render_command(words: Sequence[str]) -> int:
     if preview is not None:
         preview_jobs(jobs, preview, quiet)
         return 0
+    if bench:  # what is written goes to a temporary folder, so that nothing stands in the way
+        jobs = [job.model_copy(update={"overwrite": True}) for job in jobs]
     plan = make_plan(jobs)
     if dry_run:
         from videdit.dryrun import describe
@@ -161,9 +163,10 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
 def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | None) -> int:
     from videdit import batch
     from videdit.render import Renderer
-    from videdit.report import make_progress, write_report
+    from videdit.report import check_report, make_progress, write_report
 
     started, outcomes, finished = time.time(), [], False
+    replace = report_file is not None and check_report(report_file, all(clip.job.overwrite for clip in plan.clips))
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
     stream = sys.stderr if progress_kind == "jsonl" else sys.stdout
     renderer = Renderer(make_progress(progress_kind))
@@ -177,7 +180,7 @@ def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | 
         finished = True
     finally:
         if report_file is not None:
-            write_report(report_file, batch.report(outcomes, started, finished))
+            write_report(report_file, batch.report(outcomes, started, finished), replace)
     if plan.batch:
         if not quiet:
             print(batch.summary(outcomes, time.time() - started), file=stream)

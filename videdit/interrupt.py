@@ -2,8 +2,8 @@
 
 The first signal raises ``KeyboardInterrupt`` in the main thread, which unwinds through the pipeline: stages close,
 temporary files go. A watcher thread hears of the signal at once, even while the main thread sits in native code (an
-import, a compiler, a network pass), and ends the process when the orderly way takes longer than ``GRACE``. Both ways end
-in the same words: a user need not know which it was.
+import, a compiler, a network pass), and ends the process when the orderly way takes longer than ``GRACE``. Both ways
+end in the same words: a user need not know which it was.
 
 What the watcher hears of is this process's own. Children that are forked share the descriptor on which it listens, and
 libraries fork as they like: a child puts all back as it was before anything can reach it.
