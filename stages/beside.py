@@ -41,15 +41,25 @@ class Beside:
         metadata: dict[str, str] | None = None,
         alone: bool = False,
         work: Work | None = None,
+        replace: bool = False,
     ) -> None:
         """part: its name among the parts of `work`, where the segments of a clip that is split are kept.
 
         info: the source, as its pictures are here. start, end: as of Decode. alone: without sound and all else.
+        replace: a file that is there by then.
         """
         self.part, self.path, self.info, self.settings = part, path, info, settings or EncodeSettings()
-        self.metadata, self.work = metadata or {}, work
+        self.metadata, self.work, self.replace = metadata or {}, work, replace
         self._whole = partial(
-            VideoWriter, path, info, self.settings, start=start, end=end, metadata=self.metadata, alone=alone
+            VideoWriter,
+            path,
+            info,
+            self.settings,
+            start=start,
+            end=end,
+            metadata=self.metadata,
+            alone=alone,
+            replace=replace,
         )
         self._writer: VideoWriter | None = None
         self._segment: SegmentWriter | None = None
@@ -100,7 +110,7 @@ class Beside:
         if self._writer is not None:
             self._writer.commit()
         elif self._still is not None:
-            write_image(self.path, self._still, self.info, self.metadata)
+            write_image(self.path, self._still, self.info, self.metadata, replace=self.replace)
 
     def drop(self) -> None:
         """Leave nothing behind."""

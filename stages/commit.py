@@ -11,6 +11,7 @@ from videdit.errors import MediaError
 from videdit.media.exrwrite import ExrSegment, ExrWriter
 from videdit.media.segments import SegmentWriter
 from videdit.media.write import VideoWriter
+from videdit.outputs import ExistsError
 from videdit.packets import Frame
 from videdit.resume import Place, Work, record_of
 
@@ -79,5 +80,9 @@ class Commit:
         with self._writer() as writer:
             writer.join([segment.path for segment in segments], segments[-1].end_pts)
             self.work.hand_over()
-            writer.commit()
+            try:
+                writer.commit()
+            except ExistsError:
+                self.work.take_back()
+                raise
         self.encode.warnings = writer.warnings

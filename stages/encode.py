@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from videdit.interrupt import unfinished
 from videdit.media.codecs import EncodeSettings
 from videdit.media.exrwrite import ExrWriter
 from videdit.media.probe import MediaInfo
@@ -18,7 +17,7 @@ class Encode:
     """The last stage: writes every frame beside the source's other streams, and hands it on.
 
     ``approve`` is called when the last frame is there, and ``seal`` with the finished file, both before that takes its
-    name: what they raise leaves no file.
+    name: what they raise leaves no file. replace: a file that is there by then.
     ``warnings`` says, after the last frame, what could not be kept.
     """
 
@@ -35,10 +34,11 @@ class Encode:
         metadata: dict[str, str] | None = None,
         approve: Callable[[], None] = lambda: None,
         seal: Callable[[Path], None] | None = None,
+        replace: bool = False,
     ) -> None:
         self.path, self.info, self.settings = path, info, settings
         self.start, self.end = start, end
-        self.metadata, self.approve, self.seal = metadata or {}, approve, seal
+        self.metadata, self.approve, self.seal, self.replace = metadata or {}, approve, seal, replace
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -49,7 +49,7 @@ class Encode:
     def writer(self, temporary: Path | None = None) -> VideoWriter | ExrWriter:
         """The video, or the pictures, that are to be, growing at `temporary`."""
         if self.info.container == "exr":
-            return ExrWriter(self.path, self.info, self.metadata, temporary)
+            return ExrWriter(self.path, self.info, self.metadata, temporary, self.replace)
         return VideoWriter(
             self.path,
             self.info,
@@ -59,20 +59,20 @@ class Encode:
             metadata=self.metadata,
             temporary=temporary,
             seal=self.seal,
+            replace=self.replace,
         )
 
     def _video(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with self.writer() as writer:
-            with unfinished(writer.temporary):
-                for frame in frames:
-                    writer.write(frame)
-                    yield frame
-                self.approve()
-                writer.commit()
+            for frame in frames:
+                writer.write(frame)
+                yield frame
+            self.approve()
+            writer.commit()
             self.warnings = writer.warnings
 
     def _image(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
             self.approve()
-            write_image(self.path, frame, self.info, self.metadata, self.seal)
+            write_image(self.path, frame, self.info, self.metadata, self.seal, self.replace)
             yield frame

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from videdit import offline
 from videdit.errors import UsageError
 from videdit.graphs import graph_of
 
@@ -121,8 +122,7 @@ def resolve_precision(precision: str, device: str) -> str:
         return precision
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    import openvino
-
+    openvino = offline.openvino()
     return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
 
 
@@ -155,8 +155,7 @@ def eager(module: nn.Module, device: str = "cpu") -> Engine:
 def _openvino_engine(
     module: nn.Module, example_inputs: tuple[Tensor, ...], precision: str, threads: int | None
 ) -> Engine:
-    import openvino
-
+    openvino = offline.openvino()
     config: dict[str, object] = {
         "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else precision,
         "NUM_STREAMS": 1,

@@ -112,12 +112,18 @@ def bench_clip(clip: Clip) -> Bench:
     start = clip.job.start or 0.0
     with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
         warm_up = clip.job.model_copy(update={"end": min(clip.job.end or start + WARM_UP, start + WARM_UP)})
-        warm = replace(clip, job=warm_up, output=Path(folder) / f"warm{clip.output.suffix}", state=None)
-        renderer.render(warm)
+        renderer.render(elsewhere(replace(clip, job=warm_up), Path(folder) / "warm"))
         backend.reset_passes()
         with watch(backend.resolve_device(clip.job.device)) as usage:
-            result = renderer.render(replace(clip, output=Path(folder) / f"out{clip.output.suffix}", state=None))
+            result = renderer.render(elsewhere(clip, Path(folder) / "measured"))
     return Bench(result, usage, backend.passes())
+
+
+def elsewhere(clip: Clip, folder: Path) -> Clip:
+    """The clip with all that it writes in a folder."""
+    names = ("output", "alpha", "compare", "debug")
+    moved = {name: folder / file.name for name in names if (file := getattr(clip, name)) is not None}
+    return replace(clip, state=None, **moved)
 
 
 @contextmanager

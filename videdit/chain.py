@@ -165,7 +165,7 @@ def files_beside(
 ) -> list[Beside]:
     """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
     job = clip.job
-    span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work}
+    span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work, "replace": clip.replace}
     tags = provenance.tags(job)
     files: list[Beside] = []
     if clip.compare and job.compare:
@@ -298,7 +298,15 @@ def encoder(
     """The last stage as the job wants it."""
     job = clip.job
     return Encode(
-        clip.output, info, encoding(job), start=job.start, end=job.end, metadata=metadata, approve=approve, seal=seal
+        clip.output,
+        info,
+        encoding(job),
+        start=job.start,
+        end=job.end,
+        metadata=metadata,
+        approve=approve,
+        seal=seal,
+        replace=clip.replace,
     )
 
 

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -20,7 +21,7 @@ from videdit.options import render_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and SIGTERM."""
+    """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and its like."""
     interrupt.install()
     code = run(sys.argv[1:] if argv is None else argv)
     if code == interrupt.EXIT_CODE:
@@ -35,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
         command = commands().get(argv[0]) if argv else None
         return command(argv[1:]) if command else render_command(argv)
     except KeyboardInterrupt:
-        return fail("interrupted; nothing half-written is left", interrupt.EXIT_CODE)
+        return fail(interrupt.WORDS, interrupt.EXIT_CODE)
     except BrokenPipeError:  # `videdit ... | head`: what is still to be flushed goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -69,7 +70,8 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
 def fail(message: str, code: int) -> int:
     # File names and tags are other people's words: they must not steer the terminal.
     plain = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in message)
-    print(f"videdit: {plain}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the terminal may have gone, or was never there
+        print(f"videdit: {plain}", file=sys.stderr, flush=True)
     return code
 
 
@@ -104,6 +106,8 @@ def render_command(words: Sequence[str]) -> int:
     if preview is not None:
         preview_jobs(jobs, preview, quiet)
         return 0
+    if bench:  # what is written goes to a temporary folder, so that nothing stands in the way
+        jobs = [job.model_copy(update={"overwrite": True}) for job in jobs]
     plan = make_plan(jobs)
     if dry_run:
         from videdit.dryrun import describe
@@ -159,9 +163,10 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
 def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | None) -> int:
     from videdit import batch
     from videdit.render import Renderer
-    from videdit.report import make_progress, write_report
+    from videdit.report import check_report, make_progress, write_report
 
     started, outcomes, finished = time.time(), [], False
+    replace = report_file is not None and check_report(report_file, all(clip.job.overwrite for clip in plan.clips))
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
     stream = sys.stderr if progress_kind == "jsonl" else sys.stdout
     renderer = Renderer(make_progress(progress_kind))
@@ -175,7 +180,7 @@ def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | 
         finished = True
     finally:
         if report_file is not None:
-            write_report(report_file, batch.report(outcomes, started, finished))
+            write_report(report_file, batch.report(outcomes, started, finished), replace)
     if plan.batch:
         if not quiet:
             print(batch.summary(outcomes, time.time() - started), file=stream)

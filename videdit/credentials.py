@@ -13,6 +13,7 @@ import videdit
 from videdit import resources, weights
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.interrupt import half_written
 from videdit.media.sequence import is_sequence
 from videdit.media.xmp import SOURCE_TYPE
 
@@ -29,6 +30,7 @@ FORMATS = {
 }
 _SOURCES = FORMATS | {".avi": "video/avi"}
 _INGREDIENT = "source"
+_OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 _ALGORITHMS = ("ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "ED25519")
 
 
@@ -54,8 +56,9 @@ def sign(job: RenderJob, source: Path, output: Path, unfinished: Path) -> None:
     import c2pa
 
     signed = unfinished.with_name(f"{unfinished.stem}-signed{unfinished.suffix}")
+    half_written(signed)
     try:
-        builder = c2pa.Builder(manifest(job, source, output))
+        builder = _builder(manifest(job, source, output))
         if kind := _readable(source):
             ingredient = {"title": source.name, "relationship": "parentOf", "label": _INGREDIENT}
             with source.open("rb") as file:
@@ -90,6 +93,16 @@ def manifest(job: RenderJob, source: Path, output: Path) -> dict[str, Any]:
         "title": output.name,
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [first, edited]}}],
     }
+
+
+def _builder(what: dict[str, Any]) -> Any:
+    """What writes a manifest; a source may say where on the network its own manifest lies, and nobody asks there."""
+    import c2pa
+
+    if hasattr(c2pa, "Context"):
+        return c2pa.Builder(what, c2pa.Context(c2pa.Settings.from_dict(_OFFLINE)))
+    c2pa.load_settings(_OFFLINE)  # of this thread, in versions before 0.31
+    return c2pa.Builder(what)
 
 
 def _readable(source: Path) -> str | None:

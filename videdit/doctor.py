@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from videdit import offline
 from videdit.errors import VideditError
 
 PACKAGES = {  # module -> distribution
@@ -71,7 +72,7 @@ def _machine() -> str:
 
 
 def _package(module: str, distribution: str) -> str:
-    importlib.import_module(module)
+    (offline.openvino if module == "openvino" else partial(importlib.import_module, module))()
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:  # opencv comes in several distributions

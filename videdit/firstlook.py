@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.decode import Decode
 from stages.detect import Detect
 from stages.observe import Observe
-from videdit import resources
+from videdit import interrupt, resources
 from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.faces import FaceDetector
@@ -51,7 +51,9 @@ def analysed(
         analysis = None if folder is None else _found(folder, stack)
         if analysis is None:
             if folder is None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-"))) / "analysis"
+                home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-")))
+                stack.enter_context(interrupt.unfinished(home))
+                folder = home / "analysis"
             analysis = look(info, job, detector, folder, progress, cancel)
             stack.enter_context(cache.in_use(analysis.folder))
         yield analysis

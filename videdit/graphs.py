@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from videdit import offline
 from videdit.resources import cache_dir
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,7 @@ _conversion = threading.Lock()  # warnings and threads are switched for the whol
 
 def graph_of(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
     """An OpenVINO model of a module for the examples' fixed shapes, from the cache or converted now."""
-    import openvino
-
+    openvino = offline.openvino()
     path = cache_dir() / "graphs" / f"{_digest(module, example_inputs)}.xml"
     seal = path.with_suffix(".sha256")
     core = openvino.Core()
@@ -55,8 +55,7 @@ def graph_of(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
 
 
 def _convert(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
-    import openvino
-
+    openvino = offline.openvino()
     shapes = [openvino.PartialShape(list(x.shape)) for x in example_inputs]
     # One thread: a team started for one trace costs more than it saves. Tracing is deprecated for torch.export,
     # which takes three times as long for these modules (10 s against 3 each); OpenVINO reads both.
@@ -68,8 +67,7 @@ def _convert(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
 
 
 def _digest(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> str:
-    import openvino
-
+    openvino = offline.openvino()
     digest = hashlib.sha256(f"{openvino.__version__} {torch.__version__} {type(module).__qualname__}".encode())
     digest.update(repr([tuple(x.shape) for x in example_inputs]).encode())
     digest.update(repr(module).encode())

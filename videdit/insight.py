@@ -1,6 +1,6 @@
 """Faces found by insightface's SCRFD (Guo et al., 2021) in place of MTCNN: `--detector insightface[:PACK]`.
 
-The only module that imports insightface and onnxruntime, and only when this detector is asked for. Packs are looked for
+Both packages are imported (:mod:`videdit.offline`) only when this detector is asked for. Packs are looked for
 on this machine and never downloaded.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from videdit import offline
 from videdit.errors import WeightsError
 from videdit.weights import find
 from videdit.weights.published import entries, is_installed
@@ -121,8 +122,7 @@ def providers(device: str, available: Sequence[str]) -> list[Any]:
 def _detection_model(folder: Path, device: str) -> Any:
     """The pack's detector as insightface loads it: the first that finds boxes and points."""
     try:
-        import onnxruntime
-        from insightface import model_zoo
+        onnxruntime, model_zoo = offline.onnxruntime(), offline.insightface_models()
     except ImportError as error:
         raise WeightsError(f"--detector insightface does not load ({error}): {ADVICE}") from None
     options = onnxruntime.SessionOptions()

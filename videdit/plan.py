@@ -9,13 +9,15 @@ import glob
 import os
 import string
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media import sequence
 from videdit.media.sequence import is_sequence
+from videdit.outputs import NAME_BYTES
+from videdit.provenance import sidecar_path
 from videdit.resume import handing_over
 from videdit.state import NO_FACE, State
 
@@ -41,6 +43,18 @@ class Clip:
     debug: Path | None = None  # where the edit with all that is known of it goes
     state: Path | None = None  # the folder whose state file remembers this clip
     status: str = "render"
+    replace: bool = False  # files that are there; else they are left as they are, whenever they came to be
+
+    @property
+    def files(self) -> list[Path]:
+        """All that is written, the output first."""
+        sidecar = sidecar_path(self.output) if self.job.sidecar else None
+        return list(filter(None, (self.output, self.alpha, self.compare, self.debug, sidecar)))
+
+    def obstacle(self) -> str | None:
+        """What stands in the way of the files now, in words. Raises UsageError: one of them is the source."""
+        found = (_obstacle(self.source, file, self.replace) for file in self.files)
+        return next(filter(None, found), None)
 
     @property
     def is_image(self) -> bool:
@@ -72,16 +86,16 @@ def make_plan(jobs: Iterable[RenderJob]) -> Plan:
         _plan_job(job, plan)
     taken: dict[Path, Path] = {}
     sources = {clip.source.resolve() for clip in plan.clips}
-    for clip in plan.clips:
-        target = clip.output.resolve()
+    for source, file in [(clip.source, file) for clip in plan.clips for file in clip.files]:
+        target = file.resolve()
         if target in taken:
             raise UsageError(
-                f"{taken[target]} and {clip.source} would both be written to {clip.output}; "
+                f"{taken[target]} and {source} would both be written to {file}; "
                 "give -o a template with {stem} and {ext}, or render them one at a time"
             )
         if target in sources:
-            raise UsageError(f"the output {clip.output} is also an input; choose another with -o")
-        taken[target] = clip.source
+            raise UsageError(f"the output {file} is also an input; choose another with -o")
+        taken[target] = source
     if not plan.batch and plan.clips[0].status != "render":
         raise UsageError(plan.clips[0].status)
     return plan
@@ -153,10 +167,12 @@ def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, 
     alpha = alpha_path(source, output, job, batch=home is not None)
     compare = output.with_name(f"{output.stem}_compare{output.suffix}") if job.compare else None
     debug = output.with_name(f"{output.stem}_debug{output.suffix}") if job.debug_video else None
-    replace = job.overwrite or handing_over(output, source, job)
-    for file in filter(None, (output, alpha, compare, debug)):
-        status = status or _obstacle(source, file, replace)
-    return Clip(job, source, output, alpha, compare, debug, home, status or "render")
+    may_replace = job.overwrite or handing_over(output, source, job)
+    clip = Clip(job, source, output, alpha, compare, debug, home, replace=may_replace)
+    for file in clip.files:
+        if len(os.fsencode(file.name)) > NAME_BYTES:
+            raise UsageError(f"{file.name} is longer than a file's name can be; choose a shorter one with -o")
+    return replace(clip, status=status or clip.obstacle() or "render")
 
 
 def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: bool = False) -> Path:
@@ -257,7 +273,7 @@ def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
         raise UsageError(f"the output {output} is the input itself; choose another with -o")
     if output.is_dir():
         return f"the output {output} is a folder"
-    if (output.exists() or (is_sequence(output) and _any(output))) and not replace:
+    if (os.path.lexists(output) or (is_sequence(output) and _any(output))) and not replace:
         return f"{output} exists already; pass --overwrite to replace it, or choose another with -o"
     return None
 

@@ -63,7 +63,7 @@ def previews(plan: Plan, times: Sequence[float], overwrite: bool, renderer: Rend
             before, after = pair(renderer, clip, info, time, begins)
             both = side_by_side(as_rgb(before.picture), as_rgb(after.picture), info.rotation)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_image(path, replace(after, picture=both), info, tags(clip.job))
+            write_image(path, replace(after, picture=both), info, tags(clip.job), replace=overwrite)
             yield path
 
 

@@ -15,6 +15,7 @@ from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.media.sequence import files, is_sequence
 from videdit.media.xmp import SOURCE_TYPE
+from videdit.outputs import put_text
 from videdit.weights import sha256
 
 _MARK = "edited with videdit"
@@ -50,8 +51,8 @@ def sidecar_path(output: Path) -> Path:
     return output.with_name(output.name + ".json")
 
 
-def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, Any]) -> Path:
-    """Write what was done to `source` beside `output`, with the hashes of both.
+def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, Any], replace: bool = False) -> Path:
+    """Write what was done to `source` beside `output`, with the hashes of both. replace: a file that is there.
 
     Raises:
         MediaError: it cannot be written.
@@ -66,7 +67,7 @@ def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, 
         "result": result,
     }
     try:
-        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        put_text(path, json.dumps(values, indent=2) + "\n", replace)
     except OSError as error:
         raise MediaError(f"cannot write {path}: {error.strerror}") from None
     return path

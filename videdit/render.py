@@ -10,18 +10,20 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from stages.beside import Beside
 from stages.split import CROPS
-from videdit import credentials, provenance
+from videdit import credentials, interrupt, provenance
 from videdit.chain import Chain, assemble, unedited
-from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, machine_failure
+from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.firstlook import analysed
 from videdit.inversion import SIZES
 from videdit.loaded import Loaded
 from videdit.media.probe import MediaInfo, probe
+from videdit.outputs import Claim, ExistsError
 from videdit.packets import LOW
 from videdit.people.analysis import Analysis
 from videdit.pipeline import Pipeline, Stage
@@ -50,12 +52,19 @@ class Renderer:
         credentials.check(clip.job, clip.output)
         for file in filter(None, (clip.output, clip.alpha)):
             check_writable(file.parent)
-        with Work(clip.output, clip.source, clip.job) if resumable(clip, info) else contextlib.nullcontext() as work:
+        resumed = resumable(clip, info)
+        with (
+            Claim(*filter(None, (clip.output, clip.alpha))),
+            Work(clip.output, clip.source, clip.job) if resumed else contextlib.nullcontext() as work,
+        ):
+            if obstacle := clip.obstacle():  # the clips before this one may have taken hours
+                raise UsageError(obstacle)
             try:
-                return self._persist(clip, info, work, cancel)
+                with interrupt.ending(lambda: left_behind(work) if work else None):
+                    return self._persist(clip, info, work, cancel)
             finally:
                 if work and work.segments:
-                    log.warning("%s are kept: run the same command again to go on", count(work.frames, "frame"))
+                    log.warning("%s", kept(work))
 
     def _persist(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
         """Render, with ever smaller batches where the memory does not suffice."""
@@ -126,16 +135,20 @@ class Renderer:
             status = "interrupted"
             raise
         finally:
-            self.progress.end(status, detail)
             if status != "done":
                 for file in chain.files if chain else ():
                     file.drop()
-        for file in chain.files:
-            file.keep()
+            self.progress.end(status, detail)
         for warning in chain.warnings():
             log.warning("%s", warning)
-        if clip.job.sidecar and result.faces:
-            provenance.write_sidecar(clip.job, clip.source, clip.output, result.as_dict())
+        try:
+            keep(chain.files)
+            if clip.job.sidecar and result.faces:
+                provenance.write_sidecar(clip.job, clip.source, clip.output, result.as_dict(), clip.replace)
+        except ExistsError:
+            if work:
+                work.take_back()
+            raise
         if work:
             work.remove()
         return result
@@ -173,6 +186,30 @@ def resumable(clip: Clip, info: MediaInfo) -> bool:
     frames = frames_between(info, clip.job.start, clip.job.end)
     long = frames is None or frames > CROPS or info.container == "exr"
     return clip.job.resume and info.kind == "video" and long
+
+
+def keep(files: Sequence[Beside]) -> None:
+    """Give files beside an output their names, or none that is left. Raises MediaError: one cannot be written."""
+    try:
+        for file in files:
+            file.keep()
+    except BaseException:
+        for file in files:
+            file.drop()
+        raise
+
+
+def kept(work: Work) -> str:
+    """What an unfinished run leaves for the next one, in words."""
+    return f"{count(work.frames, 'frame')} are kept: run the same command again to go on"
+
+
+def left_behind(work: Work) -> str | None:
+    """Where nobody unwinds: tidy up as :class:`Work` does, and say what is kept."""
+    if work.segments:
+        return kept(work)
+    work.remove()
+    return None
 
 
 def frames_between(info: MediaInfo, start: float | None, end: float | None) -> int | None:

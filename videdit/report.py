@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -13,8 +15,11 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from videdit.errors import MediaError
+from videdit.errors import MediaError, UsageError
+from videdit.outputs import put_text
 from videdit.pipeline import StageStats
+
+_MOST_BYTES = 64 << 20  # of a report
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,30 @@ class Progress:
         """It is over: "done", "failed", "skipped" or "interrupted"."""
 
 
+class Hopeful:
+    """A stream that may have gone, with its terminal or from the start: what cannot be said is not."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream
+
+    def write(self, words: str) -> int:
+        if self.stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                return self.stream.write(words)
+        return len(words)
+
+    def flush(self) -> None:
+        if self.stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self.stream.flush()
+
+
 class BarProgress(Progress):
     """One bar a clip on a terminal: frames, frames a second, time left, the busiest stage."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """stream: by default stderr."""
+        self.stream = Hopeful(stream or sys.stderr)
         self.bar: tqdm | None = None
 
     def start(self, name: str, frames: int | None) -> None:
@@ -180,17 +204,38 @@ class JsonProgress(Progress):
 def make_progress(kind: str) -> Progress:
     """ "bar", "jsonl", "none", or "auto": a bar on a terminal, else nothing."""
     if kind == "auto":
-        kind = "bar" if sys.stderr.isatty() else "none"
-    return {"bar": BarProgress, "jsonl": JsonProgress, "none": Progress}[kind]()
+        with contextlib.suppress(AttributeError, ValueError):  # none at all (pythonw), or closed
+            kind = "bar" if sys.stderr.isatty() else "none"
+    return {"bar": BarProgress, "jsonl": JsonProgress}.get(kind, Progress)()
 
 
-def write_report(path: Path, values: dict[str, Any]) -> None:
-    """Write report.json.
+def check_report(path: Path, overwrite: bool) -> bool:
+    """Whether a report may take the place of what is at `path`: that is a report too, or `overwrite` says so.
+
+    Raises:
+        UsageError: it can never be written there, or something else is there.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write the report {path}: there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write the report {path}: {'it is a folder' if path.is_dir() else 'no permission'}")
+    if not path.exists():
+        return overwrite
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        there = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size < _MOST_BYTES else None
+        overwrite |= isinstance(there, dict) and {"videdit", "clips"} <= there.keys()
+    if not overwrite:
+        raise UsageError(f"{path} exists and is no report of an earlier run; pass --overwrite to replace it")
+    return True
+
+
+def write_report(path: Path, values: dict[str, Any], replace: bool = False) -> None:
+    """Write report.json. replace: a file that is there (:func:`check_report`).
 
     Raises:
         MediaError: it cannot be written.
     """
     try:
-        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        put_text(path, json.dumps(values, indent=2) + "\n", replace)
     except OSError as error:
         raise MediaError(f"cannot write the report {path}: {error.strerror}") from None

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.outputs import hidden
 from videdit.state import fingerprint
 
 try:
@@ -133,6 +134,11 @@ class Work:
         """From here on finished files take their names: a run that finds some of them there may go on."""
         self._write(_HANDED_OVER, "")
 
+    def take_back(self) -> None:
+        """A file that is nobody's of ours has a name: what is there is no longer known to be our own."""
+        with contextlib.suppress(OSError):
+            (self.folder / _HANDED_OVER).unlink()
+
     def clear(self, unedited: bool) -> None:
         """Forget the segments: no face is in the clip. unedited: those that follow are of the clip as it is."""
         self.segments, self.unedited = [], unedited
@@ -213,7 +219,7 @@ class Work:
 
 def folder_of(output: Path) -> Path:
     """The hidden folder of an output."""
-    return output.with_name(f".{output.name}.unfinished")
+    return hidden(output, ".unfinished")
 
 
 def handing_over(output: Path, source: Path, job: RenderJob) -> bool:

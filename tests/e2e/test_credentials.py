@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -93,6 +94,28 @@ def test_a_picture_is_signed(tmp_path, papers, people, suffix):
     seal = lambda unfinished: credentials.sign(job, source, output, unfinished)  # noqa: E731
     write_image(output, read_image(source), probe(source), {"comment": "edited"}, seal)
     assert "ingredients" not in told(output)
+
+
+def test_a_source_that_names_a_place_for_its_manifest_is_not_looked_up(tmp_path, papers, people):
+    cv2 = pytest.importorskip("cv2")
+    pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        source, output = tmp_path / "in.jpg", tmp_path / "out.jpg"
+        picture = cv2.imencode(".jpg", people[0])[1].tobytes()
+        place = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
+        xmp = (
+            '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+            '<rdf:Description rdf:about="" xmlns:dcterms="http://purl.org/dc/terms/" '
+            f'dcterms:provenance="{place}"/></rdf:RDF></x:xmpmeta>'
+        )
+        note = b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
+        source.write_bytes(picture[:2] + b"\xff\xe1" + (len(note) + 2).to_bytes(2, "big") + note + picture[2:])
+        job = job_for(source, papers)
+        seal = lambda unfinished: credentials.sign(job, source, output, unfinished)  # noqa: E731
+        write_image(output, read_image(source), probe(source), {"comment": "edited"}, seal)
+        with pytest.raises(BlockingIOError):  # nobody has called
+            server.accept()
 
 
 def test_what_cannot_be_signed_leaves_no_file(face_clip, tmp_path, papers, monkeypatch):

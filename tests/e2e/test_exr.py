@@ -184,6 +184,21 @@ def copy(source: Path, target: Path, **span) -> list[str]:
     return writer.warnings
 
 
+def test_pictures_that_came_to_be_meanwhile_stay_and_none_is_moved(tmp_path):
+    for number in (1, 2):
+        write(tmp_path / f"a_{number}.exr", np.ones((8, 8, 3), np.float32))
+    info = probe(tmp_path / "a_%d.exr")
+    writer = ExrWriter(tmp_path / "b_%d.exr", info)
+    with ExrReader(info) as reader:
+        for frame in reader:
+            writer.write(frame)
+    (tmp_path / "b_2.exr").write_text("precious")
+    with pytest.raises(MediaError, match="b_2.exr came to exist while this ran"), writer:
+        pass
+    assert (tmp_path / "b_2.exr").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_1.exr", "a_2.exr", "b_2.exr"]
+
+
 @pytest.mark.parametrize("compression", ["NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "DWAA"])
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 def test_what_is_not_edited_keeps_its_bits(tmp_path, compression, kind):

@@ -30,7 +30,7 @@ SEEDS = range(int(os.environ.get("VIDEDIT_KILLS", "3")) // 3)
 # A chain with the real ends and, in the middle, a stage that looks at every frame's neighbours, as smoothing does. It
 # takes its time, so that there is something to interrupt. "steady" puts the real stages that average changes over time
 # and paste them there; only the changes are made up, of each frame by itself. It may be told to die just before it
-# renames its n-th file: whatever is finished gets its name in that way.
+# renames or links its n-th file: whatever is finished gets its name in that way.
 RUN = """
 import os, signal, sys, time
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ class Changes:
 source, output, kind, die_at = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 
 def die(event, _, renamed=[]):
-    if event == "os.rename":
+    if event in ("os.rename", "os.link"):
         renamed.append(event)
         if len(renamed) == die_at:
             os.kill(os.getpid(), signal.SIGKILL)

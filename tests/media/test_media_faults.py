@@ -282,7 +282,7 @@ class TestWriter:
     def test_target_appears_only_when_complete(self, tmp_path: Path, clip: Path) -> None:
         target = tmp_path / "out.mp4"
         target.write_bytes(b"old")
-        with VideoReader(clip) as reader, VideoWriter(target, reader.info) as writer:
+        with VideoReader(clip) as reader, VideoWriter(target, reader.info, replace=True) as writer:
             for frame in reader:
                 writer.write(frame)
                 assert target.read_bytes() == b"old"

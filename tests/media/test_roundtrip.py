@@ -141,7 +141,7 @@ def test_any_timing(tmp_path: Path, steps: list[int], start: int, base: Fraction
     options = {"preset": "ultrafast", "qp": "0", "bf": str(b_frames)}
     source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
     make(source, Clip(pts=pts, time_base=base, last_duration=steps[-1], width=16, height=16, options=options))
-    copy(source, target)
+    copy(source, target, replace=True)
     assert [t for t, _, _ in frames_of(source)] == [p * base for p in pts]
     assert_same_frames(source, target)
 

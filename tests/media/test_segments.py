@@ -29,7 +29,7 @@ def in_segments(
     """Copy a clip, encoded anew in segments that begin at the frames `cuts`, the first at 0."""
     with VideoReader(source, **span) as reader:
         frames, info = list(reader), reader.info
-    writer = VideoWriter(target, info, how, **span)
+    writer = VideoWriter(target, info, how, replace=True, **span)
     paths, end = [], 0
     for i, (first, stop) in enumerate(zip(cuts, [*cuts[1:], len(frames)], strict=True)):
         path = target.with_name(f"{i}.segment")

@@ -131,24 +131,71 @@ def interrupted(tmp_path, body, number, *, after=0.3):
     return process.returncode, time.monotonic() - start, err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_run_with_130(tmp_path, number):
     code, seconds, err = interrupted(tmp_path, "print('ready', flush=True)\ntime.sleep(30)", number)
     assert code == 130 and seconds < 5
     assert err == "videdit: interrupted; nothing half-written is left\n"
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_to_a_forked_child_is_not_the_parent_s(tmp_path, number):
+    """multiprocessing and libraries fork, and end their children by signals."""
+    half = tmp_path / "half.mp4"
+    body = (
+        "import os, signal\n"
+        f"path = pathlib.Path({str(half)!r})\n"
+        "path.write_text('half')\n"
+        "interrupt.half_written(path)\n"
+        "ends = []\n"
+        f"for number in ({int(number)}, {int(signal.SIGTERM)}):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        try: time.sleep(30)\n"
+        "        except KeyboardInterrupt: os._exit(99)\n"
+        "        os._exit(0)\n"
+        "    time.sleep(0.2)\n"
+        "    os.kill(child, number)\n"
+        "    ends.append(os.WEXITSTATUS(code) or os.WTERMSIG(code) if (code := os.waitpid(child, 0)[1]) else 0)\n"
+        "for _ in range(100):\n"  # the moment of forking is the one that counts: signals of the child's come at once
+        "    child = os.fork()\n"
+        "    if not child: os._exit(0)\n"
+        "    os.kill(child, signal.SIGTERM)\n"
+        "    os.waitpid(child, 0)\n"
+        "time.sleep(interrupt.GRACE + 0.5)\n"
+        "print('ready', flush=True)\n"
+        "print(*ends, path.exists(), file=sys.stderr, flush=True)\n"
+        "path.unlink()\n"
+        "time.sleep(30)"
+    )
+    code, seconds, err = interrupted(tmp_path, body, signal.SIGTERM)
+    own = 99 if number == signal.SIGINT else int(number)  # Python's own answer to Ctrl-C is an exception
+    assert err == f"{own} {int(signal.SIGTERM)} True\nvidedit: interrupted; nothing half-written is left\n"
+    assert code == 130 and seconds < 5
+
+
+def test_a_run_whose_terminal_has_gone_ends_all_the_same(tmp_path):
+    body = "import os\nos.close(2)\nprint('ready', flush=True)\ntime.sleep(30)"
+    code, seconds, _ = interrupted(tmp_path, body, signal.SIGHUP)
+    assert code == 130 and seconds < 5
+
+
 def test_a_run_that_cannot_stop_is_stopped_and_its_half_written_file_removed(tmp_path):
     half = tmp_path / "half.mp4"
     body = (
         f"path = pathlib.Path({str(half)!r})\n"
-        "with interrupt.unfinished(path):\n"
+        "with interrupt.unfinished(path), interrupt.ending(lambda: '240 frames are kept: run again'):\n"
         "    path.write_text('half')\n"
         "    print('ready', flush=True)\n"
         "    while True:\n"
         "        try: time.sleep(30)\n"
         "        except KeyboardInterrupt: pass"
     )
-    code, seconds, _ = interrupted(tmp_path, body, signal.SIGTERM)
+    code, seconds, err = interrupted(tmp_path, body, signal.SIGTERM)
     assert code == 130 and seconds < 5
     assert not half.exists()
+    # It has ended in another way, which is nothing to the user.
+    assert err == "videdit: 240 frames are kept: run again\nvidedit: interrupted; nothing half-written is left\n"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import openvino as ov
 import pytest
 import torch
-from openvino import opset13 as op
 
+from videdit import offline
 from videdit.errors import DeviceError, OutOfMemoryError, machine_failure
 
 HUGE = 1 << 50  # more bytes than any machine gives
@@ -16,6 +15,9 @@ HUGE = 1 << 50  # more bytes than any machine gives
 
 def openvino_network() -> None:
     """A network whose result alone takes four terabytes."""
+    ov = offline.openvino()
+    from openvino import opset13 as op
+
     size = op.constant(np.array([1 << 20, 1 << 20], np.int64))
     number = op.parameter([1], np.float32)
     model = ov.Model([op.broadcast(number, size)], [number])

@@ -17,11 +17,11 @@ that has left the folder is known by size and CRC-32 under its final name.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import SegmentFile, read_record, sync_folder
 from videdit.media.sequence import files, picture
-from videdit.media.write import check_target, sweep, temporary_name
+from videdit.media.write import check_target, sweep
+from videdit.outputs import ExistsError, put, same, temporary_name
 from videdit.packets import Frame
 
 _CHUNK = 1 << 20
@@ -45,14 +46,21 @@ class ExrWriter:
     """
 
     def __init__(
-        self, path: Path, info: MediaInfo, metadata: dict[str, str] | None = None, temporary: Path | None = None
+        self,
+        path: Path,
+        info: MediaInfo,
+        metadata: dict[str, str] | None = None,
+        temporary: Path | None = None,
+        replace: bool = False,
     ) -> None:
         """temporary: the folder of pictures that are given to ``write``, by default hidden beside `path`.
+
+        replace: pictures that are there by then.
 
         Raises:
             MediaError: no such folder, not writable, disk full, or it is the source itself.
         """
-        self.path, self.info, self.metadata = path, info, metadata or {}
+        self.path, self.info, self.metadata, self._replace = path, info, metadata or {}, replace
         self.warnings: list[str] = []
         self.frames = 0
         self._sources = files(info.path) if info.kind == "video" else {0: info.path}
@@ -60,7 +68,7 @@ class ExrWriter:
         self._finished: list[Path] = []
         # What lies in segments needs no room again.
         done = sum(file.stat().st_size for file in temporary.parent.glob("*.pictures/*")) if temporary else 0
-        check_target(self._target(self._numbers[0]), replace(info, size=max(0, info.size - 2 * done)))
+        check_target(self._target(self._numbers[0]), dataclasses.replace(info, size=max(0, info.size - 2 * done)))
         sweep(path)
         self.temporary = temporary or temporary_name(path)
         with writing(path):
@@ -73,7 +81,11 @@ class ExrWriter:
         if kind is not None:
             self.abort()
         else:
-            self.commit()
+            try:
+                self.commit()
+            except BaseException:
+                self.abort()
+                raise
 
     def write(self, frame: Frame) -> None:
         """Write one picture; its pts says which of the source it was. Raises MediaError: the disk is full, ..."""
@@ -103,9 +115,13 @@ class ExrWriter:
         if not self.temporary.exists():
             return
         with writing(self.path):
-            for file in self._finished:
-                if file.exists():  # else a run that was stopped has moved it
-                    os.replace(file, self.path.parent / file.name)
+            # Others have been moved by a run that was stopped.
+            moves = {file: self.path.parent / file.name for file in self._finished if file.exists()}
+            for file, target in () if self._replace else moves.items():  # all, before the first has moved
+                if os.path.lexists(target) and not same(file, target):
+                    raise ExistsError(target)
+            for file, target in moves.items():
+                put(file, target, self._replace)
             sync_folder(self.path.parent)
             self.temporary.rmdir()
 

@@ -16,7 +16,8 @@ from videdit.media.color import region_to_rgb
 from videdit.media.imagetags import ImageTags, embed, read_tags
 from videdit.media.planes import geometry, pack, target_formats
 from videdit.media.probe import MediaInfo
-from videdit.media.write import check_target, commit_file, temporary_name
+from videdit.media.write import check_target, commit_file
+from videdit.outputs import temporary_name
 from videdit.packets import Frame, Picture
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -32,6 +33,7 @@ def write_image(
     like: MediaInfo,
     metadata: dict[str, str] | None = None,
     seal: Callable[[Path], None] | None = None,
+    replace: bool = False,
 ) -> None:
     """Write a frame as a still, in one step: either the whole file is there or nothing.
 
@@ -39,6 +41,7 @@ def write_image(
     else quality 97; PNG, TIFF and BMP hold the planes exactly, 16 bits too (BMP: 8), YUV sources as RGB.
     like: the source; EXIF (without its preview), ICC profile, XMP and notes of a JPEG or PNG are kept in JPEG and PNG.
     metadata: notes to add (provenance). seal: called with the finished file before it takes its name.
+    replace: what is at `path` by then.
 
     Raises:
         MediaError: unknown suffix, no such folder, not writable, disk full, output is the source.
@@ -61,7 +64,7 @@ def write_image(
         temporary.write_bytes(data)
         if seal is not None:
             seal(temporary)
-        commit_file(temporary, path)
+        commit_file(temporary, path, replace)
     except OSError as error:
         raise MediaError(f"cannot write {path}: {error.strerror or error}") from None
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import SegmentWriter, headers_hash, joined, sync_folder
 from videdit.media.tags import add_provenance, container_options, describe_stream
+from videdit.outputs import put, short, temporary_name
 from videdit.packets import Frame
 
 _MIN_FREE = 16 << 20  # bytes
@@ -43,7 +43,7 @@ class VideoWriter:
     ``warnings`` says what could not be kept; ``temporary`` is where the file grows, by default hidden beside ``path``.
 
     ``seal`` is called with the finished file before it takes its name, and may change it. alone: without the source's
-    other streams.
+    other streams. replace: what is at ``path`` by then; else it stays, and the new file goes.
 
     Frames are either given to ``write`` one by one, or were encoded before and are all taken by ``join``.
 
@@ -63,12 +63,13 @@ class VideoWriter:
         temporary: Path | None = None,
         seal: Callable[[Path], None] | None = None,
         alone: bool = False,
+        replace: bool = False,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
         self._info = info
         self._settings = settings or EncodeSettings()
-        self._start, self._end, self._seal = start, end, seal
+        self._start, self._end, self._seal, self._replace = start, end, seal, replace
         self._container = container_for(self.path)
         check_target(self.path, info)
         sweep(self.path)
@@ -228,7 +229,7 @@ class VideoWriter:
                 self._external.close()
             if self._seal is not None:
                 self._seal(self.temporary)
-            commit_file(self.temporary, self.path)
+            commit_file(self.temporary, self.path, self._replace)
 
     def abort(self) -> None:
         """Forget everything: neither the output nor its unfinished beginnings are left."""
@@ -284,14 +285,9 @@ def check_target(path: Path, info: MediaInfo) -> None:
         raise MediaError(f"cannot write {path}: only {free >> 20} MiB are free in {folder}; make room first")
 
 
-def temporary_name(path: Path) -> Path:
-    """A hidden name beside the target, on the same disk, that keeps its suffix."""
-    return path.with_name(f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
-
-
 def sweep(path: Path) -> None:
     """Remove what killed runs have left beside a target: their processes are gone, and it is an hour old."""
-    name = re.compile(rf"\.{re.escape(path.stem[:80])}\.(\d+)-[0-9a-f]{{6}}\.part{re.escape(path.suffix)}")
+    name = re.compile(rf"\.{re.escape(short(path.stem))}\.(\d+)-[0-9a-f]{{6}}\.part{re.escape(path.suffix)}")
     with contextlib.suppress(OSError):
         for file in path.parent.iterdir():
             match = name.fullmatch(file.name)
@@ -299,11 +295,11 @@ def sweep(path: Path) -> None:
                 shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
-def commit_file(temporary: Path, path: Path) -> None:
-    """Put a finished file in its place, after it has reached the disk."""
+def commit_file(temporary: Path, path: Path, replace: bool = False) -> None:
+    """Put a finished file in its place (:func:`videdit.outputs.put`), after it has reached the disk."""
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    put(temporary, path, replace)
     sync_folder(path.parent)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from videdit.errors import MediaError, VideditError
 from videdit.faces import face_size
+from videdit.interrupt import half_written
 from videdit.packets import Face
 from videdit.people.identity import Stretch, reunite
 from videdit.people.sightings import Sightings, numbered
@@ -56,6 +57,7 @@ class Recorder:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            half_written(self._draft)
         except OSError as error:
             raise MediaError(f"cannot write the analysis to {folder.parent}: {error.strerror}") from None
         self._frames: list[tuple[int, float, int]] = []  # pts, time, scene

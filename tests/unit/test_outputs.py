@@ -1,0 +1,117 @@
+"""A file that is there is never replaced unasked, and two runs never write one output."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from synthetic import ROOT
+
+from videdit.errors import UsageError
+from videdit.media.write import sweep
+from videdit.outputs import NAME_BYTES, Claim, ExistsError, hidden, put, put_text, temporary_name
+
+
+def without_links(*_):
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard-links", "no-hard-links"])
+def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", without_links)
+    draft, target = tmp_path / "draft", tmp_path / "target"
+    draft.write_text("new")
+    put(draft, target)
+    assert target.read_text() == "new" and not draft.exists()
+    draft.write_text("newer")
+    with pytest.raises(ExistsError, match="target came to exist while this ran.*--overwrite") as error:
+        put(draft, target)
+    assert target.read_text() == "new" and "\n" not in str(error.value)
+    put(draft, target, replace=True)
+    assert target.read_text() == "newer" and os.listdir(tmp_path) == ["target"]
+
+
+def test_a_run_that_was_killed_between_two_steps_goes_on(tmp_path):
+    (tmp_path / "draft").write_text("new")
+    os.link(tmp_path / "draft", tmp_path / "target")
+    put(tmp_path / "draft", tmp_path / "target")
+    assert os.listdir(tmp_path) == ["target"]
+
+
+def test_a_link_that_leads_nowhere_is_there_too(tmp_path):
+    (tmp_path / "target").symlink_to("nowhere")
+    (tmp_path / "draft").write_text("new")
+    with pytest.raises(ExistsError):
+        put(tmp_path / "draft", tmp_path / "target")
+
+
+def test_a_text_is_whole_or_not_there(tmp_path):
+    put_text(tmp_path / "a.json", "one")
+    with pytest.raises(ExistsError):
+        put_text(tmp_path / "a.json", "two")
+    assert (tmp_path / "a.json").read_text() == "one" and os.listdir(tmp_path) == ["a.json"]
+
+
+def test_two_claims_to_one_output(tmp_path):
+    output, other = tmp_path / "o.mp4", tmp_path / "p.mp4"
+    with Claim(output):
+        with Claim(other):
+            pass
+        with pytest.raises(UsageError, match="another run is writing .*o.mp4") as error, Claim(other, output):
+            pass
+        assert "\n" not in str(error.value)
+        with Claim(other):  # of which the refused one let go
+            pass
+    with Claim(output):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_that_was_killed_claims_nothing(tmp_path):
+    output = tmp_path / "o.mp4"
+    words = "from pathlib import Path; from videdit.outputs import Claim; import time\n"
+    words += f"with Claim(Path({str(output)!r})):"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{words}\n    print('held', flush=True); time.sleep(60)"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    with pytest.raises(UsageError), Claim(output):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert os.listdir(tmp_path) == [".o.mp4.lock"]
+    with Claim(output):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+LONG = ["长" * 83 + ".mp4", "a" * 251 + ".mp4", "é" * 125 + ".mkv", "🎬" * 62 + ".mp4"]
+
+
+@pytest.mark.parametrize("name", [*LONG, "b.mp4"])
+def test_hidden_names_fit_where_the_name_fits(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"")
+    for made in (temporary_name(path), hidden(path, ".unfinished"), hidden(path, ".lock")):
+        assert made.name.startswith(".") and len(os.fsencode(made.name)) <= NAME_BYTES
+        made.write_bytes(b"")
+    stale = temporary_name(path)
+    stale = stale.with_name(stale.name.replace(f".{os.getpid()}-", ".999999999-"))
+    stale.write_bytes(b"")
+    os.utime(stale, (time.time() - 4000,) * 2)
+    sweep(path)
+    assert not stale.exists()
+
+
+def test_hidden_names_of_two_long_names_differ(tmp_path):
+    one, other = (hidden(tmp_path / ("a" * 240 + f"{i}.mp4"), ".unfinished") for i in range(2))
+    assert one != other
