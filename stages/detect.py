@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from videdit.faces import FaceDetector, Look, distinct
-from videdit.geometry.align import transform, upright_matrix
+from videdit.geometry.align import coded, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.media.color import picture_to_rgb
 from videdit.models.facemesh import SIZE
@@ -23,7 +23,7 @@ class Detect:
 
     Also searched are the frames after a cut, those where a face was lost, and all while no face is known. Where the
     detector searches several pictures together, it does so ahead, for frames at regular places. Sets faces (points and
-    meshes in coded pixels, also where the clip is rotated for display) and scene.
+    meshes of the coded picture, also where the clip is rotated for display) and scene.
     """
 
     name = "detect"
@@ -68,20 +68,30 @@ class Detect:
             yield from ((frame, next(found) if i % self.every == 0 else None) for i, frame in enumerate(some))
 
     def _search(self, frames: list[Frame]) -> list[np.ndarray]:
-        """Coarse points [N, 5, 2] of all faces of each frame, in coded pixels."""
+        """Coarse points [N, 5, 2] of all faces of each frame."""
         pictures, to_frame = zip(*map(self._upright, frames), strict=True)
         return list(map(transform, to_frame, self.detector.finder(pictures)))
 
     def _upright(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        """The small copy [h, w, 3] of a frame, as it is displayed, and the matrix [2, 3] from it to coded pixels."""
+        """The small copy [h, w, 3] of a frame, as it is displayed, and the matrix [2, 3] from it to its points."""
         picture, rotation = frame.picture, frame.extra.get("rotation", 0)
         small = picture_to_rgb(picture, self.proxy)
+        if picture.aspect != 1:
+            small = _square(small, picture, self.proxy)
         height, width = small.shape[:2]
-        scale = np.array([[picture.width / width], [picture.height / height]])
+        wide, high = picture.square_size
+        scale = np.array([[wide / width], [high / height]])
         return np.ascontiguousarray(np.rot90(small, -rotation // 90)), scale * upright_matrix(rotation, width, height)
 
 
-
-
 def _look_at(picture: Picture) -> Look:
-    return lambda to_frame: crop_picture(picture, to_frame, SIZE, cv2.INTER_LINEAR)
+    return lambda matrix: crop_picture(picture, coded(matrix, picture.stretch), SIZE, cv2.INTER_LINEAR)
+
+
+def _square(rgb: np.ndarray, picture: Picture, most: int) -> np.ndarray:
+    """A copy [h, w, 3] of a picture in square pixels, its longer side at most so many."""
+    wide, high = picture.square_size
+    scale = min(1.0, most / max(wide, high))
+    size = (max(1, round(wide * scale)), max(1, round(high * scale)))
+    smaller = size[0] < rgb.shape[1] or size[1] < rgb.shape[0]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)

@@ -53,6 +53,25 @@ def test_a_face_of_40_pixels_in_720p(detector: FaceDetector) -> None:
     assert np.linalg.norm(ffhq_square(face.points)[0] - (941, 249)) < 3
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("wide, high", [(360, 480), (640, 300)])
+def test_points_are_in_square_pixels(detector: FaceDetector, wide: int, high: int, rotation: int) -> None:
+    upright = scene(640, 480, (0, 200, 200, 120))
+    coded = cv2.resize(
+        np.ascontiguousarray(np.rot90(upright, rotation // 90)), (wide, high), interpolation=cv2.INTER_AREA
+    )
+    shape = upright.shape if rotation == 0 else (640, 480)
+    aspect = (shape[1] / wide) / (shape[0] / high)
+    (plain,) = Detect(detector)(clip([upright], rotation))
+    planes = tuple(np.ascontiguousarray(coded[..., c]) for c in range(3))
+    picture = Picture(planes, RGB, "gbrp", aspect)
+    (found,) = Detect(detector)(iter([Frame(0, 0, Fraction(1, 25), 0.0, picture, extra={"rotation": rotation})]))
+    scale = picture.square_size[0] / shape[1]
+    assert len(found.faces) == 1
+    assert np.abs(found.faces[0].points / scale - plain.faces[0].points).max() < 2
+    assert abs(np.ptp(found.faces[0].mesh, axis=0).max() / scale / np.ptp(plain.faces[0].mesh, axis=0).max() - 1) < 0.03
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_rotated_clips_are_searched_as_they_are_displayed(detector: FaceDetector, rotation: int) -> None:
     upright = [scene(400, 300, (0, 180, 150 + 3 * i, 60)) for i in range(3)]

@@ -37,6 +37,7 @@ from videdit.packets import Color
 _NO_LUMA_CHROMA = {11: "YDzDx", 14: "ICtCp", 15: "IPT-C2"}
 # A broken file may hold thousands of packets that decode to nothing.
 _PACKETS_TO_FIRST_FRAME = 600
+_WIDEST = 10  # times as wide as it is high, or the other way: what says more of a pixel is a mistake
 _SITE_NAMES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
 
 
@@ -96,6 +97,12 @@ class MediaInfo:
     def mirrored(self) -> bool:
         """Whether a viewer sees the picture, after rotation, with left and right swapped."""
         return self.display_matrix is not None and mirrors(self.display_matrix)
+
+    @property
+    def aspect(self) -> float:
+        """Width of a pixel / its height, as viewers show it: of stills they know no other than 1, but in EXR."""
+        plausible = 1 / _WIDEST <= self.sar <= _WIDEST
+        return float(self.sar) if plausible and (self.kind == "video" or self.container == "exr") else 1.0
 
     @property
     def display_size(self) -> tuple[int, int]:
