@@ -17,7 +17,7 @@ import av
 import psutil
 
 from videdit.errors import MediaError
-from videdit.media import alpha
+from videdit.media import alpha, ebml
 from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
 from videdit.media.encoding import Encode, FrameEncoder, set_up
 from videdit.media.external import External, ExternalEncoder
@@ -224,6 +224,8 @@ class VideoWriter:
             self._copier.close()
             self._output.close()
             self._output = None
+            if self._copier.changes:
+                ebml.apply(self.temporary, self._copier.changes)
             if self._external is not None:
                 self._external.close()
             if self._seal is not None:
