@@ -182,6 +182,8 @@ class VideoReader:
                 f"at frame {index}; cut it there and edit the parts"
             )
         planar = planar_name(frame.format.name)
+        if (planar, info.planar) == ("gbrap", "gbrp"):
+            return Picture(unpack(frame)[:3], info.color, info.planar, info.aspect)  # it only seemed transparent
         if planar != info.planar:
             raise MediaError(f"{info.path} changes from {info.pix_fmt} to {frame.format.name} at frame {index}")
         return Picture(unpack(frame), info.color, planar, info.aspect)

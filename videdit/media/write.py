@@ -129,7 +129,7 @@ class VideoWriter:
         assert self._output is not None
         with external.template() as template:
             stream = self._output.add_stream_from_template(template, opaque=True)
-        tag(stream.codec_context, self._info)
+        tag(stream.codec_context, self.encoder.shape or self._info)
         self._external = ExternalEncoder(external)
         make = self._external.encode
 
