@@ -15,6 +15,7 @@ from videdit.faces import face_size
 from videdit.geometry.align import compose, invert, transform, upright_matrix
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.probe import MediaInfo
+from videdit.media.viewing import Viewing
 from videdit.packets import Color, Face, Frame, Picture
 from videdit.pipeline import Stage
 from videdit.pixels import Pixels
@@ -88,6 +89,7 @@ def drawable(info: MediaInfo) -> MediaInfo:
         sar=1 / info.sar if turned else info.sar,
         rotation=0,
         display_matrix=None,
+        viewing=Viewing(),
         codec="h264",
         pix_fmt="yuv420p",
         planar="yuv420p",

@@ -76,12 +76,13 @@ def entries(path: Path) -> list[Elements]:
         return []
 
 
-def video_entry(path: Path) -> dict[int, bytes]:
-    """What the first video track says of its picture."""
-    for entry in entries(path):
-        if video := dict(entry).get(VIDEO):
-            return dict(children(video))
-    return {}
+def video_entry(path: Path, which: int) -> dict[int, bytes]:
+    """What the video track of a number, counted from 0, says of its picture."""
+    found = [video for entry in entries(path) if (video := dict(entry).get(VIDEO))]
+    try:
+        return dict(children(found[which]))
+    except (IndexError, ValueError):
+        return {}
 
 
 def apply(path: Path, changes: dict[str, Change]) -> None:

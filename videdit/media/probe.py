@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -33,6 +35,7 @@ from videdit.media.source import (
     open_input,
     reason,
 )
+from videdit.media.viewing import Viewing, look
 from videdit.packets import Color
 
 # Matrices (H.273) that do not lie between RGB and luma, chroma.
@@ -91,6 +94,7 @@ class MediaInfo:
     streams: tuple[StreamInfo, ...]  # all others
     chapters: int
     tags: dict[str, str]  # of the file: title, comment, creation_time, ...; a still's own notes
+    viewing: Viewing = field(default_factory=Viewing)  # stereo, projection, clean aperture
 
     @property
     def has_audio(self) -> bool:
@@ -258,7 +262,20 @@ def _describe(
         streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
         chapters=len(container.chapters()),
         tags=read_tags(path).notes if still else normal_tags(container.metadata),
+        viewing=Viewing() if still or is_sequence(path) else _viewing(path, container_name, container, stream, frame),
     )
+
+
+def _viewing(
+    path: Path,
+    name: str,
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    frame: av.VideoFrame,
+) -> Viewing:
+    which = sum(other.index < stream.index for other in container.streams.video)
+    entries: Iterable[Any] = frame.side_data  # PyAV's stubs take it for a mapping only
+    return look(path, name, which, (frame.width, frame.height), entries)
 
 
 def _container_name(container: av.container.InputContainer, path: Path) -> str:
