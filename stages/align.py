@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from videdit.errors import UsageError
-from videdit.geometry.align import SIZES, choose_size, crop_side, face_matrix, invert, transform
+from videdit.geometry.align import SIZES, choose_size, coded, crop_side, face_matrix, invert, transform
 from videdit.packets import Array, Crop, Face, Frame
 from videdit.pixels import Pixels
 
@@ -30,14 +30,17 @@ class Align:
             places = []
             for face in frame.faces:
                 size = sizes[face.track] = self._size(face, sizes.get(face.track))
-                places.append((face_matrix(face.points, size), size))
+                places.append((coded(face_matrix(face.points, size), frame.picture.stretch), size))
             images = self.pixels.crop(frame.picture, places)
-            yield replace(frame, crops=tuple(map(_crop, frame.faces, images, (place for place, _ in places))))
+            stretch = frame.picture.stretch
+            crops = (_crop(*known, stretch) for known in zip(frame.faces, images, places, strict=True))
+            yield replace(frame, crops=tuple(crops))
 
     def _size(self, face: Face, current: int | None) -> int:
         return choose_size(crop_side(face.points), current) if isinstance(self.size, str) else self.size
 
 
-def _crop(face: Face, image: Array, to_frame: np.ndarray) -> Crop:
-    mesh = None if face.mesh is None else transform(invert(to_frame), face.mesh)
+def _crop(face: Face, image: Array, place: tuple[np.ndarray, int], stretch: tuple[float, float]) -> Crop:
+    to_frame, _ = place
+    mesh = None if face.mesh is None else transform(invert(to_frame), face.mesh / stretch)
     return Crop(face.track, image, to_frame, face.confidence, mesh)

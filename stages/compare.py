@@ -11,6 +11,7 @@ import numpy as np
 from stages.beside import Beside, before_and_after
 from stages.mark import code_value
 from videdit.media.probe import MediaInfo
+from videdit.media.viewing import Viewing
 from videdit.packets import Frame, Picture
 from videdit.pipeline import Stage
 
@@ -49,7 +50,7 @@ def doubled(info: MediaInfo) -> MediaInfo:
     value_range, primaries, transfer, matrix = info.color_tags
     if matrix == _UNSAID:  # players guess by the size of the picture, which changes here
         matrix = _MATRICES.get(info.color.matrix, _UNSAID)
-    info = replace(info, display_matrix=None, color_tags=(value_range, primaries, transfer, matrix))
+    info = replace(info, viewing=Viewing(), display_matrix=None, color_tags=(value_range, primaries, transfer, matrix))
     if info.rotation in (90, 270):
         return replace(info, height=2 * info.height)
     return replace(info, width=2 * info.width)

@@ -12,9 +12,10 @@ from stages.beside import Beside, before_and_after
 from stages.matte import mask_of
 from videdit.edits import Timeline
 from videdit.faces import face_size
-from videdit.geometry.align import invert, transform, upright_matrix
+from videdit.geometry.align import compose, invert, transform, upright_matrix
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.probe import MediaInfo
+from videdit.media.viewing import Viewing
 from videdit.packets import Color, Face, Frame, Picture
 from videdit.pipeline import Stage
 from videdit.pixels import Pixels
@@ -59,7 +60,9 @@ class Debug:
         rotation, (height, width) = frame.extra.get("rotation", 0), mask.shape
         image = np.ascontiguousarray(np.rot90(picture_to_rgb(frame.picture), -rotation // 90))
         mask = np.ascontiguousarray(np.rot90(mask, -rotation // 90))
-        upright = invert(upright_matrix(rotation, width, height))
+        stretch = frame.picture.stretch
+        from_square = np.array([[1 / stretch[0], 0, 0], [0, 1 / stretch[1], 0]])
+        upright = compose(invert(upright_matrix(rotation, width, height)), from_square)
         unit = max(1.0, min(image.shape[:2]) / 480)
         image[mask > 0] = (0.85 * image[mask > 0] + 0.15 * np.array(_COLOURS[0])).astype(np.uint8)
         borders, _ = cv2.findContours((mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -86,6 +89,7 @@ def drawable(info: MediaInfo) -> MediaInfo:
         sar=1 / info.sar if turned else info.sar,
         rotation=0,
         display_matrix=None,
+        viewing=Viewing(),
         codec="h264",
         pix_fmt="yuv420p",
         planar="yuv420p",
@@ -134,9 +138,7 @@ def _dot(image: np.ndarray, point: np.ndarray, radius: int, colour: tuple[int, i
     cv2.circle(image, (x, y), max(0, radius), colour, -1)
 
 
-def _write(
-    image: np.ndarray, words: str, at: tuple[int, int], unit: float, colour: tuple[int, int, int]
-) -> None:
+def _write(image: np.ndarray, words: str, at: tuple[int, int], unit: float, colour: tuple[int, int, int]) -> None:
     thick = max(1, round(unit))
     (width, height), below = cv2.getTextSize(words, _FONT, 0.42 * unit, thick)
     x, y = at

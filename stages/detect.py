@@ -9,21 +9,28 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from videdit.faces import FaceDetector, Look, distinct
-from videdit.geometry.align import transform, upright_matrix
+from videdit.faces import FaceDetector, Look, distinct, face_size, overlap
+from videdit.geometry.align import coded, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.media.color import picture_to_rgb
 from videdit.models.facemesh import SIZE
 from videdit.packets import Face, Frame, Picture
+from videdit.roll import POSSIBLE, SURE, Uprightness
 from videdit.scenes import CutDetector
+from videdit.tracking import SMALLEST
+
+TURNED = 25  # frames
+_LARGE = SMALLEST + 8  # px
 
 
 class Detect:
     """Searches a small copy of every ``every``-th frame, and follows the faces' meshes on all others.
 
     Also searched are the frames after a cut, those where a face was lost, and all while no face is known. Where the
-    detector searches several pictures together, it does so ahead, for frames at regular places. Sets faces (points and
-    meshes in coded pixels, also where the clip is rotated for display) and scene.
+    detector searches several pictures together, it does so ahead, for frames at regular places. Heads that lie or hang
+    are looked for in copies that are turned, less often: after a cut, every ``TURNED``-th frame, while no face is known
+    every ``every``-th, and where a face that was found may not be the right way up. Sets faces (points and
+    meshes of the coded picture, also where the clip is rotated for display) and scene.
     """
 
     name = "detect"
@@ -33,23 +40,58 @@ class Detect:
         self.detector = detector
         self.every = every
         self.proxy = proxy
+        self.upright = Uprightness(detector.device)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         cuts = CutDetector()
         faces: list[Face] = []
-        scene, searched = 0, 0
+        scene, searched, turned = 0, 0, -TURNED
         for position, (frame, points) in enumerate(self._searched_ahead(frames)):
             if cuts(frame.picture):
-                scene, faces = scene + 1, []
+                scene, faces, turned = scene + 1, [], -TURNED
             look = _look_at(frame.picture)
             followed = self._followed(faces, look)
             due = points is not None or position - searched >= self.every
             if due or not followed or len(followed) < len(faces):
                 coarse = self._search([frame])[0] if points is None else points
-                followed += [face for place in coarse if (face := self.detector.find(place, look))]
-                searched = position
+                turn = position - turned >= (TURNED if followed else self.every)
+                found, also_turned = self._new(frame, coarse, followed, look, turn)
+                followed += found
+                searched, turned = position, position if also_turned else turned
             faces = distinct(followed)
             yield replace(frame, faces=tuple(faces), scene=scene)
+
+    def _new(
+        self, frame: Frame, coarse: np.ndarray, known: list[Face], look: Look, turn: bool
+    ) -> tuple[list[Face], bool]:
+        """Faces at coarse points that are not known yet, and whether turned copies were searched for more of them.
+
+        turn: whether to do so in any case.
+        """
+        upright = self._unknown(coarse, known, look)
+        sure = self.upright(upright, look)
+        small = np.array([face_size(face) < _LARGE for face in upright], bool)
+        sure[small] = SURE  # no edit comes to these, and little can be told of them
+        if not turn and bool(np.all(sure >= SURE)):
+            return upright, False
+        turned = [face for turns in (90, 180, 270) for face in self._turned(frame, turns, known, look)]
+        judged = zip([*sure, *self.upright(turned, look)], [*upright, *turned], strict=True)
+        found: list[Face] = []
+        for i, (value, face) in sorted(enumerate(judged), key=lambda item: (-item[1][0], item[0])):
+            if value < (POSSIBLE if i < len(upright) else SURE):
+                continue
+            # A mesh that lies wrong is often beside the face, not on it.
+            if all(overlap(face, other) <= (0.4 if value >= SURE else 0.1) for other in found):
+                found.append(face)
+        return found, True
+
+    def _turned(self, frame: Frame, turns: int, known: list[Face], look: Look) -> list[Face]:
+        """The unknown faces of a picture that is turned clockwise by so many degrees."""
+        return self._unknown(self._search([frame], turns)[0], known, look)
+
+    def _unknown(self, coarse: np.ndarray, known: list[Face], look: Look) -> list[Face]:
+        found = [face for place in coarse if (face := self.detector.find(place, look))]
+        return [face for face in distinct([*known, *found]) if not any(face is other for other in known)]
 
     def _followed(self, faces: list[Face], look: Look) -> list[Face]:
         """Those of the faces that are still there, the steadiest first: behind another head a mesh jumps to that."""
@@ -67,21 +109,31 @@ class Detect:
             found = iter(self._search(some[:: self.every]))
             yield from ((frame, next(found) if i % self.every == 0 else None) for i, frame in enumerate(some))
 
-    def _search(self, frames: list[Frame]) -> list[np.ndarray]:
-        """Coarse points [N, 5, 2] of all faces of each frame, in coded pixels."""
-        pictures, to_frame = zip(*map(self._upright, frames), strict=True)
+    def _search(self, frames: list[Frame], turns: int = 0) -> list[np.ndarray]:
+        """Coarse points [N, 5, 2] of all faces of each frame, which is turned clockwise by some degrees more."""
+        pictures, to_frame = zip(*(self._upright(frame, turns) for frame in frames), strict=True)
         return list(map(transform, to_frame, self.detector.finder(pictures)))
 
-    def _upright(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        """The small copy [h, w, 3] of a frame, as it is displayed, and the matrix [2, 3] from it to coded pixels."""
-        picture, rotation = frame.picture, frame.extra.get("rotation", 0)
+    def _upright(self, frame: Frame, turns: int) -> tuple[np.ndarray, np.ndarray]:
+        """The small copy [h, w, 3] of a frame, as it is displayed, and the matrix [2, 3] from it to its points."""
+        picture, rotation = frame.picture, (frame.extra.get("rotation", 0) + turns) % 360
         small = picture_to_rgb(picture, self.proxy)
+        if picture.aspect != 1:
+            small = _square(small, picture, self.proxy)
         height, width = small.shape[:2]
-        scale = np.array([[picture.width / width], [picture.height / height]])
+        wide, high = picture.square_size
+        scale = np.array([[wide / width], [high / height]])
         return np.ascontiguousarray(np.rot90(small, -rotation // 90)), scale * upright_matrix(rotation, width, height)
 
 
-
-
 def _look_at(picture: Picture) -> Look:
-    return lambda to_frame: crop_picture(picture, to_frame, SIZE, cv2.INTER_LINEAR)
+    return lambda matrix: crop_picture(picture, coded(matrix, picture.stretch), SIZE, cv2.INTER_LINEAR)
+
+
+def _square(rgb: np.ndarray, picture: Picture, most: int) -> np.ndarray:
+    """A copy [h, w, 3] of a picture in square pixels, its longer side at most so many."""
+    wide, high = picture.square_size
+    scale = min(1.0, most / max(wide, high))
+    size = (max(1, round(wide * scale)), max(1, round(high * scale)))
+    smaller = size[0] < rgb.shape[1] or size[1] < rgb.shape[0]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)

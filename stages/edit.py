@@ -26,6 +26,7 @@ CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
 
+
 @dataclass(frozen=True, slots=True)
 class Drafted:
     """A frame between the two halves of the method; one draft and one motion a crop."""

@@ -45,12 +45,10 @@ class Mark:
             mixed = planes[i] * (1 - over) + (black + (white - black) * value) * over
             drawn = mixed if picture.color.depth == 32 else np.rint(mixed)
             planes[i] = np.where(over > 0, drawn, planes[i]).astype(planes[i].dtype)
-        return Picture(tuple(planes), picture.color, picture.pix_fmt)
+        return replace(picture, planes=tuple(planes))
 
 
-def draw(
-    words: str, width: int, height: int, rotation: int, mirrored: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+def draw(words: str, width: int, height: int, rotation: int, mirrored: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """(where letters and outline are, how white they are), float32 [height, width] in [0, 1], in coded pixels."""
     turned = rotation in (90, 270)
     shape = (width, height) if turned else (height, width)

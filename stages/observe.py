@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from videdit.faces import face_size
-from videdit.geometry.align import face_matrix, invert, transform, upright_matrix
+from videdit.geometry.align import coded, face_matrix, invert, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.packets import Face, Frame
 from videdit.people.analysis import PORTRAIT, Analysis, Portrait, Recorder
@@ -43,10 +43,12 @@ class Observe:
 def _from_left(frame: Frame, face: Face) -> float:
     """The place of a face in the displayed picture, 0 the left border .. 1 the right."""
     picture, rotation = frame.picture, frame.extra.get("rotation", 0)
-    upright = invert(upright_matrix(rotation, picture.width, picture.height))
-    width = picture.height if rotation % 180 else picture.width
+    wide, high = picture.square_size
+    upright = invert(upright_matrix(rotation, wide, high))
+    width = high if rotation % 180 else wide
     return float(transform(upright, face.points)[:, 0].mean()) / width
 
 
 def _portrait(frame: Frame, face: Face) -> np.ndarray:
-    return crop_picture(frame.picture, face_matrix(face.points, PORTRAIT), PORTRAIT, cv2.INTER_LINEAR)
+    to_frame = coded(face_matrix(face.points, PORTRAIT), frame.picture.stretch)
+    return crop_picture(frame.picture, to_frame, PORTRAIT, cv2.INTER_LINEAR)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from videdit.errors import UsageError
-from videdit.geometry.align import choose_size, compose, invert, transform, upright_matrix
+from videdit.geometry.align import choose_size, coded, compose, invert, transform, upright_matrix
 from videdit.geometry.window import Box, box_outline, window_matrix, window_side
 from videdit.packets import Crop, Frame, Picture
 from videdit.pixels import Pixels
@@ -39,17 +39,17 @@ class Place:
 
     def _placed(self, picture: Picture, rotation: int) -> tuple[np.ndarray, int, np.ndarray]:
         """(to_frame, the crop's size, the box's outline in it); a turned clip's box is turned with it."""
-        width, height = picture.width, picture.height
+        width, height = picture.square_size
         shown = (height, width) if rotation % 180 else (width, height)
         box = self.box or (0.0, 0.0, float(shown[0]), float(shown[1]))
         inside = [min(at + long, whole) - max(at, 0.0) for at, long, whole in zip(box[:2], box[2:], shown, strict=True)]
         if min(inside) < SMALLEST:
             words = ",".join(f"{number:g}" for number in box)
-            raise UsageError(
-                f"the box {words} has less than {SMALLEST:g} pixels a side in the picture of {shown[0]}x{shown[1]}"
-            )
+            whole = f"{shown[0]:.0f}x{shown[1]:.0f}"
+            raise UsageError(f"the box {words} has less than {SMALLEST:g} pixels a side in the picture of {whole}")
         best = choose_size(window_side(box)) if self.size == "auto" else int(self.size)
         size = min(best, max(self.sizes))
         matrix = window_matrix(box, size)
         outline = transform(invert(matrix), box_outline(box, shown))
-        return compose(upright_matrix(rotation, width, height), matrix), size, outline
+        to_frame = coded(compose(upright_matrix(rotation, width, height), matrix), picture.stretch)
+        return to_frame, size, outline

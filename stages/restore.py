@@ -19,6 +19,7 @@ import numpy as np
 
 from videdit.edits import Timeline
 from videdit.errors import UsageError
+from videdit.geometry.align import side_of
 from videdit.packets import Array, Crop, Frame
 from videdit.pixels import Pixels
 from videdit.restoration import Choice, Need
@@ -82,7 +83,7 @@ class Restore:
         """How much of the restoration a crop gets."""
         if not self.choice.if_needed:
             return 1.0
-        side = float(np.linalg.norm(crop.to_frame[:, 0])) * crop.size
+        side = side_of(crop.to_frame, crop.size)
         return need(crop.track, time, side, lambda: self._picture(crop))
 
     def _picture(self, crop: Crop) -> np.ndarray:

@@ -58,7 +58,7 @@ class Track:
             yield _hand_on(past, ahead)
 
     def _judged(self, face: Face, frame: Frame) -> Face:
-        fit = fitness(face, frame.picture.width, frame.picture.height)
+        fit = fitness(face, *frame.picture.square_size)
         reason = min(fit, key=lambda name: fit[name])
         if fit[reason] == 0:
             self.unfit[reason] += 1

@@ -47,6 +47,7 @@ class Options(TypedDict, total=False):
     crf: float | None
     preset: str | None
     lossless: bool
+    pix_fmt: str | None
     transcode: bool
     device: str
     precision: str

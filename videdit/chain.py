@@ -313,7 +313,13 @@ def encoder(
 def encoding(job: RenderJob) -> EncodeSettings:
     """How the job wants clips encoded."""
     return EncodeSettings(
-        job.codec, job.crf, job.preset, job.lossless, backend=job.encoder_backend, transcode=job.transcode
+        job.codec,
+        job.crf,
+        job.preset,
+        job.lossless,
+        backend=job.encoder_backend,
+        pix_fmt=job.pix_fmt,
+        transcode=job.transcode,
     )
 
 

@@ -114,6 +114,11 @@ class RenderJob(BaseModel):
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
     lossless: bool = Field(False, description="Encode without any loss.")
+    pix_fmt: str | None = Field(
+        None,
+        pattern=r"^(yuva?4(20|22|44)p|gbra?p|gray)((9|10|12|14|16)le)?$",
+        description="Layout of the encoded pictures, e.g. yuv420p; default: the source's, or what players show.",
+    )
     transcode: bool = Field(False, description="Encode sound and text anew that the container cannot hold.")
 
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")

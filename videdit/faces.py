@@ -63,6 +63,7 @@ class FaceDetector:
         """finder: by default MTCNN. smallest: side in pixels of the smallest face that it looks for; half of it costs
         four times the search.
         """
+        self.device = device
         mesh = FaceMesh().eval()
         mesh.load_state_dict(load_state("facemesh"))
         self.finder: Finder = finder or Cascade(device, precision, smallest)

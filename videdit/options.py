@@ -63,6 +63,7 @@ def render_parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--crf", help="quality: lower is better and larger")
     out.add_argument("--preset", help="speed preset of the encoder")
+    out.add_argument("--pix-fmt", metavar="NAME", help="yuv420p, yuv422p10le, gbrp, ... (default: the source's)")
     out.add_argument("--lossless", action="store_true", help="encode without any loss")
     out.add_argument("--transcode", action="store_true", help="encode sound and text anew that OUT cannot hold")
     out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")

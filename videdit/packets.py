@@ -5,12 +5,13 @@ One :class:`Frame` travels from decode to encode. Stages never change a frame in
 
 Conventions, everywhere in the project:
 
-* Points are (x, y) in pixels of the coded (not rotated) picture, pixel centres at +0.5: the top left corner of the
-  picture is (0, 0), the centre of its first pixel (0.5, 0.5).
+* Points are (x, y) in square pixels of the picture that is coded (not rotated), pixel centres at +0.5: the top left
+  corner of the picture is (0, 0), the centre of its first pixel (0.5, 0.5). Where the pixels that are coded are not
+  square, the narrower way is stretched (``Picture.stretch``): faces have the proportions that a viewer sees.
 * Network images are NCHW float32 RGB in [-1, 1]; crops in flight are HWC uint8 or float16 RGB to save memory.
 * What is made of a crop is an ``Array``: numpy on the host, a torch tensor where the pixels live on a device
   (:mod:`videdit.pixels`). Shapes, ranges and layouts are the same.
-* ``to_frame`` matrices are 2x3 float64 and map crop pixels to frame pixels under the convention above.
+* ``to_frame`` matrices are 2x3 float64 and map crop pixels to coded pixels of the frame.
 """
 
 from __future__ import annotations
@@ -62,6 +63,17 @@ class Picture:
     planes: tuple[np.ndarray, ...]
     color: Color
     pix_fmt: str  # the planar ffmpeg name the planes are in, e.g. "yuv420p10le", "gbrp" (planes held as R, G, B)
+    aspect: float = 1.0  # width of a pixel / its height, as it is displayed
+
+    @property
+    def stretch(self) -> tuple[float, float]:
+        """How many square pixels wide and high a coded one is, at least 1 each."""
+        return max(self.aspect, 1.0), max(1 / self.aspect, 1.0)
+
+    @property
+    def square_size(self) -> tuple[float, float]:
+        """(width, height) in square pixels."""
+        return self.width * self.stretch[0], self.height * self.stretch[1]
 
     @property
     def height(self) -> int:
@@ -83,7 +95,7 @@ class Face:
     points: np.ndarray  # [5, 2] eye at image left, eye at image right, nose, mouth corner left, right (face upright)
     score: float  # detector confidence, 0..1
     track: int = -1  # track id, stable over time, -1 before the track stage
-    mesh: np.ndarray | None = None  # [468, 2] dense landmarks in frame pixels
+    mesh: np.ndarray | None = None  # [468, 2] dense landmarks, where the points are
     yaw: float = 0.0  # degrees, positive: turned to image right
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets (fades instead of popping)
 
@@ -94,7 +106,7 @@ class Crop:
 
     track: int
     image: Array  # [S, S, 3] uint8 or float16 RGB; uint8: 0..255, float16: -1..1
-    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
+    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> coded pixels of the frame
     confidence: float
     mesh: np.ndarray | None = None  # [468, 2] in CROP pixels; where it is no face, the outline [4, 2] of its box
     parts: Array | None = None  # [9, 128, 128] float16 in 0..1: how likely each of videdit.parsing.PARTS is there
@@ -162,7 +174,7 @@ class Edited:
     track: int
     change: Array  # [S, S, 3] float16, result - crop, in units where the RGB range is [-1, 1]
     mask: Array  # [S, S] uint8, 0..255, how much of the change reaches the frame
-    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> frame pixels
+    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> coded pixels of the frame
     source: Array  # [S, S, 3] uint8 RGB: the crop that the change is of
     grey: Array  # [256, 256] uint8: the same, for its motion
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets

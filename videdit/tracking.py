@@ -12,10 +12,10 @@ LARGEST_YAW = 40.0  # degrees: beyond, the generator has seen no faces
 FADE = 0.2  # seconds from none to all of an edit
 
 
-def fitness(face: Face, width: int, height: int) -> dict[str, float]:
+def fitness(face: Face, width: float, height: float) -> dict[str, float]:
     """How fit a face is for an edit, 0 (not) .. 1, by reason: it is as fit as the least of them.
 
-    width, height: of the frame, in pixels.
+    width, height: of the frame, in square pixels.
     """
     assert face.mesh is not None
     inside = np.all((face.mesh >= 0) & (face.mesh <= (width, height)), axis=1).mean()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videdit.geometry.align import side_of
 from videdit.geometry.mask import hull_mask
 from videdit.packets import Crop
 from videdit.parsing import GLASSES
@@ -24,7 +25,7 @@ def visibility(crop: Crop, parts: np.ndarray, grey: np.ndarray) -> dict[str, flo
     """
     if crop.mesh is None:  # nothing is known of where the face is
         return {}
-    side = float(np.linalg.norm(crop.to_frame[:, 0])) * crop.size
+    side = side_of(crop.to_frame, crop.size)
     return {
         "hidden": _falling(hidden(parts, crop.mesh / crop.size), *HIDDEN),
         "blurred": _falling(-detail(grey, side), -DETAIL[0], -DETAIL[1]),

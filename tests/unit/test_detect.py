@@ -53,6 +53,46 @@ def test_a_face_of_40_pixels_in_720p(detector: FaceDetector) -> None:
     assert np.linalg.norm(ffhq_square(face.points)[0] - (941, 249)) < 3
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("wide, high", [(360, 480), (640, 300)])
+def test_points_are_in_square_pixels(detector: FaceDetector, wide: int, high: int, rotation: int) -> None:
+    upright = scene(640, 480, (0, 200, 200, 120))
+    coded = cv2.resize(
+        np.ascontiguousarray(np.rot90(upright, rotation // 90)), (wide, high), interpolation=cv2.INTER_AREA
+    )
+    shape = upright.shape if rotation == 0 else (640, 480)
+    aspect = (shape[1] / wide) / (shape[0] / high)
+    (plain,) = Detect(detector)(clip([upright], rotation))
+    planes = tuple(np.ascontiguousarray(coded[..., c]) for c in range(3))
+    picture = Picture(planes, RGB, "gbrp", aspect)
+    (found,) = Detect(detector)(iter([Frame(0, 0, Fraction(1, 25), 0.0, picture, extra={"rotation": rotation})]))
+    scale = picture.square_size[0] / shape[1]
+    assert len(found.faces) == 1
+    assert np.abs(found.faces[0].points / scale - plain.faces[0].points).max() < 2
+    assert abs(np.ptp(found.faces[0].mesh, axis=0).max() / scale / np.ptp(plain.faces[0].mesh, axis=0).max() - 1) < 0.03
+
+
+@pytest.mark.parametrize("roll", [90, 135, 180, 225, 270])
+@pytest.mark.parametrize("person", [0, 1])
+def test_a_face_is_found_the_right_way_up_at_any_roll(detector: FaceDetector, person: int, roll: int) -> None:
+    upright = scene(420, 420, (person, 200, 110, 110))
+    turn = cv2.getRotationMatrix2D((210, 210), -roll, 1)
+    turned = cv2.warpAffine(upright, turn, (420, 420), borderMode=cv2.BORDER_REPLICATE)
+    (plain,) = next(Detect(detector)(clip([upright]))).faces
+    for frame in Detect(detector)(clip([turned] * 7)):
+        (face,) = frame.faces
+        expected = (plain.points - 210) @ turn[:, :2].T + 210  # getRotationMatrix2D counts from pixel centres
+        assert np.abs(face.points - expected).max() < 4
+
+
+def test_a_hanging_head_beside_an_upright_one(detector: FaceDetector) -> None:
+    picture = scene(640, 300, (0, 180, 60, 60))
+    picture[60:240, 380:560] = scene(640, 300, (1, 180, 380, 60))[60:240, 380:560][::-1, ::-1]
+    for frame in Detect(detector)(clip([picture] * 3)):
+        one, other = sorted(frame.faces, key=lambda face: face.points[0, 0])
+        assert ffhq_square(one.points)[1][0] > 70 and ffhq_square(other.points)[1][0] < -70
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_rotated_clips_are_searched_as_they_are_displayed(detector: FaceDetector, rotation: int) -> None:
     upright = [scene(400, 300, (0, 180, 150 + 3 * i, 60)) for i in range(3)]

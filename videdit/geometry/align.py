@@ -60,8 +60,18 @@ def face_matrix(points: np.ndarray, size: int) -> np.ndarray:
 
 
 def crop_side(points: np.ndarray) -> float:
-    """Side of the FFHQ square in frame pixels."""
+    """Side of the FFHQ square in square pixels."""
     return 2.0 * float(np.linalg.norm(ffhq_square(points)[1]))
+
+
+def coded(matrix: np.ndarray, stretch: tuple[float, float]) -> np.ndarray:
+    """A matrix [2, 3] to square pixels of a frame -> the same to coded ones, which are so many square ones."""
+    return matrix / np.array(stretch)[:, None]
+
+
+def side_of(to_frame: np.ndarray, size: int) -> float:
+    """Side in square pixels of what a crop of size x size pixels shows; to_frame goes to coded ones."""
+    return float(np.linalg.norm(to_frame[:, :2], 2)) * size  # coded pixels are stretched in one way only
 
 
 def choose_size(side: float, current: int | None = None) -> int:
@@ -94,8 +104,8 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
 
 
-def upright_matrix(rotation: int, width: int, height: int) -> np.ndarray:
-    """Pixels of a picture as it is displayed -> pixels of the coded picture (width x height), as a matrix [2, 3].
+def upright_matrix(rotation: int, width: float, height: float) -> np.ndarray:
+    """Pixels of a picture as it is displayed -> pixels of the picture that is coded (width x height), a matrix [2, 3].
 
     rotation: degrees clockwise, 0, 90, 180 or 270, that the coded picture is turned by for display.
     """

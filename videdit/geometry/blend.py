@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -43,7 +43,7 @@ def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:
                 np.add(part, added, out=part, where=added != 0)  # even a negative zero keeps its sign where nothing is
             else:
                 part[...] = np.clip(np.rint(part + added), 0, picture.color.top)
-    return Picture(tuple(planes), picture.color, picture.pix_fmt)
+    return replace(picture, planes=tuple(planes))
 
 
 def to_plane(picture: Picture, index: int) -> np.ndarray:

@@ -55,7 +55,7 @@ def crop(image: np.ndarray, to_image: np.ndarray, size: int, interpolation: int 
 
 def shrinking(to_image: np.ndarray) -> int:
     """How many times finer than a crop its image is to be sampled: 1 where the crop does not shrink it."""
-    step = math.sqrt(abs(np.linalg.det(to_image[:, :2])))  # image pixels a crop pixel
+    step = float(np.linalg.norm(to_image[:, :2], 2))  # image pixels a crop pixel, where they are most
     return max(1, math.ceil(step - 0.2))
 
 

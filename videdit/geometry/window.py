@@ -26,7 +26,7 @@ def window_matrix(box: Box, size: int) -> np.ndarray:
     return crop_matrix(quad(centre, np.array([window_side(box) / 2, 0.0])), size)
 
 
-def box_outline(box: Box, picture: tuple[int, int]) -> np.ndarray:
+def box_outline(box: Box, picture: tuple[float, float]) -> np.ndarray:
     """The corners [4, 2] of a box; where it ends with the picture (width, height) they lie so far beyond that the
     edit's soft edge does."""
     beyond = FEATHER * window_side(box)

@@ -12,6 +12,7 @@ import cv2
 
 from videdit.errors import MediaError
 from videdit.media import alpha
+from videdit.media.convert import codec_for, converted, delivered
 from videdit.media.external import External
 from videdit.media.planes import geometry, target_formats
 from videdit.media.probe import MediaInfo
@@ -69,6 +70,7 @@ class EncodeSettings:
     lossless: bool = False
     threads: int = 2
     backend: str = "pyav"  # whose encoders: "pyav", or "ffmpeg" for those of a program beside this one
+    pix_fmt: str | None = None  # layout of the pictures, "yuv420p"; None: the source's, or what players show
     transcode: bool = False  # sound and text that the container cannot hold are encoded anew, in place of left out
 
 
@@ -83,6 +85,7 @@ class Encoder:
     options: dict[str, str]
     warnings: tuple[str, ...] = ()
     external: External | None = None  # where it is not one of PyAV's
+    shape: MediaInfo | None = None  # the clip as it is encoded, where its pictures are converted first
 
 
 def versions() -> dict[str, list[int]]:
@@ -93,9 +96,26 @@ def versions() -> dict[str, list[int]]:
 def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
     """The first encoder, the source's own family first, that holds the planes exactly in this container.
 
+    Where pictures are to be in another layout (:mod:`videdit.media.convert`), one that holds those.
+
     Raises:
         MediaError: the codec that was asked for is unknown, does not fit, or none does.
     """
+    unknown = settings.backend == "ffmpeg" and settings.codec is not None and not _is_known(settings.codec)
+    family = "" if unknown else families(info, settings)[0]
+    if (target := delivered(info, container, settings, family)) and not (unknown and settings.pix_fmt is None):
+        shape, said = converted(info, target[0]), target[1]
+        codec = settings.codec if settings.pix_fmt else codec_for(container, settings.codec)
+        chosen = _choose(shape, container, replace(settings, codec=codec))
+        return replace(chosen, shape=shape, warnings=(*([said] if said else []), *chosen.warnings))
+    return _choose(info, container, settings)
+
+
+def _is_known(codec: str) -> bool:
+    return codec in HARDWARE or any(codec == family or codec in names for family, names in ENCODERS.items())
+
+
+def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
     if settings.backend == "ffmpeg":
         from videdit.media.external_codecs import choose_external
 
@@ -111,7 +131,7 @@ def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) ->
         options = options_of(name, info, planar, own)
         error = _try_open(name, pix_fmt, options, info, settings.threads)
         if error is None:
-            said = losses(info, wanted[0], family, name, pix_fmt, planar != info.planar)
+            said = losses(info, container, wanted[0], family, name, pix_fmt, planar != info.planar)
             if settings.codec in HARDWARE and name != settings.codec:
                 said = (f"{settings.codec} does not work here or does not keep this picture; {name} is used", *said)
             return Encoder(name, family, pix_fmt, planar, options, said)
@@ -262,9 +282,13 @@ def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo,
     return None
 
 
-def losses(info: MediaInfo, wanted: str, family: str, name: str, pix_fmt: str, dropped_alpha: bool) -> tuple[str, ...]:
+def losses(
+    info: MediaInfo, container: str, wanted: str, family: str, name: str, pix_fmt: str, dropped_alpha: bool
+) -> tuple[str, ...]:
     said = []
-    if family != wanted:
+    if family != wanted and wanted not in CONTAINERS[container]:
+        said.append(f"the video becomes {family}: {container} files hold no {wanted}")
+    elif family != wanted:
         said.append(f"the video becomes {family}: {wanted} cannot hold {info.width}x{info.height} {info.pix_fmt} here")
     if dropped_alpha:
         said.append("the transparency is dropped: no codec of this container keeps it; write prores or ffv1 to keep it")
@@ -286,7 +310,7 @@ def losses(info: MediaInfo, wanted: str, family: str, name: str, pix_fmt: str, d
 def _no_encoder(info: MediaInfo, container: str, settings: EncodeSettings, refused: str | None) -> str:
     codec = settings.codec
     if codec is None:
-        advice = "convert it to yuv420p first" if container == "matroska" else "write to .mkv instead"
+        advice = "choose --pix-fmt yuv420p" + ("" if container == "matroska" else ", or write to .mkv instead")
         return f"no encoder keeps {info.width}x{info.height} {info.pix_fmt} video in {container} files; {advice}"
     family = families(info, settings)[0]
     if family not in CONTAINERS[container]:
@@ -294,4 +318,4 @@ def _no_encoder(info: MediaInfo, container: str, settings: EncodeSettings, refus
         return f"{container} files hold no {codec} video; choose one of {held}, or another container"
     if settings.lossless and family in _NO_LOSSLESS_MODE:
         return f"{codec} has no lossless mode; use {_NO_LOSSLESS_MODE[family]}"
-    return refused or f"{codec} does not keep {info.pix_fmt} video; choose another codec (ffv1 in .mkv keeps all)"
+    return refused or f"{codec} does not keep {info.pix_fmt} video; choose --pix-fmt yuv420p, or ffv1 in .mkv"

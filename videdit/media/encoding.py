@@ -7,6 +7,7 @@ from collections.abc import Callable
 import av
 
 from videdit.media.codecs import Encoder, configure
+from videdit.media.convert import convert
 from videdit.media.external import ExternalEncoder
 from videdit.media.planes import pack
 from videdit.media.probe import MediaInfo
@@ -27,6 +28,7 @@ class FrameEncoder:
         self.frames = 0
         self.end_pts = 0  # where the last frame ends, on the source's clock
         self._encode, self._info, self._encoder = encode, info, encoder
+        self._shape = encoder.shape or info  # as it is encoded
         self._durations: dict[int, int] = {}
         self._last_pts: int | None = None
 
@@ -69,10 +71,13 @@ class FrameEncoder:
         encoder, info = self._encoder, self._info
         if picture.pix_fmt != info.planar or (picture.width, picture.height) != (info.width, info.height):
             raise ValueError(f"a {picture.width}x{picture.height} {picture.pix_fmt} picture in a clip of {info.planar}")
-        planes = picture.planes if encoder.planar == info.planar else picture.planes[:-1]
+        shape = self._shape
+        if shape is not info:
+            picture = convert(picture, shape)
+        planes = picture.planes if encoder.planar == shape.planar else picture.planes[:-1]
         packed = pack(planes, encoder.planar, encoder.pix_fmt)
-        color_range, primaries, transfer, matrix = info.color_tags
-        packed.color_range = color_range or (2 if info.color.full_range else 0)
+        color_range, primaries, transfer, matrix = shape.color_tags
+        packed.color_range = color_range or (2 if shape.color.full_range else 0)
         packed.color_primaries, packed.color_trc, packed.colorspace = primaries, transfer, matrix
         return packed
 
@@ -80,7 +85,7 @@ class FrameEncoder:
 def set_up(context: av.VideoCodecContext, info: MediaInfo, encoder: Encoder, threads: int) -> None:
     """Give an encoder that is not open yet its picture and everything about it."""
     context.width, context.height, context.pix_fmt = info.width, info.height, encoder.pix_fmt
-    configure(context, info, threads)
+    configure(context, encoder.shape or info, threads)
 
 
 def stand_alone(info: MediaInfo, encoder: Encoder, threads: int) -> av.VideoCodecContext | ExternalEncoder:

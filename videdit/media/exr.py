@@ -100,7 +100,7 @@ class ExrReader:
             if image.shape != (info.height, info.width):
                 size, other = f"{info.width}x{info.height}", f"{image.shape[1]}x{image.shape[0]}"
                 raise MediaError(f"{info.path} changes from {size} to {other} at {path.name}; edit the parts")
-            planes = Picture(image.planes(), info.color, PIX_FMT)
+            planes = Picture(image.planes(), info.color, PIX_FMT, info.aspect)
             yield Frame(count, pts if info.kind == "video" else None, info.time_base, time, planes)
             count += 1
         if not count:

@@ -53,7 +53,7 @@ def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -
                     raise MediaError(f"{container} files hold no {name} video ({reason}); choose another container")
                 beside = alpha.is_beside(name, info.planar)
                 dropped = planar != info.planar and not beside
-                said = codecs.losses(info, wanted[0][1], family, name, pix_fmt, dropped)
+                said = codecs.losses(info, container, wanted[0][1], family, name, pix_fmt, dropped)
                 if beside:
                     said = ("the transparency is dropped: leave out --encoder-backend ffmpeg to keep it", *said)
                 if settings.codec in codecs.HARDWARE and name != settings.codec:

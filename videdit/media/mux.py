@@ -19,7 +19,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
+from av.audio.stream import AudioStream
 
+from videdit.media import acm, ebml
 from videdit.media.probe import MediaInfo
 from videdit.media.source import CLOCK_RESET, open_input
 from videdit.media.tags import describe_stream, kept_tags
@@ -67,6 +69,7 @@ class StreamCopier:
         self._origin: Fraction | None = None
         self._end: Fraction | None = None
         self._disordered: set[int] = set()
+        self.changes: dict[str, ebml.Change] = {}  # what tracks of a Matroska file say once it is closed
 
     def close(self) -> None:
         """Let go of the source."""
@@ -99,6 +102,8 @@ class StreamCopier:
                 describe_stream(stream, target)
                 self._targets[stream.index] = target
                 continue
+            if reason and self._container == "matroska" and self._add_windows_sound(stream):
+                continue
             if reason and self._transcode and (made := coder(stream, self._output, self._container)):
                 describe_stream(stream, made.target)
                 self._coders[stream.index], self._targets[stream.index] = made, made.target
@@ -107,9 +112,29 @@ class StreamCopier:
             stream.discard = av.stream.Discard.all
             if reason:
                 if stream.type in ("audio", "subtitle") and not self._transcode:
-                    reason = reason.replace("to keep it)", "to keep it, or add --transcode)")
+                    other = "to keep it)" in reason
+                    reason = (
+                        reason.removesuffix(")") + ", or add --transcode)" if other else f"{reason}; try --transcode"
+                    )
                 self.warnings.append(f"{_name(stream)} is left out: {reason}")
         self._source.streams[self._info.video_index].discard = av.stream.Discard.all
+
+    def _add_windows_sound(self, stream: av.stream.Stream) -> bool:
+        """Declare sound that Matroska holds though PyAV says that it does not; see :mod:`videdit.media.acm`."""
+        if not isinstance(stream, AudioStream) or not (header := acm.header(stream)):
+            return False
+        target = self._output.add_mux_stream(acm.STAND_IN, rate=stream.rate or 48000)
+        target.time_base = stream.time_base
+        describe_stream(stream, target)
+        self.rename(target, acm.change(header, target.metadata.get("title")))
+        self._targets[stream.index] = target
+        return True
+
+    def rename(self, target: av.stream.Stream, change: ebml.Change) -> None:
+        """Note what a track of a Matroska file is to say of itself once the file is closed."""
+        token = f"videdit-{target.index}."
+        target.metadata["title"] = ebml.placeholder(token, change.room)
+        self.changes[token] = change
 
     def _attach(self, stream: av.stream.Stream) -> None:
         """A cover picture is an attachment in Matroska: its one packet is the file."""
@@ -133,16 +158,10 @@ class StreamCopier:
                 return ""
         if self._container == "mov" and stream.disposition & av.stream.Disposition.attached_pic:
             return "mov files hold no cover picture (write to .mp4 or .mkv to keep it)"  # its muxer drops it silently
-        trial = av.open(io.BytesIO(), "w", format=self._container)
-        try:
-            trial.add_stream_from_template(stream, opaque=True)
-            trial.start_encoding()
+        if _fits(stream, self._container):
             return None
-        except (av.FFmpegError, ValueError):
-            return f"{self._container} files cannot hold it (write to .mkv to keep it)"
-        finally:
-            with contextlib.suppress(av.FFmpegError, ValueError):
-                trial.close()
+        in_mkv = self._container != "matroska" and (_fits(stream, "matroska") or acm.header(stream) is not None)
+        return f"{self._container} files cannot hold it" + (" (write to .mkv to keep it)" if in_mkv else "")
 
     def start(self, origin: Fraction | None, end: Fraction | None) -> None:
         """Set the span, once the first video frame is known, and copy the chapters in it.
@@ -268,6 +287,20 @@ class StreamCopier:
             chapter["start"], chapter["end"] = round((begin - shift) / unit), round((end - shift) / unit)
             kept.append(chapter)
         return kept
+
+
+def _fits(stream: av.stream.Stream, container: str) -> bool:
+    """Whether the muxer of a container takes a stream: it is tried out in memory."""
+    trial = av.open(io.BytesIO(), "w", format=container)
+    try:
+        trial.add_stream_from_template(stream, opaque=True)
+        trial.start_encoding()
+        return True
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        with contextlib.suppress(av.FFmpegError, ValueError):
+            trial.close()
 
 
 def _time(packet: av.Packet) -> Fraction | None:

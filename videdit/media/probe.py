@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media import color as colors
@@ -17,7 +21,7 @@ from videdit.media.hdr import StaticHdr, lost_with, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
 from videdit.media.orientation import mirrors, orientation
-from videdit.media.planes import geometry, planar_name
+from videdit.media.planes import geometry, planar_name, unpack
 from videdit.media.sequence import files, is_sequence
 from videdit.media.source import (
     MAX_PIXELS,
@@ -31,12 +35,15 @@ from videdit.media.source import (
     open_input,
     reason,
 )
+from videdit.media.viewing import Viewing, look
 from videdit.packets import Color
 
 # Matrices (H.273) that do not lie between RGB and luma, chroma.
 _NO_LUMA_CHROMA = {11: "YDzDx", 14: "ICtCp", 15: "IPT-C2"}
 # A broken file may hold thousands of packets that decode to nothing.
 _PACKETS_TO_FIRST_FRAME = 600
+_FRAMES_LOOKED_AT = 2000  # of a GIF, for places that shine through
+_WIDEST = 10  # times as wide as it is high, or the other way: what says more of a pixel is a mistake
 _SITE_NAMES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
 
 
@@ -87,6 +94,7 @@ class MediaInfo:
     streams: tuple[StreamInfo, ...]  # all others
     chapters: int
     tags: dict[str, str]  # of the file: title, comment, creation_time, ...; a still's own notes
+    viewing: Viewing = field(default_factory=Viewing)  # stereo, projection, clean aperture
 
     @property
     def has_audio(self) -> bool:
@@ -96,6 +104,12 @@ class MediaInfo:
     def mirrored(self) -> bool:
         """Whether a viewer sees the picture, after rotation, with left and right swapped."""
         return self.display_matrix is not None and mirrors(self.display_matrix)
+
+    @property
+    def aspect(self) -> float:
+        """Width of a pixel / its height, as viewers show it: of stills they know no other than 1, but in EXR."""
+        plausible = 1 / _WIDEST <= self.sar <= _WIDEST
+        return float(self.sar) if plausible and (self.kind == "video" or self.container == "exr") else 1.0
 
     @property
     def display_size(self) -> tuple[int, int]:
@@ -129,7 +143,8 @@ def probe(path: str | os.PathLike[str], rate: Fraction | None = None) -> MediaIn
         _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
         frame = _first_frame(container, stream, path)
         _check_dimensions(path, frame.width, frame.height)
-        return _describe(path, size, container, stream, frame)
+        opaque = _seems_transparent(stream, frame) and _is_opaque(path, rate)
+        return _describe(path, size, container, stream, frame, opaque)
 
 
 def _check_dimensions(path: Path, width: int, height: int) -> None:
@@ -158,12 +173,30 @@ def _first_frame(
     raise MediaError(f"{path} holds no picture that can be decoded ({why})")
 
 
+def _seems_transparent(stream: av.video.stream.VideoStream, frame: av.VideoFrame) -> bool:
+    """Whether the layout has an alpha channel only because GIF and palettes always decode to one."""
+    palette = frame.format.name == "pal8" or stream.codec_context.codec.canonical_name == "gif"
+    return palette and planar_name(frame.format.name) == "gbrap"
+
+
+def _is_opaque(path: Path, rate: Fraction | None) -> bool:
+    """Whether nothing shines through in any frame, as far as is looked."""
+    with open_input(path, rate) as container:
+        stream = main_video(container, path)
+        try:
+            frames = islice(container.decode(stream), _FRAMES_LOOKED_AT)
+            return all(bool(np.all(unpack(frame)[3] == 255)) for frame in frames)
+        except av.FFmpegError:
+            return True  # of what can be decoded
+
+
 def _describe(
     path: Path,
     size: int,
     container: av.container.InputContainer,
     stream: av.video.stream.VideoStream,
     frame: av.VideoFrame,
+    opaque: bool,
 ) -> MediaInfo:
     context = stream.codec_context
     container_name = _container_name(container, path)
@@ -172,6 +205,8 @@ def _describe(
         pixels = f"{frame.width}x{frame.height}"
         raise MediaError(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
     planar = planar_name(frame.format.name)
+    if opaque:
+        planar = planar.replace("gbrap", "gbrp")
     depth, chroma_log2, is_rgb, _ = geometry(planar)
     tags = (int(frame.color_range), int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace))
     site = _chroma_location(stream)
@@ -227,7 +262,20 @@ def _describe(
         streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
         chapters=len(container.chapters()),
         tags=read_tags(path).notes if still else normal_tags(container.metadata),
+        viewing=Viewing() if still or is_sequence(path) else _viewing(path, container_name, container, stream, frame),
     )
+
+
+def _viewing(
+    path: Path,
+    name: str,
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    frame: av.VideoFrame,
+) -> Viewing:
+    which = sum(other.index < stream.index for other in container.streams.video)
+    entries: Iterable[Any] = frame.side_data  # PyAV's stubs take it for a mapping only
+    return look(path, name, which, (frame.width, frame.height), entries)
 
 
 def _container_name(container: av.container.InputContainer, path: Path) -> str:

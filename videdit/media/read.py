@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 
 import av
@@ -181,9 +182,11 @@ class VideoReader:
                 f"at frame {index}; cut it there and edit the parts"
             )
         planar = planar_name(frame.format.name)
+        if (planar, info.planar) == ("gbrap", "gbrp"):
+            return Picture(unpack(frame)[:3], info.color, info.planar, info.aspect)  # it only seemed transparent
         if planar != info.planar:
             raise MediaError(f"{info.path} changes from {info.pix_fmt} to {frame.format.name} at frame {index}")
-        return Picture(unpack(frame), info.color, planar)
+        return Picture(unpack(frame), info.color, planar, info.aspect)
 
     def _decode_from(self, first: int | None) -> Iterator[_Decoded]:
         """Decoded frames, beginning with the first of the file or, to save time, with a key frame at or before it."""
@@ -291,7 +294,7 @@ def read_image(source: MediaInfo | str | os.PathLike[str]) -> Frame:
     picture = frame.picture
     if picture.pix_fmt == "gbrap" and info.pix_fmt in ("pal8", "argb") and bool(np.all(picture.planes[3] == 255)):
         # Palettes and WebP always decode with an alpha channel, mostly an idle one.
-        picture = Picture(picture.planes[:3], picture.color, "gbrp")
+        picture = replace(picture, planes=picture.planes[:3], pix_fmt="gbrp")
     return Frame(index=0, pts=None, time_base=info.time_base, time=0.0, picture=picture, extra=frame.extra)
 
 

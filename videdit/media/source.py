@@ -70,9 +70,7 @@ def check_file(path: Path) -> int:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def open_input(
-    path: Path, rate: Fraction | None = None, device: HWAccel | None = None
-) -> av.container.InputContainer:
+def open_input(path: Path, rate: Fraction | None = None, device: HWAccel | None = None) -> av.container.InputContainer:
     """The file, opened by FFmpeg with the network, playlists and oversized pictures shut out.
 
     rate: frames a second of a sequence of pictures. device: where its video is decoded, in place of the CPU.

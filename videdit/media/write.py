@@ -16,7 +16,7 @@ import av
 import psutil
 
 from videdit.errors import MediaError
-from videdit.media import alpha
+from videdit.media import alpha, boxes, ebml, viewing
 from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
 from videdit.media.encoding import Encode, FrameEncoder, set_up
 from videdit.media.external import External, ExternalEncoder
@@ -28,6 +28,7 @@ from videdit.media.tags import add_provenance, container_options, describe_strea
 from videdit.outputs import put, short, temporary_name
 from videdit.packets import Frame
 
+_LONGEST_NAME = 255  # bytes, of a track in QuickTime
 _MIN_FREE = 16 << 20  # bytes
 _STALE = 3600  # seconds; on a shared disk the process may be another machine's
 
@@ -78,6 +79,7 @@ class VideoWriter:
         self._origin = 0  # pts of the source that becomes 0
         self._begun = False
         self._end_pts = 0
+        self._told: tuple[str, str, boxes.Said] | None = None  # what an MP4's video says once it is closed
         self._stream: av.video.stream.VideoStream | None = None
         self._frame_encoder: FrameEncoder | None = None
         self._external: ExternalEncoder | None = None
@@ -112,10 +114,42 @@ class VideoWriter:
         elif info.rotation:
             stream.set_display_rotation(-info.rotation)
         describe_stream(source, stream)
+        self._tell(stream)
         if alpha.is_beside(encoder.name, encoder.planar):
             stream.metadata.update(alpha.TAG)
         self._stream = stream
         self._frame_encoder = FrameEncoder(encode, info, encoder)
+
+    def _tell(self, stream: av.video.stream.VideoStream) -> None:
+        """Note what players are told of the picture where the muxer has no words for it; say what is not kept."""
+        assert self._copier is not None
+        info, size = self._info, (self._info.width, self._info.height)
+        if self._container in ("matroska", "webm"):
+            told, lost = viewing.for_matroska(info.viewing, size, info.sar)
+            if told:
+                change = ebml.Change(stream.metadata.get("title"), {ebml.VIDEO: told}, [])
+                self._copier.rename(stream, change)
+        else:
+            said, lost = viewing.for_mp4(info.viewing, size)
+            name = stream.metadata.get("handler_name") or "VideoHandler"
+            if self._container == "mov" and len(name.encode()) + said.room > _LONGEST_NAME:
+                lost = info.viewing.names
+            elif said.room:
+                token = f"videdit-{stream.index}."
+                stream.metadata["handler_name"] = boxes.placeholder(token, name, said)
+                self._told = (token, name, said)
+        self.warnings += [f"{self._container} files, as written here, do not keep {name} of this clip" for name in lost]
+
+    def _amend(self) -> None:
+        """Say in the closed file what the muxer has no words for."""
+        assert self._copier is not None
+        try:
+            if self._copier.changes:
+                ebml.apply(self.temporary, self._copier.changes)
+            if self._told:
+                boxes.apply(self.temporary, *self._told)
+        except ValueError as error:
+            raise MediaError(f"cannot write {self.path}: {error}") from None
 
     def _add_own(self, encoder: Encoder) -> tuple[av.video.stream.VideoStream, Encode]:
         """A stream of PyAV's own encoders."""
@@ -130,7 +164,7 @@ class VideoWriter:
         assert self._output is not None
         with external.template() as template:
             stream = self._output.add_stream_from_template(template, opaque=True)
-        tag(stream.codec_context, self._info)
+        tag(stream.codec_context, self.encoder.shape or self._info)
         self._external = ExternalEncoder(external)
         make = self._external.encode
 
@@ -225,6 +259,7 @@ class VideoWriter:
             self._copier.close()
             self._output.close()
             self._output = None
+            self._amend()
             if self._external is not None:
                 self._external.close()
             if self._seal is not None:

@@ -126,7 +126,10 @@ def upright_frames(path: Path, every: int) -> Iterator[np.ndarray]:
     info = probe(path)
     with VideoReader(info) as reader:
         for frame in islice(reader, 0, None, every):
-            yield np.ascontiguousarray(np.rot90(picture_to_rgb(frame.picture), -info.rotation // 90))
+            rgb, (wide, high) = picture_to_rgb(frame.picture), frame.picture.square_size
+            if frame.picture.aspect != 1:
+                rgb = cv2.resize(rgb, (round(wide), round(high)), interpolation=cv2.INTER_CUBIC)
+            yield np.ascontiguousarray(np.rot90(rgb, -info.rotation // 90))
 
 
 def _same(face: Face, found: list[Face]) -> Face:

@@ -28,7 +28,7 @@ from videdit.people.identity import Stretch, reunite
 from videdit.people.sightings import Sightings, numbered
 from videdit.weights import sha256
 
-LAYOUT = 1  # raised when what is written means something else
+LAYOUT = 2  # raised when what is written means something else
 CHUNK = 512  # faces a file
 PORTRAITS, PORTRAIT = 4, 128  # a track at most, and their side in pixels
 _INDEX, _SIGHTINGS, _PORTRAITS = "analysis.json", "sightings.npz", "portraits.npz"

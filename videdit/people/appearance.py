@@ -13,7 +13,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from videdit.geometry.align import face_matrix
+from videdit.geometry.align import coded, face_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.packets import Face, Picture
 
@@ -36,7 +36,8 @@ _MEAN = """
 
 def look_of(picture: Picture, face: Face) -> np.ndarray:
     """The look of a face in a frame: see :func:`look`."""
-    return look(crop_picture(picture, face_matrix(face.points, _CROP), _CROP, cv2.INTER_LINEAR))
+    to_frame = coded(face_matrix(face.points, _CROP), picture.stretch)
+    return look(crop_picture(picture, to_frame, _CROP, cv2.INTER_LINEAR))
 
 
 def look(crop: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ except ImportError:  # a system without it: what another run reads may then be t
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 2 << 30  # of all analyses in the user's cache
-_NETS = ("facemesh", "mtcnn")  # the weights that an analysis depends on
+_NETS = ("facemesh", "mtcnn", "parser")  # the weights that an analysis depends on
 _INDEX = "analysis.json"
 
 

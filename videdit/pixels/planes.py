@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -96,7 +97,7 @@ def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -
             for i, part in zip(indices, parts, strict=True):
                 planes[i] = planes[i].copy()
                 planes[i][rows, columns] = part
-        return Picture(tuple(planes), picture.color, picture.pix_fmt)
+        return replace(picture, planes=tuple(planes))
 
     return changed
 
