@@ -112,7 +112,7 @@ class Training(training.Training[Recipe]):
             y = jitter_colour(y, rng)
         if rng.random() < self.recipe.occluded:
             mask, over = self.occluder(rng)
-            x, y = (np.uint8(part * (1 - mask) + over * mask + 0.5) for part in (x, y))
+            x, y = ((part * (1 - mask) + over * mask + 0.5).astype(np.uint8) for part in (x, y))
         if rng.random() < self.recipe.worn:
             x, y = worn(x, y, rng)
         return x, y, strength
@@ -131,15 +131,20 @@ class Training(training.Training[Recipe]):
         found = parts(self.run(x, strengths).float(), strengths)
         made = compose(x, *found)
         weight = 1 + 4 * ((y - x).abs().mean(1, keepdim=True) > CHANGED).float()
+        near, far = (
+            torch.stack(
+                [(a - b).abs().mul(w).mean() for a, b, w in zip(slopes(one), slopes(two), weights, strict=True)]
+            )
+            for one, two, weights in (
+                (made, y, (weight[..., 1:], weight[..., 1:, :])),
+                (shrunk(made), shrunk(y), (torch.ones_like(weight[..., :1, :1]),) * 2),
+            )
+        )
         terms = {
             "l1": ((made - y).abs() * weight).mean(),
-            "gradient": sum(
-                ((a - b).abs() * weight[..., : a.shape[-2], : a.shape[-1]]).mean()
-                for a, b in zip(slopes(made), slopes(y), strict=True)
-            )
-            + sum((a - b).abs().mean() for a, b in zip(slopes(shrunk(made)), slopes(shrunk(y)), strict=True)),
+            "gradient": near.sum() + far.sum(),
             "new": found[1].mean(),
-            "rough": sum(part.abs().mean() for part in slopes(found[0])),
+            "rough": torch.stack([part.abs().mean() for part in slopes(found[0])]).sum(),
         }
         if self.features is not None:
             judged = slice(0, self.recipe.judged)
