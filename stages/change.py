@@ -8,10 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from videdit.edits import Timeline
-from videdit.edits.words import find
-from videdit.learned import StudentEditor, with_restoration
+from videdit.learned import StudentEditor, student_strengths, whole_hair, with_restoration
 from videdit.media.sdr import needs_proxy
-from videdit.models.student import EDITS
 from videdit.packets import Array, Color, Crop, Edited, Frame, Motion
 from videdit.pixels.arrays import half
 from videdit.temporal import groups
@@ -33,7 +31,6 @@ class Change:
         self.editor, self.timeline, self.pixels = editor, timeline, editor.pixels
         self.regions = whole_hair(regions)
         self.own = {track: whole_hair(theirs) for track, theirs in (own or {}).items()}
-        self._recommended = {name: find(name).recommended for name in EDITS}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for group in groups(((frame, frame.crops) for frame in frames), self.editor.batch(256)):
@@ -55,11 +52,8 @@ class Change:
 
     def _strengths(self, crop: Crop, time: float) -> np.ndarray:
         """What a crop gets, as far as the edit is sure of it: [E] in recommended strengths."""
-        given = np.zeros(len(EDITS), np.float32)
         edits = self.timeline.edits_of(crop.track)
-        for edit, strength in zip(edits, self.timeline.strengths(crop.track, time), strict=True):
-            given[EDITS.index(edit.name)] = strength / self._recommended[edit.name]
-        return crop.confidence * given
+        return crop.confidence * student_strengths(edits, self.timeline.strengths(crop.track, time))
 
     def _placed(self, crop: Crop, change: Array, motion: Motion, color: Color) -> Edited:
         mask = self.pixels.mask(crop, motion, self.own.get(crop.track, self.regions))
@@ -70,8 +64,3 @@ class Change:
         return Edited(
             crop.track, half(change), mask, crop.to_frame, crop.image, self.pixels.grey(crop), crop.confidence
         )
-
-
-def whole_hair(regions: Iterable[str]) -> frozenset[str]:
-    """The same regions, hair as a whole: the student colours all of it alike, so no edge need be hidden."""
-    return frozenset("whole_hair" if name == "hair" else name for name in regions)

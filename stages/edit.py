@@ -25,6 +25,7 @@ from videdit.temporal import Window, gaussian, groups, weighted_mean
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
 MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
+CODE_REACH, MOTION_REACH = 3.0, 2.5  # sigmas within which neighbours count
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,16 @@ class Edit:
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
         self.fine_sigma, self.codes = fine_sigma, codes or Codes()
 
+    @property
+    def reach(self) -> float:
+        """Seconds before and after a frame that its edit depends on: codes are smoothed, then motions."""
+        return self.reach_of(self.code_sigma, self.fine_sigma, self.motion_sigma)
+
+    @staticmethod
+    def reach_of(code_sigma: float, fine_sigma: float, motion_sigma: float = MOTION_SIGMA) -> float:
+        """The same of settings."""
+        return CODE_REACH * max(code_sigma, fine_sigma) + MOTION_REACH * motion_sigma
+
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         try:
             yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
@@ -92,7 +103,7 @@ class Edit:
 
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
         """The same with codes smoothed per track, never across a cut."""
-        reach = 3 * max(self.code_sigma, self.fine_sigma)
+        reach = CODE_REACH * max(self.code_sigma, self.fine_sigma)
         window: Window[tuple[Frame, list[Array]]] = Window(lambda item: item[0].time, reach)
         for (frame, _), neighbours in window(encoded):
             smooth = []
@@ -142,7 +153,7 @@ class Edit:
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""
-        window: Window[Drafted] = Window(lambda item: item.frame.time, 2.5 * self.motion_sigma)
+        window: Window[Drafted] = Window(lambda item: item.frame.time, MOTION_REACH * self.motion_sigma)
         for item, neighbours in window(drafted):
             motions = []
             for crop in item.frame.crops:

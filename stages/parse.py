@@ -35,6 +35,7 @@ class Parse:
     """
 
     name = "parse"
+    reach = FADE
 
     def __init__(self, parser: CropParser) -> None:
         self.parser = parser

@@ -16,12 +16,11 @@ from itertools import groupby
 from videdit.packets import Frame
 from videdit.pipeline import Stage
 from videdit.resume import Place
+from videdit.temporal import MOST
 
 CROPS = 900  # a segment ends after so many: a few minutes of a small CPU's work
 FRAMES = 3000  # or after so many frames, where few have a face
-REACH = 0.8  # seconds of context on either side: what edit's windows and steady's look-ahead reach together
-MOST = 36  # frames of it, for high frame rates
-_CONTEXT_BYTES = 256 << 20  # of decoded pictures that wait on one side of a border; 4 frames at least
+_CONTEXT_BYTES = 2 << 30  # of decoded pictures that wait on one side of a border, at most; 4 frames at least
 
 
 class Split:
@@ -32,9 +31,14 @@ class Split:
 
     name = "split"
 
-    def __init__(self, start: Place | None = None, *, crops: int | None = None, frames: int | None = None) -> None:
-        """crops, frames: how long a segment is at most, by default CROPS and FRAMES; at a cut half of it is enough."""
-        self.start = start
+    def __init__(
+        self, start: Place | None = None, *, reach: float = 0.0, crops: int | None = None, frames: int | None = None
+    ) -> None:
+        """reach: seconds of context on either side, what the stages of a segment declare together
+        (:func:`videdit.temporal.reach_of`). crops, frames: how long a segment is at most, by default CROPS and FRAMES;
+        at a cut half of it is enough.
+        """
+        self.start, self.reach = start, reach
         self.crops, self.frames = crops or CROPS, frames or FRAMES
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -51,7 +55,7 @@ class Split:
                 scene, scene_pts = frame.scene, pts
             if now is None:
                 now = Place(0, pts, scene_pts, first_scene + scene)
-            if after and (cut or not _near(after[0], frame, len(after))):
+            if after and (cut or not self._near(after[0], frame, len(after))):
                 now, first = _after(now, after[0]), after[0]
                 size, crops = len(after), sum(len(f.crops) for f in after)
                 yield from self._opened(now, before, after)
@@ -61,7 +65,7 @@ class Split:
                 _remember(before, frame)
                 continue
             full = crops >= self.crops or size >= self.frames
-            if after or (full and not cut and first and not _near(first, frame, size)):
+            if after or (full and not cut and first and not self._near(first, frame, size)):
                 after.append(frame)
                 yield _marked(frame, now, own=False)
                 continue
@@ -69,20 +73,29 @@ class Split:
                 now, first, size, crops = _after(now, frame), None, 0, 0
             if first is None:
                 first = frame
-                yield from _context(now, before, frame)
+                yield from self._context(now, before, frame)
             size, crops = size + 1, crops + len(frame.crops)
             _remember(before, frame)
             yield _marked(frame, now, own=True)
         if after and now is not None:
             yield from self._opened(_after(now, after[0]), before, after)
 
-    @staticmethod
-    def _opened(place: Place, before: deque[Frame], own: list[Frame]) -> Iterator[Frame]:
+    def _opened(self, place: Place, before: deque[Frame], own: list[Frame]) -> Iterator[Frame]:
         """A segment's beginning: its context and the frames that its predecessor has looked at already."""
-        yield from _context(place, before, own[0])
+        yield from self._context(place, before, own[0])
         for frame in own:
             _remember(before, frame)
             yield _marked(frame, place, own=True)
+
+    def _near(self, first: Frame, frame: Frame, taken: int) -> bool:
+        """Whether a frame is among those at a segment's beginning that its predecessor takes as context."""
+        return taken < _most(first) and frame.time - first.time < self.reach
+
+    def _context(self, place: Place, before: Iterable[Frame], first: Frame) -> Iterator[Frame]:
+        """Those of the frames before a segment that are smoothed together with its first ones."""
+        for frame in before:
+            if frame.scene == first.scene and first.time - frame.time <= self.reach:
+                yield _marked(frame, place, own=False)
 
 
 class Fresh:
@@ -115,18 +128,6 @@ def _marked(frame: Frame, place: Place, own: bool) -> Frame:
 
 def _most(frame: Frame) -> int:
     return min(MOST, max(4, _CONTEXT_BYTES // max(1, frame.picture.nbytes)))
-
-
-def _near(first: Frame, frame: Frame, taken: int) -> bool:
-    """Whether a frame is among those at a segment's beginning that its predecessor takes as context."""
-    return taken < _most(first) and frame.time - first.time < REACH
-
-
-def _context(place: Place, before: Iterable[Frame], first: Frame) -> Iterator[Frame]:
-    """Those of the frames before a segment that are smoothed together with its first ones."""
-    for frame in before:
-        if frame.scene == first.scene and first.time - frame.time <= REACH:
-            yield _marked(frame, place, own=False)
 
 
 def _after(place: Place, first: Frame) -> Place:

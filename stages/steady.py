@@ -30,6 +30,7 @@ class Steady:
     """Averages changes over time along the source's motion, per track, never across a cut."""
 
     name = "steady"
+    reach = LOOK_AHEAD  # what was before is remembered for longer, but hardly weighs more
 
     def __init__(self, pixels: Pixels, timeline: Timeline | None = None, restored: bool = False) -> None:
         """timeline: strengths that may change. restored: changes hold restorations too, which do not follow them."""

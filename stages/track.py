@@ -13,7 +13,7 @@ from videdit.packets import Face, Frame
 from videdit.tracking import FADE, fade, fitness
 
 LOOK_AHEAD = 0.25  # seconds
-MOST_AHEAD = 12  # frames: what waits here is whole decoded pictures
+MOST_AHEAD = 60  # frames: what waits here is whole decoded pictures
 GAP = 0.15  # seconds: a face lost for less than this is taken to have been there
 _MESH_SIGMA = 0.04  # seconds: little, for the mesh follows speech and blinks
 
@@ -35,6 +35,7 @@ class Track:
     """
 
     name = "track"
+    reach = LOOK_AHEAD
 
     def __init__(self) -> None:
         self.unfit: Counter[str] = Counter()

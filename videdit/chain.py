@@ -36,7 +36,7 @@ from videdit.cliptuning import examples_of, load_tuned, representatives, tune, t
 from videdit.codes import codes_for
 from videdit.config import RenderJob
 from videdit.edits import Edit as OneEdit
-from videdit.edits import Timeline
+from videdit.edits import Timeline, parse_edits
 from videdit.edits.words import find
 from videdit.errors import NoFaceError, UsageError
 from videdit.inversion import Inverter
@@ -57,6 +57,7 @@ from videdit.profiles import Profile
 from videdit.report import count
 from videdit.restoration import Choice, choose
 from videdit.resume import Work
+from videdit.temporal import reach_of
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Chain:
     counted: Counted
     files: Sequence[Beside] = ()  # that are written beside the output
     schedule: Schedule | None = None
+    reach: float = 0.0  # seconds before and after a frame that its pictures depend on
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
@@ -133,7 +135,7 @@ def assemble(
         edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
     files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
     stages = in_segments(find_faces, edit_faces, encode, work)
-    return Chain(stages, decode, restore, encode, counted, files, schedule)
+    return Chain(stages, decode, restore, encode, counted, files, schedule, reach_of([*find_faces[1:], *edit_faces]))
 
 
 def unedited(clip: Clip, info: MediaInfo, loaded: Loaded, work: Work | None = None) -> Chain:
@@ -151,7 +153,7 @@ def in_segments(whole: Sequence[Stage], each: Sequence[Stage], encode: Encode, w
         return [*whole, *each, encode]
     if work.complete:
         return [Commit(encode, work)]
-    return [*whole, Split(work.next), *map(Fresh, each), Commit(encode, work)]
+    return [*whole, Split(work.next, reach=reach_of(each)), *map(Fresh, each), Commit(encode, work)]
 
 
 def files_beside(
@@ -267,6 +269,16 @@ def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str
         best = all(find(edit.name).method == "student" for edit in edits)
         return "student" if able and best and have_student() else "hfgi"
     return job.method
+
+
+def reach_of_job(job: RenderJob, profile: Profile) -> float:
+    """How many seconds before and after a frame its pictures depend on: what the stages of the job declare together."""
+    stages: list[object] = [Track(), Parse] if profile.subject == "face" else []
+    edits = [*parse_edits(job.edit), *(edit for words in job.per_face.values() for edit in parse_edits(words))]
+    edited = 0.0
+    if method_of(job, edits, profile) == "hfgi":
+        edited = Edit.reach_of(job.smooth_codes, job.smooth_fine) + Steady.reach
+    return reach_of(stages) + edited
 
 
 def prealign(job: RenderJob, profile: Profile) -> str:

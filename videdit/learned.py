@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import torch
 
+from videdit.edits.words import Edit, find
 from videdit.errors import WeightsError
 from videdit.models.student import EDITS, Student, StudentEdit
 from videdit.packets import Array, Crop, Motion
@@ -68,6 +69,30 @@ class StudentEditor:
             change, flow, kept = self._engines[size](*inputs)
             results += [(change[i], Motion(flow[i], kept[i])) for i in range(used)]
         return results
+
+    def pasted(self, crops: Sequence[Crop], edits: Sequence[Edit], regions: Iterable[str]) -> list[np.ndarray]:
+        """The results for crops of one size as a clip shows them, each [S, S, 3] float32 in [-1, 1]."""
+        given = student_strengths(edits, [edit.strength for edit in edits])
+        results = []
+        for crop, (change, motion) in zip(crops, self(crops, np.tile(given, (len(crops), 1))), strict=True):
+            mask = self.pixels.fetch(self.pixels.mask(crop, motion, whole_hair(regions))).astype(np.float32) / 255
+            source = self.pixels.fetch(crop.image).astype(np.float32) / 127.5 - 1
+            results.append(source + mask[..., None] * self.pixels.fetch(change))
+        return results
+
+
+def student_strengths(edits: Iterable[Edit], strengths: Iterable[float]) -> np.ndarray:
+    """Strengths of edits as the student takes them, [E] by EDITS: in recommended ones, answered for by `response`."""
+    given = np.zeros(len(EDITS), np.float32)
+    for edit, strength in zip(edits, strengths, strict=True):
+        info = find(edit.name)
+        given[EDITS.index(edit.name)] = strength / info.recommended * info.response[strength > 0]
+    return given
+
+
+def whole_hair(regions: Iterable[str]) -> frozenset[str]:
+    """The same regions, hair as a whole: the student colours all of it alike, so no edge need be hidden."""
+    return frozenset("whole_hair" if name == "hair" else name for name in regions)
 
 
 def can_edit(names: Iterable[str]) -> bool:

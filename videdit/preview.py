@@ -15,6 +15,8 @@ import numpy as np
 from stages.beside import InTurn, before_and_after
 from stages.compare import side_by_side
 from stages.decode import Decode
+from stages.recall import REACH as RECALLED
+from videdit.chain import reach_of_job
 from videdit.errors import MediaError, UsageError
 from videdit.fields import parse_time
 from videdit.media.color import picture_to_rgb
@@ -23,13 +25,14 @@ from videdit.media.sequence import is_sequence, name_of
 from videdit.media.still import write_image
 from videdit.packets import Color, Frame, Picture
 from videdit.plan import Clip, Plan
+from videdit.profiles import load_profile
 from videdit.provenance import tags
 from videdit.render import Renderer
 from videdit.scenes import scene_times
 
 log = logging.getLogger(__name__)
 
-NEAR = 0.13  # seconds on either side that are rendered too: codes and motions are smoothed over them
+LEAST = 0.001  # seconds, so that the frame itself is in a cut of no length
 
 
 def parse_times(words: str) -> list[float]:
@@ -58,7 +61,7 @@ def previews(plan: Plan, times: Sequence[float], overwrite: bool, renderer: Rend
         if there := [str(path) for path in targets.values() if path.exists() and not overwrite]:
             raise UsageError(f"{there[0]} exists already; pass --overwrite to replace it")
         scenes = clip.job.scenes and info.kind == "video"
-        begins = scene_times(info, clip.job.start, max(times) + NEAR) if scenes else [0.0]
+        begins = scene_times(info, clip.job.start, max(times) + margin(clip)) if scenes else [0.0]
         for time, path in targets.items():
             before, after = pair(renderer, clip, info, time, begins)
             both = side_by_side(as_rgb(before.picture), as_rgb(after.picture), info.rotation)
@@ -75,20 +78,16 @@ def preview_path(output: Path, time: float) -> Path:
     return output.with_name(f"{stem}_at_{clock}.png")
 
 
-def pair(
-    renderer: Renderer, clip: Clip, info: MediaInfo, time: float, begins: Sequence[float]
-) -> tuple[Frame, Frame]:
+def pair(renderer: Renderer, clip: Clip, info: MediaInfo, time: float, begins: Sequence[float]) -> tuple[Frame, Frame]:
     """The frame that is shown at a time, as it is and edited; begins: of all shots until then.
 
     Raises:
         MediaError: the clip is over by then.
     """
     shown = frame_at(info, time)
-    start, end = max(0.0, shown.time - NEAR), shown.time + NEAR
-    near = replace(clip, job=clip.job.model_copy(update={"start": start, "end": end, "cache": False}))
-    near = replace(near, alpha=None, compare=None, debug=None)
-    before_it = max(0, int(np.searchsorted(begins, start, side="right")) - 1)
-    with renderer.analysed(near, info) as analysis:
+    near, wide = (around(clip, shown.time, reach) for reach in (margin(clip), margin(clip) + RECALLED))
+    before_it = max(0, int(np.searchsorted(begins, near.job.start or 0.0, side="right")) - 1)
+    with renderer.analysed(wide, info) as analysis:
         decode, *stages, _ = renderer.chain(near, info, analysis, first_scene=before_it).stages
         for before, after in before_and_after(InTurn(*stages), decode(iter(()))):
             if before.pts == shown.pts:
@@ -96,6 +95,17 @@ def pair(
                     log.warning("%s: no face is edited at %g s", clip.source, time)
                 return before, after
     raise MediaError(f"{clip.source} cannot be decoded again at {time:g} s")
+
+
+def margin(clip: Clip) -> float:
+    """Seconds on either side that are rendered too: all that the frame depends on, so that it is as in the render."""
+    return reach_of_job(clip.job, load_profile(clip.job.profile, clip.job.checkpoint))
+
+
+def around(clip: Clip, time: float, reach: float) -> Clip:
+    """The clip cut to so many seconds before and after a time, without files beside it."""
+    cut = {"start": max(0.0, time - reach), "end": time + reach + LEAST, "cache": False}
+    return replace(clip, job=clip.job.model_copy(update=cut), alpha=None, compare=None, debug=None)
 
 
 def as_rgb(picture: Picture) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -9,6 +10,10 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from videdit.packets import Array, Frame
+
+log = logging.getLogger(__name__)
+
+MOST = 240  # packets on either side of a window: 0.9 s at 266 frames a second
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Sequence)
@@ -18,12 +23,13 @@ class Window(Generic[T]):
     """Pairs each packet with its neighbours up to `reach` seconds before and after it, itself included.
 
     Memory holds one window, however long the stream; a packet is handed on once something later than its reach was
-    seen, or the stream ends. At most `most` neighbours are kept on either side, for streams of absurd rates; with
-    `behind` False none is kept of those before it.
+    seen, or the stream ends. At most `most` neighbours are kept on either side, for streams of absurd rates; a window
+    that is cut so says it once. With `behind` False none is kept of those before it.
     """
 
-    def __init__(self, time: Callable[[T], float], reach: float, most: int = 12, behind: bool = True):
+    def __init__(self, time: Callable[[T], float], reach: float, most: int = MOST, behind: bool = True):
         self.time, self.reach, self.most, self.behind = time, reach, most, behind
+        self._said = False
 
     def __call__(self, packets: Iterable[T]) -> Iterator[tuple[T, list[T]]]:
         past: deque[T] = deque()
@@ -31,9 +37,16 @@ class Window(Generic[T]):
         for packet in packets:
             ahead.append(packet)
             while len(ahead) > self.most or self.time(ahead[-1]) - self.time(ahead[0]) > self.reach:
+                self._say_if_cut(self.time(ahead[-1]) - self.time(ahead[0]))
                 yield self._next(past, ahead)
         while ahead:
             yield self._next(past, ahead)
+
+    def _say_if_cut(self, seen: float) -> None:
+        """Tell, once, that a window holds less than its reach."""
+        if seen <= self.reach and not self._said:
+            self._said = True
+            log.warning("what is smoothed over %.2f s sees only %.2f s ahead: %d frames", self.reach, seen, self.most)
 
     def _next(self, past: deque[T], ahead: deque[T]) -> tuple[T, list[T]]:
         packet = ahead[0]
@@ -45,6 +58,14 @@ class Window(Generic[T]):
         if self.behind:
             past.append(packet)
         return packet, near
+
+
+def reach_of(stages: Iterable[object]) -> float:
+    """How many seconds before and after a frame decide how stages in a row leave it: the sum of what they declare.
+
+    A stage that looks at other frames than its own says so in ``reach``; one that says nothing looks at none.
+    """
+    return sum(getattr(stage, "reach", 0.0) for stage in stages)
 
 
 def gaussian(away: np.ndarray, sigma: float) -> np.ndarray:

@@ -11,12 +11,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.edit import CODE_SIGMA, MOTION_SIGMA
-from stages.split import REACH, Fresh, Split, own, place
-from stages.steady import LOOK_AHEAD
+from stages.edit import Edit
+from stages.split import Fresh, Split, own, place
+from stages.steady import Steady
 from videdit.packets import Color, Crop, Frame, Picture
 from videdit.resume import Place
 
+REACH = 0.8  # seconds of context
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
 CROP = Crop(0, np.zeros((1, 1, 3), np.uint8), np.eye(2, 3), 1.0)
 
@@ -32,7 +33,7 @@ def clip(steps: Iterable[int], crops: Iterable[int], cuts: Iterable[int]) -> lis
 
 def segments(frames: list[Frame], start: Place | None = None, crops: int = 10, most: int = 30) -> list:
     """(place, [(pts, own)]) of each segment."""
-    split = Split(start, crops=crops, frames=most)
+    split = Split(start, reach=REACH, crops=crops, frames=most)
     return [
         (where, [(frame.pts, own(frame)) for frame in group])
         for where, group in groupby(split(iter(frames)), key=place)
@@ -65,7 +66,7 @@ def test_every_frame_is_in_one_segment_and_a_resumed_run_makes_the_same(frames, 
 
 
 def test_context_reaches_as_far_as_the_smoothing():
-    assert 3 * CODE_SIGMA + 2.5 * MOTION_SIGMA + LOOK_AHEAD <= REACH
+    assert Edit.reach_of(0.07, 0.0) + Steady.reach <= REACH < Edit.reach_of(0.3, 0.0) + Steady.reach
     frames = clip([3] * 199, [1] * 200, [])
     (_, first), (_, second), *_ = segments(frames, crops=50, most=1000)
     assert [pts for pts, mine in first if not mine] == [150 + 3 * i for i in range(27)]
@@ -93,6 +94,6 @@ def test_stages_begin_anew_with_each_segment():
                 yield replace(frame, index=i)
 
     stage = Fresh(Count())
-    frames = list(stage(Split(crops=10)(iter(clip([100] * 29, [1] * 30, [])))))
+    frames = list(stage(Split(reach=REACH, crops=10)(iter(clip([100] * 29, [1] * 30, [])))))
     assert stage.name == "count"
     assert [frame.index for frame in frames if frame.pts == place(frame).pts and own(frame)] == [0, 0, 0]

@@ -252,7 +252,7 @@ def test_a_strength_that_grows_is_not_smeared(pixels: Pixels) -> None:
 
 def test_a_strength_that_jumps_takes_nothing_from_before(pixels: Pixels) -> None:
     """One edit is switched for another: their changes have nothing to do with each other."""
-    timeline = Timeline(parse_edits("smile=1.25@0s:hold,0@0.16s,age=0@0s:hold,2@0.16s"))
+    timeline = Timeline(parse_edits("smile=1.25@0s:hold,0@0.16s,age=0@0s:hold,24@0.16s"))
     source = smooth_image(LOW, 3)
     frames = [frame(pixels, i, source, np.full((LOW, LOW, 3), 0.3 if i < 4 else -0.2)) for i in range(8)]
     for i, change in enumerate(steadied(pixels, frames, timeline)):

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.edits import parse_edits
 from videdit.edits.catalogue import shipped
-from videdit.learned import StudentEditor, can_edit, started, with_restoration
+from videdit.learned import StudentEditor, can_edit, started, student_strengths, with_restoration
 from videdit.models.student import EDITS, SIZE, Student, StudentEdit, compose, gain, parts, warp
 from videdit.packets import Crop
 from videdit.pixels.host import HostPixels
@@ -118,3 +119,14 @@ def test_restoration_and_edit_each_reach_the_frame_in_their_share():
     assert (both == 200).all()
     np.testing.assert_allclose(change[8:] * both[8:, :, None] / 255, 20 / 127.5 * 200 / 255, rtol=1e-5)
     np.testing.assert_allclose(change[:8], (0.4 * 100 + 20 / 127.5 * 200) / 200, rtol=1e-5)
+
+
+def test_strengths_are_in_recommended_ones_and_calibrated_by_sign():
+    infos = shipped()
+    given = student_strengths(parse_edits("age=10,smile"), [10.0, infos["smile"].recommended])
+    up = infos["age"].response[1] * 10 / infos["age"].recommended
+    assert given[EDITS.index("age")] == pytest.approx(up)
+    assert given[EDITS.index("smile")] == pytest.approx(infos["smile"].response[1])
+    assert not np.delete(given, [EDITS.index("age"), EDITS.index("smile")]).any()
+    down = student_strengths(parse_edits("age=-10"), [-10.0])[EDITS.index("age")]
+    assert down == pytest.approx(-10 / infos["age"].recommended * infos["age"].response[0])

@@ -57,6 +57,7 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
             speech=parse_speech(recipe.get("speech")),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
+            response=pair(recipe.get("response", (1.0, 1.0))),
             method=str(recipe.get("method", "student")),
             experimental=str(recipe.get("experimental", "")),
             correlation=numbers.get("correlation"),

@@ -31,6 +31,7 @@ class EditInfo:
     component: Component | None = None  # what of the source, if it holds principal components
     speech: Speech | None = None  # how it makes way for an open mouth
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
+    response: tuple[float, float] = (1.0, 1.0)  # of the student: what minus and plus strengths are multiplied with
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind
     correlation: float | None = None  # of the direction with its score, over codes that it was not fitted on
     mahalanobis: float | None = None  # length of strength 1 in the codes' standard deviations

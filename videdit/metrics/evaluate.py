@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     inversion.set_defaults(run=run_inversion)
     edit = commands.add_parser("edit", parents=[stills, written], help="what edits change, and what they drag along")
     edit.add_argument("--edit", action="append", metavar="NAME[=STRENGTH]", help="repeatable; default: all that ship")
+    edit.add_argument("--method", choices=("hfgi", "student"), default="hfgi", help="how (default: %(default)s)")
     edit.set_defaults(run=run_edit)
     video = commands.add_parser("video", parents=[common, written], help="an edited clip beside its source")
     video.add_argument("clips", nargs="+", type=Path, metavar="SOURCE EDITED", help="pairs of clips")
@@ -118,6 +119,7 @@ def run_inversion(args: argparse.Namespace) -> Evaluation:
 def run_edit(args: argparse.Namespace) -> Evaluation:
     from videdit.edits import catalogue, parse_edits
     from videdit.inversion import Inverter
+    from videdit.learned import StudentEditor
     from videdit.metrics.panel import Panel
     from videdit.metrics.stills import evaluate_edits, load_faces
 
@@ -127,7 +129,8 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
     edits = [edit for word in words for edit in parse_edits(word)]
     faces = load_faces(args.faces, args.range)
     inverter = Inverter.load(args.profile, args.device, args.precision)
-    return evaluate_edits(inverter, Panel(inverter.device), faces, edits)
+    student = StudentEditor(inverter.pixels) if args.method == "student" else None
+    return evaluate_edits(inverter, Panel(inverter.device), faces, edits, student)
 
 
 def run_parser(args: argparse.Namespace) -> Evaluation:

@@ -17,6 +17,7 @@ from videdit.edits.words import Edit, find
 from videdit.errors import MediaError, UsageError
 from videdit.geometry.mask import face_mask
 from videdit.inversion import Inverter
+from videdit.learned import StudentEditor
 from videdit.metrics.attributes import POPULATION
 from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.report import Evaluation, Value
@@ -102,8 +103,17 @@ def tuned_to(inverter: Inverter, crop: np.ndarray, code: np.ndarray, mask: np.nd
     return tune_for_clip(inverter.generator, Examples(target, pivot, pivot, where), course).state_dict()
 
 
-def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray], edits: Sequence[Edit]) -> Evaluation:
-    """For each edit by itself: what its own score does, what the others do, and how much of the person stays."""
+def evaluate_edits(
+    inverter: Inverter,
+    panel: Panel,
+    faces: Sequence[np.ndarray],
+    edits: Sequence[Edit],
+    student: StudentEditor | None = None,
+) -> Evaluation:
+    """For each edit by itself: what its own score does, what the others do, and how much of the person stays.
+
+    student: edits in place of the inverter.
+    """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
     before, who = panel.attributes(crops), panel.identity(crops)
@@ -111,16 +121,20 @@ def evaluate_edits(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray]
     rows: list[dict[str, Value]] = []
     shown: list[list[np.ndarray]] = [list(crops[:SHOWN])]
     for edit in edits:
-        regions = find(edit.name).regions
-        renderings = inverter.render(crops, codes, codes + edit_delta([edit], codes), SIZE)
-        results = [pasted(inverter, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
+        regions, renderings = find(edit.name).regions, []
+        if student is None:
+            renderings = inverter.render(crops, codes, codes + edit_delta([edit], codes), SIZE)
+            results = [pasted(inverter, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
+        else:
+            results = student.pasted(parsed, [edit], regions)
         after = panel.attributes(results)
         row: dict[str, Value] = {"edit": f"{edit.name}={edit.strength:g}"}
         row |= changes(SCORE_OF_EDIT.get(edit.name, edit.name), edit.strength, before, after)
         for net, embeddings in panel.identity(results).items():
             row[net] = float((embeddings * who[net]).sum(1).mean())
-        plain = panel.identity([r.edit for r in renderings])["mobileface"]
-        row["mobileface, no detail return"] = float((plain * who["mobileface"]).sum(1).mean())
+        if renderings:
+            plain = panel.identity([r.edit for r in renderings])["mobileface"]
+            row["mobileface, no detail return"] = float((plain * who["mobileface"]).sum(1).mean())
         rows.append(row)
         shown.append([picture(result) for result in results[:SHOWN]])
     sheet = contact_sheet(list(zip(*shown, strict=True)), ["source", *(str(row["edit"]) for row in rows)])

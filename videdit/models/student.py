@@ -34,8 +34,6 @@ class Modulated(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.control = nn.Linear(controls, 2 * channels)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.control.weight)
         nn.init.zeros_(self.control.bias)
 

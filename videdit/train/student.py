@@ -4,13 +4,18 @@ Pairs are made first, once, into --out/pairs; then the network learns from them.
 turn, colour cast, occluder, blur and grain, so that the student learns what real footage does without a real pair: an
 occluder stays in front, grain stays where it is, and of a worn picture the edit is as worn.
 
-Losses: L1 on the picture and on its gradients (what the edit changes weighs five times), the distance of
-EfficientNet-Lite0's features on some of the batch, the mean of the mask (new colours only where nothing can be moved
-there) and the roughness of the flow.
+The two pictures of a pair are clean, so their optical flow is known well: it teaches the student's flow directly, and
+where the flow explains nothing its mask. Without that the student shades what it should move: a warp's own gradient
+reaches no further than a pixel or two.
+
+Losses: L1 on the picture, on its gradients and on the picture a quarter as large (what the edit changes weighs five
+times), L1 on flow and mask, the distance of EfficientNet-Lite0's features on some of the batch, the mean of the mask
+and the roughness of the flow.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -32,6 +37,7 @@ from videdit.train.training import Setup, Validation, weighted
 
 CHANGED = 0.06  # of a picture in -1..1: a pixel that an edit changes by more counts for more
 SHOWN = (("smile", 1.2), ("smile", -1.0), ("age", 1.0), ("age", -0.75), ("mouth_open", 1.0), ("eyes_open", 1.0))
+COARSE = 128  # px at which flows of pairs are estimated
 MIRRORED = EDITS.index("yaw")  # goes the other way in a mirrored picture
 
 
@@ -45,9 +51,13 @@ class Recipe(recipe.Recipe):
     pairs: int = 12  # in a step
     lr: float = 1.0e-3
     l1: float = 1.0  # weights of the losses
+    coarse: float = 0.5
+    flow: float = 4.0
+    mask: float = 0.2
     gradient: float = 0.7
     perceptual: float = 0.3
     judged: int = 4  # pairs of a step whose features are compared
+    judged_from: float = 0.6  # share of the training from which on they are: first it learns what moves where
     new: float = 0.02  # mean of the mask
     rough: float = 0.5  # of the flow
     nothing: float = 0.06  # share of pairs whose strengths are 0 and nothing changes
@@ -78,24 +88,26 @@ class Training(training.Training[Recipe]):
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
         rng = self.rng(step)
-        inputs, targets, strengths = [], [], []
+        inputs, targets, strengths, moved = [], [], [], []
         for number in rng.integers(len(self.base) - self.recipe.held_bases, size=self.recipe.pairs):
             k = int(rng.integers(self.edited.shape[1]))
             pair = np.asarray(self.base[number]), np.asarray(self.edited[number, k])
             strength = np.array(self.strengths[number, k])
             if rng.random() < self.recipe.nothing:
                 pair, strength = (pair[0], pair[0]), np.zeros_like(strength)
-            x, y, strength = self.augmented(*pair, strength, rng)
+            x, y, strength, motion = self.augmented(*pair, strength, rng)
+            moved.append(motion)
             inputs.append(x)
             targets.append(y)
             strengths.append(strength)
         given = torch.from_numpy(np.stack(strengths).astype(np.float32))
-        return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets)), given
+        motions = torch.from_numpy(np.stack(moved)).permute(0, 3, 1, 2)
+        return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets)), given, motions
 
     def augmented(
         self, x: np.ndarray, y: np.ndarray, strength: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A pair as footage might show it, uint8 [256, 256, 3] each; both alike."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A pair as footage might show it, uint8 [256, 256, 3] each, both alike; its strengths, and :func:`motion`."""
         both = np.concatenate((x, y), 2)
         if rng.random() < 0.5:
             both, strength = both[:, ::-1], strength * np.where(np.arange(len(strength)) == MIRRORED, -1, 1)
@@ -105,6 +117,7 @@ class Training(training.Training[Recipe]):
             cv2.warpAffine(np.ascontiguousarray(part), matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT_101)
             for part in (both[..., :3], both[..., 3:])
         )
+        moved = motion(x, y)
         if rng.random() < 0.7:
             state = rng.bit_generator.state
             x = jitter_colour(x, rng)
@@ -112,10 +125,11 @@ class Training(training.Training[Recipe]):
             y = jitter_colour(y, rng)
         if rng.random() < self.recipe.occluded:
             mask, over = self.occluder(rng)
+            moved *= 1 - cv2.resize(mask, (COARSE, COARSE), interpolation=cv2.INTER_AREA)[..., None]
             x, y = ((part * (1 - mask) + over * mask + 0.5).astype(np.uint8) for part in (x, y))
         if rng.random() < self.recipe.worn:
             x, y = worn(x, y, rng)
-        return x, y, strength
+        return x, y, strength, moved
 
     def occluder(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Something of another picture: where it is [256, 256, 1] in 0..1, and its colours."""
@@ -127,7 +141,7 @@ class Training(training.Training[Recipe]):
         return cv2.GaussianBlur(mask, (0, 0), 2)[..., None], other
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        x, y, strengths = batch
+        x, y, strengths, moved = batch
         found = parts(self.run(x, strengths).float(), strengths)
         made = compose(x, *found)
         weight = 1 + 4 * ((y - x).abs().mean(1, keepdim=True) > CHANGED).float()
@@ -140,13 +154,19 @@ class Training(training.Training[Recipe]):
                 (shrunk(made), shrunk(y), (torch.ones_like(weight[..., :1, :1]),) * 2),
             )
         )
+        flow, mask = (F.avg_pool2d(part, SIZE // COARSE) for part in found[:2])
+        felt = F.max_pool2d(weight, SIZE // COARSE)
+        small = [F.avg_pool2d(part, 4) for part in (x, *found)]
         terms = {
+            "coarse": ((compose(*small) - F.avg_pool2d(y, 4)).abs() * F.avg_pool2d(weight, 4)).mean(),
+            "flow": ((flow - moved[:, :2]).abs() * felt * moved[:, 2:3]).mean(),
+            "mask": ((mask - moved[:, 3:]).abs() * felt).mean(),
             "l1": ((made - y).abs() * weight).mean(),
             "gradient": near.sum() + far.sum(),
             "new": found[1].mean(),
             "rough": torch.stack([part.abs().mean() for part in slopes(found[0])]).sum(),
         }
-        if self.features is not None:
+        if self.features is not None and progress >= self.recipe.judged_from:
             judged = slice(0, self.recipe.judged)
             with torch.no_grad():
                 wanted = self.features(y[judged])
@@ -183,6 +203,30 @@ class Training(training.Training[Recipe]):
         """The edited pictures, on the CPU."""
         x, strengths = x.to(self.device), strengths.to(self.device)
         return compose(x, *parts(model(x, strengths), strengths)).cpu()
+
+
+def motion(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What an exact pair teaches, [128, 128, 4] float32: flow in half sides (x, y), how sure it is, and what is new.
+
+    x, y: uint8 [256, 256, 3], before and after. The flow says where in x a pixel of y was; sure and new are in 0..1.
+    """
+    before, after = (cv2.resize(part, (COARSE, COARSE), interpolation=cv2.INTER_AREA) for part in (x, y))
+    grey = [cv2.cvtColor(part, cv2.COLOR_RGB2GRAY) for part in (after, before)]
+    flow = _dis().calc(*grey, None)
+    place = flow + np.stack(np.meshgrid(np.arange(COARSE), np.arange(COARSE)), -1).astype(np.float32)
+    carried = cv2.remap(before, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    # Colours may have changed as a whole (grey hair): what was not there before has other edges.
+    wrong = after.astype(np.float32) - carried
+    wrong = np.abs(wrong - cv2.GaussianBlur(wrong, (0, 0), 5)).max(-1)
+    new = cv2.GaussianBlur(np.clip((wrong - 22) / 30, 0, 1), (0, 0), 1.5)
+    sure = np.exp(-np.square(cv2.GaussianBlur(wrong, (0, 0), 1) / 30))
+    return np.dstack((flow / (COARSE / 2), sure, np.clip(2 * new, 0, 1))).astype(np.float32)
+
+
+@functools.cache
+def _dis() -> cv2.DISOpticalFlow:
+    """One estimator a process: making one costs more than using it."""
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
 
 def worn(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
