@@ -9,7 +9,7 @@ import torch
 
 from videdit.edits.words import Edit, find
 from videdit.errors import WeightsError
-from videdit.models.student import EDITS, Student, StudentEdit
+from videdit.models.student import ANCHORS, EDITS, Student, StudentEdit
 from videdit.packets import Array, Crop, Motion
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import batches, larger, single, stack
@@ -52,7 +52,7 @@ class StudentEditor:
     def __call__(self, crops: Sequence[Crop], strengths: np.ndarray) -> list[tuple[Array, Motion]]:
         """What the edits change in crops of one size S (256, 512 or 1024).
 
-        strengths: [N, E] float32, by EDITS, 1 is an edit's recommended strength.
+        strengths: [N, E] float32, by EDITS, 1 is an edit's recommended strength. A crop without a mesh stays as it is.
 
         Returns for each crop (result - crop, [S, S, 3] float32 in units where RGB is -1..1; where the pixels of the
         result come from, and how far they are the source's own).
@@ -60,12 +60,16 @@ class StudentEditor:
         size = crops[0].size
         count = self.batch(size)
         if size not in self._engines:
-            example = (torch.zeros(count, size, size, 3), torch.zeros(count, len(EDITS)))
+            points = torch.zeros(count, len(ANCHORS), 2)
+            example = (torch.zeros(count, size, size, 3), torch.zeros(count, len(EDITS)), points)
             self._engines[size] = self.pixels.compile(StudentEdit(self._net), example)
         pictures = stack([single(started(crop)) for crop in crops])
-        given = self.pixels.put(strengths.astype(np.float32))
+        known = np.array([anchors_of(crop) is not None for crop in crops])
+        given = self.pixels.put((strengths * known[:, None]).astype(np.float32))
+        nowhere = np.zeros((len(ANCHORS), 2), np.float32)
+        points = self.pixels.put(np.stack([nowhere if (a := anchors_of(c)) is None else a for c in crops]))
         results: list[tuple[Array, Motion]] = []
-        for *inputs, used in batches(count, pictures, given):
+        for *inputs, used in batches(count, pictures, given, points):
             change, flow, kept = self._engines[size](*inputs)
             results += [(change[i], Motion(flow[i], kept[i])) for i in range(used)]
         return results
@@ -98,6 +102,13 @@ def whole_hair(regions: Iterable[str]) -> frozenset[str]:
 def can_edit(names: Iterable[str]) -> bool:
     """Whether the student knows all of these edits."""
     return set(names) <= set(EDITS)
+
+
+def anchors_of(crop: Crop) -> np.ndarray | None:
+    """The points of the mesh that the student is told, [21, 2] float32 in half sides; None without a mesh."""
+    if crop.mesh is None or len(crop.mesh) <= max(ANCHORS):
+        return None
+    return (crop.mesh[list(ANCHORS)] * (2 / crop.size) - 1).astype(np.float32)
 
 
 def started(crop: Crop) -> Array:

@@ -10,8 +10,20 @@ from hypothesis import strategies as st
 
 from videdit.edits import parse_edits
 from videdit.edits.catalogue import shipped
-from videdit.learned import StudentEditor, can_edit, started, student_strengths, with_restoration
-from videdit.models.student import EDITS, SIZE, Student, StudentEdit, compose, gain, parts, warp
+from videdit.learned import StudentEditor, anchors_of, can_edit, started, student_strengths, with_restoration
+from videdit.models.student import (
+    ANCHORS,
+    EDITS,
+    MIRROR,
+    SIZE,
+    Student,
+    StudentEdit,
+    compose,
+    gain,
+    parts,
+    places,
+    warp,
+)
 from videdit.packets import Crop
 from videdit.pixels.host import HostPixels
 
@@ -32,8 +44,14 @@ def strengths(**values: float) -> np.ndarray:
 
 
 def crop(size: int, seed: int = 0, **fields) -> Crop:
-    image = np.random.default_rng(seed).integers(0, 256, (size // 8, size // 8, 3), np.uint8)
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (size // 8, size // 8, 3), np.uint8)
+    fields.setdefault("mesh", rng.uniform(0.2, 0.8, (468, 2)) * size)
     return Crop(0, image.repeat(8, 0).repeat(8, 1), np.eye(2, 3), 1.0, **fields)
+
+
+def points(*crops: Crop) -> torch.Tensor:
+    return torch.from_numpy(np.stack([anchors_of(one) for one in crops]))
 
 
 def test_it_knows_every_edit_that_ships():
@@ -43,9 +61,10 @@ def test_it_knows_every_edit_that_ships():
 
 @pytest.mark.parametrize("size", [256, 512])
 def test_strength_zero_is_the_crop_itself(size):
-    x = torch.from_numpy(crop(size).image[None].astype(np.float32))
+    one = crop(size)
+    x = torch.from_numpy(one.image[None].astype(np.float32))
     with torch.inference_mode():
-        change, flow, kept = StudentEdit(network())(x, torch.zeros(1, len(EDITS)))
+        change, flow, kept = StudentEdit(network())(x, torch.zeros(1, len(EDITS)), points(one))
     assert change.shape == (1, size, size, 3) and flow.shape == (1, SIZE, SIZE, 2) and kept.shape == (1, SIZE, SIZE)
     assert float(change.abs().max()) < 1e-5 and not flow.any() and (kept == 1).all()
 
@@ -62,10 +81,10 @@ def test_more_strength_never_has_less_gain(one, other, edit):
 
 
 def test_small_strengths_change_little():
-    x = torch.from_numpy(crop(256).image[None].astype(np.float32))
-    net = StudentEdit(network())
+    one, net = crop(256), StudentEdit(network())
+    x, given = torch.from_numpy(one.image[None].astype(np.float32)), [strengths(smile=s) for s in (0.01, 0.1, 1.0)]
     with torch.inference_mode():
-        sizes = [float(net(x, torch.from_numpy(strengths(smile=s)))[0].abs().mean()) for s in (0.01, 0.1, 1.0)]
+        sizes = [float(net(x, torch.from_numpy(s), points(one))[0].abs().mean()) for s in given]
     assert sizes[0] < 0.1 * sizes[2] and sizes[0] < sizes[1] < sizes[2]
 
 
@@ -101,12 +120,37 @@ def test_the_compiled_student_says_what_torch_says(size):
     made = StudentEditor(HostPixels("cpu", "fp32"), net=net, batch=2)(crops, given)
     x = torch.from_numpy(np.stack([c.image for c in crops]).astype(np.float32))
     with torch.inference_mode():
-        change, flow, kept = StudentEdit(net)(x, torch.from_numpy(given))
+        change, flow, kept = StudentEdit(net)(x, torch.from_numpy(given), points(*crops))
     for i, (got, motion) in enumerate(made):
         np.testing.assert_allclose(got, change[i].numpy(), atol=6e-3)
         np.testing.assert_allclose(motion.flow, flow[i].numpy(), atol=5e-3)
         np.testing.assert_allclose(motion.validity, kept[i].numpy(), atol=1e-3)
     assert not np.abs(made[2][0]).max() > 1e-5
+
+
+def test_a_crop_without_a_mesh_stays_as_it_is():
+    net, one = network(), crop(256, mesh=None)
+    ((change, motion),) = StudentEditor(HostPixels("cpu", "fp32"), net=net, batch=1)([one], strengths(smile=1.0))
+    assert anchors_of(one) is None and np.abs(change).max() < 1e-5 and not motion.flow.any()
+
+
+def test_anchors_are_half_sides_and_mirrored_ones_change_places():
+    one = crop(512)
+    found = anchors_of(one)
+    np.testing.assert_allclose(found, one.mesh[list(ANCHORS)] / 256 - 1, rtol=1e-5)
+    assert [MIRROR[i] for i in MIRROR] == list(range(len(ANCHORS)))
+    left, right = ANCHORS.index(61), ANCHORS.index(291)
+    assert MIRROR[left] == right
+
+
+def test_a_place_is_nearest_to_the_anchor_that_lies_there():
+    anchors = torch.tensor([[[-0.5, 0.25]] * len(ANCHORS)])
+    maps = places(anchors, 64)
+    assert maps.shape == (1, 2 + 2 * len(ANCHORS), 64, 64)
+    x, y = maps[0, 0, 10, 3], maps[0, 1, 10, 3]
+    assert (x, y) == (pytest.approx(3.5 / 32 - 1), pytest.approx(10.5 / 32 - 1))
+    row, column = divmod(int(maps[0, 2].argmax()), 64)
+    assert abs((column + 0.5) / 32 - 1 + 0.5) <= 1 / 32 and abs((row + 0.5) / 32 - 1 - 0.25) <= 1 / 32
 
 
 def test_restoration_and_edit_each_reach_the_frame_in_their_share():

@@ -1,8 +1,9 @@
 """HFGI's student: one small network that edits a face crop directly, for all edits and any mixture of them.
 
 It is taught by the generator (``videdit.train.student``): pairs (G(w), G(w + d)) are exact, and who has learnt what a
-step of the code does to a picture needs neither the code nor the generator. From a crop x at 256 px and a strength an
-edit it gives a flow F, a mask M, colours C and a shade D, and the edited crop at any size is
+step of the code does to a picture needs neither the code nor the generator. From a crop x at 256 px, a strength an edit
+and some points of the face's mesh (where mouth, lids and brows are, and how open) it gives a flow F, a mask M, colours
+C and a shade D, and the edited crop at any size is
 
     y = (1 - g M) * (warp(x, g F) + g D) + g M * C,    g = tanh(2 |s|)
 
@@ -18,6 +19,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 EDITS = ("smile", "age", "mouth_open", "eyes_open", "beard", "gender", "lipstick", "yaw")  # the order of strengths
+# Points of the mesh that the student is told: corners and lids of the eyes, corners and lips of the mouth, nose, chin,
+# brows, sides of the face, forehead. In the mirror they are each other's as MIRROR says.
+ANCHORS = (33, 133, 362, 263, 159, 145, 386, 374, 61, 291, 13, 14, 0, 17, 1, 152, 105, 334, 234, 454, 10)
+MIRROR = (3, 2, 1, 0, 6, 7, 4, 5, 9, 8, 10, 11, 12, 13, 14, 15, 17, 16, 19, 18, 20)
+NEAR = (0.1, 0.3)  # half sides: sigmas of the maps that say how near a point is
 SIZE = 256  # px that the network looks at
 WIDTHS = (40, 88, 136, 136)  # channels at 64, 32, 16 and 8 px
 FINE = 24  # channels at 128 px
@@ -45,16 +51,18 @@ class Modulated(nn.Module):
 
 
 class Student(nn.Module):
-    """Crops [B, 3, 256, 256] in [-1, 1] and strengths [B, E] -> what makes the edit, [B, 9, 256, 256].
+    """Crops [B, 3, 256, 256] in [-1, 1], strengths [B, E] and anchors -> what makes the edit, [B, 9, 256, 256].
 
-    A strength of 1 is an edit's recommended one. The nine channels are raw: :func:`parts` says what they mean.
+    A strength of 1 is an edit's recommended one. anchors [B, 21, 2]: the mesh's ANCHORS, (x, y) in half sides of the
+    crop, -1..1. The nine channels are raw: :func:`parts` says what they mean.
     """
 
     def __init__(self, edits: int = len(EDITS), controls: int = 64) -> None:
         super().__init__()
         a, b, c, d = WIDTHS
-        self.controls = nn.Sequential(nn.Linear(edits, controls), nn.SiLU(), nn.Linear(controls, controls), nn.SiLU())
-        self.enter = nn.Conv2d(48 + edits, a, 3, padding=1)
+        told = edits + 2 * len(ANCHORS)
+        self.controls = nn.Sequential(nn.Linear(told, controls), nn.SiLU(), nn.Linear(controls, controls), nn.SiLU())
+        self.enter = nn.Conv2d(48 + edits + len(NEAR) * len(ANCHORS) + 2, a, 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in ((a, b), (b, c), (c, d)))
         self.encode = nn.ModuleList(Modulated(width, controls) for width in WIDTHS)
         self.up = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in ((b, a), (c, b), (d, c)))
@@ -65,10 +73,11 @@ class Student(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, strengths: Tensor) -> Tensor:
-        control = self.controls(strengths)  # [B, K]
+    def forward(self, x: Tensor, strengths: Tensor, anchors: Tensor) -> Tensor:
+        control = self.controls(torch.cat((strengths, anchors.flatten(1)), 1))  # [B, K]
         planes = strengths[:, :, None, None].expand(-1, -1, SIZE // 4, SIZE // 4)
-        y = self.encode[0](self.enter(torch.cat((F.pixel_unshuffle(x, 4), planes), 1)), control)  # [B, 40, 64, 64]
+        seen = torch.cat((F.pixel_unshuffle(x, 4), planes, places(anchors, SIZE // 4)), 1)
+        y = self.encode[0](self.enter(seen), control)  # [B, 40, 64, 64]
         kept = [y]
         for down, encode in zip(self.down, self.encode[1:], strict=True):
             y = encode(down(y), control)
@@ -79,6 +88,16 @@ class Student(nn.Module):
         y = F.pixel_shuffle(self.enlarge(y), 2)  # [B, 24, 128, 128]
         y = F.silu(self.fine(torch.cat((y, F.pixel_unshuffle(x, 2)), 1)))
         return F.pixel_shuffle(self.leave(y), 2)
+
+
+def places(anchors: Tensor, size: int) -> Tensor:
+    """Where a pixel is: its coordinates in -1..1, and how near it is to each anchor, [B, 2 + 42, size, size]."""
+    along = (torch.arange(size, device=anchors.device, dtype=anchors.dtype) * 2 + 1) / size - 1
+    across = (along[None, None] - anchors[..., :1]).square()  # [B, N, size]
+    down = (along[None, None] - anchors[..., 1:]).square()
+    near = [(down / (-2 * s * s)).exp()[..., None] * (across / (-2 * s * s)).exp()[..., None, :] for s in NEAR]
+    x = along[None, None, None].expand(len(anchors), 1, size, size)
+    return torch.cat((x, x.transpose(2, 3), *near), 1)
 
 
 def gain(strengths: Tensor) -> Tensor:
@@ -114,21 +133,21 @@ def compose(x: Tensor, flow: Tensor, mask: Tensor, colours: Tensor, shade: Tenso
 
 
 class StudentEdit(nn.Module):
-    """Crops [B, S, S, 3] in 0..255 and strengths [B, E] -> (change [B, S, S, 3], flow [B, 256, 256, 2], kept).
+    """Crops [B, S, S, 3] in 0..255, strengths [B, E], anchors [B, 21, 2] -> (change [B, S, S, 3], flow, kept).
 
-    change: result - crop, in units where RGB is -1..1. flow: (x, y) in pixels at 256, where a pixel of the result comes
-    from. kept [B, 256, 256]: 1 where a pixel of the result is the source's, 0 where it is new.
+    change: result - crop, in units where RGB is -1..1. flow [B, 256, 256, 2]: (x, y) in pixels at 256, where a pixel of
+    the result comes from. kept [B, 256, 256]: 1 where a pixel of the result is the source's, 0 where it is new.
     """
 
     def __init__(self, net: Student) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, crops: Tensor, strengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, crops: Tensor, strengths: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = crops.permute(0, 3, 1, 2) / 127.5 - 1
         size = x.shape[-1]
         small = x if size == SIZE else F.avg_pool2d(x, size // SIZE)
-        flow, mask, colours, shade = found = parts(self.net(small, strengths), strengths)
+        flow, mask, colours, shade = found = parts(self.net(small, strengths, anchors), strengths)
         if size != SIZE:
             flow, mask, colours, shade = (
                 F.interpolate(part, (size, size), mode="bilinear", align_corners=False) for part in found

@@ -7,7 +7,8 @@ student learns to leave backgrounds, hats and clothes alone. A direction that wo
 followed in that, and a beard that is not there cannot become less.
 
 Files in the folder, N bases of K edits: base.npy [N, 256, 256, 3] uint8, edited.npy [N, K, 256, 256, 3] uint8,
-strengths.npy [N, K, E] float32 in recommended strengths.
+strengths.npy [N, K, E] float32 in recommended strengths, mesh.npy [N, 468, 2] float32 of the bases, in fractions of
+the side.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from videdit.train.common import load_encoder, load_generator
 from videdit.train.data import to_tensor
 
 BATCH = 8
-FILES = ("base.npy", "edited.npy", "strengths.npy")
+FILES = ("base.npy", "edited.npy", "strengths.npy", "mesh.npy")
 # How often an edit is drawn, and from where to where its strength goes, in recommended strengths.
 DRAWN: dict[str, tuple[float, float, float]] = {
     "smile": (0.26, -1.1, 1.7),
@@ -75,6 +76,7 @@ def make_pairs(out: Path, plan: Plan, faces: np.ndarray | None, encoder: Path, d
         "base.npy": ((plan.bases, LOW, LOW, 3), np.uint8),
         "edited.npy": ((plan.bases, plan.each, LOW, LOW, 3), np.uint8),
         "strengths.npy": ((plan.bases, plan.each, len(EDITS)), np.float32),
+        "mesh.npy": ((plan.bases, 468, 2), np.float32),
     }
     arrays = {}
     for name, (shape, dtype) in shapes.items():
@@ -85,11 +87,12 @@ def make_pairs(out: Path, plan: Plan, faces: np.ndarray | None, encoder: Path, d
             arrays[name] = np.lib.format.open_memmap(path, "w+", dtype, shape)
     done = out / "done.txt"
     first = int(done.read_text()) if done.exists() else 0
+    if first >= plan.bases:
+        return plan.bases
     maker = PairMaker(plan, faces, encoder, device)
     for start in range(first, plan.bases, BATCH):
         count = min(BATCH, plan.bases - start)
-        base, edited, strengths = maker.draw(start)
-        for name, value in zip(FILES, (base, edited, strengths), strict=True):
+        for name, value in zip(FILES, maker.draw(start), strict=True):
             arrays[name][start : start + count] = value[:count]
             arrays[name].flush()
         done.write_text(str(start + count))
@@ -117,8 +120,8 @@ class PairMaker:
             rng = torch.Generator().manual_seed(plan.seed)
             self.mean = self.mapping(torch.randn(4096, 512, generator=rng)).mean(0)
 
-    def draw(self, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """BATCH bases [B, 256, 256, 3], their edits [B, K, 256, 256, 3], and strengths [B, K, E]."""
+    def draw(self, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """BATCH bases [B, 256, 256, 3], their edits [B, K, 256, 256, 3], strengths [B, K, E], meshes [B, 468, 2]."""
         rng = np.random.default_rng((self.plan.seed, start))
         codes = self.codes(rng)
         for name, deviation in MOVED.items():
@@ -144,7 +147,7 @@ class PairMaker:
                     picture, mask = bearded(base[i], picture, parts[i], mesh[i], mask)
                 mixed = base[i] + mask * (picture - base[i])
                 edited[i, k] = np.clip(mixed + 0.5, 0, 255)
-        return base, edited, strengths
+        return base, edited, strengths, mesh
 
     def codes(self, rng: np.random.Generator) -> np.ndarray:
         """Codes [B, 18, 512] of samples, or of real faces."""

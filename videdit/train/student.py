@@ -26,9 +26,10 @@ from torch import Tensor, nn
 
 from videdit import resources
 from videdit.errors import UsageError
+from videdit.metrics.attributes import CropMesh
 from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
 from videdit.metrics.sheet import contact_sheet
-from videdit.models.student import EDITS, SIZE, Student, compose, parts
+from videdit.models.student import ANCHORS, EDITS, MIRROR, SIZE, Student, compose, parts
 from videdit.train import recipe, training
 from videdit.train.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
 from videdit.train.degradation import compress
@@ -77,46 +78,54 @@ class Training(training.Training[Recipe]):
         faces = Faces(real, recipe.held) if real.exists() else None
         encoder = setup.encoder or resources.weights_dir() / "encoder.safetensors"
         make_pairs(folder, Plan(recipe.bases, recipe.each, seed=recipe.seed), faces.images if faces else None, encoder)
-        self.base, self.edited, self.strengths = (load_pack(folder / name) for name in FILES)
+        self.base, self.edited, self.strengths, self.mesh = (load_pack(folder / name) for name in FILES)
         self.real = faces.held_images[:8] if faces else None
         if not 0 < recipe.held_bases < len(self.base):
             raise UsageError(f"held_bases: {recipe.held_bases} of {len(self.base)} cannot be held back")
         self.model = self.start(Student())
         self.optimizer = torch.optim.AdamW(self.model.parameters(), recipe.lr, (0.9, 0.99), weight_decay=1e-4)
         self.features = PerceptualFeatures().to(self.device) if recipe.perceptual else None
-        self.run = self.compiled(lambda x, s: self.model(x, s))
+        self.run = self.compiled(lambda x, s, a: self.model(x, s, a))
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
         rng = self.rng(step)
-        inputs, targets, strengths, moved = [], [], [], []
+        inputs, targets, strengths, moved, points = [], [], [], [], []
         for number in rng.integers(len(self.base) - self.recipe.held_bases, size=self.recipe.pairs):
             k = int(rng.integers(self.edited.shape[1]))
             pair = np.asarray(self.base[number]), np.asarray(self.edited[number, k])
             strength = np.array(self.strengths[number, k])
             if rng.random() < self.recipe.nothing:
                 pair, strength = (pair[0], pair[0]), np.zeros_like(strength)
-            x, y, strength, motion = self.augmented(*pair, strength, rng)
-            moved.append(motion)
+            anchors = np.array(self.mesh[number])[list(ANCHORS)] * SIZE
+            x, y, strength, taught, anchors = self.augmented(*pair, strength, anchors, rng)
+            moved.append(taught)
+            points.append(anchors + rng.normal(0, 1, anchors.shape))
             inputs.append(x)
             targets.append(y)
             strengths.append(strength)
         given = torch.from_numpy(np.stack(strengths).astype(np.float32))
         motions = torch.from_numpy(np.stack(moved)).permute(0, 3, 1, 2)
-        return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets)), given, motions
+        told = torch.from_numpy(np.stack(points).astype(np.float32)) * (2 / SIZE) - 1
+        return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets)), given, motions, told
 
     def augmented(
-        self, x: np.ndarray, y: np.ndarray, strength: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """A pair as footage might show it, uint8 [256, 256, 3] each, both alike; its strengths, and :func:`motion`."""
+        self, x: np.ndarray, y: np.ndarray, strength: np.ndarray, anchors: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A pair as footage might show it, uint8 [256, 256, 3] each, both alike; its strengths, motion, anchors.
+
+        anchors: [21, 2] in pixels, centres at +0.5.
+        """
         both = np.concatenate((x, y), 2)
         if rng.random() < 0.5:
             both, strength = both[:, ::-1], strength * np.where(np.arange(len(strength)) == MIRRORED, -1, 1)
+            anchors = anchors[list(MIRROR)] * (-1, 1) + (SIZE, 0)
         matrix = cv2.getRotationMatrix2D((127.5, 127.5), rng.normal(0, 5), float(np.exp(rng.normal(0, 0.06))))
         matrix[:, 2] += rng.normal(0, 4, 2)
         x, y = (
             cv2.warpAffine(np.ascontiguousarray(part), matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT_101)
             for part in (both[..., :3], both[..., 3:])
         )
+        anchors = (anchors - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5
         moved = motion(x, y)
         if rng.random() < 0.7:
             state = rng.bit_generator.state
@@ -129,7 +138,7 @@ class Training(training.Training[Recipe]):
             x, y = ((part * (1 - mask) + over * mask + 0.5).astype(np.uint8) for part in (x, y))
         if rng.random() < self.recipe.worn:
             x, y = worn(x, y, rng)
-        return x, y, strength, moved
+        return x, y, strength, moved, anchors
 
     def occluder(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Something of another picture: where it is [256, 256, 1] in 0..1, and its colours."""
@@ -141,8 +150,8 @@ class Training(training.Training[Recipe]):
         return cv2.GaussianBlur(mask, (0, 0), 2)[..., None], other
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        x, y, strengths, moved = batch
-        found = parts(self.run(x, strengths).float(), strengths)
+        x, y, strengths, moved, anchors = batch
+        found = parts(self.run(x, strengths, anchors).float(), strengths)
         made = compose(x, *found)
         weight = 1 + 4 * ((y - x).abs().mean(1, keepdim=True) > CHANGED).float()
         near, far = (
@@ -175,34 +184,46 @@ class Training(training.Training[Recipe]):
         return total, terms | {"identical": ((x - y).abs() * weight).mean()}
 
     def validate(self, model: nn.Module) -> Validation:
-        held = self.recipe.held_bases
-        x = to_tensor(np.repeat(np.asarray(self.base[-held:]), self.edited.shape[1], 0))
+        held, each = self.recipe.held_bases, self.edited.shape[1]
+        x = to_tensor(np.repeat(np.asarray(self.base[-held:]), each, 0))
         y = to_tensor(np.asarray(self.edited[-held:]).reshape(-1, SIZE, SIZE, 3))
         given = torch.from_numpy(np.asarray(self.strengths[-held:]).reshape(-1, len(EDITS)))
+        points = self.anchors(np.repeat(np.asarray(self.mesh[-held:]), each, 0))
         errors, same = [], []
         for i in range(0, len(x), 8):
-            made = self.edit(model, x[i : i + 8], given[i : i + 8])
-            changed = ((y[i : i + 8] - x[i : i + 8]).abs().mean(1, keepdim=True) > CHANGED).float()
-            errors.append(((made - y[i : i + 8]).abs() * changed).sum() / changed.sum().clamp(min=1) / 3)
-            same.append(((x - y)[i : i + 8].abs() * changed).sum() / changed.sum().clamp(min=1) / 3)
+            part = slice(i, i + 8)
+            made = self.edit(model, x[part], given[part], points[part])
+            changed = ((y[part] - x[part]).abs().mean(1, keepdim=True) > CHANGED).float()
+            area = 3 * changed.sum().clamp(min=1)
+            errors.append(((made - y[part]).abs() * changed).sum() / area)
+            same.append(((x[part] - y[part]).abs() * changed).sum() / area)
         figures = {"val_error": float(torch.stack(errors).mean()), "val_untouched": float(torch.stack(same).mean())}
         return Validation(figures, self.sheet(model))
 
     def sheet(self, model: nn.Module) -> np.ndarray:
-        """Real faces that no step saw, and what the edits make of them."""
-        faces = to_tensor(self.base[-8:] if self.real is None else self.real)
+        """Real faces that no step saw (else held samples), and what the edits make of them."""
+        if self.real is None:
+            faces, points = to_tensor(np.asarray(self.base[-8:])), self.anchors(np.asarray(self.mesh[-8:]))
+        else:
+            faces = to_tensor(self.real)
+            points = self.anchors(CropMesh()(faces)[..., :2].numpy())
         columns = [to_pictures(faces)]
         for name, strength in SHOWN:
             given = torch.zeros(len(faces), len(EDITS))
             given[:, EDITS.index(name)] = strength
-            columns.append(to_pictures(self.edit(model, faces, given)))
+            columns.append(to_pictures(self.edit(model, faces, given, points)))
         titles = ("source", *(f"{name} {strength:+g}" for name, strength in SHOWN))
         return contact_sheet(list(zip(*columns, strict=True)), titles)
 
-    def edit(self, model: nn.Module, x: Tensor, strengths: Tensor) -> Tensor:
+    def edit(self, model: nn.Module, x: Tensor, strengths: Tensor, anchors: Tensor) -> Tensor:
         """The edited pictures, on the CPU."""
-        x, strengths = x.to(self.device), strengths.to(self.device)
-        return compose(x, *parts(model(x, strengths), strengths)).cpu()
+        x, strengths, anchors = (part.to(self.device) for part in (x, strengths, anchors))
+        return compose(x, *parts(model(x, strengths, anchors), strengths)).cpu()
+
+    @staticmethod
+    def anchors(meshes: np.ndarray) -> Tensor:
+        """Meshes [N, 468, 2] in fractions of the side -> anchors [N, 21, 2] in half sides."""
+        return torch.from_numpy(meshes[:, list(ANCHORS)].astype(np.float32)) * 2 - 1
 
 
 def motion(x: np.ndarray, y: np.ndarray) -> np.ndarray:
