@@ -5,19 +5,25 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
+import platform
+import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import videdit
 from videdit import interrupt
 from videdit.errors import UsageError, VideditError
 from videdit.options import render_parser
+from videdit.words import Parser, read
+
+log = logging.getLogger("videdit.cli")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,15 +42,19 @@ def run(argv: Sequence[str]) -> int:
         command = commands().get(argv[0]) if argv else None
         return command(argv[1:]) if command else render_command(argv)
     except KeyboardInterrupt:
+        log.info("interrupted")
         return fail(interrupt.WORDS, interrupt.EXIT_CODE)
     except BrokenPipeError:  # `videdit ... | head`: what is still to be flushed goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except VideditError as error:
+        log.info("failed: %s", error)
+        log.debug("where", exc_info=True)
         if debug:
             raise
         return fail(str(error), error.exit_code)
     except Exception as error:
+        log.info("failed: %r", error, exc_info=True)
         if debug:
             raise
         detail = " ".join(str(error).split())
@@ -77,7 +87,7 @@ def fail(message: str, code: int) -> int:
 
 def render_command(words: Sequence[str]) -> int:
     parser = render_parser()
-    options = vars(parser.parse_args(words))
+    options = read(parser, words)
     if folder := options.pop("edits_dir", None):
         if not folder.is_dir():
             raise UsageError(f"the folder {folder} of --edits-dir does not exist")
@@ -95,7 +105,9 @@ def render_command(words: Sequence[str]) -> int:
     dry_run, bench = options.pop("dry_run", False), options.pop("bench", False)
     progress, report_file = options.pop("progress"), options.pop("report", None)
     set_up_logging(options.pop("log", None), quiet)
-    preview = options.pop("preview", None)
+    log.info("videdit %s, Python %s, %s", videdit.__version__, platform.python_version(), platform.platform())
+    log.info("told: %s", shlex.join(words))
+    preview = ",".join(options.pop("preview", [])) or None
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
@@ -149,7 +161,7 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
     if config is not None:
         if inputs:
             raise UsageError("--config brings its own inputs; name either inputs or a job file")
-        return load_jobs(config, options)
+        return [job for file in config for job in load_jobs(file, options)]
     if not inputs:
         raise UsageError("name an input: a video, a picture, a folder or a glob")
     if "edit" not in options:
@@ -173,6 +185,7 @@ def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | 
     try:
         for outcome in batch.run_plan(plan, renderer.render):
             outcomes.append(outcome)
+            log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")
             if outcome.result is not None and not quiet:
                 print(outcome.result.summary(), file=stream, flush=True)
             elif outcome.reason and not quiet:
@@ -199,12 +212,25 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
     words.setFormatter(logging.Formatter("videdit: %(message)s"))
     logger.addHandler(words)
     if file is not None:
-        try:
-            handler = logging.FileHandler(file, mode="w", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
-        logger.addHandler(handler)
+        logger.addHandler(log_handler(file))
+
+
+def log_handler(file: Path) -> logging.Handler:
+    """What writes a log; an earlier one is replaced, anything else is not.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    try:
+        if file.exists() and file.stat().st_size:
+            with file.open("rb") as there:
+                if not re.match(rb"\d{4}-\d\d-\d\d [\d:,]+ INFO MainThread videdit", there.read(200)):
+                    raise UsageError(f"{file} exists and is no log of an earlier run; choose another with --log")
+        handler = logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    return handler
 
 
 def bench_command(words: Sequence[str]) -> int:
@@ -246,7 +272,7 @@ def direction_command(words: Sequence[str]) -> int:
 
 
 def doctor_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit doctor", description="Check this machine and installation.")
+    parser = Parser("videdit doctor", description="Check this machine and installation.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)
     from videdit.doctor import examine
@@ -265,7 +291,7 @@ def weights_command(words: Sequence[str]) -> int:
 
 
 def schema_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit schema", description="Print the JSON schema of job files.")
+    parser = Parser("videdit schema", description="Print the JSON schema of job files.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)
     from videdit.jobfile import job_schema

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
-from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.errors import NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.firstlook import analysed
 from videdit.jobfile import explain
@@ -24,13 +24,14 @@ from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
 from videdit.people.sightings import TrackInfo, describe
 from videdit.report import make_progress
+from videdit.words import Parser, read
 
 _MOST = 100  # tracks on a sheet
 
 
 def main(words: Sequence[str]) -> int:
     """The command. Raises NoFaceError where there is nobody."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "videdit faces",
         description="Show who is in a clip. `--faces` of a render takes the numbers; within a shot a number stays with "
         "its person, at a cut numbers begin anew.",
@@ -49,7 +50,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
     parser.add_argument("--overwrite", action="store_true", help="replace the sheet if it exists")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    options = vars(parser.parse_args(words))
+    options = read(parser, words)
     clip, sheet, as_json = options.pop("clip"), options.pop("sheet"), options.pop("json")
     overwrite = options.pop("overwrite")
     options.pop("debug")
@@ -62,7 +63,7 @@ def main(words: Sequence[str]) -> int:
 def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any]) -> int:
     """Look at a clip, and tell. options: of :class:`RenderJob`. Raises NoFaceError where there is nobody."""
     if not clip.exists() and not is_sequence(clip):
-        raise MediaError(f"{clip} does not exist")
+        raise UsageError(f"the clip {clip} does not exist")
     try:
         job = RenderJob.model_validate({"input": str(clip), "edit": "smile", **options})
     except ValidationError as error:

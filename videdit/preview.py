@@ -15,7 +15,7 @@ import numpy as np
 from stages.beside import InTurn, before_and_after
 from stages.compare import side_by_side
 from stages.decode import Decode
-from videdit.errors import MediaError, UsageError
+from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.fields import parse_time
 from videdit.media.color import picture_to_rgb
 from videdit.media.probe import MediaInfo, probe
@@ -117,4 +117,4 @@ def frame_at(info: MediaInfo, time: float) -> Frame:
         for back in (1.0, time):  # frames may be far apart
             with contextlib.suppress(MediaError):
                 return deque(Decode(info, max(0.0, time - back), stop)(iter(())), maxlen=1).pop()
-    raise MediaError(f"{info.path} has no frame at {time:g} s; it is {info.duration:.2f} s long")
+    raise SettingsError(f"{info.path} has no frame at {time:g} s; it is {info.duration:.2f} s long")

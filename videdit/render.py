@@ -98,6 +98,9 @@ class Renderer:
         if work and work.segments:
             log.warning("%s: goes on where it stopped: %s are done", clip.source, count(before[0], "frame"))
             expected = expected and max(0, expected - before[0])
+        log.info("%s -> %s: %s", clip.source, clip.output, ", ".join(map(str, clip.files[1:])) or "nothing beside it")
+        log.info("%s", info)
+        log.info("settings: %s", clip.job.settings())
         self.progress.start(clip.source.name, expected)
         status, detail = "failed", {}
         start = time.perf_counter()
@@ -128,6 +131,7 @@ class Renderer:
                 seconds=time.perf_counter() - start,
             )
             status, detail = "done", result.as_dict()
+            log.info("%s: %s", clip.output, detail)
         except NoFaceError:
             status = "skipped"
             raise

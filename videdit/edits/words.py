@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,9 @@ def _split(words: str) -> list[str]:
     """The words for each edit; keyframes are joined by commas too."""
     parts: list[str] = []
     for word in words.split(","):
+        if parts and word.strip().isdigit() and re.search(r"=\s*[+-]?\d+\s*$", parts[-1]):
+            said = f"{parts[-1].strip()},{word.strip()}"
+            raise UsageError(f"{said}: a comma begins the next edit; a part of 1 is {said.replace(',', '.')}")
         if not continues(word):
             parts.append(word)
         elif parts and "@" in parts[-1].partition("=")[2]:

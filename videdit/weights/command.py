@@ -9,6 +9,7 @@ from pathlib import Path
 
 from videdit.weights import published, shipped
 from videdit.weights.download import Progress
+from videdit.words import Parser
 
 
 def main(words: Sequence[str]) -> int:
@@ -19,9 +20,9 @@ def main(words: Sequence[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The words that ``videdit weights`` understands."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "videdit weights",
         description="The weights that ship, and published files of others that videdit can use.",
         epilog=f"Published files lie in {published.user_dir()} (the variable VIDEDIT_WEIGHTS names another folder).",
