@@ -22,6 +22,7 @@ from videdit.media.probe import MediaInfo, probe
 from videdit.media.sequence import is_sequence, name_of
 from videdit.media.still import write_image
 from videdit.packets import Color, Frame, Picture
+from videdit.people.choice import by_number
 from videdit.plan import Clip, Plan
 from videdit.provenance import tags
 from videdit.render import Renderer
@@ -75,9 +76,7 @@ def preview_path(output: Path, time: float) -> Path:
     return output.with_name(f"{stem}_at_{clock}.png")
 
 
-def pair(
-    renderer: Renderer, clip: Clip, info: MediaInfo, time: float, begins: Sequence[float]
-) -> tuple[Frame, Frame]:
+def pair(renderer: Renderer, clip: Clip, info: MediaInfo, time: float, begins: Sequence[float]) -> tuple[Frame, Frame]:
     """The frame that is shown at a time, as it is and edited; begins: of all shots until then.
 
     Raises:
@@ -85,7 +84,9 @@ def pair(
     """
     shown = frame_at(info, time)
     start, end = max(0.0, shown.time - NEAR), shown.time + NEAR
-    near = replace(clip, job=clip.job.model_copy(update={"start": start, "end": end, "cache": False}))
+    # A look at so little is not worth keeping; numbers of faces take one at all of the clip.
+    keep = clip.job.cache and by_number((clip.job.faces, *clip.job.per_face))
+    near = replace(clip, job=clip.job.model_copy(update={"start": start, "end": end, "cache": keep}))
     near = replace(near, alpha=None, compare=None, debug=None)
     before_it = max(0, int(np.searchsorted(begins, start, side="right")) - 1)
     with renderer.analysed(near, info) as analysis:
