@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import platform
@@ -21,6 +20,7 @@ import videdit
 from videdit import interrupt
 from videdit.errors import UsageError, VideditError
 from videdit.options import render_parser
+from videdit.terminal import Complaints, complain, occupy, say
 from videdit.words import Parser, read
 
 log = logging.getLogger("videdit.cli")
@@ -28,6 +28,7 @@ log = logging.getLogger("videdit.cli")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and its like."""
+    occupy()
     interrupt.install()
     code = run(sys.argv[1:] if argv is None else argv)
     if code == interrupt.EXIT_CODE:
@@ -78,10 +79,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
 
 
 def fail(message: str, code: int) -> int:
-    # File names and tags are other people's words: they must not steer the terminal.
-    plain = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in message)
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # the terminal may have gone, or was never there
-        print(f"videdit: {plain}", file=sys.stderr, flush=True)
+    complain(f"videdit: {message}")
     return code
 
 
@@ -95,7 +93,7 @@ def render_command(words: Sequence[str]) -> int:
     if options.pop("list_edits", False):
         from videdit.edits import catalogue_table
 
-        print(catalogue_table())
+        say(catalogue_table())
         return 0
     if not words:
         parser.print_help()
@@ -125,12 +123,12 @@ def render_command(words: Sequence[str]) -> int:
         from videdit.dryrun import describe
 
         for line in describe(plan):
-            print(line, flush=True)
+            say(line)
         return 0
     if bench:
         from videdit.bench import bench_clip
 
-        print(bench_clip(plan.clips[0]))
+        say(bench_clip(plan.clips[0]))
         return 0
     return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file)
 
@@ -143,7 +141,7 @@ def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
     at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
     for path in previews(make_plan([job.model_copy(update={"overwrite": True}) for job in jobs]), at, overwrite):
         if not quiet:
-            print(path, flush=True)
+            say(path)
 
 
 def jobs_of(options: dict[str, Any]) -> list[Any]:
@@ -180,23 +178,23 @@ def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | 
     started, outcomes, finished = time.time(), [], False
     replace = report_file is not None and check_report(report_file, all(clip.job.overwrite for clip in plan.clips))
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
-    stream = sys.stderr if progress_kind == "jsonl" else sys.stdout
+    tell = complain if progress_kind == "jsonl" else say
     renderer = Renderer(make_progress(progress_kind))
     try:
         for outcome in batch.run_plan(plan, renderer.render):
             outcomes.append(outcome)
             log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")
             if outcome.result is not None and not quiet:
-                print(outcome.result.summary(), file=stream, flush=True)
+                tell(outcome.result.summary())
             elif outcome.reason and not quiet:
-                print(f"{outcome.clip.source}: {outcome.status}: {outcome.reason}", file=stream, flush=True)
+                tell(f"{outcome.clip.source}: {outcome.status}: {outcome.reason}")
         finished = True
     finally:
         if report_file is not None:
             write_report(report_file, batch.report(outcomes, started, finished), replace)
     if plan.batch:
         if not quiet:
-            print(batch.summary(outcomes, time.time() - started), file=stream)
+            tell(batch.summary(outcomes, time.time() - started))
         batch.raise_if_failed(outcomes)
     return 0
 
@@ -207,7 +205,7 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
     logger.handlers.clear()
     logger.propagate = False
     logger.setLevel(logging.DEBUG)
-    words = logging.StreamHandler()
+    words = Complaints()
     words.setLevel(logging.ERROR if quiet else logging.WARNING)
     words.setFormatter(logging.Formatter("videdit: %(message)s"))
     logger.addHandler(words)
@@ -279,7 +277,7 @@ def doctor_command(words: Sequence[str]) -> int:
 
     healthy = True
     for check in examine():
-        print(check, flush=True)
+        say(check)
         healthy &= check.good
     return 0 if healthy else 1
 

@@ -25,6 +25,7 @@ from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
 from videdit.people.sightings import TrackInfo, describe, within
 from videdit.report import make_progress
+from videdit.terminal import say
 from videdit.words import Parser, read
 
 _MOST = 100  # tracks on a sheet
@@ -106,8 +107,8 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
     if not tracks:
         raise NoFaceError(f"no face found in {clip}")
     if not as_json:
-        print(table(tracks))
-        print(f"{sheet}: portraits of {min(len(tracks), _MOST)} of {len(tracks)}")
+        say(table(tracks))
+        say(f"{sheet}: portraits of {min(len(tracks), _MOST)} of {len(tracks)}")
     return 0
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from videdit import resources
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media import sequence
@@ -139,7 +140,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
     named: set[Path] = set()  # what the user named one by one is rendered whatever it is
     folders = 0
     for words in job.input:
-        path = Path(words).expanduser()
+        path = resources.expanded(words)
         if path.is_dir():
             folders += 1
             for file in _walk(path):
@@ -228,7 +229,7 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     name = f"{stem}_{label}{extension}"
     if job.output is None:
         return source.with_name(name)
-    output = Path(job.output).expanduser()
+    output = resources.expanded(job.output)
     if "{" in job.output:
         edits = parse_edits(job.edit)
         fields = {"edit": "+".join(map(edit_name, edits)), "strength": "".join(map(signed, edits))}
@@ -259,7 +260,7 @@ def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = Fals
     """
     if job.alpha_out is None:
         return None
-    path = Path(job.alpha_out).expanduser()
+    path = resources.expanded(job.alpha_out)
     image = source.suffix.lower() in IMAGES and not is_sequence(source)
     if _means_folder(job.alpha_out):
         path = path / f"{output.stem}_matte{'.png' if image else FALLBACK}"
@@ -291,7 +292,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 
 def _means_folder(words: str) -> bool:
-    path = Path(words).expanduser()
+    path = resources.expanded(words)
     return words.endswith(("/", os.sep)) or path.is_dir() or not path.suffix
 
 
@@ -299,8 +300,8 @@ def _state_folder(job: RenderJob, top: Path) -> Path:
     if job.output is None:
         return top
     if "{" in job.output:  # the folders before the first field
-        return Path(job.output.split("{")[0] + "x").expanduser().parent
-    return Path(job.output).expanduser()
+        return resources.expanded(job.output.split("{")[0] + "x").parent
+    return resources.expanded(job.output)
 
 
 def _obstacle(source: Path, output: Path, replace: bool) -> str | None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from videdit.errors import MediaError, UsageError
 from videdit.outputs import put_text
 from videdit.pipeline import StageStats
+from videdit.terminal import is_terminal, plain
 
 _MOST_BYTES = 64 << 20  # of a report
 
@@ -120,6 +121,7 @@ class BarProgress(Progress):
         self.bar: tqdm | None = None
 
     def start(self, name: str, frames: int | None) -> None:
+        name = plain(name)
         columns, rows = shutil.get_terminal_size()  # 80 x 24 where a terminal says 0, and tqdm would draw nothing
         self.bar = tqdm(
             total=frames,
@@ -204,8 +206,7 @@ class JsonProgress(Progress):
 def make_progress(kind: str) -> Progress:
     """ "bar", "jsonl", "none", or "auto": a bar on a terminal, else nothing."""
     if kind == "auto":
-        with contextlib.suppress(AttributeError, ValueError):  # none at all (pythonw), or closed
-            kind = "bar" if sys.stderr.isatty() else "none"
+        kind = "bar" if is_terminal(sys.stderr) else "none"
     return {"bar": BarProgress, "jsonl": JsonProgress}.get(kind, Progress)()
 
 

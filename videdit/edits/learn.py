@@ -5,7 +5,6 @@ The only module of this package that loads networks.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from videdit.edits.files import write_directions
 from videdit.errors import NoFaceError, UsageError
+from videdit.terminal import complain, say
 from videdit.words import Parser
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -152,9 +152,9 @@ def main(words: Sequence[str]) -> int:
     check_output(options.output)
 
     def warn(said: str) -> None:
-        print(f"videdit: {said}", file=sys.stderr)
+        complain(f"videdit: {said}")
 
     learnt = learn_direction(options.before, options.after, options.profile, options.device, warn)
     save_learnt(learnt, options.output, options.before, options.after)
-    print(f"{options.output}: from {learnt.faces[0]} faces to {learnt.faces[1]}; use it as --edit {options.output}")
+    say(f"{options.output}: from {learnt.faces[0]} faces to {learnt.faces[1]}; use it as --edit {options.output}")
     return 0
