@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from stages.split import Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
+from videdit.account import Account
 from videdit.backend import resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.codes import codes_for
@@ -46,6 +47,7 @@ from videdit.media.times import clock
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import Frame
 from videdit.people.analysis import Analysis
+from videdit.people.choice import by_number
 from videdit.people.edits import People, people_of
 from videdit.pipeline import Stage
 from videdit.pixels import Pixels
@@ -68,10 +70,12 @@ class Chain:
     counted: Counted
     files: Sequence[Beside] = ()  # that are written beside the output
     schedule: Schedule | None = None
+    account: Account = field(default_factory=Account)
+    scenes_known: bool = False  # and what is wrong with the chosen ones was said before
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        scheduled = self.schedule.words() if self.schedule else []
+        scheduled = self.schedule.words() if self.schedule and not self.scenes_known else []
         return [*self.decode.warnings, *scheduled, *self.encode.warnings]
 
 
@@ -99,7 +103,9 @@ def assemble(
     place = work.next if work else None
     restore = restoration(job, inverter, timeline, loaded)
     schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
-    track, counted = Track(), Counted(Paste(inverter.pixels))
+    whole = (job.start, job.end) == (None, None) or by_number((job.faces, *job.per_face))
+    account = Account(whole and inverter.profile.subject == "face", inverter.profile.subject)
+    track, counted = Track(account), Counted(Paste(inverter.pixels), account)
 
     def approve() -> None:
         if not counted.faces and not (work and work.faces):
@@ -109,7 +115,7 @@ def assemble(
 
     decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
     encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-    parse = Parse(loaded.parser(job))
+    parse = Parse(loaded.parser(job), account)
     find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
     if inverter.profile.subject == "face":
         find_faces.append(parse)
@@ -126,7 +132,7 @@ def assemble(
         edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
     files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
     stages = in_segments(find_faces, edit_faces, encode, work)
-    return Chain(stages, decode, restore, encode, counted, files, schedule)
+    return Chain(stages, decode, restore, encode, counted, files, schedule, account, analysis is not None)
 
 
 def unedited(clip: Clip, info: MediaInfo, loaded: Loaded, work: Work | None = None) -> Chain:
@@ -221,8 +227,8 @@ def restoration(
 class Counted:
     """A stage that also counts the changes of faces that reach it."""
 
-    def __init__(self, stage: Paste) -> None:
-        self.stage, self.name = stage, stage.name
+    def __init__(self, stage: Paste, account: Account | None = None) -> None:
+        self.stage, self.name, self.account = stage, stage.name, account
         self.faces = 0
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -232,6 +238,9 @@ class Counted:
         for frame in frames:
             if own(frame):
                 self.faces += len(frame.edits)
+                if self.account:
+                    for edit in frame.edits:
+                        self.account.edited(edit.track, frame.time)
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
 
 

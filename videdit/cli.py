@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and its like."""
     occupy()
     interrupt.install()
+    logging.captureWarnings(True)  # what libraries warn of is for the log
     code = run(sys.argv[1:] if argv is None else argv)
     if code == interrupt.EXIT_CODE:
         interrupt.leave(code)
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(argv: Sequence[str]) -> int:
     """:func:`main` without the signals: every failure a user can meet becomes one line on stderr and a code."""
     debug = "--debug" in argv
+    set_up_logging(None, False)
     try:
         command = commands().get(argv[0]) if argv else None
         return command(argv[1:]) if command else render_command(argv)
@@ -102,6 +104,7 @@ def render_command(words: Sequence[str]) -> int:
     quiet = options.pop("quiet", False)
     dry_run, bench = options.pop("dry_run", False), options.pop("bench", False)
     progress, report_file = options.pop("progress"), options.pop("report", None)
+    verbose = options.pop("verbose", False)
     set_up_logging(options.pop("log", None), quiet)
     log.info("videdit %s, Python %s, %s", videdit.__version__, platform.python_version(), platform.platform())
     log.info("told: %s", shlex.join(words))
@@ -130,7 +133,7 @@ def render_command(words: Sequence[str]) -> int:
 
         say(bench_clip(plan.clips[0]))
         return 0
-    return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file)
+    return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file, verbose)
 
 
 def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
@@ -170,7 +173,7 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
         raise UsageError("\n".join(message for _, message in explain(error))) from None
 
 
-def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | None) -> int:
+def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | None, verbose: bool = False) -> int:
     from videdit import batch
     from videdit.render import Renderer
     from videdit.report import check_report, make_progress, write_report
@@ -179,15 +182,17 @@ def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | 
     replace = report_file is not None and check_report(report_file, all(clip.job.overwrite for clip in plan.clips))
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
     tell = complain if progress_kind == "jsonl" else say
-    renderer = Renderer(make_progress(progress_kind))
+    progress = make_progress(progress_kind)
+    renderer = Renderer(progress)
     try:
-        for outcome in batch.run_plan(plan, renderer.render):
+        for number, outcome in enumerate(batch.run_plan(plan, renderer.render, progress), 1):
+            head = f"clip {number} of {len(plan.clips)}: " if plan.batch else ""
             outcomes.append(outcome)
             log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")
             if outcome.result is not None and not quiet:
-                tell(outcome.result.summary())
+                tell(head + outcome.result.summary(verbose))
             elif outcome.reason and not quiet:
-                tell(f"{outcome.clip.source}: {outcome.status}: {outcome.reason}")
+                tell(f"{head}{outcome.clip.source}: {outcome.status}: {outcome.reason}")
         finished = True
     finally:
         if report_file is not None:
@@ -200,17 +205,25 @@ def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | 
 
 
 def set_up_logging(file: Path | None, quiet: bool) -> None:
-    """Warnings to stderr as one line each, everything to `file`."""
-    logger = logging.getLogger("videdit")
-    logger.handlers.clear()
-    logger.propagate = False
+    """Our warnings to stderr as one line each, everything to `file`, what other libraries say too."""
+    logger, root = logging.getLogger("videdit"), logging.getLogger()
+    for old in (*logger.handlers, *(handler for handler in root.handlers if isinstance(handler, LogFile))):
+        logger.removeHandler(old)
+        root.removeHandler(old)
+        old.close()
+    if not root.handlers:  # else Python would say on stderr what nobody listens to
+        root.addHandler(logging.NullHandler())
     logger.setLevel(logging.DEBUG)
     words = Complaints()
     words.setLevel(logging.ERROR if quiet else logging.WARNING)
     words.setFormatter(logging.Formatter("videdit: %(message)s"))
     logger.addHandler(words)
     if file is not None:
-        logger.addHandler(log_handler(file))
+        root.addHandler(log_handler(file))
+
+
+class LogFile(logging.FileHandler):
+    """The file of --log."""
 
 
 def log_handler(file: Path) -> logging.Handler:
@@ -224,7 +237,7 @@ def log_handler(file: Path) -> logging.Handler:
             with file.open("rb") as there:
                 if not re.match(rb"\d{4}-\d\d-\d\d [\d:,]+ INFO MainThread videdit", there.read(200)):
                     raise UsageError(f"{file} exists and is no log of an earlier run; choose another with --log")
-        handler = logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
+        handler = LogFile(file, mode="w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
