@@ -122,6 +122,11 @@ def render_command(words: Sequence[str]) -> int:
     if bench:  # what is written goes to a temporary folder, so that nothing stands in the way
         jobs = [job.model_copy(update={"overwrite": True}) for job in jobs]
     plan = make_plan(jobs)
+    replace = False
+    if report_file is not None:
+        from videdit.report import check_report
+
+        replace = check_report(report_file, all(job.overwrite for job in jobs))
     if dry_run:
         from videdit.dryrun import describe
 
@@ -133,7 +138,7 @@ def render_command(words: Sequence[str]) -> int:
 
         say(bench_clip(plan.clips[0]))
         return 0
-    return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file, verbose)
+    return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file, verbose, replace)
 
 
 def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
@@ -173,13 +178,15 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
         raise UsageError("\n".join(message for _, message in explain(error))) from None
 
 
-def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | None, verbose: bool = False) -> int:
+def render_plan(
+    plan: Any, progress_kind: str, quiet: bool, report_file: Path | None, verbose: bool = False, replace: bool = False
+) -> int:
+    """Render what was planned. replace: a file that is where the report goes."""
     from videdit import batch
     from videdit.render import Renderer
-    from videdit.report import check_report, make_progress, write_report
+    from videdit.report import make_progress, write_report
 
     started, outcomes, finished = time.time(), [], False
-    replace = report_file is not None and check_report(report_file, all(clip.job.overwrite for clip in plan.clips))
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
     tell = complain if progress_kind == "jsonl" else say
     progress = make_progress(progress_kind)

@@ -51,9 +51,8 @@ class RenderResult:
 
     def summary(self, verbose: bool = False) -> str:
         """What was done, for people: a line, and one for each thing more. verbose: with the time of each stage."""
-        lines = [
-            f"{self.output}: {count(self.frames, 'frame')} in {self.seconds:.1f} s ({self.speed:.2f} frames a second)"
-        ]
+        speed = f" ({self.speed:.2f} frames a second)" if self.frames > 1 else ""
+        lines = [f"{self.output}: {count(self.frames, 'frame')} in {self.seconds:.1f} s{speed}"]
         lines += self.told
         if self.restoration:
             lines.append(f"restoration: {self.restoration}")

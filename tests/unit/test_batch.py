@@ -111,9 +111,9 @@ def test_the_report_holds_every_clip_with_its_settings(clips, tmp_path):
 
 def test_the_summary_of_a_clip_is_for_people_and_stages_for_who_asks(tmp_path):
     said, beside = ("face 0: edited for 0.04 s, from 0.00 to 0.04 s",), (tmp_path / "out.mp4.json",)
-    result = RenderResult(tmp_path / "in.mp4", tmp_path / "out.mp4", 1, 1, 2.0, STATS, told=said, beside=beside)
+    result = RenderResult(tmp_path / "in.mp4", tmp_path / "out.mp4", 2, 2, 4.0, STATS, told=said, beside=beside)
     lines = result.summary().splitlines()
-    assert lines[0] == f"{tmp_path / 'out.mp4'}: 1 frame in 2.0 s (0.50 frames a second)"
+    assert lines[0] == f"{tmp_path / 'out.mp4'}: 2 frames in 4.0 s (0.50 frames a second)"
     assert lines[1:] == [f"  {said[0]}", f"  also written: {beside[0]}"]
     assert result.summary(verbose=True).splitlines()[-1] == "  seconds a stage: decode 0.5, edit 4.0, encode 0.2"
     assert result.fps == result.speed == 0.5  # the older name

@@ -223,6 +223,19 @@ def test_a_signal_to_a_forked_child_is_not_the_parent_s(tmp_path, number):
     assert code == 130 and seconds < 5
 
 
+def test_what_libraries_warn_of_is_for_the_log(tmp_path):
+    body = (
+        "import logging, warnings\n"
+        "warnings.warn('of a library')\n"
+        "logging.getLogger('library').warning('another')\n"
+        "logging.getLogger('videdit.x').warning('ours \\x1b[31m')\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(30)"
+    )
+    _, _, err = interrupted(tmp_path, body, signal.SIGTERM)
+    assert err == "videdit: ours ?[31m\nvidedit: interrupted; nothing half-written is left\n"
+
+
 def test_a_run_whose_terminal_has_gone_ends_all_the_same(tmp_path):
     body = "import os\nos.close(2)\nprint('ready', flush=True)\ntime.sleep(30)"
     code, seconds, _ = interrupted(tmp_path, body, signal.SIGHUP)
