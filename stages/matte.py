@@ -1,4 +1,4 @@
-"""matte: where and how much the edit may show, as a grey clip or picture beside the edited one (--alpha-out)."""
+"""matte: where and how much the edit has changed, as a grey clip or picture beside the edited one (--alpha-out)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo
 from videdit.packets import Color, Frame, Picture
 from videdit.pixels import Pixels
+from videdit.pixels.arrays import extent
 
 _GRAY = Color("gray", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
+FULL = 4 * 2 / 255  # the change, of 2 from black to white, from which on the matte is full: four code values of 8 bits
 _TAGS = (2, 2, 2, 2)  # full range; colours mean nothing here
 
 
 class Matte:
-    """Hands frames on as they are, and draws their edits' masks into ``file``: 0 untouched .. 255 all of the change."""
+    """Hands frames on as they are, and draws what their edits change into ``file``: 0 untouched .. 255 all of it.
+
+    An edit may repaint more than it does: a smile leaves brows as they were. There the matte is dark, so that a
+    compositor gets what is new and keeps the source elsewhere.
+    """
 
     name = "matte"
 
@@ -40,8 +46,8 @@ class Matte:
 
 
 def mask_of(frame: Frame, pixels: Pixels) -> Picture:
-    """Where and how much the edits of a frame may show, grey."""
+    """Where and how much the edits of a frame change it, grey."""
     black = Picture((np.zeros((frame.picture.height, frame.picture.width), np.uint8),), _GRAY, "gray")
-    # A change from black to white everywhere is what the mask lets through of it.
-    white = [replace(edit, change=edit.change * 0 + 2) for edit in frame.edits]
+    # A change from black to white, where there is any, is what the mask lets through of it.
+    white = [replace(edit, change=edit.change * 0 + 2 * extent(edit.change, FULL)) for edit in frame.edits]
     return pixels.paste(black, white)() if white else black

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from videdit.account import Account
 from videdit.packets import Array, Crop, Frame
 from videdit.parsing import GLASSES, CropParser
 from videdit.pixels.arrays import half, join, larger
@@ -31,14 +32,15 @@ class _Parsed:
 class Parse:
     """Hands on frames whose crops have ``parts``, and no more confidence than what can be seen of the face allows.
 
-    Crops of faces that are not seen well enough are left out; ``unfit`` counts these, by reason.
+    Crops of faces that are not seen well enough are left out; ``unfit`` counts these, by reason, and `account` hears
+    when which face fades.
     """
 
     name = "parse"
     reach = FADE
 
-    def __init__(self, parser: CropParser) -> None:
-        self.parser = parser
+    def __init__(self, parser: CropParser, account: Account | None = None) -> None:
+        self.parser, self.account = parser, account
         self.unfit: Counter[str] = Counter()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -52,14 +54,15 @@ class Parse:
         """Frames with what was found in their crops, by track."""
         for group in groups(((frame, frame.crops) for frame in frames), self.parser.batch):
             crops = [crop for _, own in group for crop in own]
+            times = [frame.time for frame, own in group for _ in own]
             found = self.parser.parts([crop.image for crop in crops]) if crops else ()
             seen = self.parser.pixels.fetch(found) if crops else ()
-            fits = [self._fitness(crop, parts) for crop, parts in zip(crops, seen, strict=True)]
+            fits = [self._fitness(*each) for each in zip(crops, seen, times, strict=True)] if crops else []
             parsed = iter(map(_Parsed, found, fits))
             for frame, own in group:
                 yield frame, {crop.track: next(parsed) for crop in own}
 
-    def _fitness(self, crop: Crop, parts: np.ndarray) -> float:
+    def _fitness(self, crop: Crop, parts: np.ndarray, time: float) -> float:
         pixels = self.parser.pixels
         fit = visibility(crop, parts, pixels.fetch(pixels.grey(crop)))
         if not fit:
@@ -67,6 +70,8 @@ class Parse:
         reason = min(fit, key=lambda name: fit[name])
         if fit[reason] == 0:
             self.unfit[reason] += 1
+        if self.account and fit[reason] < 0.5:
+            self.account.faded(crop.track, time, reason)
         return fit[reason]
 
     def _settled(self, crop: Crop, now: float, near: list[tuple[float, dict[int, _Parsed]]]) -> Crop:

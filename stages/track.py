@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from videdit.account import Account
 from videdit.geometry.smooth import local_fit
 from videdit.packets import Face, Frame
 from videdit.tracking import FADE, fade, fitness
@@ -31,14 +32,15 @@ class Track:
 
     Faces come with their tracks and steadied points; how much of the edit they are to get, 0 for those that are not
     chosen, is their confidence. Holds back LOOK_AHEAD seconds of frames. ``unfit`` counts the faces that were no good
-    for an edit, by reason.
+    for an edit, by reason; `account` hears when which of those that are chosen fades.
     """
 
     name = "track"
     reach = LOOK_AHEAD
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account | None = None) -> None:
         self.unfit: Counter[str] = Counter()
+        self.account = account
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         past: deque[_Moment] = deque()  # of this shot, already handed on
@@ -63,6 +65,8 @@ class Track:
         reason = min(fit, key=lambda name: fit[name])
         if fit[reason] == 0:
             self.unfit[reason] += 1
+        if self.account and face.confidence and fit[reason] < 0.5:
+            self.account.faded(face.track, frame.time, reason)
         return replace(face, confidence=fit[reason] * face.confidence)
 
 

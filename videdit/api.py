@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -98,6 +99,11 @@ def edit_video(
         WeightsError: a weight file is missing or damaged.
         Cancelled: `cancel` was set.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(
+            f"the source should be the path of a file, not {type(source).__name__}; "
+            "write pixels to a PNG first, for example with cv2.imwrite"
+        )
     words = {"input": str(source), "edit": edit, "output": None if output is None else str(output)}
     try:
         job = RenderJob.model_validate(words | options)

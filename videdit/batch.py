@@ -10,7 +10,7 @@ from typing import Any
 
 from videdit.errors import Cancelled, NoFaceError, PartialFailure, VideditError
 from videdit.plan import Clip, Plan
-from videdit.report import RenderResult, count
+from videdit.report import Progress, RenderResult, count
 from videdit.state import NO_FACE, State
 
 log = logging.getLogger(__name__)
@@ -37,14 +37,18 @@ class Outcome:
         }
 
 
-def run_plan(plan: Plan, render: Callable[[Clip], RenderResult]) -> Iterator[Outcome]:
+def run_plan(plan: Plan, render: Callable[[Clip], RenderResult], progress: Progress | None = None) -> Iterator[Outcome]:
     """Render every clip that needs it, in order, yielding each outcome as soon as it is there.
+
+    progress: hears which clip of how many begins.
 
     In a batch a failure becomes an outcome; the failure of a single file is raised as it is. Interruption always is.
     """
     for path, reason in plan.passed_over:
         log.info("%s: passed over, %s", path, reason)
-    for clip in plan.clips:
+    for number, clip in enumerate(plan.clips, 1):
+        if progress and plan.batch:
+            progress.clip(number, len(plan.clips))
         if clip.status == "done":
             yield Outcome(clip, "skipped", "done already and unchanged")
         elif clip.status == NO_FACE:
@@ -88,10 +92,9 @@ def summary(outcomes: list[Outcome], seconds: float) -> str:
     """The last words of a batch: how many of each, and every clip that failed with its reason."""
     tally = {status: [o for o in outcomes if o.status == status] for status in ("done", "skipped", "failed")}
     frames = sum(o.result.frames for o in tally["done"] if o.result)
-    faces = sum(o.result.faces for o in tally["done"] if o.result)
     lines = [
         ", ".join(f"{len(found)} {status}" for status, found in tally.items())
-        + f": {count(frames, 'frame')}, {count(faces, 'face')} edited in {seconds:.1f} s"
+        + f": {count(frames, 'frame')} in {seconds:.1f} s"
     ]
     lines += [f"  failed: {o.clip.source}: {o.reason}" for o in tally["failed"]]
     return "\n".join(lines)

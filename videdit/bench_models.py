@@ -9,7 +9,6 @@ else; ours renders what a face needs, so `mobile` is timed at each of its sizes.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -30,6 +29,7 @@ from videdit.networks import Networks, load_networks
 from videdit.packets import LOW
 from videdit.pixels import Pixels, pixels_for
 from videdit.profiles import load_profile
+from videdit.words import Parser
 
 FFHQ = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of the published generator's features of 4, 8, ... px
 HEAVY = 0.9 * 2**30  # bytes that a 1024 px picture of that generator takes while it is made, about
@@ -48,7 +48,7 @@ class Row:
 
 def main(words: Sequence[str]) -> int:
     """Run the bench and print its table as it grows."""
-    parser = argparse.ArgumentParser("videdit bench models", description=str(__doc__).partition("\n\n")[0])
+    parser = Parser("videdit bench models", description=str(__doc__).partition("\n\n")[0])
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="of ours (default: auto)")
     parser.add_argument("--batch", default="1,4,16", metavar="N,N,...", help="images a pass (default: 1,4,16)")

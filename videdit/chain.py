@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from stages.split import Fresh, Split, own
 from stages.steady import Steady
 from stages.track import Track
 from videdit import credentials, provenance
+from videdit.account import Account
 from videdit.backend import resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.codes import codes_for
@@ -48,6 +49,7 @@ from videdit.media.times import clock
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.packets import Frame
 from videdit.people.analysis import Analysis
+from videdit.people.choice import by_number
 from videdit.people.edits import People, people_of
 from videdit.pipeline import Stage
 from videdit.pixels import Pixels
@@ -71,11 +73,13 @@ class Chain:
     counted: Counted
     files: Sequence[Beside] = ()  # that are written beside the output
     schedule: Schedule | None = None
+    account: Account = field(default_factory=Account)
+    scenes_known: bool = False  # and what is wrong with the chosen ones was said before
     reach: float = 0.0  # seconds before and after a frame that its pictures depend on
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
-        scheduled = self.schedule.words() if self.schedule else []
+        scheduled = self.schedule.words() if self.schedule and not self.scenes_known else []
         return [*self.decode.warnings, *scheduled, *self.encode.warnings]
 
 
@@ -103,7 +107,9 @@ def assemble(
     place = work.next if work else None
     restore = restoration(job, inverter, timeline, loaded)
     schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
-    track, counted = Track(), Counted(Paste(inverter.pixels))
+    whole = (job.start, job.end) == (None, None) or by_number((job.faces, *job.per_face))
+    account = Account(whole and inverter.profile.subject == "face", inverter.profile.subject)
+    track, counted = Track(account), Counted(Paste(inverter.pixels), account)
 
     def approve() -> None:
         if not counted.faces and not (work and work.faces):
@@ -113,7 +119,7 @@ def assemble(
 
     decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
     encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
-    parse = Parse(loaded.parser(job))
+    parse = Parse(loaded.parser(job), account)
     find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
     if inverter.profile.subject == "face":
         find_faces.append(parse)
@@ -135,7 +141,9 @@ def assemble(
         edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
     files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
     stages = in_segments(find_faces, edit_faces, encode, work)
-    return Chain(stages, decode, restore, encode, counted, files, schedule, reach_of([*find_faces[1:], *edit_faces]))
+    reach = reach_of([*find_faces[1:], *edit_faces])
+    known = analysis is not None
+    return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach)
 
 
 def unedited(clip: Clip, info: MediaInfo, loaded: Loaded, work: Work | None = None) -> Chain:
@@ -230,8 +238,8 @@ def restoration(
 class Counted:
     """A stage that also counts the changes of faces that reach it."""
 
-    def __init__(self, stage: Paste) -> None:
-        self.stage, self.name = stage, stage.name
+    def __init__(self, stage: Paste, account: Account | None = None) -> None:
+        self.stage, self.name, self.account = stage, stage.name, account
         self.faces = 0
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -241,6 +249,9 @@ class Counted:
         for frame in frames:
             if own(frame):
                 self.faces += len(frame.edits)
+                if self.account:
+                    for edit in frame.edits:
+                        self.account.edited(edit.track, frame.time)
             yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
 
 
@@ -273,7 +284,7 @@ def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str
 
 def reach_of_job(job: RenderJob, profile: Profile) -> float:
     """How many seconds before and after a frame its pictures depend on: what the stages of the job declare together."""
-    stages: list[object] = [Track(), Parse] if profile.subject == "face" else []
+    stages: list[object] = [Track, Parse] if profile.subject == "face" else []
     edits = [*parse_edits(job.edit), *(edit for words in job.per_face.values() for edit in parse_edits(words))]
     edited = 0.0
     if method_of(job, edits, profile) == "hfgi":

@@ -5,24 +5,32 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import logging
 import os
+import platform
+import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import videdit
 from videdit import interrupt
 from videdit.errors import UsageError, VideditError
 from videdit.options import render_parser
+from videdit.terminal import Complaints, complain, occupy, say
+from videdit.words import Parser, read
+
+log = logging.getLogger("videdit.cli")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and its like."""
+    occupy()
     interrupt.install()
+    logging.captureWarnings(True)  # what libraries warn of is for the log
     code = run(sys.argv[1:] if argv is None else argv)
     if code == interrupt.EXIT_CODE:
         interrupt.leave(code)
@@ -32,19 +40,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(argv: Sequence[str]) -> int:
     """:func:`main` without the signals: every failure a user can meet becomes one line on stderr and a code."""
     debug = "--debug" in argv
+    set_up_logging(None, False)
     try:
         command = commands().get(argv[0]) if argv else None
         return command(argv[1:]) if command else render_command(argv)
     except KeyboardInterrupt:
+        log.info("interrupted")
         return fail(interrupt.WORDS, interrupt.EXIT_CODE)
     except BrokenPipeError:  # `videdit ... | head`: what is still to be flushed goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except VideditError as error:
+        log.info("failed: %s", error)
+        log.debug("where", exc_info=True)
         if debug:
             raise
         return fail(str(error), error.exit_code)
     except Exception as error:
+        log.info("failed: %r", error, exc_info=True)
         if debug:
             raise
         detail = " ".join(str(error).split())
@@ -68,16 +81,13 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
 
 
 def fail(message: str, code: int) -> int:
-    # File names and tags are other people's words: they must not steer the terminal.
-    plain = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in message)
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # the terminal may have gone, or was never there
-        print(f"videdit: {plain}", file=sys.stderr, flush=True)
+    complain(f"videdit: {message}")
     return code
 
 
 def render_command(words: Sequence[str]) -> int:
     parser = render_parser()
-    options = vars(parser.parse_args(words))
+    options = read(parser, words)
     if folder := options.pop("edits_dir", None):
         if not folder.is_dir():
             raise UsageError(f"the folder {folder} of --edits-dir does not exist")
@@ -85,7 +95,7 @@ def render_command(words: Sequence[str]) -> int:
     if options.pop("list_edits", False):
         from videdit.edits import catalogue_table
 
-        print(catalogue_table())
+        say(catalogue_table())
         return 0
     if not words:
         parser.print_help()
@@ -94,8 +104,11 @@ def render_command(words: Sequence[str]) -> int:
     quiet = options.pop("quiet", False)
     dry_run, bench = options.pop("dry_run", False), options.pop("bench", False)
     progress, report_file = options.pop("progress"), options.pop("report", None)
+    verbose = options.pop("verbose", False)
     set_up_logging(options.pop("log", None), quiet)
-    preview = options.pop("preview", None)
+    log.info("videdit %s, Python %s, %s", videdit.__version__, platform.python_version(), platform.platform())
+    log.info("told: %s", shlex.join(words))
+    preview = ",".join(options.pop("preview", [])) or None
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
@@ -109,18 +122,23 @@ def render_command(words: Sequence[str]) -> int:
     if bench:  # what is written goes to a temporary folder, so that nothing stands in the way
         jobs = [job.model_copy(update={"overwrite": True}) for job in jobs]
     plan = make_plan(jobs)
+    replace = False
+    if report_file is not None:
+        from videdit.report import check_report
+
+        replace = check_report(report_file, all(job.overwrite for job in jobs))
     if dry_run:
         from videdit.dryrun import describe
 
         for line in describe(plan):
-            print(line, flush=True)
+            say(line)
         return 0
     if bench:
         from videdit.bench import bench_clip
 
-        print(bench_clip(plan.clips[0]))
+        say(bench_clip(plan.clips[0]))
         return 0
-    return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file)
+    return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file, verbose, replace)
 
 
 def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
@@ -131,7 +149,7 @@ def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
     at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
     for path in previews(make_plan([job.model_copy(update={"overwrite": True}) for job in jobs]), at, overwrite):
         if not quiet:
-            print(path, flush=True)
+            say(path)
 
 
 def jobs_of(options: dict[str, Any]) -> list[Any]:
@@ -149,7 +167,7 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
     if config is not None:
         if inputs:
             raise UsageError("--config brings its own inputs; name either inputs or a job file")
-        return load_jobs(config, options)
+        return [job for file in config for job in load_jobs(file, options)]
     if not inputs:
         raise UsageError("name an input: a video, a picture, a folder or a glob")
     if "edit" not in options:
@@ -160,51 +178,77 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
         raise UsageError("\n".join(message for _, message in explain(error))) from None
 
 
-def render_plan(plan: Any, progress_kind: str, quiet: bool, report_file: Path | None) -> int:
+def render_plan(
+    plan: Any, progress_kind: str, quiet: bool, report_file: Path | None, verbose: bool = False, replace: bool = False
+) -> int:
+    """Render what was planned. replace: a file that is where the report goes."""
     from videdit import batch
     from videdit.render import Renderer
-    from videdit.report import check_report, make_progress, write_report
+    from videdit.report import make_progress, write_report
 
     started, outcomes, finished = time.time(), [], False
-    replace = report_file is not None and check_report(report_file, all(clip.job.overwrite for clip in plan.clips))
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
-    stream = sys.stderr if progress_kind == "jsonl" else sys.stdout
-    renderer = Renderer(make_progress(progress_kind))
+    tell = complain if progress_kind == "jsonl" else say
+    progress = make_progress(progress_kind)
+    renderer = Renderer(progress)
     try:
-        for outcome in batch.run_plan(plan, renderer.render):
+        for number, outcome in enumerate(batch.run_plan(plan, renderer.render, progress), 1):
+            head = f"clip {number} of {len(plan.clips)}: " if plan.batch else ""
             outcomes.append(outcome)
+            log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")
             if outcome.result is not None and not quiet:
-                print(outcome.result.summary(), file=stream, flush=True)
+                tell(head + outcome.result.summary(verbose))
             elif outcome.reason and not quiet:
-                print(f"{outcome.clip.source}: {outcome.status}: {outcome.reason}", file=stream, flush=True)
+                tell(f"{head}{outcome.clip.source}: {outcome.status}: {outcome.reason}")
         finished = True
     finally:
         if report_file is not None:
             write_report(report_file, batch.report(outcomes, started, finished), replace)
     if plan.batch:
         if not quiet:
-            print(batch.summary(outcomes, time.time() - started), file=stream)
+            tell(batch.summary(outcomes, time.time() - started))
         batch.raise_if_failed(outcomes)
     return 0
 
 
 def set_up_logging(file: Path | None, quiet: bool) -> None:
-    """Warnings to stderr as one line each, everything to `file`."""
-    logger = logging.getLogger("videdit")
-    logger.handlers.clear()
-    logger.propagate = False
+    """Our warnings to stderr as one line each, everything to `file`, what other libraries say too."""
+    logger, root = logging.getLogger("videdit"), logging.getLogger()
+    for old in (*logger.handlers, *(handler for handler in root.handlers if isinstance(handler, LogFile))):
+        logger.removeHandler(old)
+        root.removeHandler(old)
+        old.close()
+    if not root.handlers:  # else Python would say on stderr what nobody listens to
+        root.addHandler(logging.NullHandler())
     logger.setLevel(logging.DEBUG)
-    words = logging.StreamHandler()
+    words = Complaints()
     words.setLevel(logging.ERROR if quiet else logging.WARNING)
     words.setFormatter(logging.Formatter("videdit: %(message)s"))
     logger.addHandler(words)
     if file is not None:
-        try:
-            handler = logging.FileHandler(file, mode="w", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
-        logger.addHandler(handler)
+        root.addHandler(log_handler(file))
+
+
+class LogFile(logging.FileHandler):
+    """The file of --log."""
+
+
+def log_handler(file: Path) -> logging.Handler:
+    """What writes a log; an earlier one is replaced, anything else is not.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    try:
+        if file.exists() and file.stat().st_size:
+            with file.open("rb") as there:
+                if not re.match(rb"\d{4}-\d\d-\d\d [\d:,]+ INFO MainThread videdit", there.read(200)):
+                    raise UsageError(f"{file} exists and is no log of an earlier run; choose another with --log")
+        handler = LogFile(file, mode="w", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    return handler
 
 
 def bench_command(words: Sequence[str]) -> int:
@@ -246,14 +290,14 @@ def direction_command(words: Sequence[str]) -> int:
 
 
 def doctor_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit doctor", description="Check this machine and installation.")
+    parser = Parser("videdit doctor", description="Check this machine and installation.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)
     from videdit.doctor import examine
 
     healthy = True
     for check in examine():
-        print(check, flush=True)
+        say(check)
         healthy &= check.good
     return 0 if healthy else 1
 
@@ -265,7 +309,7 @@ def weights_command(words: Sequence[str]) -> int:
 
 
 def schema_command(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("videdit schema", description="Print the JSON schema of job files.")
+    parser = Parser("videdit schema", description="Print the JSON schema of job files.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)
     from videdit.jobfile import job_schema

@@ -54,7 +54,8 @@ class RenderJob(BaseModel):
     )
     output: str | None = Field(
         None,
-        description="A file, a folder, or a template with {stem}, {edit} and {ext}; default: beside the input.",
+        description="A file, a folder, or a template with {stem}, {edit}, {strength} and {ext}; default: beside the "
+        "input.",
     )
     profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
     method: Literal["auto", "student", "hfgi"] = Field(

@@ -118,7 +118,7 @@ def _signer(job: RenderJob) -> Any:
     words = {}
     for name, path in (("--sign", job.sign), ("--sign-key", job.sign_key)):
         try:
-            words[name] = Path(path or "").expanduser().read_bytes()
+            words[name] = resources.expanded(path or "").read_bytes()
         except OSError as error:
             raise UsageError(f"{name} {path} cannot be read: {error.strerror}") from None
     reason = ""

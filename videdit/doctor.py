@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +24,12 @@ PACKAGES = {  # module -> distribution
     "scipy": "scipy",
     "pydantic": "pydantic",
     "safetensors": "safetensors",
+}
+EXTRAS = {  # extra -> the modules that it brings, with their distributions; all of them are optional
+    "restore": {"torchvision": "torchvision", "basicsr": "basicsr", "gfpgan": "gfpgan"},
+    "insightface": {"insightface": "insightface", "onnxruntime": "onnxruntime"},
+    "c2pa": {"c2pa": "c2pa-python"},
+    "exr": {"OpenEXR": "OpenEXR"},
 }
 ENCODERS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1")
 NEEDED_ENCODERS = ("libx264",)
@@ -46,6 +54,9 @@ def examine() -> Iterator[Check]:
     for module, distribution in PACKAGES.items():
         yield _check(module, partial(_package, module, distribution))
     yield _check("encoders", _encoders)
+    for extra, modules in EXTRAS.items():
+        yield _check(extra, partial(_extra, extra, modules))
+    yield _check("ffmpeg", _ffmpeg)
     yield _check("weights", _weights)
     yield _check("devices", _devices)
     yield _check("network", _network)
@@ -77,6 +88,34 @@ def _package(module: str, distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:  # opencv comes in several distributions
         return str(getattr(importlib.import_module(module), "__version__", "version unknown"))
+
+
+def _extra(extra: str, modules: dict[str, str]) -> str:
+    """What is there of an optional package; imports none of it."""
+    there, missing = [], []
+    for module, distribution in modules.items():
+        if importlib.util.find_spec(module) is None:
+            missing.append(module)
+            continue
+        try:
+            there.append(f"{module} {importlib.metadata.version(distribution)}")
+        except importlib.metadata.PackageNotFoundError:  # onnxruntime comes in several
+            there.append(module)
+    if missing:
+        old = extra == "restore" and sys.version_info >= (3, 13)
+        how = "needs Python 3.11 or 3.12" if old else f'pip install "videdit[{extra}]"'
+        there.append(f"optional, without {', '.join(missing)} ({how})")
+    return ", ".join(there)
+
+
+def _ffmpeg() -> str:
+    """The program whose encoders --encoder-backend ffmpeg takes."""
+    from videdit.media.external import find_ffmpeg
+
+    try:
+        return f"{find_ffmpeg()} (for --encoder-backend ffmpeg)"
+    except VideditError:
+        return "optional, not found (for --encoder-backend ffmpeg)"
 
 
 def _encoders() -> str:

@@ -1,4 +1,4 @@
-"""`--dry-run`: what a run would do, clip by clip, and about how long it would take on this machine.
+"""`--dry-run`: what a run would do, clip by clip: to whom, when, with what, and about how long it would take here.
 
 A few frames of each clip are searched for faces, and the networks are timed once on those that are found. Nothing is
 written.
@@ -15,25 +15,35 @@ import numpy as np
 from stages.decode import Decode
 from stages.detect import Detect
 from stages.track import Track
-from videdit.backend import resolve_device, synchronize
-from videdit.chain import finders
+from videdit.backend import resolve_device, resolve_precision, synchronize
+from videdit.chain import encoding, finders
+from videdit.checks import check, check_scenes, copyable, idle
 from videdit.config import RenderJob
 from videdit.edits import Timeline, parse_edits
-from videdit.errors import MediaError
+from videdit.errors import MediaError, VideditError
 from videdit.faces import FaceDetector, detector_of, face_size
+from videdit.firstlook import analysed
 from videdit.inversion import Inverter
+from videdit.media.codecs import choose_encoder
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.times import clock
+from videdit.media.write import container_for
 from videdit.packets import Crop, Frame
+from videdit.people.choice import by_number, is_picture
+from videdit.people.edits import people_of
+from videdit.people.sightings import describe as describe_tracks
+from videdit.people.sightings import within
 from videdit.pixels import pixels_for
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
 from videdit.render import frames_between
 from videdit.report import count
+from videdit.restoration import choose
 from videdit.scenes import scene_times
 from videdit.state import NO_FACE
 
 SAMPLES = 4  # places in a clip that are looked at
+_SHOWN = ("crf", "preset", "qp", "cq")  # of an encoder's options
 OVERHEAD = 1.3  # wall seconds a second of network passes
 
 
@@ -46,6 +56,7 @@ class Estimate:
     sizes: tuple[int, ...]  # px, of the crops seen
     seconds: float
     notes: tuple[str, ...] = ()
+    intentions: tuple[str, ...] = ()  # what will be done to whom, when and with what
 
     def __str__(self) -> str:
         seen = f"{self.faces:.1f} faces a frame at {', '.join(map(str, self.sizes))} px" if self.sizes else "no face"
@@ -67,13 +78,15 @@ def describe(plan: Plan) -> Iterator[str]:
             continue
         try:
             estimate = estimator(clip)
-        except MediaError as error:
+        except VideditError as error:
             if not plan.batch:
                 raise
             yield f"{head}cannot be rendered: {error}"
             continue
         total, clips, frames = total + estimate.seconds, clips + 1, frames + estimate.frames
         yield f"{head}{estimate}"
+        for line in estimate.intentions:
+            yield f"  {line}"
     yield f"{count(clips, 'clip')} to render, {count(frames, 'frame')}, about {duration(total)}; nothing was written"
 
 
@@ -87,7 +100,14 @@ class Estimator:
         self._looking = 0.0  # seconds spent on finding faces in this clip
 
     def __call__(self, clip: Clip) -> Estimate:
+        """Raises what rendering the clip would raise for words that make no sense."""
         info, job = probe(clip.source, clip.job.fps), clip.job
+        notes = check(clip, info)
+        if idle(job):
+            how = "copied as it is" if copyable(clip, info) else "only encoded anew"
+            frames = frames_between(info, job.start, job.end) or 1
+            return Estimate(frames, 0.0, (), 0.0, (*notes, f"every strength is 0: {how}"))
+        whom = self._whom(clip, info)
         frames = frames_between(info, job.start, job.end) or 1
         self._looking = 0.0
         sampled = list(self._sampled(info, job))
@@ -97,16 +117,47 @@ class Estimator:
         sizes = tuple(sorted({crop.size for crop in crops}))
         # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.
         searching = 0.0 if crops else self._looking / len(sampled)
-        edited, notes = share_edited(info, job)
+        edited, shots = share_edited(info, job)
+        notes += shots
         if job.tune:
-            notes = (*notes, f"{count(job.tune, 'tuning step')} before that, not counted")
-        return Estimate(frames, faces, sizes, OVERHEAD * frames * (edited * faces * face + searching), notes)
+            notes.append(f"{count(job.tune, 'tuning step')} before that, not counted")
+        seconds = OVERHEAD * frames * (edited * faces * face + searching)
+        said = (*what(job), *whom, when(job), with_what(clip, info))
+        return Estimate(frames, faces, sizes, seconds, tuple(notes), said)
 
-    def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
-        """Frames with crops from a few places of the clip."""
+    def _whom(self, clip: Clip, info: MediaInfo) -> list[str]:
+        """Whom the words of a job mean. Numbers, pictures and scenes are looked up in the kept analysis, or a new one.
+
+        Raises:
+            NoFaceError: nobody is meant.
+            SettingsError: none of the scenes is there.
+        """
+        job, profile = clip.job, load_profile(clip.job.profile, clip.job.checkpoint)
+        if profile.subject != "face":
+            return [f"of a {profile.subject}: {job.box or 'the whole picture'}"]
+        words = (job.faces, *job.per_face)
+        if not (by_number(words) or any(map(is_picture, words)) or job.scenes):
+            return [f"on {', '.join(MEANT.get(str(word), str(word)) for word in words)}"]
+        device = resolve_device(job.device)
+        with analysed(clip.source, info, job, self._detector(job), device) as analysis:
+            said = check_scenes(job, analysis, info)
+            people = people_of(job, analysis, clock(info), profile.layers)
+            shown = within(analysis.sightings, job.start, job.end)
+            chosen = np.unique(analysis.sightings.track[people.chosen])
+            seen = [track for track in describe_tracks(shown) if track.track in chosen]
+        return said + [
+            f"on face {t.track}, seen from {t.first:.2f} to {t.last:.2f} s (shot {t.scene + 1})" for t in seen
+        ]
+
+    def _detector(self, job: RenderJob) -> FaceDetector:
         if job.detector not in self._detectors:
             self._detectors[job.detector] = detector_of(job.detector, "cpu")
             self._detectors[job.detector].detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
+        return self._detectors[job.detector]
+
+    def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
+        """Frames with crops from a few places of the clip."""
+        detector = self._detector(job)
         start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
         places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]
         for place in places:
@@ -116,7 +167,6 @@ class Estimator:
                 frame = next(iter(Decode(info, job.start, job.end)(iter(()))))
             begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            detector = self._detectors[job.detector]
             for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job), Track()]):
                 frames = stage(frames)
             yield next(frames)
@@ -146,6 +196,44 @@ class Estimator:
         return self._seconds[(*key, crop.size)]
 
 
+MEANT = {"largest": "the largest face", "all": "all faces", "left": "the face on the left"}
+
+
+def what(job: RenderJob) -> list[str]:
+    """The edits in words, a line for those of everybody and one for each face with edits of its own."""
+    return [edits_in_words(job.edit), *(f"{face}: {edits_in_words(words)}" for face, words in job.per_face.items())]
+
+
+def edits_in_words(words: str) -> str:
+    """ "smile" -> "smile 1.25"; keyframes as they were written."""
+    told = []
+    for edit in parse_edits(words):
+        told.append(f"{edit.name} {', '.join(map(str, edit.keyframes)) or f'{edit.strength:g}'}")
+    return "; ".join(told)
+
+
+def when(job: RenderJob) -> str:
+    """Which part of the clip is rendered, and in which shots it is edited."""
+    span = "all of it" if job.start is None and job.end is None else f"from {job.start or 0:g} s"
+    span += f" to {job.end:g} s" if job.end is not None else ""
+    return f"{span}, in scene {', '.join(map(str, job.scenes))}" if job.scenes else span
+
+
+def with_what(clip: Clip, info: MediaInfo) -> str:
+    """Networks, machine, encoder, and the files that are written beside the output."""
+    job, choice = clip.job, choose(clip.job.restore)
+    device = resolve_device(job.device)
+    told = [f"profile {job.profile} on {device} in {resolve_precision(job.precision, device)}"]
+    if choice.kind != "none":
+        told.append(f"restoration {choice.kind}" + (f" of faces that are {choice.need}" if choice.if_needed else ""))
+    if info.kind == "video" and info.container != "exr":
+        encoder = choose_encoder(info, container_for(clip.output), encoding(job))
+        told.append(" ".join([encoder.name, *(f"{k}={v}" for k, v in encoder.options.items() if k in _SHOWN)]))
+    if clip.files[1:]:
+        told.append(f"also {', '.join(map(str, clip.files[1:]))}")
+    return "; ".join(told)
+
+
 class _Some:
     """A stage that leaves one face of a frame, or all, as the job is about one or all: who it is does not matter."""
 
@@ -160,7 +248,7 @@ class _Some:
             yield replace(frame, faces=tuple(replace(face, track=i) for i, face in enumerate(faces)))
 
 
-def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, tuple[str, ...]]:
+def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, list[str]]:
     """(the part of a clip in which an edit is at work, when its shots begin: told where some of them are chosen)."""
     timelines = [Timeline(parse_edits(words), clock(info)) for words in (job.edit, *job.per_face.values())]
     start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
@@ -168,11 +256,11 @@ def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, tuple[str, ...
     at_rest = job.restore not in ("none", "auto")  # faces are restored whatever the strength
     at_work = np.array([at_rest or any(timeline.active(0, time) for timeline in timelines) for time in times])
     if not job.scenes or info.kind == "image":
-        return float(at_work.mean()), ()
+        return float(at_work.mean()), []
     begins = scene_times(info, job.start, job.end)
     numbers = np.searchsorted(begins, times, side="right")  # of the shot at each time, from 1
     told = "scenes: " + ", ".join(f"{i} at {begin:.2f} s" for i, begin in enumerate(begins, 1))
-    return float((at_work & np.isin(numbers, job.scenes)).mean()), (told,)
+    return float((at_work & np.isin(numbers, job.scenes)).mean()), [told]
 
 
 def _key(job: RenderJob) -> tuple:

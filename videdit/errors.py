@@ -36,6 +36,12 @@ class MediaError(VideditError):
     """A file cannot be read, decoded, encoded or written."""
 
 
+class SettingsError(MediaError):
+    """The user's words make no sense for this file: an unknown codec, a time beyond its end."""
+
+    exit_code = 2
+
+
 class WeightsError(VideditError):
     """A weight file is missing, damaged or not what the manifest says."""
 

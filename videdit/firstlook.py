@@ -19,6 +19,7 @@ from videdit.faces import FaceDetector
 from videdit.media.probe import MediaInfo
 from videdit.people import cache
 from videdit.people.analysis import Analysis, DamagedError, Recorder, forget
+from videdit.people.choice import by_number
 from videdit.pipeline import Pipeline
 from videdit.report import Progress
 
@@ -39,6 +40,9 @@ def analysed(
 ) -> Iterator[Analysis]:
     """The analysis of a clip, for as long as the context lasts.
 
+    Where faces are named by number it is of the whole clip even if only a part is rendered: numbers are those that
+    `videdit faces` tells, whatever the cut.
+
     It is kept where the job says (:func:`videdit.people.cache.home`); that of a picture, which is soon made, is not.
     What is damaged is made anew, and what cannot be kept is not; either is said in one line.
 
@@ -46,6 +50,8 @@ def analysed(
         MediaError: the clip cannot be read, or there is no room for what is found in it.
         Cancelled: `cancel` was set.
     """
+    if by_number((job.faces, *job.per_face)):
+        job = job.model_copy(update={"start": None, "end": None})
     with contextlib.ExitStack() as stack:
         folder = _kept(source, info, job, device)
         analysis = None if folder is None else _found(folder, stack)

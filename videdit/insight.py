@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def find_pack(pack: str) -> Path:
     """
     if is_installed(pack):
         return find(pack)
-    for folder in (Path(pack), Path.home() / ".insightface" / "models" / pack):
+    for folder in (Path(pack), Path(os.path.expanduser("~")) / ".insightface" / "models" / pack):
         if any(folder.glob("*.onnx")):
             return folder
     if pack in entries() and not Path(pack).exists():

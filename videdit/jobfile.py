@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from videdit import resources
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.fields import parse_edit
@@ -160,7 +161,7 @@ def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     from videdit.people.choice import is_picture
 
     def place(value: Any) -> Any:
-        return str(folder / Path(value.strip()).expanduser()) if isinstance(value, str) else value
+        return str(folder / resources.expanded(value.strip())) if isinstance(value, str) else value
 
     entry = dict(entry)
     for name in {"input", "checkpoint"} & entry.keys():

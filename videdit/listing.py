@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
-from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.errors import NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.firstlook import analysed
 from videdit.jobfile import explain
@@ -22,15 +23,18 @@ from videdit.media.probe import probe
 from videdit.media.sequence import is_sequence
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
-from videdit.people.sightings import TrackInfo, describe
+from videdit.people.sightings import TrackInfo, describe, within
 from videdit.report import make_progress
+from videdit.terminal import say
+from videdit.words import Parser, read
 
 _MOST = 100  # tracks on a sheet
+MARK = "portraits of the faces in a clip, by videdit faces"  # a note in the file
 
 
 def main(words: Sequence[str]) -> int:
     """The command. Raises NoFaceError where there is nobody."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "videdit faces",
         description="Show who is in a clip. `--faces` of a render takes the numbers; within a shot a number stays with "
         "its person, at a cut numbers begin anew.",
@@ -42,27 +46,42 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--fps", help="frames a second of numbered pictures (default: 25)")
-    parser.add_argument("--start", help="look at a part only: seconds or h:mm:ss")
-    parser.add_argument("--end", help="look at a part only: seconds or h:mm:ss")
+    parser.add_argument("--start", help="show who is there from then on: seconds or h:mm:ss")
+    parser.add_argument("--end", help="show who is there until then; numbers stay those of the whole clip")
     parser.add_argument("--device", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--cache", action=argparse.BooleanOptionalAction, help="keep what is found (default)")
     parser.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the sheet if it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is no such sheet")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    options = vars(parser.parse_args(words))
+    options = read(parser, words)
     clip, sheet, as_json = options.pop("clip"), options.pop("sheet"), options.pop("json")
     overwrite = options.pop("overwrite")
     options.pop("debug")
     sheet = sheet or Path(f"{clip.stem.replace('%', '')}_faces.png")
-    if sheet.exists() and not overwrite:
-        raise UsageError(f"{sheet} exists already; pass --overwrite to replace it, or choose another with --sheet")
-    return show(clip, sheet, as_json, {key: value for key, value in options.items() if value is not None})
+    overwrite = overwrite or is_sheet(sheet)
+    if os.path.lexists(sheet) and not overwrite:
+        raise UsageError(
+            f"{sheet} exists and is no sheet of faces; pass --overwrite to replace it, or choose another with --sheet"
+        )
+    return show(clip, sheet, as_json, {key: value for key, value in options.items() if value is not None}, overwrite)
 
 
-def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any]) -> int:
-    """Look at a clip, and tell. options: of :class:`RenderJob`. Raises NoFaceError where there is nobody."""
+def is_sheet(path: Path) -> bool:
+    """Whether a file is a sheet of portraits that an earlier run has made."""
+    try:
+        with path.open("rb") as file:
+            return MARK.encode() in file.read(4096)
+    except OSError:
+        return False
+
+
+def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replace: bool = False) -> int:
+    """Look at a clip, and tell. options: of :class:`RenderJob`. Raises NoFaceError where there is nobody.
+
+    replace: a file that is where the sheet goes.
+    """
     if not clip.exists() and not is_sequence(clip):
-        raise MediaError(f"{clip} does not exist")
+        raise UsageError(f"the clip {clip} does not exist")
     try:
         job = RenderJob.model_validate({"input": str(clip), "edit": "smile", **options})
     except ValidationError as error:
@@ -71,12 +90,14 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any]) -> int
     progress = make_progress("auto")
     progress.start(clip.name, info.frame_count or None)
     try:
-        with analysed(clip, info, job, FaceDetector(device), device, progress) as analysis:
+        whole = job.model_copy(update={"start": None, "end": None})
+        with analysed(clip, info, whole, FaceDetector(device), device, progress) as analysis:
             progress.end("done")
-            tracks = describe(analysis.sightings)
+            shown = within(analysis.sightings, job.start, job.end)
+            tracks = describe(shown)
             if tracks:
-                write_sheet(sheet, draw(tracks, analysis))
-            frames, scenes = len(analysis.sightings.pts), len(analysis.sightings.scenes())
+                write_sheet(sheet, draw(tracks, analysis), MARK, replace)
+            frames, scenes = len(shown.pts), len(shown.scenes())
     finally:
         progress.end("done")
     if as_json:
@@ -86,8 +107,8 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any]) -> int
     if not tracks:
         raise NoFaceError(f"no face found in {clip}")
     if not as_json:
-        print(table(tracks))
-        print(f"{sheet}: portraits of {min(len(tracks), _MOST)} of {len(tracks)}")
+        say(table(tracks))
+        say(f"{sheet}: portraits of {min(len(tracks), _MOST)} of {len(tracks)}")
     return 0
 
 

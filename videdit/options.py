@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import videdit
+from videdit.words import Parser
 
 EPILOG = """\
 examples:
   %(prog)s in.mp4 --edit smile                  writes in_smile.mp4
-  %(prog)s in.mp4 --edit smile=1.5,age=-10      several edits, with strengths
+  %(prog)s in.mp4 --edit smile=1.5,age=20       several, with strengths: in_smile+1.5+age+20.mp4
   %(prog)s clips/ --edit age=20 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
 commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
@@ -19,9 +20,9 @@ exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 
 """
 
 
-def render_parser() -> argparse.ArgumentParser:
+def render_parser() -> Parser:
     """The options of rendering. Those that a job file knows too have no default here: the job's own apply."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="videdit" if Path(sys.argv[0]).stem == "videdit" else "run_video.py",
         description="Edit the faces in video and leave the rest of the clip exactly as it was.",
         epilog=EPILOG,
@@ -34,21 +35,28 @@ def render_parser() -> argparse.ArgumentParser:
     what = parser.add_argument_group("what")
     what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
     what.add_argument(
-        "--edit", "-e", metavar="EDITS", help="smile, age=-15, several: smile=1.5,age=20, over time: smile=0@0s,2@1.5s"
+        *("--edit", "-e"),
+        action="add",
+        metavar="EDITS",
+        help="smile, age=-15, several: smile=1.5,age=20, over time: smile=0@0s,2@1.5s; given again it adds to these",
     )
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
-    what.add_argument("--config", type=Path, metavar="FILE", help="YAML file of render jobs; options here win over it")
+    what.add_argument(
+        "--config", type=Path, action="add", metavar="FILE", help="YAML file(s) of render jobs; options here win"
+    )
     what.add_argument(
         "--faces", metavar="WHICH", help="largest (default), all, left, numbers of videdit faces (0,2), or a picture"
     )
     what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
-    what.add_argument("--scenes", metavar="LIST", help="edit only these shots: 1,3 or 2-4 (default: all)")
+    what.add_argument("--scenes", action="add", metavar="LIST", help="edit only these shots: 1,3 or 2-4 (default: all)")
 
     out = parser.add_argument_group("output")
-    out.add_argument("--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {ext}")
+    out.add_argument(
+        "--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {strength} {ext}"
+    )
     out.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     out.add_argument(
         "--resume", action=argparse.BooleanOptionalAction, help="go on with long clips where a run stopped (default)"
@@ -89,7 +97,7 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--method", metavar="NAME", help="student or hfgi; auto (default): what looks best for the edits")
     how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
     how.add_argument(
-        "--checkpoint", action="append", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
+        "--checkpoint", action="add", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
     )
     how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
     how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
@@ -106,11 +114,14 @@ def render_parser() -> argparse.ArgumentParser:
     how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 
     tell = parser.add_argument_group("telling")
-    tell.add_argument("--preview", metavar="TIMES", help="write PNGs of single frames, before and after: 3,0:00:07.5")
+    tell.add_argument(
+        "--preview", action="add", metavar="TIMES", help="write PNGs of single frames, before and after: 3,0:00:07.5"
+    )
     tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
     tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
     tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")
     tell.add_argument("--quiet", "-q", action="store_true", help="say nothing unless it fails")
+    tell.add_argument("--verbose", "-v", action="store_true", help="also say how long each stage has worked")
     tell.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report of the run")
     tell.add_argument("--log", type=Path, metavar="FILE", help="write a detailed log")
     tell.add_argument("--debug", action="store_true", help="show where a failure comes from")

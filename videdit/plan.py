@@ -11,12 +11,15 @@ import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from videdit import resources
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media import sequence
 from videdit.media.sequence import is_sequence
 from videdit.outputs import NAME_BYTES
+from videdit.people.choice import is_picture
 from videdit.provenance import sidecar_path
 from videdit.resume import handing_over
 from videdit.state import NO_FACE, State
@@ -29,6 +32,10 @@ OTHER_CONTAINERS = frozenset(
 )
 FALLBACK = ".mkv"  # holds any stream that the others may carry
 VIDEOS = CONTAINERS | OTHER_CONTAINERS
+_KEYS = 4  # strengths of keyframes that a file's name tells
+
+if TYPE_CHECKING:
+    from videdit.edits import Edit
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,30 @@ def make_plan(jobs: Iterable[RenderJob]) -> Plan:
 
 
 def edit_label(words: str) -> str:
-    """The edits as they appear in a file name: "smile=1.5,age=-1" -> "smile+age"."""
-    from videdit.edits import parse_edits
+    """The edits as they appear in a file's name, each with its strength where that is not the recommended one.
 
-    return "+".join(dict.fromkeys(Path(edit.name).stem for edit in parse_edits(words)))
+    "smile" -> "smile", "smile=1.5,age=-1" -> "smile+1.5+age-1", "smile=0@0s,2@1.5s" -> "smile+0to+2"
+    """
+    from videdit.edits import parse_edits
+    from videdit.edits.words import find
+
+    return "+".join(
+        edit_name(edit) + ("" if not edit.keyframes and edit.strength == find(edit.name).recommended else signed(edit))
+        for edit in parse_edits(words)
+    )
+
+
+def edit_name(edit: Edit) -> str:
+    """What it is called in a file's name."""
+    return Path(edit.name).stem
+
+
+def signed(edit: Edit) -> str:
+    """Its strength as it appears in a file's name: "+1.5"; of many keyframes the first, the strongest and the last."""
+    keys = [key.strength for key in edit.keyframes] or [edit.strength]
+    if len(keys) > _KEYS:
+        keys = [keys[0], edit.strength, keys[-1]]
+    return "to".join(f"{strength:+g}" for strength in keys)
 
 
 def _plan_job(job: RenderJob, plan: Plan) -> None:
@@ -113,7 +140,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
     named: set[Path] = set()  # what the user named one by one is rendered whatever it is
     folders = 0
     for words in job.input:
-        path = Path(words).expanduser()
+        path = resources.expanded(words)
         if path.is_dir():
             folders += 1
             for file in _walk(path):
@@ -136,6 +163,11 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         else:
             raise UsageError(f"the input {words} does not exist")
     batch = folders > 0 or len(found) > 1
+    if job.fps is not None and found and not any(is_sequence(path) for path, _ in found.values()):
+        raise UsageError("--fps is the rate of numbered pictures; a clip keeps its own times (leave it out)")
+    for face in filter(is_picture, (job.faces, *job.per_face)):
+        if not Path(str(face)).exists():
+            raise UsageError(f"the picture {face} of a face to edit does not exist")
     if not found:
         raise UsageError(f"no video or picture in {', '.join(job.input)}")
     if not batch:
@@ -185,6 +217,8 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     Raises:
         UsageError: the output's name cannot be: an unknown template field, or a kind of file that cannot hold it.
     """
+    from videdit.edits import parse_edits
+
     numbered = is_sequence(source)
     stem, suffix = sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
     image = suffix in IMAGES and not numbered
@@ -195,9 +229,11 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     name = f"{stem}_{label}{extension}"
     if job.output is None:
         return source.with_name(name)
-    output = Path(job.output).expanduser()
+    output = resources.expanded(job.output)
     if "{" in job.output:
-        output = Path(_filled(str(output), {"stem": stem, "edit": label, "ext": extension}))
+        edits = parse_edits(job.edit)
+        fields = {"edit": "+".join(map(edit_name, edits)), "strength": "".join(map(signed, edits))}
+        output = Path(_filled(str(output), {"stem": stem, **fields, "ext": extension}))
         output = output.parent / tree / output.name
     elif _means_folder(job.output):
         return output / tree / name
@@ -224,7 +260,7 @@ def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = Fals
     """
     if job.alpha_out is None:
         return None
-    path = Path(job.alpha_out).expanduser()
+    path = resources.expanded(job.alpha_out)
     image = source.suffix.lower() in IMAGES and not is_sequence(source)
     if _means_folder(job.alpha_out):
         path = path / f"{output.stem}_matte{'.png' if image else FALLBACK}"
@@ -249,14 +285,14 @@ def _filled(template: str, values: dict[str, str]) -> str:
     except ValueError:
         plain = False
     if not plain:
-        raise UsageError(f"the output template {template} may use only {{stem}}, {{edit}} and {{ext}}")
+        raise UsageError(f"the output template {template} may use only {{stem}}, {{edit}}, {{strength}} and {{ext}}")
     if ".." in Path(template[template.index("{") :]).parts:
         raise UsageError(f"the output template {template} may not go up again (..) after a field")
     return template.format(**values)
 
 
 def _means_folder(words: str) -> bool:
-    path = Path(words).expanduser()
+    path = resources.expanded(words)
     return words.endswith(("/", os.sep)) or path.is_dir() or not path.suffix
 
 
@@ -264,8 +300,8 @@ def _state_folder(job: RenderJob, top: Path) -> Path:
     if job.output is None:
         return top
     if "{" in job.output:  # the folders before the first field
-        return Path(job.output.split("{")[0] + "x").expanduser().parent
-    return Path(job.output).expanduser()
+        return resources.expanded(job.output.split("{")[0] + "x").parent
+    return resources.expanded(job.output)
 
 
 def _obstacle(source: Path, output: Path, replace: bool) -> str | None:

@@ -17,13 +17,14 @@ from stages.compare import side_by_side
 from stages.decode import Decode
 from stages.recall import REACH as RECALLED
 from videdit.chain import reach_of_job
-from videdit.errors import MediaError, UsageError
+from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.fields import parse_time
 from videdit.media.color import picture_to_rgb
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.sequence import is_sequence, name_of
 from videdit.media.still import write_image
 from videdit.packets import Color, Frame, Picture
+from videdit.people.choice import by_number
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
 from videdit.provenance import tags
@@ -103,8 +104,12 @@ def margin(clip: Clip) -> float:
 
 
 def around(clip: Clip, time: float, reach: float) -> Clip:
-    """The clip cut to so many seconds before and after a time, without files beside it."""
-    cut = {"start": max(0.0, time - reach), "end": time + reach + LEAST, "cache": False}
+    """The clip cut to so many seconds before and after a time, without files beside it.
+
+    A look at so little is not worth keeping; numbers of faces take one at all of the clip.
+    """
+    keep = clip.job.cache and by_number((clip.job.faces, *clip.job.per_face))
+    cut = {"start": max(0.0, time - reach), "end": time + reach + LEAST, "cache": keep}
     return replace(clip, job=clip.job.model_copy(update=cut), alpha=None, compare=None, debug=None)
 
 
@@ -127,4 +132,4 @@ def frame_at(info: MediaInfo, time: float) -> Frame:
         for back in (1.0, time):  # frames may be far apart
             with contextlib.suppress(MediaError):
                 return deque(Decode(info, max(0.0, time - back), stop)(iter(())), maxlen=1).pop()
-    raise MediaError(f"{info.path} has no frame at {time:g} s; it is {info.duration:.2f} s long")
+    raise SettingsError(f"{info.path} has no frame at {time:g} s; it is {info.duration:.2f} s long")

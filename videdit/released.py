@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from videdit.errors import WeightsError
 
-ADVICE = 'pip install "videdit[restore]"'
+ADVICE = 'pip install "videdit[restore]"' + (", with Python 3.11 or 3.12" if sys.version_info >= (3, 13) else "")
 _GONE = "torchvision.transforms.functional_tensor"  # from torchvision 0.17 on
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import tempfile
 import threading
 import time
@@ -16,14 +17,17 @@ from pathlib import Path
 
 from stages.beside import Beside
 from stages.split import CROPS
-from videdit import credentials, interrupt, provenance
+from videdit import account, interrupt, provenance
 from videdit.chain import Chain, assemble, unedited
+from videdit.checks import check, check_scenes, copyable, idle
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.firstlook import analysed
 from videdit.inversion import SIZES
 from videdit.loaded import Loaded
+from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo, probe
-from videdit.outputs import Claim, ExistsError
+from videdit.media.write import check_target, commit_file
+from videdit.outputs import Claim, ExistsError, temporary_name
 from videdit.packets import LOW
 from videdit.people.analysis import Analysis
 from videdit.pipeline import Pipeline, Stage
@@ -33,6 +37,8 @@ from videdit.report import Progress, RenderResult, count
 from videdit.resume import Work
 
 log = logging.getLogger(__name__)
+
+NOTHING = "nothing is edited, for every strength is 0"
 
 # Bytes that frames between the stages may hold, unless the job says otherwise. A GPU hands on bursts of whole batches,
 # which must find room or it waits.
@@ -49,16 +55,20 @@ class Renderer:
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
         info = probe(clip.source, clip.job.fps)
-        credentials.check(clip.job, clip.output)
+        for said in check(clip, info):
+            log.warning("%s", said)
         for file in filter(None, (clip.output, clip.alpha)):
             check_writable(file.parent)
-        resumed = resumable(clip, info)
+        nothing = idle(clip.job)
+        resumed = resumable(clip, info) and not nothing
         with (
             Claim(*filter(None, (clip.output, clip.alpha))),
             Work(clip.output, clip.source, clip.job) if resumed else contextlib.nullcontext() as work,
         ):
             if obstacle := clip.obstacle():  # the clips before this one may have taken hours
                 raise UsageError(obstacle)
+            if nothing and copyable(clip, info):
+                return self._copied(clip, info)
             try:
                 with interrupt.ending(lambda: left_behind(work) if work else None):
                     return self._persist(clip, info, work, cancel)
@@ -93,11 +103,15 @@ class Renderer:
     def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
         chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
-        copy = bool(work and work.unedited)  # for there is no face, as an earlier run has found out
+        nothing = idle(clip.job)
+        copy = nothing or bool(work and work.unedited)  # for there is no face, as an earlier run has found out
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
             log.warning("%s: goes on where it stopped: %s are done", clip.source, count(before[0], "frame"))
             expected = expected and max(0, expected - before[0])
+        log.info("%s -> %s: %s", clip.source, clip.output, ", ".join(map(str, clip.files[1:])) or "nothing beside it")
+        log.info("%s", info)
+        log.info("settings: %s", clip.job.settings())
         self.progress.start(clip.source.name, expected)
         status, detail = "failed", {}
         start = time.perf_counter()
@@ -105,6 +119,8 @@ class Renderer:
             try:
                 if not copy:
                     with self.analysed(clip, info, work, cancel) as analysis:
+                        for said in check_scenes(clip.job, analysis, info):
+                            log.warning("%s", said)
                         chain = self.chain(clip, info, analysis, work, cancel=cancel)
                         result = self._run(clip, chain.stages, cancel)
             except NoFaceError:
@@ -119,8 +135,13 @@ class Renderer:
                 chain = unedited(clip, info, self.loaded, work)
                 result = self._run(clip, chain.stages, cancel)
             assert chain is not None
+            still = info.kind == "image"
+            people = chain.account.faces(1.0 if still else float(info.frame_step * info.time_base))
             result = replace(
                 result,
+                people=people,
+                told=(*([f"{NOTHING}; only encoded anew"] if nothing else ()), *account.lines(people, still)),
+                beside=tuple(clip.files[1:] if chain.counted.faces + before[1] else ()),
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],
                 restoration=chain.restore.words(),
@@ -128,6 +149,7 @@ class Renderer:
                 seconds=time.perf_counter() - start,
             )
             status, detail = "done", result.as_dict()
+            log.info("%s: %s", clip.output, detail)
         except NoFaceError:
             status = "skipped"
             raise
@@ -152,6 +174,28 @@ class Renderer:
         if work:
             work.remove()
         return result
+
+    def _copied(self, clip: Clip, info: MediaInfo) -> RenderResult:
+        """The output of a job that changes nothing: the source's bytes."""
+        start = time.perf_counter()
+        self.progress.start(clip.source.name, info.frame_count or None)
+        check_target(clip.output, info)
+        temporary = temporary_name(clip.output)
+        status = "failed"
+        try:
+            with writing(clip.output):
+                shutil.copyfile(clip.source, temporary)
+                commit_file(temporary, clip.output, clip.replace)
+            status = "done"
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            self.progress.end(status)
+        frames = 1 if info.kind == "image" else info.frame_count
+        seconds = time.perf_counter() - start
+        return RenderResult(
+            clip.source, clip.output, frames, 0, seconds, told=(f"{NOTHING}; the file is copied as it is",)
+        )
 
     def _run(self, clip: Clip, stages: list[Stage], cancel: threading.Event | None) -> RenderResult:
         device = self.loaded.inverter(clip.job).device.split(":")[0]

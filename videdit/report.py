@@ -18,6 +18,7 @@ from tqdm import tqdm
 from videdit.errors import MediaError, UsageError
 from videdit.outputs import put_text
 from videdit.pipeline import StageStats
+from videdit.terminal import is_terminal, plain
 
 _MOST_BYTES = 64 << 20  # of a report
 
@@ -34,20 +35,32 @@ class RenderResult:
     stages: list[StageStats] = field(default_factory=list)
     done_before: int = 0  # frames that an earlier, interrupted run had finished
     restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
+    people: list[dict[str, Any]] = field(default_factory=list)  # who was edited when: videdit.account.Account.faces
+    told: tuple[str, ...] = ()  # the same in words, and what else is to be said
+    beside: tuple[Path, ...] = ()  # files that were written beside the output
+
+    @property
+    def speed(self) -> float:
+        """Frames that were rendered in a second, the whole pipeline included: not the clip's own rate."""
+        return (self.frames - self.done_before) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def fps(self) -> float:
-        """Frames a second, the whole pipeline included."""
-        return (self.frames - self.done_before) / self.seconds if self.seconds > 0 else 0.0
+        """The older name of :attr:`speed`."""
+        return self.speed
 
-    def summary(self) -> str:
-        """Two lines for people, three where it was about restoration too."""
-        stages = ", ".join(f"{stage.name} {stage.busy:.1f}" for stage in self.stages)
-        restoration = f"\n  restoration: {self.restoration}" if self.restoration else ""
-        return (
-            f"{self.output}: {count(self.frames, 'frame')}, {count(self.faces, 'face')} edited, "
-            f"{self.seconds:.1f} s, {self.fps:.2f} frames a second{restoration}\n  seconds a stage: {stages}"
-        )
+    def summary(self, verbose: bool = False) -> str:
+        """What was done, for people: a line, and one for each thing more. verbose: with the time of each stage."""
+        speed = f" ({self.speed:.2f} frames a second)" if self.frames > 1 else ""
+        lines = [f"{self.output}: {count(self.frames, 'frame')} in {self.seconds:.1f} s{speed}"]
+        lines += self.told
+        if self.restoration:
+            lines.append(f"restoration: {self.restoration}")
+        if self.beside:
+            lines.append(f"also written: {', '.join(map(str, self.beside))}")
+        if verbose:
+            lines.append("seconds a stage: " + ", ".join(f"{stage.name} {stage.busy:.1f}" for stage in self.stages))
+        return "\n  ".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for report.json."""
@@ -59,7 +72,10 @@ class RenderResult:
             "done_before": self.done_before,
             "restoration": self.restoration,
             "seconds": round(self.seconds, 3),
-            "fps": round(self.fps, 3),
+            "speed": round(self.speed, 3),
+            "fps": round(self.speed, 3),  # the older name
+            "people": self.people,
+            "beside": list(map(str, self.beside)),
             "stages": [
                 {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(stage).items()}
                 for stage in self.stages
@@ -79,6 +95,9 @@ def busiest(stats: Sequence[StageStats]) -> str:
 
 class Progress:
     """Tells nothing: ``--progress none``. The others override what they have to say."""
+
+    def clip(self, number: int, of: int) -> None:
+        """The clip that begins next is so many of so many."""
 
     def start(self, name: str, frames: int | None) -> None:
         """A clip of about `frames` frames begins."""
@@ -112,34 +131,60 @@ class Hopeful:
 
 
 class BarProgress(Progress):
-    """One bar a clip on a terminal: frames, frames a second, time left, the busiest stage."""
+    """One bar a clip on a terminal, first for the look at it, then for its rendering: both move from the beginning on.
+
+    Frames, time that it took and that is left, what it does.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """stream: by default stderr."""
         self.stream = Hopeful(stream or sys.stderr)
         self.bar: tqdm | None = None
+        self.position = ""
+        self.frames: int | None = None
+        self._rendering, self._drawn = False, 0.0
+
+    def clip(self, number: int, of: int) -> None:
+        self.position = f"clip {number} of {of}: "
 
     def start(self, name: str, frames: int | None) -> None:
+        name = plain(name)
+        self.frames, self._rendering = frames, False
         columns, rows = shutil.get_terminal_size()  # 80 x 24 where a terminal says 0, and tqdm would draw nothing
         self.bar = tqdm(
             total=frames,
-            desc=name if len(name) <= 20 else f"{name[:17]}...",
+            desc=self.position + (name if len(name) <= 20 else f"{name[:17]}..."),
             unit=" frames",
             file=self.stream,
             ncols=columns,
             nrows=rows,
             leave=False,
-            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}",
+            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {elapsed}, {remaining} left{postfix}",
         )
+        self.bar.set_postfix_str("begins")
 
     def look(self, stats: Sequence[StageStats]) -> None:
         if self.bar is not None:
-            self.bar.set_postfix_str(f"looking for faces in frame {stats[-1].packets}")
+            self._show("looks for faces", stats[-1].packets)
 
     def update(self, stats: Sequence[StageStats]) -> None:
-        if self.bar is not None:
-            self.bar.set_postfix_str(f"busy: {busiest(stats)}", refresh=False)
-            self.bar.update(stats[-1].packets - self.bar.n)
+        if self.bar is None:
+            return
+        if not self._rendering:
+            self._rendering, self._drawn = True, 0.0
+            self.bar.set_postfix_str("", refresh=False)
+            self.bar.reset(self.frames)
+        self._show(f"busy: {busiest(stats)}", stats[-1].packets)
+
+    def _show(self, doing: str, frames: int) -> None:
+        """Where it stands; the clock goes on while no frame does (networks are compiled for seconds)."""
+        assert self.bar is not None
+        self.bar.set_postfix_str(doing, refresh=False)
+        self.bar.update(frames - self.bar.n)
+        now = time.monotonic()
+        if now - self._drawn > 0.5:
+            self._drawn = now
+            self.bar.refresh()
 
     def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
         if self.bar is not None:
@@ -155,14 +200,18 @@ class JsonProgress(Progress):
     ) -> None:
         self.stream, self.every, self.clock = stream, every, clock
         self.name, self.frames = "", None  # type: str, int | None
+        self.position: dict[str, int] = {}
         self.begun = self.last = 0.0
         self.first: tuple[float, int] | None = None  # when the first frames came out, and how many
+
+    def clip(self, number: int, of: int) -> None:
+        self.position = {"number": number, "clips": of}
 
     def start(self, name: str, frames: int | None) -> None:
         self.name, self.frames = name, frames
         self.begun = self.last = self.clock()
         self.first = None
-        self._say(event="start", frames=frames)
+        self._say(event="start", frames=frames, **self.position)
 
     def look(self, stats: Sequence[StageStats]) -> None:
         self.begun = now = self.clock()  # frames a second are of what comes after
@@ -204,8 +253,7 @@ class JsonProgress(Progress):
 def make_progress(kind: str) -> Progress:
     """ "bar", "jsonl", "none", or "auto": a bar on a terminal, else nothing."""
     if kind == "auto":
-        with contextlib.suppress(AttributeError, ValueError):  # none at all (pythonw), or closed
-            kind = "bar" if sys.stderr.isatty() else "none"
+        kind = "bar" if is_terminal(sys.stderr) else "none"
     return {"bar": BarProgress, "jsonl": JsonProgress}.get(kind, Progress)()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
@@ -23,7 +26,34 @@ def cache_dir() -> Path:
     """The folder for what can be made again; the environment variable VIDEDIT_CACHE names another."""
     if override := os.environ.get("VIDEDIT_CACHE"):
         return Path(override)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "videdit"
+    home = home_dir()
+    if base := os.environ.get("XDG_CACHE_HOME") or (home and home / ".cache"):
+        return Path(base) / "videdit"
+    return _own_temporary()
+
+
+def home_dir() -> Path | None:
+    """The user's home; None where there is none, as in a container that runs under a bare number."""
+    home = os.path.expanduser("~")
+    return Path(home) if os.path.isabs(home) else None
+
+
+def expanded(words: str | os.PathLike[str]) -> Path:
+    """The path, with a home in place of ~ where there is one: a file may be called ~x.mp4."""
+    path = os.fspath(words)
+    return Path(path if os.path.lexists(path) else os.path.expanduser(path))
+
+
+@cache
+def _own_temporary() -> Path:
+    """A folder among temporary files that is this user's alone."""
+    number = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"videdit-{number}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not folder.is_symlink() and folder.stat().st_uid == number:
+            return folder
+    return Path(tempfile.mkdtemp(prefix="videdit-"))
 
 
 def _folder(name: str) -> Path:

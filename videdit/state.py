@@ -87,7 +87,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
         "restorer": [restorer.kind, restorer.file and _stamp(restorer.file)],
         "version": videdit.__version__,
         "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
-        "checkpoint": [_stamp(Path(path).expanduser()) for path in job.checkpoint],
+        "checkpoint": [_stamp(resources.expanded(path)) for path in job.checkpoint],
         "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -33,8 +33,12 @@ def test_one_clip_from_any_folder_with_progress_report_and_log(tmp_path, face_cl
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[0] == {"clip": "in.mp4", "event": "start", "frames": 8}
     assert events[-1]["event"] == "end" and events[-1]["status"] == "done" and events[-1]["frames"] == 8
-    assert "in_smile.mp4: 8 frames, 8 faces edited" in done.stderr  # the words for people
+    assert "in_smile.mp4: 8 frames in " in done.stderr  # the words for people
+    assert "face 0: edited for 0.32 s, from 0.00 to 0.32 s" in done.stderr and "seconds a stage" not in done.stderr
+    told = (tmp_path / "r.log").read_text()
+    assert "told: in.mp4 --edit smile" in told and "in.mp4: done" in told and "'stages':" in told
     report = json.loads((tmp_path / "r.json").read_text())
+    assert report["clips"][0]["people"] == [{"face": 0, "seconds": 0.32, "from": 0.0, "to": 0.32, "faded": []}]
     assert [stage["name"] for stage in report["clips"][0]["stages"]] == [
         *("decode", "recall", "track", "schedule", "align", "parse", "restore"),
         *("edit", "detail", "steady", "paste", "encode"),
@@ -49,7 +53,8 @@ def test_a_folder_goes_on_after_a_failure_and_later_where_it_stopped(tmp_path, f
     (clips / "broken.mp4").write_bytes(b"no video" * 100)
     first = command(clips, "--edit", "smile", "-o", out)
     assert first.returncode == 4, first.stderr
-    assert first.stdout.splitlines()[-2].startswith("1 done, 1 skipped, 1 failed: 8 frames, 8 faces edited")
+    assert first.stdout.splitlines()[-2].startswith("1 done, 1 skipped, 1 failed: 8 frames in ")
+    assert first.stdout.startswith(f"clip 1 of 3: {clips / 'broken.mp4'}: failed: ")
     assert f"failed: {clips / 'broken.mp4'}: " in first.stdout.splitlines()[-1]
     assert first.stderr == "videdit: 1 of 3 clips failed\n"
     written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
@@ -74,7 +79,9 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path, face_clip):
     shutil.copy(face_clip, tmp_path / "in.mp4")
     done = command(tmp_path, "--edit", "smile", "--dry-run")
     assert done.returncode == 0, done.stderr
-    clip, total = done.stdout.splitlines()
+    clip, what, whom, when, how, total = done.stdout.splitlines()
+    assert (what, whom, when) == ("  smile 1.25", "  on the largest face", "  all of it")
+    assert "profile mobile on " in how and "libx264" in how
     assert "in_smile.mp4: 8 frames, 1.0 faces a frame at 256 px" in clip
     assert total.startswith("1 clip to render, 8 frames, about ")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

@@ -26,6 +26,9 @@ def test_the_matte_covers_every_change(render, face_clip, tmp_path):
         changed = old.picture.planes[0] != new.picture.planes[0]
         assert changed.any() and not changed[mask == 0].any()
         assert mask.max() == 255 and (mask == 0).mean() > 0.3
+        # Dark where the edit, which may repaint all of the face, has left it as it was.
+        strong = np.abs(old.picture.planes[0].astype(int) - new.picture.planes[0]) >= 8
+        assert mask[strong].mean() > 200 and mask[~changed].mean() < 60
         assert alpha.pts * alpha.time_base == new.pts * new.time_base
 
 

@@ -14,7 +14,7 @@ from videdit.config import RenderJob
 from videdit.errors import Cancelled, MediaError, NoFaceError, PartialFailure
 from videdit.pipeline import StageStats
 from videdit.plan import make_plan
-from videdit.report import BarProgress, JsonProgress, RenderResult, write_report
+from videdit.report import BarProgress, JsonProgress, Progress, RenderResult, write_report
 
 STATS = [StageStats("decode", 0, 10, 0.5), StageStats("edit", 10, 8, 4.0), StageStats("encode", 8, 5, 0.25)]
 
@@ -49,7 +49,7 @@ def test_a_failed_clip_does_not_stop_the_others(clips):
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
     assert outcomes[1].reason == "b is broken"
     words = batch.summary(outcomes, 4.0)
-    assert words.startswith("2 done, 0 skipped, 1 failed: 10 frames, 8 faces edited in 4.0 s")
+    assert words.startswith("2 done, 0 skipped, 1 failed: 10 frames in 4.0 s")
     assert f"failed: {clips / 'b.mp4'}: b is broken" in words
     with pytest.raises(PartialFailure, match="1 of 3 clips failed") as error:
         batch.raise_if_failed(outcomes)
@@ -109,10 +109,27 @@ def test_the_report_holds_every_clip_with_its_settings(clips, tmp_path):
         write_report(tmp_path / "no" / "report.json", report)
 
 
-def test_the_summary_of_a_clip_tells_frames_faces_speed_and_stages(tmp_path):
-    words = RenderResult(tmp_path / "in.mp4", tmp_path / "out.mp4", 1, 1, 2.0, STATS).summary()
-    assert f"{tmp_path / 'out.mp4'}: 1 frame, 1 face edited, 2.0 s, 0.50 frames a second" in words
-    assert "decode 0.5, edit 4.0, encode 0.2" in words
+def test_the_summary_of_a_clip_is_for_people_and_stages_for_who_asks(tmp_path):
+    said, beside = ("face 0: edited for 0.04 s, from 0.00 to 0.04 s",), (tmp_path / "out.mp4.json",)
+    result = RenderResult(tmp_path / "in.mp4", tmp_path / "out.mp4", 2, 2, 4.0, STATS, told=said, beside=beside)
+    lines = result.summary().splitlines()
+    assert lines[0] == f"{tmp_path / 'out.mp4'}: 2 frames in 4.0 s (0.50 frames a second)"
+    assert lines[1:] == [f"  {said[0]}", f"  also written: {beside[0]}"]
+    assert result.summary(verbose=True).splitlines()[-1] == "  seconds a stage: decode 0.5, edit 4.0, encode 0.2"
+    assert result.fps == result.speed == 0.5  # the older name
+
+
+def test_who_hears_of_progress_hears_which_clip_of_how_many_it_is(clips):
+    class Listens(Progress):
+        def __init__(self):
+            self.heard = []
+
+        def clip(self, number, of):
+            self.heard.append((number, of))
+
+    progress = Listens()
+    list(batch.run_plan(plan_of(clips), rendering, progress))
+    assert progress.heard == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_json_progress_is_a_line_an_event_with_the_busiest_stage(tmp_path):
@@ -143,10 +160,18 @@ def test_json_progress_is_a_line_an_event_with_the_busiest_stage(tmp_path):
 def test_the_bar_shows_frames_and_the_busiest_stage():
     stream = io.StringIO()
     progress = BarProgress(stream)
-    progress.start("a.mp4", 10)
+    progress.clip(2, 7)
+    progress.start("a\x1b[31m.mp4", 10)
     assert progress.bar is not None
     progress.bar.mininterval = 0
+    progress.look([replace(stage, packets=8) for stage in STATS])
+    assert progress.bar.n == 8 and "8/10" in stream.getvalue() and "looks for faces" in stream.getvalue()
     progress.update(STATS)
+    assert progress.bar.n == 5 and "\x1b[31m" not in stream.getvalue()
     progress.end("done")
     progress.update(STATS)  # after the end: nothing to draw on
-    assert "a.mp4" in stream.getvalue() and "5/10" in stream.getvalue() and "busy: edit" in stream.getvalue()
+    assert (
+        "clip 2 of 7: a?[31m.mp4" in stream.getvalue()
+        and "5/10" in stream.getvalue()
+        and "busy: edit" in stream.getvalue()
+    )

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from videdit.backend import WAITING, Passes
-from videdit.bench import Bench, Usage
+from videdit.bench import Bench, Usage, elsewhere
+from videdit.config import RenderJob
 from videdit.pipeline import StageStats
+from videdit.plan import make_plan
 from videdit.report import RenderResult
 
 GIB = 1 << 30
@@ -33,3 +35,12 @@ def test_a_device_is_a_stage_and_waiting_for_it_is_none(device_seconds: float, o
     assert measured.overlap == pytest.approx(overlap)
     assert f"device busy          {device_seconds:.2f} s" in str(measured)
     assert "a GPU, peak memory 3072 MiB" in str(measured)
+
+
+def test_nothing_that_a_bench_writes_goes_where_the_clip_s_own_files_go(tmp_path):
+    (tmp_path / "in.mp4").write_bytes(b"not opened here")
+    (tmp_path / "in_smile.mp4").write_bytes(b"an earlier edit")  # which is not in its way
+    words = {"alpha_out": str(tmp_path / "matte.mkv"), "compare": "side", "debug_video": True}
+    (clip,) = make_plan([RenderJob(input=str(tmp_path / "in.mp4"), edit="smile", overwrite=True, **words)]).clips
+    assert len(clip.files) == 4
+    assert {file.parent for file in elsewhere(clip, tmp_path / "bench").files} == {tmp_path / "bench"}

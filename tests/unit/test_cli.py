@@ -72,10 +72,56 @@ def test_each_mistake_of_a_job_file_is_a_line(capsys, tmp_path):
 
 
 def test_an_unknown_option_is_refused(capsys):
-    with pytest.raises(SystemExit) as error:
-        cli.run(["in.mp4", "--edti", "smile"])
-    assert error.value.code == 2
-    assert "--edti" in capsys.readouterr().err
+    said = usage(capsys, "in.mp4", "--edti", "smile")
+    assert "--edti" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["in.mp4", "--edit", "smile", "2"], "--edit smile=2"),
+        (["-e", "smile", "1,5", "in.mp4"], "-e smile=1,5"),
+        (["in.mp4", "--edit", "smile=1,5"], "smile=1,5: a comma begins the next edit; a part of 1 is smile=1.5"),
+        (["in.mp4", "--edit", "age=-1,25,smile"], "age=-1.25"),
+        (["in.mp4", "--edit", "smile", "--codec", "h264", "--codec", "av1"], "--codec is given twice"),
+        (["in.mp4", "--edit", "smile", "-o", "a.mp4", "--output", "b.mp4"], "--output is given twice"),
+        (["in.mp4", "--edit"], "expected one argument"),
+        (["in.mp4", "--edit", "smile", "--edit", "smile=2"], "'smile' is given twice"),
+        (["faces", "in.mp4", "--size"], "unrecognized arguments: --size"),
+        (["faces", "nobody.mp4"], "nobody.mp4 does not exist"),
+        (["weights", "fetch"], "required"),
+        (["doctor", "--fast"], "--fast"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_answered_in_one_line(capsys, tmp_path, monkeypatch, words, answer):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.mp4").touch()
+    said = usage(capsys, *words)
+    assert answer in said and said.count("\n") == 1
+
+
+def test_edits_and_job_files_add_up(tmp_path):
+    options = cli.read(cli.render_parser(), ["in.mp4", "--edit", "smile", "-e", "age=-1,beard", "--scenes", "1"])
+    (job,) = cli.jobs_of({name: options[name] for name in ("input", "edit", "scenes")})
+    assert job.edit == "smile,age=-1,beard" and job.scenes == (1,)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(f"input: {name}.mp4\nedit: smile\n")
+    files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    jobs = cli.jobs_of({"config": files, "input": []})
+    assert [job.input for job in jobs] == [(str(tmp_path / "a.mp4"),), (str(tmp_path / "b.mp4"),)]
+
+
+def test_a_log_tells_what_was_done_and_replaces_only_logs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.mp4").write_bytes(b"no clip")
+    for _ in range(2):
+        assert run(capsys, "in.mp4", "--edit", "smile", "--log", "x.log")[0] == 1
+    told = (tmp_path / "x.log").read_text()
+    assert told.count("told: in.mp4 --edit smile --log x.log") == 1
+    assert "failed: in.mp4" in told and "Traceback" in told
+    assert "in.mp4 exists and is no log" in usage(capsys, "in.mp4", "--edit", "smile", "--log", "in.mp4")
+    assert (tmp_path / "in.mp4").read_bytes() == b"no clip"
 
 
 def test_a_log_that_cannot_be_written_is_said(capsys, tmp_path):
@@ -175,6 +221,19 @@ def test_a_signal_to_a_forked_child_is_not_the_parent_s(tmp_path, number):
     own = 99 if number == signal.SIGINT else int(number)  # Python's own answer to Ctrl-C is an exception
     assert err == f"{own} {int(signal.SIGTERM)} True\nvidedit: interrupted; nothing half-written is left\n"
     assert code == 130 and seconds < 5
+
+
+def test_what_libraries_warn_of_is_for_the_log(tmp_path):
+    body = (
+        "import logging, warnings\n"
+        "warnings.warn('of a library')\n"
+        "logging.getLogger('library').warning('another')\n"
+        "logging.getLogger('videdit.x').warning('ours \\x1b[31m')\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(30)"
+    )
+    _, _, err = interrupted(tmp_path, body, signal.SIGTERM)
+    assert err == "videdit: ours ?[31m\nvidedit: interrupted; nothing half-written is left\n"
 
 
 def test_a_run_whose_terminal_has_gone_ends_all_the_same(tmp_path):

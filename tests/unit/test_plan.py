@@ -34,11 +34,16 @@ def pairs(plan, root):
     ("source", "edit", "name"),
     [
         ("in.mp4", "smile", "in_smile.mp4"),
-        ("in.mp4", "smile=1.5,age=-1", "in_smile+age.mp4"),
+        ("in.mp4", "smile=1.5,age=-1", "in_smile+1.5+age-1.mp4"),
+        ("in.mp4", "smile,age=-2.25", "in_smile+age-2.25.mp4"),
+        ("in.mp4", "age=+3", "in_age+3.mp4"),
+        ("in.mp4", "smile=1.25", "in_smile.mp4"),  # what the bare name means
+        ("in.mp4", "smile=0@0s,2@1.5s", "in_smile+0to+2.mp4"),
+        ("in.mp4", "smile=0@0s,1@1s,2@2s,1@3s,0@4s", "in_smile+0to+2to+0.mp4"),
         ("in.MOV", "smile", "in_smile.MOV"),
-        ("a.b.mkv", "eyes_open=0.5", "a.b_eyes_open.mkv"),
+        ("a.b.mkv", "eyes_open=0.5", "a.b_eyes_open+0.5.mkv"),
         ("in.avi", "smile", "in_smile.mkv"),
-        ("face.jpg", "age=2", "face_age.jpg"),
+        ("face.jpg", "age=2", "face_age+2.jpg"),
         ("face.PNG", "age", "face_age.PNG"),
     ],
 )
@@ -61,6 +66,7 @@ def test_an_output_may_be_a_file_a_folder_or_a_template(tmp_path):
     (tmp_path / "there.mp4").mkdir()
     assert to("there.mp4") == "there.mp4/in_smile.mp4"
     assert to("{edit}/{stem}-out{ext}") == "smile/in-out.mp4"
+    assert to("{edit}/{strength}/{stem}{ext}") == "smile/+1.25/in.mp4"
 
 
 @pytest.mark.parametrize("words", ["x.png", "x.xyz", "{name}.mp4", "{stem.mp4", "{stem}{0}.mp4"])
@@ -68,6 +74,34 @@ def test_an_output_that_cannot_be_is_refused_in_words(tmp_path, words):
     touch(tmp_path / "in.mp4")
     with pytest.raises(UsageError, match="cannot write|template"):
         plan(tmp_path / "in.mp4", output=f"{tmp_path}/{words}")
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path):
+    touch(tmp_path / ("a" * 246 + ".mp4"))
+    with pytest.raises(UsageError, match="longer than a file's name can be.*-o"):
+        plan(tmp_path / ("a" * 246 + ".mp4"))
+    name = "长" * 78 + ".mp4"  # 238 bytes, and 244 with the edit
+    touch(tmp_path / name)
+    assert plan(tmp_path / name).clips[0].output.name == "长" * 78 + "_smile.mp4"
+
+
+def test_what_is_written_beside_counts_as_output_too(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "x_a_compare.mp4")
+    with pytest.raises(UsageError, match="x_a_compare.mp4 is also an input"):
+        plan(tmp_path / "a.mp4", tmp_path / "x_a_compare.mp4", output=f"{tmp_path}/x_{{stem}}{{ext}}", compare="wipe")
+
+
+def test_a_rate_is_of_numbered_pictures(tmp_path):
+    touch(tmp_path / "a.mp4")
+    with pytest.raises(UsageError, match="--fps is the rate of numbered pictures"):
+        plan(tmp_path / "a.mp4", fps=24)
+
+
+def test_a_picture_of_a_face_that_is_not_there_is_missed_before_the_work(tmp_path):
+    touch(tmp_path / "a.mp4")
+    for words in ({"faces": "ann.jpg"}, {"per_face": {"ann.jpg": "age"}}):
+        with pytest.raises(UsageError, match="the picture ann.jpg of a face to edit does not exist"):
+            plan(tmp_path / "a.mp4", **words)
 
 
 def test_a_folder_keeps_its_tree_and_leaves_other_files_alone(tmp_path):

@@ -23,8 +23,10 @@ SHIPPED = "directions.safetensors"
 def edits_dir() -> Path:
     """The folder of the user's own directions: $VIDEDIT_EDITS, else videdit/edits in the user's configuration."""
     if folder := os.environ.get("VIDEDIT_EDITS"):
-        return Path(folder).expanduser()
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "videdit" / "edits"
+        return resources.expanded(folder)
+    home = resources.home_dir()
+    base = os.environ.get("XDG_CONFIG_HOME") or (home and home / ".config")
+    return Path(base) / "videdit" / "edits" if base else resources.cache_dir() / "edits"
 
 
 def catalogue() -> dict[str, EditInfo]:

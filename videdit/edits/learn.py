@@ -5,8 +5,6 @@ The only module of this package that loads networks.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,8 @@ import numpy as np
 
 from videdit.edits.files import write_directions
 from videdit.errors import NoFaceError, UsageError
+from videdit.terminal import complain, say
+from videdit.words import Parser
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FEWEST = 2  # faces a folder: one alone gives no spread to measure the unit in
@@ -137,7 +137,7 @@ def aligned_faces(paths: list[Path], detector, warn: Callable[[str], None]) -> I
 
 def main(words: Sequence[str]) -> int:
     """`videdit direction --from A/ --to B/ -o my.safetensors`. Raises what :func:`learn_direction` raises."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "videdit direction",
         description="Learn an edit from two folders of pictures: what tells the faces in the second from the first. "
         "The more pictures (dozens), and the more alike the folders are otherwise, the purer the edit.",
@@ -152,9 +152,9 @@ def main(words: Sequence[str]) -> int:
     check_output(options.output)
 
     def warn(said: str) -> None:
-        print(f"videdit: {said}", file=sys.stderr)
+        complain(f"videdit: {said}")
 
     learnt = learn_direction(options.before, options.after, options.profile, options.device, warn)
     save_learnt(learnt, options.output, options.before, options.after)
-    print(f"{options.output}: from {learnt.faces[0]} faces to {learnt.faces[1]}; use it as --edit {options.output}")
+    say(f"{options.output}: from {learnt.faces[0]} faces to {learnt.faces[1]}; use it as --edit {options.output}")
     return 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from videdit import resources
 from videdit.edits.catalogue import catalogue, info_of_file
 from videdit.edits.components import component_direction
 from videdit.edits.files import NUM_LAYERS, SUFFIXES, read_direction, read_layers
@@ -57,6 +59,9 @@ def _split(words: str) -> list[str]:
     """The words for each edit; keyframes are joined by commas too."""
     parts: list[str] = []
     for word in words.split(","):
+        if parts and word.strip().isdigit() and re.search(r"=\s*[+-]?\d+\s*$", parts[-1]):
+            said = f"{parts[-1].strip()},{word.strip()}"
+            raise UsageError(f"{said}: a comma begins the next edit; a part of 1 is {said.replace(',', '.')}")
         if not continues(word):
             parts.append(word)
         elif parts and "@" in parts[-1].partition("=")[2]:
@@ -96,7 +101,7 @@ def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
     if name in infos:
         info = infos[name]
     elif is_file(name):
-        info = info_of_file(Path(name).expanduser(), name)
+        info = info_of_file(resources.expanded(name), name)
     elif way := how_to_get(name):
         raise UsageError(f"the file of the released edit {name!r} is not here; {way}")
     else:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import av
 import cv2
 
-from videdit.errors import MediaError
+from videdit.errors import MediaError, SettingsError
 from videdit.media import alpha
 from videdit.media.convert import codec_for, converted, delivered
 from videdit.media.external import External
@@ -169,7 +169,7 @@ def _check_preset(family: str, preset: str | None) -> None:
     known = _PRESETS[family]
     if preset is not None and preset not in known:
         choice = f"choose one of {', '.join(known)}" if known else "it has none"
-        raise MediaError(f"unknown preset '{preset}' for {family}: {choice}")
+        raise SettingsError(f"unknown preset '{preset}' for {family}: {choice}")
 
 
 def families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
@@ -177,7 +177,7 @@ def families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
         asked = next((f for f, names in ENCODERS.items() if settings.codec == f or settings.codec in names), None)
         asked = asked or HARDWARE.get(settings.codec)
         if asked is None:
-            raise MediaError(
+            raise SettingsError(
                 f"unknown codec '{settings.codec}'; there are {', '.join(ENCODERS)}; --encoder-backend ffmpeg has more"
             )
         return [asked]

@@ -11,6 +11,7 @@ from pathlib import Path
 from videdit import resources
 from videdit.errors import UsageError
 from videdit.metrics.report import Evaluation
+from videdit.words import Parser
 
 PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare", "prealign")  # of the model card
 VALIDATION, FEW = "950:1000", "950:954"  # faces; few where each takes minutes
@@ -34,23 +35,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The words that ``videdit eval`` understands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "videdit eval",
         description="Measure inversion, edits, edited clips, and the networks beside them.",
         epilog="The networks that judge are fetched once, by scripts/fetch_judges.py.",
     )
     commands = parser.add_subparsers(required=True, metavar="PART")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    written = argparse.ArgumentParser(add_help=False)
+    written = Parser(add_help=False)
     written.add_argument("--sheet", type=Path, help="write a contact sheet, a PNG")
     written.add_argument("--json", type=Path, help="write the table as JSON")
     written.add_argument("--beside", type=Path, metavar="JSON", help="show an earlier evaluation's rows beside")
     faces = faces_options(common, VALIDATION)
-    stills, few = (argparse.ArgumentParser(add_help=False, parents=[p]) for p in (faces, faces_options(common, FEW)))
+    stills, few = (Parser(add_help=False, parents=[p]) for p in (faces, faces_options(common, FEW)))
     for part in (stills, few):
         part.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
 
@@ -95,9 +96,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def faces_options(common: argparse.ArgumentParser, which: str) -> argparse.ArgumentParser:
+def faces_options(common: Parser, which: str) -> Parser:
     """The options of what looks at aligned faces."""
-    faces = argparse.ArgumentParser(add_help=False, parents=[common])
+    faces = Parser(add_help=False, parents=[common])
     faces.add_argument("--faces", type=Path, default=default_faces(), help="folder of aligned faces (%(default)s)")
     faces.add_argument("--range", type=span, default=span(which), help=f"which of them, by name ({which})")
     faces.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")

@@ -20,6 +20,7 @@ from videdit.errors import NoFaceError, UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.metrics.stills import load_face, parsed_crops, pasted, picture_256
 from videdit.packets import LOW
+from videdit.words import Parser
 
 if TYPE_CHECKING:
     from videdit.faces import FaceDetector
@@ -53,7 +54,7 @@ def main(words: Sequence[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The words that ``videdit sheet`` understands."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument(
         "pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures of faces, or folders of them"
     )
@@ -64,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     common.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    parser = argparse.ArgumentParser("videdit sheet", description="Plates of HFGI's paper, from our own networks.")
+    parser = Parser("videdit sheet", description="Plates of HFGI's paper, from our own networks.")
     plates = parser.add_subparsers(dest="plate", required=True, metavar="PLATE")
 
     sweep = plates.add_parser("sweep", parents=[common], help="an edit from minus to plus (figure 21)")

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from videdit.errors import MediaError
+from videdit.media.imagetags import ImageTags, embed
+from videdit.outputs import put, temporary_name
 
 _BAR = 16  # px of a line of text
 
@@ -27,12 +29,22 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str] = 
     return sheet
 
 
-def write_sheet(path: Path, sheet: np.ndarray) -> None:
-    """Write a sheet as a PNG. Raises MediaError where that cannot be done."""
+def write_sheet(path: Path, sheet: np.ndarray, note: str = "", replace: bool = True) -> None:
+    """Write a sheet as a PNG. note: a sentence in it. replace: a file that is there.
+
+    Raises:
+        MediaError: that cannot be done.
+    """
     done, data = cv2.imencode(".png", sheet[:, :, ::-1])
     try:
         assert done
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
+        whole = embed(data.tobytes(), ImageTags(notes={"Comment": note} if note else {}))
+        temporary = temporary_name(path)
+        try:
+            temporary.write_bytes(whole)
+            put(temporary, path, replace)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise MediaError(f"cannot write the sheet {path}: {error.strerror}") from None

@@ -33,7 +33,7 @@ def home(job: RenderJob) -> Path | None:
     """The folder where analyses of a job's clips are kept; None: nowhere."""
     if not job.cache:
         return None
-    return Path(job.analysis).expanduser() if job.analysis else resources.cache_dir() / "analysis"
+    return resources.expanded(job.analysis) if job.analysis else resources.cache_dir() / "analysis"
 
 
 def key(source: Path, job: RenderJob, device: str) -> str:

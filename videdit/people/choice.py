@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,11 @@ def parse_choice(word: str | int) -> str:
         f"faces should be largest, all, left, numbers that `videdit faces` tells (0 or 0,2), or a picture of the "
         f"person, not {word!r}"
     )
+
+
+def by_number(words: Iterable[str | int]) -> bool:
+    """Whether any of these words for faces is numbers, which are of the whole clip."""
+    return any(NUMBERS.fullmatch(str(word)) for word in words)
 
 
 def is_picture(word: str | int) -> bool:

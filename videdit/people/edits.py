@@ -65,9 +65,7 @@ class OwnTimelines(Timeline):
         return self.own.get(track, self.usual)
 
 
-def people_of(
-    job: RenderJob, analysis: Analysis | None, time_of_frame: Callable[[int], float], layers: int
-) -> People:
+def people_of(job: RenderJob, analysis: Analysis | None, time_of_frame: Callable[[int], float], layers: int) -> People:
     """Whom a job edits in a clip, and how. Without an analysis: nobody.
 
     layers: codes that the generator takes.

@@ -5,6 +5,7 @@ Small enough to be held for hours of footage, so that whoever chooses among face
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -96,6 +97,22 @@ def describe(sightings: Sightings) -> list[TrackInfo]:
             )
         )
     return told
+
+
+def within(sightings: Sightings, start: float | None, end: float | None) -> Sightings:
+    """What was seen between two times, with the numbers that the whole clip gave."""
+    shown = (sightings.time >= (start or 0.0) - 1e-9) & (sightings.time < (math.inf if end is None else end - 1e-9))
+    own = shown[sightings.frame] if len(sightings.frame) else np.zeros(0, bool)
+    rows = np.cumsum(shown) - 1
+    faces = {name: getattr(sightings, name)[own] for name in ("track", "size", "x", "yaw", "points")}
+    return replace(
+        sightings,
+        pts=sightings.pts[shown],
+        time=sightings.time[shown],
+        scene=sightings.scene[shown],
+        frame=rows[sightings.frame[own]].astype(np.int32),
+        **faces,
+    )
 
 
 def numbered(sightings: Sightings) -> Sightings:

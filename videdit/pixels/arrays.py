@@ -50,6 +50,25 @@ def single(array: Array) -> Array:
     return array.astype(np.float32, copy=False) if isinstance(array, np.ndarray) else array.float()
 
 
+def extent(change: Array, full: float) -> Array:
+    """How much there is of a change [S, S, 3], 0..1, [S, S, 1]: 1 from `full` on in any channel, here or close by.
+
+    Neighbours count because planes are sampled between the pixels of a crop, and chroma beside them.
+    """
+    if isinstance(change, np.ndarray):
+        import cv2
+
+        most = np.abs(change.astype(np.float32)).max(-1)
+        near = cv2.dilate(most, np.ones((5, 5), np.uint8))
+        return np.minimum(near / full, 1)[..., None].astype(change.dtype)
+    import torch
+    import torch.nn.functional as F
+
+    most = change.float().abs().amax(-1)
+    near = F.max_pool2d(most[None, None], 5, 1, 2)[0, 0]
+    return torch.clamp(near / full, max=1)[..., None].to(change.dtype)
+
+
 def batches(count: int, *arrays: Array) -> Iterator[tuple]:
     """Cut arrays [N, ...] into parts of `count`, the last one padded with its last row: (*parts, rows that count)."""
     for start in range(0, len(arrays[0]), count):

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from videdit.terminal import complain, say
 from videdit.weights import published, shipped
 from videdit.weights.download import Progress
+from videdit.words import Parser
 
 
 def main(words: Sequence[str]) -> int:
@@ -19,9 +21,9 @@ def main(words: Sequence[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The words that ``videdit weights`` understands."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "videdit weights",
         description="The weights that ship, and published files of others that videdit can use.",
         epilog=f"Published files lie in {published.user_dir()} (the variable VIDEDIT_WEIGHTS names another folder).",
@@ -47,14 +49,14 @@ def run_list(args: argparse.Namespace) -> int:
     entries, copies = published.entries(), published.installed()
     width = max(map(len, [*entries, *shipped.manifest()]))
     for file in shipped.manifest().values():
-        print(f"{file.name:{width}}  {_size(file.bytes)}  ships      sha256 {file.sha256[:12]}  {file.licence}")
+        say(f"{file.name:{width}}  {_size(file.bytes)}  ships      sha256 {file.sha256[:12]}  {file.licence}")
     for name, wanted in entries.items():
         here = published.is_installed(name)
         state = "installed" if here else "to fetch" if wanted.url else "your own"
         digest = wanted.sha256 or (copies[name].origin_sha256 if here else "")
         known = f"sha256 {digest[:12]}" if digest else "sha256 not known"
-        print(f"{name:{width}}  {_size(wanted.bytes)}  {state:9}  {known:19}  {wanted.licence}")
-        print(f"{'':{width}}  {wanted.what}; {wanted.page}")
+        say(f"{name:{width}}  {_size(wanted.bytes)}  {state:9}  {known:19}  {wanted.licence}")
+        say(f"{'':{width}}  {wanted.what}; {wanted.page}")
     return 0
 
 
@@ -70,7 +72,7 @@ def run_verify(args: argparse.Namespace) -> int:
             copy = published.verify(name)
             size = sum(piece.bytes for piece in copy.pieces)
             detail = f"{_size(size)}  from {copy.origin} (sha256 {copy.origin_sha256[:12]})"
-        print(f"ok  {name:{width}}  {detail}", flush=True)
+        say(f"ok  {name:{width}}  {detail}")
     return 0
 
 
@@ -81,12 +83,12 @@ def run_fetch(args: argparse.Namespace) -> int:
         wanted = published.entry(name)
         if published.is_installed(name):
             published.find(name)
-            print(f"{name} is installed already: {published.target(wanted)}")
+            say(f"{name} is installed already: {published.target(wanted)}")
             continue
-        print(f"{name}: {wanted.what}; licence: {wanted.licence}", file=sys.stderr)
+        complain(f"{name}: {wanted.what}; licence: {wanted.licence}")
         with _Bar(name) as bar:
             path = fetch(name, bar)
-        print(path)
+        say(path)
     return 0
 
 
@@ -94,7 +96,7 @@ def run_import(args: argparse.Namespace) -> int:
     from videdit.weights.install import import_file
 
     name, path = import_file(args.file, args.name, args.other_version)
-    print(f"{name}: {path}")
+    say(f"{name}: {path}")
     return 0
 
 

@@ -101,7 +101,7 @@ def entry(name: str) -> Published:
 def user_dir() -> Path:
     """The folder of the user's copies: $VIDEDIT_WEIGHTS, else weights in videdit's cache."""
     if folder := os.environ.get("VIDEDIT_WEIGHTS"):
-        return Path(folder).expanduser()
+        return resources.expanded(folder)
     return resources.cache_dir() / "weights"
 
 

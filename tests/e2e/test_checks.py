@@ -1,0 +1,91 @@
+"""What is known to be wrong is told before the work, by a dry run too; what has nothing to do is done at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import numpy as np
+import pytest
+from footage import packets_of
+
+from videdit import cli, edit_image
+from videdit.errors import NoFaceError, SettingsError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "answer"),
+    [
+        (["--preset", "warp"], 2, "unknown preset 'warp'"),
+        (["--codec", "nothing"], 2, "unknown codec 'nothing'"),
+        (["--start", "99"], 2, "has no frame from 99 s on"),
+        (["--faces", "nobody.jpg"], 2, "nobody.jpg of a face to edit does not exist"),
+        (["--restore", "gfpgan"], 1, "gfpgan"),
+        (["--detector", "insightface"], 1, "insightface"),
+        (["--report", "nodir/r.json"], 2, "there is no folder nodir"),
+        (["--scenes", "9"], 2, "there is no scene 9"),
+        (["--faces", "7"], 3, "there is no face 7"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+@pytest.mark.parametrize("how", [[], ["--dry-run"]], ids=["render", "dry-run"])
+def test_it_is_told_before_the_work(face_clip, tmp_path, monkeypatch, capsys, words, code, answer, how):
+    monkeypatch.chdir(tmp_path)
+    if words[0] not in ("--scenes", "--faces") or "nobody.jpg" in words:  # for these the clip is looked at
+        monkeypatch.setattr("videdit.pipeline.Pipeline.__init__", refuse)
+    assert cli.run([str(face_clip), "--edit", "smile", "-o", "out.mp4", *words, *how]) == code
+    said = capsys.readouterr().err
+    assert answer in said and len(said.splitlines()) == 1
+    assert os.listdir(tmp_path) == []
+
+
+def refuse(*_, **__):
+    raise AssertionError("work has begun")
+
+
+def test_keyframes_beyond_the_end_are_said(render, face_clip, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        render(face_clip, tmp_path / "out.mp4", edit="smile=1@0s,2@50s,2@9999f", end=0.08)
+    assert "the keyframe 2@50s, 2@9999f of smile lie beyond the end of" in caplog.text
+
+
+def test_some_scenes_that_are_not_there_are_said_once(render, face_clip, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        render(face_clip, tmp_path / "out.mp4", scenes="1,9", end=0.08)
+    assert caplog.text.count("there is no scene 9") == 1
+    with pytest.raises(SettingsError, match="there is no scene 8, 9 in .*: 1 at 0.00 s"):
+        render(face_clip, tmp_path / "no.mp4", scenes="8-9", end=0.08)
+
+
+@pytest.mark.parametrize("edit", ["smile=0", "smile=0,age=0@0s,0@1s"])
+def test_strength_0_copies_the_file(render, face_clip, tmp_path, monkeypatch, edit):
+    monkeypatch.setattr("videdit.pipeline.Pipeline.__init__", refuse)
+    result = render(face_clip, tmp_path / "out.mp4", edit=edit)
+    assert (tmp_path / "out.mp4").read_bytes() == face_clip.read_bytes()
+    assert (result.frames, result.faces, result.people) == (8, 0, [])
+    assert "nothing is edited, for every strength is 0; the file is copied as it is" in result.summary()
+    with pytest.raises(UsageError, match="exists already"):
+        render(face_clip, tmp_path / "out.mp4", edit=edit)
+    assert os.listdir(tmp_path) == ["out.mp4"]
+
+
+def test_strength_0_in_another_file_only_encodes(render, face_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("videdit.render.analysed", refuse)
+    result = render(face_clip, tmp_path / "out.mkv", edit="smile=0")
+    assert result.frames == 8 and "only encoded anew" in result.summary()
+    assert len(packets_of(tmp_path / "out.mkv", "video")) == 8
+
+
+def test_strength_0_of_one_face_is_no_reason_to_stop(render, face_clip, tmp_path):
+    assert render(face_clip, tmp_path / "out.mp4", edit="smile=0", per_face={"largest": "smile"}, end=0.08).faces == 2
+
+
+def test_pixels_are_refused_in_words():
+    with pytest.raises(UsageError, match="path of a file, not ndarray"):
+        edit_image(np.zeros((8, 8, 3), np.uint8), edit="smile")
+
+
+def test_a_face_number_that_is_not_there(render, face_clip, tmp_path):
+    with pytest.raises(NoFaceError, match="there is no face 7: only 0"):
+        render(face_clip, tmp_path / "out.mp4", faces=7)
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,101 @@
+"""What is known to be wrong with a job and its clip before a frame is looked at, and what once it was."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from videdit import credentials, insight, released
+from videdit.chain import encoding
+from videdit.config import RenderJob
+from videdit.edits import parse_edits
+from videdit.edits.keyframes import in_seconds
+from videdit.errors import SettingsError, WeightsError
+from videdit.media.codecs import choose_encoder
+from videdit.media.probe import MediaInfo
+from videdit.media.times import clock
+from videdit.media.write import container_for
+from videdit.people.analysis import Analysis
+from videdit.people.sightings import within
+from videdit.plan import Clip
+from videdit.restoration import PUBLISHED, choose
+
+
+def check(clip: Clip, info: MediaInfo) -> list[str]:
+    """Refuse what cannot be done; what can, though it may not be meant, is said.
+
+    Raises:
+        SettingsError: a time beyond the clip's end, an encoder or a preset that there is not.
+        UsageError: the output cannot be signed as the job wants it.
+        WeightsError: a package or weights that it asks for are not installed.
+    """
+    job = clip.job
+    credentials.check(job, clip.output)
+    if info.kind == "video" and info.duration and job.start is not None and job.start >= info.duration:
+        raise SettingsError(f"{info.path} has no frame from {job.start:g} s on; it is {info.duration:.2f} s long")
+    if info.kind == "video" and info.container != "exr":
+        choose_encoder(info, container_for(clip.output), encoding(job))
+    check_extras(job)
+    return beyond(job, info)
+
+
+def check_extras(job: RenderJob) -> None:
+    """Raise WeightsError where a package that the job asks for, or its weights, are not installed."""
+    if job.detector != "mtcnn":
+        insight.find_pack(job.detector.partition(":")[2] or insight.DEFAULT_PACK)
+        if not all(importlib.util.find_spec(name) for name in ("insightface", "onnxruntime")):
+            raise WeightsError(f"--detector insightface needs packages that are not here: {insight.ADVICE}")
+    if choose(job.restore).kind in PUBLISHED and not released.installed():
+        raise WeightsError(f"--restore {job.restore} needs packages that are not here: {released.ADVICE}")
+
+
+def beyond(job: RenderJob, info: MediaInfo) -> list[str]:
+    """A sentence for each edit with keyframes after the clip's end."""
+    if info.kind != "video" or not info.duration:
+        return []
+    said = []
+    time_of = clock(info)
+    for edit in (edit for words in (job.edit, *job.per_face.values()) for edit in parse_edits(words)):
+        placed = in_seconds(edit.name, edit.keyframes, time_of)
+        late = [str(key) for key, place in zip(edit.keyframes, placed, strict=True) if place.place > info.duration]
+        if late:
+            lie = "lies" if len(late) == 1 else "lie"
+            said.append(
+                f"the keyframe {', '.join(late)} of {edit.name} {lie} beyond the end of {info.path}, "
+                f"which is {info.duration:.2f} s long"
+            )
+    return said
+
+
+def check_scenes(job: RenderJob, analysis: Analysis | None, info: MediaInfo) -> list[str]:
+    """A sentence where some of the chosen shots are not there. Raises SettingsError: none of them is."""
+    if not job.scenes or analysis is None:
+        return []
+    shown = within(analysis.sightings, job.start, job.end)
+    begins = [float(shown.time[shot.start]) for shot in shown.scenes()]
+    missing = [str(scene) for scene in job.scenes if scene > len(begins)]
+    if not missing:
+        return []
+    told = ", ".join(f"{number} at {time:.2f} s" for number, time in enumerate(begins, 1))
+    said = f"there is no scene {', '.join(missing)} in {info.path}: {told}"
+    if len(missing) == len(job.scenes):
+        raise SettingsError(said)
+    return [said]
+
+
+def idle(job: RenderJob) -> bool:
+    """Whether nothing is to be done to any face: every strength is 0, and nothing else is asked for."""
+    edits = [edit for words in (job.edit, *job.per_face.values()) for edit in parse_edits(words)]
+    strengths = [key.strength for edit in edits for key in edit.keyframes] + [
+        edit.strength for edit in edits if not edit.keyframes
+    ]
+    asked = job.mark or job.alpha_out or job.compare or job.debug_video or job.sign
+    return not any(strengths) and not asked and job.restore in ("none", "auto")
+
+
+def copyable(clip: Clip, info: MediaInfo) -> bool:
+    """Whether the output of an idle job is the source, byte for byte."""
+    job, plain = clip.job, RenderJob.model_fields
+    how = ("start", "end", "codec", "crf", "preset", "lossless", "transcode", "encoder_backend")
+    same = all(getattr(job, name) == plain[name].default for name in how)
+    one = info.container != "exr" or info.kind == "image"
+    return same and one and clip.source.is_file() and clip.source.suffix.lower() == clip.output.suffix.lower()

@@ -1,0 +1,63 @@
+"""The command line's words, read so that a mistake is answered in one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from videdit.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose mistakes are :class:`UsageError`, and to which no option is given twice unless it adds up."""
+
+    def __init__(self, *words: Any, **more: Any) -> None:
+        super().__init__(*words, **more)
+        for name in (None, "store"):
+            self.register("action", name, Once)
+        self.register("action", "add", AddUp)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; {self.prog} --help shows what there is")
+
+
+class Once(argparse.Action):
+    """Keeps a value; of an option that is given twice one would be lost."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        given = namespace.__dict__.setdefault("_given", set())
+        if option and self.dest in given:
+            raise UsageError(f"{option} is given twice; once will do")
+        if option:
+            given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class AddUp(argparse.Action):
+    """Collects the values of an option that may be given several times."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest, []), values])
+
+
+def read(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
+    """What the words say, by option. Raises UsageError: they make no sense."""
+    for option, name, number in zip(words, words[1:], words[2:], strict=False):
+        if option in ("--edit", "-e") and "=" not in name and _is_number(number):
+            raise UsageError(f"a strength is written with =, in one word: {option} {name}={number}")
+    options = vars(parser.parse_args(words))
+    options.pop("_given", None)
+    return options
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word.replace(",", ".", 1))
+    except ValueError:
+        return False
+    return True
