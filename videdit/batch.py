@@ -44,6 +44,8 @@ def run_plan(plan: Plan, render: Callable[[Clip], RenderResult]) -> Iterator[Out
     """
     for path, reason in plan.passed_over:
         log.info("%s: passed over, %s", path, reason)
+    if plan.left_out:
+        log.warning("passed over: %s", plan.left_out)
     for clip in plan.clips:
         if clip.status == "done":
             yield Outcome(clip, "skipped", "done already and unchanged")

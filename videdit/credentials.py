@@ -13,6 +13,7 @@ import videdit
 from videdit import resources, weights
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.media.kinds import kind_of
 from videdit.media.sequence import is_sequence
 from videdit.media.xmp import SOURCE_TYPE
 
@@ -94,7 +95,10 @@ def manifest(job: RenderJob, source: Path, output: Path) -> dict[str, Any]:
 
 def _readable(source: Path) -> str | None:
     """The kind of a source that C2PA can look into."""
-    return None if is_sequence(source) else _SOURCES.get(source.suffix.lower())
+    if is_sequence(source):
+        return None
+    kind = kind_of(source)
+    return _SOURCES.get(source.suffix.lower() if kind is None or kind.fits(source.suffix) else kind.suffix)
 
 
 def _signer(job: RenderJob) -> Any:

@@ -1,6 +1,7 @@
 """From words to files: which inputs there are, where each output goes, and what stands in the way.
 
-Nothing here opens a media file, except to ask a file whose name looks like one of our outputs whether it is one.
+What a file is, its first bytes say, and its name only where these do not. No media file is opened here, except to ask
+one whose name looks like one of our outputs whether it is one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media import sequence
+from videdit.media.kinds import Kind, kind_of
 from videdit.media.sequence import is_sequence
 from videdit.resume import handing_over
 from videdit.state import NO_FACE, State
@@ -23,10 +25,16 @@ EXR = ".exr"
 IMAGES = frozenset({EXR, ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # written as they came
 OTHER_CONTAINERS = frozenset(
-    {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv"}
+    (".264", ".265", ".3g2", ".3gp", ".apng", ".asf", ".av1", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".gxf")
+    + (".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".mjpeg", ".mjpg", ".mpeg", ".mpg", ".mpv")
+    + (".mts", ".mxf", ".nut", ".obu", ".ogv", ".rm", ".rmvb", ".ts", ".vc1", ".vob", ".wmv", ".y4m")
 )
 FALLBACK = ".mkv"  # holds any stream that the others may carry
 VIDEOS = CONTAINERS | OTHER_CONTAINERS
+NO_MEDIA = "no video or picture"
+OURS = "an output of videdit"
+_NAMED = 8  # of the files that are passed over
+_WITHOUT_LOSS = {".dpx": ".tif"}  # where what is made of pictures goes that are not written; of others into PNG
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class Clip:
 
     @property
     def is_image(self) -> bool:
-        return self.source.suffix.lower() in IMAGES and not is_sequence(self.source)
+        return not is_sequence(self.source) and _kind(self.source).form == "image"
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,17 @@ class Plan:
 
     clips: list[Clip]
     passed_over: list[tuple[Path, str]] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> str | None:
+        """How many files of folders are not read, and which, in words."""
+        names = [path.name for path, reason in self.passed_over if reason == NO_MEDIA]
+        refused = [f"{path.name} {reason}" for path, reason in self.passed_over if reason not in (NO_MEDIA, OURS)]
+        told = []
+        if names:
+            some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+            told.append(f"{len(names)} {'file is' if len(names) == 1 else 'files are'} {NO_MEDIA}: {some}")
+        return "; ".join([*told, *refused[:_NAMED]]) or None
 
     @property
     def batch(self) -> bool:
@@ -103,7 +122,8 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         if path.is_dir():
             folders += 1
             for file in _walk(path):
-                found.setdefault(file.resolve(), (file, path))
+                if _is_wanted(file, plan):
+                    found.setdefault(file.resolve(), (file, path))
         elif path.exists():
             found.setdefault(path.resolve(), (path, path.parent))
             named.add(path.resolve())
@@ -117,7 +137,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
             if not matches:
                 raise UsageError(f"no file matches {words}")
             for file in matches:
-                if file.suffix.lower() in VIDEOS | IMAGES:
+                if file.is_file() and _is_wanted(file, plan):
                     found.setdefault(file.resolve(), (file, file.parent))
         else:
             raise UsageError(f"the input {words} does not exist")
@@ -136,7 +156,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         state = states.setdefault(home, State(home))
         beside = states.setdefault(top, State(top))
         if resolved not in named and (beside.owns(source) or _is_ours(source)):
-            plan.passed_over.append((source, "an output of videdit"))
+            plan.passed_over.append((source, OURS))
             continue
         status = None if job.overwrite else state.done(source, output, job)
         if status == NO_FACE and job.keep_unedited:
@@ -171,8 +191,9 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     """
     numbered = is_sequence(source)
     stem, suffix = sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
-    image = suffix in IMAGES and not numbered
-    extension = source.suffix if image or suffix in CONTAINERS else FALLBACK
+    kind = Kind("video", suffix) if numbered else _kind(source)
+    image, suffix = kind.form == "image", kind.suffix
+    extension = FALLBACK if numbered else _extension(source, kind)
     if numbered and suffix == EXR:  # no container holds what these may hold
         extension = f"_{sequence.numbering(source)}{source.suffix}"
     label = edit_label(job.edit)
@@ -187,17 +208,50 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         return output / tree / name
     elif batch:
         raise UsageError(f"the output {job.output} is one file, but there may be many inputs; name a folder")
-    kind = output.suffix.lower()
-    if (suffix == EXR) != (kind == EXR) or (kind == EXR and is_sequence(output) != numbered):
+    target = output.suffix.lower()
+    if (suffix == EXR) != (target == EXR) or (target == EXR and is_sequence(output) != numbered):
         name = "out_%04d.exr" if numbered else "out.exr"
         how = f"EXR stays EXR: name the output like {name}" if suffix == EXR else "only EXR pictures become EXR"
         raise UsageError(f"cannot write {source} to {output}; {how}")
-    if kind == EXR:
+    if target == EXR:
         return output
-    if kind not in (IMAGES if image else CONTAINERS):
-        writable = ", ".join(sorted(IMAGES if image else CONTAINERS))
-        raise UsageError(f"cannot write a {'picture' if image else 'video'} to {output}; name it one of {writable}")
+    if target not in (IMAGES if image else CONTAINERS):
+        writable = ", ".join(sorted(IMAGES - {EXR} if image else CONTAINERS))
+        what = "picture" if image else "video"
+        told = "" if numbered or kind.fits(source.suffix) else f" ({source.name} holds a {what}: {suffix.lstrip('.')})"
+        raise UsageError(f"cannot write a {what} to {output}{told}; name it one of {writable}")
     return output
+
+
+def _kind(source: Path) -> Kind:
+    """What a file is: by its content, or by its name where that says nothing."""
+    suffix = source.suffix.lower()
+    return kind_of(source) or Kind("image" if suffix in IMAGES else "video", suffix)
+
+
+def _extension(source: Path, kind: Kind) -> str:
+    """The suffix of what is made of a file: its own where that is right and written."""
+    written = IMAGES if kind.form == "image" else CONTAINERS
+    if source.suffix.lower() in written and kind.fits(source.suffix):
+        return source.suffix
+    if kind.suffix in written:
+        return kind.suffix
+    return _WITHOUT_LOSS.get(kind.suffix, ".png") if kind.form == "image" else FALLBACK
+
+
+def _is_wanted(file: Path, plan: Plan) -> bool:
+    """Whether a file of a folder is a video or a picture; if not, it is noted as passed over."""
+    if file.suffix == ".json" and file.with_suffix("").exists():  # what --sidecar writes
+        plan.passed_over.append((file, OURS))
+        return False
+    kind = kind_of(file)
+    if kind is not None and kind.refused:
+        plan.passed_over.append((file, kind.refused))
+        return False
+    if (kind is not None and kind.form != "sound") or (kind is None and file.suffix.lower() in VIDEOS | IMAGES):
+        return True
+    plan.passed_over.append((file, NO_MEDIA))
+    return False
 
 
 def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = False) -> Path | None:
@@ -209,7 +263,7 @@ def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = Fals
     if job.alpha_out is None:
         return None
     path = Path(job.alpha_out).expanduser()
-    image = source.suffix.lower() in IMAGES and not is_sequence(source)
+    image = not is_sequence(source) and _kind(source).form == "image"
     if _means_folder(job.alpha_out):
         path = path / f"{output.stem}_matte{'.png' if image else FALLBACK}"
     elif batch:
@@ -271,11 +325,11 @@ def _any(pattern: Path) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Videos and pictures below `folder` in a stable order; hidden files and folders are left alone."""
+    """All files below `folder` in a stable order; hidden ones and hidden folders are left alone."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEOS | IMAGES:
+            if not name.startswith(".") and (Path(root) / name).is_file():
                 yield Path(root) / name
 
 

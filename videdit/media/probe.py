@@ -20,6 +20,7 @@ from videdit.media import color as colors
 from videdit.media.hdr import StaticHdr, lost_with, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
+from videdit.media.kinds import kind_of
 from videdit.media.orientation import mirrors, orientation
 from videdit.media.planes import geometry, planar_name, unpack
 from videdit.media.sequence import files, is_sequence
@@ -30,6 +31,7 @@ from videdit.media.source import (
     check_file,
     decoder_of,
     is_cover,
+    is_exr,
     main_video,
     normal_tags,
     open_input,
@@ -132,7 +134,7 @@ def probe(path: str | os.PathLike[str], rate: Fraction | None = None) -> MediaIn
         MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
     """
     path = Path(path)
-    if path.suffix.lower() == ".exr":
+    if is_exr(path):
         from videdit.media.exr import probe_exr
 
         return probe_exr(path, rate)
@@ -200,7 +202,7 @@ def _describe(
 ) -> MediaInfo:
     context = stream.codec_context
     container_name = _container_name(container, path)
-    still = _is_still(container_name, stream)
+    still = _is_still(container_name, path)
     if not still and frame.width * frame.height > MAX_VIDEO_PIXELS:
         pixels = f"{frame.width}x{frame.height}"
         raise MediaError(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
@@ -283,13 +285,15 @@ def _container_name(container: av.container.InputContainer, path: Path) -> str:
     if name.startswith("mov,"):
         return "mov" if container.metadata.get("major_brand", "").strip() in ("qt", "") else "mp4"
     if name.startswith("matroska"):
-        return "webm" if path.suffix.lower() == ".webm" else "matroska"
+        kind = kind_of(path)
+        return "webm" if kind is not None and kind.suffix == ".webm" else "matroska"
     return name
 
 
-def _is_still(container_name: str, stream: av.video.stream.VideoStream) -> bool:
-    if container_name in ("webp", "apng", "gif"):
-        return container_name == "webp" or stream.frames == 1
+def _is_still(container_name: str, path: Path) -> bool:
+    if container_name in ("apng", "gif"):
+        kind = kind_of(path)
+        return kind is not None and kind.form == "image"
     return container_name.endswith("_pipe")
 
 

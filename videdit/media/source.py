@@ -12,6 +12,7 @@ from av.codec.hwaccel import HWAccel
 
 from videdit.errors import MediaError
 from videdit.media.imagetags import read_tags
+from videdit.media.kinds import kind_of
 from videdit.media.sequence import RATE, files, is_sequence
 
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
@@ -27,15 +28,24 @@ _DEMUXERS = (
     "png_pipe,ppm_pipe,qoi_pipe,rm,tiff_pipe,vc1,webm,webp,webp_pipe,yuv4mpegpipe"
 )
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
-# Stills, by their first bytes: left to itself FFmpeg takes them for numbered sequences ("a%03d.png").
-_STILLS = (
-    (b"\xff\xd8\xff", "jpeg_pipe"),
-    (b"\x89PNG\r\n\x1a\n", "png_pipe"),
-    (b"BM", "bmp_pipe"),
-    (b"II*\0", "tiff_pipe"),
-    (b"MM\0*", "tiff_pipe"),
-    (b"\x76\x2f\x31\x01", "exr_pipe"),
-)
+# Stills, by their kind: left to itself FFmpeg takes them for numbered sequences ("a%03d.png").
+_STILLS = {
+    ".jpg": "jpeg_pipe",
+    ".png": "png_pipe",
+    ".webp": "webp_pipe",
+    ".bmp": "bmp_pipe",
+    ".tif": "tiff_pipe",
+    ".exr": "exr_pipe",
+    ".dpx": "dpx_pipe",
+    ".qoi": "qoi_pipe",
+    ".jxl": "jpegxl_pipe",
+    ".jp2": "j2k_pipe",
+    ".j2k": "j2k_pipe",
+    ".apng": "apng",
+}
+# Streams that are hard to tell, by their kind.
+_RAW = {".h264": "h264", ".h265": "hevc", ".mpg": "mpeg", ".m2v": "mpegvideo", ".mpeg4": "m4v"}
+_RAW |= {".dv": "dv", ".vc1": "vc1"}
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # Tags that every container knows, some in capitals.
 KNOWN_TAGS = frozenset(
@@ -61,7 +71,10 @@ def check_file(path: Path) -> int:
         if not status.st_size:
             raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
         with path.open("rb"):
-            return status.st_size
+            pass
+        if (kind := kind_of(path)) and kind.refused:
+            raise MediaError(f"{path} {kind.refused}")
+        return status.st_size
     except FileNotFoundError:
         raise MediaError(f"no such file: {path}") from None
     except PermissionError:
@@ -84,7 +97,7 @@ def open_input(path: Path, rate: Fraction | None = None, device: HWAccel | None 
         # An absolute path: "concat:a" or "http:" in a file name must not be taken for a protocol.
         return av.open(
             os.path.abspath(path),
-            format=_still_format(path),
+            format=_format_of(path),
             options=_OPTIONS,
             metadata_errors="replace",
             hwaccel=device,
@@ -107,14 +120,21 @@ def _open_sequence(path: Path, rate: Fraction) -> av.container.InputContainer:
         raise MediaError(f"{path} are no pictures that can be opened ({reason(error)})") from None
 
 
-def _still_format(path: Path) -> str | None:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if b"acTL" in head:
-        return "apng"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp_pipe"
-    return next((name for magic, name in _STILLS if head.startswith(magic)), None)
+def _format_of(path: Path) -> str | None:
+    kind = kind_of(path)
+    if kind is None:
+        return None
+    if kind.form == "image" or kind.suffix == ".apng":
+        return _STILLS.get(kind.suffix)
+    return None if kind.fits(path.suffix) else _RAW.get(kind.suffix)  # FFmpeg would believe the name
+
+
+def is_exr(path: Path) -> bool:
+    """Whether a path is an EXR picture or a sequence of such."""
+    if is_sequence(path) or not path.is_file():
+        return path.suffix.lower() == ".exr"
+    kind = kind_of(path)
+    return kind is not None and kind.suffix == ".exr"
 
 
 def file_tags(path: Path) -> dict[str, str]:
@@ -126,11 +146,11 @@ def file_tags(path: Path) -> dict[str, str]:
     check_file(path)
     if is_sequence(path):
         return {}
-    if path.suffix.lower() == ".exr":
+    if is_exr(path):
         from videdit.media.exr import notes
 
         return notes(path)
-    if _still_format(path):
+    if _format_of(path):
         return read_tags(path).notes
     with open_input(path) as container:
         return normal_tags(container.metadata)
