@@ -44,6 +44,8 @@ def run_plan(plan: Plan, render: Callable[[Clip], RenderResult]) -> Iterator[Out
     """
     for path, reason in plan.passed_over:
         log.info("%s: passed over, %s", path, reason)
+    for hint in plan.hints:
+        log.warning("%s", hint)
     if plan.left_out:
         log.warning("passed over: %s", plan.left_out)
     for clip in plan.clips:

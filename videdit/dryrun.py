@@ -74,6 +74,7 @@ def describe(plan: Plan) -> Iterator[str]:
             continue
         total, clips, frames = total + estimate.seconds, clips + 1, frames + estimate.frames
         yield f"{head}{estimate}"
+    yield from plan.hints
     if plan.left_out:
         yield f"passed over: {plan.left_out}"
     yield f"{count(clips, 'clip')} to render, {count(frames, 'frame')}, about {duration(total)}; nothing was written"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ FALLBACK = ".mkv"  # holds any stream that the others may carry
 VIDEOS = CONTAINERS | OTHER_CONTAINERS
 NO_MEDIA = "no video or picture"
 OURS = "an output of videdit"
+_A_CLIP = 8  # pictures whose numbers follow each other
 _NAMED = 8  # of the files that are passed over
 _WITHOUT_LOSS = {".dpx": ".tif"}  # where what is made of pictures goes that are not written; of others into PNG
 
@@ -61,6 +63,7 @@ class Plan:
 
     clips: list[Clip]
     passed_over: list[tuple[Path, str]] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> str | None:
@@ -124,6 +127,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
             for file in _walk(path):
                 if _is_wanted(file, plan):
                     found.setdefault(file.resolve(), (file, path))
+            plan.hints += _numbered_pictures([file for file, top in found.values() if top == path])
         elif path.exists():
             found.setdefault(path.resolve(), (path, path.parent))
             named.add(path.resolve())
@@ -168,8 +172,11 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
 
 def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, status: str | None = None) -> Clip:
     """A clip with the files that go beside its output; home: the state's folder, of one of many."""
-    if output.suffix.lower() == ".exr" and (job.compare or job.debug_video):
-        raise UsageError(f"{output} is EXR, which takes no comparison or debug video; use --preview, or the matte")
+    if (output.suffix.lower() == EXR or is_sequence(output)) and (job.compare or job.debug_video):
+        what = "is EXR, which takes" if output.suffix.lower() == EXR else "are pictures, which take"
+        raise UsageError(f"{output} {what} no comparison or debug video; use --preview, or the matte")
+    if is_sequence(output) and job.sign:
+        raise UsageError(f"{output} are many pictures, which --sign does not sign; write a clip, or leave it out")
     alpha = alpha_path(source, output, job, batch=home is not None)
     compare = output.with_name(f"{output.stem}_compare{output.suffix}") if job.compare else None
     debug = output.with_name(f"{output.stem}_debug{output.suffix}") if job.debug_video else None
@@ -215,8 +222,9 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         raise UsageError(f"cannot write {source} to {output}; {how}")
     if target == EXR:
         return output
-    if target not in (IMAGES if image else CONTAINERS):
+    if target not in (IMAGES if image or is_sequence(output) else CONTAINERS):
         writable = ", ".join(sorted(IMAGES - {EXR} if image else CONTAINERS))
+        writable += "" if image else ", or as numbered pictures: out_%04d.png"
         what = "picture" if image else "video"
         told = "" if numbered or kind.fits(source.suffix) else f" ({source.name} holds a {what}: {suffix.lstrip('.')})"
         raise UsageError(f"cannot write a {what} to {output}{told}; name it one of {writable}")
@@ -314,6 +322,24 @@ def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
     if (output.exists() or (is_sequence(output) and _any(output))) and not replace:
         return f"{output} exists already; pass --overwrite to replace it, or choose another with -o"
     return None
+
+
+def _numbered_pictures(files: list[Path]) -> list[str]:
+    """Where a folder's pictures look like the frames of a clip: how to say so."""
+    groups: dict[Path, list[int]] = {}
+    for file in files:
+        match = re.fullmatch(r"(.*?)(\d{2,9})(\.\w+)", file.name)
+        if match and match[3].lower() in IMAGES:
+            before, digits = match[1].replace("%", "%%"), len(match[2])
+            groups.setdefault(file.with_name(f"{before}%0{digits}d{match[3]}"), []).append(int(match[2]))
+    told = []
+    for pattern, numbers in groups.items():
+        if len(numbers) >= _A_CLIP and max(numbers) - min(numbers) == len(numbers) - 1:
+            told.append(
+                f"{pattern.parent} holds {len(numbers)} numbered pictures, which are edited one by one; "
+                f"if they are the frames of a clip, give {pattern} in place of the folder"
+            )
+    return told
 
 
 def _any(pattern: Path) -> bool:

@@ -22,6 +22,7 @@ from videdit.firstlook import analysed
 from videdit.inversion import SIZES
 from videdit.loaded import Loaded
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.sequence import is_sequence
 from videdit.packets import LOW
 from videdit.people.analysis import Analysis
 from videdit.pipeline import Pipeline, Stage
@@ -172,7 +173,8 @@ def resumable(clip: Clip, info: MediaInfo) -> bool:
     """Whether a clip is rendered in segments: a short one is sooner done again; EXR always is, for it is many files."""
     frames = frames_between(info, clip.job.start, clip.job.end)
     long = frames is None or frames > CROPS or info.container == "exr"
-    return clip.job.resume and info.kind == "video" and long
+    countable = is_sequence(clip.source) or not is_sequence(clip.output)  # pictures of a clip are numbered as they come
+    return clip.job.resume and info.kind == "video" and long and countable
 
 
 def frames_between(info: MediaInfo, start: float | None, end: float | None) -> int | None:
