@@ -90,7 +90,8 @@ class Estimator:
         self._looking = 0.0  # seconds spent on finding faces in this clip
 
     def __call__(self, clip: Clip) -> Estimate:
-        info, job = probe(clip.source, clip.job.fps), clip.job
+        job = clip.job
+        info = probe(clip.source, job.fps, start=job.start, track=job.video_track)
         frames = frames_between(info, job.start, job.end) or 1
         self._looking = 0.0
         sampled = list(self._sampled(info, job))

@@ -53,7 +53,7 @@ def previews(plan: Plan, times: Sequence[float], overwrite: bool, renderer: Rend
     """
     renderer = renderer or Renderer()
     for clip in plan.clips:
-        info = probe(clip.source, clip.job.fps)
+        info = probe(clip.source, clip.job.fps, start=clip.job.start, track=clip.job.video_track)
         targets = {time: preview_path(clip.output, time) for time in (times if info.kind == "video" else [0.0])}
         if there := [str(path) for path in targets.values() if path.exists() and not overwrite]:
             raise UsageError(f"{there[0]} exists already; pass --overwrite to replace it")

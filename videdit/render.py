@@ -47,7 +47,7 @@ class Renderer:
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
-        info = probe(clip.source, clip.job.fps)
+        info = probe(clip.source, clip.job.fps, start=clip.job.start, track=clip.job.video_track)
         credentials.check(clip.job, clip.output)
         for file in filter(None, (clip.output, clip.alpha)):
             check_writable(file.parent)

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 from av.codec.hwaccel import HWAccel
 
-from videdit.errors import MediaError
+from videdit.errors import MediaError, UsageError
 from videdit.media.imagetags import read_tags
 from videdit.media.kinds import kind_of
 from videdit.media.sequence import RATE, files, is_sequence
@@ -161,14 +161,36 @@ def normal_tags(tags: dict[str, str]) -> dict[str, str]:
     return {key.lower() if key.lower() in KNOWN_TAGS else key: value for key, value in tags.items()}
 
 
-def main_video(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
-    """The stream that is edited: the first video that is no cover picture."""
+def main_video(
+    container: av.container.InputContainer, path: Path, track: str | None = None
+) -> av.video.stream.VideoStream:
+    """The stream that is edited: the first video that is no cover picture, or the one that is asked for.
+
+    track: its number among them, from 1, or its language.
+
+    Raises:
+        UsageError: there is none of that number or language.
+        MediaError: there is no video, or none that can be decoded.
+    """
     films = [stream for stream in container.streams.video if not is_cover(stream)]
     if not films:
         raise MediaError(f"{path} holds no video stream")
+    if track is not None:
+        named = [film for i, film in enumerate(films, 1) if track == str(i) or track == (film.language or "").lower()]
+        if not named:
+            known = ", ".join(f"{i} ({film.language or 'no language'})" for i, film in enumerate(films, 1))
+            raise UsageError(f"{path} has no video track {track}; there is {known}")
+        films = named
     if films[0].codec_context is None:
         raise MediaError(f"the video in {path} is of a kind that cannot be decoded; convert it to H.264 first")
     return films[0]
+
+
+def edited_video(container: av.container.InputContainer, index: int) -> av.video.stream.VideoStream:
+    """The stream of a number in its file, which a probe has chosen."""
+    stream = container.streams[index]
+    assert isinstance(stream, av.video.stream.VideoStream)
+    return stream
 
 
 def decoder_of(stream: av.video.stream.VideoStream) -> av.VideoCodecContext:
