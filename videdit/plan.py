@@ -127,7 +127,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
             for file in _walk(path):
                 if _is_wanted(file, plan):
                     found.setdefault(file.resolve(), (file, path))
-            plan.hints += _numbered_pictures([file for file, top in found.values() if top == path])
+            plan.hints.extend(_numbered_pictures([file for file, top in found.values() if top == path]))
         elif path.exists():
             found.setdefault(path.resolve(), (path, path.parent))
             named.add(path.resolve())

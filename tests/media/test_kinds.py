@@ -110,6 +110,8 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
     with pytest.raises(MediaError, match="HEIF"):
         probe(tmp_path / "x.heic")
+    with pytest.raises(MediaError, match="camera's raw file"):
+        probe(picture(tmp_path / "x.nef", "TIFF"))
 
 
 @pytest.mark.parametrize("form, suffix", [("TIFF", ".tif"), ("MPO", ".jpg")])

@@ -5,6 +5,7 @@ What is not known here may still be something that FFmpeg knows: then the name d
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ _FILMS = (
 )
 # What a raw H.264 or H.265 stream begins with, behind 00 00 01.
 _UNITS = {7: ".h264", 9: ".h264"}, {32: ".h265", 33: ".h265", 35: ".h265"}
+_RAW = (".arw", ".cr2", ".dng", ".nef", ".nrw", ".pef", ".srw")  # of cameras: TIFF, with a preview in front
 _MOTION_JPEG = (".mjpeg", ".mjpg", ".mjpe")
 
 
@@ -103,15 +105,18 @@ def _picture(path: Path, head: bytes) -> Kind | None:
         return Kind("image", ".webp", why)
     if head[:2] == b"BM" and len(head) > 18 and int.from_bytes(head[14:18], "little") in (12, 40, 52, 56, 64, 108, 124):
         return Kind("image", ".bmp")
-    if len(head) > 2 and head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
+    if re.match(rb"P[1-6]\s+(#|\d)", head):
         return Kind("image", ".pnm")
-    return next((Kind("image", suffix) for magic, suffix in _PICTURES if head.startswith(magic)), None)
+    found = next((suffix for magic, suffix in _PICTURES if head.startswith(magic)), None)
+    if found == ".tif" and path.suffix.lower() in _RAW:
+        return Kind("image", path.suffix.lower(), "is a camera's raw file, which is not read; develop it to TIFF first")
+    return Kind("image", found) if found else None
 
 
 def _film(path: Path, head: bytes) -> Kind | None:
     if head[4:8] == b"ftyp":
         return _of_brand(head)
-    if head[4:8] in (b"moov", b"mdat", b"wide", b"skip") and len(head) > 8:
+    if head[4:8] in (b"moov", b"mdat", b"wide", b"skip", b"free", b"pnot") and len(head) > 8:
         return Kind("video", ".mov")
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         form = "sound" if path.suffix.lower() in (".mka", ".weba") else "video"

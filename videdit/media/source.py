@@ -58,10 +58,17 @@ def check_file(path: Path) -> int:
     """The size in bytes of a file, or of all files of a sequence, that can be read.
 
     Raises:
-        MediaError: it does not exist, is a folder or a device, is empty, or may not be read.
+        MediaError: it does not exist, is a folder or a device, is empty, may not be read, or is of a kind that is not.
     """
     if is_sequence(path):
-        return sum(check_file(file) for file in files(path).values())
+        return sum(map(_check_one, files(path).values()))
+    size = _check_one(path)
+    if (kind := kind_of(path)) and kind.refused:
+        raise MediaError(f"{path} {kind.refused}")
+    return size
+
+
+def _check_one(path: Path) -> int:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -71,10 +78,7 @@ def check_file(path: Path) -> int:
         if not status.st_size:
             raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
         with path.open("rb"):
-            pass
-        if (kind := kind_of(path)) and kind.refused:
-            raise MediaError(f"{path} {kind.refused}")
-        return status.st_size
+            return status.st_size
     except FileNotFoundError:
         raise MediaError(f"no such file: {path}") from None
     except PermissionError:
