@@ -99,8 +99,11 @@ def pair(
 
 
 def as_rgb(picture: Picture) -> Picture:
-    """The picture in planes of R, G and B, 8 bits: beside each other two pictures would share chroma samples."""
-    planes = cv2.split(picture_to_rgb(picture))
+    """The picture in square pixels, in planes of R, G and B, 8 bits: two would share chroma samples."""
+    rgb, (wide, high) = picture_to_rgb(picture), picture.square_size
+    if picture.aspect != 1:
+        rgb = cv2.resize(rgb, (round(wide), round(high)), interpolation=cv2.INTER_CUBIC)
+    planes = cv2.split(rgb)
     return Picture(tuple(planes), Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5)), "gbrp")
 
 
