@@ -138,7 +138,7 @@ def is_exr(path: Path) -> bool:
     if is_sequence(path) or not path.is_file():
         return path.suffix.lower() == ".exr"
     kind = kind_of(path)
-    return kind is not None and kind.suffix == ".exr"
+    return (path.suffix.lower() if kind is None else kind.suffix) == ".exr"
 
 
 def file_tags(path: Path) -> dict[str, str]:
