@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from videdit.media.decoders import choose_decoder
 from videdit.media.exr import ExrReader
+from videdit.media.kinds import pages
 from videdit.media.probe import MediaInfo
 from videdit.media.read import VideoReader, read_image
 from videdit.packets import Frame
@@ -38,6 +39,8 @@ class Decode:
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if self.info.kind == "image" and self.info.container != "exr":
+            if (count := pages(self.info.path)) > 1:
+                self.warnings = [f"{self.info.path} holds {count} pictures; only the first is edited and kept"]
             yield self._turned(read_image(self.info))
             return
         device, said = choose_decoder(self.info, self.decoder)

@@ -77,7 +77,8 @@ class Detect:
         turned = [face for turns in (90, 180, 270) for face in self._turned(frame, turns, known, look)]
         judged = zip([*sure, *self.upright(turned, look)], [*upright, *turned], strict=True)
         found: list[Face] = []
-        for i, (value, face) in sorted(enumerate(judged), key=lambda item: (-item[1][0], item[0])):
+        # Of those that are sure the finder's own order counts, as it does where nothing is judged.
+        for i, (value, face) in sorted(enumerate(judged), key=lambda item: (-min(item[1][0], SURE), item[0])):
             if value < (POSSIBLE if i < len(upright) else SURE):
                 continue
             # A mesh that lies wrong is often beside the face, not on it.

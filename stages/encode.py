@@ -8,7 +8,9 @@ from pathlib import Path
 from videdit.media.codecs import EncodeSettings
 from videdit.media.exrwrite import ExrWriter
 from videdit.media.probe import MediaInfo
+from videdit.media.sequence import is_sequence
 from videdit.media.still import write_image
+from videdit.media.stillswrite import StillsWriter
 from videdit.media.write import VideoWriter
 from videdit.packets import Frame
 
@@ -50,6 +52,8 @@ class Encode:
         """The video, or the pictures, that are to be, growing at `temporary`."""
         if self.info.container == "exr":
             return ExrWriter(self.path, self.info, self.metadata, temporary, self.replace)
+        if is_sequence(self.path):
+            return StillsWriter(self.path, self.info, self.metadata, temporary, self.replace)
         return VideoWriter(
             self.path,
             self.info,

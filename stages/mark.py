@@ -34,7 +34,11 @@ class Mark:
 
     def _marked(self, picture: Picture) -> Picture:
         if self._drawn is None or self._drawn[0].shape != (picture.height, picture.width):
-            self._drawn = draw(self.words, picture.width, picture.height, self.rotation, self.mirrored)
+            wide, high = (round(side) for side in picture.square_size)
+            drawn = draw(self.words, wide, high, self.rotation, self.mirrored)
+            size = (picture.width, picture.height)  # letters are coded as the picture is: squeezed, where that is
+            first, second = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in drawn)
+            self._drawn = first, second
         cover, letters = self._drawn
         planes = list(picture.planes)
         for i in range(1 if picture.color.matrix == "gray" else 3):

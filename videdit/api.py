@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     smooth_codes: float
     smooth_fine: float
     fps: float | str | Fraction | None
+    video_track: int | str | None
     start: float | str | None
     end: float | str | None
     scenes: int | str | list[int] | tuple[int, ...]

@@ -46,6 +46,10 @@ def run_plan(plan: Plan, render: Callable[[Clip], RenderResult], progress: Progr
     """
     for path, reason in plan.passed_over:
         log.info("%s: passed over, %s", path, reason)
+    for hint in plan.hints:
+        log.warning("%s", hint)
+    if plan.left_out:
+        log.warning("passed over: %s", plan.left_out)
     for number, clip in enumerate(plan.clips, 1):
         if progress and plan.batch:
             progress.clip(number, len(plan.clips))

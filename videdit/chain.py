@@ -113,7 +113,7 @@ def assemble(
 
     def approve() -> None:
         if not counted.faces and not (work and work.faces):
-            raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule))
+            raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule) + info.elsewhere)
         for file in files:
             file.join()
 

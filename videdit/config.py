@@ -24,6 +24,7 @@ from videdit.fields import (
     RESTORE_PATTERN,
     STRING,
     STRINGS,
+    TRACK_PATTERN,
     Batch,
     Box,
     Bytes,
@@ -38,6 +39,7 @@ from videdit.fields import (
     parse_inputs,
     parse_number,
     parse_restore,
+    parse_track,
     schema,
 )
 
@@ -101,6 +103,11 @@ class RenderJob(BaseModel):
     smooth_fine: float = Field(0.0, ge=0, le=0.3, description="The same for their fine layers, where it is more.")
 
     fps: Rate = Field(None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25.")
+    video_track: Annotated[str | None, BeforeValidator(parse_track)] = Field(
+        None,
+        json_schema_extra={"pattern": TRACK_PATTERN},
+        description="Which of several videos in a file: its number from 1, or its language (eng); default: the first.",
+    )
     start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
     end: Seconds = Field(None, description="Cut the clip here.")
     scenes: Scenes = Field((), description="Edit only these shots of what is rendered: 1-3,5; default: all.")

@@ -14,6 +14,7 @@ from videdit import resources, weights
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
 from videdit.interrupt import half_written
+from videdit.media.kinds import kind_of
 from videdit.media.sequence import is_sequence
 from videdit.media.xmp import SOURCE_TYPE
 
@@ -107,7 +108,10 @@ def _builder(what: dict[str, Any]) -> Any:
 
 def _readable(source: Path) -> str | None:
     """The kind of a source that C2PA can look into."""
-    return None if is_sequence(source) else _SOURCES.get(source.suffix.lower())
+    if is_sequence(source):
+        return None
+    kind = kind_of(source)
+    return _SOURCES.get(source.suffix.lower() if kind is None or kind.fits(source.suffix) else kind.suffix)
 
 
 def _signer(job: RenderJob) -> Any:

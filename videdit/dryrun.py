@@ -87,6 +87,9 @@ def describe(plan: Plan) -> Iterator[str]:
         yield f"{head}{estimate}"
         for line in estimate.intentions:
             yield f"  {line}"
+    yield from plan.hints
+    if plan.left_out:
+        yield f"passed over: {plan.left_out}"
     yield f"{count(clips, 'clip')} to render, {count(frames, 'frame')}, about {duration(total)}; nothing was written"
 
 
@@ -101,7 +104,8 @@ class Estimator:
 
     def __call__(self, clip: Clip) -> Estimate:
         """Raises what rendering the clip would raise for words that make no sense."""
-        info, job = probe(clip.source, clip.job.fps), clip.job
+        job = clip.job
+        info = probe(clip.source, job.fps, start=job.start, track=job.video_track)
         notes = check(clip, info)
         if idle(job):
             how = "copied as it is" if copyable(clip, info) else "only encoded anew"

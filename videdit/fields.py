@@ -20,6 +20,7 @@ SCENE_PATTERN = r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*"
 BOX_PATTERN = r"^\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*$"
 RESTORE_PATTERN = r"^(none|small|auto|(gfpgan|realesrgan)(:.+)?)$"
 DETECTOR_PATTERN = r"^(mtcnn|insightface(:.+)?)$"
+TRACK_PATTERN = r"^([1-9]\d?|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -52,6 +53,15 @@ def parse_rate(value: Any) -> Any:
     if not 0 < rate <= 1000:
         raise ValueError(f"{value!r} is not a frame rate; write it like 24, 29.97 or 24000/1001")
     return rate
+
+
+def parse_track(value: Any) -> Any:
+    """2 or "ENG" -> "2", "eng"."""
+    if value is None:
+        return None
+    if not re.match(TRACK_PATTERN, str(value)):
+        raise ValueError(f"{value!r} is no video track; write its number (2) or its language (eng)")
+    return str(value).lower()
 
 
 def parse_edit(value: Any) -> Any:

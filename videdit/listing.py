@@ -46,6 +46,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--fps", help="frames a second of numbered pictures (default: 25)")
+    parser.add_argument("--video-track", metavar="N|LANG", help="which of several videos (default: the first)")
     parser.add_argument("--start", help="show who is there from then on: seconds or h:mm:ss")
     parser.add_argument("--end", help="show who is there until then; numbers stay those of the whole clip")
     parser.add_argument("--device", help="auto (default), cpu, cuda or cuda:N")
@@ -86,7 +87,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
         job = RenderJob.model_validate({"input": str(clip), "edit": "smile", **options})
     except ValidationError as error:
         raise UsageError("; ".join(message for _, message in explain(error))) from None
-    info, device = probe(clip, job.fps), resolve_device(job.device)
+    info, device = probe(clip, job.fps, start=job.start, track=job.video_track), resolve_device(job.device)
     progress = make_progress("auto")
     progress.start(clip.name, info.frame_count or None)
     try:
@@ -105,7 +106,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
         told = {"clip": str(clip), "frames": frames, "scenes": scenes, "faces": faces}
         print(json.dumps(told | {"sheet": str(sheet) if tracks else None}, indent=1))
     if not tracks:
-        raise NoFaceError(f"no face found in {clip}")
+        raise NoFaceError(f"no face found in {clip}{info.elsewhere}")
     if not as_json:
         say(table(tracks))
         say(f"{sheet}: portraits of {min(len(tracks), _MOST)} of {len(tracks)}")

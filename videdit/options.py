@@ -49,6 +49,7 @@ def render_parser() -> Parser:
         "--faces", metavar="WHICH", help="largest (default), all, left, numbers of videdit faces (0,2), or a picture"
     )
     what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
+    what.add_argument("--video-track", metavar="N|LANG", help="which of several videos in a file: 2, eng (default: 1)")
     what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
     what.add_argument("--scenes", action="add", metavar="LIST", help="edit only these shots: 1,3 or 2-4 (default: all)")

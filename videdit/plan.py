@@ -1,12 +1,14 @@
 """From words to files: which inputs there are, where each output goes, and what stands in the way.
 
-Nothing here opens a media file, except to ask a file whose name looks like one of our outputs whether it is one.
+What a file is, its first bytes say, and its name only where these do not. No media file is opened here, except to ask
+one whose name looks like one of our outputs whether it is one.
 """
 
 from __future__ import annotations
 
 import glob
 import os
+import re
 import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from videdit import resources
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media import sequence
+from videdit.media.kinds import Kind, kind_of
 from videdit.media.sequence import is_sequence
 from videdit.outputs import NAME_BYTES
 from videdit.people.choice import is_picture
@@ -28,11 +31,19 @@ EXR = ".exr"
 IMAGES = frozenset({EXR, ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # written as they came
 OTHER_CONTAINERS = frozenset(
-    {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv"}
+    (".264", ".265", ".3g2", ".3gp", ".apng", ".asf", ".av1", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".gxf")
+    + (".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".mjpeg", ".mjpg", ".mpeg", ".mpg", ".mpv")
+    + (".mts", ".mxf", ".nut", ".obu", ".ogv", ".rm", ".rmvb", ".ts", ".vc1", ".vob", ".wmv", ".y4m")
 )
 FALLBACK = ".mkv"  # holds any stream that the others may carry
 VIDEOS = CONTAINERS | OTHER_CONTAINERS
 _KEYS = 4  # strengths of keyframes that a file's name tells
+
+NO_MEDIA = "no video or picture"
+OURS = "an output of videdit"
+_A_CLIP = 8  # pictures whose numbers follow each other
+_NAMED = 8  # of the files that are passed over
+_WITHOUT_LOSS = {".dpx": ".tif"}  # where what is made of pictures goes that are not written; of others into PNG
 
 if TYPE_CHECKING:
     from videdit.edits import Edit
@@ -65,7 +76,7 @@ class Clip:
 
     @property
     def is_image(self) -> bool:
-        return self.source.suffix.lower() in IMAGES and not is_sequence(self.source)
+        return not is_sequence(self.source) and _kind(self.source).form == "image"
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,18 @@ class Plan:
 
     clips: list[Clip]
     passed_over: list[tuple[Path, str]] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> str | None:
+        """How many files of folders are not read, and which, in words."""
+        names = [path.name for path, reason in self.passed_over if reason == NO_MEDIA]
+        refused = [f"{path.name} {reason}" for path, reason in self.passed_over if reason not in (NO_MEDIA, OURS)]
+        told = []
+        if names:
+            some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+            told.append(f"{len(names)} {'file is' if len(names) == 1 else 'files are'} {NO_MEDIA}: {some}")
+        return "; ".join([*told, *refused[:_NAMED]]) or None
 
     @property
     def batch(self) -> bool:
@@ -144,7 +167,9 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         if path.is_dir():
             folders += 1
             for file in _walk(path):
-                found.setdefault(file.resolve(), (file, path))
+                if _is_wanted(file, plan):
+                    found.setdefault(file.resolve(), (file, path))
+            plan.hints.extend(_numbered_pictures([file for file, top in found.values() if top == path]))
         elif path.exists():
             found.setdefault(path.resolve(), (path, path.parent))
             named.add(path.resolve())
@@ -158,7 +183,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
             if not matches:
                 raise UsageError(f"no file matches {words}")
             for file in matches:
-                if file.suffix.lower() in VIDEOS | IMAGES:
+                if file.is_file() and _is_wanted(file, plan):
                     found.setdefault(file.resolve(), (file, file.parent))
         else:
             raise UsageError(f"the input {words} does not exist")
@@ -182,7 +207,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         state = states.setdefault(home, State(home))
         beside = states.setdefault(top, State(top))
         if resolved not in named and (beside.owns(source) or _is_ours(source)):
-            plan.passed_over.append((source, "an output of videdit"))
+            plan.passed_over.append((source, OURS))
             continue
         status = None if job.overwrite else state.done(source, output, job)
         if status == NO_FACE and job.keep_unedited:
@@ -194,8 +219,11 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
 
 def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, status: str | None = None) -> Clip:
     """A clip with the files that go beside its output; home: the state's folder, of one of many."""
-    if output.suffix.lower() == ".exr" and (job.compare or job.debug_video):
-        raise UsageError(f"{output} is EXR, which takes no comparison or debug video; use --preview, or the matte")
+    if (output.suffix.lower() == EXR or is_sequence(output)) and (job.compare or job.debug_video):
+        what = "is EXR, which takes" if output.suffix.lower() == EXR else "are pictures, which take"
+        raise UsageError(f"{output} {what} no comparison or debug video; use --preview, or the matte")
+    if is_sequence(output) and job.sign:
+        raise UsageError(f"{output} are many pictures, which --sign does not sign; write a clip, or leave it out")
     alpha = alpha_path(source, output, job, batch=home is not None)
     compare = output.with_name(f"{output.stem}_compare{output.suffix}") if job.compare else None
     debug = output.with_name(f"{output.stem}_debug{output.suffix}") if job.debug_video else None
@@ -221,8 +249,9 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
 
     numbered = is_sequence(source)
     stem, suffix = sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
-    image = suffix in IMAGES and not numbered
-    extension = source.suffix if image or suffix in CONTAINERS else FALLBACK
+    kind = Kind("video", suffix) if numbered else _kind(source)
+    image, suffix = kind.form == "image", kind.suffix
+    extension = FALLBACK if numbered else _extension(source, kind)
     if numbered and suffix == EXR:  # no container holds what these may hold
         extension = f"_{sequence.numbering(source)}{source.suffix}"
     label = edit_label(job.edit)
@@ -239,17 +268,51 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
         return output / tree / name
     elif batch:
         raise UsageError(f"the output {job.output} is one file, but there may be many inputs; name a folder")
-    kind = output.suffix.lower()
-    if (suffix == EXR) != (kind == EXR) or (kind == EXR and is_sequence(output) != numbered):
+    target = output.suffix.lower()
+    if (suffix == EXR) != (target == EXR) or (target == EXR and is_sequence(output) != numbered):
         name = "out_%04d.exr" if numbered else "out.exr"
         how = f"EXR stays EXR: name the output like {name}" if suffix == EXR else "only EXR pictures become EXR"
         raise UsageError(f"cannot write {source} to {output}; {how}")
-    if kind == EXR:
+    if target == EXR:
         return output
-    if kind not in (IMAGES if image else CONTAINERS):
-        writable = ", ".join(sorted(IMAGES if image else CONTAINERS))
-        raise UsageError(f"cannot write a {'picture' if image else 'video'} to {output}; name it one of {writable}")
+    if target not in (IMAGES if image or is_sequence(output) else CONTAINERS):
+        writable = ", ".join(sorted(IMAGES - {EXR} if image else CONTAINERS))
+        writable += "" if image else ", or as numbered pictures: out_%04d.png"
+        what = "picture" if image else "video"
+        told = "" if numbered or kind.fits(source.suffix) else f" ({source.name} holds a {what}: {suffix.lstrip('.')})"
+        raise UsageError(f"cannot write a {what} to {output}{told}; name it one of {writable}")
     return output
+
+
+def _kind(source: Path) -> Kind:
+    """What a file is: by its content, or by its name where that says nothing."""
+    suffix = source.suffix.lower()
+    return kind_of(source) or Kind("image" if suffix in IMAGES else "video", suffix)
+
+
+def _extension(source: Path, kind: Kind) -> str:
+    """The suffix of what is made of a file: its own where that is right and written."""
+    written = IMAGES if kind.form == "image" else CONTAINERS
+    if source.suffix.lower() in written and kind.fits(source.suffix):
+        return source.suffix
+    if kind.suffix in written:
+        return kind.suffix
+    return _WITHOUT_LOSS.get(kind.suffix, ".png") if kind.form == "image" else FALLBACK
+
+
+def _is_wanted(file: Path, plan: Plan) -> bool:
+    """Whether a file of a folder is a video or a picture; if not, it is noted as passed over."""
+    if file.suffix == ".json" and file.with_suffix("").exists():  # what --sidecar writes
+        plan.passed_over.append((file, OURS))
+        return False
+    kind = kind_of(file)
+    if kind is not None and kind.refused:
+        plan.passed_over.append((file, kind.refused))
+        return False
+    if (kind is not None and kind.form != "sound") or (kind is None and file.suffix.lower() in VIDEOS | IMAGES):
+        return True
+    plan.passed_over.append((file, NO_MEDIA))
+    return False
 
 
 def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = False) -> Path | None:
@@ -261,7 +324,7 @@ def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = Fals
     if job.alpha_out is None:
         return None
     path = resources.expanded(job.alpha_out)
-    image = source.suffix.lower() in IMAGES and not is_sequence(source)
+    image = not is_sequence(source) and _kind(source).form == "image"
     if _means_folder(job.alpha_out):
         path = path / f"{output.stem}_matte{'.png' if image else FALLBACK}"
     elif batch:
@@ -314,6 +377,24 @@ def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
     return None
 
 
+def _numbered_pictures(files: list[Path]) -> list[str]:
+    """Where a folder's pictures look like the frames of a clip: how to say so."""
+    groups: dict[Path, list[int]] = {}
+    for file in files:
+        match = re.fullmatch(r"(.*?)(\d{2,9})(\.\w+)", file.name)
+        if match and match[3].lower() in IMAGES:
+            before, digits = match[1].replace("%", "%%"), len(match[2])
+            groups.setdefault(file.with_name(f"{before}%0{digits}d{match[3]}"), []).append(int(match[2]))
+    told = []
+    for pattern, numbers in groups.items():
+        if len(numbers) >= _A_CLIP and max(numbers) - min(numbers) == len(numbers) - 1:
+            told.append(
+                f"{pattern.parent} holds {len(numbers)} numbered pictures, which are edited one by one; "
+                f"if they are the frames of a clip, give {pattern} in place of the folder"
+            )
+    return told
+
+
 def _any(pattern: Path) -> bool:
     """Whether a picture of a pattern is there."""
     try:
@@ -323,11 +404,11 @@ def _any(pattern: Path) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Videos and pictures below `folder` in a stable order; hidden files and folders are left alone."""
+    """All files below `folder` in a stable order; hidden ones and hidden folders are left alone."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEOS | IMAGES:
+            if not name.startswith(".") and (Path(root) / name).is_file():
                 yield Path(root) / name
 
 

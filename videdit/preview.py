@@ -57,7 +57,7 @@ def previews(plan: Plan, times: Sequence[float], overwrite: bool, renderer: Rend
     """
     renderer = renderer or Renderer()
     for clip in plan.clips:
-        info = probe(clip.source, clip.job.fps)
+        info = probe(clip.source, clip.job.fps, start=clip.job.start, track=clip.job.video_track)
         targets = {time: preview_path(clip.output, time) for time in (times if info.kind == "video" else [0.0])}
         if there := [str(path) for path in targets.values() if path.exists() and not overwrite]:
             raise UsageError(f"{there[0]} exists already; pass --overwrite to replace it")
@@ -114,8 +114,11 @@ def around(clip: Clip, time: float, reach: float) -> Clip:
 
 
 def as_rgb(picture: Picture) -> Picture:
-    """The picture in planes of R, G and B, 8 bits: beside each other two pictures would share chroma samples."""
-    planes = cv2.split(picture_to_rgb(picture))
+    """The picture in square pixels, in planes of R, G and B, 8 bits: two would share chroma samples."""
+    rgb, (wide, high) = picture_to_rgb(picture), picture.square_size
+    if picture.aspect != 1:
+        rgb = cv2.resize(rgb, (round(wide), round(high)), interpolation=cv2.INTER_CUBIC)
+    planes = cv2.split(rgb)
     return Picture(tuple(planes), Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5)), "gbrp")
 
 

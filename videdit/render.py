@@ -26,6 +26,7 @@ from videdit.inversion import SIZES
 from videdit.loaded import Loaded
 from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo, probe
+from videdit.media.sequence import is_sequence
 from videdit.media.write import check_target, commit_file
 from videdit.outputs import Claim, ExistsError, temporary_name
 from videdit.packets import LOW
@@ -54,7 +55,7 @@ class Renderer:
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
-        info = probe(clip.source, clip.job.fps)
+        info = probe(clip.source, clip.job.fps, start=clip.job.start, track=clip.job.video_track)
         for said in check(clip, info):
             log.warning("%s", said)
         for file in filter(None, (clip.output, clip.alpha)):
@@ -229,7 +230,8 @@ def resumable(clip: Clip, info: MediaInfo) -> bool:
     """Whether a clip is rendered in segments: a short one is sooner done again; EXR always is, for it is many files."""
     frames = frames_between(info, clip.job.start, clip.job.end)
     long = frames is None or frames > CROPS or info.container == "exr"
-    return clip.job.resume and info.kind == "video" and long
+    countable = is_sequence(clip.source) or not is_sequence(clip.output)  # pictures of a clip are numbered as they come
+    return clip.job.resume and info.kind == "video" and long and countable
 
 
 def keep(files: Sequence[Beside]) -> None:

@@ -113,7 +113,7 @@ def test_a_clip_without_a_face_leaves_no_output_unless_wanted(render, empty_clip
 
 
 def test_a_face_smaller_than_40_px_is_left_alone_and_said(render, people, tmp_path):
-    clip = write_clip(tmp_path / "small.mp4", [with_face(background(320, 240), people[0], (160, 120), 60)] * 3)
+    clip = write_clip(tmp_path / "small.mp4", [with_face(background(320, 240), people[0], (160, 120), 57)] * 3)
     with pytest.raises(NoFaceError, match="too small"):
         render(clip, tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["small.mp4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import struct
 import subprocess
@@ -259,8 +260,20 @@ def test_a_source_that_changes_size_is_refused(tmp_path: Path) -> None:
         make(path, Clip(width=size, height=size, pts=tuple(range(i * 30000, i * 30000 + 30000, 3000))))
         parts.append(path.read_bytes())
     (tmp_path / "both.ts").write_bytes(b"".join(parts))
-    with pytest.raises(MediaError, match="changes from 64x64 to 96x96"), VideoReader(tmp_path / "both.ts") as reader:
+    both = tmp_path / "both.ts"
+    with pytest.raises(MediaError, match="changes from 64x64 to 96x96") as refused, VideoReader(both) as reader:
         list(reader)
+    at = re.search(r"with --end ([0-9.]+) and with --start \1$", str(refused.value))
+    assert at is not None  # and this advice can be followed
+    for span, size in (({"end": float(at[1])}, 64), ({"start": float(at[1])}, 96)):
+        info = probe(both, start=span.get("start"))
+        assert (info.width, info.height) == (size, size)
+        target = tmp_path / f"{size}.mkv"
+        with VideoReader(info, **span) as part, VideoWriter(target, info, **span) as writer:
+            for frame in part:
+                writer.write(frame)
+        with VideoReader(target) as again:
+            assert len(list(again)) == 10
 
 
 class TestWriter:
@@ -415,6 +428,28 @@ def test_a_clock_that_is_set_back(tmp_path: Path, suffix: str) -> None:
     packets = copied_packets(target)[1]
     assert len(packets) == len(copied_packets(source)[1])
     np.testing.assert_allclose(np.diff([float(time) for _, time, _ in packets]), 1152 / 48000, atol=0.03)
+    assert abs(float(packets[-1][1]) - times[-1]) < 0.15
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("count", [4, 9, 25])
+def test_a_clock_that_is_set_back_by_less_than_a_second(tmp_path: Path, suffix: str, count: int) -> None:
+    """A short piece three times over: no frame falls onto another."""
+    sound = Sound(count / 30, codec="mp2", start=1.0)
+    options = {"preset": "ultrafast", "qp": "0", "bf": "2"}
+    make(tmp_path / "a.ts", Clip(pts=tuple(range(90000, 90000 + count * 3000, 3000)), sounds=[sound], options=options))
+    source, target = tmp_path / "thrice.ts", tmp_path / f"out{suffix}"
+    source.write_bytes(3 * (tmp_path / "a.ts").read_bytes())
+    with VideoReader(source) as reader, VideoWriter(target, reader.info, EncodeSettings(preset="ultrafast")) as writer:
+        for frame in reader:
+            writer.write(frame)
+    assert (reader.resets, reader.repaired) == (2, 0)
+    with VideoReader(target) as again:
+        times = [float(frame.pts * frame.time_base) for frame in again]
+    assert len(times) == 3 * count
+    np.testing.assert_allclose(np.diff(times), 1 / 30, atol=0.002)
+    packets = copied_packets(target)[1]
+    assert len(packets) == len(copied_packets(source)[1])
     assert abs(float(packets[-1][1]) - times[-1]) < 0.15
 
 

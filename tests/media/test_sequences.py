@@ -8,13 +8,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from synthetic_clips import Clip, Sound, make
 
+from stages.decode import Decode
+from stages.encode import Encode
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.media.read import VideoReader
 from videdit.media.sequence import files, is_sequence, name_of
+from videdit.media.source import file_tags
+from videdit.media.stillswrite import StillsWriter
 from videdit.media.write import VideoWriter
 from videdit.plan import make_plan
 from videdit.state import fingerprint
@@ -94,3 +99,78 @@ def test_plan(tmp_path: Path) -> None:
     for words in ("0", "-1", "1/0", "fast", "1e9"):
         with pytest.raises(ValueError, match="not a frame rate"):
             RenderJob(input="a", edit="smile", fps=words)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth"), [(".png", np.uint8), (".png", np.uint16), (".tif", np.uint16), (".jpg", np.uint8)]
+)
+def test_pictures_become_pictures(tmp_path: Path, suffix: str, depth: type) -> None:
+    made = pictures(tmp_path / "in", suffix, range(7, 12), depth)
+    source, target = tmp_path / "in" / f"shot_%04d{suffix}", tmp_path / "out" / f"new_%05d{suffix}"
+    target.parent.mkdir()
+    info = probe(source)
+    encode = Encode(target, info, EncodeSettings(), metadata={"comment": "edited by videdit"})
+    assert len(list(encode(Decode(info, start=0.04)(iter(()))))) == 4
+    assert sorted(file.name for file in target.parent.iterdir()) == [f"new_{n:05d}{suffix}" for n in range(8, 12)]
+    for number, pixels in zip(range(8, 12), made[1:], strict=True):
+        file = target.parent / f"new_{number:05d}{suffix}"
+        written = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., ::-1]
+        assert written.dtype == depth
+        if suffix != ".jpg":
+            np.testing.assert_array_equal(written, pixels)
+        else:
+            seen = cv2.imread(str(tmp_path / "in" / f"shot_{number:04d}.jpg"))[..., ::-1]
+            assert np.abs(written.astype(int) - seen).mean() < 8  # noise, encoded again
+        assert "edited by videdit" in str(file_tags(file))
+
+
+def test_a_clip_becomes_pictures(tmp_path: Path) -> None:
+    frames = make(tmp_path / "in.mp4", Clip(pts=tuple(range(0, 5 * 3000, 3000)), sounds=(Sound(),), rotation=90))
+    info = probe(tmp_path / "in.mp4")
+    encode = Encode(tmp_path / "out_%03d.png", info, EncodeSettings())
+    list(encode(Decode(info)(iter(()))))
+    found = sorted(tmp_path.glob("out_*.png"))
+    assert [file.name for file in found] == [f"out_{n:03d}.png" for n in range(1, 6)]
+    assert cv2.imread(str(found[0])).shape[:2] == frames[0][0].shape[::-1]  # upright
+    assert encode.warnings == ["numbered pictures hold nothing beside the picture: sound left out"]
+
+
+def test_a_plan_of_pictures(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", ".png", range(1, 13))
+    source, out = str(tmp_path / "in" / "shot_%04d.png"), str(tmp_path / "out_%04d.png")
+    job = RenderJob(input=source, edit="smile", output=out)
+    (clip,) = make_plan([job]).clips
+    assert str(clip.output) == out
+    (tmp_path / "out_0003.png").touch()
+    with pytest.raises(UsageError, match="exists already"):
+        make_plan([job])
+    for more in ({"compare": "side"}, {"debug_video": True}, {"sign": "a", "sign_key": "b"}):
+        with pytest.raises(UsageError, match="pictures"):
+            make_plan([job.model_copy(update=more | {"overwrite": True})])
+    with pytest.raises(UsageError, match=r"or as numbered pictures: out_%04d.png"):
+        make_plan([job.model_copy(update={"output": str(tmp_path / "out.png")})])
+    plan = make_plan([RenderJob(input=str(tmp_path / "in"), edit="smile", output=str(tmp_path / "new"))])
+    assert len(plan.clips) == 12
+    assert plan.hints == [
+        f"{tmp_path / 'in'} holds 12 numbered pictures, which are edited one by one; "
+        f"if they are the frames of a clip, give {source} in place of the folder"
+    ]
+
+
+def test_segments_of_pictures_join(tmp_path: Path) -> None:
+    made = pictures(tmp_path / "in", ".png", range(1, 7))
+    info = probe(tmp_path / "in" / "shot_%04d.png")
+    (tmp_path / "work").mkdir()
+    writer = StillsWriter(tmp_path / "out_%04d.png", info, temporary=tmp_path / "work" / "joined.png")
+    frames = list(Decode(info)(iter(())))
+    paths = []
+    for i in range(2):
+        paths.append(tmp_path / "work" / f"{i:06d}.segment")
+        segment = writer.segment(paths[-1])
+        for frame in frames[3 * i : 3 * i + 3]:
+            segment.write(frame)
+        segment.commit({})
+    writer.join(paths, 6)
+    writer.commit()
+    for number, pixels in enumerate(made, 1):
+        np.testing.assert_array_equal(cv2.imread(str(tmp_path / f"out_{number:04d}.png"))[..., ::-1], pixels)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
@@ -43,6 +45,18 @@ def test_words_are_light_grey_at_the_lower_right(color, value, pix_fmt, rotation
     assert upright.max() > 170 and upright.min() < 80  # letters, and an outline that shows on a light ground
     assert np.ptp(upright, axis=2).max() <= 6  # grey stays grey
     assert all((old == v).all() for old, v in zip(before.picture.planes, value, strict=True))  # not drawn in place
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_letters_are_not_squeezed_where_pixels_are_wide(rotation):
+    plain = frame(320, 180, *CASES[3])
+    coded = frame(160, 180, *CASES[3])
+    coded = replace(coded, picture=replace(coded.picture, aspect=2.0))
+    first, second = (next(Mark("AI-edited", rotation)(iter([before]))).picture.planes[0] for before in (plain, coded))
+    seen = cv2.resize(second, (320, 180), interpolation=cv2.INTER_LINEAR)
+    places = [np.nonzero(np.abs(drawn.astype(int) - 126) > 20) for drawn in (first, seen)]
+    for one, other in zip(*places, strict=True):
+        assert abs(one.min() - other.min()) < 4 and abs(one.max() - other.max()) < 4
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])

@@ -16,6 +16,7 @@ from videdit.packets import Face
 from videdit.people.analysis import Analysis, Recorder
 from videdit.people.appearance import look, mean_look
 from videdit.people.identity import APART, REMEMBER, Tracker, reunite
+from videdit.people.sightings import Sightings, numbered
 
 
 def face(x: float, y: float = 180, size: float = 100) -> Face:
@@ -111,6 +112,30 @@ def test_a_stretch_has_no_long_hole() -> None:
     assert tracker([face(300)], [person(0)], 0.0, 0) == [0]
     assert tracker([face(300)], [person(0)], REMEMBER, 0) == [0]
     assert tracker([face(300)], [person(0)], 2 * REMEMBER + 0.01, 0) == [1]
+
+
+@pytest.mark.parametrize("step", [0.04, 1.0, 20.0, 3600.0])
+def test_frames_may_be_far_apart(step: float) -> None:
+    tracker, names = Tracker(), []
+    for i in range(12):
+        here = [face(100 + 9 * i), *([face(400)] if i < 8 else [])]
+        names.append(tracker(here, [person(0), person(1)][: len(here)], step * i, 0))
+    assert people(tracker, names) == [[0, 1]] * 8 + [[0]] * 4
+
+
+def test_who_is_in_one_frame_of_a_timelapse_was_there() -> None:
+    def seen(step: float) -> list[int]:
+        times = step * np.arange(8)
+        frame, track = np.array([0, 1, 2, 3, 4, 5, 6, 7, 5], np.int32), np.array([0] * 8 + [1], np.int32)
+        zeros = np.zeros(9, np.float32)
+        order = np.argsort(frame, kind="stable")
+        found = Sightings(
+            np.arange(8), times, np.zeros(8, np.int32), frame[order], track[order], zeros, zeros, zeros,
+            np.zeros((9, 5, 2)),
+        )  # fmt: skip
+        return numbered(found).tracks
+
+    assert seen(20.0) == [0, 1] and seen(0.04) == [0]
 
 
 def test_two_people_look_unlike_and_one_like_himself(people: list[np.ndarray]) -> None:

@@ -13,7 +13,7 @@ from av.codec.hwaccel import HWAccel, hwdevices_available
 from videdit.errors import MediaError
 from videdit.media.planes import planar_name, unpack
 from videdit.media.probe import MediaInfo
-from videdit.media.source import main_video, open_input
+from videdit.media.source import edited_video, open_input
 
 _COMPARED = 8  # frames, of the beginning
 _SEMI_PLANAR = re.compile("nv|p[0-9]")  # what hardware hands out; a decoder that works on the CPU after all does not
@@ -68,7 +68,7 @@ def _first_frames(info: MediaInfo, device: HWAccel | None) -> list[tuple[str, tu
     """(layout, planes) of the first few frames."""
     found: list[tuple[str, tuple[np.ndarray, ...]]] = []
     with contextlib.closing(open_input(info.path, info.fps, device)) as container:
-        stream = main_video(container, info.path)
+        stream = edited_video(container, info.video_index)
         for frame in container.decode(stream):
             found.append((frame.format.name, unpack(frame)))
             if len(found) == _COMPARED:

@@ -63,7 +63,7 @@ class ExrWriter:
         self.path, self.info, self.metadata, self._replace = path, info, metadata or {}, replace
         self.warnings: list[str] = []
         self.frames = 0
-        self._sources = files(info.path) if info.kind == "video" else {0: info.path}
+        self._sources = self._numbered(info)
         self._numbers = list(self._sources)
         self._finished: list[Path] = []
         # What lies in segments needs no room again.
@@ -152,6 +152,10 @@ class ExrWriter:
             with target.open("rb+") as file:
                 os.fsync(file.fileno())
         return target
+
+    def _numbered(self, info: MediaInfo) -> dict[int, Path]:
+        """The pictures of the source by their numbers."""
+        return files(info.path) if info.kind == "video" else {0: info.path}
 
     def _target(self, number: int) -> Path:
         return picture(self.path, number) if self.info.kind == "video" else self.path

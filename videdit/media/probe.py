@@ -6,7 +6,7 @@ import io
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from videdit.media import color as colors
 from videdit.media.hdr import StaticHdr, lost_with, read_hdr
 from videdit.media.imagetags import read_tags
 from videdit.media.integrity import check_whole
+from videdit.media.kinds import kind_of
 from videdit.media.orientation import mirrors, orientation
 from videdit.media.planes import geometry, planar_name, unpack
 from videdit.media.sequence import files, is_sequence
@@ -29,7 +30,9 @@ from videdit.media.source import (
     MAX_VIDEO_PIXELS,
     check_file,
     decoder_of,
+    edited_video,
     is_cover,
+    is_exr,
     main_video,
     normal_tags,
     open_input,
@@ -106,6 +109,12 @@ class MediaInfo:
         return self.display_matrix is not None and mirrors(self.display_matrix)
 
     @property
+    def elsewhere(self) -> str:
+        """Where else in the file a face may be, as words behind "no face found"; empty for nowhere."""
+        videos = 1 + sum(stream.kind == "video" and not stream.cover for stream in self.streams)
+        return f"; it has {videos} video tracks: choose one with --video-track" if videos > 1 else ""
+
+    @property
     def aspect(self) -> float:
         """Width of a pixel / its height, as viewers show it: of stills they know no other than 1, but in EXR."""
         plausible = 1 / _WIDEST <= self.sar <= _WIDEST
@@ -123,28 +132,53 @@ class MediaInfo:
         return max(1, round(1 / (self.fps * self.time_base))) if self.fps else 1
 
 
-def probe(path: str | os.PathLike[str], rate: Fraction | None = None) -> MediaInfo:
+def probe(
+    path: str | os.PathLike[str],
+    rate: Fraction | None = None,
+    *,
+    start: float | None = None,
+    track: str | None = None,
+) -> MediaInfo:
     """Look at a file: header, streams and first frame.
 
     A path like "shot_%04d.png" stands for a sequence of pictures, `rate` for its frames a second (default 25).
 
+    start: seconds; of a clip whose size changes midway, what it is from there on. track: which of several videos, by
+    its number from 1 or its language; the first by default.
+
     Raises:
         MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
+        UsageError: it has no such track.
     """
     path = Path(path)
-    if path.suffix.lower() == ".exr":
+    if is_exr(path):
         from videdit.media.exr import probe_exr
 
         return probe_exr(path, rate)
     size = check_file(path)
     check_whole(next(iter(files(path).values())) if is_sequence(path) else path)
     with open_input(path, rate) as container:
-        stream = main_video(container, path)
+        stream = main_video(container, path, track)
         _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
         frame = _first_frame(container, stream, path)
         _check_dimensions(path, frame.width, frame.height)
         opaque = _seems_transparent(stream, frame) and _is_opaque(path, rate)
-        return _describe(path, size, container, stream, frame, opaque)
+        info = _describe(path, size, container, stream, frame, opaque)
+    return _from(info, start) if start and info.kind == "video" else info
+
+
+def _from(info: MediaInfo, start: float) -> MediaInfo:
+    """What a clip is from a time on, if it is another thing there."""
+    from videdit.media.read import VideoReader
+
+    with VideoReader(info, start=start) as reader:
+        frame = reader.peek()
+    if frame is None or (frame.width, frame.height, frame.format.name) == (info.width, info.height, info.pix_fmt):
+        return info
+    with open_input(info.path, info.fps) as container:
+        stream = edited_video(container, info.video_index)
+        there = _describe(info.path, info.size, container, stream, frame, opaque=False)
+    return replace(there, start_pts=info.start_pts, duration=info.duration, frame_count=info.frame_count)
 
 
 def _check_dimensions(path: Path, width: int, height: int) -> None:
@@ -200,7 +234,7 @@ def _describe(
 ) -> MediaInfo:
     context = stream.codec_context
     container_name = _container_name(container, path)
-    still = _is_still(container_name, stream)
+    still = _is_still(container_name, path)
     if not still and frame.width * frame.height > MAX_VIDEO_PIXELS:
         pixels = f"{frame.width}x{frame.height}"
         raise MediaError(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
@@ -283,13 +317,15 @@ def _container_name(container: av.container.InputContainer, path: Path) -> str:
     if name.startswith("mov,"):
         return "mov" if container.metadata.get("major_brand", "").strip() in ("qt", "") else "mp4"
     if name.startswith("matroska"):
-        return "webm" if path.suffix.lower() == ".webm" else "matroska"
+        kind = kind_of(path)
+        return "webm" if kind is not None and kind.suffix == ".webm" else "matroska"
     return name
 
 
-def _is_still(container_name: str, stream: av.video.stream.VideoStream) -> bool:
-    if container_name in ("webp", "apng", "gif"):
-        return container_name == "webp" or stream.frames == 1
+def _is_still(container_name: str, path: Path) -> bool:
+    if container_name in ("apng", "gif"):
+        kind = kind_of(path)
+        return kind is not None and kind.form == "image"
     return container_name.endswith("_pipe")
 
 

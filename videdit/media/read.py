@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from videdit.media.decoders import accelerator
 from videdit.media.lost import Lost
 from videdit.media.planes import planar_name, unpack
 from videdit.media.probe import MediaInfo, probe
-from videdit.media.source import CLOCK_RESET, MAX_PIXELS, decoder_of, main_video, open_input
+from videdit.media.source import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
 from videdit.packets import Frame, Picture
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
@@ -44,8 +45,8 @@ class VideoReader:
     before it ("corrupt", counted in ``repeated``), so that their number and times stay; what a decoder patched up
     itself is passed through ("corrupt", counted in ``patched``). ``warnings`` says, in words, what was odd.
     Times that are missing or run backwards are set just after the frame before, and counted in ``repaired``. Where the
-    clock is set back by more than a second, as in recordings that were put together, all times go on from there
-    (``resets``).
+    clock is set back, for some frames in a row or by more than a second, as in recordings that were put together, all
+    times go on from there (``resets``).
 
     Raises:
         MediaError: the file cannot be opened, gives no frame (in that span), or changes its size on the way.
@@ -69,6 +70,7 @@ class VideoReader:
         self.repaired = self.resets = 0
         self._threads, self._device = threads, device
         self._offset = 0  # pts units by which times go on where the clock was set back
+        self._set_back = False  # whether the present frame begins such a stretch, as far as the next one shows
         self._container: av.container.InputContainer | None = None
 
     def __enter__(self) -> VideoReader:
@@ -104,9 +106,7 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[Frame]:
         info = self.info
-        first = self.first
-        if first is None and self.start:
-            first = info.start_pts + _units(self.start, info)
+        first = self._first()
         stop = info.start_pts + _units(self.end, info) if self.end is not None else None
         count = 0
         for pts, frame, repeats in self._in_order(first):
@@ -119,12 +119,23 @@ class VideoReader:
         if not count:
             raise MediaError(self._nothing())
 
+    def peek(self) -> av.VideoFrame | None:
+        """The first frame, as it is decoded, whatever its size; None where there is none."""
+        first = self._first()
+        return next((frame for pts, frame, _ in self._in_order(first) if first is None or pts >= first), None)
+
+    def _first(self) -> int | None:
+        """The pts to begin at; None: the beginning."""
+        if self.first is None and self.start:
+            return self.info.start_pts + _units(self.start, self.info)
+        return self.first
+
     def _in_order(self, first: int | None) -> Iterator[tuple[int, av.VideoFrame, bool]]:
         """(pts, frame, whether it stands in for a lost one), with times that always grow."""
         last: int | None = None
         good: av.VideoFrame | None = None
         self._offset = 0
-        for frame, lost in self._decode_from(first):
+        for frame, lost in self._watched(self._decode_from(first)):
             for missing in lost:
                 pts = missing + self._offset
                 if good is not None and (last is None or pts > last):
@@ -146,7 +157,7 @@ class VideoReader:
             pts=pts,
             time_base=info.time_base,
             time=float((pts - info.start_pts) * info.time_base),
-            picture=self._picture(frame, index),
+            picture=self._picture(frame, index, pts),
             extra={
                 "duration": None if repeats else frame.duration or None,
                 "key_frame": frame.key_frame and not repeats,
@@ -160,6 +171,16 @@ class VideoReader:
         span = f"from {self.start or 0:g} s" + (f" to {self.end:g} s" if self.end is not None else " on")
         return f"{self.info.path} has no frame {span}; it is {self.info.duration:.2f} s long"
 
+    def _watched(self, frames: Iterator[_Decoded]) -> Iterator[_Decoded]:
+        """The same, with a look ahead: three frames in a row before the last one are a clock that was set back."""
+        last: int | None = None
+        for (frame, lost), *following in _with_next(frames):
+            if frame is not None and frame.pts is not None:
+                row = [frame.pts, *(other.pts for other, _ in following if other is not None and other.pts is not None)]
+                self._set_back = last is not None and len(row) == 3 and row[0] < row[1] < row[2] <= last
+                last = frame.pts if last is None or self._set_back else max(last, frame.pts)
+            yield frame, lost
+
     def _repair(self, pts: int | None, last: int | None) -> int:
         if pts is None:
             self.repaired += 1
@@ -167,25 +188,29 @@ class VideoReader:
         pts += self._offset
         if last is None or pts > last:
             return pts
-        if (last - pts) * self.info.time_base > CLOCK_RESET:
+        if (last - pts) * self.info.time_base > CLOCK_RESET or self._set_back:
             self.resets += 1
             self._offset += last + self.info.frame_step - pts
             return last + self.info.frame_step
         self.repaired += 1
         return last + 1
 
-    def _picture(self, frame: av.VideoFrame, index: int) -> Picture:
+    def _picture(self, frame: av.VideoFrame, index: int, pts: int) -> Picture:
         info = self.info
+        # Down to whole milliseconds: that is after the frame before, and not after this one.
+        at = f"{math.floor((pts - info.start_pts) * info.time_base * 1000) / 1000:g}"
+        advice = f"edit the parts one by one, with --end {at} and with --start {at}"
         if (frame.width, frame.height) != (info.width, info.height):
             raise MediaError(
                 f"{info.path} changes from {info.width}x{info.height} to {frame.width}x{frame.height} "
-                f"at frame {index}; cut it there and edit the parts"
+                f"at {at} s (frame {index}); {advice}"
             )
         planar = planar_name(frame.format.name)
         if (planar, info.planar) == ("gbrap", "gbrp"):
             return Picture(unpack(frame)[:3], info.color, info.planar, info.aspect)  # it only seemed transparent
         if planar != info.planar:
-            raise MediaError(f"{info.path} changes from {info.pix_fmt} to {frame.format.name} at frame {index}")
+            change = f"from {info.pix_fmt} to {frame.format.name} at {at} s (frame {index})"
+            raise MediaError(f"{info.path} changes {change}; {advice}")
         return Picture(unpack(frame), info.color, planar, info.aspect)
 
     def _decode_from(self, first: int | None) -> Iterator[_Decoded]:
@@ -211,7 +236,7 @@ class VideoReader:
         self.close()
         device = accelerator(self._device) if self._device else None
         self._container = container = open_input(self.info.path, self.info.fps, device)
-        stream = main_video(container, self.info.path)
+        stream = edited_video(container, self.info.video_index)
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
@@ -278,6 +303,19 @@ class VideoReader:
             except (av.FFmpegError, OSError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise MediaError(f"{self.info.path} stopped being readable: {reason}") from None
+
+
+def _with_next(frames: Iterator[_Decoded]) -> Iterator[list[_Decoded]]:
+    """Each with the two after it, or what is left."""
+    waiting: list[_Decoded] = []
+    for item in frames:
+        waiting.append(item)
+        if len(waiting) == 3:
+            yield waiting
+            del waiting[0]
+    while waiting:
+        yield waiting
+        del waiting[0]
 
 
 def read_image(source: MediaInfo | str | os.PathLike[str]) -> Frame:

@@ -10,8 +10,9 @@ from pathlib import Path
 import av
 from av.codec.hwaccel import HWAccel
 
-from videdit.errors import MediaError
+from videdit.errors import MediaError, UsageError
 from videdit.media.imagetags import read_tags
+from videdit.media.kinds import kind_of
 from videdit.media.sequence import RATE, files, is_sequence
 
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
@@ -27,15 +28,24 @@ _DEMUXERS = (
     "png_pipe,ppm_pipe,qoi_pipe,rm,tiff_pipe,vc1,webm,webp,webp_pipe,yuv4mpegpipe"
 )
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
-# Stills, by their first bytes: left to itself FFmpeg takes them for numbered sequences ("a%03d.png").
-_STILLS = (
-    (b"\xff\xd8\xff", "jpeg_pipe"),
-    (b"\x89PNG\r\n\x1a\n", "png_pipe"),
-    (b"BM", "bmp_pipe"),
-    (b"II*\0", "tiff_pipe"),
-    (b"MM\0*", "tiff_pipe"),
-    (b"\x76\x2f\x31\x01", "exr_pipe"),
-)
+# Stills, by their kind: left to itself FFmpeg takes them for numbered sequences ("a%03d.png").
+_STILLS = {
+    ".jpg": "jpeg_pipe",
+    ".png": "png_pipe",
+    ".webp": "webp_pipe",
+    ".bmp": "bmp_pipe",
+    ".tif": "tiff_pipe",
+    ".exr": "exr_pipe",
+    ".dpx": "dpx_pipe",
+    ".qoi": "qoi_pipe",
+    ".jxl": "jpegxl_pipe",
+    ".jp2": "j2k_pipe",
+    ".j2k": "j2k_pipe",
+    ".apng": "apng",
+}
+# Streams that are hard to tell, by their kind.
+_RAW = {".h264": "h264", ".h265": "hevc", ".mpg": "mpeg", ".m2v": "mpegvideo", ".mpeg4": "m4v"}
+_RAW |= {".dv": "dv", ".vc1": "vc1"}
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # Tags that every container knows, some in capitals.
 KNOWN_TAGS = frozenset(
@@ -48,10 +58,17 @@ def check_file(path: Path) -> int:
     """The size in bytes of a file, or of all files of a sequence, that can be read.
 
     Raises:
-        MediaError: it does not exist, is a folder or a device, is empty, or may not be read.
+        MediaError: it does not exist, is a folder or a device, is empty, may not be read, or is of a kind that is not.
     """
     if is_sequence(path):
-        return sum(check_file(file) for file in files(path).values())
+        return sum(map(_check_one, files(path).values()))
+    size = _check_one(path)
+    if (kind := kind_of(path)) and kind.refused:
+        raise MediaError(f"{path} {kind.refused}")
+    return size
+
+
+def _check_one(path: Path) -> int:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -84,7 +101,7 @@ def open_input(path: Path, rate: Fraction | None = None, device: HWAccel | None 
         # An absolute path: "concat:a" or "http:" in a file name must not be taken for a protocol.
         return av.open(
             os.path.abspath(path),
-            format=_still_format(path),
+            format=_format_of(path),
             options=_OPTIONS,
             metadata_errors="replace",
             hwaccel=device,
@@ -107,14 +124,21 @@ def _open_sequence(path: Path, rate: Fraction) -> av.container.InputContainer:
         raise MediaError(f"{path} are no pictures that can be opened ({reason(error)})") from None
 
 
-def _still_format(path: Path) -> str | None:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if b"acTL" in head:
-        return "apng"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp_pipe"
-    return next((name for magic, name in _STILLS if head.startswith(magic)), None)
+def _format_of(path: Path) -> str | None:
+    kind = kind_of(path)
+    if kind is None:
+        return None
+    if kind.form == "image" or kind.suffix == ".apng":
+        return _STILLS.get(kind.suffix)
+    return None if kind.fits(path.suffix) else _RAW.get(kind.suffix)  # FFmpeg would believe the name
+
+
+def is_exr(path: Path) -> bool:
+    """Whether a path is an EXR picture or a sequence of such."""
+    if is_sequence(path) or not path.is_file():
+        return path.suffix.lower() == ".exr"
+    kind = kind_of(path)
+    return (path.suffix.lower() if kind is None else kind.suffix) == ".exr"
 
 
 def file_tags(path: Path) -> dict[str, str]:
@@ -126,11 +150,11 @@ def file_tags(path: Path) -> dict[str, str]:
     check_file(path)
     if is_sequence(path):
         return {}
-    if path.suffix.lower() == ".exr":
+    if is_exr(path):
         from videdit.media.exr import notes
 
         return notes(path)
-    if _still_format(path):
+    if _format_of(path):
         return read_tags(path).notes
     with open_input(path) as container:
         return normal_tags(container.metadata)
@@ -141,14 +165,36 @@ def normal_tags(tags: dict[str, str]) -> dict[str, str]:
     return {key.lower() if key.lower() in KNOWN_TAGS else key: value for key, value in tags.items()}
 
 
-def main_video(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
-    """The stream that is edited: the first video that is no cover picture."""
+def main_video(
+    container: av.container.InputContainer, path: Path, track: str | None = None
+) -> av.video.stream.VideoStream:
+    """The stream that is edited: the first video that is no cover picture, or the one that is asked for.
+
+    track: its number among them, from 1, or its language.
+
+    Raises:
+        UsageError: there is none of that number or language.
+        MediaError: there is no video, or none that can be decoded.
+    """
     films = [stream for stream in container.streams.video if not is_cover(stream)]
     if not films:
         raise MediaError(f"{path} holds no video stream")
+    if track is not None:
+        named = [film for i, film in enumerate(films, 1) if track == str(i) or track == (film.language or "").lower()]
+        if not named:
+            known = ", ".join(f"{i} ({film.language or 'no language'})" for i, film in enumerate(films, 1))
+            raise UsageError(f"{path} has no video track {track}; there is {known}")
+        films = named
     if films[0].codec_context is None:
         raise MediaError(f"the video in {path} is of a kind that cannot be decoded; convert it to H.264 first")
     return films[0]
+
+
+def edited_video(container: av.container.InputContainer, index: int) -> av.video.stream.VideoStream:
+    """The stream of a number in its file, which a probe has chosen."""
+    stream = container.streams[index]
+    assert isinstance(stream, av.video.stream.VideoStream)
+    return stream
 
 
 def decoder_of(stream: av.video.stream.VideoStream) -> av.VideoCodecContext:

@@ -52,13 +52,7 @@ def write_image(
         raise MediaError(f"cannot write {path}: '{path.suffix}' is not supported; use {', '.join(IMAGE_SUFFIXES)}")
     check_target(path, like)
     tags = read_tags(like.path) if like.kind == "image" and like.path.is_file() else ImageTags()
-    # EXIF tells viewers to turn the picture; where it does not come along the pixels are turned.
-    turns = 0 if tags.exif and suffix in _WITH_EXIF else -like.rotation // 90
-    if suffix in _LOSSLESS:
-        data = _encode_lossless(frame.picture, turns, like.color_tags, *_LOSSLESS[suffix])
-    else:
-        data = _encode_lossy(frame.picture, turns, suffix)
-    data = embed(data, tags.with_notes(metadata or {}))
+    data = still_bytes(path, frame, like, tags.with_notes(metadata or {}))
     temporary = temporary_name(path)
     try:
         temporary.write_bytes(data)
@@ -70,6 +64,18 @@ def write_image(
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def still_bytes(path: Path, frame: Frame, like: MediaInfo, tags: ImageTags) -> bytes:
+    """A frame as the file that its suffix asks for, with tags; like: the source."""
+    suffix = path.suffix.lower()
+    # EXIF tells viewers to turn the picture; where it does not come along the pixels are turned.
+    turns = 0 if tags.exif and suffix in _WITH_EXIF else -like.rotation // 90
+    if suffix in _LOSSLESS:
+        data = _encode_lossless(frame.picture, turns, like.color_tags, *_LOSSLESS[suffix])
+    else:
+        data = _encode_lossy(frame.picture, turns, suffix)
+    return embed(data, tags)
 
 
 def _encode_lossy(picture: Picture, turns: int, suffix: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import av
 
 from videdit.media.probe import MediaInfo
-from videdit.media.source import main_video, open_input
+from videdit.media.source import edited_video, open_input
 
 
 def frame_times(info: MediaInfo) -> list[float]:
@@ -21,7 +21,7 @@ def frame_times(info: MediaInfo) -> list[float]:
     """
     shown: list[int] = []
     with open_input(info.path, info.fps or None) as container:
-        stream = main_video(container, info.path)
+        stream = edited_video(container, info.video_index)
         try:
             for packet in container.demux(stream):
                 if packet.size and packet.pts is not None and not packet.is_discard and packet.pts >= info.start_pts:

@@ -41,7 +41,7 @@ def key(source: Path, job: RenderJob, device: str) -> str:
     manifest = weights.manifest()
     parts: dict[str, Any] = {
         "source": content_hash(source),
-        "cut": [job.start, job.end, str(job.fps)],
+        "cut": [job.start, job.end, str(job.fps), job.video_track],
         "detector": job.detector,
         "nets": [manifest[name].sha256 for name in _NETS],
         "version": [LAYOUT, videdit.__version__],

@@ -8,6 +8,8 @@ as a whole (Hungarian assignment). It is careful: what it is not sure of becomes
 from __future__ import annotations
 
 import math
+import statistics
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +21,8 @@ from videdit.packets import Face
 
 REMEMBER = 0.25  # seconds without a face that end a stretch
 APART = 10.0  # seconds after which nobody is taken for who was there before
+SPARSE = 0.5  # seconds between frames from which on they are far apart
+_STEP = 0.2  # seconds that the next of such frames counts as later
 _ALIKE = 0.6  # of looks: what moments of one person hardly ever fall below
 _PACE = 0.1  # seconds over which a face's speed is averaged
 _DISTINCT = 1.2  # faces further apart than so many times their size do not disturb each other's looks
@@ -47,15 +51,23 @@ class Stretch:
 
 
 class Tracker:
-    """Names faces by stretches 0, 1, 2, ..., which it keeps in ``stretches``."""
+    """Names faces by stretches 0, 1, 2, ..., which it keeps in ``stretches``.
+
+    Their times are those of a clock that goes slower where frames are far apart, as in a timelapse: whoever is in one
+    frame is looked for in the next, even if an hour lies between them.
+    """
 
     def __init__(self) -> None:
         self.stretches: list[Stretch] = []
         self._known: list[int] = []
         self._scene: int | None = None
+        self._now = 0.0  # on that clock
+        self._before: float | None = None  # the time of the frame before
+        self._steps: deque[float] = deque(maxlen=25)
 
     def __call__(self, faces: Sequence[Face], looks: Sequence[np.ndarray | None], time: float, scene: int) -> list[int]:
         """The stretch of each face of the next frame. looks: see :mod:`videdit.people.appearance`; None: not known."""
+        time = self._slowed(time)
         if scene != self._scene:
             self._known, self._scene = [], scene
         self._known = [i for i in self._known if time - self.stretches[i].last <= REMEMBER]
@@ -73,6 +85,18 @@ class Tracker:
                 self._known.append(names[i])
                 self.stretches.append(_begin(face, look, time, scene))
         return [names[i] for i in range(len(faces))]
+
+    def _slowed(self, time: float) -> float:
+        """The time of a frame on the clock of the stretches."""
+        if self._before is None:
+            self._now = time
+        else:
+            step = time - self._before
+            self._steps.append(step)
+            usual = statistics.median(self._steps)
+            self._now += step * (_STEP / usual if usual > SPARSE else 1.0)
+        self._before = time
+        return self._now
 
 
 def reunite(stretches: Sequence[Stretch]) -> list[int]:

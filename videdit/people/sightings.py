@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from videdit.people.identity import SPARSE
+
 SPURIOUS = 3  # frames: who is seen in fewer (of a shot that has twice as many) was not there
 
 
@@ -125,13 +127,20 @@ def numbered(sightings: Sightings) -> Sightings:
     return replace(sightings, track=track)
 
 
+def _fewest(times: np.ndarray) -> float:
+    """In how many frames of a shot, which are at such times, somebody has to be seen to have been there."""
+    if len(times) > 1 and float(np.median(np.diff(times))) > SPARSE:
+        return 1  # who is seen in two frames of a timelapse was there for long
+    return min(SPURIOUS, len(times) / 2)
+
+
 def _appearances(sightings: Sightings) -> list[tuple[int, float, int]]:
     """(first frame, place from the left, track) of all who were there."""
-    shots = {int(sightings.scene[shot.start]): shot.stop - shot.start for shot in sightings.scenes()}
+    shots = {int(sightings.scene[shot.start]): _fewest(sightings.time[shot]) for shot in sightings.scenes()}
     found = []
     for track in sightings.tracks:
         rows = np.flatnonzero(sightings.track == track)
         first = int(sightings.frame[rows[0]])
-        if len(rows) >= min(SPURIOUS, shots[int(sightings.scene[first])] / 2):
+        if len(rows) >= shots[int(sightings.scene[first])]:
             found.append((first, float(sightings.x[rows[0]]), track))
     return found
