@@ -68,7 +68,7 @@ def parse_track(value: Any) -> Any:
 def parse_layout(value: Any) -> Any:
     """The name of a planar layout, as FFmpeg calls it."""
     if value is not None and not re.match(LAYOUT_PATTERN, str(value)):
-        raise ValueError(f"{value!r} is no layout of pictures; write yuv420p, yuv422p10le, yuv444p, gbrp, gray or alike")
+        raise ValueError(f"{value!r} is no layout of pictures; write it like yuv420p, yuv422p10le, gbrp or gray")
     return value
 
 
