@@ -21,6 +21,7 @@ from videdit.errors import VideditError
 from videdit.fields import (
     DETECTOR_PATTERN,
     DEVICE_PATTERN,
+    LAYOUT_PATTERN,
     RESTORE_PATTERN,
     STRING,
     STRINGS,
@@ -37,6 +38,7 @@ from videdit.fields import (
     Seconds,
     parse_detector,
     parse_inputs,
+    parse_layout,
     parse_number,
     parse_restore,
     parse_track,
@@ -122,9 +124,9 @@ class RenderJob(BaseModel):
     crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
     preset: str | None = Field(None, description="Speed preset of the encoder.")
     lossless: bool = Field(False, description="Encode without any loss.")
-    pix_fmt: str | None = Field(
+    pix_fmt: Annotated[str | None, BeforeValidator(parse_layout)] = Field(
         None,
-        pattern=r"^(yuva?4(20|22|44)p|gbra?p|gray)((9|10|12|14|16)le)?$",
+        json_schema_extra={"pattern": LAYOUT_PATTERN},
         description="Layout of the encoded pictures, e.g. yuv420p; default: the source's, or what players show.",
     )
     transcode: bool = Field(False, description="Encode sound and text anew that the container cannot hold.")

@@ -21,6 +21,7 @@ BOX_PATTERN = r"^\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+
 RESTORE_PATTERN = r"^(none|small|auto|(gfpgan|realesrgan)(:.+)?)$"
 DETECTOR_PATTERN = r"^(mtcnn|insightface(:.+)?)$"
 TRACK_PATTERN = r"^([1-9]\d?|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)$"
+LAYOUT_PATTERN = r"^(yuva?4(20|22|44)p|gbra?p|gray)((9|10|12|14|16)le)?$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -62,6 +63,13 @@ def parse_track(value: Any) -> Any:
     if not re.match(TRACK_PATTERN, str(value)):
         raise ValueError(f"{value!r} is no video track; write its number (2) or its language (eng)")
     return str(value).lower()
+
+
+def parse_layout(value: Any) -> Any:
+    """The name of a planar layout, as FFmpeg calls it."""
+    if value is not None and not re.match(LAYOUT_PATTERN, str(value)):
+        raise ValueError(f"{value!r} is no layout of pictures; write it like yuv420p, yuv422p10le, gbrp or gray")
+    return value
 
 
 def parse_edit(value: Any) -> Any:

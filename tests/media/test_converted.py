@@ -11,6 +11,7 @@ import pytest
 from synthetic import background
 from synthetic_clips import Clip, make
 
+from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.color import picture_to_rgb
@@ -160,3 +161,11 @@ def test_floating_point_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="floating point"):
         converted(replace(info, color=replace(info.color, depth=32)), "yuv420p")
     assert info.fps > Fraction(0)
+
+
+def test_words_for_layouts() -> None:
+    for words in ("yuv420p", "yuva444p10le", "gbrp", "gray16le", None):
+        assert RenderJob(input="a", edit="smile", pix_fmt=words).pix_fmt == words
+    for words in ("foo", "nv12", "rgb24", "", "yuv420p10be"):
+        with pytest.raises(ValueError, match="no layout of pictures"):
+            RenderJob(input="a", edit="smile", pix_fmt=words)

@@ -92,7 +92,10 @@ def test_what_is_said_in_mp4_is_said_again_bit_for_bit(plain: Path, tmp_path: Pa
     written(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert probe(tmp_path / "b.mp4").viewing.said == said
     words = written(tmp_path / "a.mp4", tmp_path / "c.mkv")
-    assert any("Apple's stereo" in line for line in words) and any("360" in line for line in words)
+    assert any("Apple's words" in line for line in words) and any("360" in line for line in words)
+    layers = boxes.box(b"eyes", boxes.box(b"stri", bytes(5)))
+    words = written(plain, tmp_path / "d.mp4", Viewing(said=boxes.Said(((b"vexu", layers),))))
+    assert any("second eye" in line for line in words) and not probe(tmp_path / "d.mp4").viewing.said.entry
 
 
 def test_what_has_no_words_is_said(plain: Path, tmp_path: Path) -> None:

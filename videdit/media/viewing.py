@@ -19,6 +19,7 @@ _OF_FRAMES = {1: (1, 11), 2: (3, 2), 3: (13, 14), 4: (5, 4), 6: (7, 6), 7: (9, 8
 _OF_ST3D = {1: 3, 2: 1}  # top and bottom, left and right
 _PROJECTIONS = {b"equi": 1, b"cbmp": 2, b"mshp": 3}
 _TYPE, _PRIVATE, _YAW, _PITCH, _ROLL = range(0x7671, 0x7676)
+_SECOND_EYE = "the second eye's picture (MV-HEVC)"
 _FAR = 4  # times the size of the picture: numbers of an exact aspect are not written larger than this
 
 
@@ -63,6 +64,9 @@ def for_mp4(viewing: Viewing, size: tuple[int, int]) -> tuple[boxes.Said, list[s
     """The boxes that tell it, and the names of what they cannot tell."""
     entry = {name: content for name, content in viewing.said.entry}
     lost = []
+    if _has_layers(entry.get(b"vexu", b"")):  # only the first of them is decoded
+        del entry[b"vexu"]
+        lost.append(_SECOND_EYE)
     if viewing.stereo and b"st3d" not in entry and b"vexu" not in entry:
         kind = next((st3d for st3d, number in _OF_ST3D.items() if number == viewing.stereo), None)
         if kind is None:
@@ -79,7 +83,8 @@ def for_mp4(viewing: Viewing, size: tuple[int, int]) -> tuple[boxes.Said, list[s
 def for_matroska(viewing: Viewing, size: tuple[int, int], sar: Fraction) -> tuple[ebml.Elements, list[str]]:
     """The elements that tell it and the shape of pixels, and the names of what they cannot tell."""
     told: ebml.Elements = []
-    lost = ["Apple's stereo of two layers"] if any(name == b"vexu" for name, _ in viewing.said.entry) else []
+    vexu = dict(viewing.said.entry).get(b"vexu")
+    lost = [] if vexu is None else [_SECOND_EYE if _has_layers(vexu) else "Apple's words for stereo and projection"]
     width, height = Fraction(size[0]), Fraction(size[1])
     if viewing.stereo:
         told.append((ebml.STEREO, ebml.number(viewing.stereo)))
@@ -110,6 +115,11 @@ def display_size(width: int, height: int, sar: Fraction) -> tuple[int, int]:
     if wide > _FAR * width or high > _FAR * height:
         return (round(width * sar), height) if sar >= 1 else (width, round(height / sar))
     return wide, high
+
+
+def _has_layers(vexu: bytes) -> bool:
+    """Whether Apple's box tells of a picture for each eye in layers of their own, not beside each other in one."""
+    return b"stri" in vexu and b"pack" not in vexu
 
 
 def _from_frame(side_data: Iterable[Any]) -> int:
