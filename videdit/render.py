@@ -138,10 +138,14 @@ class Renderer:
             assert chain is not None
             still = info.kind == "image"
             people = chain.account.faces(1.0 if still else float(info.frame_step * info.time_base))
+            said = account.lines(people, still)
+            if still:  # which has no times
+                times = ("seconds", "from", "to")
+                people = [{key: value for key, value in face.items() if key not in times} for face in people]
             result = replace(
                 result,
                 people=people,
-                told=(*([f"{NOTHING}; only encoded anew"] if nothing else ()), *account.lines(people, still)),
+                told=(*([f"{NOTHING}; only encoded anew"] if nothing else ()), *said),
                 beside=tuple(clip.files[1:] if chain.counted.faces + before[1] else ()),
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],

@@ -22,7 +22,7 @@ def test_a_picture_is_edited_in_one_line(tmp_path, people):
     picture = with_face(background(320, 256), people[1], (160, 128), 220)
     cv2.imwrite(str(tmp_path / "face.jpg"), picture[:, :, ::-1])
     result = videdit.edit_image(tmp_path / "face.jpg", edit={"smile": None, "age": 15})
-    assert result.output == tmp_path / "face_smile+age.jpg"
+    assert result.output == tmp_path / "face_smile+age+15.jpg"
     assert cv2.imread(str(result.output)).shape == (256, 320, 3)
     assert (result.frames, result.faces) == (1, 1)
 

@@ -141,12 +141,15 @@ def test_openvino_that_was_there_before_is_silenced_too(watched):
     lines = (
         "import openvino",
         "from openvino.tools.ovc import convert_impl, utils",
-        "before = len(open(__import__('os').environ['WATCHED']).read())",
+        "import os, time",
+        "told = lambda: os.path.getsize(os.environ['WATCHED'])",
+        "before = -1",
+        "while before != told(): before = told(); time.sleep(2)",  # what the import has sent is sent by then
         "from videdit import offline",
         "assert offline.openvino() is openvino",
         "import torch",
         "openvino.convert_model(torch.nn.Linear(2, 2), example_input=torch.zeros(1, 2))",
-        "import time; time.sleep(1)",
-        "assert len(open(__import__('os').environ['WATCHED']).read()) == before",
+        "time.sleep(2)",
+        "assert told() == before",
     )
     watched("\n".join(lines), program=("-c",))
