@@ -1,6 +1,6 @@
 """Render tests/data/faces.jpg: two people who do not exist, 256 px each, side by side, from the embedded generator.
 
-    python scripts/make_test_faces.py
+python scripts/make_test_faces.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """videdit: high-fidelity face editing for video (HFGI made into a pipeline).
 
-    from videdit import edit_video, edit_image
-    edit_video("in.mp4", "out.mp4", edit="smile")
+from videdit import edit_video, edit_image
+edit_video("in.mp4", "out.mp4", edit="smile")
 """
 
 from __future__ import annotations

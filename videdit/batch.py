@@ -10,7 +10,7 @@ from typing import Any
 
 from videdit.errors import Cancelled, NoFaceError, PartialFailure, VideditError
 from videdit.plan import Clip, Plan
-from videdit.report import Progress, RenderResult, count
+from videdit.report import RenderResult, count
 from videdit.state import NO_FACE, State
 
 log = logging.getLogger(__name__)
@@ -37,10 +37,12 @@ class Outcome:
         }
 
 
-def run_plan(plan: Plan, render: Callable[[Clip], RenderResult], progress: Progress | None = None) -> Iterator[Outcome]:
+def run_plan(
+    plan: Plan, render: Callable[[Clip], RenderResult], begins: Callable[[int, int], None] | None = None
+) -> Iterator[Outcome]:
     """Render every clip that needs it, in order, yielding each outcome as soon as it is there.
 
-    progress: hears which clip of how many begins.
+    begins: hears which clip of how many begins.
 
     In a batch a failure becomes an outcome; the failure of a single file is raised as it is. Interruption always is.
     """
@@ -51,8 +53,8 @@ def run_plan(plan: Plan, render: Callable[[Clip], RenderResult], progress: Progr
     if plan.left_out:
         log.warning("passed over: %s", plan.left_out)
     for number, clip in enumerate(plan.clips, 1):
-        if progress and plan.batch:
-            progress.clip(number, len(plan.clips))
+        if begins and plan.batch:
+            begins(number, len(plan.clips))
         if clip.status == "done":
             yield Outcome(clip, "skipped", "done already and unchanged")
         elif clip.status == NO_FACE:

@@ -78,7 +78,6 @@ class Cascade:
         keep = suppress(boxes, scores, 0.7)
         return squared(boxes[keep]), scores[keep]
 
-
     def _propose(self, rgb: np.ndarray, places: list[tuple[int, int, int, int]]) -> tuple[np.ndarray, np.ndarray]:
         """Scores [h, w] and corrections [4, h, w] of all windows on a sheet that holds the whole image pyramid."""
         right, bottom = max(x + w for x, _, w, _ in places), max(y + h for _, y, _, h in places)

@@ -192,7 +192,7 @@ def render_plan(
     progress = make_progress(progress_kind)
     renderer = Renderer(progress)
     try:
-        for number, outcome in enumerate(batch.run_plan(plan, renderer.render, progress), 1):
+        for number, outcome in enumerate(batch.run_plan(plan, renderer.render, progress.clip), 1):
             head = f"clip {number} of {len(plan.clips)}: " if plan.batch else ""
             outcomes.append(outcome)
             log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")

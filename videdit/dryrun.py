@@ -25,7 +25,8 @@ from videdit.faces import FaceDetector, detector_of, face_size
 from videdit.firstlook import analysed
 from videdit.inversion import Inverter
 from videdit.media.codecs import choose_encoder
-from videdit.media.probe import MediaInfo, probe
+from videdit.media.probe import MediaInfo
+from videdit.media.start import probe_from
 from videdit.media.times import clock
 from videdit.media.write import container_for
 from videdit.packets import Crop, Frame
@@ -105,7 +106,7 @@ class Estimator:
     def __call__(self, clip: Clip) -> Estimate:
         """Raises what rendering the clip would raise for words that make no sense."""
         job = clip.job
-        info = probe(clip.source, job.fps, start=job.start, track=job.video_track)
+        info = probe_from(clip.source, job.fps, job.start, job.video_track)
         notes = check(clip, info)
         if idle(job):
             how = "copied as it is" if copyable(clip, info) else "only encoded anew"

@@ -177,9 +177,7 @@ class Inverter:
                 drafts.append(Draft(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair]))
         return drafts
 
-    def finish(
-        self, drafts: list[Draft], motions: list[Motion], size: int, carried: bool = True
-    ) -> list[Rendering]:
+    def finish(self, drafts: list[Draft], motions: list[Motion], size: int, carried: bool = True) -> list[Rendering]:
         """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first.
 
         carried: False leaves all of the alignment to ADA.

@@ -19,8 +19,8 @@ from videdit.errors import NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.firstlook import analysed
 from videdit.jobfile import explain
-from videdit.media.probe import probe
 from videdit.media.sequence import is_sequence
+from videdit.media.start import probe_from
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
 from videdit.people.sightings import TrackInfo, describe, within
@@ -87,7 +87,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
         job = RenderJob.model_validate({"input": str(clip), "edit": "smile", **options})
     except ValidationError as error:
         raise UsageError("; ".join(message for _, message in explain(error))) from None
-    info, device = probe(clip, job.fps, start=job.start, track=job.video_track), resolve_device(job.device)
+    info, device = probe_from(clip, job.fps, job.start, job.video_track), resolve_device(job.device)
     progress = make_progress("auto")
     progress.start(clip.name, info.frame_count or None)
     try:

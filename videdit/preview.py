@@ -20,8 +20,9 @@ from videdit.chain import reach_of_job
 from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.fields import parse_time
 from videdit.media.color import picture_to_rgb
-from videdit.media.probe import MediaInfo, probe
+from videdit.media.probe import MediaInfo
 from videdit.media.sequence import is_sequence, name_of
+from videdit.media.start import probe_from
 from videdit.media.still import write_image
 from videdit.packets import Color, Frame, Picture
 from videdit.people.choice import by_number
@@ -57,7 +58,7 @@ def previews(plan: Plan, times: Sequence[float], overwrite: bool, renderer: Rend
     """
     renderer = renderer or Renderer()
     for clip in plan.clips:
-        info = probe(clip.source, clip.job.fps, start=clip.job.start, track=clip.job.video_track)
+        info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
         targets = {time: preview_path(clip.output, time) for time in (times if info.kind == "video" else [0.0])}
         if there := [str(path) for path in targets.values() if path.exists() and not overwrite]:
             raise UsageError(f"{there[0]} exists already; pass --overwrite to replace it")

@@ -25,8 +25,9 @@ from videdit.firstlook import analysed
 from videdit.inversion import SIZES
 from videdit.loaded import Loaded
 from videdit.media.failures import writing
-from videdit.media.probe import MediaInfo, probe
+from videdit.media.probe import MediaInfo
 from videdit.media.sequence import is_sequence
+from videdit.media.start import probe_from
 from videdit.media.write import check_target, commit_file
 from videdit.outputs import Claim, ExistsError, temporary_name
 from videdit.packets import LOW
@@ -55,7 +56,7 @@ class Renderer:
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
-        info = probe(clip.source, clip.job.fps, start=clip.job.start, track=clip.job.video_track)
+        info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
         for said in check(clip, info):
             log.warning("%s", said)
         for file in filter(None, (clip.output, clip.alpha)):
@@ -138,14 +139,14 @@ class Renderer:
             assert chain is not None
             still = info.kind == "image"
             people = chain.account.faces(1.0 if still else float(info.frame_step * info.time_base))
-            said = account.lines(people, still)
+            told = account.lines(people, still)
             if still:  # which has no times
                 times = ("seconds", "from", "to")
                 people = [{key: value for key, value in face.items() if key not in times} for face in people]
             result = replace(
                 result,
                 people=people,
-                told=(*([f"{NOTHING}; only encoded anew"] if nothing else ()), *said),
+                told=(*([f"{NOTHING}; only encoded anew"] if nothing else ()), *told),
                 beside=tuple(clip.files[1:] if chain.counted.faces + before[1] else ()),
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],

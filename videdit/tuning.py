@@ -106,9 +106,7 @@ def pictures(generator: Synthesis, codes: Tensor, course: Course) -> Tensor:
         return generator(codes, size=course.size).float()
 
 
-def descend(
-    parameters: Iterable[Tensor], step: Callable[[], Tensor], course: Course, tell: Tell | None = None
-) -> None:
+def descend(parameters: Iterable[Tensor], step: Callable[[], Tensor], course: Course, tell: Tell | None = None) -> None:
     """Adam for so many steps. What a step does not touch keeps no gradient and does not move."""
     optimizer = torch.optim.Adam(list(parameters), course.lr, betas=(0.9, 0.999))
     for i in range(course.steps):

@@ -21,6 +21,7 @@ from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.media.read import VideoReader, read_image
+from videdit.media.start import probe_from
 from videdit.media.write import VideoWriter
 
 
@@ -266,7 +267,7 @@ def test_a_source_that_changes_size_is_refused(tmp_path: Path) -> None:
     at = re.search(r"with --end ([0-9.]+) and with --start \1$", str(refused.value))
     assert at is not None  # and this advice can be followed
     for span, size in (({"end": float(at[1])}, 64), ({"start": float(at[1])}, 96)):
-        info = probe(both, start=span.get("start"))
+        info = probe_from(both, start=span.get("start"))
         assert (info.width, info.height) == (size, size)
         target = tmp_path / f"{size}.mkv"
         with VideoReader(info, **span) as part, VideoWriter(target, info, **span) as writer:

@@ -6,7 +6,7 @@ import io
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,6 @@ from videdit.media.source import (
     MAX_VIDEO_PIXELS,
     check_file,
     decoder_of,
-    edited_video,
     is_cover,
     is_exr,
     main_video,
@@ -136,15 +135,13 @@ def probe(
     path: str | os.PathLike[str],
     rate: Fraction | None = None,
     *,
-    start: float | None = None,
     track: str | None = None,
 ) -> MediaInfo:
     """Look at a file: header, streams and first frame.
 
     A path like "shot_%04d.png" stands for a sequence of pictures, `rate` for its frames a second (default 25).
 
-    start: seconds; of a clip whose size changes midway, what it is from there on. track: which of several videos, by
-    its number from 1 or its language; the first by default.
+    track: which of several videos, by its number from 1 or its language; the first by default.
 
     Raises:
         MediaError: no such file, a folder, empty, cut off, not a video or picture, no picture in it, absurd dimensions.
@@ -163,22 +160,8 @@ def probe(
         frame = _first_frame(container, stream, path)
         _check_dimensions(path, frame.width, frame.height)
         opaque = _seems_transparent(stream, frame) and _is_opaque(path, rate)
-        info = _describe(path, size, container, stream, frame, opaque)
-    return _from(info, start) if start and info.kind == "video" else info
-
-
-def _from(info: MediaInfo, start: float) -> MediaInfo:
-    """What a clip is from a time on, if it is another thing there."""
-    from videdit.media.read import VideoReader
-
-    with VideoReader(info, start=start) as reader:
-        frame = reader.peek()
-    if frame is None or (frame.width, frame.height, frame.format.name) == (info.width, info.height, info.pix_fmt):
-        return info
-    with open_input(info.path, info.fps) as container:
-        stream = edited_video(container, info.video_index)
-        there = _describe(info.path, info.size, container, stream, frame, opaque=False)
-    return replace(there, start_pts=info.start_pts, duration=info.duration, frame_count=info.frame_count)
+        info = describe(path, size, container, stream, frame, opaque)
+    return info
 
 
 def _check_dimensions(path: Path, width: int, height: int) -> None:
@@ -224,7 +207,7 @@ def _is_opaque(path: Path, rate: Fraction | None) -> bool:
             return True  # of what can be decoded
 
 
-def _describe(
+def describe(
     path: Path,
     size: int,
     container: av.container.InputContainer,
@@ -232,6 +215,7 @@ def _describe(
     frame: av.VideoFrame,
     opaque: bool,
 ) -> MediaInfo:
+    """What a clip is by its container, the video that is edited, and a frame of it."""
     context = stream.codec_context
     container_name = _container_name(container, path)
     still = _is_still(container_name, path)

@@ -1,8 +1,8 @@
 """The tables of the model card: each lies between two marks, and evaluations write what is between them.
 
-    <!-- videdit eval inversion -->
-    | inversion | PSNR | ...
-    <!-- end -->
+<!-- videdit eval inversion -->
+| inversion | PSNR | ...
+<!-- end -->
 """
 
 from __future__ import annotations

@@ -53,7 +53,11 @@ class FaceMesh(nn.Module):
             Block(128, 128, down=True), *_squeeze(128, 32), Block(32, 32), nn.Conv2d(32, 1, 3)
         )
         self.points = nn.Sequential(
-            Block(128, 128, down=True), Block(128, 128), Block(128, 128), *_squeeze(128, 32), Block(32, 32),
+            Block(128, 128, down=True),
+            Block(128, 128),
+            Block(128, 128),
+            *_squeeze(128, 32),
+            Block(32, 32),
             nn.Conv2d(32, 3 * POINTS, 3),
         )
 

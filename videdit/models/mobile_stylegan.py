@@ -158,9 +158,7 @@ class Synthesis(nn.Module):
         self.constant = nn.Parameter(torch.zeros(1, 512, 4, 4))
         self.conv = StyledConv(512, 512, 4, separable=False)
         channels = (512, *BLOCK_CHANNELS)
-        self.blocks = nn.ModuleList(
-            Block(channels[i], channels[i + 1], 8 * 2**i) for i in range(len(BLOCK_CHANNELS))
-        )
+        self.blocks = nn.ModuleList(Block(channels[i], channels[i + 1], 8 * 2**i) for i in range(len(BLOCK_CHANNELS)))
         self.to_image = ToImage(BLOCK_CHANNELS[-1])
         self.up = InverseHaar(3, picture=True)
         self.head256 = Head256(BLOCK_CHANNELS[4])

@@ -1,6 +1,6 @@
 """What becomes of a face in bad footage, as restorers are trained on (GFPGAN, Wang et al., CVPR 2021, equation 8):
 
-    input = enlarge(JPEG(shrink(blur(face)) + noise))
+input = enlarge(JPEG(shrink(blur(face)) + noise))
 """
 
 from __future__ import annotations

@@ -94,9 +94,7 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
     return keep(name, training, ema, out, log, step)
 
 
-def take_step(
-    training: Training, ema: Ema, batch: tuple[Tensor, ...], step: int, progress: float
-) -> dict[str, Tensor]:
+def take_step(training: Training, ema: Ema, batch: tuple[Tensor, ...], step: int, progress: float) -> dict[str, Tensor]:
     """One step of the optimiser and of the average; the loss and its terms, detached."""
     recipe: Recipe = training.recipe
     share = learning_rate(recipe, step, progress)

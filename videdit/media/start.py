@@ -1,0 +1,28 @@
+"""What a clip is from a time on: recordings that were put together may change their size midway."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from videdit.media.probe import MediaInfo, describe, probe
+from videdit.media.read import VideoReader
+from videdit.media.source import edited_video, open_input
+
+
+def probe_from(
+    path: Path, rate: Fraction | None = None, start: float | None = None, track: str | None = None
+) -> MediaInfo:
+    """:func:`videdit.media.probe.probe` of a clip that is read from `start` seconds on; raises what that raises."""
+    info = probe(path, rate, track=track)
+    if not start or info.kind != "video":
+        return info
+    with VideoReader(info, start=start) as reader:
+        frame = reader.peek()
+    if frame is None or (frame.width, frame.height, frame.format.name) == (info.width, info.height, info.pix_fmt):
+        return info
+    with open_input(info.path, info.fps) as container:
+        stream = edited_video(container, info.video_index)
+        there = describe(info.path, info.size, container, stream, frame, opaque=False)
+    return replace(there, start_pts=info.start_pts, duration=info.duration, frame_count=info.frame_count)
