@@ -18,10 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from stages.detail import Detail
-from stages.edit import Edit
-from stages.parse import Parse
-from stages.steady import Steady
 from videdit import steady
 from videdit.chain import Chain
 from videdit.config import RenderJob
@@ -33,6 +29,10 @@ from videdit.packets import Crop, Rendering
 from videdit.pipeline import Stage
 from videdit.plan import make_plan
 from videdit.render import Renderer
+from videdit.stages.average_changes import Steady
+from videdit.stages.invert_edit import Edit
+from videdit.stages.parse_faces import Parse
+from videdit.stages.transfer_detail import Detail
 
 AT_ONCE = 1e-6  # seconds: a sigma that reaches no neighbour
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.beside import Beside, before_and_after
-from stages.mark import code_value
 from videdit.media.probe import MediaInfo
 from videdit.media.viewing import Viewing
 from videdit.packets import Frame, Picture
 from videdit.pipeline import Stage
+from videdit.stages.auxiliary_output import Beside, before_and_after
+from videdit.stages.watermark import code_value
 
 PERIOD = 4.0  # seconds in which the wipe goes there and back
 _UNSAID, _MATRICES = 2, {"bt709": 1, "bt601": 6}  # H.273

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from stages.beside import Beside
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo
 from videdit.packets import Color, Frame, Picture
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import extent
+from videdit.stages.auxiliary_output import Beside
 
 _GRAY = Color("gray", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
 FULL = 4 * 2 / 255  # the change, of 2 from black to white, from which on the matte is full: four code values of 8 bits

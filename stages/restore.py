@@ -25,7 +25,7 @@ from videdit.pixels import Pixels
 from videdit.restoration import Choice, Need
 from videdit.restorers import CropRestorer
 
-log = logging.getLogger("videdit." + __name__)  # where the command listens
+log = logging.getLogger(__name__)
 
 
 class Restore:

@@ -6,6 +6,7 @@ edit_video("in.mp4", "out.mp4", edit="smile")
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["edit_image", "edit_video"]
 __version__ = "0.1.0"
+
+
+if not os.path.isdir(os.path.join(__path__[0], "stages")):
+    # videdit/stages is a link to the folder stages/ beside videdit/; some systems unpack no links.
+    __path__.append(os.path.dirname(__path__[0]))
 
 
 def __getattr__(name: str):

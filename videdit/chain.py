@@ -9,27 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stages.align import Align
-from stages.beside import Beside, InTurn
-from stages.change import Change
-from stages.commit import EDITED, Commit
-from stages.compare import Compare, doubled
-from stages.debug import Debug, Found, drawable
-from stages.decode import Decode
-from stages.detail import Detail
-from stages.edit import Edit
-from stages.encode import Encode
-from stages.mark import Mark
-from stages.matte import Matte
-from stages.parse import Parse
-from stages.paste import Paste
-from stages.place import Place
-from stages.recall import Recall
-from stages.restore import Restore
-from stages.schedule import Schedule
-from stages.split import Fresh, Split, own
-from stages.steady import Steady
-from stages.track import Track
 from videdit import credentials, provenance
 from videdit.account import Account
 from videdit.backend import resolve_precision
@@ -59,6 +38,27 @@ from videdit.profiles import Profile
 from videdit.report import count
 from videdit.restoration import Choice, choose
 from videdit.resume import Work
+from videdit.stages.assign_faces import Recall
+from videdit.stages.auxiliary_output import Beside, InTurn
+from videdit.stages.average_changes import Steady
+from videdit.stages.change import Change
+from videdit.stages.compare import Compare, doubled
+from videdit.stages.crop_box import Place
+from videdit.stages.crop_faces import Align
+from videdit.stages.debug_overlay import Debug, Found, drawable
+from videdit.stages.decode import Decode
+from videdit.stages.encode import Encode
+from videdit.stages.encode_segments import EDITED, Commit
+from videdit.stages.invert_edit import Edit
+from videdit.stages.matte import Matte
+from videdit.stages.parse_faces import Parse
+from videdit.stages.paste import Paste
+from videdit.stages.restore import Restore
+from videdit.stages.segment import Fresh, Split, own
+from videdit.stages.select_active import Schedule
+from videdit.stages.track_faces import Track
+from videdit.stages.transfer_detail import Detail
+from videdit.stages.watermark import Mark
 from videdit.temporal import reach_of
 
 

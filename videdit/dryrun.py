@@ -12,9 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.decode import Decode
-from stages.detect import Detect
-from stages.track import Track
 from videdit.backend import resolve_device, resolve_precision, synchronize
 from videdit.chain import encoding, finders
 from videdit.checks import check, check_scenes, copyable, idle
@@ -41,6 +38,9 @@ from videdit.render import frames_between
 from videdit.report import count
 from videdit.restoration import choose
 from videdit.scenes import scene_times
+from videdit.stages.decode import Decode
+from videdit.stages.detect import Detect
+from videdit.stages.track_faces import Track
 from videdit.state import NO_FACE
 
 SAMPLES = 4  # places in a clip that are looked at

@@ -9,9 +9,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.decode import Decode
-from stages.detect import Detect
-from stages.observe import Observe
 from videdit import interrupt, resources
 from videdit.config import RenderJob
 from videdit.errors import MediaError
@@ -22,6 +19,9 @@ from videdit.people.analysis import Analysis, DamagedError, Recorder, forget
 from videdit.people.choice import by_number
 from videdit.pipeline import Pipeline
 from videdit.report import Progress
+from videdit.stages.decode import Decode
+from videdit.stages.detect import Detect
+from videdit.stages.record_faces import Observe
 
 log = logging.getLogger(__name__)
 

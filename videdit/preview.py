@@ -12,10 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.beside import InTurn, before_and_after
-from stages.compare import side_by_side
-from stages.decode import Decode
-from stages.recall import REACH as RECALLED
 from videdit.chain import reach_of_job
 from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.fields import parse_time
@@ -31,6 +27,10 @@ from videdit.profiles import load_profile
 from videdit.provenance import tags
 from videdit.render import Renderer
 from videdit.scenes import scene_times
+from videdit.stages.assign_faces import REACH as RECALLED
+from videdit.stages.auxiliary_output import InTurn, before_and_after
+from videdit.stages.compare import side_by_side
+from videdit.stages.decode import Decode
 
 log = logging.getLogger(__name__)
 

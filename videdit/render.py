@@ -15,8 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stages.beside import Beside
-from stages.split import CROPS
 from videdit import account, interrupt, provenance
 from videdit.chain import Chain, assemble, unedited
 from videdit.checks import check, check_scenes, copyable, idle
@@ -37,6 +35,8 @@ from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip
 from videdit.report import Progress, RenderResult, count
 from videdit.resume import Work
+from videdit.stages.auxiliary_output import Beside
+from videdit.stages.segment import CROPS
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from synthetic import background, write_clip
 
-from stages.paste import Paste
 from videdit.faces import FaceDetector
 from videdit.geometry.align import invert, transform
 from videdit.media.color import picture_to_rgb
@@ -22,6 +21,7 @@ from videdit.packets import Edited, Face, Frame
 from videdit.pipeline import Pipeline
 from videdit.plan import Clip
 from videdit.render import Renderer
+from videdit.stages.paste import Paste
 
 WIDTH, HEIGHT, FPS = 480, 360, 24
 

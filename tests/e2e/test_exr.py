@@ -15,9 +15,6 @@ import pytest
 from footage import failing_after, frames_of, largest_face, same_planes, smile
 from synthetic import background, with_face
 
-from stages.beside import Beside
-from stages.decode import Decode
-from stages.paste import Paste
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
 from videdit.faces import FaceDetector
@@ -29,6 +26,9 @@ from videdit.media.sdr import from_sdr
 from videdit.packets import Color
 from videdit.plan import make_plan
 from videdit.provenance import is_edited
+from videdit.stages.auxiliary_output import Beside
+from videdit.stages.decode import Decode
+from videdit.stages.paste import Paste
 
 exr = pytest.importorskip("OpenEXR", reason='needs OpenEXR: pip install "videdit[exr]"')
 
@@ -110,7 +110,7 @@ def test_a_run_that_goes_on_gives_the_same_pictures(render, pictures, tmp_path, 
         light = linear(pictures[i % 3], Color(transfer="linear"))
         write(tmp_path / f"shot_{1001 + i}.exr", light, compression=exr.DWAA_COMPRESSION)
     source = tmp_path / "shot_%04d.exr"
-    monkeypatch.setattr("stages.split.CROPS", 3)
+    monkeypatch.setattr("videdit.stages.segment.CROPS", 3)
 
     def job(name: str) -> dict:
         (tmp_path / name).mkdir(exist_ok=True)

@@ -137,7 +137,7 @@ def test_a_failing_run_removes_its_beginnings_and_keeps_what_was_there(render, f
     output = tmp_path / "out.mp4"
     shutil.copy(face_clip, output)
     kept = output.read_bytes()
-    monkeypatch.setattr("stages.paste.Paste.__call__", failing_after_two)
+    monkeypatch.setattr("videdit.stages.paste.Paste.__call__", failing_after_two)
     with pytest.raises(ZeroDivisionError):
         render(face_clip, output, overwrite=True)
     assert output.read_bytes() == kept

@@ -52,7 +52,7 @@ def test_the_second_edit_neither_looks_nor_encodes(render, face_clip, tmp_path, 
     without = render(face_clip, tmp_path / "without.mp4", edit="age=20", cache=False, lossless=True)
     after = encoded()
     assert between > before and after - between == between - before
-    monkeypatch.setattr("stages.detect.Detect.__call__", no_looking)
+    monkeypatch.setattr("videdit.stages.detect.Detect.__call__", no_looking)
     again = render(face_clip, tmp_path / "again.mp4", edit="smile=2", **words)
     other = render(face_clip, tmp_path / "other.mp4", edit="age=20", **words)
     assert encoded() == after

@@ -42,7 +42,7 @@ def test_who_is_there(two_shots, tmp_path, capsys, monkeypatch):
     assert "shots_faces.png exists and is no sheet of faces" in capsys.readouterr().err
     assert (tmp_path / "shots_faces.png").read_bytes() == b"holidays"
     (tmp_path / "shots_faces.png").write_bytes(made)
-    monkeypatch.setattr("stages.detect.Detect.__call__", None)  # it was kept
+    monkeypatch.setattr("videdit.stages.detect.Detect.__call__", None)  # it was kept
     assert run(["faces", str(two_shots)]) == 0  # a sheet takes the place of a sheet
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["face", "shot", "frames"] and len(lines) == 5

@@ -9,10 +9,10 @@ import pytest
 from av.codec.hwaccel import hwdevices_available
 from synthetic_clips import Clip, make
 
-from stages.decode import Decode
 from videdit.config import RenderJob
 from videdit.media.decoders import choose_decoder
 from videdit.media.probe import probe
+from videdit.stages.decode import Decode
 
 KINDS = ["auto", "warp", *hwdevices_available()]
 

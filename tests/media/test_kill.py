@@ -37,10 +37,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from stages.commit import Commit
-from stages.decode import Decode
-from stages.encode import Encode
-from stages.split import Fresh, Split
+from videdit.stages.encode_segments import Commit
+from videdit.stages.decode import Decode
+from videdit.stages.encode import Encode
+from videdit.stages.segment import Fresh, Split
 from videdit.config import RenderJob
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import probe
@@ -83,8 +83,8 @@ def die(event, _, renamed=[]):
 sys.addaudithook(die)
 middle = [Blur()]
 if kind == "steady":
-    from stages.paste import Paste
-    from stages.steady import Steady
+    from videdit.stages.paste import Paste
+    from videdit.stages.average_changes import Steady
     from videdit.pixels.host import HostPixels
     middle = [Changes(), Steady(HostPixels()), Paste(HostPixels())]
 job, info = RenderJob(input=str(source), edit="smile"), probe(source)

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from synthetic_clips import Clip, Sound, make
 
-from stages.decode import Decode
-from stages.encode import Encode
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
 from videdit.media.codecs import EncodeSettings
@@ -22,6 +20,8 @@ from videdit.media.source import file_tags
 from videdit.media.stillswrite import StillsWriter
 from videdit.media.write import VideoWriter
 from videdit.plan import make_plan
+from videdit.stages.decode import Decode
+from videdit.stages.encode import Encode
 from videdit.state import fingerprint
 
 

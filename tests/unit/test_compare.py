@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.compare import doubled, side_by_side, wiped
-from stages.debug import drawable, to_picture
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media.color import picture_to_rgb
@@ -18,6 +16,8 @@ from videdit.media.probe import probe
 from videdit.packets import Color, Picture
 from videdit.plan import make_plan
 from videdit.preview import parse_times, preview_path
+from videdit.stages.compare import doubled, side_by_side, wiped
+from videdit.stages.debug_overlay import drawable, to_picture
 
 ROTATIONS = st.sampled_from([0, 90, 180, 270])
 LAYOUTS = st.sampled_from([((1, 1), 8), ((1, 0), 8), ((0, 0), 10), ((1, 1), 10)])

@@ -10,12 +10,12 @@ import pytest
 from test_detect import clip, scene
 from test_faces import PEOPLE, placed
 
-from stages.detect import Detect
 from videdit.config import RenderJob
 from videdit.errors import WeightsError
 from videdit.faces import FaceDetector, detector_of, look_at
 from videdit.geometry.align import ffhq_square
 from videdit.insight import ADVICE, InsightFinder, find_pack, providers
+from videdit.stages.detect import Detect
 
 HERE = all(importlib.util.find_spec(name) for name in ("insightface", "onnxruntime", "onnx"))
 needs_insightface = pytest.mark.skipif(not HERE, reason=f"insightface is not installed: {ADVICE}")

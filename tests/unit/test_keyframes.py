@@ -12,13 +12,13 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stages.schedule import Schedule
 from videdit.config import RenderJob
 from videdit.edits import Timeline, cautions, load_direction, parse_edits
 from videdit.edits.keyframes import EASINGS, Keyframe, check_order, in_seconds, parse_keyframe, strength_at
 from videdit.errors import UsageError
 from videdit.packets import Color, Face, Frame, Picture
 from videdit.people.edits import OwnTimelines
+from videdit.stages.select_active import Schedule
 
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
 FACE = Face(np.zeros((5, 2)), 1.0, track=0)

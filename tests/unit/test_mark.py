@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.mark import Mark
 from videdit.media.color import picture_to_rgb
 from videdit.packets import Color, Frame, Picture
+from videdit.stages.watermark import Mark
 
 
 def frame(width: int, height: int, color: Color, value: tuple[int, int, int], pix_fmt: str) -> Frame:

@@ -8,8 +8,6 @@ from crowd import Moment, covering, crossing, frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.detect import Detect
-from stages.observe import Observe
 from videdit.faces import FaceDetector
 from videdit.geometry.align import ffhq_square
 from videdit.packets import Face
@@ -17,6 +15,8 @@ from videdit.people.analysis import Analysis, Recorder
 from videdit.people.appearance import look, mean_look
 from videdit.people.identity import APART, REMEMBER, Tracker, reunite
 from videdit.people.sightings import Sightings, numbered
+from videdit.stages.detect import Detect
+from videdit.stages.record_faces import Observe
 
 
 def face(x: float, y: float = 180, size: float = 100) -> Face:

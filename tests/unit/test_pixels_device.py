@@ -17,7 +17,6 @@ from test_detail import moved, smooth_image
 from test_geometry_mask import round_mesh
 from test_geometry_warp import square
 
-from stages.paste import Paste
 from videdit.geometry.align import crop_matrix
 from videdit.geometry.blend import add_changes
 from videdit.motion import carry
@@ -26,6 +25,7 @@ from videdit.pixels.device import DevicePixels
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.host import HostPixels
 from videdit.pixels.sampling import blur, channels_first
+from videdit.stages.paste import Paste
 
 HOST = HostPixels("cpu", "fp32")
 

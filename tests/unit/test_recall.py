@@ -12,15 +12,15 @@ import pytest
 from synthetic import background, with_face, write_clip
 from test_people_identity import face
 
-from stages.detect import Detect
-from stages.observe import Observe
-from stages.recall import Recall
 from videdit.faces import FaceDetector
 from videdit.geometry.align import face_matrix, ffhq_square, invert, transform
 from videdit.media.read import VideoReader
 from videdit.packets import Color, Face, Frame, Picture
 from videdit.people.analysis import Analysis, Recorder
 from videdit.people.identity import Tracker
+from videdit.stages.assign_faces import Recall
+from videdit.stages.detect import Detect
+from videdit.stages.record_faces import Observe
 
 GREY = Picture((np.zeros((8, 8), np.uint8),) * 3, Color(matrix="rgb", chroma_log2=(0, 0)), "gbrp")
 SIZE = 1024  # px, of the crop in which jitter is measured

@@ -14,8 +14,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from stages.detail import Detail
-from stages.restore import Restore, mix
 from videdit.config import RenderJob
 from videdit.errors import UsageError, WeightsError
 from videdit.metrics.restoration import pair_psnr, worn
@@ -25,6 +23,8 @@ from videdit.packets import Color, Crop, Frame, Picture, Rendering
 from videdit.pixels.host import HostPixels
 from videdit.restoration import PUBLISHED, RAMP, Choice, Need, choose, sharpness
 from videdit.restorers import CropRestorer, Network, resized, small_network
+from videdit.stages.restore import Restore, mix
+from videdit.stages.transfer_detail import Detail
 from videdit.train.degradation import add_noise, blur_kernel, ruin
 from videdit.weights.install import import_file
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.edit import CODE_SIGMA, FINE, Edit
 from videdit.edits import Timeline, parse_edits
 from videdit.packets import Color, Crop, Frame, Picture
 from videdit.pixels.host import HostPixels
+from videdit.stages.invert_edit import CODE_SIGMA, FINE, Edit
 
 FPS = 30
 GREY = Picture((np.zeros((8, 8), np.uint8),) * 3, Color(matrix="rgb", chroma_log2=(0, 0)), "gbrp")

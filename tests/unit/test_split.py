@@ -11,11 +11,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.edit import Edit
-from stages.split import Fresh, Split, own, place
-from stages.steady import Steady
 from videdit.packets import Color, Crop, Frame, Picture
 from videdit.resume import Place
+from videdit.stages.average_changes import Steady
+from videdit.stages.invert_edit import Edit
+from videdit.stages.segment import Fresh, Split, own, place
 
 REACH = 0.8  # seconds of context
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")

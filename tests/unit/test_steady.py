@@ -12,12 +12,12 @@ import pytest
 import torch
 from test_detail import moved, smooth_image
 
-from stages.steady import Steady
 from videdit.edits import Timeline, parse_edits
 from videdit.packets import LOW, Array, Color, Edited, Frame, Picture
 from videdit.pixels import Pixels
 from videdit.pixels.device import DevicePixels
 from videdit.pixels.host import HostPixels
+from videdit.stages.average_changes import Steady
 from videdit.steady import DriftEstimator, agreement, closed, fading
 
 INNER = slice(60, -60)

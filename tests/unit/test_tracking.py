@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.align import Align
-from stages.track import FADE, MOST_AHEAD, Track
 from videdit.errors import UsageError
 from videdit.geometry.align import crop_side, transform
 from videdit.packets import Color, Face, Frame, Picture
 from videdit.people.identity import Tracker
 from videdit.pixels.host import HostPixels
 from videdit.scenes import CutDetector
+from videdit.stages.crop_faces import Align
+from videdit.stages.track_faces import FADE, MOST_AHEAD, Track
 from videdit.tracking import fade, fitness
 
 W, H = 640, 360

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.track import GAP
 from videdit.geometry.smooth import smooth_points
 from videdit.packets import Frame
 from videdit.people.analysis import Analysis
+from videdit.stages.track_faces import GAP
 
 REACH = 1.0  # seconds
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from stages.split import own, place
 from videdit.media.codecs import EncodeSettings, choose_encoder
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import SegmentWriter
@@ -20,6 +19,7 @@ from videdit.media.write import VideoWriter, container_for
 from videdit.packets import Frame
 from videdit.pipeline import Stage
 from videdit.resume import Work
+from videdit.stages.segment import own, place
 
 
 class Beside:

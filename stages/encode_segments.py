@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from stages.encode import Encode
-from stages.split import own, place
 from videdit.errors import MediaError
 from videdit.media.exrwrite import ExrSegment, ExrWriter
 from videdit.media.segments import SegmentWriter
@@ -14,8 +12,10 @@ from videdit.media.write import VideoWriter
 from videdit.outputs import ExistsError
 from videdit.packets import Frame
 from videdit.resume import Place, Work, record_of
+from videdit.stages.encode import Encode
+from videdit.stages.segment import own, place
 
-log = logging.getLogger("videdit." + __name__)  # where the command listens
+log = logging.getLogger(__name__)
 
 EDITED = "edited"  # how many faces of a frame were edited, in Frame.extra
 

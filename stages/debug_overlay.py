@@ -8,8 +8,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from stages.beside import Beside, before_and_after
-from stages.matte import mask_of
 from videdit.edits import Timeline
 from videdit.faces import face_size
 from videdit.geometry.align import compose, invert, transform, upright_matrix
@@ -19,6 +17,8 @@ from videdit.media.viewing import Viewing
 from videdit.packets import Color, Face, Frame, Picture
 from videdit.pipeline import Stage
 from videdit.pixels import Pixels
+from videdit.stages.auxiliary_output import Beside, before_and_after
+from videdit.stages.matte import mask_of
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _COLOURS = ((90, 220, 120), (255, 170, 60), (110, 170, 255), (240, 110, 200), (240, 230, 90), (120, 230, 230))  # RGB
