@@ -21,11 +21,11 @@ import numpy as np
 from videdit import steady
 from videdit.chain import Chain
 from videdit.config import RenderJob
+from videdit.datatypes import Crop, Rendering
 from videdit.faces import FaceDetector
 from videdit.metrics.card import end_of
 from videdit.metrics.clips import evaluate_clips
 from videdit.metrics.panel import Panel
-from videdit.packets import Crop, Rendering
 from videdit.pipeline import Stage
 from videdit.plan import make_plan
 from videdit.render import Renderer

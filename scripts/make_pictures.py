@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from videdit.config import RenderJob
+from videdit.datatypes import Frame
 from videdit.geometry.warp import crop_picture
 from videdit.media.probe import probe
-from videdit.packets import Frame
 from videdit.plan import make_plan
 from videdit.render import Renderer
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.datatypes import Frame
 from videdit.geometry.smooth import smooth_points
-from videdit.packets import Frame
 from videdit.people.analysis import Analysis
 from videdit.stages.track_faces import GAP
 

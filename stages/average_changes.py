@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from videdit.datatypes import Edited, Frame, Motion, Total
 from videdit.edits import Timeline
-from videdit.packets import Edited, Frame, Motion, Total
 from videdit.pixels import Pixels
 from videdit.steady import BAND, fading
 from videdit.temporal import Window, groups

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.datatypes import Frame, Picture
 from videdit.media.probe import MediaInfo
 from videdit.media.viewing import Viewing
-from videdit.packets import Frame, Picture
 from videdit.pipeline import Stage
 from videdit.stages.auxiliary_output import Beside, before_and_after
 from videdit.stages.watermark import code_value

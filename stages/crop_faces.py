@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.datatypes import Array, Crop, Face, Frame
 from videdit.errors import UsageError
 from videdit.geometry.align import SIZES, choose_size, coded, crop_side, face_matrix, invert, transform
-from videdit.packets import Array, Crop, Face, Frame
 from videdit.pixels import Pixels
 
 

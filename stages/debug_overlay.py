@@ -8,13 +8,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.edits import Timeline
 from videdit.faces import face_size
 from videdit.geometry.align import compose, invert, transform, upright_matrix
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.probe import MediaInfo
 from videdit.media.viewing import Viewing
-from videdit.packets import Color, Face, Frame, Picture
 from videdit.pipeline import Stage
 from videdit.pixels import Pixels
 from videdit.stages.auxiliary_output import Beside, before_and_after

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from videdit.datatypes import Frame
 from videdit.media.decoders import choose_decoder
 from videdit.media.exr import ExrReader
 from videdit.media.kinds import pages
 from videdit.media.probe import MediaInfo
 from videdit.media.read import VideoReader, read_image
-from videdit.packets import Frame
 
 
 class Decode:

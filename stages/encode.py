@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from videdit.datatypes import Frame
 from videdit.media.codecs import EncodeSettings
 from videdit.media.exrwrite import ExrWriter
 from videdit.media.probe import MediaInfo
@@ -12,7 +13,6 @@ from videdit.media.sequence import is_sequence
 from videdit.media.still import write_image
 from videdit.media.stillswrite import StillsWriter
 from videdit.media.write import VideoWriter
-from videdit.packets import Frame
 
 
 class Encode:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+from videdit.datatypes import Frame
 from videdit.errors import MediaError
 from videdit.media.exrwrite import ExrSegment, ExrWriter
 from videdit.media.segments import SegmentWriter
 from videdit.media.write import VideoWriter
-from videdit.outputs import ExistsError
-from videdit.packets import Frame
 from videdit.resume import Place, Work, record_of
 from videdit.stages.encode import Encode
 from videdit.stages.segment import own, place
+from videdit.storage.outputs import ExistsError
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from videdit.codes import Codes
+from videdit.datatypes import Array, Crop, Frame, Motion
 from videdit.edits import Timeline
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
-from videdit.packets import Array, Crop, Frame, Motion
 from videdit.pixels.arrays import stack
 from videdit.prealign import Prealigner
 from videdit.temporal import Window, gaussian, groups, weighted_mean

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from videdit.datatypes import Color, Frame, Picture
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo
-from videdit.packets import Color, Frame, Picture
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import extent
 from videdit.stages.auxiliary_output import Beside

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from videdit.account import Account
-from videdit.packets import Array, Crop, Frame
+from videdit.datatypes import Array, Crop, Frame
 from videdit.parsing import GLASSES, CropParser
 from videdit.pixels.arrays import half, join, larger
 from videdit.temporal import Window, gaussian, groups, weighted_mean

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from videdit.packets import Frame, Picture
+from videdit.datatypes import Frame, Picture
 from videdit.pixels import Pixels
 
 

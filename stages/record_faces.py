@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from videdit.datatypes import Face, Frame
 from videdit.faces import face_size
 from videdit.geometry.align import coded, face_matrix, invert, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
-from videdit.packets import Face, Frame
 from videdit.people.analysis import PORTRAIT, Analysis, Portrait, Recorder
 from videdit.people.appearance import look_of
 from videdit.people.identity import Tracker

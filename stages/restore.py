@@ -17,10 +17,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.datatypes import Array, Crop, Frame
 from videdit.edits import Timeline
 from videdit.errors import UsageError
 from videdit.geometry.align import side_of
-from videdit.packets import Array, Crop, Frame
 from videdit.pixels import Pixels
 from videdit.restoration import Choice, Need
 from videdit.restorers import CropRestorer

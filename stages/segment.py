@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from videdit.packets import Frame
+from videdit.datatypes import Frame
 from videdit.pipeline import Stage
 from videdit.resume import Place
 from videdit.temporal import MOST

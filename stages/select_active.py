@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+from videdit.datatypes import Frame
 from videdit.edits import Timeline
-from videdit.packets import Frame
 
 
 class Schedule:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from videdit.account import Account
+from videdit.datatypes import Face, Frame
 from videdit.geometry.smooth import local_fit
-from videdit.packets import Face, Frame
 from videdit.tracking import FADE, fade, fitness
 
 LOOK_AHEAD = 0.25  # seconds

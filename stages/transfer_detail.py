@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from videdit.datatypes import Color, Crop, Edited, Frame, Rendering
 from videdit.media.sdr import needs_proxy
-from videdit.packets import Color, Crop, Edited, Frame, Rendering
 from videdit.pixels import Pixels
 
 

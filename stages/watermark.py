@@ -8,9 +8,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from videdit.datatypes import Color, Frame, Picture
 from videdit.media import sdr
 from videdit.media.color import rgb_to_yuv
-from videdit.packets import Color, Frame, Picture
 
 _HEIGHT = 1 / 36  # of a capital letter, as part of the shorter side of the picture
 _MARGIN = 1 / 24

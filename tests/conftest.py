@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from synthetic import ROOT, background, with_face, write_clip
 
-from videdit.resources import cache_dir
+from videdit.paths import cache_dir
 
 cv2.setNumThreads(1)
 settings.register_profile("videdit", deadline=None)  # no test asserts speed

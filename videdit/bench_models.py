@@ -20,16 +20,16 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from videdit.argument_parser import Parser
 from videdit.backend import resolve_device, synchronize
+from videdit.datatypes import LOW
 from videdit.errors import UsageError
 from videdit.inversion import SIZES, Drafter, Finisher
 from videdit.models import e4e, hfgi_released, stylegan2
 from videdit.models.stylegan2_plain import Generator
 from videdit.networks import Networks, load_networks
-from videdit.packets import LOW
 from videdit.pixels import Pixels, pixels_for
 from videdit.profiles import load_profile
-from videdit.words import Parser
 
 FFHQ = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of the published generator's features of 4, 8, ... px
 HEAVY = 0.9 * 2**30  # bytes that a 1024 px picture of that generator takes while it is made, about

@@ -15,6 +15,7 @@ from videdit.backend import resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.codes import codes_for
 from videdit.config import RenderJob
+from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline, parse_edits
 from videdit.edits.words import find
@@ -26,7 +27,6 @@ from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo
 from videdit.media.times import clock
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
-from videdit.packets import Frame
 from videdit.people.analysis import Analysis
 from videdit.people.choice import by_number
 from videdit.people.edits import People, people_of

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import videdit
-from videdit import interrupt
+from videdit import shutdown
+from videdit.argument_parser import Parser, read
 from videdit.errors import UsageError, VideditError
 from videdit.options import render_parser
 from videdit.terminal import Complaints, complain, occupy, say
-from videdit.words import Parser, read
 
 log = logging.getLogger("videdit.cli")
 
@@ -29,11 +29,11 @@ log = logging.getLogger("videdit.cli")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. For the process's main thread: it takes over Ctrl-C and its like."""
     occupy()
-    interrupt.install()
+    shutdown.install()
     logging.captureWarnings(True)  # what libraries warn of is for the log
     code = run(sys.argv[1:] if argv is None else argv)
-    if code == interrupt.EXIT_CODE:
-        interrupt.leave(code)
+    if code == shutdown.EXIT_CODE:
+        shutdown.leave(code)
     return code
 
 
@@ -46,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
         return command(argv[1:]) if command else render_command(argv)
     except KeyboardInterrupt:
         log.info("interrupted")
-        return fail(interrupt.WORDS, interrupt.EXIT_CODE)
+        return fail(shutdown.WORDS, shutdown.EXIT_CODE)
     except BrokenPipeError:  # `videdit ... | head`: what is still to be flushed goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

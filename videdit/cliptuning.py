@@ -24,14 +24,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import videdit
-from videdit import resources, weights
+from videdit import paths, weights
 from videdit.config import RenderJob
+from videdit.datatypes import LOW, Color, Frame, Picture
 from videdit.edits import Timeline
 from videdit.errors import Cancelled, NoFaceError
 from videdit.geometry.mask import edit_mask
 from videdit.inversion import Inverter
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.packets import LOW, Color, Frame, Picture
 from videdit.provenance import content_hash
 from videdit.representatives import Representatives, look
 from videdit.tuning import CLIP, Examples, tune_for_clip
@@ -56,10 +56,10 @@ def tuned_path(job: RenderJob, source: Path) -> Path:
         "source": content_hash(source),
         "settings": settings,
         "version": videdit.__version__,
-        "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
+        "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-    return resources.cache_dir() / "tuned" / f"{digest}.safetensors"
+    return paths.cache_dir() / "tuned" / f"{digest}.safetensors"
 
 
 def load_tuned(path: Path) -> State | None:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from videdit.datatypes import LOW
 from videdit.inversion import Inverter
 from videdit.models.mobile_stylegan import W_DIM
-from videdit.packets import LOW
 from videdit.people.analysis import Analysis, DamagedError, read_arrays, write_arrays
 from videdit.weights import manifest
 

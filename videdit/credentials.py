@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import videdit
-from videdit import resources, weights
+from videdit import paths, weights
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
-from videdit.interrupt import half_written
 from videdit.media.kinds import kind_of
 from videdit.media.sequence import is_sequence
 from videdit.media.xmp import SOURCE_TYPE
+from videdit.shutdown import half_written
 
 FORMATS = {
     ".mp4": "video/mp4",
@@ -86,7 +86,7 @@ def manifest(job: RenderJob, source: Path, output: Path) -> dict[str, Any]:
         "parameters": {
             "edits": job.edit,
             "profile": job.profile,
-            "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
+            "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
         },
     }
     return {
@@ -122,7 +122,7 @@ def _signer(job: RenderJob) -> Any:
     words = {}
     for name, path in (("--sign", job.sign), ("--sign-key", job.sign_key)):
         try:
-            words[name] = resources.expanded(path or "").read_bytes()
+            words[name] = paths.expanded(path or "").read_bytes()
         except OSError as error:
             raise UsageError(f"{name} {path} cannot be read: {error.strerror}") from None
     reason = ""

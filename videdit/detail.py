@@ -20,8 +20,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videdit.datatypes import LOW, Crop, Rendering
 from videdit.motion import at, strongest
-from videdit.packets import LOW, Crop, Rendering
 from videdit.palette import graded
 
 # In units of [-1, 1]:

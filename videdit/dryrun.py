@@ -16,6 +16,7 @@ from videdit.backend import resolve_device, resolve_precision, synchronize
 from videdit.chain import encoding, finders
 from videdit.checks import check, check_scenes, copyable, idle
 from videdit.config import RenderJob
+from videdit.datatypes import Crop, Frame
 from videdit.edits import Timeline, parse_edits
 from videdit.errors import MediaError, VideditError
 from videdit.faces import FaceDetector, detector_of, face_size
@@ -26,7 +27,6 @@ from videdit.media.probe import MediaInfo
 from videdit.media.start import probe_from
 from videdit.media.times import clock
 from videdit.media.write import container_for
-from videdit.packets import Crop, Frame
 from videdit.people.choice import by_number, is_picture
 from videdit.people.edits import people_of
 from videdit.people.sightings import describe as describe_tracks

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from videdit import interrupt, resources
+from videdit import paths, shutdown
 from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.faces import FaceDetector
@@ -58,12 +58,12 @@ def analysed(
         if analysis is None:
             if folder is None:
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-")))
-                stack.enter_context(interrupt.unfinished(home))
+                stack.enter_context(shutdown.unfinished(home))
                 folder = home / "analysis"
             analysis = look(info, job, detector, folder, progress, cancel)
             stack.enter_context(cache.in_use(analysis.folder))
         yield analysis
-        if analysis.folder.parent == resources.cache_dir() / "analysis":
+        if analysis.folder.parent == paths.cache_dir() / "analysis":
             cache.trim(analysis.folder.parent)
 
 

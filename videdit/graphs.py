@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from videdit import offline
-from videdit.resources import cache_dir
+from videdit.paths import cache_dir
 
 log = logging.getLogger(__name__)
 

@@ -25,10 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.backend import resolve_device
+from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.errors import UsageError, WeightsError
 from videdit.models import mobile_stylegan, stylegan2
 from videdit.networks import WHOLE, load_networks
-from videdit.packets import LOW, Array, Motion, Rendering
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import batches, half, join, stack
 from videdit.profiles import Profile, load_profile

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from videdit import resources
+from videdit import paths as resources
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.fields import parse_edit

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import torch
 
+from videdit.datatypes import Array, Crop, Motion
 from videdit.edits.words import Edit, find
 from videdit.errors import WeightsError
 from videdit.models.student import ANCHORS, EDITS, Student, StudentEdit
-from videdit.packets import Array, Crop, Motion
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import batches, larger, single, stack
 from videdit.weights import load_state, manifest

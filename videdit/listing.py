@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from pydantic import ValidationError
 
+from videdit.argument_parser import Parser, read
 from videdit.backend import resolve_device
 from videdit.config import RenderJob
 from videdit.errors import NoFaceError, UsageError
@@ -26,7 +27,6 @@ from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
 from videdit.people.sightings import TrackInfo, describe, within
 from videdit.report import make_progress
 from videdit.terminal import say
-from videdit.words import Parser, read
 
 _MOST = 100  # tracks on a sheet
 MARK = "portraits of the faces in a clip, by videdit faces"  # a note in the file

@@ -24,9 +24,9 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from videdit.datatypes import LOW, Crop, Motion
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
 from videdit.motion import at, channel_sum, resized
-from videdit.packets import LOW, Crop, Motion
 from videdit.parsing import GLASSES, NECK, OTHER, PARTS
 
 _FACE = ("face", "lips", "mouth", "neck")

@@ -11,7 +11,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from videdit.packets import Motion
+from videdit.datatypes import Motion
 from videdit.temporal import weighted_mean
 
 TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e

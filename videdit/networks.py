@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from videdit import resources, weights
+from videdit import paths, weights
+from videdit.datatypes import LOW
 from videdit.errors import WeightsError
 from videdit.models import e4e, encoder, hfgi, hfgi_released, mobile_stylegan, stylegan2
-from videdit.packets import LOW
 from videdit.profiles import Profile
 from videdit.weights.checkpoint import read_checkpoint
 from videdit.weights.published import is_installed
@@ -88,7 +88,7 @@ def _published(profile: Profile) -> Networks:
 def _tensors(profile: Profile) -> dict[str, Tensor]:
     """All tensors of a profile's files, by the names that they have in a whole published file."""
     if profile.checkpoint:
-        files = [_flat(read_checkpoint(resources.expanded(path)), path) for path in profile.checkpoint]
+        files = [_flat(read_checkpoint(paths.expanded(path)), path) for path in profile.checkpoint]
     else:
         first = profile.weights[0]
         names = next((names for names in profile.weights if all(map(is_installed, names))), first)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import videdit
-from videdit.words import Parser
+from videdit.argument_parser import Parser
 
 EPILOG = """\
 examples:

@@ -21,9 +21,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from videdit.datatypes import LOW, Rendering
 from videdit.masks import ramp
 from videdit.motion import at, resized
-from videdit.packets import LOW, Rendering
 
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from videdit.backend import resolve_device
+from videdit.datatypes import Array
 from videdit.errors import WeightsError
 from videdit.models.face_parser import CLASSES, INPUT_SIZE, FaceParser
-from videdit.packets import Array
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import batches, join, single, stack
 from videdit.weights import load_state, manifest

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from videdit import resources
+from videdit import paths
 from videdit.config import RenderJob
 from videdit.errors import UsageError
 from videdit.media import sequence
 from videdit.media.kinds import Kind, kind_of
 from videdit.media.sequence import is_sequence
-from videdit.outputs import NAME_BYTES
 from videdit.people.choice import is_picture
 from videdit.provenance import sidecar_path
 from videdit.resume import handing_over
 from videdit.state import NO_FACE, State
+from videdit.storage.outputs import NAME_BYTES
 
 EXR = ".exr"
 IMAGES = frozenset({EXR, ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
@@ -163,7 +163,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
     named: set[Path] = set()  # what the user named one by one is rendered whatever it is
     folders = 0
     for words in job.input:
-        path = resources.expanded(words)
+        path = paths.expanded(words)
         if path.is_dir():
             folders += 1
             for file in _walk(path):
@@ -258,7 +258,7 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     name = f"{stem}_{label}{extension}"
     if job.output is None:
         return source.with_name(name)
-    output = resources.expanded(job.output)
+    output = paths.expanded(job.output)
     if "{" in job.output:
         edits = parse_edits(job.edit)
         fields = {"edit": "+".join(map(edit_name, edits)), "strength": "".join(map(signed, edits))}
@@ -323,7 +323,7 @@ def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = Fals
     """
     if job.alpha_out is None:
         return None
-    path = resources.expanded(job.alpha_out)
+    path = paths.expanded(job.alpha_out)
     image = not is_sequence(source) and _kind(source).form == "image"
     if _means_folder(job.alpha_out):
         path = path / f"{output.stem}_matte{'.png' if image else FALLBACK}"
@@ -355,7 +355,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 
 def _means_folder(words: str) -> bool:
-    path = resources.expanded(words)
+    path = paths.expanded(words)
     return words.endswith(("/", os.sep)) or path.is_dir() or not path.suffix
 
 
@@ -363,8 +363,8 @@ def _state_folder(job: RenderJob, top: Path) -> Path:
     if job.output is None:
         return top
     if "{" in job.output:  # the folders before the first field
-        return resources.expanded(job.output.split("{")[0] + "x").parent
-    return resources.expanded(job.output)
+        return paths.expanded(job.output.split("{")[0] + "x").parent
+    return paths.expanded(job.output)
 
 
 def _obstacle(source: Path, output: Path, replace: bool) -> str | None:

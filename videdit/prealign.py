@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from videdit.datatypes import LOW, Array, Motion
 from videdit.faces import FaceDetector
 from videdit.geometry.mask import REGIONS
 from videdit.geometry.triangles import flow_between
-from videdit.packets import LOW, Array, Motion
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import stack
 

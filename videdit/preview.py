@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from videdit.chain import reach_of_job
+from videdit.datatypes import Color, Frame, Picture
 from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.fields import parse_time
 from videdit.media.color import picture_to_rgb
@@ -20,7 +21,6 @@ from videdit.media.probe import MediaInfo
 from videdit.media.sequence import is_sequence, name_of
 from videdit.media.start import probe_from
 from videdit.media.still import write_image
-from videdit.packets import Color, Frame, Picture
 from videdit.people.choice import by_number
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile

@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from videdit import resources
+from videdit import paths
 from videdit.errors import UsageError
 
 
@@ -48,7 +48,7 @@ def load_profile(name: str, checkpoint: tuple[str, ...] = ()) -> Profile:
     Raises:
         UsageError: there is no profile of that name, or its weights are not the user's to choose.
     """
-    folder = resources.configs_dir() / "profiles"
+    folder = paths.configs_dir() / "profiles"
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)

@@ -15,7 +15,7 @@ from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.media.sequence import files, is_sequence
 from videdit.media.xmp import SOURCE_TYPE
-from videdit.outputs import put_text
+from videdit.storage.outputs import put_text
 from videdit.weights import sha256
 
 _MARK = "edited with videdit"

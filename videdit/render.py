@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from videdit import account, interrupt, provenance
+from videdit import account, provenance, shutdown
 from videdit.chain import Chain, assemble, unedited
 from videdit.checks import check, check_scenes, copyable, idle
+from videdit.datatypes import LOW
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.firstlook import analysed
 from videdit.inversion import SIZES
@@ -27,8 +28,6 @@ from videdit.media.probe import MediaInfo
 from videdit.media.sequence import is_sequence
 from videdit.media.start import probe_from
 from videdit.media.write import check_target, commit_file
-from videdit.outputs import Claim, ExistsError, temporary_name
-from videdit.packets import LOW
 from videdit.people.analysis import Analysis
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
@@ -37,6 +36,7 @@ from videdit.report import Progress, RenderResult, count
 from videdit.resume import Work
 from videdit.stages.auxiliary_output import Beside
 from videdit.stages.segment import CROPS
+from videdit.storage.outputs import Claim, ExistsError, temporary_name
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Renderer:
             if nothing and copyable(clip, info):
                 return self._copied(clip, info)
             try:
-                with interrupt.ending(lambda: left_behind(work) if work else None):
+                with shutdown.ending(lambda: left_behind(work) if work else None):
                     return self._persist(clip, info, work, cancel)
             finally:
                 if work and work.segments:

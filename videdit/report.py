@@ -16,8 +16,8 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from videdit.errors import MediaError, UsageError
-from videdit.outputs import put_text
 from videdit.pipeline import StageStats
+from videdit.storage.outputs import put_text
 from videdit.terminal import is_terminal, plain
 
 _MOST_BYTES = 64 << 20  # of a report

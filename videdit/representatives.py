@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import cv2
 import numpy as np
 
-from videdit.packets import LOW
+from videdit.datatypes import LOW
 
 T = TypeVar("T")
 

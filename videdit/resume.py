@@ -19,8 +19,8 @@ from typing import IO, Any
 
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
-from videdit.outputs import hidden
 from videdit.state import fingerprint
+from videdit.storage.outputs import hidden
 
 try:
     import fcntl

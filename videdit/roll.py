@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from videdit.datatypes import Face
 from videdit.faces import Look
 from videdit.geometry.align import face_matrix
 from videdit.models.face_parser import CLASSES
 from videdit.models.facemesh import SIZE
-from videdit.packets import Face
 from videdit.parsing import CropParser
 
 SURE = 1.55  # from here on a face is upright in its crop

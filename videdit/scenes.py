@@ -10,8 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videdit.datatypes import Picture
 from videdit.media.probe import MediaInfo
-from videdit.packets import Picture
 
 _THUMB = (32, 18)
 _COLOUR = 3.0  # weight of colour beside brightness

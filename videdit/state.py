@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import videdit
-from videdit import resources, weights
+from videdit import paths, weights
 from videdit.config import RenderJob
 from videdit.media.sequence import existing, is_sequence
 
@@ -86,8 +86,8 @@ def fingerprint(source: Path, job: RenderJob) -> str:
         "directions": [[_stamp(info.source), repr(info.component)] for info in own if info.source],
         "restorer": [restorer.kind, restorer.file and _stamp(restorer.file)],
         "version": videdit.__version__,
-        "weights": weights.sha256(resources.weights_dir() / weights.MANIFEST),
-        "checkpoint": [_stamp(resources.expanded(path)) for path in job.checkpoint],
+        "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
+        "checkpoint": [_stamp(paths.expanded(path)) for path in job.checkpoint],
         "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -22,7 +22,7 @@ is weaker than MARGIN, which most is, is not touched by it.
 
 The masks of changes are averaged alike, for a mask that is found anew in each frame trembles too.
 
-Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.packets.Total`.
+Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.datatypes.Total`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ import math
 import cv2
 import numpy as np
 
+from videdit.datatypes import LOW, Edited, Motion, Total
 from videdit.motion import SMOOTH, at, channel_sum, places, read, resized
-from videdit.packets import LOW, Edited, Motion, Total
 
 # Seconds in which a neighbour's weight falls to 1/e: longer, shadows of a smile smear where a mouth moves, and within
 # the bounds below nothing trembles less. Speech and blinks come through, since the source's own lips and lids carry the

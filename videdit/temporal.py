@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from videdit.packets import Array, Frame
+from videdit.datatypes import Array, Frame
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from videdit.datatypes import Face
 from videdit.faces import face_size
-from videdit.packets import Face
 
 SMALLEST = 40.0  # px: smaller faces show no edit
 LARGEST_YAW = 40.0  # degrees: beyond, the generator has seen no faces

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videdit.datatypes import Crop
 from videdit.geometry.align import side_of
 from videdit.geometry.mask import hull_mask
-from videdit.packets import Crop
 from videdit.parsing import GLASSES
 
 # Each pair: where an edit is full, and where none is left.

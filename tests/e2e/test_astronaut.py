@@ -20,9 +20,9 @@ from footage import (
 )
 
 from videdit.config import RenderJob
+from videdit.datatypes import Edited
 from videdit.faces import FaceDetector
 from videdit.geometry.mask import region_mask
-from videdit.packets import Edited
 from videdit.plan import make_plan
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from footage import frames_of, largest_face, packets_of, smile
 
+from videdit.datatypes import Face
 from videdit.faces import FaceDetector
 from videdit.geometry.align import face_matrix, invert, transform
-from videdit.packets import Face
 
 
 @pytest.mark.parametrize("name", ["neutral_480x480_30fps_audio", "single_640x360_30fps_audio"])

@@ -9,7 +9,7 @@ import pytest
 from footage import astronaut_clip, frames_of, outside, psnr_where, same_planes, watched
 
 from videdit.config import RenderJob
-from videdit.packets import Edited
+from videdit.datatypes import Edited
 from videdit.pixels.device import DevicePixels
 from videdit.plan import make_plan
 from videdit.render import Renderer

@@ -16,6 +16,7 @@ from footage import failing_after, frames_of, largest_face, same_planes, smile
 from synthetic import background, with_face
 
 from videdit.config import RenderJob
+from videdit.datatypes import Color
 from videdit.errors import MediaError, UsageError
 from videdit.faces import FaceDetector
 from videdit.media.color import picture_to_rgb
@@ -23,7 +24,6 @@ from videdit.media.exr import ExrReader
 from videdit.media.exrwrite import ExrWriter
 from videdit.media.probe import probe
 from videdit.media.sdr import from_sdr
-from videdit.packets import Color
 from videdit.plan import make_plan
 from videdit.provenance import is_edited
 from videdit.stages.auxiliary_output import Beside

@@ -11,12 +11,12 @@ import pytest
 from footage import frames_of, largest_face, same_planes, smile
 from synthetic import background, with_face
 
+from videdit.datatypes import Color
 from videdit.faces import FaceDetector
 from videdit.media.color import describe, picture_to_rgb, rgb_to_yuv
 from videdit.media.planes import pack
 from videdit.media.probe import probe
 from videdit.media.sdr import from_sdr
-from videdit.packets import Color
 
 TRANSFERS = {"pq": 16, "hlg": 18}
 PEAK = 940  # the brightest code value of narrow range at 10 bits

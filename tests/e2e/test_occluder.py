@@ -11,8 +11,8 @@ from footage import frames_of, outside
 from synthetic import background, with_face, write_clip
 
 from videdit.config import RenderJob
+from videdit.datatypes import Edited, Frame
 from videdit.media.probe import probe
-from videdit.packets import Edited, Frame
 from videdit.pipeline import Pipeline
 from videdit.plan import make_plan
 

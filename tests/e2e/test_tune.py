@@ -8,7 +8,7 @@ from videdit.chain import tune
 
 
 def test_a_tuned_render_is_another_and_tunes_only_once(render, face_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("videdit.resources.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("videdit.paths.cache_dir", lambda: tmp_path / "cache")
     calls = []
 
     def counted(*args, **words):

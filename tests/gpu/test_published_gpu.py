@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from videdit.datatypes import LOW
 from videdit.inversion import Drafter, Finisher
 from videdit.networks import Networks, published_networks
-from videdit.packets import LOW
 from videdit.pixels.network import Network
 
 CUDA = torch.device("cuda")

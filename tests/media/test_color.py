@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from videdit.datatypes import Color, Picture
 from videdit.media.color import (
     describe,
     picture_to_rgb,
@@ -16,7 +17,6 @@ from videdit.media.color import (
     rgb_to_yuv,
     yuv_to_rgb,
 )
-from videdit.packets import Color, Picture
 
 MATRICES = ("bt709", "bt601", "bt2020", "fcc", "smpte240m", "ycgco", "rgb", "gray")
 LUMA = {"bt709": (0.2126, 0.7152, 0.0722), "bt601": (0.299, 0.587, 0.114), "bt2020": (0.2627, 0.678, 0.0593)}

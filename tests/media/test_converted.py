@@ -12,6 +12,7 @@ from synthetic import background
 from synthetic_clips import Clip, make
 
 from videdit.config import RenderJob
+from videdit.datatypes import Color, Picture
 from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.color import picture_to_rgb
@@ -19,7 +20,6 @@ from videdit.media.convert import convert, converted
 from videdit.media.probe import probe
 from videdit.media.read import VideoReader
 from videdit.media.write import VideoWriter
-from videdit.packets import Color, Picture
 
 
 def gif(path: Path, transparent: bool, frames: int = 4) -> Path:

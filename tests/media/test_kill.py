@@ -62,7 +62,7 @@ class Changes:
 
     def __call__(self, frames):
         import cv2
-        from videdit.packets import Edited
+        from videdit.datatypes import Edited
         for frame in frames:
             luma = frame.picture.planes[0]
             grey = cv2.resize(luma, (256, 256), interpolation=cv2.INTER_LINEAR)

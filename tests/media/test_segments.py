@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_clips import Clip, Sound, copied_packets, make
 
+from videdit.datatypes import Frame
 from videdit.errors import MediaError
 from videdit.media.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.read import VideoReader
 from videdit.media.segments import SegmentWriter, joined, read_record
 from videdit.media.write import VideoWriter
-from videdit.packets import Frame
 
 FFV1 = {"level": "3", "slices": "1"}
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from synthetic import background, with_face
 
-from videdit.packets import Color, Frame, Picture
+from videdit.datatypes import Color, Frame, Picture
 
 WIDTH, HEIGHT, FPS = 480, 288, 25
 SIDE = 190  # px of an aligned picture; the face is half of it

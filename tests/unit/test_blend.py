@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from videdit.datatypes import Color, Edited, Picture
 from videdit.geometry.blend import add_changes
 from videdit.media.color import picture_to_rgb
-from videdit.packets import Color, Edited, Picture
 
 
 def picture(height: int = 60, width: int = 81, depth: int = 8, matrix: str = "bt709", seed: int = 0) -> Picture:

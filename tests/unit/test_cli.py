@@ -153,7 +153,7 @@ def interrupted(tmp_path, body, number, *, after=0.3):
     """Run `body` with our signal handling, send a signal once it says 'ready'; -> (code, seconds it took, stderr)."""
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, time, pathlib\nfrom videdit import cli, interrupt\n"
+        "import sys, time, pathlib\nfrom videdit import cli; from videdit import shutdown as interrupt\n"
         "def work(words):\n"
         + "".join(f"    {line}\n" for line in body.splitlines())
         + "cli.schema_command = work\nsys.exit(cli.main(['schema']))\n"

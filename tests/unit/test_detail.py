@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from videdit.datatypes import LOW, Motion, Rendering
 from videdit.detail import return_detail, trust
 from videdit.motion import MotionEstimator, blend_motions, carry
-from videdit.packets import LOW, Motion, Rendering
 
 
 def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:

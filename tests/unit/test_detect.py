@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from videdit.datatypes import Color, Frame, Picture
 from videdit.faces import FaceDetector
 from videdit.geometry.align import ffhq_square, invert, transform, upright_matrix
-from videdit.packets import Color, Frame, Picture
 from videdit.stages.detect import Detect
 
 PEOPLE = cv2.imread(str(Path(__file__).parent.parent / "data/faces.jpg"))[..., ::-1]

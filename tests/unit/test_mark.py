@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from videdit.datatypes import Color, Frame, Picture
 from videdit.media.color import picture_to_rgb
-from videdit.packets import Color, Frame, Picture
 from videdit.stages.watermark import Mark
 
 

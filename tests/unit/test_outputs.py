@@ -14,7 +14,7 @@ from synthetic import ROOT
 
 from videdit.errors import UsageError
 from videdit.media.write import sweep
-from videdit.outputs import NAME_BYTES, Claim, ExistsError, hidden, put, put_text, temporary_name
+from videdit.storage.outputs import NAME_BYTES, Claim, ExistsError, hidden, put, put_text, temporary_name
 
 
 def without_links(*_):
@@ -75,7 +75,7 @@ def test_two_claims_to_one_output(tmp_path):
 
 def test_a_run_that_was_killed_claims_nothing(tmp_path):
     output = tmp_path / "o.mp4"
-    words = "from pathlib import Path; from videdit.outputs import Claim; import time\n"
+    words = "from pathlib import Path; from videdit.storage.outputs import Claim; import time\n"
     words += f"with Claim(Path({str(output)!r})):"
     process = subprocess.Popen(
         [sys.executable, "-c", f"{words}\n    print('held', flush=True); time.sleep(60)"],

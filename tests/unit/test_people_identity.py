@@ -8,9 +8,9 @@ from crowd import Moment, covering, crossing, frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.datatypes import Face
 from videdit.faces import FaceDetector
 from videdit.geometry.align import ffhq_square
-from videdit.packets import Face
 from videdit.people.analysis import Analysis, Recorder
 from videdit.people.appearance import look, mean_look
 from videdit.people.identity import APART, REMEMBER, Tracker, reunite

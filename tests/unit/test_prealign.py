@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.datatypes import Motion
 from videdit.faces import FaceDetector
 from videdit.geometry.triangles import flow_between
-from videdit.packets import Motion
 from videdit.pixels.device import DevicePixels
 from videdit.pixels.host import HostPixels
 from videdit.prealign import FAR, Prealigner, better

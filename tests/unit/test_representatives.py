@@ -54,7 +54,7 @@ def test_a_blurred_crop_is_less_sharp():
 
 
 def test_what_was_tuned_is_found_again_for_the_same_clip_and_words(tmp_path, monkeypatch):
-    monkeypatch.setattr("videdit.resources.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("videdit.paths.cache_dir", lambda: tmp_path / "cache")
     clip = tmp_path / "in.mp4"
     clip.write_bytes(b"a clip")
 

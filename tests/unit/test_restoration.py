@@ -15,11 +15,11 @@ import torch
 from pydantic import ValidationError
 
 from videdit.config import RenderJob
+from videdit.datatypes import Color, Crop, Frame, Picture, Rendering
 from videdit.errors import UsageError, WeightsError
 from videdit.metrics.restoration import pair_psnr, worn
 from videdit.models.restorer import MULTIPLE, Restorer
 from videdit.motion import MotionEstimator
-from videdit.packets import Color, Crop, Frame, Picture, Rendering
 from videdit.pixels.host import HostPixels
 from videdit.restoration import PUBLISHED, RAMP, Choice, Need, choose, sharpness
 from videdit.restorers import CropRestorer, Network, resized, small_network

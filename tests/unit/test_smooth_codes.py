@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.edits import Timeline, parse_edits
-from videdit.packets import Color, Crop, Frame, Picture
 from videdit.pixels.host import HostPixels
 from videdit.stages.invert_edit import CODE_SIGMA, FINE, Edit
 

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.packets import Color, Crop, Frame, Picture
+from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.resume import Place
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit

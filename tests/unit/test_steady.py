@@ -12,8 +12,8 @@ import pytest
 import torch
 from test_detail import moved, smooth_image
 
+from videdit.datatypes import LOW, Array, Color, Edited, Frame, Picture
 from videdit.edits import Timeline, parse_edits
-from videdit.packets import LOW, Array, Color, Edited, Frame, Picture
 from videdit.pixels import Pixels
 from videdit.pixels.device import DevicePixels
 from videdit.pixels.host import HostPixels

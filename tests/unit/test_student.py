@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.datatypes import Crop
 from videdit.edits import parse_edits
 from videdit.edits.catalogue import shipped
 from videdit.learned import StudentEditor, anchors_of, can_edit, started, student_strengths, with_restoration
@@ -24,7 +25,6 @@ from videdit.models.student import (
     places,
     warp,
 )
-from videdit.packets import Crop
 from videdit.pixels.host import HostPixels
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from synthetic import ROOT
 
-from videdit import cli, resources
+from videdit import cli, paths
 from videdit.config import RenderJob
 from videdit.plan import make_plan
 from videdit.terminal import plain, say
@@ -103,12 +103,12 @@ def test_homes(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     monkeypatch.delenv("VIDEDIT_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert resources.cache_dir() == tmp_path / "me" / ".cache" / "videdit"
-    assert resources.expanded("~/x.mp4") == tmp_path / "me" / "x.mp4"
-    assert resources.expanded("~x.mp4") == Path("~x.mp4")
+    assert paths.cache_dir() == tmp_path / "me" / ".cache" / "videdit"
+    assert paths.expanded("~/x.mp4") == tmp_path / "me" / "x.mp4"
+    assert paths.expanded("~x.mp4") == Path("~x.mp4")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as it is where there is no home
-    assert resources.home_dir() is None
-    assert resources.cache_dir().is_absolute() and resources.cache_dir().stat().st_mode & 0o77 == 0
+    assert paths.home_dir() is None
+    assert paths.cache_dir().is_absolute() and paths.cache_dir().stat().st_mode & 0o77 == 0
 
 
 def test_a_file_may_be_called_as_a_home_is(monkeypatch, tmp_path):

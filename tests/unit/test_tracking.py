@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.errors import UsageError
 from videdit.geometry.align import crop_side, transform
-from videdit.packets import Color, Face, Frame, Picture
 from videdit.people.identity import Tracker
 from videdit.pixels.host import HostPixels
 from videdit.scenes import CutDetector

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_masks import crop, disc
 
+from videdit.datatypes import LOW, Color, Crop, Frame, Motion, Picture
 from videdit.faces import FaceDetector
 from videdit.geometry.align import face_matrix, invert, transform
 from videdit.geometry.warp import crop as cut
 from videdit.masks import change_mask
-from videdit.packets import LOW, Color, Crop, Frame, Motion, Picture
 from videdit.parsing import PARTS, CropParser
 from videdit.stages.parse_faces import Parse
 from videdit.tracking import FADE

@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from videdit import resources
+from videdit import paths
 from videdit.edits.files import SUFFIXES, read_note
 from videdit.edits.info import USER_HARD, USER_RANGE, EditInfo, pair
 from videdit.edits.recipes import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
@@ -23,10 +23,10 @@ SHIPPED = "directions.safetensors"
 def edits_dir() -> Path:
     """The folder of the user's own directions: $VIDEDIT_EDITS, else videdit/edits in the user's configuration."""
     if folder := os.environ.get("VIDEDIT_EDITS"):
-        return resources.expanded(folder)
-    home = resources.home_dir()
+        return paths.expanded(folder)
+    home = paths.home_dir()
     base = os.environ.get("XDG_CONFIG_HOME") or (home and home / ".config")
-    return Path(base) / "videdit" / "edits" if base else resources.cache_dir() / "edits"
+    return Path(base) / "videdit" / "edits" if base else paths.cache_dir() / "edits"
 
 
 def catalogue() -> dict[str, EditInfo]:
@@ -40,9 +40,9 @@ def catalogue() -> dict[str, EditInfo]:
 
 def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
     """The edits that ship, from configs/edits (or `folder`), with what was measured of each."""
-    measured = read_note(resources.weights_dir() / SHIPPED)
+    measured = read_note(paths.weights_dir() / SHIPPED)
     infos = {}
-    for path in sorted((folder or resources.configs_dir() / "edits").glob("*.yaml")):
+    for path in sorted((folder or paths.configs_dir() / "edits").glob("*.yaml")):
         recipe = read_yaml(path)
         numbers = measured.get(path.stem)
         if numbers is None:  # a recipe whose direction was not made yet
@@ -90,7 +90,7 @@ def own(folder: Path) -> dict[str, EditInfo]:
 
 def is_taken(name: str) -> bool:
     """Whether an edit that ships, or one that others released, is called so."""
-    return any((resources.configs_dir() / kind / f"{name}.yaml").exists() for kind in ("edits", RELEASED))
+    return any((paths.configs_dir() / kind / f"{name}.yaml").exists() for kind in ("edits", RELEASED))
 
 
 def info_of_file(path: Path, name: str | None = None) -> EditInfo:

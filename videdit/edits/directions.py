@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from videdit.datatypes import Array
 from videdit.edits.catalogue import SHIPPED
 from videdit.edits.components import Direction, component_direction
 from videdit.edits.files import NUM_LAYERS, W_DIM, read_direction
 from videdit.edits.words import Edit, find
 from videdit.errors import UsageError
-from videdit.packets import Array
 
 
 def load_direction(name: str, count: int = NUM_LAYERS) -> np.ndarray:

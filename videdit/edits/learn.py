@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from videdit.argument_parser import Parser
 from videdit.edits.files import write_directions
 from videdit.errors import NoFaceError, UsageError
 from videdit.terminal import complain, say
-from videdit.words import Parser
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FEWEST = 2  # faces a folder: one alone gives no spread to measure the unit in

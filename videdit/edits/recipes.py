@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from videdit import resources
+from videdit import paths
 from videdit.edits.components import parse_component
 from videdit.edits.files import NUM_LAYERS, SUFFIXES
 from videdit.edits.info import USER_HARD, USER_RANGE, EditInfo, pair
@@ -82,12 +82,12 @@ def released_sources(folder: Path) -> set[Path]:
 
 def how_to_get(name: str) -> str | None:
     """The command that brings a released edit's file in; None where no released edit is called so."""
-    path = resources.configs_dir() / RELEASED / f"{name}.yaml"
+    path = paths.configs_dir() / RELEASED / f"{name}.yaml"
     return published.how_to_get(published.entry(read_yaml(path)["weights"])) if path in _released_paths() else None
 
 
 def _released_paths() -> list[Path]:
-    return sorted((resources.configs_dir() / RELEASED).glob("*.yaml"))
+    return sorted((paths.configs_dir() / RELEASED).glob("*.yaml"))
 
 
 def _source(weights: str, folder: Path, copies: Container[str]) -> Path | None:

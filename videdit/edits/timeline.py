@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from videdit.datatypes import Array, Crop
 from videdit.edits.directions import Directions
 from videdit.edits.files import NUM_LAYERS
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.speech import OPENER, openness
 from videdit.edits.words import Edit, find
-from videdit.packets import Array, Crop
 
 ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from videdit import resources
+from videdit import paths
 from videdit.edits.catalogue import catalogue, info_of_file
 from videdit.edits.components import component_direction
 from videdit.edits.files import NUM_LAYERS, SUFFIXES, read_direction, read_layers
@@ -101,7 +101,7 @@ def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
     if name in infos:
         info = infos[name]
     elif is_file(name):
-        info = info_of_file(resources.expanded(name), name)
+        info = info_of_file(paths.expanded(name), name)
     elif way := how_to_get(name):
         raise UsageError(f"the file of the released edit {name!r} is not here; {way}")
     else:

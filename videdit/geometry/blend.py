@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from videdit.datatypes import Edited, Picture
 from videdit.geometry.align import invert, transform
 from videdit.geometry.warp import warp
 from videdit.media.color import rgb_change_to_yuv
-from videdit.packets import Edited, Picture
 
 
 def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:

@@ -11,9 +11,9 @@ import math
 import cv2
 import numpy as np
 
+from videdit.datatypes import Picture
 from videdit.geometry.align import transform
 from videdit.media.color import region_to_rgb
-from videdit.packets import Picture
 
 _FINER = 4  # polygons are drawn so many times finer than asked for: OpenCV's own antialiasing is half a pixel off
 _SHIFT = 8  # fractional bits of OpenCV's polygon corners

@@ -12,8 +12,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from videdit.datatypes import Color, Picture
 from videdit.media import sdr
-from videdit.packets import Color, Picture
 
 # Weights of red and blue in luma (ITU-T H.273).
 _KR_KB = {

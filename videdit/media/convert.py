@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from videdit.datatypes import Color, Picture
 from videdit.errors import MediaError
 from videdit.media import color as colors
 from videdit.media import sdr
 from videdit.media.planes import geometry
 from videdit.media.probe import MediaInfo
-from videdit.packets import Color, Picture
 
 if TYPE_CHECKING:
     from videdit.media.codecs import EncodeSettings

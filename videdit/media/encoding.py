@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import av
 
+from videdit.datatypes import Frame, Picture
 from videdit.media.codecs import Encoder, configure
 from videdit.media.convert import convert
 from videdit.media.external import ExternalEncoder
 from videdit.media.planes import pack
 from videdit.media.probe import MediaInfo
-from videdit.packets import Frame, Picture
 
 Encode = Callable[[av.VideoFrame | None], list[av.Packet]]
 

@@ -7,12 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.exrfile import open_file, read
 from videdit.media.probe import MediaInfo
 from videdit.media.sequence import RATE, files, is_sequence
 from videdit.media.source import check_file
-from videdit.packets import Frame, Picture
 
 PIX_FMT = "gbrpf32le"
 NOTES = "comments"  # the attribute that programs show

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from videdit.datatypes import Color
 from videdit.errors import MediaError
 from videdit.media.source import MAX_PIXELS, MAX_SIDE, check_file
-from videdit.packets import Color
 
 _MAX_BYTES = 8 << 30  # of all channels of a file, unpacked
 _LOSSY = ("DWAA_COMPRESSION", "DWAB_COMPRESSION", "B44_COMPRESSION", "B44A_COMPRESSION", "LJ2K_COMPRESSION")

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from videdit.datatypes import Frame
 from videdit.errors import MediaError
 from videdit.media.exr import NOTES
 from videdit.media.exrfile import read
@@ -33,8 +34,7 @@ from videdit.media.probe import MediaInfo
 from videdit.media.segments import SegmentFile, read_record, sync_folder
 from videdit.media.sequence import files, picture
 from videdit.media.write import check_target, sweep
-from videdit.outputs import ExistsError, put, same, temporary_name
-from videdit.packets import Frame
+from videdit.storage.outputs import ExistsError, put, same, temporary_name
 
 _CHUNK = 1 << 20
 

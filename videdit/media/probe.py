@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 
+from videdit.datatypes import Color
 from videdit.errors import MediaError
 from videdit.media import color as colors
 from videdit.media.hdr import StaticHdr, lost_with, read_hdr
@@ -38,7 +39,6 @@ from videdit.media.source import (
     reason,
 )
 from videdit.media.viewing import Viewing, look
-from videdit.packets import Color
 
 # Matrices (H.273) that do not lie between RGB and luma, chroma.
 _NO_LUMA_CHROMA = {11: "YDzDx", 14: "ICtCp", 15: "IPT-C2"}

@@ -11,13 +11,13 @@ from types import TracebackType
 import av
 import numpy as np
 
+from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.decoders import accelerator
 from videdit.media.lost import Lost
 from videdit.media.planes import planar_name, unpack
 from videdit.media.probe import MediaInfo, probe
 from videdit.media.source import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
-from videdit.packets import Frame, Picture
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
 # Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from

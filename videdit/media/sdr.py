@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from videdit.packets import Array, Color
+from videdit.datatypes import Array, Color
 
 MOST = 65504.0  # of a half float: what stands for infinity
 

@@ -25,13 +25,13 @@ from typing import Any, BinaryIO
 
 import av
 
+from videdit.datatypes import Frame
 from videdit.media.alpha import beside
 from videdit.media.codecs import Encoder
 from videdit.media.encoding import FrameEncoder, stand_alone
 from videdit.media.external import ExternalEncoder
 from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo
-from videdit.packets import Frame
 
 _PACKET = struct.Struct("<qIIII")
 _TAIL = struct.Struct("<QI8s")

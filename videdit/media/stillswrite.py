@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from videdit.datatypes import Frame
 from videdit.media.exrwrite import ExrWriter
 from videdit.media.failures import writing
 from videdit.media.imagetags import ImageTags, read_tags
 from videdit.media.probe import MediaInfo
 from videdit.media.sequence import is_sequence
 from videdit.media.still import still_bytes
-from videdit.packets import Frame
 
 
 class StillsWriter(ExrWriter):

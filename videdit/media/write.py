@@ -15,6 +15,7 @@ from types import TracebackType
 import av
 import psutil
 
+from videdit.datatypes import Frame
 from videdit.errors import MediaError
 from videdit.media import alpha, boxes, ebml, viewing
 from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
@@ -25,8 +26,7 @@ from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
 from videdit.media.segments import SegmentWriter, headers_hash, joined, sync_folder
 from videdit.media.tags import add_provenance, container_options, describe_stream
-from videdit.outputs import put, short, temporary_name
-from videdit.packets import Frame
+from videdit.storage.outputs import put, short, temporary_name
 
 _LONGEST_NAME = 255  # bytes, of a track in QuickTime
 _MIN_FREE = 16 << 20  # bytes
@@ -331,7 +331,7 @@ def sweep(path: Path) -> None:
 
 
 def commit_file(temporary: Path, path: Path, replace: bool = False) -> None:
-    """Put a finished file in its place (:func:`videdit.outputs.put`), after it has reached the disk."""
+    """Put a finished file in its place (:func:`videdit.storage.outputs.put`), after it has reached the disk."""
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     put(temporary, path, replace)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from videdit.datatypes import Face
 from videdit.errors import MediaError, NoFaceError
 from videdit.faces import FaceDetector, face_size, overlap
 from videdit.geometry.align import face_matrix
@@ -22,7 +23,6 @@ from videdit.metrics.report import Evaluation, Value, mean_row
 from videdit.metrics.seam import changed, seam
 from videdit.metrics.sheet import contact_sheet
 from videdit.metrics.temporal import identity_stability, warp_errors
-from videdit.packets import Face
 
 SHOWN = 6  # moments of a clip on the sheet
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from videdit import resources
+from videdit import paths
+from videdit.argument_parser import Parser
 from videdit.errors import UsageError
 from videdit.metrics.report import Evaluation
-from videdit.words import Parser
 
 PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare", "prealign")  # of the model card
 VALIDATION, FEW = "950:1000", "950:954"  # faces; few where each takes minutes
@@ -87,7 +87,7 @@ def build_parser() -> Parser:
     turned.set_defaults(run=run_prealign)
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
     card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
-    card.add_argument("--card", type=Path, default=resources.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
+    card.add_argument("--card", type=Path, default=paths.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
     card.add_argument("--clips", type=Path, default=default_clips(), help="folder of source clips (%(default)s)")
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
     defaults = compare.parse_args([])

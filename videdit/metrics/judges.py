@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from videdit.errors import WeightsError
 from videdit.metrics import nets
-from videdit.resources import cache_dir
+from videdit.paths import cache_dir
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)

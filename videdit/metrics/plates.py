@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from videdit.argument_parser import Parser
+from videdit.datatypes import LOW
 from videdit.edits import Edit, edit_delta, parse_edits
 from videdit.edits.learn import aligned_faces, pictures
 from videdit.edits.words import find
 from videdit.errors import NoFaceError, UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.metrics.stills import load_face, parsed_crops, pasted, picture_256
-from videdit.packets import LOW
-from videdit.words import Parser
 
 if TYPE_CHECKING:
     from videdit.faces import FaceDetector

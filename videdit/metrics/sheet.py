@@ -10,7 +10,7 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media.imagetags import ImageTags, embed
-from videdit.outputs import put, temporary_name
+from videdit.storage.outputs import put, temporary_name
 
 _BAR = 16  # px of a line of text
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videdit.datatypes import Array, Crop, Rendering
 from videdit.detail import return_detail
 from videdit.edits.directions import edit_delta
 from videdit.edits.words import Edit, find
@@ -23,7 +24,6 @@ from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.packets import Array, Crop, Rendering
 from videdit.parsing import CropParser
 from videdit.pixels.host import network_input
 from videdit.tuning import CLIP, Examples, tune_for_clip

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.packets import LOW
+from videdit.datatypes import LOW
 
 W_DIM = 512
 FUSION_BLOCK = 3  # the 64x64 block, where HFGI consults

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
+from videdit.datatypes import Face
 from videdit.errors import MediaError, VideditError
 from videdit.faces import face_size
-from videdit.interrupt import half_written
-from videdit.packets import Face
 from videdit.people.identity import Stretch, reunite
 from videdit.people.sightings import Sightings, numbered
+from videdit.shutdown import half_written
 from videdit.weights import sha256
 
 LAYOUT = 2  # raised when what is written means something else

@@ -13,9 +13,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videdit.datatypes import Face, Picture
 from videdit.geometry.align import coded, face_matrix
 from videdit.geometry.warp import crop_picture
-from videdit.packets import Face, Picture
 
 _SIDE = 8  # pixels of the thumbnail
 _CROP = 32  # pixels of the crop it is made of

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import videdit
-from videdit import resources, weights
+from videdit import paths, weights
 from videdit.config import RenderJob
 from videdit.people.analysis import LAYOUT, forget
 from videdit.provenance import content_hash
@@ -33,7 +33,7 @@ def home(job: RenderJob) -> Path | None:
     """The folder where analyses of a job's clips are kept; None: nowhere."""
     if not job.cache:
         return None
-    return resources.expanded(job.analysis) if job.analysis else resources.cache_dir() / "analysis"
+    return paths.expanded(job.analysis) if job.analysis else paths.cache_dir() / "analysis"
 
 
 def key(source: Path, job: RenderJob, device: str) -> str:

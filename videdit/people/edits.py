@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from videdit.config import RenderJob
+from videdit.datatypes import Array
 from videdit.edits import Edit, Timeline, parse_edits
-from videdit.packets import Array
 from videdit.people.analysis import Analysis
 from videdit.people.choice import choose
 

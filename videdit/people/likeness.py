@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.datatypes import LOW
 from videdit.errors import UsageError
 from videdit.faces import FaceDetector
 from videdit.geometry.align import face_matrix
@@ -25,7 +26,6 @@ from videdit.media.color import picture_to_rgb
 from videdit.media.probe import probe
 from videdit.media.read import read_image
 from videdit.models.encoder import Encoder
-from videdit.packets import LOW
 from videdit.weights import load_state
 
 

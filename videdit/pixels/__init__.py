@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from videdit.packets import Array, Color, Crop, Edited, Motion, Picture, Rendering, Total
+from videdit.datatypes import Array, Color, Crop, Edited, Motion, Picture, Rendering, Total
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

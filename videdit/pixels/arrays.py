@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from videdit.packets import Array
+from videdit.datatypes import Array
 
 
 def stack(arrays: Sequence[Array], axis: int = 0) -> Array:

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videdit.datatypes import LOW, Crop, Rendering
 from videdit.detail import BROAD, CHANGED, FINE, GRAIN, SEVERAL, SOFT
-from videdit.packets import LOW, Crop, Rendering
 from videdit.pixels.motion import at
 from videdit.pixels.palette import graded
 from videdit.pixels.sampling import blur, channels_first, moved, resize

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from videdit.backend import booked, resolve_precision
+from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
 from videdit.media import sdr
-from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
 from videdit.pixels import masks, motion, planes, steady
 from videdit.pixels.arrays import batches, stack
 from videdit.pixels.detail import change_restored, return_detail

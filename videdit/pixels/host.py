@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from videdit import steady
 from videdit.backend import Engine, compile_module, resolve_precision
+from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
 from videdit.detail import change_restored, return_detail
 from videdit.geometry.blend import add_changes
 from videdit.geometry.warp import crop_picture
 from videdit.masks import change_mask
 from videdit.media import sdr
 from videdit.motion import MotionEstimator, carry
-from videdit.packets import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
 
 
 class HostPixels:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videdit.datatypes import LOW, Crop, Motion
 from videdit.geometry.mask import edit_mask, hull_mask, near_mask
 from videdit.masks import (
     APART,
@@ -29,7 +30,6 @@ from videdit.masks import (
     WIDER,
 )
 from videdit.masks import weights as weights_of
-from videdit.packets import LOW, Crop, Motion
 from videdit.parsing import NECK, OTHER
 from videdit.pixels.motion import at
 from videdit.pixels.sampling import blur, channels_first, resize

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.packets import LOW
+from videdit.datatypes import LOW
 from videdit.palette import APART, DARK, EVERYWHERE, NEAR, NOTHING, PURE, SMALL, TOGETHER
 from videdit.pixels.masks import ramp
 from videdit.pixels.motion import at

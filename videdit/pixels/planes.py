@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videdit.datatypes import Color, Edited, Picture
 from videdit.geometry.blend import Placement, to_plane
 from videdit.geometry.warp import region, shift, shrinking
 from videdit.media import sdr
 from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
-from videdit.packets import Color, Edited, Picture
 from videdit.pixels.sampling import blur, channels_first, mapped, sample
 from videdit.pixels.transfer import Transfer
 

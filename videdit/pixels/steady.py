@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.datatypes import LOW, Edited, Motion, Total
 from videdit.motion import SMOOTH
-from videdit.packets import LOW, Edited, Motion, Total
 from videdit.pixels.flow import dense_flow
 from videdit.pixels.motion import at, grey_of
 from videdit.pixels.sampling import blur, channels_first, resize

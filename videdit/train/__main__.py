@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from videdit import resources
+from videdit import paths
 from videdit.errors import Cancelled, VideditError
 from videdit.train.promote import add_options as add_promotion
 from videdit.train.recipe import RECIPES, read_recipe, recipe_module
@@ -92,7 +92,7 @@ def run_recipe(options: argparse.Namespace) -> None:
 
     device = prepare(options.device, options.threads)
     torch.manual_seed(recipe.seed)
-    weights = resources.weights_dir()
+    weights = paths.weights_dir()
     shipped = weights / module.Training.file
     initial = options.initial or (shipped if shipped.exists() and not options.fresh else None)
     setup = Setup(options.data, device, initial, options.encoder or weights / "encoder.safetensors", options.eager)

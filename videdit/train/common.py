@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from videdit import resources
+from videdit import paths
 from videdit.errors import WeightsError
 from videdit.models import mobile_stylegan
 from videdit.models.encoder import Encoder
@@ -24,7 +24,7 @@ from videdit.weights import LARGEST
 
 def load_generator(device: str | torch.device = "cpu") -> tuple[mobile_stylegan.Mapping, mobile_stylegan.Synthesis]:
     """The embedded generator, frozen, in eval mode, float32, channels last."""
-    folder = resources.weights_dir()
+    folder = paths.weights_dir()
     mapping, synthesis = mobile_stylegan.Mapping(), mobile_stylegan.Synthesis()
     load_weights(mapping, folder / "generator_mapping.safetensors")
     for part in ("low", "high", "head256"):

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import yaml
 
-from videdit import resources
+from videdit import paths as resources
 from videdit.errors import UsageError, VideditError
 from videdit.metrics.attributes import POPULATION
 from videdit.train.attributes import Measure

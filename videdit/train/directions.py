@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from videdit import resources
+from videdit import paths
 from videdit.edits.catalogue import SHIPPED
 from videdit.edits.directions import in_layers
 from videdit.edits.files import NUM_LAYERS, read_note, write_directions
@@ -64,7 +64,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
 
     end = time.monotonic() + options.time_budget
     edits = read_recipes(recipe.only)
-    target, shipped = out / SHIPPED, resources.weights_dir() / SHIPPED
+    target, shipped = out / SHIPPED, paths.weights_dir() / SHIPPED
     if (target.exists() or (out / SCORES).exists()) and not options.resume:
         raise UsageError(f"{out} holds directions already: add --resume to go on, or choose another --out")
     out.mkdir(parents=True, exist_ok=True)

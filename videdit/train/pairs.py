@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
 from videdit.geometry.mask import EDIT_REGIONS
@@ -29,7 +30,6 @@ from videdit.masks import PAINTED, PRESENT, ramp
 from videdit.metrics.attributes import CropMesh, patch_scores
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
-from videdit.packets import LOW
 from videdit.parsing import PARTS, CropParser
 from videdit.pixels.host import HostPixels
 from videdit.train.attributes import Render256

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from videdit import resources, weights
+from videdit import paths, weights
 from videdit.errors import VideditError, WeightsError
 from videdit.metrics.card import put_table
 from videdit.metrics.report import Value, mean_row
@@ -112,7 +112,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidate", type=Path, required=True, help="e.g. runs/encoder/encoder.safetensors")
     parser.add_argument("--faces", type=Path, help="folder of aligned faces (default: videdit eval's)")
     parser.add_argument("--range", help="which of them, e.g. 950:1000 (default: videdit eval's)")
-    parser.add_argument("--weights", type=Path, default=resources.weights_dir(), help="folder that ships (%(default)s)")
+    parser.add_argument("--weights", type=Path, default=paths.weights_dir(), help="folder that ships (%(default)s)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     parser.add_argument("--licence", help="SPDX name or words; needed where no such weights ship yet")
     parser.add_argument("--source", help="where the numbers come from; needed likewise")

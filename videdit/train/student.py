@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit import resources
+from videdit import paths
 from videdit.errors import UsageError
 from videdit.metrics.attributes import CropMesh
 from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
@@ -76,7 +76,7 @@ class Training(training.Training[Recipe]):
         folder = setup.data / "pairs"
         real = setup.data / "real256.npy"
         faces = Faces(real, recipe.held) if real.exists() else None
-        encoder = setup.encoder or resources.weights_dir() / "encoder.safetensors"
+        encoder = setup.encoder or paths.weights_dir() / "encoder.safetensors"
         make_pairs(folder, Plan(recipe.bases, recipe.each, seed=recipe.seed), faces.images if faces else None, encoder)
         self.base, self.edited, self.strengths, self.mesh = (load_pack(folder / name) for name in FILES)
         self.real = faces.held_images[:8] if faces else None

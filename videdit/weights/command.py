@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from videdit.argument_parser import Parser
 from videdit.terminal import complain, say
 from videdit.weights import published, shipped
 from videdit.weights.download import Progress
-from videdit.words import Parser
 
 
 def main(words: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from videdit import resources
+from videdit import paths
 from videdit.errors import WeightsError
 from videdit.weights.shipped import sha256
 
@@ -78,7 +78,7 @@ def entries() -> dict[str, Published]:
     Raises:
         WeightsError: the list is missing or not readable as one.
     """
-    path = resources.weights_dir() / LIST
+    path = paths.weights_dir() / LIST
     try:
         return dict(_read(path, path.stat().st_mtime_ns))
     except FileNotFoundError:
@@ -101,8 +101,8 @@ def entry(name: str) -> Published:
 def user_dir() -> Path:
     """The folder of the user's copies: $VIDEDIT_WEIGHTS, else weights in videdit's cache."""
     if folder := os.environ.get("VIDEDIT_WEIGHTS"):
-        return resources.expanded(folder)
-    return resources.cache_dir() / "weights"
+        return paths.expanded(folder)
+    return paths.cache_dir() / "weights"
 
 
 def find(name: str) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from videdit import resources
+from videdit import paths
 from videdit.errors import WeightsError
 
 MANIFEST = "manifest.yaml"
@@ -40,7 +40,7 @@ def manifest(folder: Path | None = None) -> dict[str, WeightFile]:
     Raises:
         WeightsError: the manifest is missing or not readable as one.
     """
-    folder = folder or resources.weights_dir()
+    folder = folder or paths.weights_dir()
     path = folder / MANIFEST
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def verified(name: str, folder: Path | None = None) -> Path:
     Raises:
         WeightsError: `name` is not in the manifest, or its file is missing or not the one the manifest describes.
     """
-    folder = folder or resources.weights_dir()
+    folder = folder or paths.weights_dir()
     files = manifest(folder)
     if name not in files:
         raise WeightsError(f"the manifest in {folder} lists no weights named {name!r}; it has {', '.join(files)}")

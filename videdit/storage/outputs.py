@@ -13,7 +13,7 @@ import secrets
 from pathlib import Path
 
 from videdit.errors import MediaError, UsageError
-from videdit.interrupt import half_written
+from videdit.shutdown import half_written
 
 try:
     import fcntl
