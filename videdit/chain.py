@@ -18,7 +18,7 @@ from videdit.config import RenderJob
 from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline, parse_edits
-from videdit.edits.words import find
+from videdit.edits.parse import find
 from videdit.errors import NoFaceError, UsageError
 from videdit.inversion import Inverter
 from videdit.learned import can_edit, have_student

@@ -157,7 +157,7 @@ def _line(node: yaml.Node) -> int:
 
 def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The entry with its paths taken from the job file's folder; what is not a path stays for the validator."""
-    from videdit.edits.words import is_file
+    from videdit.edits.parse import is_file
     from videdit.people.choice import is_picture
 
     def place(value: Any) -> Any:

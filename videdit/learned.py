@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from videdit.datatypes import Array, Crop, Motion
-from videdit.edits.words import Edit, find
+from videdit.edits.parse import Edit, find
 from videdit.errors import WeightsError
 from videdit.models.student import ANCHORS, EDITS, Student, StudentEdit
 from videdit.pixels import Pixels

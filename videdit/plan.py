@@ -137,7 +137,7 @@ def edit_label(words: str) -> str:
     "smile" -> "smile", "smile=1.5,age=-1" -> "smile+1.5+age-1", "smile=0@0s,2@1.5s" -> "smile+0to+2"
     """
     from videdit.edits import parse_edits
-    from videdit.edits.words import find
+    from videdit.edits.parse import find
 
     return "+".join(
         edit_name(edit) + ("" if not edit.keyframes and edit.strength == find(edit.name).recommended else signed(edit))

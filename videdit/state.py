@@ -74,7 +74,7 @@ class State:
 def fingerprint(source: Path, job: RenderJob) -> str:
     """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
     from videdit.edits import parse_edits
-    from videdit.edits.words import find
+    from videdit.edits.parse import find
     from videdit.profiles import load_profile
     from videdit.restoration import choose
 

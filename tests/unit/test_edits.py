@@ -23,7 +23,7 @@ from videdit.edits import (
     load_direction,
     parse_edits,
 )
-from videdit.edits.files import read_direction
+from videdit.edits.direction_files import read_direction
 from videdit.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]

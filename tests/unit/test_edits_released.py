@@ -19,8 +19,8 @@ from safetensors.numpy import save_file
 
 from videdit.config import RenderJob
 from videdit.edits import Directions, Timeline, catalogue, catalogue_table, edit_delta, load_direction, parse_edits
-from videdit.edits.components import Component, component_direction, read_components
-from videdit.edits.files import read_arrays
+from videdit.edits.direction_files import read_arrays
+from videdit.edits.pca_components import Component, component_direction, read_components
 from videdit.errors import UsageError
 from videdit.state import fingerprint
 from videdit.weights import published

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videdit.edits import Timeline, load_direction, parse_edits
-from videdit.edits.speech import STILL, WIDE, Speech, openness, parse_speech
+from videdit.edits.mouth_compensation import STILL, WIDE, Speech, openness, parse_speech
 
 SPEECH = Speech(eases=0.25, opens=6.0)
 

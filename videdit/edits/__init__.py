@@ -5,9 +5,9 @@ Light on purpose (numpy, yaml, safetensors): the command line lists and checks e
 
 from videdit.edits.catalogue import catalogue, catalogue_table
 from videdit.edits.directions import Directions, edit_delta, load_direction
-from videdit.edits.info import EditInfo
+from videdit.edits.edit_info import EditInfo
+from videdit.edits.parse import Edit, cautions, check_codes, parse_edits
 from videdit.edits.timeline import Timeline
-from videdit.edits.words import Edit, cautions, check_codes, parse_edits
 
 __all__ = [
     "Directions",

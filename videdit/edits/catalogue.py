@@ -1,7 +1,7 @@
 """The catalogue of edits: those that ship, released ones whose files the user has, and the user's own.
 
 One YAML a name in configs/edits, beside numbers measured when its direction was made; one in configs/released for edits
-that others published (:mod:`videdit.edits.recipes`); and whatever lies in the user's own folder.
+that others published (:mod:`videdit.edits.published_edits`); and whatever lies in the user's own folder.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from videdit import paths
-from videdit.edits.files import SUFFIXES, read_note
-from videdit.edits.info import USER_HARD, USER_RANGE, EditInfo, pair
-from videdit.edits.recipes import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
-from videdit.edits.speech import parse_speech
+from videdit.edits.direction_files import SUFFIXES, read_note
+from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair
+from videdit.edits.mouth_compensation import parse_speech
+from videdit.edits.published_edits import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
 from videdit.errors import UsageError
 
 SHIPPED = "directions.safetensors"

@@ -9,9 +9,9 @@ import numpy as np
 
 from videdit.datatypes import Array
 from videdit.edits.catalogue import SHIPPED
-from videdit.edits.components import Direction, component_direction
-from videdit.edits.files import NUM_LAYERS, W_DIM, read_direction
-from videdit.edits.words import Edit, find
+from videdit.edits.direction_files import NUM_LAYERS, W_DIM, read_direction
+from videdit.edits.parse import Edit, find
+from videdit.edits.pca_components import Direction, component_direction
 from videdit.errors import UsageError
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from videdit.argument_parser import Parser
-from videdit.edits.files import write_directions
+from videdit.edits.direction_files import write_directions
 from videdit.errors import NoFaceError, UsageError
 from videdit.terminal import complain, say
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from videdit.datatypes import Array, Crop
+from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.directions import Directions
-from videdit.edits.files import NUM_LAYERS
 from videdit.edits.keyframes import in_seconds, strength_at
-from videdit.edits.speech import OPENER, openness
-from videdit.edits.words import Edit, find
+from videdit.edits.mouth_compensation import OPENER, openness
+from videdit.edits.parse import Edit, find
 
 ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
 
@@ -52,7 +52,7 @@ class Timeline:
     def __call__(self, track: int, time: float, code: Array | None = None, gap: float = 0.0) -> np.ndarray:
         """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32.
 
-        gap: how open the mouth is, as of :func:`videdit.edits.speech.openness`; some edits make way for it.
+        gap: how open the mouth is, as of :func:`videdit.edits.mouth_compensation.openness`; some edits make way for it.
         """
         strengths = self.strengths(track, time)
         if any(self._speech):

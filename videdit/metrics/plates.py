@@ -17,7 +17,7 @@ from videdit.argument_parser import Parser
 from videdit.datatypes import LOW
 from videdit.edits import Edit, edit_delta, parse_edits
 from videdit.edits.learn import aligned_faces, pictures
-from videdit.edits.words import find
+from videdit.edits.parse import find
 from videdit.errors import NoFaceError, UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.metrics.stills import load_face, parsed_crops, pasted, picture_256

@@ -14,7 +14,7 @@ from torch import Tensor
 from videdit.datatypes import Array, Crop, Rendering
 from videdit.detail import return_detail
 from videdit.edits.directions import edit_delta
-from videdit.edits.words import Edit, find
+from videdit.edits.parse import Edit, find
 from videdit.errors import MediaError, UsageError
 from videdit.geometry.mask import face_mask
 from videdit.inversion import Inverter

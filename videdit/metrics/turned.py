@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videdit.edits.directions import load_direction
-from videdit.edits.words import Edit
+from videdit.edits.parse import Edit
 from videdit.faces import FaceDetector
 from videdit.geometry.mask import edit_mask
 from videdit.inversion import Inverter

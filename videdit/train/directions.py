@@ -20,8 +20,8 @@ import numpy as np
 
 from videdit import paths
 from videdit.edits.catalogue import SHIPPED
+from videdit.edits.direction_files import NUM_LAYERS, read_note, write_directions
 from videdit.edits.directions import in_layers
-from videdit.edits.files import NUM_LAYERS, read_note, write_directions
 from videdit.errors import UsageError
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.train.attributes import Measure

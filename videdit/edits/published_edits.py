@@ -24,9 +24,9 @@ from typing import Any
 import yaml
 
 from videdit import paths
-from videdit.edits.components import parse_component
-from videdit.edits.files import NUM_LAYERS, SUFFIXES
-from videdit.edits.info import USER_HARD, USER_RANGE, EditInfo, pair
+from videdit.edits.direction_files import NUM_LAYERS, SUFFIXES
+from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair
+from videdit.edits.pca_components import parse_component
 from videdit.errors import UsageError
 from videdit.weights import published
 
@@ -61,7 +61,7 @@ def info_of_recipe(path: Path, folder: Path) -> EditInfo:
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UsageError(f"{path} is not an edit ({problem}); see videdit/edits/recipes.py") from None
+        raise UsageError(f"{path} is not an edit ({problem}); see videdit/edits/published_edits.py") from None
 
 
 def released(folder: Path) -> dict[str, EditInfo]:
@@ -123,5 +123,5 @@ def _parsed(path: Path, stamp: int) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"cannot read the edit {path}: {' '.join(str(error).split())[:120]}") from None
     if not isinstance(fields, dict):
-        raise UsageError(f"{path} is not an edit; see videdit/edits/recipes.py")
+        raise UsageError(f"{path} is not an edit; see videdit/edits/published_edits.py")
     return fields

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from videdit.edits import styles
-from videdit.edits.pickles import read_pickle
+from videdit.edits import stylespace
+from videdit.edits.restricted_unpickler import read_pickle
 from videdit.errors import UsageError, WeightsError
 from videdit.weights.checkpoint import read_checkpoint
 
@@ -58,7 +58,9 @@ def _read(path: Path, stamp: int) -> np.ndarray:
     arrays = read_arrays(path)
     arrays = _only(path, arrays) if isinstance(arrays, Mapping) else arrays
     try:
-        values = np.asarray(styles.code_direction(path, arrays) if styles.is_styles(arrays) else arrays, np.float32)
+        values = np.asarray(
+            stylespace.code_direction(path, arrays) if stylespace.is_styles(arrays) else arrays, np.float32
+        )
     except (TypeError, ValueError):
         raise UsageError(f"{path} holds something else than numbers") from None
     if values.shape[-1:] != (W_DIM,) or values.size // W_DIM not in (1, *LAYERS):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from videdit import paths
 from videdit.edits.catalogue import catalogue, info_of_file
-from videdit.edits.components import component_direction
-from videdit.edits.files import NUM_LAYERS, SUFFIXES, read_direction, read_layers
-from videdit.edits.info import EditInfo
+from videdit.edits.direction_files import NUM_LAYERS, SUFFIXES, read_direction, read_layers
+from videdit.edits.edit_info import EditInfo
 from videdit.edits.keyframes import Keyframe, check_order, continues, parse_keyframe
-from videdit.edits.recipes import how_to_get
+from videdit.edits.pca_components import component_direction
+from videdit.edits.published_edits import how_to_get
 from videdit.errors import UsageError
 
 FAINT = 0.15  # of the recommended strength: what is weaker is hardly seen

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from videdit.edits.files import W_DIM, read_arrays
+from videdit.edits.direction_files import W_DIM, read_arrays
 from videdit.errors import UsageError
 
 # As e4e's and HFGI's files call the components, the mean and the standard deviations; then as GANSpace's own.

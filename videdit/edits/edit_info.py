@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from videdit.edits.components import Component
-from videdit.edits.files import NUM_LAYERS
-from videdit.edits.speech import Speech
+from videdit.edits.direction_files import NUM_LAYERS
+from videdit.edits.mouth_compensation import Speech
+from videdit.edits.pca_components import Component
 
 USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
