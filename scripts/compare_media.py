@@ -15,10 +15,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import MediaInfo, probe
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
 
 PROPERTIES = ("container", "codec", "width", "height", "sar", "rotation", "pix_fmt", "color_tags", "chroma_location")
 PROPERTIES += ("time_base", "start_pts", "fps", "frame_count", "duration", "chapters", "hdr", "interlaced")

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from videdit.datatypes import Frame
-from videdit.media.codecs import EncodeSettings, choose_encoder
+from videdit.media.encode.codecs import EncodeSettings, choose_encoder
+from videdit.media.encode.segments import SegmentWriter
+from videdit.media.encode.write import VideoWriter, container_for
 from videdit.media.probe import MediaInfo
-from videdit.media.segments import SegmentWriter
-from videdit.media.still import write_image
-from videdit.media.write import VideoWriter, container_for
+from videdit.media.stills.write import write_image
 from videdit.pipeline import Stage
 from videdit.resume import Work
 from videdit.stages.segment import own, place

@@ -10,7 +10,7 @@ import numpy as np
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
 from videdit.learned import StudentEditor, student_strengths, whole_hair, with_restoration
-from videdit.media.sdr import needs_proxy
+from videdit.media.tone_proxy import needs_proxy
 from videdit.pixels.arrays import half
 from videdit.temporal import groups
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from videdit.datatypes import Frame
-from videdit.media.decoders import choose_decoder
-from videdit.media.exr import ExrReader
+from videdit.media.decode.hwaccel import choose_decoder
+from videdit.media.decode.read import VideoReader, read_image
+from videdit.media.exr.read import ExrReader
 from videdit.media.kinds import pages
 from videdit.media.probe import MediaInfo
-from videdit.media.read import VideoReader, read_image
 
 
 class Decode:
@@ -32,7 +32,7 @@ class Decode:
     ) -> None:
         """start, end: seconds from the clip's first frame, None for all of it; first: a pts to begin at instead.
 
-        decoder: see :func:`videdit.media.decoders.choose_decoder`.
+        decoder: see :func:`videdit.media.decode.hwaccel.choose_decoder`.
         """
         self.info, self.start, self.end, self.first, self.decoder = info, start, end, first, decoder
         self.warnings: list[str] = []

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from videdit.datatypes import Frame
-from videdit.media.codecs import EncodeSettings
-from videdit.media.exrwrite import ExrWriter
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
+from videdit.media.exr.write import ExrWriter
+from videdit.media.image_sequence import is_sequence
+from videdit.media.numbered_stills import StillsWriter
 from videdit.media.probe import MediaInfo
-from videdit.media.sequence import is_sequence
-from videdit.media.still import write_image
-from videdit.media.stillswrite import StillsWriter
-from videdit.media.write import VideoWriter
+from videdit.media.stills.write import write_image
 
 
 class Encode:

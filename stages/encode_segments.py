@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.media.exrwrite import ExrSegment, ExrWriter
-from videdit.media.segments import SegmentWriter
-from videdit.media.write import VideoWriter
+from videdit.media.encode.segments import SegmentWriter
+from videdit.media.encode.write import VideoWriter
+from videdit.media.exr.write import ExrSegment, ExrWriter
 from videdit.resume import Place, Work, record_of
 from videdit.stages.encode import Encode
 from videdit.stages.segment import own, place

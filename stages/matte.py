@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from videdit.datatypes import Color, Frame, Picture
-from videdit.media.codecs import EncodeSettings
+from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import MediaInfo
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import extent

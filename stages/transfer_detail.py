@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from videdit.datatypes import Color, Crop, Edited, Frame, Rendering
-from videdit.media.sdr import needs_proxy
+from videdit.media.tone_proxy import needs_proxy
 from videdit.pixels import Pixels
 
 

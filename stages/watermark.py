@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Color, Frame, Picture
-from videdit.media import sdr
+from videdit.media import tone_proxy
 from videdit.media.color import rgb_to_yuv
 
 _HEIGHT = 1 / 36  # of a capital letter, as part of the shorter side of the picture
@@ -80,5 +80,5 @@ def draw(words: str, width: int, height: int, rotation: int, mirrored: bool = Fa
 def code_value(level: float, color: Color, plane: int) -> float:
     """What a plane holds for a grey that looks like this level (0 black .. 1 white) in SDR."""
     grey = np.full((1, 1), level)
-    coded = sdr.from_sdr([grey] * 3, color, np) if sdr.needs_proxy(color) else [grey] * 3
+    coded = tone_proxy.from_sdr([grey] * 3, color, np) if tone_proxy.needs_proxy(color) else [grey] * 3
     return float(rgb_to_yuv(np.stack(coded, -1), replace(color, chroma_log2=(0, 0)))[plane][0, 0])

@@ -23,9 +23,9 @@ from videdit.errors import NoFaceError, UsageError
 from videdit.inversion import Inverter
 from videdit.learned import can_edit, have_student
 from videdit.loaded import Loaded
-from videdit.media.codecs import EncodeSettings
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.media.times import clock
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.people.analysis import Analysis
 from videdit.people.choice import by_number

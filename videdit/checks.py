@@ -10,10 +10,10 @@ from videdit.config import RenderJob
 from videdit.edits import parse_edits
 from videdit.edits.keyframes import in_seconds
 from videdit.errors import SettingsError, WeightsError
-from videdit.media.codecs import choose_encoder
+from videdit.media.encode.codecs import choose_encoder
+from videdit.media.encode.write import container_for
+from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.media.times import clock
-from videdit.media.write import container_for
 from videdit.people.analysis import Analysis
 from videdit.people.sightings import within
 from videdit.plan import Clip

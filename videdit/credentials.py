@@ -13,9 +13,9 @@ import videdit
 from videdit import paths, weights
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import kind_of
-from videdit.media.sequence import is_sequence
-from videdit.media.xmp import SOURCE_TYPE
+from videdit.media.stills.xmp import SOURCE_TYPE
 from videdit.shutdown import half_written
 
 FORMATS = {

@@ -37,8 +37,8 @@ class Color:
     # Where the first chroma sample sits, in luma pixels (pixel centres at +0.5). MPEG-2 "left" is (0.5, 1.0),
     # "center" (JPEG) is (1.0, 1.0), "topleft" (0.5, 0.5).
     chroma_site: tuple[float, float] = (0.5, 1.0)
-    transfer: str = "bt709"  # "bt709", "srgb", "pq", "hlg", "linear", ... : only videdit.media.sdr looks at it
-    # CIE 1931 (x, y) of red, green, blue and white, here BT.709's: only videdit.media.sdr looks at them.
+    transfer: str = "bt709"  # "bt709", "srgb", "pq", "hlg", "linear", ... : only videdit.media.tone_proxy looks at it
+    # CIE 1931 (x, y) of red, green, blue and white, here BT.709's: only videdit.media.tone_proxy looks at them.
     primaries: tuple[float, ...] = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 
     @property

@@ -110,7 +110,7 @@ def _extra(extra: str, modules: dict[str, str]) -> str:
 
 def _ffmpeg() -> str:
     """The program whose encoders --encoder-backend ffmpeg takes."""
-    from videdit.media.external import find_ffmpeg
+    from videdit.media.encode.ffmpeg_process import find_ffmpeg
 
     try:
         return f"{find_ffmpeg()} (for --encoder-backend ffmpeg)"

@@ -22,11 +22,11 @@ from videdit.errors import MediaError, VideditError
 from videdit.faces import FaceDetector, detector_of, face_size
 from videdit.firstlook import analysed
 from videdit.inversion import Inverter
-from videdit.media.codecs import choose_encoder
+from videdit.media.decode.start import probe_from
+from videdit.media.encode.codecs import choose_encoder
+from videdit.media.encode.write import container_for
+from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.media.start import probe_from
-from videdit.media.times import clock
-from videdit.media.write import container_for
 from videdit.people.choice import by_number, is_picture
 from videdit.people.edits import people_of
 from videdit.people.sightings import describe as describe_tracks

@@ -20,8 +20,8 @@ from videdit.errors import NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.firstlook import analysed
 from videdit.jobfile import explain
-from videdit.media.sequence import is_sequence
-from videdit.media.start import probe_from
+from videdit.media.decode.start import probe_from
+from videdit.media.image_sequence import is_sequence
 from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
 from videdit.people.sightings import TrackInfo, describe, within

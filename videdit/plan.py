@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from videdit import paths
 from videdit.config import RenderJob
 from videdit.errors import UsageError
-from videdit.media import sequence
+from videdit.media import image_sequence
+from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import Kind, kind_of
-from videdit.media.sequence import is_sequence
 from videdit.people.choice import is_picture
 from videdit.provenance import sidecar_path
 from videdit.resume import handing_over
@@ -174,7 +174,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
             found.setdefault(path.resolve(), (path, path.parent))
             named.add(path.resolve())
         elif is_sequence(path):
-            sequence.files(path)
+            image_sequence.files(path)
             found.setdefault(path.resolve(), (path, path.parent))
             named.add(path.resolve())
         elif glob.has_magic(words):
@@ -248,12 +248,12 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     from videdit.edits import parse_edits
 
     numbered = is_sequence(source)
-    stem, suffix = sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
+    stem, suffix = image_sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
     kind = Kind("video", suffix) if numbered else _kind(source)
     image, suffix = kind.form == "image", kind.suffix
     extension = FALLBACK if numbered else _extension(source, kind)
     if numbered and suffix == EXR:  # no container holds what these may hold
-        extension = f"_{sequence.numbering(source)}{source.suffix}"
+        extension = f"_{image_sequence.numbering(source)}{source.suffix}"
     label = edit_label(job.edit)
     name = f"{stem}_{label}{extension}"
     if job.output is None:
@@ -398,7 +398,7 @@ def _numbered_pictures(files: list[Path]) -> list[str]:
 def _any(pattern: Path) -> bool:
     """Whether a picture of a pattern is there."""
     try:
-        return bool(sequence.existing(pattern))
+        return bool(image_sequence.existing(pattern))
     except OSError:
         return False
 

@@ -17,10 +17,10 @@ from videdit.datatypes import Color, Frame, Picture
 from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.fields import parse_time
 from videdit.media.color import picture_to_rgb
+from videdit.media.decode.start import probe_from
+from videdit.media.image_sequence import is_sequence, name_of
 from videdit.media.probe import MediaInfo
-from videdit.media.sequence import is_sequence, name_of
-from videdit.media.start import probe_from
-from videdit.media.still import write_image
+from videdit.media.stills.write import write_image
 from videdit.people.choice import by_number
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile

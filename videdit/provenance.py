@@ -13,8 +13,8 @@ from typing import Any
 import videdit
 from videdit.config import RenderJob
 from videdit.errors import MediaError
-from videdit.media.sequence import files, is_sequence
-from videdit.media.xmp import SOURCE_TYPE
+from videdit.media.image_sequence import files, is_sequence
+from videdit.media.stills.xmp import SOURCE_TYPE
 from videdit.storage.outputs import put_text
 from videdit.weights import sha256
 
@@ -31,7 +31,7 @@ def tags(job: RenderJob) -> dict[str, str]:
 
 def is_edited(path: Path) -> bool:
     """True if the file says that videdit wrote it; False for what cannot be opened."""
-    from videdit.media.source import file_tags
+    from videdit.media.open import file_tags
 
     try:
         return any(_MARK in value for value in file_tags(path).values())

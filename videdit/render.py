@@ -23,11 +23,11 @@ from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError,
 from videdit.firstlook import analysed
 from videdit.inversion import SIZES
 from videdit.loaded import Loaded
+from videdit.media.decode.start import probe_from
+from videdit.media.encode.write import check_target, commit_file
 from videdit.media.failures import writing
+from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
-from videdit.media.sequence import is_sequence
-from videdit.media.start import probe_from
-from videdit.media.write import check_target, commit_file
 from videdit.people.analysis import Analysis
 from videdit.pipeline import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for

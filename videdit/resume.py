@@ -193,7 +193,7 @@ class Work:
 
     def _write(self, name: str, words: str) -> None:
         """Put a small file into the folder, whole or not at all: without its key the work would be nobody's."""
-        from videdit.media.segments import sync_folder
+        from videdit.media.encode.segments import sync_folder
 
         unfinished = self.folder / f"{name}.part"
         try:
@@ -208,8 +208,8 @@ class Work:
 
     def _record(self, index: int) -> dict[str, Any] | None:
         """The record of a segment; None if it, or its part of a file beside the output, is not there as written."""
-        from videdit.media.exrwrite import whole
-        from videdit.media.segments import read_record
+        from videdit.media.encode.segments import read_record
+        from videdit.media.exr.write import whole
 
         records = [read_record(self.path(index, part)) for part in self._parts]
         if records[0] is None or not whole(self.path(index), records[0], self.folder.parent):
@@ -251,7 +251,7 @@ def key(source: Path, job: RenderJob) -> dict[str, Any]:
     The machine (device, precision, batch) is left out: whoever goes on with another wants to, after a failure of the
     first, and the difference is invisible. With the same one the frames are the same to the last bit.
     """
-    from videdit.media.codecs import versions
+    from videdit.media.encode.codecs import versions
 
     return {"layout": _LAYOUT, "made of": fingerprint(source, job), "codecs": versions()}
 

@@ -48,7 +48,7 @@ def scene_times(info: MediaInfo, start: float | None = None, end: float | None =
     Raises:
         MediaError: the clip cannot be read.
     """
-    from videdit.media.read import VideoReader
+    from videdit.media.decode.read import VideoReader
 
     cuts = CutDetector()
     with VideoReader(info, start, end) as frames:

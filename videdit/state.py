@@ -18,7 +18,7 @@ from typing import Any
 import videdit
 from videdit import paths, weights
 from videdit.config import RenderJob
-from videdit.media.sequence import existing, is_sequence
+from videdit.media.image_sequence import existing, is_sequence
 
 NAME = ".videdit.json"
 NO_FACE = "no face"

@@ -16,8 +16,8 @@ from videdit.datatypes import Edited, Face, Frame
 from videdit.faces import FaceDetector
 from videdit.geometry.align import invert, transform
 from videdit.media.color import picture_to_rgb
+from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
 from videdit.pipeline import Pipeline
 from videdit.plan import Clip
 from videdit.render import Renderer

@@ -20,10 +20,10 @@ from videdit.datatypes import Color
 from videdit.errors import MediaError, UsageError
 from videdit.faces import FaceDetector
 from videdit.media.color import picture_to_rgb
-from videdit.media.exr import ExrReader
-from videdit.media.exrwrite import ExrWriter
+from videdit.media.exr.read import ExrReader
+from videdit.media.exr.write import ExrWriter
 from videdit.media.probe import probe
-from videdit.media.sdr import from_sdr
+from videdit.media.tone_proxy import from_sdr
 from videdit.plan import make_plan
 from videdit.provenance import is_edited
 from videdit.stages.auxiliary_output import Beside
@@ -164,8 +164,8 @@ def test_one_picture(render, pictures, tmp_path):
 COPY = """
 import resource, sys
 from pathlib import Path
-from videdit.media.exr import ExrReader
-from videdit.media.exrwrite import ExrWriter
+from videdit.media.exr.read import ExrReader
+from videdit.media.exr.write import ExrWriter
 from videdit.media.probe import probe
 
 source, target, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -14,9 +14,9 @@ from synthetic import background, with_face
 from videdit.datatypes import Color
 from videdit.faces import FaceDetector
 from videdit.media.color import describe, picture_to_rgb, rgb_to_yuv
-from videdit.media.planes import pack
+from videdit.media.pixel_formats import pack
 from videdit.media.probe import probe
-from videdit.media.sdr import from_sdr
+from videdit.media.tone_proxy import from_sdr
 
 TRANSFERS = {"pq": 16, "hlg": 18}
 PEAK = 940  # the brightest code value of narrow range at 10 bits

@@ -14,7 +14,7 @@ from synthetic import background, with_face, write_clip
 from videdit import provenance
 from videdit.errors import NoFaceError
 from videdit.media.color import picture_to_rgb
-from videdit.media.read import VideoReader, read_image
+from videdit.media.decode.read import VideoReader, read_image
 
 
 def frames_of(path):

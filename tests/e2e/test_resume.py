@@ -14,9 +14,9 @@ from synthetic import background, with_face, write_clip
 from videdit.config import RenderJob
 from videdit.errors import DeviceError, NoFaceError, OutOfMemoryError, UsageError
 from videdit.inversion import Inverter
+from videdit.media.encode.segments import SegmentWriter
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.segments import SegmentWriter
-from videdit.media.write import VideoWriter
 from videdit.plan import Clip as PlannedClip
 from videdit.render import resumable
 from videdit.resume import Place, Work, record_of

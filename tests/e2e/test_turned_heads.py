@@ -7,7 +7,7 @@ import pytest
 from synthetic import background, with_face, write_clip
 
 from videdit.media.color import picture_to_rgb
-from videdit.media.read import VideoReader
+from videdit.media.decode.read import VideoReader
 
 
 def shown(path, turns):

@@ -11,7 +11,7 @@ import pytest
 from synthetic import background, with_face
 
 from videdit.media.color import picture_to_rgb
-from videdit.media.read import VideoReader
+from videdit.media.decode.read import VideoReader
 
 WIDTH, HEIGHT, FRAMES = 480, 270, 2
 

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
-from videdit.media.planes import geometry, pack
+from videdit.media.pixel_formats import geometry, pack
 
 
 @dataclass

@@ -11,12 +11,12 @@ import pytest
 from synthetic_clips import Clip, Sound, copied_packets, make, picture
 
 from videdit.errors import MediaError
-from videdit.media.codecs import EncodeSettings
-from videdit.media.mux import output_suffix
-from videdit.media.planes import pack, unpack
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.mux import output_suffix
+from videdit.media.encode.write import VideoWriter
+from videdit.media.pixel_formats import pack, unpack
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
 
 LOSSLESS = EncodeSettings(lossless=True)
 FFV1 = {"level": "3", "slices": "1"}

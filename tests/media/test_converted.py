@@ -14,12 +14,12 @@ from synthetic_clips import Clip, make
 from videdit.config import RenderJob
 from videdit.datatypes import Color, Picture
 from videdit.errors import MediaError
-from videdit.media.codecs import EncodeSettings
 from videdit.media.color import picture_to_rgb
-from videdit.media.convert import convert, converted
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.convert import convert, converted
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
 
 
 def gif(path: Path, transparent: bool, frames: int = 4) -> Path:

@@ -17,13 +17,13 @@ from synthetic_clips import Clip, Sound, copied_packets, make
 from test_roundtrip import CLIPS, KEPT, assert_same_frames, check_nothing_is_lost, copy, frames_of
 
 from videdit.errors import MediaError
-from videdit.media.codecs import EncodeSettings
-from videdit.media.external import ADVICE, find_ffmpeg
-from videdit.media.external_codecs import encoders
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.ffmpeg_codecs import encoders
+from videdit.media.encode.ffmpeg_process import ADVICE, find_ffmpeg
+from videdit.media.encode.segments import SegmentWriter
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.segments import SegmentWriter
-from videdit.media.write import VideoWriter
 
 try:
     PROGRAM: str | None = find_ffmpeg() if importlib.util.find_spec("ffmpeg") else None
@@ -194,9 +194,9 @@ def test_the_program_ends_with_the_process(tmp_path: Path, number: int) -> None:
     make(source, CLIPS["plain"])
     script = f"""
         import time
-        from videdit.media.codecs import EncodeSettings
-        from videdit.media.read import VideoReader
-        from videdit.media.write import VideoWriter
+        from videdit.media.encode.codecs import EncodeSettings
+        from videdit.media.decode.read import VideoReader
+        from videdit.media.encode.write import VideoWriter
         with VideoReader({str(source)!r}) as reader:
             with VideoWriter({str(tmp_path / "out.mp4")!r}, reader.info, EncodeSettings(backend="ffmpeg")) as writer:
                 writer.write(next(iter(reader)))

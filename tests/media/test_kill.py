@@ -20,8 +20,8 @@ import pytest
 from synthetic_clips import Clip, Sound, copied_packets, make
 
 from videdit.config import RenderJob
-from videdit.media.read import VideoReader
-from videdit.media.sequence import existing, is_sequence
+from videdit.media.decode.read import VideoReader
+from videdit.media.image_sequence import existing, is_sequence
 from videdit.resume import folder_of, handing_over
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 from videdit.stages.segment import Fresh, Split
 from videdit.config import RenderJob
-from videdit.media.codecs import EncodeSettings
+from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.pipeline import Pipeline
 from videdit.resume import Work

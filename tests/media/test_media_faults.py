@@ -18,11 +18,11 @@ import pytest
 from synthetic_clips import Clip, Sound, copied_packets, make
 
 from videdit.errors import MediaError
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader, read_image
+from videdit.media.decode.start import probe_from
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader, read_image
-from videdit.media.start import probe_from
-from videdit.media.write import VideoWriter
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_machine_without_memory_is_no_damaged_packet(tmp_path: Path) -> None:
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from videdit.media.read import VideoReader\n"
+        "from videdit.media.decode.read import VideoReader\n"
         "with VideoReader(sys.argv[1], threads=1) as reader:\n"
         "    frames = iter(reader)\n"
         "    kept = [next(frames)]\n"
@@ -356,7 +356,7 @@ class TestWriter:
 
     def test_full_disk(self, tmp_path: Path, clip: Path, monkeypatch) -> None:
         usage = type("Usage", (), {"free": 1 << 20})
-        monkeypatch.setattr("videdit.media.write.shutil.disk_usage", lambda folder: usage)
+        monkeypatch.setattr("videdit.media.encode.write.shutil.disk_usage", lambda folder: usage)
         with pytest.raises(MediaError, match="only 1 MiB are free"):
             VideoWriter(tmp_path / "out.mp4", probe(clip))
 
@@ -365,8 +365,8 @@ class TestWriter:
         code = (
             "import sys\n"
             "from videdit.errors import MediaError\n"
-            "from videdit.media.read import VideoReader\n"
-            "from videdit.media.write import VideoWriter, EncodeSettings\n"
+            "from videdit.media.decode.read import VideoReader\n"
+            "from videdit.media.encode.write import VideoWriter, EncodeSettings\n"
             "try:\n"
             "    how = EncodeSettings(lossless=True)\n"
             "    with VideoReader(sys.argv[1]) as r, VideoWriter(sys.argv[2], r.info, how) as w:\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from synthetic_clips import picture
 
 from videdit.errors import MediaError
-from videdit.media.planes import geometry, pack, planar_name, target_formats, unpack
+from videdit.media.pixel_formats import geometry, pack, planar_name, target_formats, unpack
 
 PLANAR = ["yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv420p10le", "yuv422p12le", "yuv444p16le"]
 PLANAR += ["yuva420p", "yuva444p10le", "gray", "gray10le", "gray16le", "gbrp", "gbrp10le", "gbrap", "gbrp16le"]

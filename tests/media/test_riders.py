@@ -9,10 +9,10 @@ import pytest
 from synthetic_clips import Clip, make
 
 from videdit.errors import MediaError
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
 
 PQ, SDR = (1, 9, 16, 9), (1, 1, 1, 1)
 X265 = {"x265-params": "log-level=none:pools=1", "preset": "ultrafast"}

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from synthetic_clips import Clip, Sound, copied_packets, make
 
 from videdit.errors import MediaError
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
 
 LOSSLESS = EncodeSettings(lossless=True, preset="ultrafast")
 SHARED = Path(os.environ.get("VIDEDIT_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "clips"

@@ -14,9 +14,9 @@ from synthetic import background, write_clip
 COPY = """
 import sys
 from pathlib import Path
-from videdit.media.codecs import EncodeSettings
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.write import VideoWriter
 
 source, target, codec = sys.argv[1:]
 with VideoReader(Path(source)) as reader, VideoWriter(Path(target), reader.info, EncodeSettings(codec)) as writer:

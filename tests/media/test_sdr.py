@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Picture
 from videdit.media.color import describe, picture_to_rgb, region_to_rgb, rgb_to_yuv
-from videdit.media.sdr import change_of_code, from_sdr, needs_proxy, to_sdr
+from videdit.media.tone_proxy import change_of_code, from_sdr, needs_proxy, to_sdr
 
 BT2020 = (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290)
 ACES = (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767)  # AP1

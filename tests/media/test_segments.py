@@ -14,11 +14,11 @@ from synthetic_clips import Clip, Sound, copied_packets, make
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.segments import SegmentWriter, joined, read_record
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import MediaInfo, probe
-from videdit.media.read import VideoReader
-from videdit.media.segments import SegmentWriter, joined, read_record
-from videdit.media.write import VideoWriter
 
 FFV1 = {"level": "3", "slices": "1"}
 

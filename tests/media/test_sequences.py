@@ -12,13 +12,13 @@ from synthetic_clips import Clip, Sound, make
 
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
+from videdit.media.image_sequence import files, is_sequence, name_of
+from videdit.media.numbered_stills import StillsWriter
+from videdit.media.open import file_tags
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.sequence import files, is_sequence, name_of
-from videdit.media.source import file_tags
-from videdit.media.stillswrite import StillsWriter
-from videdit.media.write import VideoWriter
 from videdit.plan import make_plan
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode

@@ -10,9 +10,9 @@ import av
 import pytest
 from synthetic_clips import Clip, make
 
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
 
 
 def program() -> str | None:

@@ -16,13 +16,13 @@ from synthetic_clips import picture
 
 from videdit.errors import MediaError
 from videdit.media.color import picture_to_rgb
-from videdit.media.imagetags import ImageTags, embed, read_tags, without_thumbnail
-from videdit.media.planes import pack
+from videdit.media.decode.read import read_image
+from videdit.media.open import file_tags
+from videdit.media.pixel_formats import pack
 from videdit.media.probe import probe
-from videdit.media.read import read_image
-from videdit.media.source import file_tags
-from videdit.media.still import write_image
-from videdit.media.xmp import SOURCE_TYPE, say_edited
+from videdit.media.stills.image_tags import ImageTags, embed, read_tags, without_thumbnail
+from videdit.media.stills.write import write_image
+from videdit.media.stills.xmp import SOURCE_TYPE, say_edited
 
 SMOOTH = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (45, 61, 4)).astype(np.uint8), (0, 0), 3)
 

@@ -11,9 +11,9 @@ from synthetic_clips import Clip, make
 
 from videdit.config import RenderJob
 from videdit.dryrun import share_edited
+from videdit.media.decode.read import VideoReader
+from videdit.media.frame_times import clock, frame_times
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.times import clock, frame_times
 from videdit.scenes import scene_times
 
 KINDS = {

@@ -10,10 +10,10 @@ import pytest
 
 from videdit.config import RenderJob
 from videdit.errors import UsageError
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.write import VideoWriter
+from videdit.media.frame_times import frame_times
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.times import frame_times
-from videdit.media.write import VideoWriter
 
 
 @pytest.fixture(scope="module")

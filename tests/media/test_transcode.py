@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from synthetic_clips import Clip, Sound, copied_packets, make
 
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
-from videdit.media.write import VideoWriter
 
 PTS = tuple(range(0, 45 * 3000, 3000))
 

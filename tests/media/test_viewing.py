@@ -12,11 +12,11 @@ import pytest
 from synthetic_clips import Clip, Sound, make
 
 from videdit.media import boxes, ebml
-from videdit.media.codecs import EncodeSettings
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
 from videdit.media.viewing import Projection, Viewing, display_size, for_mp4
-from videdit.media.write import VideoWriter
 
 EQUI = Projection(1, bytes(4) + struct.pack(">4I", 0, 0, 0, 1 << 30), (90.0, -45.0, 0.0))
 CROP = (Fraction(4), Fraction(2), Fraction(0), Fraction(6))

@@ -239,8 +239,8 @@ def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
 
 
 def test_the_plan_knows_what_media_can_write():
-    from videdit.media.mux import FORMATS
-    from videdit.media.still import IMAGE_SUFFIXES
+    from videdit.media.encode.mux import FORMATS
+    from videdit.media.stills.write import IMAGE_SUFFIXES
     from videdit.plan import CONTAINERS, EXR, IMAGES
 
     assert set(FORMATS) == CONTAINERS and {*IMAGE_SUFFIXES, EXR} == IMAGES

@@ -8,7 +8,7 @@ import pytest
 
 from videdit.config import RenderJob
 from videdit.errors import UsageError
-from videdit.media.segments import SegmentFile
+from videdit.media.encode.segments import SegmentFile
 from videdit.plan import make_plan
 from videdit.resume import Place, Work, folder_of, record_of
 

@@ -1,30 +1,25 @@
-"""Files in, files out: the only room that imports PyAV. ``color``, ``sdr``, ``imagetags``, ``sequence`` go without.
+"""Files in, files out: the only package that imports PyAV. ``color``, ``tone_proxy``, ``image_sequence`` go without.
 
-source.py     opening a file, safely
-sequence.py   numbered pictures that make one clip
-probe.py      probe(path) -> MediaInfo
-read.py       VideoReader, read_image: files -> Frames
-decoders.py   decoders of the machine
-orientation.py  the display matrix
-lost.py       which frames a damaged packet has cost
-write.py      VideoWriter: Frames -> a file that is otherwise the source
-still.py      write_image
-exr.py        EXR pictures, read by OpenEXR; exrwrite.py: edited ones; exrfile.py: one such file
-color.py      planes <-> RGB
-sdr.py        HDR and linear light as the networks see them
-mux.py        what happens to the streams that are not edited
-tags.py       titles, comments, languages, dispositions
-transcode.py  sound and text that a container cannot hold
-hdr.py        HDR10's static metadata
-codecs.py     EncodeSettings; which encoder, with which options
-alpha.py      transparency beside the packets of VP8 and VP9
-external.py   encoders of an ffmpeg program in place of PyAV's; external_codecs.py chooses among them
-encoding.py   one opened encoder: frames -> packets
-segments.py   finished pieces of a video on disk, and how they become one
-failures.py   why something cannot be written, in words
-planes.py     FFmpeg's frame layouts <-> planes
-integrity.py  cut-off files
-imagetags.py  EXIF, ICC, XMP and notes of stills
-stilltags.py  profile and XMP of WebP and TIFF
-xmp.py        saying in XMP that a model changed a picture
+open.py            opening a file, safely
+probe.py           probe(path) -> MediaInfo
+image_sequence.py  numbered pictures that make one clip
+color.py           planes <-> RGB
+tone_proxy.py      HDR and linear light as the networks see them
+pixel_formats.py   FFmpeg's frame layouts <-> planes
+frame_times.py     which frame is shown when
+orientation.py     the display matrix
+hdr.py             HDR10's static metadata
+tags.py            titles, comments, languages, dispositions
+integrity.py       cut-off files
+failures.py        why something cannot be written, in words
+decode/            read (VideoReader, read_image: files -> Frames), hwaccel (decoders of the machine), lost (which
+                   frames a damaged packet has cost)
+encode/            write (VideoWriter: Frames -> a file that is otherwise the source), codecs (EncodeSettings; which
+                   encoder, with which options), encoding (one opened encoder), mux (what happens to the streams that
+                   are not edited), transcode (sound and text that a container cannot hold), segments (finished pieces
+                   of a video on disk, and how they become one), alpha (transparency beside the packets of VP8 and
+                   VP9), ffmpeg_process and ffmpeg_codecs (encoders of an ffmpeg program in place of PyAV's)
+stills/            write (write_image), image_tags (EXIF, ICC, XMP and notes), container_tags (profile and XMP of WebP
+                   and TIFF), xmp (saying in XMP that a model changed a picture)
+exr/               read, write, file: EXR pictures by OpenEXR
 """

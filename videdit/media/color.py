@@ -2,7 +2,7 @@
 
 RGB here is gamma-coded, as the screen gets it: the networks were trained on such pictures. Changes are linear in these
 values, so a change of RGB is carried back to the planes without a round trip of the picture itself. Of HDR and linear
-pictures whole numbers 0..255 are an SDR proxy's (:mod:`videdit.media.sdr`), floats are as coded.
+pictures whole numbers 0..255 are an SDR proxy's (:mod:`videdit.media.tone_proxy`), floats are as coded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Color, Picture
-from videdit.media import sdr
+from videdit.media import tone_proxy
 
 # Weights of red and blue in luma (ITU-T H.273).
 _KR_KB = {
@@ -232,10 +232,12 @@ def change_matrix(color: Color) -> np.ndarray:
 
 
 def _to_rgb8(planes: list[np.ndarray], color: Color) -> np.ndarray:
-    if sdr.needs_proxy(color):
+    if tone_proxy.needs_proxy(color):
         if color.depth == 32:
-            planes = [np.nan_to_num(plane, nan=0.0, posinf=sdr.MOST, neginf=-sdr.MOST) for plane in planes]
-        seen = sdr.to_sdr(cv2.split(yuv_to_rgb(tuple(planes), color)), color, np)
+            planes = [
+                np.nan_to_num(plane, nan=0.0, posinf=tone_proxy.MOST, neginf=-tone_proxy.MOST) for plane in planes
+            ]
+        seen = tone_proxy.to_sdr(cv2.split(yuv_to_rgb(tuple(planes), color)), color, np)
         return np.clip(np.rint(cv2.merge(seen) * np.float32(255)), 0, 255).astype(np.uint8)
     m = rgb8_matrix(color)
     if color.matrix == "gray":

@@ -19,13 +19,10 @@ from videdit.datatypes import Color
 from videdit.errors import MediaError
 from videdit.media import color as colors
 from videdit.media.hdr import StaticHdr, lost_with, read_hdr
-from videdit.media.imagetags import read_tags
+from videdit.media.image_sequence import files, is_sequence
 from videdit.media.integrity import check_whole
 from videdit.media.kinds import kind_of
-from videdit.media.orientation import mirrors, orientation
-from videdit.media.planes import geometry, planar_name, unpack
-from videdit.media.sequence import files, is_sequence
-from videdit.media.source import (
+from videdit.media.open import (
     MAX_PIXELS,
     MAX_SIDE,
     MAX_VIDEO_PIXELS,
@@ -38,6 +35,9 @@ from videdit.media.source import (
     open_input,
     reason,
 )
+from videdit.media.orientation import mirrors, orientation
+from videdit.media.pixel_formats import geometry, planar_name, unpack
+from videdit.media.stills.image_tags import read_tags
 from videdit.media.viewing import Viewing, look
 
 # Matrices (H.273) that do not lie between RGB and luma, chroma.
@@ -149,7 +149,7 @@ def probe(
     """
     path = Path(path)
     if is_exr(path):
-        from videdit.media.exr import probe_exr
+        from videdit.media.exr.read import probe_exr
 
         return probe_exr(path, rate)
     size = check_file(path)

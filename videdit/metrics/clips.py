@@ -16,8 +16,8 @@ from videdit.faces import FaceDetector, face_size, overlap
 from videdit.geometry.align import face_matrix
 from videdit.geometry.warp import crop
 from videdit.media.color import picture_to_rgb
+from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe
-from videdit.media.read import VideoReader
 from videdit.metrics.panel import SIZE, Panel
 from videdit.metrics.report import Evaluation, Value, mean_row
 from videdit.metrics.seam import changed, seam

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from videdit.errors import MediaError
-from videdit.media.imagetags import ImageTags, embed
+from videdit.media.stills.image_tags import ImageTags, embed
 from videdit.storage.outputs import put, temporary_name
 
 _BAR = 16  # px of a line of text

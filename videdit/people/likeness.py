@@ -23,8 +23,8 @@ from videdit.faces import FaceDetector
 from videdit.geometry.align import face_matrix
 from videdit.geometry.warp import crop
 from videdit.media.color import picture_to_rgb
+from videdit.media.decode.read import read_image
 from videdit.media.probe import probe
-from videdit.media.read import read_image
 from videdit.models.encoder import Encoder
 from videdit.weights import load_state
 

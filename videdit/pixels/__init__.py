@@ -73,7 +73,7 @@ class Pixels(Protocol):
         ...
 
     def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
-        """What a change of an SDR proxy means for the picture: see :func:`videdit.media.sdr.change_of_code`."""
+        """What a change of an SDR proxy means for the picture: see :func:`videdit.media.tone_proxy.change_of_code`."""
         ...
 
     def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from videdit.backend import booked, resolve_precision
 from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
-from videdit.media import sdr
+from videdit.media import tone_proxy
 from videdit.pixels import masks, motion, planes, steady
 from videdit.pixels.arrays import batches, stack
 from videdit.pixels.detail import change_restored, return_detail
@@ -79,7 +79,7 @@ class DevicePixels:
 
     @torch.inference_mode()
     def change_of_code(self, change: Tensor, crop: Crop, color: Color) -> Tensor:
-        return sdr.change_of_code(change, crop.image, color, torch).half()
+        return tone_proxy.change_of_code(change, crop.image, color, torch).half()
 
     @torch.inference_mode()
     def mask(self, crop: Crop, motion_: Motion, regions: Iterable[str]) -> Tensor:

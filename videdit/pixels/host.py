@@ -15,7 +15,7 @@ from videdit.detail import change_restored, return_detail
 from videdit.geometry.blend import add_changes
 from videdit.geometry.warp import crop_picture
 from videdit.masks import change_mask
-from videdit.media import sdr
+from videdit.media import tone_proxy
 from videdit.motion import MotionEstimator, carry
 
 
@@ -52,7 +52,7 @@ class HostPixels:
         return return_detail(crop.image, rendering, crop.skin).astype(np.float16)
 
     def change_of_code(self, change: np.ndarray, crop: Crop, color: Color) -> np.ndarray:
-        return sdr.change_of_code(change, crop.image, color, np).astype(np.float16)
+        return tone_proxy.change_of_code(change, crop.image, color, np).astype(np.float16)
 
     def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarray:
         return change_mask(crop, motion, regions)

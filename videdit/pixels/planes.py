@@ -19,7 +19,7 @@ from torch import Tensor
 from videdit.datatypes import Color, Edited, Picture
 from videdit.geometry.blend import Placement, to_plane
 from videdit.geometry.warp import region, shift, shrinking
-from videdit.media import sdr
+from videdit.media import tone_proxy
 from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
 from videdit.pixels.sampling import blur, channels_first, mapped, sample
 from videdit.pixels.transfer import Transfer
@@ -58,11 +58,11 @@ def region_to_rgb(picture: Picture, x0: int, y0: int, x1: int, y1: int, transfer
             planes.append(transfer.upload(plane[y0:y1, x0:x1]).float())
     flat = torch.stack(planes).flatten(1)  # [P, h * w]
     if color.depth == 32:
-        flat = torch.nan_to_num(flat, 0.0, sdr.MOST, -sdr.MOST)
+        flat = torch.nan_to_num(flat, 0.0, tone_proxy.MOST, -tone_proxy.MOST)
     matrix = _on(rgb8_matrix, color, flat.device)
     rgb = matrix[:, : len(planes)] @ flat + matrix[:, 3:]
-    if sdr.needs_proxy(color):
-        rgb = torch.stack(sdr.to_sdr(list(rgb / 255), color, torch)) * 255
+    if tone_proxy.needs_proxy(color):
+        rgb = torch.stack(tone_proxy.to_sdr(list(rgb / 255), color, torch)) * 255
     return _rounded(rgb).reshape(1, 3, y1 - y0, x1 - x0)
 
 

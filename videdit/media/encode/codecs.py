@@ -11,10 +11,10 @@ import av
 import cv2
 
 from videdit.errors import MediaError, SettingsError
-from videdit.media import alpha
-from videdit.media.convert import codec_for, converted, delivered
-from videdit.media.external import External
-from videdit.media.planes import geometry, target_formats
+from videdit.media.encode import alpha
+from videdit.media.encode.convert import codec_for, converted, delivered
+from videdit.media.encode.ffmpeg_process import External
+from videdit.media.pixel_formats import geometry, target_formats
 from videdit.media.probe import MediaInfo
 
 # Containers we write: which codec families each holds so that other programs play it, "ffv1" in MP4 as a last resort.
@@ -96,7 +96,7 @@ def versions() -> dict[str, list[int]]:
 def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
     """The first encoder, the source's own family first, that holds the planes exactly in this container.
 
-    Where pictures are to be in another layout (:mod:`videdit.media.convert`), one that holds those.
+    Where pictures are to be in another layout (:mod:`videdit.media.encode.convert`), one that holds those.
 
     Raises:
         MediaError: the codec that was asked for is unknown, does not fit, or none does.
@@ -117,7 +117,7 @@ def _is_known(codec: str) -> bool:
 
 def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
     if settings.backend == "ffmpeg":
-        from videdit.media.external_codecs import choose_external
+        from videdit.media.encode.ffmpeg_codecs import choose_external
 
         return choose_external(info, container, settings)
     wanted = families(info, settings)

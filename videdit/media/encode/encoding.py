@@ -7,10 +7,10 @@ from collections.abc import Callable
 import av
 
 from videdit.datatypes import Frame, Picture
-from videdit.media.codecs import Encoder, configure
-from videdit.media.convert import convert
-from videdit.media.external import ExternalEncoder
-from videdit.media.planes import pack
+from videdit.media.encode.codecs import Encoder, configure
+from videdit.media.encode.convert import convert
+from videdit.media.encode.ffmpeg_process import ExternalEncoder
+from videdit.media.pixel_formats import pack
 from videdit.media.probe import MediaInfo
 
 Encode = Callable[[av.VideoFrame | None], list[av.Packet]]

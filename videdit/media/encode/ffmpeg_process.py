@@ -147,7 +147,7 @@ class ExternalEncoder:
             raise MediaError("ffmpeg's packets are not in an order that can be written; use another encoder")
         timed = av.Packet(bytes(packet))
         timed.pts, timed.time_base, timed.is_keyframe = times[place], self._time_base, packet.is_keyframe
-        # As late as can be: see videdit.media.segments.joined.
+        # As late as can be: see videdit.media.encode.segments.joined.
         run_in = times[self._delay] - times[0] if len(times) > self._delay else self._delay * self._step
         timed.dts = times[turn - self._delay] if turn >= self._delay else times[turn] - run_in
         self._packets += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import av
 from av.packet import PacketSideData, PktSideDataT, packet_sidedata_type_from_literal
 
-from videdit.media.planes import geometry
+from videdit.media.pixel_formats import geometry
 
 CONTAINERS = ("matroska", "webm")  # those that keep them
 TAG = {"alpha_mode": "1"}  # of a stream: tells muxers and players that they are there

@@ -1,6 +1,7 @@
 """What a still carries beside its pixels: EXIF, ICC profile, XMP and notes.
 
-All of it is read from and put into JPEG and PNG; profile and XMP also WebP and TIFF (:mod:`videdit.media.stilltags`).
+All of it is read from and put into JPEG and PNG; profile and XMP also WebP and TIFF
+(:mod:`videdit.media.stills.container_tags`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import unescape
 
-from videdit.media import stilltags
-from videdit.media.xmp import say_edited
+from videdit.media.stills import container_tags
+from videdit.media.stills.xmp import say_edited
 
 _TIFF = (b"II*\0", b"MM\0*")
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -49,9 +50,9 @@ def read_tags(path: Path) -> ImageTags:
         if data.startswith(_PNG):
             return _read_png(data)
         if is_webp(data):
-            return _from_xmp(*stilltags.read_webp(data))
+            return _from_xmp(*container_tags.read_webp(data))
         if data.startswith(_TIFF):
-            return _from_xmp(*stilltags.read_tiff(data))
+            return _from_xmp(*container_tags.read_tiff(data))
     except (struct.error, zlib.error, IndexError, ValueError):
         pass
     return ImageTags()
@@ -64,9 +65,9 @@ def embed(data: bytes, tags: ImageTags) -> bytes:
     if data.startswith(_PNG):
         return _embed_png(data, tags)
     if is_webp(data) and (tags.icc or tags.xmp):
-        return stilltags.embed_webp(data, tags.icc, tags.xmp)
+        return container_tags.embed_webp(data, tags.icc, tags.xmp)
     if data.startswith(_TIFF) and (tags.icc or tags.xmp):
-        return stilltags.embed_tiff(data, tags.icc, tags.xmp)
+        return container_tags.embed_tiff(data, tags.icc, tags.xmp)
     return data
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
-from videdit.media.decoders import accelerator
-from videdit.media.lost import Lost
-from videdit.media.planes import planar_name, unpack
+from videdit.media.decode.hwaccel import accelerator
+from videdit.media.decode.lost import Lost
+from videdit.media.open import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
+from videdit.media.pixel_formats import planar_name, unpack
 from videdit.media.probe import MediaInfo, probe
-from videdit.media.source import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
 # Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from
@@ -36,7 +36,8 @@ class VideoReader:
     source: a path or what ``probe`` said of it. start, end: seconds from the clip's first frame; frames with
     start <= time < end are given, none is decoded after the last. threads: of the decoder. first: the pts to begin at,
     in place of start. device: where to decode, as
-    :func:`videdit.media.decoders.choose_decoder` says; what goes wrong there is an error, for it may be the device.
+    :func:`videdit.media.decode.hwaccel.choose_decoder` says; what goes wrong there is an error, for it may be the
+    device.
 
     A frame's ``pts`` and ``time_base`` are the container's, ``time`` is seconds from the first frame of the whole clip,
     ``index`` counts what this reader gave. ``extra`` holds "duration" (pts units, or None), "key_frame" and "corrupt".

@@ -17,14 +17,15 @@ import psutil
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.media import alpha, boxes, ebml, viewing
-from videdit.media.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
-from videdit.media.encoding import Encode, FrameEncoder, set_up
-from videdit.media.external import External, ExternalEncoder
+from videdit.media import boxes, ebml, viewing
+from videdit.media.encode import alpha
+from videdit.media.encode.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
+from videdit.media.encode.encoding import Encode, FrameEncoder, set_up
+from videdit.media.encode.ffmpeg_process import External, ExternalEncoder
+from videdit.media.encode.mux import FORMATS, StreamCopier
+from videdit.media.encode.segments import SegmentWriter, headers_hash, joined, sync_folder
 from videdit.media.failures import writing
-from videdit.media.mux import FORMATS, StreamCopier
 from videdit.media.probe import MediaInfo
-from videdit.media.segments import SegmentWriter, headers_hash, joined, sync_folder
 from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.storage.outputs import put, short, temporary_name
 
@@ -200,7 +201,7 @@ class VideoWriter:
         return SegmentWriter(path, self._info, self.encoder, self._settings.threads)
 
     def join(self, segments: Sequence[Path], end_pts: int) -> None:
-        """Take the packets of finished segments (:mod:`videdit.media.segments`) in place of frames.
+        """Take the packets of finished segments (:mod:`videdit.media.encode.segments`) in place of frames.
 
         end_pts: where the last frame ends, on the source's clock.
         """
@@ -219,7 +220,8 @@ class VideoWriter:
             self._end_pts = end_pts
 
     def headers(self) -> str:
-        """Write the file's beginning, and tell which packets fit it (:func:`videdit.media.segments.headers_hash`)."""
+        """Write the file's beginning, and tell which packets fit it
+        (:func:`videdit.media.encode.segments.headers_hash`)."""
         assert self._output is not None and self._stream is not None
         with self._cleaning_up():
             self._output.start_encoding()

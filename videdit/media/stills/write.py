@@ -14,10 +14,10 @@ import numpy as np
 from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.color import region_to_rgb
-from videdit.media.imagetags import ImageTags, embed, read_tags
-from videdit.media.planes import geometry, pack, target_formats
+from videdit.media.encode.write import check_target, commit_file
+from videdit.media.pixel_formats import geometry, pack, target_formats
 from videdit.media.probe import MediaInfo
-from videdit.media.write import check_target, commit_file
+from videdit.media.stills.image_tags import ImageTags, embed, read_tags
 from videdit.storage.outputs import temporary_name
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")

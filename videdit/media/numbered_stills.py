@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 from videdit.datatypes import Frame
-from videdit.media.exrwrite import ExrWriter
+from videdit.media.exr.write import ExrWriter
 from videdit.media.failures import writing
-from videdit.media.imagetags import ImageTags, read_tags
+from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
-from videdit.media.sequence import is_sequence
-from videdit.media.still import still_bytes
+from videdit.media.stills.image_tags import ImageTags, read_tags
+from videdit.media.stills.write import still_bytes
 
 
 class StillsWriter(ExrWriter):
@@ -28,7 +28,7 @@ class StillsWriter(ExrWriter):
         temporary: Path | None = None,
         replace: bool = False,
     ) -> None:
-        """Takes and raises what :class:`videdit.media.exrwrite.ExrWriter` does."""
+        """Takes and raises what :class:`videdit.media.exr.write.ExrWriter` does."""
         super().__init__(path, info, metadata, temporary, replace)
         if info.streams:
             kinds = sorted({"sound" if stream.kind == "audio" else stream.kind for stream in info.streams})

@@ -1,7 +1,7 @@
 """Edited OpenEXR pictures, one or numbered: files that are otherwise the source.
 
 Into a file go the source's own channels with the pixels that changed, so all others keep their bits, NaN and infinity
-too (:mod:`videdit.media.exrfile`). Compression that loses something (DWAA, DWAB, B44) would lose again all over the
+too (:mod:`videdit.media.exr.file`). Compression that loses something (DWAA, DWAB, B44) would lose again all over the
 picture: ZIP takes its place.
 
 A segment of numbered pictures has no packets. They lie in a folder beside it, and its record names them, each with its
@@ -27,13 +27,13 @@ from typing import Any
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.media.exr import NOTES
-from videdit.media.exrfile import read
+from videdit.media.encode.segments import SegmentFile, read_record, sync_folder
+from videdit.media.encode.write import check_target, sweep
+from videdit.media.exr.file import read
+from videdit.media.exr.read import NOTES
 from videdit.media.failures import writing
+from videdit.media.image_sequence import files, picture
 from videdit.media.probe import MediaInfo
-from videdit.media.segments import SegmentFile, read_record, sync_folder
-from videdit.media.sequence import files, picture
-from videdit.media.write import check_target, sweep
 from videdit.storage.outputs import ExistsError, put, same, temporary_name
 
 _CHUNK = 1 << 20

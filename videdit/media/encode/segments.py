@@ -26,10 +26,10 @@ from typing import Any, BinaryIO
 import av
 
 from videdit.datatypes import Frame
-from videdit.media.alpha import beside
-from videdit.media.codecs import Encoder
-from videdit.media.encoding import FrameEncoder, stand_alone
-from videdit.media.external import ExternalEncoder
+from videdit.media.encode.alpha import beside
+from videdit.media.encode.codecs import Encoder
+from videdit.media.encode.encoding import FrameEncoder, stand_alone
+from videdit.media.encode.ffmpeg_process import ExternalEncoder
 from videdit.media.failures import writing
 from videdit.media.probe import MediaInfo
 
@@ -48,7 +48,7 @@ class Encoded:
     dts: int
     duration: int
     key: bool
-    beside: bytes = b""  # see videdit.media.alpha
+    beside: bytes = b""  # see videdit.media.encode.alpha
 
 
 class SegmentFile:

@@ -14,12 +14,12 @@ import numpy as np
 from videdit.datatypes import Color, Picture
 from videdit.errors import MediaError
 from videdit.media import color as colors
-from videdit.media import sdr
-from videdit.media.planes import geometry
+from videdit.media import tone_proxy
+from videdit.media.pixel_formats import geometry
 from videdit.media.probe import MediaInfo
 
 if TYPE_CHECKING:
-    from videdit.media.codecs import EncodeSettings
+    from videdit.media.encode.codecs import EncodeSettings
 
 _PLAYED = {"mp4": "h264", "mov": "h264", "webm": "vp9"}
 _UNSAID = (0, 2)  # of primaries and transfer
@@ -39,7 +39,7 @@ def delivered(info: MediaInfo, container: str, settings: EncodeSettings, family:
         return None
     if container == "matroska" and see_through and settings.codec is None:
         return None  # ffv1 keeps it
-    deep = "10le" if sdr.needs_proxy(info.color) else ""
+    deep = "10le" if tone_proxy.needs_proxy(info.color) else ""
     if family == "prores":
         layout, kept = ("yuva444p10le" if see_through else "yuv444p10le"), True
     else:

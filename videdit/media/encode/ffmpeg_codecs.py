@@ -1,4 +1,4 @@
-"""Which encoder of an ffmpeg program keeps a clip what it is; see :mod:`videdit.media.external`."""
+"""Which encoder of an ffmpeg program keeps a clip what it is; see :mod:`videdit.media.encode.ffmpeg_process`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import av
 import numpy as np
 
 from videdit.errors import MediaError
-from videdit.media import alpha, codecs
-from videdit.media.codecs import Encoder, EncodeSettings
-from videdit.media.external import ADVICE, External, complaint, find_ffmpeg, raw_encoder, start
-from videdit.media.planes import target_formats
+from videdit.media.encode import alpha, codecs
+from videdit.media.encode.codecs import Encoder, EncodeSettings
+from videdit.media.encode.ffmpeg_process import ADVICE, External, complaint, find_ffmpeg, raw_encoder, start
+from videdit.media.pixel_formats import target_formats
 from videdit.media.probe import MediaInfo
 
 _TRIED = 3  # frames of a trial: two would do for an encoder that looks ahead by one
@@ -27,7 +27,7 @@ _SEMI_PLANAR = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
 
 
 def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
-    """As :func:`videdit.media.codecs.choose_encoder`, of all that an ffmpeg program offers.
+    """As :func:`videdit.media.encode.codecs.choose_encoder`, of all that an ffmpeg program offers.
 
     Raises:
         MediaError: there is no program, or it has no such encoder, or none holds the planes exactly in this container.

@@ -9,10 +9,10 @@ from typing import Any
 
 from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
-from videdit.media.exrfile import open_file, read
+from videdit.media.exr.file import open_file, read
+from videdit.media.image_sequence import RATE, files, is_sequence
+from videdit.media.open import check_file
 from videdit.media.probe import MediaInfo
-from videdit.media.sequence import RATE, files, is_sequence
-from videdit.media.source import check_file
 
 PIX_FMT = "gbrpf32le"
 NOTES = "comments"  # the attribute that programs show

@@ -6,9 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from videdit.media.decode.read import VideoReader
+from videdit.media.open import edited_video, open_input
 from videdit.media.probe import MediaInfo, describe, probe
-from videdit.media.read import VideoReader
-from videdit.media.source import edited_video, open_input
 
 
 def probe_from(

@@ -4,7 +4,7 @@ The policy, for each stream and target container:
 
 * audio, subtitles, data, attachments, cover pictures and further videos are copied where the container takes them
   (tried out: a header with just that stream is written to memory), else encoded anew if that was asked for
-  (:mod:`videdit.media.transcode`), else dropped with a warning;
+  (:mod:`videdit.media.encode.transcode`), else dropped with a warning;
 * a QuickTime timecode track is not copied: the muxer makes it anew from the "timecode" tag, which is kept;
 * a chapter text track is not copied either: chapters are;
 * tags, languages, titles and dispositions are kept, except those that describe the old encoding.
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 import av
 from av.audio.stream import AudioStream
 
-from videdit.media import acm, ebml
+from videdit.media import ebml
+from videdit.media.encode import acm
+from videdit.media.encode.transcode import Sound, Text, coder
+from videdit.media.open import CLOCK_RESET, open_input
 from videdit.media.probe import MediaInfo
-from videdit.media.source import CLOCK_RESET, open_input
 from videdit.media.tags import describe_stream, kept_tags
-from videdit.media.transcode import Sound, Text, coder
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -120,7 +121,7 @@ class StreamCopier:
         self._source.streams[self._info.video_index].discard = av.stream.Discard.all
 
     def _add_windows_sound(self, stream: av.stream.Stream) -> bool:
-        """Declare sound that Matroska holds though PyAV says that it does not; see :mod:`videdit.media.acm`."""
+        """Declare sound that Matroska holds though PyAV says that it does not; see :mod:`videdit.media.encode.acm`."""
         if not isinstance(stream, AudioStream) or not (header := acm.header(stream)):
             return False
         target = self._output.add_mux_stream(acm.STAND_IN, rate=stream.rate or 48000)

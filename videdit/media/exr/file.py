@@ -15,7 +15,7 @@ import numpy as np
 
 from videdit.datatypes import Color
 from videdit.errors import MediaError
-from videdit.media.source import MAX_PIXELS, MAX_SIDE, check_file
+from videdit.media.open import MAX_PIXELS, MAX_SIDE, check_file
 
 _MAX_BYTES = 8 << 30  # of all channels of a file, unpacked
 _LOSSY = ("DWAA_COMPRESSION", "DWAB_COMPRESSION", "B44_COMPRESSION", "B44A_COMPRESSION", "LJ2K_COMPRESSION")

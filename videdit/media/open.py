@@ -11,9 +11,9 @@ import av
 from av.codec.hwaccel import HWAccel
 
 from videdit.errors import MediaError, UsageError
-from videdit.media.imagetags import read_tags
+from videdit.media.image_sequence import RATE, files, is_sequence
 from videdit.media.kinds import kind_of
-from videdit.media.sequence import RATE, files, is_sequence
+from videdit.media.stills.image_tags import read_tags
 
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
 MAX_PIXELS = 268_435_456
@@ -151,7 +151,7 @@ def file_tags(path: Path) -> dict[str, str]:
     if is_sequence(path):
         return {}
     if is_exr(path):
-        from videdit.media.exr import notes
+        from videdit.media.exr.read import notes
 
         return notes(path)
     if _format_of(path):

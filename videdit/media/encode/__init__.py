@@ -1,0 +1,1 @@
+"""Frames -> files that are otherwise the source."""

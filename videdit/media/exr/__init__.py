@@ -1,0 +1,1 @@
+"""OpenEXR pictures and sequences."""

@@ -1,0 +1,1 @@
+"""Single pictures: writing them, and their metadata."""
