@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from videdit.datatypes import Frame
-from videdit.geometry.smooth import smooth_points
+from videdit.geometry.landmark_smoothing import smooth_points
 from videdit.people.analysis import Analysis
 from videdit.stages.track_faces import GAP
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from videdit.datatypes import Crop, Frame, Picture
 from videdit.errors import UsageError
-from videdit.geometry.align import choose_size, coded, compose, invert, transform, upright_matrix
-from videdit.geometry.window import Box, box_outline, window_matrix, window_side
+from videdit.geometry.box_window import Box, box_outline, window_matrix, window_side
+from videdit.geometry.ffhq_align import choose_size, coded, compose, invert, transform, upright_matrix
 from videdit.pixels import Pixels
 from videdit.scenes import CutDetector
 

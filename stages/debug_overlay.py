@@ -11,7 +11,7 @@ import numpy as np
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.edits import Timeline
 from videdit.faces import face_size
-from videdit.geometry.align import compose, invert, transform, upright_matrix
+from videdit.geometry.ffhq_align import compose, invert, transform, upright_matrix
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.probe import MediaInfo
 from videdit.media.viewing import Viewing

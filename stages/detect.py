@@ -11,7 +11,7 @@ import numpy as np
 
 from videdit.datatypes import Face, Frame, Picture
 from videdit.faces import FaceDetector, Look, distinct, face_size, overlap
-from videdit.geometry.align import coded, transform, upright_matrix
+from videdit.geometry.ffhq_align import coded, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.media.color import picture_to_rgb
 from videdit.models.facemesh import SIZE

@@ -9,7 +9,7 @@ import numpy as np
 
 from videdit.datatypes import Face, Frame
 from videdit.faces import face_size
-from videdit.geometry.align import coded, face_matrix, invert, transform, upright_matrix
+from videdit.geometry.ffhq_align import coded, face_matrix, invert, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.people.analysis import PORTRAIT, Analysis, Portrait, Recorder
 from videdit.people.appearance import look_of

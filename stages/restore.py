@@ -20,7 +20,7 @@ import numpy as np
 from videdit.datatypes import Array, Crop, Frame
 from videdit.edits import Timeline
 from videdit.errors import UsageError
-from videdit.geometry.align import side_of
+from videdit.geometry.ffhq_align import side_of
 from videdit.pixels import Pixels
 from videdit.restoration import Choice, Need
 from videdit.restorers import CropRestorer

@@ -10,7 +10,7 @@ import numpy as np
 
 from videdit.account import Account
 from videdit.datatypes import Face, Frame
-from videdit.geometry.smooth import local_fit
+from videdit.geometry.landmark_smoothing import local_fit
 from videdit.tracking import FADE, fade, fitness
 
 LOOK_AHEAD = 0.25  # seconds

@@ -298,7 +298,7 @@ def prealign(job: RenderJob, profile: Profile) -> str:
 
 
 def regions_of(edits: Iterable[OneEdit], profile: Profile) -> set[str]:
-    """Where edits may show, see :func:`videdit.geometry.mask.edit_mask`."""
+    """Where edits may show, see :func:`videdit.geometry.face_regions.edit_mask`."""
     if profile.subject != "face":
         return {"box"}
     return {region for edit in edits for region in find(edit.name).regions}

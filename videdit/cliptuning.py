@@ -29,7 +29,7 @@ from videdit.config import RenderJob
 from videdit.datatypes import LOW, Color, Frame, Picture
 from videdit.edits import Timeline
 from videdit.errors import Cancelled, NoFaceError
-from videdit.geometry.mask import edit_mask
+from videdit.geometry.face_regions import edit_mask
 from videdit.inversion import Inverter
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.provenance import content_hash

@@ -16,7 +16,7 @@ import torch
 from videdit.backend import compile_module
 from videdit.cascade import Cascade
 from videdit.datatypes import Face
-from videdit.geometry.align import crop_matrix, ffhq_square, quad, rot90, transform
+from videdit.geometry.ffhq_align import crop_matrix, ffhq_square, quad, rot90, transform
 from videdit.geometry.warp import crop
 from videdit.models.facemesh import SIZE, FaceMesh
 from videdit.weights import load_state

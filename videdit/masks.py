@@ -1,8 +1,8 @@
 """What an edit may repaint of a crop: what belongs to the edit's regions, and nothing that is in front of the face.
 
-A region (:data:`videdit.geometry.mask.EDIT_REGIONS`) has a shape, drawn from the mesh, and parts that it paints, found
-by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face (both sharpened
-by ramps), and F the edit's motion, from where a pixel is after the edit to where it was,
+A region (:data:`videdit.geometry.face_regions.EDIT_REGIONS`) has a shape, drawn from the mesh, and parts that it
+paints, found by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face
+(both sharpened by ramps), and F the edit's motion, from where a pixel is after the edit to where it was,
 
     mask = S * max(P, warp(P, F)) * (1 - max(H, warp(H, F)))
 
@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, Crop, Motion
-from videdit.geometry.mask import edit_mask, hull_mask, near_mask
+from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
 from videdit.motion import at, channel_sum, resized
 from videdit.parsing import GLASSES, NECK, OTHER, PARTS
 

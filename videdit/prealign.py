@@ -22,8 +22,8 @@ import numpy as np
 
 from videdit.datatypes import LOW, Array, Motion
 from videdit.faces import FaceDetector
-from videdit.geometry.mask import REGIONS
-from videdit.geometry.triangles import flow_between
+from videdit.geometry.delaunay_flow import flow_between
+from videdit.geometry.face_regions import REGIONS
 from videdit.pixels import Pixels
 from videdit.pixels.arrays import stack
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from videdit.datatypes import Face
 from videdit.faces import Look
-from videdit.geometry.align import face_matrix
+from videdit.geometry.ffhq_align import face_matrix
 from videdit.models.face_parser import CLASSES
 from videdit.models.facemesh import SIZE
 from videdit.parsing import CropParser

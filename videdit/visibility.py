@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Crop
-from videdit.geometry.align import side_of
-from videdit.geometry.mask import hull_mask
+from videdit.geometry.face_regions import hull_mask
+from videdit.geometry.ffhq_align import side_of
 from videdit.parsing import GLASSES
 
 # Each pair: where an edit is full, and where none is left.

@@ -14,7 +14,7 @@ from synthetic import background, write_clip
 
 from videdit.datatypes import Edited, Face, Frame
 from videdit.faces import FaceDetector
-from videdit.geometry.align import invert, transform
+from videdit.geometry.ffhq_align import invert, transform
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe

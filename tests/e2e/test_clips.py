@@ -8,7 +8,7 @@ from footage import frames_of, largest_face, packets_of, smile
 
 from videdit.datatypes import Face
 from videdit.faces import FaceDetector
-from videdit.geometry.align import face_matrix, invert, transform
+from videdit.geometry.ffhq_align import face_matrix, invert, transform
 
 
 @pytest.mark.parametrize("name", ["neutral_480x480_30fps_audio", "single_640x360_30fps_audio"])

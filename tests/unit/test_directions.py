@@ -112,7 +112,7 @@ def test_what_an_edit_drags_along_is_told():
 
 
 def test_recipes_are_complete_and_move_scores_that_there_are():
-    from videdit.geometry.mask import EDIT_REGIONS
+    from videdit.geometry.face_regions import EDIT_REGIONS
 
     recipes = read_recipes()
     assert all(region in EDIT_REGIONS for info in shipped().values() for region in info.regions)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from videdit.edits import edit_delta, parse_edits
 from videdit.edits.learn import aligned_faces, check_output, difference, learn_direction, main, pictures, save_learnt
 from videdit.errors import NoFaceError, UsageError
-from videdit.geometry.align import ffhq_quad
+from videdit.geometry.ffhq_align import ffhq_quad
 
 
 @settings(max_examples=10, deadline=None)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videdit.geometry.align import (
+from videdit.geometry.ffhq_align import (
     SIZES,
     choose_size,
     compose,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.geometry.mask import REGIONS, face_mask, region_mask, region_polygon
+from videdit.geometry.face_regions import REGIONS, face_mask, region_mask, region_polygon
 
 
 def round_mesh(size: int, x: float = 0.5, y: float = 0.55, radius: float = 0.25) -> np.ndarray:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.geometry.align import crop_side, ffhq_square
-from videdit.geometry.smooth import AXES, CENTRE, local_fit, smooth_points
+from videdit.geometry.ffhq_align import crop_side, ffhq_square
+from videdit.geometry.landmark_smoothing import AXES, CENTRE, local_fit, smooth_points
 from videdit.stages.assign_faces import REACH
 
 FACE = np.array([(-30.0, -20), (30, -20), (0, 5), (-22, 40), (22, 40)]) + (200, 200)  # crop side 240

@@ -13,7 +13,7 @@ from test_faces import PEOPLE, placed
 from videdit.config import RenderJob
 from videdit.errors import WeightsError
 from videdit.faces import FaceDetector, detector_of, look_at
-from videdit.geometry.align import ffhq_square
+from videdit.geometry.ffhq_align import ffhq_square
 from videdit.insight import ADVICE, InsightFinder, find_pack, providers
 from videdit.stages.detect import Detect
 

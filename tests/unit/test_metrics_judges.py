@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.errors import WeightsError
-from videdit.geometry.mask import REGIONS
+from videdit.geometry.face_regions import REGIONS
 from videdit.metrics import nets
 from videdit.metrics.attributes import (
     POPULATION,

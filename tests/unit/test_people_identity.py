@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from videdit.datatypes import Face
 from videdit.faces import FaceDetector
-from videdit.geometry.align import ffhq_square
+from videdit.geometry.ffhq_align import ffhq_square
 from videdit.people.analysis import Analysis, Recorder
 from videdit.people.appearance import look, mean_look
 from videdit.people.identity import APART, REMEMBER, Tracker, reunite

@@ -18,8 +18,8 @@ from test_geometry_mask import round_mesh
 from test_geometry_warp import square
 
 from videdit.datatypes import LOW, Color, Crop, Edited, Frame, Motion, Picture, Rendering
-from videdit.geometry.align import crop_matrix
 from videdit.geometry.blend import add_changes
+from videdit.geometry.ffhq_align import crop_matrix
 from videdit.motion import carry
 from videdit.pixels.device import DevicePixels
 from videdit.pixels.flow import dense_flow

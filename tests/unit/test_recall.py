@@ -14,7 +14,7 @@ from test_people_identity import face
 
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.faces import FaceDetector
-from videdit.geometry.align import face_matrix, ffhq_square, invert, transform
+from videdit.geometry.ffhq_align import face_matrix, ffhq_square, invert, transform
 from videdit.media.decode.read import VideoReader
 from videdit.people.analysis import Analysis, Recorder
 from videdit.people.identity import Tracker

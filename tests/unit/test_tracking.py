@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.errors import UsageError
-from videdit.geometry.align import crop_side, transform
+from videdit.geometry.ffhq_align import crop_side, transform
 from videdit.people.identity import Tracker
 from videdit.pixels.host import HostPixels
 from videdit.scenes import CutDetector

@@ -14,7 +14,7 @@ from test_masks import crop, disc
 
 from videdit.datatypes import LOW, Color, Crop, Frame, Motion, Picture
 from videdit.faces import FaceDetector
-from videdit.geometry.align import face_matrix, invert, transform
+from videdit.geometry.ffhq_align import face_matrix, invert, transform
 from videdit.geometry.warp import crop as cut
 from videdit.masks import change_mask
 from videdit.parsing import PARTS, CropParser

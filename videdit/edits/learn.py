@@ -118,7 +118,7 @@ def aligned_faces(paths: list[Path], detector, warn: Callable[[str], None]) -> I
     """The largest face of each picture as an aligned crop [256, 256, 3] uint8 RGB; `warn` hears of those without."""
     import cv2
 
-    from videdit.geometry.align import face_matrix
+    from videdit.geometry.ffhq_align import face_matrix
     from videdit.geometry.warp import crop
 
     for path in paths:

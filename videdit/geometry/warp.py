@@ -1,6 +1,6 @@
 """Warps between frames and crops. Here, and only here, our pixel centres (+0.5) meet OpenCV's (0).
 
-All matrices are 2x3 float64 under our convention (see :mod:`videdit.geometry.align`): nothing here knows about
+All matrices are 2x3 float64 under our convention (see :mod:`videdit.geometry.ffhq_align`): nothing here knows about
 align_corners; in torch's words everything is align_corners=False.
 """
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Picture
-from videdit.geometry.align import transform
+from videdit.geometry.ffhq_align import transform
 from videdit.media.color import region_to_rgb
 
 _FINER = 4  # polygons are drawn so many times finer than asked for: OpenCV's own antialiasing is half a pixel off

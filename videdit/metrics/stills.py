@@ -16,7 +16,7 @@ from videdit.detail import return_detail
 from videdit.edits.directions import edit_delta
 from videdit.edits.parse import Edit, find
 from videdit.errors import MediaError, UsageError
-from videdit.geometry.mask import face_mask
+from videdit.geometry.face_regions import face_mask
 from videdit.inversion import Inverter
 from videdit.learned import StudentEditor
 from videdit.metrics.attributes import POPULATION

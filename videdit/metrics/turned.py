@@ -13,7 +13,7 @@ import numpy as np
 from videdit.edits.directions import load_direction
 from videdit.edits.parse import Edit
 from videdit.faces import FaceDetector
-from videdit.geometry.mask import edit_mask
+from videdit.geometry.face_regions import edit_mask
 from videdit.inversion import Inverter
 from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.report import Evaluation, Value, mean_row

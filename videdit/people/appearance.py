@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Face, Picture
-from videdit.geometry.align import coded, face_matrix
+from videdit.geometry.ffhq_align import coded, face_matrix
 from videdit.geometry.warp import crop_picture
 
 _SIDE = 8  # pixels of the thumbnail

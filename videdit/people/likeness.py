@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from videdit.datatypes import LOW
 from videdit.errors import UsageError
 from videdit.faces import FaceDetector
-from videdit.geometry.align import face_matrix
+from videdit.geometry.ffhq_align import face_matrix
 from videdit.geometry.warp import crop
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import read_image

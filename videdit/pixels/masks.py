@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.datatypes import LOW, Crop, Motion
-from videdit.geometry.mask import edit_mask, hull_mask, near_mask
+from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
 from videdit.masks import (
     APART,
     AROUND,

@@ -25,7 +25,7 @@ from torch import nn
 from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
-from videdit.geometry.mask import EDIT_REGIONS
+from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.masks import PAINTED, PRESENT, ramp
 from videdit.metrics.attributes import CropMesh, patch_scores
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 import cv2
 import numpy as np
 
+from videdit.geometry.box_window import box_mask
 from videdit.geometry.warp import polygon_mask
-from videdit.geometry.window import box_mask
 
 # Mesh indices of closed outlines. Left and right are the image's, not the subject's.
 REGIONS: dict[str, tuple[int, ...]] = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videdit.geometry.align import ffhq_square, rot90, similarity, transform
+from videdit.geometry.ffhq_align import ffhq_square, rot90, similarity, transform
 
 
 @dataclass(frozen=True)

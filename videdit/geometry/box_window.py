@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videdit.geometry.align import crop_matrix, quad
+from videdit.geometry.ffhq_align import crop_matrix, quad
 
 Box = tuple[float, float, float, float]
 ASPECT = 4 / 3  # of the window
