@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videdit import offline
+from videdit.engine import offline
 from videdit.models.facemesh import SIZE, FaceMesh
 from videdit.models.mtcnn import MTCNN
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from videdit import offline
+from videdit.engine import offline
 from videdit.models.mobile_stylegan import Mapping, Synthesis
 
 

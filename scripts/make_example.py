@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from example_scene import Lights, grain, mouth, shade, voice
 from torch import Tensor, nn
 
-from videdit.backend import compile_module
 from videdit.edits import load_direction
+from videdit.engine.compile import compile_module
 from videdit.faces import FaceDetector
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping, Synthesis
 from videdit.weights import load_state

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from videdit import backend
+from videdit.engine import compile as backend
 from videdit.plan import Clip
 from videdit.render import Renderer
 from videdit.report import RenderResult

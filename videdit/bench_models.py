@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from videdit.argument_parser import Parser
-from videdit.backend import resolve_device, synchronize
 from videdit.datatypes import LOW
+from videdit.engine.compile import resolve_device, synchronize
 from videdit.errors import UsageError
 from videdit.inversion import SIZES, Drafter, Finisher
 from videdit.models import e4e, hfgi_released, stylegan2

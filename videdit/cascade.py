@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from videdit.backend import Engine, compile_module
+from videdit.engine.compile import Engine, compile_module
 from videdit.geometry.warp import crop
 from videdit.models.mtcnn import MTCNN
 from videdit.weights import load_state

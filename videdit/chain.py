@@ -11,7 +11,6 @@ from typing import Any
 
 from videdit import credentials, provenance
 from videdit.account import Account
-from videdit.backend import resolve_precision
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.codes import codes_for
 from videdit.config import RenderJob
@@ -19,6 +18,7 @@ from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline, parse_edits
 from videdit.edits.parse import find
+from videdit.engine.compile import resolve_precision
 from videdit.errors import NoFaceError, UsageError
 from videdit.inversion import Inverter
 from videdit.learned import can_edit, have_student

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.backend import resolve_device, resolve_precision, synchronize
 from videdit.chain import encoding, finders
 from videdit.checks import check, check_scenes, copyable, idle
 from videdit.config import RenderJob
 from videdit.datatypes import Crop, Frame
 from videdit.edits import Timeline, parse_edits
+from videdit.engine.compile import resolve_device, resolve_precision, synchronize
 from videdit.errors import MediaError, VideditError
 from videdit.faces import FaceDetector, detector_of, face_size
 from videdit.firstlook import analysed

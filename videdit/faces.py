@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import torch
 
-from videdit.backend import compile_module
 from videdit.cascade import Cascade
 from videdit.datatypes import Face
+from videdit.engine.compile import compile_module
 from videdit.geometry.ffhq_align import crop_matrix, ffhq_square, quad, rot90, transform
 from videdit.geometry.warp import crop
 from videdit.models.facemesh import SIZE, FaceMesh

@@ -1,6 +1,6 @@
 """Faces found by insightface's SCRFD (Guo et al., 2021) in place of MTCNN: `--detector insightface[:PACK]`.
 
-Both packages are imported (:mod:`videdit.offline`) only when this detector is asked for. Packs are looked for
+Both packages are imported (:mod:`videdit.engine.offline`) only when this detector is asked for. Packs are looked for
 on this machine and never downloaded.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from videdit import offline
+from videdit.engine import offline
 from videdit.errors import WeightsError
 from videdit.weights import find
 from videdit.weights.published import entries, is_installed

@@ -24,8 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.backend import resolve_device
 from videdit.datatypes import LOW, Array, Motion, Rendering
+from videdit.engine.compile import resolve_device
 from videdit.errors import UsageError, WeightsError
 from videdit.models import mobile_stylegan, stylegan2
 from videdit.networks import WHOLE, load_networks

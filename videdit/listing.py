@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from videdit.argument_parser import Parser, read
-from videdit.backend import resolve_device
 from videdit.config import RenderJob
+from videdit.engine.compile import resolve_device
 from videdit.errors import NoFaceError, UsageError
 from videdit.faces import FaceDetector
 from videdit.firstlook import analysed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from videdit.backend import resolve_device
 from videdit.config import RenderJob
+from videdit.engine.compile import resolve_device
 from videdit.faces import FaceDetector, detector_of
 from videdit.inversion import Inverter
 from videdit.learned import StudentEditor

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from videdit.backend import resolve_device
 from videdit.datatypes import Array
+from videdit.engine.compile import resolve_device
 from videdit.errors import WeightsError
 from videdit.models.face_parser import CLASSES, INPUT_SIZE, FaceParser
 from videdit.pixels import Pixels

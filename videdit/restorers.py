@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from videdit.backend import Engine, compile_module, resolve_device, resolve_precision
+from videdit.engine.compile import Engine, compile_module, resolve_device, resolve_precision
 from videdit.models.restorer import Restorer
 from videdit.released import Gfpgan, RealEsrgan
 from videdit.restoration import SMALL, Choice

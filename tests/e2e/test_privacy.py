@@ -145,7 +145,7 @@ def test_openvino_that_was_there_before_is_silenced_too(watched):
         "told = lambda: os.path.getsize(os.environ['WATCHED'])",
         "before = -1",
         "while before != told(): before = told(); time.sleep(2)",  # what the import has sent is sent by then
-        "from videdit import offline",
+        "from videdit.engine import offline",
         "assert offline.openvino() is openvino",
         "import torch",
         "openvino.convert_model(torch.nn.Linear(2, 2), example_input=torch.zeros(1, 2))",

@@ -11,7 +11,7 @@ import pytest
 from footage import frames_of, same_planes
 from synthetic import background, with_face, write_clip
 
-from videdit import backend
+from videdit.engine import compile as backend
 from videdit.errors import NoFaceError, UsageError
 from videdit.media.color import picture_to_rgb
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from videdit.backend import compile_module
+from videdit.engine.compile import compile_module
 from videdit.models.facemesh import SIZE, FaceMesh
 from videdit.models.mtcnn import MTCNN
 from videdit.weights import load_state

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from videdit.backend import eager
 from videdit.detail import return_detail
+from videdit.engine.compile import eager
 from videdit.inversion import Drafter, Finisher, Inverter
 from videdit.models.mobile_stylegan import NUM_LAYERS
 from videdit.motion import carry

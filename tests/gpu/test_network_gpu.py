@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from videdit.engine.cuda_graph import Network
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
-from videdit.pixels.network import Network
 from videdit.weights import load_state
 
 CUDA = torch.device("cuda")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from test_pixels_device import *  # noqa: F403
 
+from videdit.engine.transfer import Transfer
 from videdit.pixels.device import DevicePixels
-from videdit.pixels.transfer import Transfer
 
 
 @pytest.fixture(scope="module")

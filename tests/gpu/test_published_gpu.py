@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW
+from videdit.engine.cuda_graph import Network
 from videdit.inversion import Drafter, Finisher
 from videdit.networks import Networks, published_networks
-from videdit.pixels.network import Network
 
 CUDA = torch.device("cuda")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from videdit.backend import WAITING, Passes
 from videdit.bench import Bench, Usage, elsewhere
 from videdit.config import RenderJob
+from videdit.engine.compile import WAITING, Passes
 from videdit.pipeline import StageStats
 from videdit.plan import make_plan
 from videdit.report import RenderResult

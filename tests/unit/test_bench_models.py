@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from videdit import bench_models
-from videdit.backend import eager
 from videdit.bench_models import Row, totals
+from videdit.engine.compile import eager
 from videdit.errors import UsageError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from videdit import offline
+from videdit.engine import offline
 from videdit.errors import DeviceError, OutOfMemoryError, machine_failure
 
 HUGE = 1 << 50  # more bytes than any machine gives

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from videdit import graphs
-from videdit.backend import compile_module
+from videdit.engine import openvino_cache
+from videdit.engine.compile import compile_module
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +21,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Grows by one each time a module is really converted."""
     done: list[str] = []
-    real = graphs._convert
+    real = openvino_cache._convert
 
     def counting(module: nn.Module, inputs: tuple) -> object:
         done.append(type(module).__name__)
         return real(module, inputs)
 
-    monkeypatch.setattr(graphs, "_convert", counting)
+    monkeypatch.setattr(openvino_cache, "_convert", counting)
     return done
 
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from videdit import released
-from videdit.backend import _torch_engine
+from videdit.engine.compile import _torch_engine
 from videdit.errors import WeightsError
 from videdit.released import Gfpgan, RealEsrgan, released_state
 from videdit.restorers import CropRestorer, gfpgan_network, realesrgan_network

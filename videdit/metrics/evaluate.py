@@ -162,7 +162,7 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
 
     import torch
 
-    from videdit.backend import resolve_precision
+    from videdit.engine.compile import resolve_precision
     from videdit.inversion import Inverter
     from videdit.metrics.compare import Optimisers, evaluate_compare
     from videdit.metrics.panel import Panel
@@ -208,7 +208,7 @@ def run_video(args: argparse.Namespace) -> Evaluation:
         raise UsageError("--every and --frames are at least 1")
     if args.mattes and len(args.mattes) != len(args.clips) // 2:
         raise UsageError(f"there are {len(args.clips) // 2} pairs of clips and {len(args.mattes)} mattes")
-    from videdit.backend import resolve_device
+    from videdit.engine.compile import resolve_device
     from videdit.faces import FaceDetector
     from videdit.metrics.clips import evaluate_clips
     from videdit.metrics.panel import Panel

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.backend import booked, resolve_precision
 from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
+from videdit.engine.compile import booked, resolve_precision
+from videdit.engine.cuda_graph import Network
+from videdit.engine.transfer import Transfer
 from videdit.media import tone_proxy
 from videdit.pixels import masks, motion, planes, steady
 from videdit.pixels.arrays import batches, stack
 from videdit.pixels.detail import change_restored, return_detail
-from videdit.pixels.network import Network
 from videdit.pixels.sampling import channels_first, resize
-from videdit.pixels.transfer import Transfer
 
 _MOTIONS = {"cuda": 32, "cpu": 2}  # edits a pass
 

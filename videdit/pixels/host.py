@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from videdit import steady
-from videdit.backend import Engine, compile_module, resolve_precision
 from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
 from videdit.detail import change_restored, return_detail
+from videdit.engine.compile import Engine, compile_module, resolve_precision
 from videdit.geometry.blend import add_changes
 from videdit.geometry.warp import crop_picture
 from videdit.masks import change_mask

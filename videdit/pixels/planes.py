@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.datatypes import Color, Edited, Picture
+from videdit.engine.transfer import Transfer
 from videdit.geometry.blend import Placement, to_plane
 from videdit.geometry.warp import region, shift, shrinking
 from videdit.media import tone_proxy
 from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
 from videdit.pixels.sampling import blur, channels_first, mapped, sample
-from videdit.pixels.transfer import Transfer
 
 _KINDS = {np.uint8: torch.uint8, np.uint16: torch.uint16, np.float32: torch.float32}
 

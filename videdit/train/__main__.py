@@ -145,7 +145,7 @@ def prepare(device: str, threads: int | None) -> str:
     import cv2
     import torch
 
-    from videdit.backend import resolve_device
+    from videdit.engine.compile import resolve_device
 
     device = resolve_device(device)
     if threads:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from videdit import offline
+from videdit.engine import offline
 from videdit.paths import cache_dir
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def _digest(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> str:
     for name, value in module.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().contiguous().numpy().tobytes())
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for source in [*sorted((package / "models").glob("*.py")), Path(inspect.getfile(type(module)))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit import offline
+from videdit.engine import offline
+from videdit.engine.openvino_cache import graph_of
 from videdit.errors import UsageError
-from videdit.graphs import graph_of
 
 Engine = Callable[..., tuple[np.ndarray, ...]]
 Precision = Literal["auto", "fp32", "bf16"]

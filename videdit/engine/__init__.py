@@ -1,0 +1,1 @@
+"""How networks run: devices, compiled modules and graphs, transfers between host and device."""
