@@ -26,7 +26,7 @@ from videdit.faces import FaceDetector
 from videdit.metrics.card import end_of
 from videdit.metrics.clips import evaluate_clips
 from videdit.metrics.panel import Panel
-from videdit.pipeline import Stage
+from videdit.pipeline.executor import Stage
 from videdit.plan import make_plan
 from videdit.render import Renderer
 from videdit.stages.average_changes import Steady

@@ -17,7 +17,7 @@ from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter, container_for
 from videdit.media.probe import MediaInfo
 from videdit.media.stills.write import write_image
-from videdit.pipeline import Stage
+from videdit.pipeline.executor import Stage
 from videdit.resume import Work
 from videdit.stages.segment import own, place
 

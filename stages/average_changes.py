@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from videdit.datatypes import Edited, Frame, Motion, Total
 from videdit.edits import Timeline
+from videdit.pipeline.windows import Window, groups
 from videdit.pixels import Pixels
 from videdit.steady import BAND, fading
-from videdit.temporal import Window, groups
 
 LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 

@@ -11,8 +11,8 @@ from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
 from videdit.learned import StudentEditor, student_strengths, whole_hair, with_restoration
 from videdit.media.tone_proxy import needs_proxy
+from videdit.pipeline.windows import groups
 from videdit.pixels.arrays import half
-from videdit.temporal import groups
 
 
 class Change:

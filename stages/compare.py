@@ -11,7 +11,7 @@ import numpy as np
 from videdit.datatypes import Frame, Picture
 from videdit.media.probe import MediaInfo
 from videdit.media.viewing import Viewing
-from videdit.pipeline import Stage
+from videdit.pipeline.executor import Stage
 from videdit.stages.auxiliary_output import Beside, before_and_after
 from videdit.stages.watermark import code_value
 

@@ -18,9 +18,9 @@ from videdit.datatypes import Array, Crop, Frame, Motion
 from videdit.edits import Timeline
 from videdit.inversion import Draft, Inverter
 from videdit.motion import blend_motions
+from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
 from videdit.pixels.arrays import stack
 from videdit.prealign import Prealigner
-from videdit.temporal import Window, gaussian, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more

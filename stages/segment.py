@@ -14,9 +14,9 @@ from dataclasses import replace
 from itertools import groupby
 
 from videdit.datatypes import Frame
-from videdit.pipeline import Stage
+from videdit.pipeline.executor import Stage
+from videdit.pipeline.windows import MOST
 from videdit.resume import Place
-from videdit.temporal import MOST
 
 CROPS = 900  # a segment ends after so many: a few minutes of a small CPU's work
 FRAMES = 3000  # or after so many frames, where few have a face
@@ -35,8 +35,8 @@ class Split:
         self, start: Place | None = None, *, reach: float = 0.0, crops: int | None = None, frames: int | None = None
     ) -> None:
         """reach: seconds of context on either side, what the stages of a segment declare together
-        (:func:`videdit.temporal.reach_of`). crops, frames: how long a segment is at most, by default CROPS and FRAMES;
-        at a cut half of it is enough.
+        (:func:`videdit.pipeline.windows.reach_of`). crops, frames: how long a segment is at most, by default CROPS and
+        FRAMES; at a cut half of it is enough.
         """
         self.start, self.reach = start, reach
         self.crops, self.frames = crops or CROPS, frames or FRAMES

@@ -30,7 +30,8 @@ from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.people.analysis import Analysis
 from videdit.people.choice import by_number
 from videdit.people.edits import People, people_of
-from videdit.pipeline import Stage
+from videdit.pipeline.executor import Stage
+from videdit.pipeline.windows import reach_of
 from videdit.pixels import Pixels
 from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
@@ -59,7 +60,6 @@ from videdit.stages.select_active import Schedule
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
 from videdit.stages.watermark import Mark
-from videdit.temporal import reach_of
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from videdit.media.probe import MediaInfo
 from videdit.people import cache
 from videdit.people.analysis import Analysis, DamagedError, Recorder, forget
 from videdit.people.choice import by_number
-from videdit.pipeline import Pipeline
+from videdit.pipeline.executor import Pipeline
 from videdit.report import Progress
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Motion
-from videdit.temporal import weighted_mean
+from videdit.pipeline.windows import weighted_mean
 
 TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
 BROAD, BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven

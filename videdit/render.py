@@ -29,7 +29,7 @@ from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
 from videdit.people.analysis import Analysis
-from videdit.pipeline import Pipeline, Stage
+from videdit.pipeline.executor import Pipeline, Stage
 from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip
 from videdit.report import Progress, RenderResult, count

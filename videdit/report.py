@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from videdit.errors import MediaError, UsageError
-from videdit.pipeline import StageStats
+from videdit.pipeline.executor import StageStats
 from videdit.storage.outputs import put_text
 from videdit.terminal import is_terminal, plain
 

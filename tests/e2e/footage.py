@@ -18,7 +18,7 @@ from videdit.geometry.ffhq_align import invert, transform
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe
-from videdit.pipeline import Pipeline
+from videdit.pipeline.executor import Pipeline
 from videdit.plan import Clip
 from videdit.render import Renderer
 from videdit.stages.paste import Paste

@@ -32,7 +32,7 @@ from videdit.errors import NoFaceError, SettingsError, UsageError
 def test_it_is_told_before_the_work(face_clip, tmp_path, monkeypatch, capsys, words, code, answer, how):
     monkeypatch.chdir(tmp_path)
     if words[0] not in ("--scenes", "--faces") or "nobody.jpg" in words:  # for these the clip is looked at
-        monkeypatch.setattr("videdit.pipeline.Pipeline.__init__", refuse)
+        monkeypatch.setattr("videdit.pipeline.executor.Pipeline.__init__", refuse)
     assert cli.run([str(face_clip), "--edit", "smile", "-o", "out.mp4", *words, *how]) == code
     said = capsys.readouterr().err
     assert answer in said and len(said.splitlines()) == 1
@@ -59,7 +59,7 @@ def test_some_scenes_that_are_not_there_are_said_once(render, face_clip, tmp_pat
 
 @pytest.mark.parametrize("edit", ["smile=0", "smile=0,age=0@0s,0@1s"])
 def test_strength_0_copies_the_file(render, face_clip, tmp_path, monkeypatch, edit):
-    monkeypatch.setattr("videdit.pipeline.Pipeline.__init__", refuse)
+    monkeypatch.setattr("videdit.pipeline.executor.Pipeline.__init__", refuse)
     result = render(face_clip, tmp_path / "out.mp4", edit=edit)
     assert (tmp_path / "out.mp4").read_bytes() == face_clip.read_bytes()
     assert (result.frames, result.faces, result.people) == (8, 0, [])

@@ -13,7 +13,7 @@ from synthetic import background, with_face, write_clip
 from videdit.config import RenderJob
 from videdit.datatypes import Edited, Frame
 from videdit.media.probe import probe
-from videdit.pipeline import Pipeline
+from videdit.pipeline.executor import Pipeline
 from videdit.plan import make_plan
 
 FRAMES = 10

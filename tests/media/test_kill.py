@@ -44,9 +44,9 @@ from videdit.stages.segment import Fresh, Split
 from videdit.config import RenderJob
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import probe
-from videdit.pipeline import Pipeline
+from videdit.pipeline.executor import Pipeline
 from videdit.resume import Work
-from videdit.temporal import Window
+from videdit.pipeline.windows import Window
 
 class Blur:
     name = "blur"

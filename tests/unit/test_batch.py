@@ -12,7 +12,7 @@ import pytest
 from videdit import batch
 from videdit.config import RenderJob
 from videdit.errors import Cancelled, MediaError, NoFaceError, PartialFailure
-from videdit.pipeline import StageStats
+from videdit.pipeline.executor import StageStats
 from videdit.plan import make_plan
 from videdit.report import BarProgress, JsonProgress, Progress, RenderResult, write_report
 

@@ -7,7 +7,7 @@ import pytest
 from videdit.bench import Bench, Usage, elsewhere
 from videdit.config import RenderJob
 from videdit.engine.compile import WAITING, Passes
-from videdit.pipeline import StageStats
+from videdit.pipeline.executor import StageStats
 from videdit.plan import make_plan
 from videdit.report import RenderResult
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.errors import Cancelled
-from videdit.pipeline import ByteQueue, Pipeline, Stopped
+from videdit.pipeline.executor import ByteQueue, Pipeline, Stopped
 
 pytestmark = pytest.mark.timeout(60)
 

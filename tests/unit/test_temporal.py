@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from videdit.pipeline.windows import MOST, Window, reach_of
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit
-from videdit.temporal import MOST, Window, reach_of
 
 TIMES = st.lists(st.floats(0.0, 5.0, allow_nan=False), max_size=60).map(sorted)
 

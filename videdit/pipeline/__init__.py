@@ -1,0 +1,1 @@
+"""Threads and bounded queues between stages, windows over a stream: no video, no torch."""
