@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from videdit import steady
 from videdit.chain import Chain
 from videdit.config import RenderJob
 from videdit.datatypes import Crop, Rendering
 from videdit.faces import FaceDetector
+from videdit.imaging import temporal_average
 from videdit.metrics.card import end_of
 from videdit.metrics.clips import evaluate_clips
 from videdit.metrics.panel import Panel
@@ -67,7 +67,7 @@ def unreturned(stages: list[Stage]) -> None:
 
 
 def unbounded(_: list[Stage]) -> None:
-    steady.MARGIN = 10.0
+    temporal_average.MARGIN = 10.0
 
 
 def plain(stages: list[Stage]) -> None:
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=tuple(PIECES), help="repeatable; default: all")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
     args = parser.parse_args()
-    panel, detector, renderer, margin = Panel("cpu"), FaceDetector("cpu"), Ablated(), steady.MARGIN
+    panel, detector, renderer, margin = Panel("cpu"), FaceDetector("cpu"), Ablated(), temporal_average.MARGIN
     print("| pipeline | happy | age | identity | TL-ID | TG-ID | warp error / source's | worst | seam |")
     print("|---|---|---|---|---|---|---|---|---|")
     for number, name in enumerate(args.only or PIECES):
@@ -135,7 +135,7 @@ def main() -> None:
             job = RenderJob.model_validate(words)
             renderer.render(make_plan([job]).clips[0])
             pairs.append((source, output))
-        steady.MARGIN = margin
+        temporal_average.MARGIN = margin
         rows = evaluate_clips(panel, detector, pairs, args.every, args.frames).rows
         of_clips = rows[: len(pairs)]
         mean = {key: np.mean([float(row[key] or 0) for row in of_clips]) for key in of_clips[0] if key != "clip"}

@@ -1,4 +1,5 @@
-"""steady: changes and masks -> those that keep still on the source while it moves (:mod:`videdit.steady`)."""
+"""steady: changes and masks -> those that keep still on the source while it moves
+(:mod:`videdit.imaging.temporal_average`)."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from videdit.datatypes import Edited, Frame, Motion, Total
 from videdit.edits import Timeline
+from videdit.imaging.pixels import Pixels
+from videdit.imaging.temporal_average import BAND, fading
 from videdit.pipeline.windows import Window, groups
-from videdit.pixels import Pixels
-from videdit.steady import BAND, fading
 
 LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
+from videdit.imaging.arrays import half
 from videdit.learned import StudentEditor, student_strengths, whole_hair, with_restoration
 from videdit.media.tone_proxy import needs_proxy
 from videdit.pipeline.windows import groups
-from videdit.pixels.arrays import half
 
 
 class Change:
@@ -27,7 +27,8 @@ class Change:
         regions: Iterable[str] = ("face",),
         own: Mapping[int, Iterable[str]] | None = None,
     ) -> None:
-        """regions: where the edits may show, see :func:`videdit.masks.change_mask`; own: by track, in their place."""
+        """regions: where the edits may show, see :func:`videdit.imaging.change_mask.change_mask`; own: by track, in
+        their place."""
         self.editor, self.timeline, self.pixels = editor, timeline, editor.pixels
         self.regions = whole_hair(regions)
         self.own = {track: whole_hair(theirs) for track, theirs in (own or {}).items()}

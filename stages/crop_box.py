@@ -11,7 +11,7 @@ from videdit.datatypes import Crop, Frame, Picture
 from videdit.errors import UsageError
 from videdit.geometry.box_window import Box, box_outline, window_matrix, window_side
 from videdit.geometry.ffhq_align import choose_size, coded, compose, invert, transform, upright_matrix
-from videdit.pixels import Pixels
+from videdit.imaging.pixels import Pixels
 from videdit.scenes import CutDetector
 
 SMALLEST = 32.0  # pixels of the picture that a box's sides have inside it, at least

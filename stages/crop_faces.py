@@ -10,7 +10,7 @@ import numpy as np
 from videdit.datatypes import Array, Crop, Face, Frame
 from videdit.errors import UsageError
 from videdit.geometry.ffhq_align import SIZES, choose_size, coded, crop_side, face_matrix, invert, transform
-from videdit.pixels import Pixels
+from videdit.imaging.pixels import Pixels
 
 
 class Align:

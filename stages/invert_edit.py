@@ -16,10 +16,10 @@ import numpy as np
 from videdit.codes import Codes
 from videdit.datatypes import Array, Crop, Frame, Motion
 from videdit.edits import Timeline
+from videdit.imaging.arrays import stack
+from videdit.imaging.optical_flow import blend_motions
 from videdit.inversion import Draft, Inverter
-from videdit.motion import blend_motions
 from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
-from videdit.pixels.arrays import stack
 from videdit.prealign import Prealigner
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps

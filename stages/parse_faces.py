@@ -14,9 +14,9 @@ import numpy as np
 
 from videdit.account import Account
 from videdit.datatypes import Array, Crop, Frame
+from videdit.imaging.arrays import half, join, larger
 from videdit.parsing import GLASSES, CropParser
 from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
-from videdit.pixels.arrays import half, join, larger
 from videdit.tracking import FADE, fade
 from videdit.visibility import visibility
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from videdit.datatypes import Frame, Picture
-from videdit.pixels import Pixels
+from videdit.imaging.pixels import Pixels
 
 
 class Paste:

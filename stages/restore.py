@@ -21,7 +21,7 @@ from videdit.datatypes import Array, Crop, Frame
 from videdit.edits import Timeline
 from videdit.errors import UsageError
 from videdit.geometry.ffhq_align import side_of
-from videdit.pixels import Pixels
+from videdit.imaging.pixels import Pixels
 from videdit.restoration import Choice, Need
 from videdit.restorers import CropRestorer
 

@@ -1,4 +1,5 @@
-"""detail: renderings -> changes. Detail return carries the source's own pixels along (:mod:`videdit.detail`)."""
+"""detail: renderings -> changes. Detail return carries the source's own pixels along
+(:mod:`videdit.imaging.detail_transfer`)."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from videdit.datatypes import Color, Crop, Edited, Frame, Rendering
+from videdit.imaging.pixels import Pixels
 from videdit.media.tone_proxy import needs_proxy
-from videdit.pixels import Pixels
 
 
 class Detail:
@@ -18,7 +19,8 @@ class Detail:
     def __init__(
         self, pixels: Pixels, regions: Iterable[str] = ("face",), own: Mapping[int, Iterable[str]] | None = None
     ):
-        """regions: where the edits may show, see :func:`videdit.masks.change_mask`; own: by track, in their place."""
+        """regions: where the edits may show, see :func:`videdit.imaging.change_mask.change_mask`; own: by track, in
+        their place."""
         self.pixels, self.regions = pixels, frozenset(regions)
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 

@@ -24,11 +24,11 @@ from videdit.argument_parser import Parser
 from videdit.datatypes import LOW
 from videdit.engine.compile import resolve_device, synchronize
 from videdit.errors import UsageError
+from videdit.imaging.pixels import Pixels, pixels_for
 from videdit.inversion import SIZES, Drafter, Finisher
 from videdit.models import e4e, hfgi_released, stylegan2
 from videdit.models.stylegan2_plain import Generator
 from videdit.networks import Networks, load_networks
-from videdit.pixels import Pixels, pixels_for
 from videdit.profiles import load_profile
 
 FFHQ = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of the published generator's features of 4, 8, ... px

@@ -20,6 +20,8 @@ from videdit.edits import Timeline, parse_edits
 from videdit.edits.parse import find
 from videdit.engine.compile import resolve_precision
 from videdit.errors import NoFaceError, UsageError
+from videdit.imaging.host import HostPixels
+from videdit.imaging.pixels import Pixels
 from videdit.inversion import Inverter
 from videdit.learned import can_edit, have_student
 from videdit.loaded import Loaded
@@ -32,8 +34,6 @@ from videdit.people.choice import by_number
 from videdit.people.edits import People, people_of
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
-from videdit.pixels import Pixels
-from videdit.pixels.host import HostPixels
 from videdit.plan import Clip
 from videdit.profiles import Profile
 from videdit.report import count

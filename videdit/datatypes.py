@@ -10,7 +10,7 @@ Conventions, everywhere in the project:
   square, the narrower way is stretched (``Picture.stretch``): faces have the proportions that a viewer sees.
 * Network images are NCHW float32 RGB in [-1, 1]; crops in flight are HWC uint8 or float16 RGB to save memory.
 * What is made of a crop is an ``Array``: numpy on the host, a torch tensor where the pixels live on a device
-  (:mod:`videdit.pixels`). Shapes, ranges and layouts are the same.
+  (:mod:`videdit.imaging.pixels`). Shapes, ranges and layouts are the same.
 * ``to_frame`` matrices are 2x3 float64 and map crop pixels to coded pixels of the frame.
 """
 
@@ -142,7 +142,7 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Sums over moments of an edit, each weighted by w, at B pixels: see :mod:`videdit.steady`."""
+    """Sums over moments of an edit, each weighted by w, at B pixels: see :mod:`videdit.imaging.temporal_average`."""
 
     changes: Array  # [B, B, 4] float32: w C, then w f; on a device [1, 4, B, B]
     masks: Array  # [B, B] float32: w f m, of masks m in 0..1; on a device [1, 1, B, B]

@@ -21,6 +21,7 @@ from videdit.engine.compile import resolve_device, resolve_precision, synchroniz
 from videdit.errors import MediaError, VideditError
 from videdit.faces import FaceDetector, detector_of, face_size
 from videdit.firstlook import analysed
+from videdit.imaging.pixels import pixels_for
 from videdit.inversion import Inverter
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.codecs import choose_encoder
@@ -31,7 +32,6 @@ from videdit.people.choice import by_number, is_picture
 from videdit.people.edits import people_of
 from videdit.people.sightings import describe as describe_tracks
 from videdit.people.sightings import within
-from videdit.pixels import pixels_for
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
 from videdit.render import frames_between

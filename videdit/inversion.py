@@ -7,11 +7,11 @@ images, one from the distortion maps on; between them the distortion map is carr
     w  = E0(x)                                 codes, :meth:`Inverter.encode`
     Xo = G(w),  Xe = G(w + delta)              low fidelity, at 256 px
     D  = x - Xo                                what the code lost
-    D' = V * warp(D, F)                        F, V: the motion from Xe to Xo (videdit.motion)
+    D' = V * warp(D, F)                        F, V: the motion from Xe to Xo (videdit.imaging.optical_flow)
     c0 = Ec(ADA(D, Xo)),  c1 = Ec(ADA(D', Xe)) conditions at the 64x64 block
     Y0 = G(w, c0),  Y1 = G(w + delta, c1)      high fidelity, at the size the crop needs
 
-Detail return (:mod:`videdit.detail`) goes on from Y0, Y1, Xo and Xe.
+Detail return (:mod:`videdit.imaging.detail_transfer`) goes on from Y0, Y1, Xo and Xe.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from torch import Tensor, nn
 from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.engine.compile import resolve_device
 from videdit.errors import UsageError, WeightsError
+from videdit.imaging.arrays import batches, half, join, stack
+from videdit.imaging.pixels import Pixels
 from videdit.models import mobile_stylegan, stylegan2
 from videdit.networks import WHOLE, load_networks
-from videdit.pixels import Pixels
-from videdit.pixels.arrays import batches, half, join, stack
 from videdit.profiles import Profile, load_profile
 
 SIZES = (256, 512, 1024)
@@ -116,7 +116,7 @@ class Inverter:
             WeightsError: a file is missing or not what the manifest says.
             UsageError: no such profile or device, or a profile of something else.
         """
-        from videdit.pixels.host import HostPixels
+        from videdit.imaging.host import HostPixels
 
         found = load_profile(profile)
         if found.subject != "face":

@@ -10,9 +10,9 @@ import torch
 from videdit.datatypes import Array, Crop, Motion
 from videdit.edits.parse import Edit, find
 from videdit.errors import WeightsError
+from videdit.imaging.arrays import batches, larger, single, stack
+from videdit.imaging.pixels import Pixels
 from videdit.models.student import ANCHORS, EDITS, Student, StudentEdit
-from videdit.pixels import Pixels
-from videdit.pixels.arrays import batches, larger, single, stack
 from videdit.weights import load_state, manifest
 
 NAME = "student"  # in the manifest

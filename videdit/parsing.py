@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from videdit.datatypes import Array
 from videdit.engine.compile import resolve_device
 from videdit.errors import WeightsError
+from videdit.imaging.arrays import batches, join, single, stack
+from videdit.imaging.pixels import Pixels
 from videdit.models.face_parser import CLASSES, INPUT_SIZE, FaceParser
-from videdit.pixels import Pixels
-from videdit.pixels.arrays import batches, join, single, stack
 from videdit.weights import load_state, manifest
 
 NAME = "parser"  # in the manifest
@@ -74,7 +74,7 @@ class CropParser:
         cls, device: str = "auto", precision: str = "auto", batch: int | None = None, file: Path | None = None
     ) -> CropParser:
         """A parser that takes and gives numpy arrays, wherever it runs. Raises what the class itself raises."""
-        from videdit.pixels.host import HostPixels
+        from videdit.imaging.host import HostPixels
 
         return cls(HostPixels(resolve_device(device), precision), batch, file)
 

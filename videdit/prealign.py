@@ -24,8 +24,8 @@ from videdit.datatypes import LOW, Array, Motion
 from videdit.faces import FaceDetector
 from videdit.geometry.delaunay_flow import flow_between
 from videdit.geometry.face_regions import REGIONS
-from videdit.pixels import Pixels
-from videdit.pixels.arrays import stack
+from videdit.imaging.arrays import stack
+from videdit.imaging.pixels import Pixels
 
 KINDS = ("auto", "landmarks", "flow", "none")
 # Of the mesh: outlines of the face and its parts, down the nose, the cheeks.

@@ -21,6 +21,7 @@ from videdit.checks import check, check_scenes, copyable, idle
 from videdit.datatypes import LOW
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.firstlook import analysed
+from videdit.imaging.pixels import Pixels, pixels_for
 from videdit.inversion import SIZES
 from videdit.loaded import Loaded
 from videdit.media.decode.start import probe_from
@@ -30,7 +31,6 @@ from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
 from videdit.people.analysis import Analysis
 from videdit.pipeline.executor import Pipeline, Stage
-from videdit.pixels import Pixels, pixels_for
 from videdit.plan import Clip
 from videdit.report import Progress, RenderResult, count
 from videdit.resume import Work

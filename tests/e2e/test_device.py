@@ -10,7 +10,7 @@ from footage import astronaut_clip, frames_of, outside, psnr_where, same_planes,
 
 from videdit.config import RenderJob
 from videdit.datatypes import Edited
-from videdit.pixels.device import DevicePixels
+from videdit.imaging.device import DevicePixels
 from videdit.plan import make_plan
 from videdit.render import Renderer
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from videdit.detail import return_detail
 from videdit.engine.compile import eager
+from videdit.imaging.detail_transfer import return_detail
+from videdit.imaging.host import network_input
+from videdit.imaging.optical_flow import carry
 from videdit.inversion import Drafter, Finisher, Inverter
 from videdit.models.mobile_stylegan import NUM_LAYERS
-from videdit.motion import carry
-from videdit.pixels.host import network_input
 from videdit.weights import load_state
 
 

@@ -6,7 +6,7 @@ import torch
 from test_pixels_device import *  # noqa: F403
 
 from videdit.engine.transfer import Transfer
-from videdit.pixels.device import DevicePixels
+from videdit.imaging.device import DevicePixels
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from test_device import *  # noqa: F403
 
 from videdit.bench import bench_clip
 from videdit.config import RenderJob
-from videdit.pixels import pixels_for
-from videdit.pixels.device import DevicePixels
+from videdit.imaging.device import DevicePixels
+from videdit.imaging.pixels import pixels_for
 from videdit.plan import make_plan
 from videdit.render import Renderer
 

@@ -85,7 +85,7 @@ middle = [Blur()]
 if kind == "steady":
     from videdit.stages.paste import Paste
     from videdit.stages.average_changes import Steady
-    from videdit.pixels.host import HostPixels
+    from videdit.imaging.host import HostPixels
     middle = [Changes(), Steady(HostPixels()), Paste(HostPixels())]
 job, info = RenderJob(input=str(source), edit="smile"), probe(source)
 with Work(output, source, job) as work:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from videdit.datatypes import Color, Edited, Picture
-from videdit.geometry.blend import add_changes
+from videdit.imaging.paste import add_changes
 from videdit.media.color import picture_to_rgb
 
 

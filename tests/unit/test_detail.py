@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from videdit.datatypes import LOW, Motion, Rendering
-from videdit.detail import return_detail, trust
-from videdit.motion import MotionEstimator, blend_motions, carry
+from videdit.imaging.detail_transfer import return_detail, trust
+from videdit.imaging.optical_flow import MotionEstimator, blend_motions, carry
 
 
 def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from test_detail import rendering, smooth_image
 
-from videdit.detail import return_detail
-from videdit.palette import APART, graded, turned
+from videdit.imaging.color_transfer import APART, graded, turned
+from videdit.imaging.detail_transfer import return_detail
 
 SKIN = np.array((0.55, 0.1, -0.1), np.float32)  # RGB in [-1, 1]
 EVERYWHERE = np.ones((128, 128), np.float32)

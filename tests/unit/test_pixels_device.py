@@ -18,13 +18,13 @@ from test_geometry_mask import round_mesh
 from test_geometry_warp import square
 
 from videdit.datatypes import LOW, Color, Crop, Edited, Frame, Motion, Picture, Rendering
-from videdit.geometry.blend import add_changes
 from videdit.geometry.ffhq_align import crop_matrix
-from videdit.motion import carry
-from videdit.pixels.device import DevicePixels
-from videdit.pixels.flow import dense_flow
-from videdit.pixels.host import HostPixels
-from videdit.pixels.sampling import blur, channels_first
+from videdit.imaging.device import DevicePixels
+from videdit.imaging.host import HostPixels
+from videdit.imaging.lucas_kanade import dense_flow
+from videdit.imaging.optical_flow import carry
+from videdit.imaging.paste import add_changes
+from videdit.imaging.primitives.torch import blur, channels_first
 from videdit.stages.paste import Paste
 
 HOST = HostPixels("cpu", "fp32")

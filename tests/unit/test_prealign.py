@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from videdit.datatypes import Motion
 from videdit.faces import FaceDetector
 from videdit.geometry.delaunay_flow import flow_between
-from videdit.pixels.device import DevicePixels
-from videdit.pixels.host import HostPixels
+from videdit.imaging.device import DevicePixels
+from videdit.imaging.host import HostPixels
 from videdit.prealign import FAR, Prealigner, better
 
 

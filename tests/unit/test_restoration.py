@@ -17,15 +17,15 @@ from pydantic import ValidationError
 from videdit.config import RenderJob
 from videdit.datatypes import Color, Crop, Frame, Picture, Rendering
 from videdit.errors import UsageError, WeightsError
+from videdit.imaging.degradation import add_noise, blur_kernel, ruin
+from videdit.imaging.host import HostPixels
+from videdit.imaging.optical_flow import MotionEstimator
 from videdit.metrics.restoration import pair_psnr, worn
 from videdit.models.restorer import MULTIPLE, Restorer
-from videdit.motion import MotionEstimator
-from videdit.pixels.host import HostPixels
 from videdit.restoration import PUBLISHED, RAMP, Choice, Need, choose, sharpness
 from videdit.restorers import CropRestorer, Network, resized, small_network
 from videdit.stages.restore import Restore, mix
 from videdit.stages.transfer_detail import Detail
-from videdit.train.degradation import add_noise, blur_kernel, ruin
 from videdit.weights.install import import_file
 
 HOST = HostPixels("cpu", "fp32")

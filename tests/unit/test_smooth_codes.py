@@ -11,7 +11,7 @@ import pytest
 
 from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.edits import Timeline, parse_edits
-from videdit.pixels.host import HostPixels
+from videdit.imaging.host import HostPixels
 from videdit.stages.invert_edit import CODE_SIGMA, FINE, Edit
 
 FPS = 30

@@ -14,11 +14,11 @@ from test_detail import moved, smooth_image
 
 from videdit.datatypes import LOW, Array, Color, Edited, Frame, Picture
 from videdit.edits import Timeline, parse_edits
-from videdit.pixels import Pixels
-from videdit.pixels.device import DevicePixels
-from videdit.pixels.host import HostPixels
+from videdit.imaging.device import DevicePixels
+from videdit.imaging.host import HostPixels
+from videdit.imaging.pixels import Pixels
+from videdit.imaging.temporal_average import DriftEstimator, agreement, closed, fading
 from videdit.stages.average_changes import Steady
-from videdit.steady import DriftEstimator, agreement, closed, fading
 
 INNER = slice(60, -60)
 FPS = 25

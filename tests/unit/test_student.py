@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from videdit.datatypes import Crop
 from videdit.edits import parse_edits
 from videdit.edits.catalogue import shipped
+from videdit.imaging.host import HostPixels
 from videdit.learned import StudentEditor, anchors_of, can_edit, started, student_strengths, with_restoration
 from videdit.models.student import (
     ANCHORS,
@@ -25,7 +26,6 @@ from videdit.models.student import (
     places,
     warp,
 )
-from videdit.pixels.host import HostPixels
 
 
 def network(seed: int = 0) -> Student:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.errors import UsageError
 from videdit.geometry.ffhq_align import crop_side, transform
+from videdit.imaging.host import HostPixels
 from videdit.people.identity import Tracker
-from videdit.pixels.host import HostPixels
 from videdit.scenes import CutDetector
 from videdit.stages.crop_faces import Align
 from videdit.stages.track_faces import FADE, MOST_AHEAD, Track

@@ -16,7 +16,7 @@ from videdit.datatypes import LOW, Color, Crop, Frame, Motion, Picture
 from videdit.faces import FaceDetector
 from videdit.geometry.ffhq_align import face_matrix, invert, transform
 from videdit.geometry.warp import crop as cut
-from videdit.masks import change_mask
+from videdit.imaging.change_mask import change_mask
 from videdit.parsing import PARTS, CropParser
 from videdit.stages.parse_faces import Parse
 from videdit.tracking import FADE

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from videdit.imaging.degradation import add_noise, compress, enlarge
 from videdit.metrics.panel import Panel, picture
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
-from videdit.train.degradation import add_noise, compress, enlarge
 
 SIZE = 128  # px of the crops that are judged
 SHRINK, NOISE, QUALITY = 4, 5.0, 60

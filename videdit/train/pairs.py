@@ -26,12 +26,12 @@ from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
 from videdit.geometry.face_regions import EDIT_REGIONS
-from videdit.masks import PAINTED, PRESENT, ramp
+from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
+from videdit.imaging.host import HostPixels
 from videdit.metrics.attributes import CropMesh, patch_scores
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
 from videdit.parsing import PARTS, CropParser
-from videdit.pixels.host import HostPixels
 from videdit.train.attributes import Render256
 from videdit.train.common import load_encoder, load_generator
 from videdit.train.data import to_tensor

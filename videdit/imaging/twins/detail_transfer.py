@@ -1,4 +1,4 @@
-"""The twin in torch of :mod:`videdit.detail`: read the two side by side, the formulas are one.
+"""The twin in torch of :mod:`videdit.imaging.detail_transfer`: read the two side by side, the formulas are one.
 
 Images here are [1, C, S, S] float32.
 """
@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.datatypes import LOW, Crop, Rendering
-from videdit.detail import BROAD, CHANGED, FINE, GRAIN, SEVERAL, SOFT
-from videdit.pixels.motion import at
-from videdit.pixels.palette import graded
-from videdit.pixels.sampling import blur, channels_first, moved, resize
+from videdit.imaging.detail_transfer import BROAD, CHANGED, FINE, GRAIN, SEVERAL, SOFT
+from videdit.imaging.primitives.torch import blur, channels_first, moved, resize
+from videdit.imaging.twins.color_transfer import graded
+from videdit.imaging.twins.optical_flow import at
 
 
 def return_detail(crop: Tensor, rendering: Rendering, skin: Tensor | None = None) -> Tensor:

@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 from torch import Tensor, nn
 
-from videdit import steady
 from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
-from videdit.detail import change_restored, return_detail
 from videdit.engine.compile import Engine, compile_module, resolve_precision
-from videdit.geometry.blend import add_changes
 from videdit.geometry.warp import crop_picture
-from videdit.masks import change_mask
+from videdit.imaging import temporal_average
+from videdit.imaging.change_mask import change_mask
+from videdit.imaging.detail_transfer import change_restored, return_detail
+from videdit.imaging.optical_flow import MotionEstimator, carry
+from videdit.imaging.paste import add_changes
 from videdit.media import tone_proxy
-from videdit.motion import MotionEstimator, carry
 
 
 class HostPixels:
-    """:class:`videdit.pixels.Pixels` on numpy arrays; the networks may run elsewhere."""
+    """:class:`videdit.imaging.pixels.Pixels` on numpy arrays; the networks may run elsewhere."""
 
     ahead = 0
     drifts_at_once = 1
@@ -28,7 +28,7 @@ class HostPixels:
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         self.device, self.precision = device, resolve_precision(precision, device)
         self._estimate = MotionEstimator()
-        self._drift = steady.DriftEstimator()
+        self._drift = temporal_average.DriftEstimator()
 
     def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Engine:
         return compile_module(module, example_inputs, self.device, self.precision)
@@ -68,22 +68,22 @@ class HostPixels:
         return array
 
     def grey(self, crop: Crop) -> np.ndarray:
-        return steady.grey(crop.image)
+        return temporal_average.grey(crop.image)
 
     def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
         return [self._drift(one, other) for one, other in pairs]
 
     def opened(self, change: np.ndarray, mask: np.ndarray, confidence: float) -> Total:
-        return steady.opened(change, mask, confidence)
+        return temporal_average.opened(change, mask, confidence)
 
     def enlarged(self, motion: Motion, size: int) -> Motion:
-        return steady.enlarged(motion, size)
+        return temporal_average.enlarged(motion, size)
 
     def moved(self, total: Total, motion: Motion, weight: float) -> Total:
-        return steady.moved(total, motion, weight)
+        return temporal_average.moved(total, motion, weight)
 
     def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-        return steady.closed(edit, total, confidence)
+        return temporal_average.closed(edit, total, confidence)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         changed = add_changes(picture, edits)

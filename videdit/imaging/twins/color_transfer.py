@@ -1,4 +1,4 @@
-"""The twin in torch of :mod:`videdit.palette`: read the two side by side, the formulas are one.
+"""The twin in torch of :mod:`videdit.imaging.color_transfer`: read the two side by side, the formulas are one.
 
 Images here are [1, C, S, S] float32.
 """
@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.datatypes import LOW
-from videdit.palette import APART, DARK, EVERYWHERE, NEAR, NOTHING, PURE, SMALL, TOGETHER
-from videdit.pixels.masks import ramp
-from videdit.pixels.motion import at
-from videdit.pixels.sampling import blur, resize
+from videdit.imaging.color_transfer import APART, DARK, EVERYWHERE, NEAR, NOTHING, PURE, SMALL, TOGETHER
+from videdit.imaging.primitives.torch import blur, resize
+from videdit.imaging.twins.change_mask import ramp
+from videdit.imaging.twins.optical_flow import at
 
 
 def graded(source: Tensor, inversion: Tensor, edit: Tensor, flow: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:

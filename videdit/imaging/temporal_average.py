@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, Edited, Motion, Total
-from videdit.motion import SMOOTH, at, channel_sum, places, read, resized
+from videdit.imaging.optical_flow import SMOOTH, at, channel_sum, places, read, resized
 
 # Seconds in which a neighbour's weight falls to 1/e: longer, shadows of a smile smear where a mouth moves, and within
 # the bounds below nothing trembles less. Speech and blinks come through, since the source's own lips and lids carry the

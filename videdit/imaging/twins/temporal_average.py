@@ -1,6 +1,6 @@
-"""The twin in torch of :mod:`videdit.steady`: read the two side by side, the formulas are one.
+"""The twin in torch of :mod:`videdit.imaging.temporal_average`: read the two side by side, the formulas are one.
 
-Only the flow itself is another (:mod:`videdit.pixels.flow`).
+Only the flow itself is another (:mod:`videdit.imaging.lucas_kanade`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW, Edited, Motion, Total
-from videdit.motion import SMOOTH
-from videdit.pixels.flow import dense_flow
-from videdit.pixels.motion import at, grey_of
-from videdit.pixels.sampling import blur, channels_first, resize
-from videdit.steady import BAND, DRIFT_TOLERANCE, LIKENESS, MARGIN, REACH
+from videdit.imaging.lucas_kanade import dense_flow
+from videdit.imaging.optical_flow import SMOOTH
+from videdit.imaging.primitives.torch import blur, channels_first, resize
+from videdit.imaging.temporal_average import BAND, DRIFT_TOLERANCE, LIKENESS, MARGIN, REACH
+from videdit.imaging.twins.optical_flow import at, grey_of
 
 
 def grey(crop: Tensor) -> Tensor:

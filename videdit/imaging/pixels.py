@@ -1,7 +1,7 @@
 """The pixel work of the stages behind one interface, so that stages read the same wherever the pixels are.
 
-:mod:`videdit.pixels.host` works on numpy arrays with OpenCV, :mod:`videdit.pixels.device` on torch tensors that stay on
-their device from the crop to the paste. Layouts, ranges and conventions are the same for both: an image is [H, W, 3]
+:mod:`videdit.imaging.host` works on numpy arrays with OpenCV, :mod:`videdit.imaging.device` on torch tensors that stay
+on their device from the crop to the paste. Layouts, ranges and conventions are the same for both: an image is [H, W, 3]
 here and there, and a test for each function holds the two together.
 """
 
@@ -61,15 +61,15 @@ class Pixels(Protocol):
         ...
 
     def carry(self, distortion: Array, motion: Motion) -> Array:
-        """See :func:`videdit.motion.carry`."""
+        """See :func:`videdit.imaging.optical_flow.carry`."""
         ...
 
     def change(self, crop: Crop, rendering: Rendering) -> Array:
-        """What the edit changes, float16 [S, S, 3]: see :func:`videdit.detail.return_detail`."""
+        """What the edit changes, float16 [S, S, 3]: see :func:`videdit.imaging.detail_transfer.return_detail`."""
         ...
 
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
-        """(change, mask) of a crop that was restored: see :func:`videdit.detail.change_restored`."""
+        """(change, mask) of a crop that was restored: see :func:`videdit.imaging.detail_transfer.change_restored`."""
         ...
 
     def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
@@ -77,7 +77,8 @@ class Pixels(Protocol):
         ...
 
     def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:
-        """How much of the change reaches the frame, uint8 [S, S]: see :func:`videdit.masks.change_mask`."""
+        """How much of the change reaches the frame, uint8 [S, S]: see
+        :func:`videdit.imaging.change_mask.change_mask`."""
         ...
 
     @property
@@ -86,33 +87,34 @@ class Pixels(Protocol):
         ...
 
     def grey(self, crop: Crop) -> Array:
-        """See :func:`videdit.steady.grey`."""
+        """See :func:`videdit.imaging.temporal_average.grey`."""
         ...
 
     def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Motion, Motion]]:
-        """The source's motion between two greys, there and back: see :class:`videdit.steady.DriftEstimator`."""
+        """The source's motion between two greys, there and back: see
+        :class:`videdit.imaging.temporal_average.DriftEstimator`."""
         ...
 
     def opened(self, change: Array, mask: Array, confidence: float) -> Total:
-        """See :func:`videdit.steady.opened`."""
+        """See :func:`videdit.imaging.temporal_average.opened`."""
         ...
 
     def enlarged(self, motion: Motion, size: int) -> Motion:
-        """See :func:`videdit.steady.enlarged`."""
+        """See :func:`videdit.imaging.temporal_average.enlarged`."""
         ...
 
     def moved(self, total: Total, motion: Motion, weight: float) -> Total:
-        """See :func:`videdit.steady.moved`."""
+        """See :func:`videdit.imaging.temporal_average.moved`."""
         ...
 
     def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[Array, Array]:
-        """See :func:`videdit.steady.closed`."""
+        """See :func:`videdit.imaging.temporal_average.closed`."""
         ...
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         """Begin to add the changes; what comes back waits for the picture, which is in the host's memory.
 
-        See :func:`videdit.geometry.blend.add_changes`.
+        See :func:`videdit.imaging.paste.add_changes`.
         """
         ...
 
@@ -120,9 +122,9 @@ class Pixels(Protocol):
 def pixels_for(device: str, precision: str = "auto") -> Pixels:
     """Where pixels are best kept for networks on this device ("cpu", "cuda", "cuda:1")."""
     if device.startswith("cuda"):
-        from videdit.pixels.device import DevicePixels
+        from videdit.imaging.device import DevicePixels
 
         return DevicePixels(device, precision)
-    from videdit.pixels.host import HostPixels
+    from videdit.imaging.host import HostPixels
 
     return HostPixels(device, precision)

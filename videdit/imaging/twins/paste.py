@@ -1,6 +1,6 @@
 """Between the planes of a picture and the device: crops out of them, changes into them.
 
-The twin in torch of :func:`videdit.geometry.warp.crop_picture` and :mod:`videdit.geometry.blend`. Only the part of a
+The twin in torch of :func:`videdit.geometry.warp.crop_picture` and :mod:`videdit.imaging.paste`. Only the part of a
 plane that a crop covers travels, in the plane's own depth.
 """
 
@@ -18,11 +18,11 @@ from torch import Tensor
 
 from videdit.datatypes import Color, Edited, Picture
 from videdit.engine.transfer import Transfer
-from videdit.geometry.blend import Placement, to_plane
 from videdit.geometry.warp import region, shift, shrinking
+from videdit.imaging.paste import Placement, to_plane
+from videdit.imaging.primitives.torch import blur, channels_first, mapped, sample
 from videdit.media import tone_proxy
 from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
-from videdit.pixels.sampling import blur, channels_first, mapped, sample
 
 _KINDS = {np.uint8: torch.uint8, np.uint16: torch.uint16, np.float32: torch.float32}
 
@@ -67,7 +67,7 @@ def region_to_rgb(picture: Picture, x0: int, y0: int, x1: int, y1: int, transfer
 
 
 def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -> Callable[[], Picture]:
-    """See :func:`videdit.geometry.blend.add_changes`; the work goes on until the result is called for."""
+    """See :func:`videdit.imaging.paste.add_changes`; the work goes on until the result is called for."""
     color = picture.color
     matrix = _on(change_matrix, color, edits[0].change.device)
     changes = [torch.einsum("pc,nchw->nphw", matrix, channels_first(edit.change)) for edit in edits]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.pixels.sampling import blur, moved
+from videdit.imaging.primitives.torch import blur, moved
 
 # Tuned on renders of eight edits of five faces: no worse than OpenCV's dense inverse search in how well the warped
 # render matches and how well flow and back flow agree.

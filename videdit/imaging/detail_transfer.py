@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, Crop, Rendering
-from videdit.motion import at, strongest
-from videdit.palette import graded
+from videdit.imaging.color_transfer import graded
+from videdit.imaging.optical_flow import at, strongest
 
 # In units of [-1, 1]:
 GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
@@ -38,7 +38,7 @@ def return_detail(crop: np.ndarray, rendering: Rendering, skin: np.ndarray | Non
     """The change that the edit makes to a crop.
 
     crop: [S, S, 3] uint8 RGB. skin: how surely each pixel is that, [N, N] in [0, 1], if it is known: then renders are
-    graded to its colours first (:mod:`videdit.palette`).
+    graded to its colours first (:mod:`videdit.imaging.color_transfer`).
 
     Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
     """

@@ -1,4 +1,4 @@
-"""The twin in torch of :mod:`videdit.masks`: read the two side by side, the formulas are one.
+"""The twin in torch of :mod:`videdit.imaging.change_mask`: read the two side by side, the formulas are one.
 
 Shapes are soft and drawn small on the host; what was parsed stays on the device. Images here are [1, C, 256, 256].
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from videdit.datatypes import LOW, Crop, Motion
 from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
-from videdit.masks import (
+from videdit.imaging.change_mask import (
     APART,
     AROUND,
     BESIDE,
@@ -29,14 +29,14 @@ from videdit.masks import (
     STRANDS,
     WIDER,
 )
-from videdit.masks import weights as weights_of
+from videdit.imaging.change_mask import weights as weights_of
+from videdit.imaging.primitives.torch import blur, channels_first, resize
+from videdit.imaging.twins.optical_flow import at
 from videdit.parsing import NECK, OTHER
-from videdit.pixels.motion import at
-from videdit.pixels.sampling import blur, channels_first, resize
 
 
 def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callable[[np.ndarray], Tensor]) -> Tensor:
-    """See :func:`videdit.masks.change_mask`: [S, S] uint8. put: brings the shapes to the device."""
+    """See :func:`videdit.imaging.change_mask.change_mask`: [S, S] uint8. put: brings the shapes to the device."""
     names = sorted(set(regions))
     mesh = None if crop.mesh is None else crop.mesh * (LOW / crop.size)
     if crop.parts is None or mesh is None:
@@ -65,7 +65,7 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
 
 
 def alike(picture: Tensor, hide: Tensor, paint: Tensor) -> Tensor:
-    """See :func:`videdit.masks.alike`: picture [1, 3, 256, 256], the others [1, 1, 256, 256]."""
+    """See :func:`videdit.imaging.change_mask.alike`: picture [1, 3, 256, 256], the others [1, 1, 256, 256]."""
     near = widened(hide, BESIDE)
     half = LOW // 2
     colours = resize(picture, half)

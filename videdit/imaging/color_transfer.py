@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, Rendering
-from videdit.masks import ramp
-from videdit.motion import at, resized
+from videdit.imaging.change_mask import ramp
+from videdit.imaging.optical_flow import at, resized
 
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood

@@ -16,17 +16,18 @@ from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Renderi
 from videdit.engine.compile import booked, resolve_precision
 from videdit.engine.cuda_graph import Network
 from videdit.engine.transfer import Transfer
+from videdit.imaging.arrays import batches, stack
+from videdit.imaging.primitives.torch import channels_first, resize
+from videdit.imaging.twins import change_mask, optical_flow, temporal_average
+from videdit.imaging.twins import paste as planes
+from videdit.imaging.twins.detail_transfer import change_restored, return_detail
 from videdit.media import tone_proxy
-from videdit.pixels import masks, motion, planes, steady
-from videdit.pixels.arrays import batches, stack
-from videdit.pixels.detail import change_restored, return_detail
-from videdit.pixels.sampling import channels_first, resize
 
 _MOTIONS = {"cuda": 32, "cpu": 2}  # edits a pass
 
 
 class DevicePixels:
-    """:class:`videdit.pixels.Pixels` on tensors of one device."""
+    """:class:`videdit.imaging.pixels.Pixels` on tensors of one device."""
 
     ahead = 4  # frames: enough that the device finds work while the host waits for the first of them
     drifts_at_once = 4
@@ -60,7 +61,7 @@ class DevicePixels:
         count = _MOTIONS[self._device.type]
         if self._estimate is None:
             example = (torch.zeros(count, 2, LOW, LOW, 3),)
-            self._estimate = Network(motion.MotionEstimator(), example, self._device, "fp32")
+            self._estimate = Network(optical_flow.MotionEstimator(), example, self._device, "fp32")
         found: list[Motion] = []
         for part, used in batches(count, stack(lows)):
             flow, validity = self._estimate(part)
@@ -70,7 +71,7 @@ class DevicePixels:
     @torch.inference_mode()
     def carry(self, distortion: Tensor, motion_: Motion) -> Tensor:
         flow, validity = channels_first(motion_.flow), motion_.validity[None, None]
-        return motion.carry(channels_first(distortion), flow, validity)[0].permute(1, 2, 0)
+        return optical_flow.carry(channels_first(distortion), flow, validity)[0].permute(1, 2, 0)
 
     @torch.inference_mode()
     def change(self, crop: Crop, rendering: Rendering) -> Tensor:
@@ -83,7 +84,7 @@ class DevicePixels:
 
     @torch.inference_mode()
     def mask(self, crop: Crop, motion_: Motion, regions: Iterable[str]) -> Tensor:
-        return masks.change_mask(crop, motion_, regions, self.put)
+        return change_mask.change_mask(crop, motion_, regions, self.put)
 
     @torch.inference_mode()
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Tensor, Tensor]:
@@ -97,7 +98,7 @@ class DevicePixels:
 
     @torch.inference_mode()
     def grey(self, crop: Crop) -> Tensor:
-        return steady.grey(crop.image)
+        return temporal_average.grey(crop.image)
 
     @torch.inference_mode()
     def drifts(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Motion, Motion]]:
@@ -105,7 +106,7 @@ class DevicePixels:
             return []
         if self._drift is None:
             example = (torch.zeros(self.drifts_at_once, 2, LOW, LOW, dtype=torch.uint8),)
-            self._drift = Network(steady.DriftEstimator(), example, self._device, "fp32")
+            self._drift = Network(temporal_average.DriftEstimator(), example, self._device, "fp32")
         found: list[tuple[Motion, Motion]] = []
         for part, used in batches(self.drifts_at_once, stack([stack(pair) for pair in pairs])):
             flows, validities = self._drift(part)
@@ -115,19 +116,19 @@ class DevicePixels:
 
     @torch.inference_mode()
     def opened(self, change: Tensor, mask: Tensor, confidence: float) -> Total:
-        return steady.opened(change, mask, confidence)
+        return temporal_average.opened(change, mask, confidence)
 
     @torch.inference_mode()
     def enlarged(self, motion_: Motion, size: int) -> Motion:
-        return steady.enlarged(motion_, size)
+        return temporal_average.enlarged(motion_, size)
 
     @torch.inference_mode()
     def moved(self, total: Total, motion_: Motion, weight: float) -> Total:
-        return steady.moved(total, motion_, weight)
+        return temporal_average.moved(total, motion_, weight)
 
     @torch.inference_mode()
     def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
-        return steady.closed(edit, total, confidence)
+        return temporal_average.closed(edit, total, confidence)
 
     @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

@@ -1,6 +1,6 @@
-"""The twin in torch of :mod:`videdit.motion`: read the two side by side, the formulas are one.
+"""The twin in torch of :mod:`videdit.imaging.optical_flow`: read the two side by side, the formulas are one.
 
-Only the flow itself is another (:mod:`videdit.pixels.flow`). Images here are [N, C, 256, 256].
+Only the flow itself is another (:mod:`videdit.imaging.lucas_kanade`). Images here are [N, C, 256, 256].
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from videdit.motion import BROAD, BROAD_SHARE, FLOW_TOLERANCE, SMOOTH, SOFT, TOLERANCE
-from videdit.pixels.flow import dense_flow
-from videdit.pixels.sampling import blur, moved
+from videdit.imaging.lucas_kanade import dense_flow
+from videdit.imaging.optical_flow import BROAD, BROAD_SHARE, FLOW_TOLERANCE, SMOOTH, SOFT, TOLERANCE
+from videdit.imaging.primitives.torch import blur, moved
 
 
 class MotionEstimator(nn.Module):
@@ -32,7 +32,8 @@ class MotionEstimator(nn.Module):
 
 
 def carry(distortion: Tensor, flow: Tensor, validity: Tensor) -> Tensor:
-    """See :func:`videdit.motion.carry`: distortion [N, 3, 256, 256], flow [N, 2, 256, 256], validity [N, 1, ...]."""
+    """See :func:`videdit.imaging.optical_flow.carry`: distortion [N, 3, 256, 256], flow [N, 2, 256, 256], validity [N,
+    1, ...]."""
     return at(distortion, flow) * validity
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from videdit.datatypes import LOW, Crop, Motion
 from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
-from videdit.motion import at, channel_sum, resized
+from videdit.imaging.optical_flow import at, channel_sum, resized
 from videdit.parsing import GLASSES, NECK, OTHER, PARTS
 
 _FACE = ("face", "lips", "mouth", "neck")

@@ -1,0 +1,1 @@
+"""The formulas of the modules of the same name above, in torch."""
