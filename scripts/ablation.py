@@ -21,7 +21,7 @@ import numpy as np
 from videdit.chain import Chain
 from videdit.config import RenderJob
 from videdit.datatypes import Crop, Rendering
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.imaging import temporal_average
 from videdit.metrics.card import end_of
 from videdit.metrics.clips import evaluate_clips

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from videdit.edits import load_direction
 from videdit.engine.compile import compile_module
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping, Synthesis
 from videdit.weights import load_state
 

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Face, Frame, Picture
-from videdit.faces import FaceDetector, Look, distinct, face_size, overlap
+from videdit.faces.detector import FaceDetector, Look, distinct, face_size, overlap
+from videdit.faces.edit_fitness import SMALLEST
+from videdit.faces.roll import POSSIBLE, SURE, Uprightness
 from videdit.geometry.ffhq_align import coded, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.media.color import picture_to_rgb
 from videdit.models.facemesh import SIZE
-from videdit.roll import POSSIBLE, SURE, Uprightness
 from videdit.scenes import CutDetector
-from videdit.tracking import SMALLEST
 
 TURNED = 25  # frames
 _LARGE = SMALLEST + 8  # px

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Face, Frame
-from videdit.faces import face_size
+from videdit.faces.detector import face_size
 from videdit.geometry.ffhq_align import coded, face_matrix, invert, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.people.analysis import PORTRAIT, Analysis, Portrait, Recorder

@@ -10,8 +10,8 @@ import numpy as np
 
 from videdit.account import Account
 from videdit.datatypes import Face, Frame
+from videdit.faces.edit_fitness import FADE, fade, fitness
 from videdit.geometry.landmark_smoothing import local_fit
-from videdit.tracking import FADE, fade, fitness
 
 LOOK_AHEAD = 0.25  # seconds
 MOST_AHEAD = 60  # frames: what waits here is whole decoded pictures

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 
-from videdit import credentials, insight, released
+from videdit import credentials, released
 from videdit.chain import encoding
 from videdit.config import RenderJob
 from videdit.edits import parse_edits
 from videdit.edits.keyframes import in_seconds
 from videdit.errors import SettingsError, WeightsError
+from videdit.faces import scrfd
 from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
@@ -41,9 +42,9 @@ def check(clip: Clip, info: MediaInfo) -> list[str]:
 def check_extras(job: RenderJob) -> None:
     """Raise WeightsError where a package that the job asks for, or its weights, are not installed."""
     if job.detector != "mtcnn":
-        insight.find_pack(job.detector.partition(":")[2] or insight.DEFAULT_PACK)
+        scrfd.find_pack(job.detector.partition(":")[2] or scrfd.DEFAULT_PACK)
         if not all(importlib.util.find_spec(name) for name in ("insightface", "onnxruntime")):
-            raise WeightsError(f"--detector insightface needs packages that are not here: {insight.ADVICE}")
+            raise WeightsError(f"--detector insightface needs packages that are not here: {scrfd.ADVICE}")
     if choose(job.restore).kind in PUBLISHED and not released.installed():
         raise WeightsError(f"--restore {job.restore} needs packages that are not here: {released.ADVICE}")
 

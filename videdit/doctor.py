@@ -153,7 +153,7 @@ def _network() -> str:
     """The smallest of the networks, compiled and run here, must answer with numbers."""
     import numpy as np
 
-    from videdit.faces import FaceDetector
+    from videdit.faces.detector import FaceDetector
 
     found = FaceDetector().detect(np.zeros((64, 64, 3), np.uint8))
     if found:

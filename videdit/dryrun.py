@@ -19,7 +19,7 @@ from videdit.datatypes import Crop, Frame
 from videdit.edits import Timeline, parse_edits
 from videdit.engine.compile import resolve_device, resolve_precision, synchronize
 from videdit.errors import MediaError, VideditError
-from videdit.faces import FaceDetector, detector_of, face_size
+from videdit.faces.detector import FaceDetector, detector_of, face_size
 from videdit.firstlook import analysed
 from videdit.imaging.pixels import pixels_for
 from videdit.inversion import Inverter

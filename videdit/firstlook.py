@@ -12,7 +12,7 @@ from pathlib import Path
 from videdit import paths, shutdown
 from videdit.config import RenderJob
 from videdit.errors import MediaError
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.media.probe import MediaInfo
 from videdit.people import cache
 from videdit.people.analysis import Analysis, DamagedError, Recorder, forget

@@ -17,7 +17,7 @@ from videdit.argument_parser import Parser, read
 from videdit.config import RenderJob
 from videdit.engine.compile import resolve_device
 from videdit.errors import NoFaceError, UsageError
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.firstlook import analysed
 from videdit.jobfile import explain
 from videdit.media.decode.start import probe_from

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from videdit.config import RenderJob
 from videdit.engine.compile import resolve_device
-from videdit.faces import FaceDetector, detector_of
+from videdit.faces.detector import FaceDetector, detector_of
+from videdit.faces.parser import CropParser
 from videdit.imaging.pixels import Pixels
 from videdit.inversion import Inverter
 from videdit.learned import StudentEditor
-from videdit.parsing import CropParser
 from videdit.profiles import load_profile
 from videdit.restoration import Choice
 from videdit.restorers import CropRestorer, restorer_of

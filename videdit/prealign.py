@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from videdit.datatypes import LOW, Array, Motion
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.delaunay_flow import flow_between
 from videdit.geometry.face_regions import REGIONS
 from videdit.imaging.arrays import stack

@@ -13,7 +13,7 @@ import torch
 from synthetic import background, write_clip
 
 from videdit.datatypes import Edited, Face, Frame
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import invert, transform
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader

@@ -21,7 +21,7 @@ from footage import (
 
 from videdit.config import RenderJob
 from videdit.datatypes import Edited
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.face_regions import region_mask
 from videdit.plan import make_plan
 

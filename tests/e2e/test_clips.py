@@ -7,7 +7,7 @@ import pytest
 from footage import frames_of, largest_face, packets_of, smile
 
 from videdit.datatypes import Face
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import face_matrix, invert, transform
 
 

@@ -13,7 +13,7 @@ import pytest
 from footage import frames_of, largest_face, packets_of, smile
 from synthetic import ROOT
 
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 
 EXAMPLE = ROOT / "examples" / "portrait.mp4"
 SECONDS = 0.4  # of the example: ten frames

@@ -18,7 +18,7 @@ from synthetic import background, with_face
 from videdit.config import RenderJob
 from videdit.datatypes import Color
 from videdit.errors import MediaError, UsageError
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.media.color import picture_to_rgb
 from videdit.media.exr.read import ExrReader
 from videdit.media.exr.write import ExrWriter

@@ -12,7 +12,7 @@ from footage import frames_of, largest_face, same_planes, smile
 from synthetic import background, with_face
 
 from videdit.datatypes import Color
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.media.color import describe, picture_to_rgb, rgb_to_yuv
 from videdit.media.pixel_formats import pack
 from videdit.media.probe import probe

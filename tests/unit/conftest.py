@@ -1,6 +1,6 @@
 import pytest
 
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from videdit.datatypes import Color, Frame, Picture
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import ffhq_square, invert, transform, upright_matrix
 from videdit.stages.detect import Detect
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.cascade import pyramid, squared, suppress
-from videdit.faces import FaceDetector, distinct, face_size, five_points, look_at, overlap
+from videdit.faces.detector import FaceDetector, distinct, face_size, five_points, look_at, overlap
+from videdit.faces.mtcnn import pyramid, squared, suppress
 from videdit.geometry.ffhq_align import ffhq_square, transform
 from videdit.geometry.warp import warp
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.datatypes import Face
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import ffhq_square
 from videdit.people.analysis import Analysis, Recorder
 from videdit.people.appearance import look, mean_look

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.datatypes import Motion
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.delaunay_flow import flow_between
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels

@@ -13,7 +13,7 @@ from synthetic import background, with_face, write_clip
 from test_people_identity import face
 
 from videdit.datatypes import Color, Face, Frame, Picture
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import face_matrix, ffhq_square, invert, transform
 from videdit.media.decode.read import VideoReader
 from videdit.people.analysis import Analysis, Recorder

@@ -39,7 +39,7 @@ def learn_direction(
         UsageError: a folder is missing or holds no picture.
         NoFaceError: fewer than two faces were found in one of them.
     """
-    from videdit.faces import FaceDetector
+    from videdit.faces.detector import FaceDetector
     from videdit.inversion import Inverter
 
     folders = [(folder, pictures(folder)) for folder in (before, after)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from videdit.datatypes import Face
 from videdit.errors import MediaError, NoFaceError
-from videdit.faces import FaceDetector, face_size, overlap
+from videdit.faces.detector import FaceDetector, face_size, overlap
 from videdit.geometry.ffhq_align import face_matrix
 from videdit.geometry.warp import crop
 from videdit.media.color import picture_to_rgb

@@ -135,9 +135,9 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
 
 
 def run_parser(args: argparse.Namespace) -> Evaluation:
+    from videdit.faces.parser import CropParser
     from videdit.metrics.parsing import evaluate_parser, load_masks
     from videdit.metrics.stills import load_faces
-    from videdit.parsing import CropParser
 
     faces = load_faces(args.faces, args.range)
     masks = load_masks(args.masks or args.faces.parent / "masks", args.range)
@@ -209,7 +209,7 @@ def run_video(args: argparse.Namespace) -> Evaluation:
     if args.mattes and len(args.mattes) != len(args.clips) // 2:
         raise UsageError(f"there are {len(args.clips) // 2} pairs of clips and {len(args.mattes)} mattes")
     from videdit.engine.compile import resolve_device
-    from videdit.faces import FaceDetector
+    from videdit.faces.detector import FaceDetector
     from videdit.metrics.clips import evaluate_clips
     from videdit.metrics.panel import Panel
 

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.errors import MediaError
+from videdit.faces.parser import CropParser
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
 from videdit.models.face_parser import CLASSES, COMMON
-from videdit.parsing import CropParser
 
 _SHOWN = 10  # faces on a sheet
 # One colour a class; the subject's left and right are unlike.

@@ -23,7 +23,7 @@ from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.metrics.stills import load_face, parsed_crops, pasted, picture_256
 
 if TYPE_CHECKING:
-    from videdit.faces import FaceDetector
+    from videdit.faces.detector import FaceDetector
     from videdit.inversion import Inverter
     from videdit.metrics.report import Evaluation
 
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     if args.output.suffix.lower() != ".png":
         raise UsageError(f"a sheet is written as .png, not as {args.output.name}")
     edits = parse_edits(args.edit) if "edit" in args else ()
-    from videdit.faces import FaceDetector
+    from videdit.faces.detector import FaceDetector
     from videdit.inversion import Inverter
 
     detector = FaceDetector()

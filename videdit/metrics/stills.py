@@ -15,6 +15,7 @@ from videdit.datatypes import Array, Crop, Rendering
 from videdit.edits.directions import edit_delta
 from videdit.edits.parse import Edit, find
 from videdit.errors import MediaError, UsageError
+from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import face_mask
 from videdit.imaging.detail_transfer import return_detail
 from videdit.imaging.host import network_input
@@ -25,7 +26,6 @@ from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.parsing import CropParser
 from videdit.tuning import CLIP, Examples, tune_for_clip
 
 SHOWN = 8  # faces on a sheet

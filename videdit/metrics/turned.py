@@ -12,7 +12,7 @@ import numpy as np
 
 from videdit.edits.directions import load_direction
 from videdit.edits.parse import Edit
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.face_regions import edit_mask
 from videdit.inversion import Inverter
 from videdit.metrics.panel import SIZE, Panel, picture

@@ -71,7 +71,7 @@ class OutputNet(nn.Module):
 
 
 class MTCNN(nn.Module):
-    """The three nets under one state dict; :class:`videdit.faces.FaceDetector` runs the cascade."""
+    """The three nets under one state dict; :class:`videdit.faces.detector.FaceDetector` runs the cascade."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ import numpy as np
 
 from videdit.datatypes import Face
 from videdit.errors import MediaError, VideditError
-from videdit.faces import face_size
+from videdit.faces.detector import face_size
 from videdit.people.identity import Stretch, reunite
 from videdit.people.sightings import Sightings, numbered
 from videdit.shutdown import half_written

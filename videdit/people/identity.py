@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from videdit.datatypes import Face
-from videdit.faces import face_size
+from videdit.faces.detector import face_size
 
 REMEMBER = 0.25  # seconds without a face that end a stretch
 APART = 10.0  # seconds after which nobody is taken for who was there before

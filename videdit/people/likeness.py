@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from videdit.datatypes import LOW
 from videdit.errors import UsageError
-from videdit.faces import FaceDetector
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import face_matrix
 from videdit.geometry.warp import crop
 from videdit.media.color import picture_to_rgb

@@ -25,13 +25,13 @@ from torch import nn
 from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
+from videdit.faces.parser import PARTS, CropParser
 from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
 from videdit.imaging.host import HostPixels
 from videdit.metrics.attributes import CropMesh, patch_scores
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
-from videdit.parsing import PARTS, CropParser
 from videdit.train.attributes import Render256
 from videdit.train.common import load_encoder, load_generator
 from videdit.train.data import to_tensor
@@ -218,7 +218,7 @@ def painted(
 ) -> np.ndarray:
     """What an edit may paint, before and after it, [256, 256] float32 in 0..1.
 
-    meshes: [468, 2] in fractions of the side; parts: [9, 128, 128], see :data:`videdit.parsing.PARTS`.
+    meshes: [468, 2] in fractions of the side; parts: [9, 128, 128], see :data:`videdit.faces.parser.PARTS`.
     """
     masks = [np.zeros((LOW, LOW), np.float32)]
     for name in regions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from videdit.datatypes import Face
-from videdit.faces import face_size
+from videdit.faces.detector import face_size
 
 SMALLEST = 40.0  # px: smaller faces show no edit
 LARGEST_YAW = 40.0  # degrees: beyond, the generator has seen no faces

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import torch
 
-from videdit.cascade import Cascade
 from videdit.datatypes import Face
 from videdit.engine.compile import compile_module
+from videdit.faces.mtcnn import Cascade
 from videdit.geometry.ffhq_align import crop_matrix, ffhq_square, quad, rot90, transform
 from videdit.geometry.warp import crop
 from videdit.models.facemesh import SIZE, FaceMesh
@@ -114,7 +114,7 @@ def detector_of(words: str, device: str) -> FaceDetector:
     kind, _, pack = words.partition(":")
     if kind == "mtcnn":
         return FaceDetector(device)
-    from videdit.insight import DEFAULT_PACK, InsightFinder
+    from videdit.faces.scrfd import DEFAULT_PACK, InsightFinder
 
     return FaceDetector(device, finder=InsightFinder(pack or DEFAULT_PACK, device))
 

@@ -29,7 +29,7 @@ _BATCH = 4  # pictures a run, of models that take more than one
 
 
 class InsightFinder:
-    """Pictures -> coarse points of the faces in them, as :class:`videdit.cascade.Cascade` does."""
+    """Pictures -> coarse points of the faces in them, as :class:`videdit.faces.mtcnn.Cascade` does."""
 
     def __init__(self, pack: str = DEFAULT_PACK, device: str = "cpu") -> None:
         """pack: its name, or its folder. Raises WeightsError: the pack or the package is not here, or not usable."""

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from videdit.datatypes import Face
-from videdit.faces import Look
+from videdit.faces.detector import Look
+from videdit.faces.parser import CropParser
 from videdit.geometry.ffhq_align import face_matrix
 from videdit.models.face_parser import CLASSES
 from videdit.models.facemesh import SIZE
-from videdit.parsing import CropParser
 
 SURE = 1.55  # from here on a face is upright in its crop
 POSSIBLE = 0.9  # below this it is not; between them something may hide half of it
