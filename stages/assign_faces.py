@@ -9,8 +9,8 @@ import numpy as np
 
 from videdit.datatypes import Frame
 from videdit.geometry.landmark_smoothing import smooth_points
-from videdit.people.analysis import Analysis
 from videdit.stages.track_faces import GAP
+from videdit.tracks.analysis_store import Analysis
 
 REACH = 1.0  # seconds
 

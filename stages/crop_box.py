@@ -12,7 +12,7 @@ from videdit.errors import UsageError
 from videdit.geometry.box_window import Box, box_outline, window_matrix, window_side
 from videdit.geometry.ffhq_align import choose_size, coded, compose, invert, transform, upright_matrix
 from videdit.imaging.pixels import Pixels
-from videdit.scenes import CutDetector
+from videdit.tracks.shots import CutDetector
 
 SMALLEST = 32.0  # pixels of the picture that a box's sides have inside it, at least
 

@@ -17,7 +17,7 @@ from videdit.geometry.ffhq_align import coded, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
 from videdit.media.color import picture_to_rgb
 from videdit.models.facemesh import SIZE
-from videdit.scenes import CutDetector
+from videdit.tracks.shots import CutDetector
 
 TURNED = 25  # frames
 _LARGE = SMALLEST + 8  # px

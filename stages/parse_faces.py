@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.account import Account
 from videdit.datatypes import Array, Crop, Frame
 from videdit.faces.edit_fitness import FADE, fade
 from videdit.faces.parser import GLASSES, CropParser
 from videdit.faces.visibility import visibility
 from videdit.imaging.arrays import half, join, larger
 from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
+from videdit.tracks.account import Account
 
 SIGMA = 0.05  # seconds
 

@@ -11,9 +11,9 @@ from videdit.datatypes import Face, Frame
 from videdit.faces.detector import face_size
 from videdit.geometry.ffhq_align import coded, face_matrix, invert, transform, upright_matrix
 from videdit.geometry.warp import crop_picture
-from videdit.people.analysis import PORTRAIT, Analysis, Portrait, Recorder
-from videdit.people.appearance import look_of
-from videdit.people.identity import Tracker
+from videdit.tracks.analysis_store import PORTRAIT, Analysis, Portrait, Recorder
+from videdit.tracks.appearance import look_of
+from videdit.tracks.tracker import Tracker
 
 
 class Observe:

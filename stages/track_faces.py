@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.account import Account
 from videdit.datatypes import Face, Frame
 from videdit.faces.edit_fitness import FADE, fade, fitness
 from videdit.geometry.landmark_smoothing import local_fit
+from videdit.tracks.account import Account
 
 LOOK_AHEAD = 0.25  # seconds
 MOST_AHEAD = 60  # frames: what waits here is whole decoded pictures

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from videdit import credentials, provenance
-from videdit.account import Account
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.codes import codes_for
 from videdit.config import RenderJob
@@ -29,13 +28,11 @@ from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
-from videdit.people.analysis import Analysis
-from videdit.people.choice import by_number
-from videdit.people.edits import People, people_of
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
 from videdit.plan import Clip
 from videdit.profiles import Profile
+from videdit.rendering.assignments import People, people_of
 from videdit.report import count
 from videdit.restoration import Choice, choose
 from videdit.resume import Work
@@ -60,6 +57,9 @@ from videdit.stages.select_active import Schedule
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
 from videdit.stages.watermark import Mark
+from videdit.tracks.account import Account
+from videdit.tracks.analysis_store import Analysis
+from videdit.tracks.selection import by_number
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.people.analysis import Analysis
-from videdit.people.sightings import within
 from videdit.plan import Clip
 from videdit.restoration import PUBLISHED, choose
+from videdit.tracks.analysis_store import Analysis
+from videdit.tracks.track_table import within
 
 
 def check(clip: Clip, info: MediaInfo) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 from videdit.datatypes import LOW
 from videdit.inversion import Inverter
 from videdit.models.mobile_stylegan import W_DIM
-from videdit.people.analysis import Analysis, DamagedError, read_arrays, write_arrays
+from videdit.tracks.analysis_store import Analysis, DamagedError, read_arrays, write_arrays
 from videdit.weights import manifest
 
 log = logging.getLogger(__name__)

@@ -28,20 +28,20 @@ from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.people.choice import by_number, is_picture
-from videdit.people.edits import people_of
-from videdit.people.sightings import describe as describe_tracks
-from videdit.people.sightings import within
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
 from videdit.render import frames_between
+from videdit.rendering.assignments import people_of
 from videdit.report import count
 from videdit.restoration import choose
-from videdit.scenes import scene_times
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
 from videdit.stages.track_faces import Track
 from videdit.state import NO_FACE
+from videdit.tracks.selection import by_number, is_picture
+from videdit.tracks.shots import scene_times
+from videdit.tracks.track_table import describe as describe_tracks
+from videdit.tracks.track_table import within
 
 SAMPLES = 4  # places in a clip that are looked at
 _SHOWN = ("crf", "preset", "qp", "cq")  # of an encoder's options

@@ -125,7 +125,7 @@ def parse_number(value: Any) -> Any:
 
 
 def parse_faces(value: Any) -> Any:
-    from videdit.people.choice import parse_choice
+    from videdit.tracks.selection import parse_choice
 
     try:
         return parse_number(parse_choice(value))

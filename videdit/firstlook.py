@@ -14,14 +14,14 @@ from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.faces.detector import FaceDetector
 from videdit.media.probe import MediaInfo
-from videdit.people import cache
-from videdit.people.analysis import Analysis, DamagedError, Recorder, forget
-from videdit.people.choice import by_number
 from videdit.pipeline.executor import Pipeline
 from videdit.report import Progress
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
 from videdit.stages.record_faces import Observe
+from videdit.tracks import analysis_cache
+from videdit.tracks.analysis_store import Analysis, DamagedError, Recorder, forget
+from videdit.tracks.selection import by_number
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ def analysed(
     Where faces are named by number it is of the whole clip even if only a part is rendered: numbers are those that
     `videdit faces` tells, whatever the cut.
 
-    It is kept where the job says (:func:`videdit.people.cache.home`); that of a picture, which is soon made, is not.
-    What is damaged is made anew, and what cannot be kept is not; either is said in one line.
+    It is kept where the job says (:func:`videdit.tracks.analysis_cache.home`); that of a picture, which is soon made,
+    is not. What is damaged is made anew, and what cannot be kept is not; either is said in one line.
 
     Raises:
         MediaError: the clip cannot be read, or there is no room for what is found in it.
@@ -61,10 +61,10 @@ def analysed(
                 stack.enter_context(shutdown.unfinished(home))
                 folder = home / "analysis"
             analysis = look(info, job, detector, folder, progress, cancel)
-            stack.enter_context(cache.in_use(analysis.folder))
+            stack.enter_context(analysis_cache.in_use(analysis.folder))
         yield analysis
         if analysis.folder.parent == paths.cache_dir() / "analysis":
-            cache.trim(analysis.folder.parent)
+            analysis_cache.trim(analysis.folder.parent)
 
 
 def look(
@@ -87,7 +87,7 @@ def look(
 
 def _kept(source: Path, info: MediaInfo, job: RenderJob, device: str) -> Path | None:
     """Where the analysis of a clip is kept, or None."""
-    home = cache.home(job)
+    home = analysis_cache.home(job)
     if home is None or info.kind == "image":
         return None
     try:
@@ -98,7 +98,7 @@ def _kept(source: Path, info: MediaInfo, job: RenderJob, device: str) -> Path | 
         log.warning("cannot keep the analysis in %s: %s", home, error.strerror)
         return None
     try:
-        return home / cache.key(source, job, device)
+        return home / analysis_cache.key(source, job, device)
     except OSError as error:
         raise MediaError(f"cannot read {source}: {error.strerror}") from None
 
@@ -108,7 +108,7 @@ def _found(folder: Path, stack: contextlib.ExitStack) -> Analysis | None:
     if not folder.exists():
         return None
     try:
-        stack.enter_context(cache.in_use(folder))
+        stack.enter_context(analysis_cache.in_use(folder))
         return Analysis(folder)
     except (OSError, DamagedError) as error:
         log.warning("the kept analysis %s is damaged (%s); it is made anew", folder, error)

@@ -158,7 +158,7 @@ def _line(node: yaml.Node) -> int:
 def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The entry with its paths taken from the job file's folder; what is not a path stays for the validator."""
     from videdit.edits.parse import is_file
-    from videdit.people.choice import is_picture
+    from videdit.tracks.selection import is_picture
 
     def place(value: Any) -> Any:
         return str(folder / resources.expanded(value.strip())) if isinstance(value, str) else value

@@ -23,10 +23,10 @@ from videdit.jobfile import explain
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence
 from videdit.metrics.sheet import contact_sheet, write_sheet
-from videdit.people.analysis import PORTRAIT, PORTRAITS, Analysis
-from videdit.people.sightings import TrackInfo, describe, within
 from videdit.report import make_progress
 from videdit.terminal import say
+from videdit.tracks.analysis_store import PORTRAIT, PORTRAITS, Analysis
+from videdit.tracks.track_table import TrackInfo, describe, within
 
 _MOST = 100  # tracks on a sheet
 MARK = "portraits of the faces in a clip, by videdit faces"  # a note in the file

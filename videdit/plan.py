@@ -21,11 +21,11 @@ from videdit.errors import UsageError
 from videdit.media import image_sequence
 from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import Kind, kind_of
-from videdit.people.choice import is_picture
 from videdit.provenance import sidecar_path
 from videdit.resume import handing_over
 from videdit.state import NO_FACE, State
 from videdit.storage.outputs import NAME_BYTES
+from videdit.tracks.selection import is_picture
 
 EXR = ".exr"
 IMAGES = frozenset({EXR, ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})

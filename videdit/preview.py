@@ -21,16 +21,16 @@ from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence, name_of
 from videdit.media.probe import MediaInfo
 from videdit.media.stills.write import write_image
-from videdit.people.choice import by_number
 from videdit.plan import Clip, Plan
 from videdit.profiles import load_profile
 from videdit.provenance import tags
 from videdit.render import Renderer
-from videdit.scenes import scene_times
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.auxiliary_output import InTurn, before_and_after
 from videdit.stages.compare import side_by_side
 from videdit.stages.decode import Decode
+from videdit.tracks.selection import by_number
+from videdit.tracks.shots import scene_times
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from videdit import account, provenance, shutdown
+from videdit import provenance, shutdown
 from videdit.chain import Chain, assemble, unedited
 from videdit.checks import check, check_scenes, copyable, idle
 from videdit.datatypes import LOW
@@ -29,7 +29,6 @@ from videdit.media.encode.write import check_target, commit_file
 from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
-from videdit.people.analysis import Analysis
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.plan import Clip
 from videdit.report import Progress, RenderResult, count
@@ -37,6 +36,8 @@ from videdit.resume import Work
 from videdit.stages.auxiliary_output import Beside
 from videdit.stages.segment import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
+from videdit.tracks import account
+from videdit.tracks.analysis_store import Analysis
 
 log = logging.getLogger(__name__)
 

@@ -35,7 +35,8 @@ class RenderResult:
     stages: list[StageStats] = field(default_factory=list)
     done_before: int = 0  # frames that an earlier, interrupted run had finished
     restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
-    people: list[dict[str, Any]] = field(default_factory=list)  # who was edited when: videdit.account.Account.faces
+    # who was edited when: videdit.tracks.account.Account.faces
+    people: list[dict[str, Any]] = field(default_factory=list)
     told: tuple[str, ...] = ()  # the same in words, and what else is to be said
     beside: tuple[Path, ...] = ()  # files that were written beside the output
 

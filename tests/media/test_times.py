@@ -14,7 +14,7 @@ from videdit.dryrun import share_edited
 from videdit.media.decode.read import VideoReader
 from videdit.media.frame_times import clock, frame_times
 from videdit.media.probe import probe
-from videdit.scenes import scene_times
+from videdit.tracks.shots import scene_times
 
 KINDS = {
     "b-frames": Clip(),

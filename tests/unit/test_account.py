@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from videdit.account import Account, lines, spans
+from videdit.tracks.account import Account, lines, spans
 
 
 def test_moments_that_belong_together_are_told_as_one():

@@ -17,7 +17,7 @@ from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.edits import Timeline, cautions, load_direction, parse_edits
 from videdit.edits.keyframes import EASINGS, Keyframe, check_order, in_seconds, parse_keyframe, strength_at
 from videdit.errors import UsageError
-from videdit.people.edits import OwnTimelines
+from videdit.rendering.assignments import OwnTimelines
 from videdit.stages.select_active import Schedule
 
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")

@@ -11,9 +11,9 @@ import pytest
 from test_people_identity import face
 
 from videdit.config import RenderJob
-from videdit.people import cache
-from videdit.people.analysis import CHUNK, Analysis, DamagedError, Portrait, Recorder, read_arrays
-from videdit.people.identity import Tracker
+from videdit.tracks import analysis_cache
+from videdit.tracks.analysis_store import CHUNK, Analysis, DamagedError, Portrait, Recorder, read_arrays
+from videdit.tracks.tracker import Tracker
 
 
 def record(folder: Path, frames: int = 10) -> Analysis:
@@ -108,11 +108,11 @@ def test_what_was_of_no_use_for_longest_goes_first(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (i, i))
     (tmp_path / "other").mkdir()
     size = sum(file.stat().st_size for file in (tmp_path / "a").iterdir())
-    with cache.in_use(tmp_path / "b"):
+    with analysis_cache.in_use(tmp_path / "b"):
         os.utime(tmp_path / "b", (1, 1))
-        cache.trim(tmp_path, 2 * size)
+        analysis_cache.trim(tmp_path, 2 * size)
         assert {path.name for path in tmp_path.iterdir()} == {"b", "d", "other"}  # b is being read
-    cache.trim(tmp_path, size)
+    analysis_cache.trim(tmp_path, size)
     assert {path.name for path in tmp_path.iterdir()} == {"d", "other"}
 
 
@@ -121,13 +121,13 @@ def test_the_name_is_that_of_the_bytes_and_of_what_is_looked_at(tmp_path: Path) 
     for path, data in ((one, b"a"), (two, b"b"), (same, b"a")):
         path.write_bytes(data)
     job = RenderJob.model_validate({"input": "x.mp4", "edit": "smile"})
-    name = cache.key(one, job, "cpu")
-    assert name == cache.key(same, job.model_copy(update={"edit": "age", "faces": "all", "crf": 3}), "cpu")
+    name = analysis_cache.key(one, job, "cpu")
+    assert name == analysis_cache.key(same, job.model_copy(update={"edit": "age", "faces": "all", "crf": 3}), "cpu")
     others = [
-        cache.key(two, job, "cpu"),
-        cache.key(one, job.model_copy(update={"start": 1.0}), "cpu"),
-        cache.key(one, job, "cuda:0"),
+        analysis_cache.key(two, job, "cpu"),
+        analysis_cache.key(one, job.model_copy(update={"start": 1.0}), "cpu"),
+        analysis_cache.key(one, job, "cuda:0"),
     ]
     assert len({name, *others}) == 4
-    assert cache.home(job.model_copy(update={"cache": False})) is None
-    assert cache.home(job.model_copy(update={"analysis": str(tmp_path)})) == tmp_path
+    assert analysis_cache.home(job.model_copy(update={"cache": False})) is None
+    assert analysis_cache.home(job.model_copy(update={"analysis": str(tmp_path)})) == tmp_path

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.errors import NoFaceError, UsageError
-from videdit.people.choice import STAY, choose, parse_choice
-from videdit.people.sightings import Sightings, describe, numbered
+from videdit.tracks.selection import STAY, choose, parse_choice
+from videdit.tracks.track_table import Sightings, describe, numbered
 
 FPS = 25
 

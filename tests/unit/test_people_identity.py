@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from videdit.datatypes import Face
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import ffhq_square
-from videdit.people.analysis import Analysis, Recorder
-from videdit.people.appearance import look, mean_look
-from videdit.people.identity import APART, REMEMBER, Tracker, reunite
-from videdit.people.sightings import Sightings, numbered
 from videdit.stages.detect import Detect
 from videdit.stages.record_faces import Observe
+from videdit.tracks.analysis_store import Analysis, Recorder
+from videdit.tracks.appearance import look, mean_look
+from videdit.tracks.track_table import Sightings, numbered
+from videdit.tracks.tracker import APART, REMEMBER, Tracker, reunite
 
 
 def face(x: float, y: float = 180, size: float = 100) -> Face:

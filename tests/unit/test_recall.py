@@ -16,11 +16,11 @@ from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import face_matrix, ffhq_square, invert, transform
 from videdit.media.decode.read import VideoReader
-from videdit.people.analysis import Analysis, Recorder
-from videdit.people.identity import Tracker
 from videdit.stages.assign_faces import Recall
 from videdit.stages.detect import Detect
 from videdit.stages.record_faces import Observe
+from videdit.tracks.analysis_store import Analysis, Recorder
+from videdit.tracks.tracker import Tracker
 
 GREY = Picture((np.zeros((8, 8), np.uint8),) * 3, Color(matrix="rgb", chroma_log2=(0, 0)), "gbrp")
 SIZE = 1024  # px, of the crop in which jitter is measured

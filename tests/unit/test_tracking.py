@@ -15,10 +15,10 @@ from videdit.errors import UsageError
 from videdit.faces.edit_fitness import fade, fitness
 from videdit.geometry.ffhq_align import crop_side, transform
 from videdit.imaging.host import HostPixels
-from videdit.people.identity import Tracker
-from videdit.scenes import CutDetector
 from videdit.stages.crop_faces import Align
 from videdit.stages.track_faces import FADE, MOST_AHEAD, Track
+from videdit.tracks.shots import CutDetector
+from videdit.tracks.tracker import Tracker
 
 W, H = 640, 360
 RGB = Color(matrix="rgb", full_range=True, chroma_log2=(0, 0))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from videdit.errors import NoFaceError, UsageError
-from videdit.people.sightings import Sightings
+from videdit.tracks.track_table import Sightings
 
 WORDS = ("largest", "all", "left")
 NUMBERS = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6})*\s*")

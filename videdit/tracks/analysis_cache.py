@@ -14,8 +14,8 @@ from typing import Any
 import videdit
 from videdit import paths, weights
 from videdit.config import RenderJob
-from videdit.people.analysis import LAYOUT, forget
 from videdit.provenance import content_hash
+from videdit.tracks.analysis_store import LAYOUT, forget
 
 try:
     import fcntl

@@ -66,7 +66,7 @@ class Tracker:
         self._steps: deque[float] = deque(maxlen=25)
 
     def __call__(self, faces: Sequence[Face], looks: Sequence[np.ndarray | None], time: float, scene: int) -> list[int]:
-        """The stretch of each face of the next frame. looks: see :mod:`videdit.people.appearance`; None: not known."""
+        """The stretch of each face of the next frame. looks: see :mod:`videdit.tracks.appearance`; None: not known."""
         time = self._slowed(time)
         if scene != self._scene:
             self._known, self._scene = [], scene

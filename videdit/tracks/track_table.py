@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from videdit.people.identity import SPARSE
+from videdit.tracks.tracker import SPARSE
 
 SPURIOUS = 3  # frames: who is seen in fewer (of a shot that has twice as many) was not there
 

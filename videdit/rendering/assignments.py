@@ -11,8 +11,8 @@ import numpy as np
 from videdit.config import RenderJob
 from videdit.datatypes import Array
 from videdit.edits import Edit, Timeline, parse_edits
-from videdit.people.analysis import Analysis
-from videdit.people.choice import choose
+from videdit.tracks.analysis_store import Analysis
+from videdit.tracks.selection import choose
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def people_of(job: RenderJob, analysis: Analysis | None, time_of_frame: Callable
     sightings = analysis.sightings
 
     def likeness(picture: Path) -> Mapping[int, float]:
-        from videdit.people.likeness import likeness_to
+        from videdit.tracks.reference_match import likeness_to
 
         return likeness_to(picture, analysis.portraits())
 

@@ -23,9 +23,9 @@ import numpy as np
 from videdit.datatypes import Face
 from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import face_size
-from videdit.people.identity import Stretch, reunite
-from videdit.people.sightings import Sightings, numbered
 from videdit.shutdown import half_written
+from videdit.tracks.track_table import Sightings, numbered
+from videdit.tracks.tracker import Stretch, reunite
 from videdit.weights import sha256
 
 LAYOUT = 2  # raised when what is written means something else
