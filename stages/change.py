@@ -1,4 +1,4 @@
-"""change: crops -> changes by HFGI's student, batched over any frames and faces (:mod:`videdit.learned`)."""
+"""change: crops -> changes by HFGI's student, batched over any frames and faces (:mod:`videdit.hfgi.student`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
+from videdit.hfgi.student import StudentEditor, student_strengths, whole_hair, with_restoration
 from videdit.imaging.arrays import half
-from videdit.learned import StudentEditor, student_strengths, whole_hair, with_restoration
 from videdit.media.tone_proxy import needs_proxy
 from videdit.pipeline.windows import groups
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.codes import Codes
 from videdit.datatypes import Array, Crop, Frame, Motion
 from videdit.edits import Timeline
+from videdit.hfgi.inverter import Draft, Inverter
+from videdit.hfgi.latent_cache import Codes
+from videdit.hfgi.prealign import Prealigner
 from videdit.imaging.arrays import stack
 from videdit.imaging.optical_flow import blend_motions
-from videdit.inversion import Draft, Inverter
 from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
-from videdit.prealign import Prealigner
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
@@ -64,7 +64,7 @@ class Edit:
     ):
         """code_sigma, motion_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
 
-        prealign: how distortion maps are brought to where the edited face is, one of videdit.prealign.KINDS.
+        prealign: how distortion maps are brought to where the edited face is, one of videdit.hfgi.prealign.KINDS.
         codes: those of crops in the host's memory that are known already; None: of none.
         """
         self.prealigner = Prealigner(inverter.pixels, prealign)

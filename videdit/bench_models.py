@@ -24,12 +24,12 @@ from videdit.argument_parser import Parser
 from videdit.datatypes import LOW
 from videdit.engine.compile import resolve_device, synchronize
 from videdit.errors import UsageError
+from videdit.hfgi.inverter import SIZES, Drafter, Finisher
+from videdit.hfgi.loader import Networks, load_networks
+from videdit.hfgi.profile import load_profile
 from videdit.imaging.pixels import Pixels, pixels_for
-from videdit.inversion import SIZES, Drafter, Finisher
 from videdit.models import e4e, hfgi_released, stylegan2
 from videdit.models.stylegan2_plain import Generator
-from videdit.networks import Networks, load_networks
-from videdit.profiles import load_profile
 
 FFHQ = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of the published generator's features of 4, 8, ... px
 HEAVY = 0.9 * 2**30  # bytes that a 1024 px picture of that generator takes while it is made, about

@@ -11,7 +11,6 @@ from typing import Any
 
 from videdit import credentials, provenance
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
-from videdit.codes import codes_for
 from videdit.config import RenderJob
 from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
@@ -19,10 +18,12 @@ from videdit.edits import Timeline, parse_edits
 from videdit.edits.parse import find
 from videdit.engine.compile import resolve_precision
 from videdit.errors import NoFaceError, UsageError
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.latent_cache import codes_for
+from videdit.hfgi.profile import Profile
+from videdit.hfgi.student import can_edit, have_student
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
-from videdit.inversion import Inverter
-from videdit.learned import can_edit, have_student
 from videdit.loaded import Loaded
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
@@ -31,7 +32,6 @@ from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
 from videdit.plan import Clip
-from videdit.profiles import Profile
 from videdit.rendering.assignments import People, people_of
 from videdit.report import count
 from videdit.restoration import Choice, choose

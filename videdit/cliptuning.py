@@ -1,7 +1,7 @@
 """--tune: the generator, tuned to the people of one clip before that is rendered, and kept for the next time.
 
 Pivotal tuning (PTI) needs a few crops that stand for all, their codes, and minutes of computing: what it leaves is a
-state dict that takes the generator's place. See :mod:`videdit.tuning` for the losses.
+state dict that takes the generator's place. See :mod:`videdit.hfgi.optimize` for the losses.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from videdit.datatypes import LOW, Color, Frame, Picture
 from videdit.edits import Timeline
 from videdit.errors import Cancelled, NoFaceError
 from videdit.geometry.face_regions import edit_mask
-from videdit.inversion import Inverter
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
+from videdit.hfgi.sample_selection import Representatives, look
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.provenance import content_hash
-from videdit.representatives import Representatives, look
-from videdit.tuning import CLIP, Examples, tune_for_clip
 
 CROPS = 8  # that stand for a clip
 _LAYOUT = 3  # raised when tuning is done in another way

@@ -177,7 +177,7 @@ class RenderJob(BaseModel):
     @field_validator("profile")
     @classmethod
     def _profile_is_known(cls, value: str) -> str:
-        from videdit.profiles import load_profile
+        from videdit.hfgi.profile import load_profile
 
         try:
             load_profile(value)
@@ -206,7 +206,7 @@ class RenderJob(BaseModel):
     def _check_profile(self) -> None:
         """Raises ValueError for words that the profile has no use for."""
         from videdit.edits import check_codes, parse_edits
-        from videdit.profiles import load_profile
+        from videdit.hfgi.profile import load_profile
 
         try:
             profile = load_profile(self.profile, self.checkpoint)

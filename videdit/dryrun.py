@@ -21,15 +21,15 @@ from videdit.engine.compile import resolve_device, resolve_precision, synchroniz
 from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import FaceDetector, detector_of, face_size
 from videdit.firstlook import analysed
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.profile import load_profile
 from videdit.imaging.pixels import pixels_for
-from videdit.inversion import Inverter
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
 from videdit.plan import Clip, Plan
-from videdit.profiles import load_profile
 from videdit.render import frames_between
 from videdit.rendering.assignments import people_of
 from videdit.report import count

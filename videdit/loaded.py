@@ -8,10 +8,10 @@ from videdit.config import RenderJob
 from videdit.engine.compile import resolve_device
 from videdit.faces.detector import FaceDetector, detector_of
 from videdit.faces.parser import CropParser
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.profile import load_profile
+from videdit.hfgi.student import StudentEditor
 from videdit.imaging.pixels import Pixels
-from videdit.inversion import Inverter
-from videdit.learned import StudentEditor
-from videdit.profiles import load_profile
 from videdit.restoration import Choice
 from videdit.restorers import CropRestorer, restorer_of
 

@@ -21,8 +21,8 @@ from videdit.checks import check, check_scenes, copyable, idle
 from videdit.datatypes import LOW
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.firstlook import analysed
+from videdit.hfgi.inverter import SIZES
 from videdit.imaging.pixels import Pixels, pixels_for
-from videdit.inversion import SIZES
 from videdit.loaded import Loaded
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.write import check_target, commit_file

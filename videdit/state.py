@@ -75,7 +75,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
     """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
     from videdit.edits import parse_edits
     from videdit.edits.parse import find
-    from videdit.profiles import load_profile
+    from videdit.hfgi.profile import load_profile
     from videdit.restoration import choose
 
     restorer = choose(job.restore)

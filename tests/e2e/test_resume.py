@@ -13,7 +13,7 @@ from synthetic import background, with_face, write_clip
 
 from videdit.config import RenderJob
 from videdit.errors import DeviceError, NoFaceError, OutOfMemoryError, UsageError
-from videdit.inversion import Inverter
+from videdit.hfgi.inverter import Inverter
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe

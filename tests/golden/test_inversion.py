@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from videdit.engine.compile import eager
+from videdit.hfgi.inverter import Drafter, Finisher, Inverter
 from videdit.imaging.detail_transfer import return_detail
 from videdit.imaging.host import network_input
 from videdit.imaging.optical_flow import carry
-from videdit.inversion import Drafter, Finisher, Inverter
 from videdit.models.mobile_stylegan import NUM_LAYERS
 from videdit.weights import load_state
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from videdit.datatypes import LOW
 from videdit.engine.cuda_graph import Network
-from videdit.inversion import Drafter, Finisher
-from videdit.networks import Networks, published_networks
+from videdit.hfgi.inverter import Drafter, Finisher
+from videdit.hfgi.loader import Networks, published_networks
 
 CUDA = torch.device("cuda")
 

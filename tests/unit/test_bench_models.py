@@ -18,8 +18,8 @@ def test_a_whole_edit_is_the_sum_of_its_networks_where_all_were_timed() -> None:
 def test_every_network_is_timed_at_every_batch(monkeypatch) -> None:
     import published
 
+    from videdit.hfgi.loader import published_networks
     from videdit.models.stylegan2_plain import Generator
-    from videdit.networks import published_networks
 
     file = published.checkpoint()
     networks = published_networks(file["state_dict"] | {"latent_avg": file["latent_avg"]})

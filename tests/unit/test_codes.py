@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit import codes as module
-from videdit.codes import CHUNK, Codes
+from videdit.hfgi import latent_cache as module
+from videdit.hfgi.latent_cache import CHUNK, Codes
 
 
 class Encoder:

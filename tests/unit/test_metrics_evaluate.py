@@ -11,7 +11,7 @@ import pytest
 
 from videdit.edits import parse_edits
 from videdit.errors import MediaError, NoFaceError, UsageError
-from videdit.inversion import Inverter
+from videdit.hfgi.inverter import Inverter
 from videdit.metrics.evaluate import main
 from videdit.metrics.judges import have_judges
 from videdit.metrics.panel import Panel

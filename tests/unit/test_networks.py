@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from videdit.errors import UsageError, WeightsError
-from videdit.networks import load_networks
-from videdit.profiles import load_profile
+from videdit.hfgi.loader import load_networks
+from videdit.hfgi.profile import load_profile
 from videdit.weights.install import import_file
 
 

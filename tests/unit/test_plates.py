@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from videdit import cli
 from videdit.edits import Edit, catalogue, edit_delta, parse_edits
 from videdit.errors import NoFaceError, UsageError
-from videdit.inversion import Inverter
+from videdit.hfgi.inverter import Inverter
 from videdit.metrics import rate
 from videdit.metrics.image import psnr
 from videdit.metrics.plates import ada_plate, load, reach, sweep_plate

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from videdit.datatypes import Motion
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.delaunay_flow import flow_between
+from videdit.hfgi.prealign import FAR, Prealigner, better
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
-from videdit.prealign import FAR, Prealigner, better
 
 
 @pytest.fixture(scope="module")

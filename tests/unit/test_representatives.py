@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from videdit.cliptuning import keep, load_tuned, tuned_path
 from videdit.config import RenderJob
-from videdit.representatives import Look, Representatives, look, unlike
+from videdit.hfgi.sample_selection import Look, Representatives, look, unlike
 
 
 def moment(place: float, sharpness: float = 1.0, track: int = 0) -> Look:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from videdit.datatypes import Crop
 from videdit.edits import parse_edits
 from videdit.edits.catalogue import shipped
+from videdit.hfgi.student import StudentEditor, anchors_of, can_edit, started, student_strengths, with_restoration
 from videdit.imaging.host import HostPixels
-from videdit.learned import StudentEditor, anchors_of, can_edit, started, student_strengths, with_restoration
 from videdit.models.student import (
     ANCHORS,
     EDITS,

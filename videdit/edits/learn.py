@@ -40,7 +40,7 @@ def learn_direction(
         NoFaceError: fewer than two faces were found in one of them.
     """
     from videdit.faces.detector import FaceDetector
-    from videdit.inversion import Inverter
+    from videdit.hfgi.inverter import Inverter
 
     folders = [(folder, pictures(folder)) for folder in (before, after)]
     inverter = Inverter.load(profile, device)

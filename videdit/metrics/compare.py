@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.optimize import CLIP, Course, Likeness, optimise_codes, pictures, tune_generator
 from videdit.imaging.host import network_input
-from videdit.inversion import Inverter
 from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.perceptual import PerceptualFeatures
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
 from videdit.metrics.stills import face_masks, picture_256, tuned_to
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.tuning import CLIP, Course, Likeness, optimise_codes, pictures, tune_generator
 
 _SHOWN = 8  # faces on a sheet
 OURS = "HFGI"

@@ -108,7 +108,7 @@ def faces_options(common: Parser, which: str) -> Parser:
 def run_inversion(args: argparse.Namespace) -> Evaluation:
     if args.tune < 0:
         raise UsageError("--tune is a number of steps")
-    from videdit.inversion import Inverter
+    from videdit.hfgi.inverter import Inverter
     from videdit.metrics.panel import Panel
     from videdit.metrics.stills import evaluate_inversion, load_faces
 
@@ -119,8 +119,8 @@ def run_inversion(args: argparse.Namespace) -> Evaluation:
 
 def run_edit(args: argparse.Namespace) -> Evaluation:
     from videdit.edits import catalogue, parse_edits
-    from videdit.inversion import Inverter
-    from videdit.learned import StudentEditor
+    from videdit.hfgi.inverter import Inverter
+    from videdit.hfgi.student import StudentEditor
     from videdit.metrics.panel import Panel
     from videdit.metrics.stills import evaluate_edits, load_faces
 
@@ -163,12 +163,12 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
     import torch
 
     from videdit.engine.compile import resolve_precision
-    from videdit.inversion import Inverter
+    from videdit.hfgi.inverter import Inverter
+    from videdit.hfgi.optimize import CODES, PIVOTAL
     from videdit.metrics.compare import Optimisers, evaluate_compare
     from videdit.metrics.panel import Panel
     from videdit.metrics.stills import load_faces
     from videdit.train.common import load_generator
-    from videdit.tuning import CODES, PIVOTAL
 
     faces = load_faces(args.faces, args.range)
     inverter = Inverter.load(args.profile, args.device, args.precision)
@@ -190,7 +190,7 @@ def run_prealign(args: argparse.Namespace) -> Evaluation:
     from dataclasses import replace
 
     from videdit.edits import parse_edits
-    from videdit.inversion import Inverter
+    from videdit.hfgi.inverter import Inverter
     from videdit.metrics.panel import Panel
     from videdit.metrics.turned import evaluate_prealign
     from videdit.train.derive import sample_codes

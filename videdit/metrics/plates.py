@@ -24,7 +24,7 @@ from videdit.metrics.stills import load_face, parsed_crops, pasted, picture_256
 
 if TYPE_CHECKING:
     from videdit.faces.detector import FaceDetector
-    from videdit.inversion import Inverter
+    from videdit.hfgi.inverter import Inverter
     from videdit.metrics.report import Evaluation
 
 
@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
         raise UsageError(f"a sheet is written as .png, not as {args.output.name}")
     edits = parse_edits(args.edit) if "edit" in args else ()
     from videdit.faces.detector import FaceDetector
-    from videdit.inversion import Inverter
+    from videdit.hfgi.inverter import Inverter
 
     detector = FaceDetector()
     faces = load(args.pictures, detector, args.aligned, args.most)

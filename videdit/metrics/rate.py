@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from videdit.datatypes import LOW
-from videdit.inversion import Inverter
+from videdit.hfgi.inverter import Inverter
 from videdit.metrics.image import psnr, ssim
 from videdit.metrics.judges import MobileFace, have_judges
 from videdit.metrics.panel import network_input

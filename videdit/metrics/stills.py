@@ -17,16 +17,16 @@ from videdit.edits.parse import Edit, find
 from videdit.errors import MediaError, UsageError
 from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import face_mask
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
+from videdit.hfgi.student import StudentEditor
 from videdit.imaging.detail_transfer import return_detail
 from videdit.imaging.host import network_input
-from videdit.inversion import Inverter
-from videdit.learned import StudentEditor
 from videdit.metrics.attributes import POPULATION
 from videdit.metrics.panel import SIZE, Panel, picture
 from videdit.metrics.report import Evaluation, Value
 from videdit.metrics.sheet import contact_sheet
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.tuning import CLIP, Examples, tune_for_clip
 
 SHOWN = 8  # faces on a sheet
 # The score that an edit is for; edits and scores share their names but for these.

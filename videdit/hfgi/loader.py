@@ -1,4 +1,4 @@
-"""The networks of a profile, made from its weights: what :class:`videdit.inversion.Inverter` works with.
+"""The networks of a profile, made from its weights: what :class:`videdit.hfgi.inverter.Inverter` works with.
 
 The `mobile` profile's are ours and ship. Those of the `hfgi-...` profiles are published ones, in one file or in parts:
 which part a file holds is seen from its tensors, and so are the networks' widths.
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from videdit import paths, weights
 from videdit.datatypes import LOW
 from videdit.errors import WeightsError
+from videdit.hfgi.profile import Profile
 from videdit.models import e4e, encoder, hfgi, hfgi_released, mobile_stylegan, stylegan2
-from videdit.profiles import Profile
 from videdit.weights.checkpoint import read_checkpoint
 from videdit.weights.published import is_installed
 

@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.engine.compile import resolve_device
 from videdit.errors import UsageError, WeightsError
+from videdit.hfgi.loader import WHOLE, load_networks
+from videdit.hfgi.profile import Profile, load_profile
 from videdit.imaging.arrays import batches, half, join, stack
 from videdit.imaging.pixels import Pixels
 from videdit.models import mobile_stylegan, stylegan2
-from videdit.networks import WHOLE, load_networks
-from videdit.profiles import Profile, load_profile
 
 SIZES = (256, 512, 1024)
 W_DIM = 512

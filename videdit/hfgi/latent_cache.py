@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from videdit.datatypes import LOW
-from videdit.inversion import Inverter
+from videdit.hfgi.inverter import Inverter
 from videdit.models.mobile_stylegan import W_DIM
 from videdit.tracks.analysis_store import Analysis, DamagedError, read_arrays, write_arrays
 from videdit.weights import manifest

@@ -1,6 +1,6 @@
 """Optimisation for one face or clip: of its code (Image2StyleGAN), or of the generator around the code (PTI).
 
-Slow, where :mod:`videdit.inversion` is fast. Both go down on the same loss, of pictures at one size,
+Slow, where :mod:`videdit.hfgi.inverter` is fast. Both go down on the same loss, of pictures at one size,
 
     l2 + perceptual distance
 
