@@ -22,8 +22,8 @@ from videdit.edits import Timeline
 from videdit.errors import UsageError
 from videdit.geometry.ffhq_align import side_of
 from videdit.imaging.pixels import Pixels
-from videdit.restoration import Choice, Need
-from videdit.restorers import CropRestorer
+from videdit.restoration.policy import Choice, Need
+from videdit.restoration.restorer import CropRestorer
 
 log = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from videdit.pipeline.windows import reach_of
 from videdit.plan import Clip
 from videdit.rendering.assignments import People, people_of
 from videdit.report import count
-from videdit.restoration import Choice, choose
+from videdit.restoration.policy import Choice, choose
 from videdit.resume import Work
 from videdit.stages.assign_faces import Recall
 from videdit.stages.auxiliary_output import Beside, InTurn

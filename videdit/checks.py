@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from videdit import credentials, released
+from videdit import credentials
 from videdit.chain import encoding
 from videdit.config import RenderJob
 from videdit.edits import parse_edits
@@ -16,7 +16,8 @@ from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
 from videdit.plan import Clip
-from videdit.restoration import PUBLISHED, choose
+from videdit.restoration import third_party
+from videdit.restoration.policy import PUBLISHED, choose
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.track_table import within
 
@@ -45,8 +46,8 @@ def check_extras(job: RenderJob) -> None:
         scrfd.find_pack(job.detector.partition(":")[2] or scrfd.DEFAULT_PACK)
         if not all(importlib.util.find_spec(name) for name in ("insightface", "onnxruntime")):
             raise WeightsError(f"--detector insightface needs packages that are not here: {scrfd.ADVICE}")
-    if choose(job.restore).kind in PUBLISHED and not released.installed():
-        raise WeightsError(f"--restore {job.restore} needs packages that are not here: {released.ADVICE}")
+    if choose(job.restore).kind in PUBLISHED and not third_party.installed():
+        raise WeightsError(f"--restore {job.restore} needs packages that are not here: {third_party.ADVICE}")
 
 
 def beyond(job: RenderJob, info: MediaInfo) -> list[str]:

@@ -33,7 +33,7 @@ from videdit.plan import Clip, Plan
 from videdit.render import frames_between
 from videdit.rendering.assignments import people_of
 from videdit.report import count
-from videdit.restoration import choose
+from videdit.restoration.policy import choose
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
 from videdit.stages.track_faces import Track

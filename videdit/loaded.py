@@ -12,8 +12,8 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.profile import load_profile
 from videdit.hfgi.student import StudentEditor
 from videdit.imaging.pixels import Pixels
-from videdit.restoration import Choice
-from videdit.restorers import CropRestorer, restorer_of
+from videdit.restoration.policy import Choice
+from videdit.restoration.restorer import CropRestorer, restorer_of
 
 
 class Loaded:

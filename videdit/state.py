@@ -76,7 +76,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
     from videdit.edits import parse_edits
     from videdit.edits.parse import find
     from videdit.hfgi.profile import load_profile
-    from videdit.restoration import choose
+    from videdit.restoration.policy import choose
 
     restorer = choose(job.restore)
     own = [info for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]

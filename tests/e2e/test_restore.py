@@ -12,7 +12,7 @@ from synthetic import background, with_face, write_clip
 from videdit.errors import WeightsError
 from videdit.loaded import Loaded
 from videdit.models.restorer import Restorer
-from videdit.restorers import CropRestorer, small_network
+from videdit.restoration.restorer import CropRestorer, small_network
 
 
 @pytest.fixture()
@@ -82,7 +82,7 @@ def test_none_leaves_a_soft_face_exactly_as_it_is(brightening, people, tmp_path)
 
 
 def test_a_restorer_that_does_not_ship_is_told(face_clip, tmp_path, monkeypatch, render):
-    monkeypatch.setattr("videdit.restoration.have_small", lambda: False)
+    monkeypatch.setattr("videdit.restoration.policy.have_small", lambda: False)
     with pytest.raises(WeightsError, match="--restore none"):
         render(face_clip, tmp_path / "out.mp4", edit="smile=0", restore="small", batch=3)
     assert not (tmp_path / "out.mp4").exists()

@@ -14,20 +14,22 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from videdit import released
 from videdit.engine.compile import _torch_engine
 from videdit.errors import WeightsError
-from videdit.released import Gfpgan, RealEsrgan, released_state
-from videdit.restorers import CropRestorer, gfpgan_network, realesrgan_network
+from videdit.restoration import third_party
+from videdit.restoration.restorer import CropRestorer, gfpgan_network, realesrgan_network
+from videdit.restoration.third_party import Gfpgan, RealEsrgan, released_state
 
-needs_packages = pytest.mark.skipif(not released.installed(), reason=f"gfpgan is not installed: {released.ADVICE}")
+needs_packages = pytest.mark.skipif(
+    not third_party.installed(), reason=f"gfpgan is not installed: {third_party.ADVICE}"
+)
 
 
 @pytest.fixture(scope="module")
 def gfpgan_net() -> torch.nn.Module:
     """GFPGAN at 64 px and an eighth of its width, as the package builds it."""
     torch.manual_seed(0)
-    build = released._imported("gfpgan.archs.gfpganv1_clean_arch").GFPGANv1Clean
+    build = third_party._imported("gfpgan.archs.gfpganv1_clean_arch").GFPGANv1Clean
     net = build(64, 512, 2, None, False, 8, True, True, 0.125, True)
     for name, value in net.named_parameters():
         if name.startswith("stylegan_decoder.style_conv") and value.shape == (1,):
@@ -45,7 +47,7 @@ def gfpgan_file(gfpgan_net, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module", params=[2, 4])
 def realesrgan_file(request, tmp_path_factory) -> Path:
     torch.manual_seed(0)
-    net = released._imported("basicsr.archs.rrdbnet_arch").RRDBNet(3, 3, request.param, 8, 2, 4)
+    net = third_party._imported("basicsr.archs.rrdbnet_arch").RRDBNet(3, 3, request.param, 8, 2, 4)
     path = tmp_path_factory.mktemp("released") / f"RealESRGAN_x{request.param}plus.pth"
     torch.save({"params_ema": net.state_dict()}, path)
     return path
@@ -151,6 +153,6 @@ def test_files_that_are_no_weights_are_told_in_one_line(tmp_path: Path, capsys) 
 
 
 def test_without_the_package_its_name_and_the_remedy_are_told(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(released, "_mend_torchvision", lambda: None)
+    monkeypatch.setattr(third_party, "_mend_torchvision", lambda: None)
     with pytest.raises(WeightsError, match=r'needs nowhere, .*pip install "videdit\[restore\]"'):
-        released._imported("nowhere.archs")
+        third_party._imported("nowhere.archs")

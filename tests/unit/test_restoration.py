@@ -22,8 +22,8 @@ from videdit.imaging.host import HostPixels
 from videdit.imaging.optical_flow import MotionEstimator
 from videdit.metrics.restoration import pair_psnr, worn
 from videdit.models.restorer import MULTIPLE, Restorer
-from videdit.restoration import PUBLISHED, RAMP, Choice, Need, choose, sharpness
-from videdit.restorers import CropRestorer, Network, resized, small_network
+from videdit.restoration.policy import PUBLISHED, RAMP, Choice, Need, choose, sharpness
+from videdit.restoration.restorer import CropRestorer, Network, resized, small_network
 from videdit.stages.restore import Restore, mix
 from videdit.stages.transfer_detail import Detail
 from videdit.weights.install import import_file
@@ -248,11 +248,11 @@ def test_published_weights_are_found_where_the_user_keeps_them(kind, tmp_path, m
 
 def test_auto_takes_the_best_that_is_there(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
-    monkeypatch.setattr("videdit.released.installed", lambda: True)
+    monkeypatch.setattr("videdit.restoration.third_party.installed", lambda: True)
     assert choose("auto") == Choice("small", if_needed=True)
     place = installed(tmp_path, "gfpgan_v1.4", "GFPGANv1.4.pth")
     assert choose("auto") == Choice("gfpgan", place, if_needed=True)
-    monkeypatch.setattr("videdit.released.installed", lambda: False)
+    monkeypatch.setattr("videdit.restoration.third_party.installed", lambda: False)
     assert choose("auto").kind == "small"
 
 

@@ -148,7 +148,7 @@ def run_restorer(args: argparse.Namespace) -> Evaluation:
     from videdit.metrics.panel import Panel
     from videdit.metrics.restoration import evaluate_restorer
     from videdit.metrics.stills import load_faces
-    from videdit.restorers import CropRestorer, small_network
+    from videdit.restoration.restorer import CropRestorer, small_network
 
     faces = load_faces(args.faces, args.range)
     restorer = CropRestorer(small_network(args.weights), args.device, args.precision)

@@ -12,8 +12,8 @@ from torch import nn
 
 from videdit.engine.compile import Engine, compile_module, resolve_device, resolve_precision
 from videdit.models.restorer import Restorer
-from videdit.released import Gfpgan, RealEsrgan
-from videdit.restoration import SMALL, Choice
+from videdit.restoration.policy import SMALL, Choice
+from videdit.restoration.third_party import Gfpgan, RealEsrgan
 from videdit.weights import load_state
 
 

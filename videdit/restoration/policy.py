@@ -1,4 +1,4 @@
-"""Who restores faces, and the question of which faces need it. :mod:`videdit.restorers` does it."""
+"""Who restores faces, and the question of which faces need it. :mod:`videdit.restoration.restorer` does it."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def choose(words: str) -> Choice:
     if kind not in KINDS or (path and kind not in PUBLISHED):
         raise UsageError(f"unknown restoration {words!r}; there is: {', '.join(KINDS)}, and gfpgan:FILE")
     if kind == "auto":
-        from videdit import released
+        from videdit.restoration import third_party
 
         file = find_file("gfpgan")
-        if file is not None and released.installed():
+        if file is not None and third_party.installed():
             return Choice("gfpgan", file, if_needed=True)
         return Choice("small" if have_small() else "none", if_needed=True)
     if kind in PUBLISHED:

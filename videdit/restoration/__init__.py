@@ -1,0 +1,1 @@
+"""Face restoration before inversion: which restorer, for which faces, and the restorers."""
