@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from videdit import credentials, provenance
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.config import RenderJob
 from videdit.datatypes import Frame
@@ -32,6 +31,8 @@ from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
 from videdit.plan import Clip
+from videdit.provenance import c2pa
+from videdit.provenance import tags as provenance
 from videdit.rendering.assignments import People, people_of
 from videdit.report import count
 from videdit.restoration.policy import Choice, choose
@@ -308,7 +309,7 @@ def sealed(clip: Clip) -> Callable[[Path], None] | None:
     """What is done to the finished file before it takes its name."""
     if clip.job.sign is None:
         return None
-    return lambda unfinished: credentials.sign(clip.job, clip.source, clip.output, unfinished)
+    return lambda unfinished: c2pa.sign(clip.job, clip.source, clip.output, unfinished)
 
 
 def encoder(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 
-from videdit import credentials
 from videdit.chain import encoding
 from videdit.config import RenderJob
 from videdit.edits import parse_edits
@@ -16,6 +15,7 @@ from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
 from videdit.plan import Clip
+from videdit.provenance import c2pa
 from videdit.restoration import third_party
 from videdit.restoration.policy import PUBLISHED, choose
 from videdit.tracks.analysis_store import Analysis
@@ -31,7 +31,7 @@ def check(clip: Clip, info: MediaInfo) -> list[str]:
         WeightsError: a package or weights that it asks for are not installed.
     """
     job = clip.job
-    credentials.check(job, clip.output)
+    c2pa.check(job, clip.output)
     if info.kind == "video" and info.duration and job.start is not None and job.start >= info.duration:
         raise SettingsError(f"{info.path} has no frame from {job.start:g} s on; it is {info.duration:.2f} s long")
     if info.kind == "video" and info.container != "exr":

@@ -34,7 +34,7 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.sample_selection import Representatives, look
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.provenance import content_hash
+from videdit.provenance.tags import content_hash
 
 CROPS = 8  # that stand for a clip
 _LAYOUT = 3  # raised when tuning is done in another way

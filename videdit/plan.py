@@ -21,7 +21,7 @@ from videdit.errors import UsageError
 from videdit.media import image_sequence
 from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import Kind, kind_of
-from videdit.provenance import sidecar_path
+from videdit.provenance.tags import sidecar_path
 from videdit.resume import handing_over
 from videdit.state import NO_FACE, State
 from videdit.storage.outputs import NAME_BYTES
@@ -416,6 +416,6 @@ def _is_ours(path: Path) -> bool:
     """True for an edited file by its tag; only a name that could be one of ours is worth opening."""
     if "_" not in path.stem:
         return False
-    from videdit.provenance import is_edited
+    from videdit.provenance.tags import is_edited
 
     return is_edited(path)

@@ -23,7 +23,7 @@ from videdit.media.image_sequence import is_sequence, name_of
 from videdit.media.probe import MediaInfo
 from videdit.media.stills.write import write_image
 from videdit.plan import Clip, Plan
-from videdit.provenance import tags
+from videdit.provenance.tags import tags
 from videdit.render import Renderer
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.auxiliary_output import InTurn, before_and_after

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from videdit import provenance, shutdown
+from videdit import shutdown
 from videdit.chain import Chain, assemble, unedited
 from videdit.checks import check, check_scenes, copyable, idle
 from videdit.datatypes import LOW
@@ -31,6 +31,7 @@ from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.plan import Clip
+from videdit.provenance import tags
 from videdit.report import Progress, RenderResult, count
 from videdit.resume import Work
 from videdit.stages.auxiliary_output import Beside
@@ -173,7 +174,7 @@ class Renderer:
         try:
             keep(chain.files)
             if clip.job.sidecar and result.faces:
-                provenance.write_sidecar(clip.job, clip.source, clip.output, result.as_dict(), clip.replace)
+                tags.write_sidecar(clip.job, clip.source, clip.output, result.as_dict(), clip.replace)
         except ExistsError:
             if work:
                 work.take_back()

@@ -14,7 +14,7 @@ from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.media.color import picture_to_rgb
 from videdit.plan import make_plan
 from videdit.preview import previews
-from videdit.provenance import is_edited
+from videdit.provenance.tags import is_edited
 
 
 def test_the_comparison_holds_both_clips_and_the_sound(render, face_clip, tmp_path):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from videdit import credentials
 from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
 from videdit.media.decode.read import VideoReader, read_image
 from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
 from videdit.media.stills.write import write_image
+from videdit.provenance import c2pa as credentials
 
 LEAF = """
 basicConstraints=critical,CA:FALSE

@@ -25,7 +25,7 @@ from videdit.media.exr.write import ExrWriter
 from videdit.media.probe import probe
 from videdit.media.tone_proxy import from_sdr
 from videdit.plan import make_plan
-from videdit.provenance import is_edited
+from videdit.provenance.tags import is_edited
 from videdit.stages.auxiliary_output import Beside
 from videdit.stages.decode import Decode
 from videdit.stages.paste import Paste

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from synthetic import background, with_face, write_clip
 
-from videdit import provenance
 from videdit.errors import NoFaceError
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader, read_image
+from videdit.provenance import tags
 
 
 def frames_of(path):
@@ -77,8 +77,8 @@ def test_the_change_grows_smoothly_with_the_strength(render, people, tmp_path):
 
 
 def test_the_output_says_that_it_was_edited(edited, face_clip):
-    assert provenance.is_edited(edited.output) and not provenance.is_edited(face_clip)
-    told = json.loads(provenance.sidecar_path(edited.output).read_text())
+    assert tags.is_edited(edited.output) and not tags.is_edited(face_clip)
+    told = json.loads(tags.sidecar_path(edited.output).read_text())
     assert told["settings"]["edit"] == "smile=2" and told["result"]["faces"] == 8
     assert told["source"]["sha256"] != told["output"]["sha256"]
 
@@ -107,7 +107,7 @@ def test_a_clip_without_a_face_leaves_no_output_unless_wanted(render, empty_clip
         render(empty_clip, tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
     result = render(empty_clip, tmp_path / "out.mp4", keep_unedited=True, lossless=True)
-    assert result.faces == 0 and not provenance.is_edited(result.output)
+    assert result.faces == 0 and not tags.is_edited(result.output)
     for before, after in zip(frames_of(empty_clip), frames_of(result.output), strict=True):
         assert all(map(np.array_equal, before.picture.planes, after.picture.planes))
 
