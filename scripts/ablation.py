@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from videdit.chain import Chain
-from videdit.config import RenderJob
 from videdit.datatypes import Crop, Rendering
 from videdit.faces.detector import FaceDetector
 from videdit.imaging import temporal_average
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.metrics.card import end_of
 from videdit.metrics.clips import evaluate_clips
 from videdit.metrics.panel import Panel
 from videdit.pipeline.executor import Stage
-from videdit.plan import make_plan
 from videdit.render import Renderer
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit

@@ -13,11 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from videdit.config import RenderJob
 from videdit.datatypes import Frame
 from videdit.geometry.warp import crop_picture
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import probe
-from videdit.plan import make_plan
 from videdit.render import Renderer
 
 ROOT = Path(__file__).resolve().parent.parent

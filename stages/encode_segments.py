@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
+from videdit.jobs.segment_store import Place, Work, record_of
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.exr.write import ExrSegment, ExrWriter
-from videdit.resume import Place, Work, record_of
 from videdit.stages.encode import Encode
 from videdit.stages.segment import own, place
 from videdit.storage.outputs import ExistsError

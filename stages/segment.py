@@ -14,9 +14,9 @@ from dataclasses import replace
 from itertools import groupby
 
 from videdit.datatypes import Frame
+from videdit.jobs.segment_store import Place
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import MOST
-from videdit.resume import Place
 
 CROPS = 900  # a segment ends after so many: a few minutes of a small CPU's work
 FRAMES = 3000  # or after so many frames, where few have a face

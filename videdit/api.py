@@ -11,11 +11,11 @@ from typing import TypedDict, Unpack
 
 from pydantic import ValidationError
 
-from videdit.config import RenderJob
 from videdit.edits import cautions, parse_edits
 from videdit.errors import UsageError
-from videdit.jobfile import explain
-from videdit.plan import make_plan
+from videdit.jobs.job_file import explain
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.render import Renderer
 from videdit.report import Progress, RenderResult
 

@@ -19,7 +19,7 @@ import psutil
 import torch
 
 from videdit.engine import compile as backend
-from videdit.plan import Clip
+from videdit.jobs.plan import Clip
 from videdit.render import Renderer
 from videdit.report import RenderResult
 

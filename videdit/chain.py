@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
-from videdit.config import RenderJob
 from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline, parse_edits
@@ -23,6 +22,9 @@ from videdit.hfgi.profile import Profile
 from videdit.hfgi.student import can_edit, have_student
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
+from videdit.jobs.plan import Clip
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.segment_store import Work
 from videdit.loaded import Loaded
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
@@ -30,13 +32,11 @@ from videdit.media.probe import MediaInfo
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
-from videdit.plan import Clip
 from videdit.provenance import c2pa
 from videdit.provenance import tags as provenance
 from videdit.rendering.assignments import People, people_of
 from videdit.report import count
 from videdit.restoration.policy import Choice, choose
-from videdit.resume import Work
 from videdit.stages.assign_faces import Recall
 from videdit.stages.auxiliary_output import Beside, InTurn
 from videdit.stages.average_changes import Steady

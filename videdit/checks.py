@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib.util
 
 from videdit.chain import encoding
-from videdit.config import RenderJob
 from videdit.edits import parse_edits
 from videdit.edits.keyframes import in_seconds
 from videdit.errors import SettingsError, WeightsError
 from videdit.faces import scrfd
+from videdit.jobs.plan import Clip
+from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.plan import Clip
 from videdit.provenance import c2pa
 from videdit.restoration import third_party
 from videdit.restoration.policy import PUBLISHED, choose

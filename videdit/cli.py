@@ -112,7 +112,7 @@ def render_command(words: Sequence[str]) -> int:
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
-    from videdit.plan import make_plan
+    from videdit.jobs.plan import make_plan
 
     for caution in dict.fromkeys(said for job in jobs for said in cautions(parse_edits(job.edit))):
         logging.getLogger("videdit").warning(caution)
@@ -143,7 +143,7 @@ def render_command(words: Sequence[str]) -> int:
 
 def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
     """`--preview`: no clip is written, so those that exist do not stand in the way."""
-    from videdit.plan import make_plan
+    from videdit.jobs.plan import make_plan
     from videdit.preview import parse_times, previews
 
     at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
@@ -161,8 +161,8 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
     config, inputs = options.pop("config", None), options.pop("input", [])
     from pydantic import ValidationError
 
-    from videdit.config import RenderJob
-    from videdit.jobfile import explain, load_jobs
+    from videdit.jobs.job_file import explain, load_jobs
+    from videdit.jobs.render_job import RenderJob
 
     if config is not None:
         if inputs:
@@ -182,7 +182,7 @@ def render_plan(
     plan: Any, progress_kind: str, quiet: bool, report_file: Path | None, verbose: bool = False, replace: bool = False
 ) -> int:
     """Render what was planned. replace: a file that is where the report goes."""
-    from videdit import batch
+    from videdit.jobs import batch
     from videdit.render import Renderer
     from videdit.report import make_progress, write_report
 
@@ -312,7 +312,7 @@ def schema_command(words: Sequence[str]) -> int:
     parser = Parser("videdit schema", description="Print the JSON schema of job files.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)
-    from videdit.jobfile import job_schema
+    from videdit.jobs.job_file import job_schema
 
     print(job_schema(), end="")
     return 0

@@ -25,7 +25,6 @@ from safetensors.torch import load_file, save_file
 
 import videdit
 from videdit import paths, weights
-from videdit.config import RenderJob
 from videdit.datatypes import LOW, Color, Frame, Picture
 from videdit.edits import Timeline
 from videdit.errors import Cancelled, NoFaceError
@@ -33,6 +32,7 @@ from videdit.geometry.face_regions import edit_mask
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.sample_selection import Representatives, look
+from videdit.jobs.render_job import RenderJob
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.provenance.tags import content_hash
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from videdit.chain import encoding, finders
 from videdit.checks import check, check_scenes, copyable, idle
-from videdit.config import RenderJob
 from videdit.datatypes import Crop, Frame
 from videdit.edits import Timeline, parse_edits
 from videdit.engine.compile import resolve_device, resolve_precision, synchronize
@@ -24,12 +23,14 @@ from videdit.firstlook import analysed
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.profile import load_profile
 from videdit.imaging.pixels import pixels_for
+from videdit.jobs.batch_ledger import NO_FACE
+from videdit.jobs.plan import Clip, Plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.plan import Clip, Plan
 from videdit.render import frames_between
 from videdit.rendering.assignments import people_of
 from videdit.report import count
@@ -37,7 +38,6 @@ from videdit.restoration.policy import choose
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
 from videdit.stages.track_faces import Track
-from videdit.state import NO_FACE
 from videdit.tracks.selection import by_number, is_picture
 from videdit.tracks.shots import scene_times
 from videdit.tracks.track_table import describe as describe_tracks

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from videdit import paths, shutdown
-from videdit.config import RenderJob
 from videdit.errors import MediaError
 from videdit.faces.detector import FaceDetector
+from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import MediaInfo
 from videdit.pipeline.executor import Pipeline
 from videdit.report import Progress

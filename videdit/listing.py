@@ -14,12 +14,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from videdit.argument_parser import Parser, read
-from videdit.config import RenderJob
 from videdit.engine.compile import resolve_device
 from videdit.errors import NoFaceError, UsageError
 from videdit.faces.detector import FaceDetector
 from videdit.firstlook import analysed
-from videdit.jobfile import explain
+from videdit.jobs.job_file import explain
+from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence
 from videdit.metrics.sheet import contact_sheet, write_sheet

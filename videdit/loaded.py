@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from videdit.config import RenderJob
 from videdit.engine.compile import resolve_device
 from videdit.faces.detector import FaceDetector, detector_of
 from videdit.faces.parser import CropParser
@@ -12,6 +11,7 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.profile import load_profile
 from videdit.hfgi.student import StudentEditor
 from videdit.imaging.pixels import Pixels
+from videdit.jobs.render_job import RenderJob
 from videdit.restoration.policy import Choice
 from videdit.restoration.restorer import CropRestorer, restorer_of
 

@@ -15,14 +15,14 @@ import numpy as np
 from videdit.chain import reach_of_job
 from videdit.datatypes import Color, Frame, Picture
 from videdit.errors import MediaError, SettingsError, UsageError
-from videdit.fields import parse_time
 from videdit.hfgi.profile import load_profile
+from videdit.jobs.field_types import parse_time
+from videdit.jobs.plan import Clip, Plan
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence, name_of
 from videdit.media.probe import MediaInfo
 from videdit.media.stills.write import write_image
-from videdit.plan import Clip, Plan
 from videdit.provenance.tags import tags
 from videdit.render import Renderer
 from videdit.stages.assign_faces import REACH as RECALLED

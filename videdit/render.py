@@ -23,6 +23,8 @@ from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError,
 from videdit.firstlook import analysed
 from videdit.hfgi.inverter import SIZES
 from videdit.imaging.pixels import Pixels, pixels_for
+from videdit.jobs.plan import Clip
+from videdit.jobs.segment_store import Work
 from videdit.loaded import Loaded
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.write import check_target, commit_file
@@ -30,10 +32,8 @@ from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
 from videdit.pipeline.executor import Pipeline, Stage
-from videdit.plan import Clip
 from videdit.provenance import tags
 from videdit.report import Progress, RenderResult, count
-from videdit.resume import Work
 from videdit.stages.auxiliary_output import Beside
 from videdit.stages.segment import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name

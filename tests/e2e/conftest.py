@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from videdit.config import RenderJob
-from videdit.plan import make_plan
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.render import Renderer
 from videdit.report import RenderResult
 

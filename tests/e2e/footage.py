@@ -15,11 +15,11 @@ from synthetic import background, write_clip
 from videdit.datatypes import Edited, Face, Frame
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import invert, transform
+from videdit.jobs.plan import Clip
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe
 from videdit.pipeline.executor import Pipeline
-from videdit.plan import Clip
 from videdit.render import Renderer
 from videdit.stages.paste import Paste
 

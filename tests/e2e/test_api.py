@@ -10,8 +10,8 @@ from synthetic import background, with_face
 
 import videdit
 from videdit.api import Options
-from videdit.config import RenderJob
 from videdit.errors import Cancelled, UsageError
+from videdit.jobs.render_job import RenderJob
 
 
 def test_the_options_are_the_settings_of_a_job():

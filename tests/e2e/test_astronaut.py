@@ -19,11 +19,11 @@ from footage import (
     watched,
 )
 
-from videdit.config import RenderJob
 from videdit.datatypes import Edited
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.face_regions import region_mask
-from videdit.plan import make_plan
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 
 
 @pytest.fixture(scope="module")

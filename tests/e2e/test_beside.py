@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from footage import frames_of, packets_of, same_planes
 
-from videdit.config import RenderJob
 from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.color import picture_to_rgb
-from videdit.plan import make_plan
 from videdit.preview import previews
 from videdit.provenance.tags import is_edited
 

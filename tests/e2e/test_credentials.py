@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.read import VideoReader, read_image
 from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe

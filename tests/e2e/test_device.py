@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from footage import astronaut_clip, frames_of, outside, psnr_where, same_planes, watched
 
-from videdit.config import RenderJob
 from videdit.datatypes import Edited
 from videdit.imaging.device import DevicePixels
-from videdit.plan import make_plan
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.render import Renderer
 
 FRAMES = 3

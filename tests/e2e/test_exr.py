@@ -15,16 +15,16 @@ import pytest
 from footage import failing_after, frames_of, largest_face, same_planes, smile
 from synthetic import background, with_face
 
-from videdit.config import RenderJob
 from videdit.datatypes import Color
 from videdit.errors import MediaError, UsageError
 from videdit.faces.detector import FaceDetector
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.color import picture_to_rgb
 from videdit.media.exr.read import ExrReader
 from videdit.media.exr.write import ExrWriter
 from videdit.media.probe import probe
 from videdit.media.tone_proxy import from_sdr
-from videdit.plan import make_plan
 from videdit.provenance.tags import is_edited
 from videdit.stages.auxiliary_output import Beside
 from videdit.stages.decode import Decode

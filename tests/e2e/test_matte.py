@@ -8,10 +8,10 @@ import pytest
 from footage import frames_of
 from synthetic import background, with_face
 
-from videdit.config import RenderJob
 from videdit.errors import NoFaceError, UsageError
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import probe
-from videdit.plan import make_plan
 
 
 def test_the_matte_covers_every_change(render, face_clip, tmp_path):

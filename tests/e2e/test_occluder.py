@@ -10,11 +10,11 @@ import pytest
 from footage import frames_of, outside
 from synthetic import background, with_face, write_clip
 
-from videdit.config import RenderJob
 from videdit.datatypes import Edited, Frame
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import probe
 from videdit.pipeline.executor import Pipeline
-from videdit.plan import make_plan
 
 FRAMES = 10
 

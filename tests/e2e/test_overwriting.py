@@ -12,9 +12,9 @@ import pytest
 from synthetic import ROOT
 
 from videdit import cli, preview
-from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
-from videdit.plan import make_plan
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.report import Progress
 
 WORDS = "somebody else's"

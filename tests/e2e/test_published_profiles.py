@@ -19,8 +19,8 @@ from footage import frames_of, same_planes
 from pydantic import ValidationError
 from synthetic import ROOT, background
 
-from videdit.config import RenderJob
 from videdit.errors import UsageError, WeightsError
+from videdit.jobs.render_job import RenderJob
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,15 @@ import pytest
 from footage import failing_after, frames_of, packets_of, same_planes
 from synthetic import background, with_face, write_clip
 
-from videdit.config import RenderJob
 from videdit.errors import DeviceError, NoFaceError, OutOfMemoryError, UsageError
 from videdit.hfgi.inverter import Inverter
+from videdit.jobs.plan import Clip as PlannedClip
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.segment_store import Place, Work, record_of
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.plan import Clip as PlannedClip
 from videdit.render import resumable
-from videdit.resume import Place, Work, record_of
 from videdit.stages.paste import Paste
 
 FRAMES, CUT = 16, 9

@@ -4,10 +4,10 @@ import pytest
 from test_device import *  # noqa: F403
 
 from videdit.bench import bench_clip
-from videdit.config import RenderJob
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.pixels import pixels_for
-from videdit.plan import make_plan
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.render import Renderer
 
 

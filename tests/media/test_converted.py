@@ -11,9 +11,9 @@ import pytest
 from synthetic import background
 from synthetic_clips import Clip, make
 
-from videdit.config import RenderJob
 from videdit.datatypes import Color, Picture
 from videdit.errors import MediaError
+from videdit.jobs.render_job import RenderJob
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import EncodeSettings

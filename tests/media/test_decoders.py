@@ -9,7 +9,7 @@ import pytest
 from av.codec.hwaccel import hwdevices_available
 from synthetic_clips import Clip, make
 
-from videdit.config import RenderJob
+from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.hwaccel import choose_decoder
 from videdit.media.probe import probe
 from videdit.stages.decode import Decode

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from synthetic_clips import Clip, Sound, copied_packets, make
 
-from videdit.config import RenderJob
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.segment_store import folder_of, handing_over
 from videdit.media.decode.read import VideoReader
 from videdit.media.image_sequence import existing, is_sequence
-from videdit.resume import folder_of, handing_over
 
 ROOT = Path(__file__).parents[2]
 SEEDS = range(int(os.environ.get("VIDEDIT_KILLS", "3")) // 3)
@@ -41,11 +41,11 @@ from videdit.stages.encode_segments import Commit
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 from videdit.stages.segment import Fresh, Split
-from videdit.config import RenderJob
+from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.pipeline.executor import Pipeline
-from videdit.resume import Work
+from videdit.jobs.segment_store import Work
 from videdit.pipeline.windows import Window
 
 class Blur:

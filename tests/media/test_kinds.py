@@ -12,11 +12,11 @@ from PIL import Image
 from synthetic import background
 from synthetic_clips import Clip, make
 
-from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.kinds import kind_of, pages
 from videdit.media.probe import probe
-from videdit.plan import make_plan
 from videdit.stages.decode import Decode
 
 PICTURES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}

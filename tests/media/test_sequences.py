@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from synthetic_clips import Clip, Sound, make
 
-from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.jobs.batch_ledger import fingerprint
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.write import VideoWriter
@@ -19,10 +21,8 @@ from videdit.media.image_sequence import files, is_sequence, name_of
 from videdit.media.numbered_stills import StillsWriter
 from videdit.media.open import file_tags
 from videdit.media.probe import probe
-from videdit.plan import make_plan
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
-from videdit.state import fingerprint
 
 
 def pictures(folder: Path, suffix: str, numbers: range, depth: type = np.uint8) -> list[np.ndarray]:

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from videdit.config import RenderJob
 from videdit.errors import UsageError
+from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.read import VideoReader
 from videdit.media.encode.write import VideoWriter
 from videdit.media.frame_times import frame_times

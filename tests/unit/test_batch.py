@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from videdit import batch
-from videdit.config import RenderJob
 from videdit.errors import Cancelled, MediaError, NoFaceError, PartialFailure
+from videdit.jobs import batch
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.executor import StageStats
-from videdit.plan import make_plan
 from videdit.report import BarProgress, JsonProgress, Progress, RenderResult, write_report
 
 STATS = [StageStats("decode", 0, 10, 0.5), StageStats("edit", 10, 8, 4.0), StageStats("encode", 8, 5, 0.25)]

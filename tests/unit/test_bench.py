@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from videdit.bench import Bench, Usage, elsewhere
-from videdit.config import RenderJob
 from videdit.engine.compile import WAITING, Passes
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.executor import StageStats
-from videdit.plan import make_plan
 from videdit.report import RenderResult
 
 GIB = 1 << 30

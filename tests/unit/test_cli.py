@@ -134,7 +134,7 @@ def test_a_surprise_is_one_line_unless_debugging(capsys, monkeypatch):
     def surprise():
         raise ZeroDivisionError("of\nall things")
 
-    monkeypatch.setattr("videdit.jobfile.job_schema", surprise)
+    monkeypatch.setattr("videdit.jobs.job_file.job_schema", surprise)
     code, _, err = run(capsys, "schema")
     assert code == 1
     assert err == "videdit: unexpected ZeroDivisionError: of all things (--debug shows where)\n"

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.config import RenderJob
 from videdit.datatypes import Color, Picture
 from videdit.errors import UsageError
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.color import picture_to_rgb
 from videdit.media.probe import probe
-from videdit.plan import make_plan
 from videdit.preview import parse_times, preview_path
 from videdit.stages.compare import doubled, side_by_side, wiped
 from videdit.stages.debug_overlay import drawable, to_picture

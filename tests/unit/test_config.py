@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from videdit.config import RenderJob
 from videdit.errors import UsageError
-from videdit.fields import parse_bytes, parse_time
-from videdit.jobfile import job_schema, load_jobs
+from videdit.jobs.field_types import parse_bytes, parse_time
+from videdit.jobs.job_file import job_schema, load_jobs
+from videdit.jobs.render_job import RenderJob
 
 ROOT = Path(__file__).resolve().parents[2]
 

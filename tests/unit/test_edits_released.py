@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from safetensors.numpy import save_file
 
-from videdit.config import RenderJob
 from videdit.edits import Directions, Timeline, catalogue, catalogue_table, edit_delta, load_direction, parse_edits
 from videdit.edits.direction_files import read_arrays
 from videdit.edits.pca_components import Component, component_direction, read_components
 from videdit.errors import UsageError
-from videdit.state import fingerprint
+from videdit.jobs.batch_ledger import fingerprint
+from videdit.jobs.render_job import RenderJob
 from videdit.weights import published
 from videdit.weights.install import import_file
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from videdit.cli import fail
-from videdit.config import RenderJob
 from videdit.errors import UsageError
-from videdit.jobfile import load_jobs
-from videdit.plan import make_plan
-from videdit.resume import Work
+from videdit.jobs.job_file import load_jobs
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.segment_store import Work
 
 
 def refused_job(tmp_path: Path, text: str) -> str:

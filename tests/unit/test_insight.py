@@ -10,11 +10,11 @@ import pytest
 from test_detect import clip, scene
 from test_faces import PEOPLE, placed
 
-from videdit.config import RenderJob
 from videdit.errors import WeightsError
 from videdit.faces.detector import FaceDetector, detector_of, look_at
 from videdit.faces.scrfd import ADVICE, InsightFinder, find_pack, providers
 from videdit.geometry.ffhq_align import ffhq_square
+from videdit.jobs.render_job import RenderJob
 from videdit.stages.detect import Detect
 
 HERE = all(importlib.util.find_spec(name) for name in ("insightface", "onnxruntime", "onnx"))

@@ -12,11 +12,11 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from videdit.config import RenderJob
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.edits import Timeline, cautions, load_direction, parse_edits
 from videdit.edits.keyframes import EASINGS, Keyframe, check_order, in_seconds, parse_keyframe, strength_at
 from videdit.errors import UsageError
+from videdit.jobs.render_job import RenderJob
 from videdit.rendering.assignments import OwnTimelines
 from videdit.stages.select_active import Schedule
 

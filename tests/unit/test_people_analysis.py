@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_people_identity import face
 
-from videdit.config import RenderJob
+from videdit.jobs.render_job import RenderJob
 from videdit.tracks import analysis_cache
 from videdit.tracks.analysis_store import CHUNK, Analysis, DamagedError, Portrait, Recorder, read_arrays
 from videdit.tracks.tracker import Tracker

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videdit.config import RenderJob
 from videdit.errors import UsageError
-from videdit.plan import make_plan, output_path
-from videdit.state import NO_FACE, State
+from videdit.jobs.batch_ledger import NO_FACE, State
+from videdit.jobs.plan import make_plan, output_path
+from videdit.jobs.render_job import RenderJob
 
 
 def touch(*paths: Path) -> None:
@@ -239,8 +239,8 @@ def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
 
 
 def test_the_plan_knows_what_media_can_write():
+    from videdit.jobs.plan import CONTAINERS, EXR, IMAGES
     from videdit.media.encode.mux import FORMATS
     from videdit.media.stills.write import IMAGE_SUFFIXES
-    from videdit.plan import CONTAINERS, EXR, IMAGES
 
     assert set(FORMATS) == CONTAINERS and {*IMAGE_SUFFIXES, EXR} == IMAGES

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.cliptuning import keep, load_tuned, tuned_path
-from videdit.config import RenderJob
 from videdit.hfgi.sample_selection import Look, Representatives, look, unlike
+from videdit.jobs.render_job import RenderJob
 
 
 def moment(place: float, sharpness: float = 1.0, track: int = 0) -> Look:

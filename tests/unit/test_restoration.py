@@ -14,12 +14,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from videdit.config import RenderJob
 from videdit.datatypes import Color, Crop, Frame, Picture, Rendering
 from videdit.errors import UsageError, WeightsError
 from videdit.imaging.degradation import add_noise, blur_kernel, ruin
 from videdit.imaging.host import HostPixels
 from videdit.imaging.optical_flow import MotionEstimator
+from videdit.jobs.render_job import RenderJob
 from videdit.metrics.restoration import pair_psnr, worn
 from videdit.models.restorer import MULTIPLE, Restorer
 from videdit.restoration.policy import PUBLISHED, RAMP, Choice, Need, choose, sharpness

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from videdit.config import RenderJob
 from videdit.errors import UsageError
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.segment_store import Place, Work, folder_of, record_of
 from videdit.media.encode.segments import SegmentFile
-from videdit.plan import make_plan
-from videdit.resume import Place, Work, folder_of, record_of
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Crop, Frame, Picture
-from videdit.resume import Place
+from videdit.jobs.segment_store import Place
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit
 from videdit.stages.segment import Fresh, Split, own, place

@@ -12,8 +12,8 @@ import pytest
 from synthetic import ROOT
 
 from videdit import cli, paths
-from videdit.config import RenderJob
-from videdit.plan import make_plan
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.terminal import plain, say
 
 HOSTILE = "esc\x1b[31mRED\a\x9b2J\u202egpj.mp4"

@@ -11,8 +11,8 @@ from typing import Any
 
 import videdit
 from videdit import paths, weights
-from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
+from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import kind_of
 from videdit.media.stills.xmp import SOURCE_TYPE

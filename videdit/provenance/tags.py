@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import videdit
-from videdit.config import RenderJob
 from videdit.errors import MediaError
+from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import files, is_sequence
 from videdit.media.stills.xmp import SOURCE_TYPE
 from videdit.storage.outputs import put_text

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from videdit.config import RenderJob
 from videdit.datatypes import Array
 from videdit.edits import Edit, Timeline, parse_edits
+from videdit.jobs.render_job import RenderJob
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.selection import choose
 

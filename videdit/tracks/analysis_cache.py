@@ -13,7 +13,7 @@ from typing import Any
 
 import videdit
 from videdit import paths, weights
-from videdit.config import RenderJob
+from videdit.jobs.render_job import RenderJob
 from videdit.provenance.tags import content_hash
 from videdit.tracks.analysis_store import LAYOUT, forget
 

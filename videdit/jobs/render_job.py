@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from videdit.errors import VideditError
-from videdit.fields import (
+from videdit.jobs.field_types import (
     DETECTOR_PATTERN,
     DEVICE_PATTERN,
     LAYOUT_PATTERN,

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videdit import paths
-from videdit.config import RenderJob
 from videdit.errors import UsageError
+from videdit.jobs.batch_ledger import NO_FACE, State
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.segment_store import handing_over
 from videdit.media import image_sequence
 from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import Kind, kind_of
 from videdit.provenance.tags import sidecar_path
-from videdit.resume import handing_over
-from videdit.state import NO_FACE, State
 from videdit.storage.outputs import NAME_BYTES
 from videdit.tracks.selection import is_picture
 

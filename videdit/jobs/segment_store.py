@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from videdit.config import RenderJob
 from videdit.errors import MediaError, UsageError
-from videdit.state import fingerprint
+from videdit.jobs.batch_ledger import fingerprint
+from videdit.jobs.render_job import RenderJob
 from videdit.storage.outputs import hidden
 
 try:

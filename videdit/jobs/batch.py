@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from videdit.errors import Cancelled, NoFaceError, PartialFailure, VideditError
-from videdit.plan import Clip, Plan
+from videdit.jobs.batch_ledger import NO_FACE, State
+from videdit.jobs.plan import Clip, Plan
 from videdit.report import RenderResult, count
-from videdit.state import NO_FACE, State
 
 log = logging.getLogger(__name__)
 

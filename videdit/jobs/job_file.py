@@ -12,9 +12,9 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from videdit import paths as resources
-from videdit.config import RenderJob
 from videdit.errors import UsageError
-from videdit.fields import parse_edit
+from videdit.jobs.field_types import parse_edit
+from videdit.jobs.render_job import RenderJob
 
 SCHEMA_FILE = "job.schema.json"
 _MOST_BYTES = 1 << 20

@@ -17,7 +17,7 @@ from typing import Any
 
 import videdit
 from videdit import paths, weights
-from videdit.config import RenderJob
+from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import existing, is_sequence
 
 NAME = ".videdit.json"

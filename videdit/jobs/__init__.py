@@ -1,0 +1,1 @@
+"""Words of the user -> render jobs -> clips with sources and outputs, and what is done of them."""
