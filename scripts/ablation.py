@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from videdit.chain import Chain
 from videdit.datatypes import Crop, Rendering
 from videdit.faces.detector import FaceDetector
 from videdit.imaging import temporal_average
@@ -28,7 +27,8 @@ from videdit.metrics.card import end_of
 from videdit.metrics.clips import evaluate_clips
 from videdit.metrics.panel import Panel
 from videdit.pipeline.executor import Stage
-from videdit.render import Renderer
+from videdit.rendering.graph import Chain
+from videdit.rendering.renderer import Renderer
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit
 from videdit.stages.parse_faces import Parse

@@ -18,7 +18,7 @@ from videdit.geometry.warp import crop_picture
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import probe
-from videdit.render import Renderer
+from videdit.rendering.renderer import Renderer
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, DOCS = ROOT / "examples/portrait.mp4", ROOT / "docs"

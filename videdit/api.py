@@ -16,8 +16,8 @@ from videdit.errors import UsageError
 from videdit.jobs.job_file import explain
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.render import Renderer
-from videdit.report import Progress, RenderResult
+from videdit.rendering.progress import Progress, RenderResult
+from videdit.rendering.renderer import Renderer
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def edit_video(
         output: where to write; a file or a folder. Default: beside the source, "in_smile.mp4".
         edit: "smile", "smile=1.5,age=-1", "smile=0@0s,2@1.5s", or a mapping of name to strength (None: the recommended
             one) or to a list of keyframes.
-        progress: told about every few frames; see :mod:`videdit.report`.
+        progress: told about every few frames; see :mod:`videdit.rendering.progress`.
         cancel: set it from another thread to stop; nothing half-written is left.
         options: as in a job file: ``start``, ``end``, ``crf``, ``faces``, ``device``, ``overwrite``, ...
 

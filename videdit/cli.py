@@ -124,11 +124,11 @@ def render_command(words: Sequence[str]) -> int:
     plan = make_plan(jobs)
     replace = False
     if report_file is not None:
-        from videdit.report import check_report
+        from videdit.rendering.progress import check_report
 
         replace = check_report(report_file, all(job.overwrite for job in jobs))
     if dry_run:
-        from videdit.dryrun import describe
+        from videdit.rendering.estimate import describe
 
         for line in describe(plan):
             say(line)
@@ -144,7 +144,7 @@ def render_command(words: Sequence[str]) -> int:
 def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
     """`--preview`: no clip is written, so those that exist do not stand in the way."""
     from videdit.jobs.plan import make_plan
-    from videdit.preview import parse_times, previews
+    from videdit.rendering.preview import parse_times, previews
 
     at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
     for path in previews(make_plan([job.model_copy(update={"overwrite": True}) for job in jobs]), at, overwrite):
@@ -183,8 +183,8 @@ def render_plan(
 ) -> int:
     """Render what was planned. replace: a file that is where the report goes."""
     from videdit.jobs import batch
-    from videdit.render import Renderer
-    from videdit.report import make_progress, write_report
+    from videdit.rendering.progress import make_progress, write_report
+    from videdit.rendering.renderer import Renderer
 
     started, outcomes, finished = time.time(), [], False
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.

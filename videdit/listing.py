@@ -17,13 +17,13 @@ from videdit.argument_parser import Parser, read
 from videdit.engine.compile import resolve_device
 from videdit.errors import NoFaceError, UsageError
 from videdit.faces.detector import FaceDetector
-from videdit.firstlook import analysed
 from videdit.jobs.job_file import explain
 from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence
 from videdit.metrics.sheet import contact_sheet, write_sheet
-from videdit.report import make_progress
+from videdit.rendering.analysis_pass import analysed
+from videdit.rendering.progress import make_progress
 from videdit.terminal import say
 from videdit.tracks.analysis_store import PORTRAIT, PORTRAITS, Analysis
 from videdit.tracks.track_table import TrackInfo, describe, within

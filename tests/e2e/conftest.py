@@ -8,8 +8,8 @@ import pytest
 
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.render import Renderer
-from videdit.report import RenderResult
+from videdit.rendering.progress import RenderResult
+from videdit.rendering.renderer import Renderer
 
 
 class Render:

@@ -20,7 +20,7 @@ from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe
 from videdit.pipeline.executor import Pipeline
-from videdit.render import Renderer
+from videdit.rendering.renderer import Renderer
 from videdit.stages.paste import Paste
 
 WIDTH, HEIGHT, FPS = 480, 360, 24

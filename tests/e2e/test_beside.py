@@ -13,8 +13,8 @@ from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.media.color import picture_to_rgb
-from videdit.preview import previews
 from videdit.provenance.tags import is_edited
+from videdit.rendering.preview import previews
 
 
 def test_the_comparison_holds_both_clips_and_the_sound(render, face_clip, tmp_path):

@@ -12,7 +12,7 @@ from videdit.datatypes import Edited
 from videdit.imaging.device import DevicePixels
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.render import Renderer
+from videdit.rendering.renderer import Renderer
 
 FRAMES = 3
 

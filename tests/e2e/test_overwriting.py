@@ -11,11 +11,12 @@ import cv2
 import pytest
 from synthetic import ROOT
 
-from videdit import cli, preview
+from videdit import cli
 from videdit.errors import MediaError, UsageError
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.report import Progress
+from videdit.rendering import preview
+from videdit.rendering.progress import Progress
 
 WORDS = "somebody else's"
 
@@ -48,7 +49,7 @@ def appears(render, monkeypatch):
 )
 @pytest.mark.parametrize("split", [False, True], ids=["whole", "in-segments"])
 def test_a_file_that_appears_meanwhile_stays(render, appears, face_clip, tmp_path, monkeypatch, name, words, split):
-    monkeypatch.setattr("videdit.render.CROPS", 2 if split else 1000)
+    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2 if split else 1000)
     if "alpha_out" in words:
         words = {"alpha_out": str(tmp_path / "matte.mkv")}
     appears(tmp_path / name)
@@ -65,7 +66,7 @@ def test_a_file_that_appears_meanwhile_stays(render, appears, face_clip, tmp_pat
 
 
 def test_what_was_done_is_kept_for_another_run(render, appears, face_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("videdit.render.CROPS", 2)
+    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2)
     out = tmp_path / "out.mp4"
     appears(out)
     with pytest.raises(MediaError, match="came to exist"):

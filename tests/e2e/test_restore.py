@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from synthetic import background, with_face, write_clip
 
 from videdit.errors import WeightsError
-from videdit.loaded import Loaded
 from videdit.models.restorer import Restorer
+from videdit.rendering.model_cache import Loaded
 from videdit.restoration.restorer import CropRestorer, small_network
 
 

@@ -8,7 +8,7 @@ from videdit.imaging.device import DevicePixels
 from videdit.imaging.pixels import pixels_for
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.render import Renderer
+from videdit.rendering.renderer import Renderer
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import pytest
 from synthetic import background, write_clip
 from synthetic_clips import Clip, make
 
-from videdit.dryrun import share_edited
 from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.read import VideoReader
 from videdit.media.frame_times import clock, frame_times
 from videdit.media.probe import probe
+from videdit.rendering.estimate import share_edited
 from videdit.tracks.shots import scene_times
 
 KINDS = {

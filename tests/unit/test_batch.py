@@ -14,7 +14,7 @@ from videdit.jobs import batch
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.executor import StageStats
-from videdit.report import BarProgress, JsonProgress, Progress, RenderResult, write_report
+from videdit.rendering.progress import BarProgress, JsonProgress, Progress, RenderResult, write_report
 
 STATS = [StageStats("decode", 0, 10, 0.5), StageStats("edit", 10, 8, 4.0), StageStats("encode", 8, 5, 0.25)]
 

@@ -9,7 +9,7 @@ from videdit.engine.compile import WAITING, Passes
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.executor import StageStats
-from videdit.report import RenderResult
+from videdit.rendering.progress import RenderResult
 
 GIB = 1 << 30
 

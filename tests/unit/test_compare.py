@@ -15,7 +15,7 @@ from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.media.color import picture_to_rgb
 from videdit.media.probe import probe
-from videdit.preview import parse_times, preview_path
+from videdit.rendering.preview import parse_times, preview_path
 from videdit.stages.compare import doubled, side_by_side, wiped
 from videdit.stages.debug_overlay import drawable, to_picture
 

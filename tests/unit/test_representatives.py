@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.cliptuning import keep, load_tuned, tuned_path
 from videdit.hfgi.sample_selection import Look, Representatives, look, unlike
 from videdit.jobs.render_job import RenderJob
+from videdit.rendering.tuning_pass import keep, load_tuned, tuned_path
 
 
 def moment(place: float, sharpness: float = 1.0, track: int = 0) -> Look:

@@ -129,7 +129,8 @@ class Inverter:
         return self._generator
 
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
-        """The same with a generator of this state (:mod:`videdit.cliptuning`); only the encoder's engine is shared."""
+        """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is
+        shared."""
         other = copy.copy(self)
         other._generator = copy.deepcopy(self._generator)
         other._generator.load_state_dict(state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 
-from videdit.chain import encoding
 from videdit.edits import parse_edits
 from videdit.edits.keyframes import in_seconds
 from videdit.errors import SettingsError, WeightsError
@@ -16,6 +15,7 @@ from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
 from videdit.provenance import c2pa
+from videdit.rendering.graph import encoding
 from videdit.restoration import third_party
 from videdit.restoration.policy import PUBLISHED, choose
 from videdit.tracks.analysis_store import Analysis

@@ -12,14 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.chain import encoding, finders
-from videdit.checks import check, check_scenes, copyable, idle
 from videdit.datatypes import Crop, Frame
 from videdit.edits import Timeline, parse_edits
 from videdit.engine.compile import resolve_device, resolve_precision, synchronize
 from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import FaceDetector, detector_of, face_size
-from videdit.firstlook import analysed
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.profile import load_profile
 from videdit.imaging.pixels import pixels_for
@@ -31,9 +28,12 @@ from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
-from videdit.render import frames_between
+from videdit.rendering.analysis_pass import analysed
 from videdit.rendering.assignments import people_of
-from videdit.report import count
+from videdit.rendering.checks import check, check_scenes, copyable, idle
+from videdit.rendering.graph import encoding, finders
+from videdit.rendering.progress import count
+from videdit.rendering.renderer import frames_between
 from videdit.restoration.policy import choose
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from videdit.cliptuning import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline, parse_edits
@@ -25,7 +24,6 @@ from videdit.imaging.pixels import Pixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.segment_store import Work
-from videdit.loaded import Loaded
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
 from videdit.media.probe import MediaInfo
@@ -35,7 +33,9 @@ from videdit.pipeline.windows import reach_of
 from videdit.provenance import c2pa
 from videdit.provenance import tags as provenance
 from videdit.rendering.assignments import People, people_of
-from videdit.report import count
+from videdit.rendering.model_cache import Loaded
+from videdit.rendering.progress import count
+from videdit.rendering.tuning_pass import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.restoration.policy import Choice, choose
 from videdit.stages.assign_faces import Recall
 from videdit.stages.auxiliary_output import Beside, InTurn

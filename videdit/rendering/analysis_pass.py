@@ -15,7 +15,7 @@ from videdit.faces.detector import FaceDetector
 from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import MediaInfo
 from videdit.pipeline.executor import Pipeline
-from videdit.report import Progress
+from videdit.rendering.progress import Progress
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
 from videdit.stages.record_faces import Observe

@@ -1,4 +1,4 @@
-"""Clip of a plan -> chain of stages (:mod:`videdit.chain`) -> result.
+"""Clip of a plan -> chain of stages (:mod:`videdit.rendering.graph`) -> result.
 
 :mod:`videdit.api` is its public face.
 """
@@ -16,16 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from videdit import shutdown
-from videdit.chain import Chain, assemble, unedited
-from videdit.checks import check, check_scenes, copyable, idle
 from videdit.datatypes import LOW
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
-from videdit.firstlook import analysed
 from videdit.hfgi.inverter import SIZES
 from videdit.imaging.pixels import Pixels, pixels_for
 from videdit.jobs.plan import Clip
 from videdit.jobs.segment_store import Work
-from videdit.loaded import Loaded
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.write import check_target, commit_file
 from videdit.media.failures import writing
@@ -33,7 +29,11 @@ from videdit.media.image_sequence import is_sequence
 from videdit.media.probe import MediaInfo
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.provenance import tags
-from videdit.report import Progress, RenderResult, count
+from videdit.rendering.analysis_pass import analysed
+from videdit.rendering.checks import check, check_scenes, copyable, idle
+from videdit.rendering.graph import Chain, assemble, unedited
+from videdit.rendering.model_cache import Loaded
+from videdit.rendering.progress import Progress, RenderResult, count
 from videdit.stages.auxiliary_output import Beside
 from videdit.stages.segment import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
@@ -214,7 +214,7 @@ class Renderer:
     def analysed(
         self, clip: Clip, info: MediaInfo, work: Work | None = None, cancel: threading.Event | None = None
     ) -> contextlib.AbstractContextManager[Analysis | None]:
-        """Who is in a clip: see :func:`videdit.firstlook.analysed`; None where nobody asks."""
+        """Who is in a clip: see :func:`videdit.rendering.analysis_pass.analysed`; None where nobody asks."""
         inverter, detector = self.loaded.inverter(clip.job), self.loaded.detector(clip.job)
         if inverter.profile.subject != "face" or (work and work.complete):
             return contextlib.nullcontext()
@@ -229,7 +229,7 @@ class Renderer:
         first_scene: int = 0,
         cancel: threading.Event | None = None,
     ) -> Chain:
-        """The stages for one clip, networks loaded: see :func:`videdit.chain.assemble`."""
+        """The stages for one clip, networks loaded: see :func:`videdit.rendering.graph.assemble`."""
         return assemble(clip, info, self.loaded, analysis, work, first_scene, cancel)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from videdit.chain import reach_of_job
 from videdit.datatypes import Color, Frame, Picture
 from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.hfgi.profile import load_profile
@@ -24,7 +23,8 @@ from videdit.media.image_sequence import is_sequence, name_of
 from videdit.media.probe import MediaInfo
 from videdit.media.stills.write import write_image
 from videdit.provenance.tags import tags
-from videdit.render import Renderer
+from videdit.rendering.graph import reach_of_job
+from videdit.rendering.renderer import Renderer
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.auxiliary_output import InTurn, before_and_after
 from videdit.stages.compare import side_by_side
