@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from videdit.datatypes import Crop, Rendering
+from videdit.evaluation.card import end_of
+from videdit.evaluation.clips import evaluate_clips
+from videdit.evaluation.panel import Panel
 from videdit.faces.detector import FaceDetector
 from videdit.imaging import temporal_average
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.metrics.card import end_of
-from videdit.metrics.clips import evaluate_clips
-from videdit.metrics.panel import Panel
 from videdit.pipeline.executor import Stage
 from videdit.rendering.graph import Chain
 from videdit.rendering.renderer import Renderer

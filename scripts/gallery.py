@@ -23,10 +23,10 @@ import numpy as np
 from videdit import edit_video
 from videdit.edits.catalogue import shipped
 from videdit.errors import VideditError
+from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe
-from videdit.metrics.sheet import contact_sheet, write_sheet
 
 TILE = 320  # pixels of a moment on a sheet
 MOMENTS = 5

@@ -260,7 +260,7 @@ def bench_command(words: Sequence[str]) -> int:
 
 
 def eval_command(words: Sequence[str]) -> int:
-    from videdit.metrics import evaluate
+    from videdit.evaluation import evaluate
 
     return evaluate.main(words)
 
@@ -278,9 +278,9 @@ def train_command(words: Sequence[str]) -> int:
 
 
 def sheet_command(words: Sequence[str]) -> int:
-    from videdit.metrics import plates
+    from videdit.evaluation import paper_figures
 
-    return plates.main(words)
+    return paper_figures.main(words)
 
 
 def direction_command(words: Sequence[str]) -> int:

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from videdit.argument_parser import Parser, read
 from videdit.engine.compile import resolve_device
 from videdit.errors import NoFaceError, UsageError
+from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.faces.detector import FaceDetector
 from videdit.jobs.job_file import explain
 from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence
-from videdit.metrics.sheet import contact_sheet, write_sheet
 from videdit.rendering.analysis_pass import analysed
 from videdit.rendering.progress import make_progress
 from videdit.terminal import say

@@ -15,7 +15,7 @@ from synthetic import ROOT
 
 from videdit import weights
 from videdit.errors import VideditError, WeightsError
-from videdit.metrics.judges import have_judges
+from videdit.evaluation.judges import have_judges
 from videdit.train.__main__ import main
 from videdit.train.promote import MARGIN, RULES, Provenance, check, decide, promote, trial_weights
 

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from synthetic import ROOT
 
-from videdit.metrics.judges import have_judges
+from videdit.evaluation.judges import have_judges
 from videdit.train.attributes import FullScorer
 from videdit.train.derive import sample_codes
 from videdit.train.log import read_log

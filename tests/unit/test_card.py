@@ -9,9 +9,9 @@ import pytest
 from synthetic import ROOT
 
 from videdit.errors import UsageError
-from videdit.metrics.card import TABLES, markdown, put_table
-from videdit.metrics.evaluate import main
-from videdit.metrics.judges import have_judges
+from videdit.evaluation.card import TABLES, markdown, put_table
+from videdit.evaluation.evaluate import main
+from videdit.evaluation.judges import have_judges
 
 
 def test_the_card_that_ships_has_a_place_for_every_table(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import in_layers
 from videdit.errors import UsageError, VideditError
-from videdit.metrics.attributes import POPULATION
+from videdit.evaluation.attributes import POPULATION
 from videdit.train.derive import (
     EditRecipe,
     Fitted,

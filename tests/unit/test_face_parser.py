@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from videdit.errors import MediaError
-from videdit.metrics.parsing import confusion, intersection_over_union, load_masks, mean_common, read_mask
+from videdit.evaluation.parsing import confusion, intersection_over_union, load_masks, mean_common, read_mask
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
 from videdit.models.face_parser import CLASSES, COMMON, MIRRORED, FaceParser
 from videdit.train.data import SIZE

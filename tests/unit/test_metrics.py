@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.errors import MediaError, UsageError
-from videdit.metrics.evaluate import main, span
-from videdit.metrics.image import psnr, ssim
-from videdit.metrics.report import Evaluation, mean_row
-from videdit.metrics.sheet import contact_sheet, write_sheet
-from videdit.metrics.stills import changes, load_faces
-from videdit.metrics.temporal import identity_stability, warp_errors
+from videdit.evaluation.evaluate import main, span
+from videdit.evaluation.image import psnr, ssim
+from videdit.evaluation.report import Evaluation, mean_row
+from videdit.evaluation.sheet import contact_sheet, write_sheet
+from videdit.evaluation.stills import changes, load_faces
+from videdit.evaluation.temporal import identity_stability, warp_errors
 
 
 def texture(height: int = 160, width: int = 160, seed: int = 0) -> np.ndarray:

@@ -11,11 +11,11 @@ import pytest
 
 from videdit.edits import parse_edits
 from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.evaluation.evaluate import main
+from videdit.evaluation.judges import have_judges
+from videdit.evaluation.panel import Panel
+from videdit.evaluation.stills import evaluate_edits, evaluate_inversion
 from videdit.hfgi.inverter import Inverter
-from videdit.metrics.evaluate import main
-from videdit.metrics.judges import have_judges
-from videdit.metrics.panel import Panel
-from videdit.metrics.stills import evaluate_edits, evaluate_inversion
 
 FACES = Path(__file__).resolve().parents[1] / "data" / "faces.jpg"
 pytestmark = pytest.mark.skipif(

@@ -14,20 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.errors import WeightsError
+from videdit.evaluation import judge_networks
+from videdit.evaluation.attributes import POPULATION, UNITS, AttributeScorer, CropMesh, lab, patch_scores, shape_scores
+from videdit.evaluation.judges import Expression, FaceRes, MobileFace, have_judges, load_judge
+from videdit.evaluation.perceptual import PerceptualFeatures, feature_distance
+from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.geometry.face_regions import REGIONS
-from videdit.metrics import nets
-from videdit.metrics.attributes import (
-    POPULATION,
-    UNITS,
-    AttributeScorer,
-    CropMesh,
-    lab,
-    patch_scores,
-    shape_scores,
-)
-from videdit.metrics.judges import Expression, FaceRes, MobileFace, have_judges, load_judge
-from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
-from videdit.metrics.tfjs import depthwise, oihw, read_weights
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +88,7 @@ def tensorflow_conv(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarra
 def test_same_convolution_is_tensorflows(height: int, width: int, stride: int, k: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     x, kernel = rng.standard_normal((height, width, 2)), rng.standard_normal((k, k, 2, 3))
-    conv = nets.same_conv(2, 3, k, stride, bias=False).double()
+    conv = judge_networks.same_conv(2, 3, k, stride, bias=False).double()
     conv.weight.data = torch.from_numpy(oihw(kernel))
     ours = conv(torch.from_numpy(x).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     np.testing.assert_allclose(ours.detach().numpy(), tensorflow_conv(x, kernel, stride), atol=1e-9)
@@ -107,7 +99,7 @@ def test_depthwise_kernels_keep_their_channels() -> None:
     x, kernel = rng.standard_normal((6, 6, 4)), rng.standard_normal((3, 3, 4, 1))
     full = np.zeros((3, 3, 4, 4))
     full[:, :, range(4), range(4)] = kernel[..., 0]
-    conv = nets.same_conv(4, 4, 3, 2, groups=4, bias=False).double()
+    conv = judge_networks.same_conv(4, 4, 3, 2, groups=4, bias=False).double()
     conv.weight.data = torch.from_numpy(depthwise(kernel))
     ours = conv(torch.from_numpy(x).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     np.testing.assert_allclose(ours.detach().numpy(), tensorflow_conv(x, full, 2), atol=1e-9)
@@ -115,11 +107,11 @@ def test_depthwise_kernels_keep_their_channels() -> None:
 
 @torch.no_grad()
 def test_shapes() -> None:
-    features, age, man = nets.FaceResNet()(torch.zeros(1, 3, 224, 224))
+    features, age, man = judge_networks.FaceResNet()(torch.zeros(1, 3, 224, 224))
     assert (features.shape, age.shape, man.shape) == ((1, 1024), (1, 100), (1,))
-    assert nets.MobileFaceNet()(torch.zeros(2, 3, 112, 112)).shape == (2, 256)
-    assert nets.ExpressionNet()(torch.zeros(2, 3, 112, 112)).shape == (2, 7)
-    years, gender = nets.AgeGenderNet()(torch.zeros(2, 3, 112, 112))
+    assert judge_networks.MobileFaceNet()(torch.zeros(2, 3, 112, 112)).shape == (2, 256)
+    assert judge_networks.ExpressionNet()(torch.zeros(2, 3, 112, 112)).shape == (2, 7)
+    years, gender = judge_networks.AgeGenderNet()(torch.zeros(2, 3, 112, 112))
     assert (years.shape, gender.shape) == ((2,), (2, 2))
     maps = EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 96))
     assert [tuple(m.shape) for m in maps] == [(1, width, 32 >> i, 48 >> i) for i, width in enumerate(WIDTHS)]

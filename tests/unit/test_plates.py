@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from videdit import cli
 from videdit.edits import Edit, catalogue, edit_delta, parse_edits
 from videdit.errors import NoFaceError, UsageError
+from videdit.evaluation import rate
+from videdit.evaluation.image import psnr
+from videdit.evaluation.paper_figures import ada_plate, load, reach, sweep_plate
+from videdit.evaluation.plot import Series, draw_plots, short, y_ticks
+from videdit.evaluation.rate import averaged, evaluate_rate, share_layers, tensor
 from videdit.hfgi.inverter import Inverter
-from videdit.metrics import rate
-from videdit.metrics.image import psnr
-from videdit.metrics.plates import ada_plate, load, reach, sweep_plate
-from videdit.metrics.plot import Series, draw_plots, short, y_ticks
-from videdit.metrics.rate import averaged, evaluate_rate, share_layers, tensor
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from videdit.datatypes import Color, Crop, Frame, Picture, Rendering
 from videdit.errors import UsageError, WeightsError
+from videdit.evaluation.restoration import pair_psnr, worn
 from videdit.imaging.degradation import add_noise, blur_kernel, ruin
 from videdit.imaging.host import HostPixels
 from videdit.imaging.optical_flow import MotionEstimator
 from videdit.jobs.render_job import RenderJob
-from videdit.metrics.restoration import pair_psnr, worn
 from videdit.models.restorer import MULTIPLE, Restorer
 from videdit.restoration.policy import PUBLISHED, RAMP, Choice, Need, choose, sharpness
 from videdit.restoration.restorer import CropRestorer, Network, resized, small_network

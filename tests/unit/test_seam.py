@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from videdit.metrics.seam import changed, seam
+from videdit.evaluation.seam import changed, seam
 
 
 def clip() -> np.ndarray:

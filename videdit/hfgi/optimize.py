@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
+from videdit.evaluation.perceptual import PerceptualFeatures, feature_distance
 from videdit.models.mobile_stylegan import Synthesis
 
 Tell = Callable[[int, float], None]  # told of each step and its loss

@@ -110,7 +110,7 @@ def run_promote(options: argparse.Namespace) -> None:
 
 
 def run_curves(options: argparse.Namespace) -> None:
-    from videdit.metrics.sheet import write_sheet
+    from videdit.evaluation.sheet import write_sheet
     from videdit.train.curves import draw_curves
     from videdit.train.log import read_log
 

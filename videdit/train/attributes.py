@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.engine.compile import Engine, Precision, compile_module, eager
-from videdit.metrics.attributes import AttributeScorer, lab, sample
-from videdit.metrics.judges import AgeGender, MobileFace
+from videdit.evaluation.attributes import AttributeScorer, lab, sample
+from videdit.evaluation.judges import AgeGender, MobileFace
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis
 
 SIZE = 256

@@ -26,7 +26,7 @@ import yaml
 
 from videdit import paths as resources
 from videdit.errors import UsageError, VideditError
-from videdit.metrics.attributes import POPULATION
+from videdit.evaluation.attributes import POPULATION
 from videdit.train.attributes import Measure
 from videdit.train.common import load_generator
 

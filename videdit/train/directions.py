@@ -23,7 +23,7 @@ from videdit.edits.catalogue import SHIPPED
 from videdit.edits.direction_files import NUM_LAYERS, read_note, write_directions
 from videdit.edits.directions import in_layers
 from videdit.errors import UsageError
-from videdit.metrics.sheet import contact_sheet, write_sheet
+from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.train.attributes import Measure
 from videdit.train.common import load_generator
 from videdit.train.derive import (

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.metrics.judges import IMAGENET_MEAN_BGR, FaceRes, MobileFace, load_judge
-from videdit.metrics.nets import FaceResNet
-from videdit.metrics.sheet import contact_sheet
+from videdit.evaluation.judge_networks import FaceResNet
+from videdit.evaluation.judges import IMAGENET_MEAN_BGR, FaceRes, MobileFace, load_judge
+from videdit.evaluation.sheet import contact_sheet
 from videdit.models.encoder import Encoder
 from videdit.models.mobile_stylegan import NUM_LAYERS
 from videdit.train import recipe, training

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.errors import UsageError
-from videdit.metrics.sheet import contact_sheet
+from videdit.evaluation.sheet import contact_sheet
 from videdit.models.mobile_stylegan import NUM_LAYERS, Head256, Mapping, Synthesis
 from videdit.train import recipe, training
 from videdit.train.common import load_encoder, load_generator, psnr

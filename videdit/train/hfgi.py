@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.errors import UsageError
-from videdit.metrics.judges import MobileFace
-from videdit.metrics.sheet import contact_sheet
+from videdit.evaluation.judges import MobileFace
+from videdit.evaluation.sheet import contact_sheet
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.train import recipe, training
 from videdit.train.adversary import Adversary

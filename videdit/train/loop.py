@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from videdit.errors import UsageError, VideditError
-from videdit.metrics.sheet import write_sheet
+from videdit.evaluation.sheet import write_sheet
 from videdit.train import checkpoint
 from videdit.train.checkpoint import Moment
 from videdit.train.common import save_weights

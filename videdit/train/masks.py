@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from videdit.errors import UsageError
-from videdit.metrics.parsing import load_masks
+from videdit.evaluation.parsing import load_masks
 from videdit.models.face_parser import CLASSES, MIRRORED
 from videdit.train.data import SIZE, degrade, jitter_colour, load_pack, to_tensor
 

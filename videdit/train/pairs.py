@@ -25,11 +25,11 @@ from torch import nn
 from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
+from videdit.evaluation.attributes import CropMesh, patch_scores
 from videdit.faces.parser import PARTS, CropParser
 from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
 from videdit.imaging.host import HostPixels
-from videdit.metrics.attributes import CropMesh, patch_scores
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
 from videdit.train.attributes import Render256

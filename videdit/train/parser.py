@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.errors import UsageError
-from videdit.metrics.judges import load_judge
-from videdit.metrics.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
+from videdit.evaluation.judges import load_judge
+from videdit.evaluation.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
 from videdit.models.face_parser import CLASSES, FaceParser
 from videdit.train import recipe, training

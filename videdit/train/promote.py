@@ -26,8 +26,8 @@ from safetensors import SafetensorError, safe_open
 
 from videdit import paths, weights
 from videdit.errors import VideditError, WeightsError
-from videdit.metrics.card import put_table
-from videdit.metrics.report import Value, mean_row
+from videdit.evaluation.card import put_table
+from videdit.evaluation.report import Value, mean_row
 
 CARD = "MODEL_CARD.md"
 MARGIN = 0.002  # what a deciding figure must gain: less is chance

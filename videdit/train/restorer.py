@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from videdit.evaluation.judges import MobileFace
+from videdit.evaluation.restoration import worn
+from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import ruin
-from videdit.metrics.judges import MobileFace
-from videdit.metrics.restoration import worn
-from videdit.metrics.sheet import contact_sheet
 from videdit.models.restorer import Restorer
 from videdit.train import recipe, training
 from videdit.train.data import Bank, Faces, jitter_colour, jitter_geometry, to_pictures, to_tensor

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 
 from videdit import paths
 from videdit.errors import UsageError
+from videdit.evaluation.attributes import CropMesh
+from videdit.evaluation.perceptual import PerceptualFeatures, feature_distance
+from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import compress
-from videdit.metrics.attributes import CropMesh
-from videdit.metrics.perceptual import PerceptualFeatures, feature_distance
-from videdit.metrics.sheet import contact_sheet
 from videdit.models.student import ANCHORS, EDITS, MIRROR, SIZE, Student, compose, parts
 from videdit.train import recipe, training
 from videdit.train.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor

@@ -12,14 +12,14 @@ import numpy as np
 
 from videdit.edits.directions import load_direction
 from videdit.edits.parse import Edit
+from videdit.evaluation.panel import SIZE, Panel, picture
+from videdit.evaluation.report import Evaluation, Value, mean_row
+from videdit.evaluation.sheet import contact_sheet
+from videdit.evaluation.stills import edited
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.face_regions import edit_mask
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.prealign import Prealigner
-from videdit.metrics.panel import SIZE, Panel, picture
-from videdit.metrics.report import Evaluation, Value, mean_row
-from videdit.metrics.sheet import contact_sheet
-from videdit.metrics.stills import edited
 
 KINDS = ("none", "flow", "landmarks")
 SHOWN = 3  # people of each edit on a sheet

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.metrics.judges import EXPRESSIONS, Expression, FaceRes
+from videdit.evaluation.judges import EXPRESSIONS, Expression, FaceRes
 from videdit.models.facemesh import SIZE as MESH_SIZE
 from videdit.models.facemesh import FaceMesh
 from videdit.weights import load_state

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from videdit.evaluation.panel import SIZE, Panel, picture
+from videdit.evaluation.perceptual import PerceptualFeatures
+from videdit.evaluation.report import Evaluation, Value
+from videdit.evaluation.sheet import contact_sheet
+from videdit.evaluation.stills import face_masks, picture_256, tuned_to
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Course, Likeness, optimise_codes, pictures, tune_generator
 from videdit.imaging.host import network_input
-from videdit.metrics.panel import SIZE, Panel, picture
-from videdit.metrics.perceptual import PerceptualFeatures
-from videdit.metrics.report import Evaluation, Value
-from videdit.metrics.sheet import contact_sheet
-from videdit.metrics.stills import face_masks, picture_256, tuned_to
 from videdit.models.mobile_stylegan import Synthesis
 
 _SHOWN = 8  # faces on a sheet

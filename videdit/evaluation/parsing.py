@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.errors import MediaError
+from videdit.evaluation.report import Evaluation, Value
+from videdit.evaluation.sheet import contact_sheet
 from videdit.faces.parser import CropParser
-from videdit.metrics.report import Evaluation, Value
-from videdit.metrics.sheet import contact_sheet
 from videdit.models.face_parser import CLASSES, COMMON
 
 _SHOWN = 10  # faces on a sheet

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from videdit.evaluation.panel import Panel, picture
+from videdit.evaluation.report import Evaluation, Value
+from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import add_noise, compress, enlarge
-from videdit.metrics.panel import Panel, picture
-from videdit.metrics.report import Evaluation, Value
-from videdit.metrics.sheet import contact_sheet
 
 SIZE = 128  # px of the crops that are judged
 SHRINK, NOISE, QUALITY = 4, 5.0, 60

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videdit.metrics.attributes import AttributeScorer
-from videdit.metrics.image import psnr, ssim
-from videdit.metrics.judges import FaceRes, MobileFace
-from videdit.metrics.perceptual import PerceptualFeatures
+from videdit.evaluation.attributes import AttributeScorer
+from videdit.evaluation.image import psnr, ssim
+from videdit.evaluation.judges import FaceRes, MobileFace
+from videdit.evaluation.perceptual import PerceptualFeatures
 
 SIZE = 256  # px at which crops are judged
 _BATCH = 16
@@ -49,7 +49,7 @@ class Panel:
         }
 
     def attributes(self, crops: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """Scores by name, each [N]; see :mod:`videdit.metrics.attributes`."""
+        """Scores by name, each [N]; see :mod:`videdit.evaluation.attributes`."""
         parts = [{k: v.cpu().numpy() for k, v in self._scorer(x).items()} for x in self._batches(crops)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -19,13 +19,13 @@ from videdit.edits import Edit, edit_delta, parse_edits
 from videdit.edits.learn import aligned_faces, pictures
 from videdit.edits.parse import find
 from videdit.errors import NoFaceError, UsageError
-from videdit.metrics.sheet import contact_sheet, write_sheet
-from videdit.metrics.stills import load_face, parsed_crops, pasted, picture_256
+from videdit.evaluation.sheet import contact_sheet, write_sheet
+from videdit.evaluation.stills import load_face, parsed_crops, pasted, picture_256
 
 if TYPE_CHECKING:
+    from videdit.evaluation.report import Evaluation
     from videdit.faces.detector import FaceDetector
     from videdit.hfgi.inverter import Inverter
-    from videdit.metrics.report import Evaluation
 
 
 def main(words: Sequence[str]) -> int:
@@ -167,7 +167,7 @@ def ada_plate(inverter: Inverter, faces: Sequence[np.ndarray], edits: Sequence[E
 
 def rate_plate(inverter: Inverter, faces: Sequence[np.ndarray], json: Path | None) -> np.ndarray:
     """Size of the code against reconstruction; the figures are printed, and written to `json`."""
-    from videdit.metrics.rate import evaluate_rate
+    from videdit.evaluation.rate import evaluate_rate
 
     result: Evaluation = evaluate_rate(inverter, faces)
     print(result)

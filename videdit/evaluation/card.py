@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from videdit.errors import MediaError, UsageError
-from videdit.metrics.report import Value
+from videdit.evaluation.report import Value
 
 END = "<!-- end -->"
 # part -> column of the evaluation -> (title in the card, how its numbers are written)

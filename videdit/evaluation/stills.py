@@ -15,6 +15,10 @@ from videdit.datatypes import Array, Crop, Rendering
 from videdit.edits.directions import edit_delta
 from videdit.edits.parse import Edit, find
 from videdit.errors import MediaError, UsageError
+from videdit.evaluation.attributes import POPULATION
+from videdit.evaluation.panel import SIZE, Panel, picture
+from videdit.evaluation.report import Evaluation, Value
+from videdit.evaluation.sheet import contact_sheet
 from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import face_mask
 from videdit.hfgi.inverter import Inverter
@@ -22,10 +26,6 @@ from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.student import StudentEditor
 from videdit.imaging.detail_transfer import return_detail
 from videdit.imaging.host import network_input
-from videdit.metrics.attributes import POPULATION
-from videdit.metrics.panel import SIZE, Panel, picture
-from videdit.metrics.report import Evaluation, Value
-from videdit.metrics.sheet import contact_sheet
 from videdit.models.mobile_stylegan import Synthesis
 
 SHOWN = 8  # faces on a sheet

@@ -12,17 +12,17 @@ import numpy as np
 
 from videdit.datatypes import Face
 from videdit.errors import MediaError, NoFaceError
+from videdit.evaluation.panel import SIZE, Panel
+from videdit.evaluation.report import Evaluation, Value, mean_row
+from videdit.evaluation.seam import changed, seam
+from videdit.evaluation.sheet import contact_sheet
+from videdit.evaluation.temporal import identity_stability, warp_errors
 from videdit.faces.detector import FaceDetector, face_size, overlap
 from videdit.geometry.ffhq_align import face_matrix
 from videdit.geometry.warp import crop
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader
 from videdit.media.probe import probe
-from videdit.metrics.panel import SIZE, Panel
-from videdit.metrics.report import Evaluation, Value, mean_row
-from videdit.metrics.seam import changed, seam
-from videdit.metrics.sheet import contact_sheet
-from videdit.metrics.temporal import identity_stability, warp_errors
 
 SHOWN = 6  # moments of a clip on the sheet
 

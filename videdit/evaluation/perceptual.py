@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.metrics.judges import load_judge
+from videdit.evaluation.judges import load_judge
 from videdit.models.efficientnet_lite import EfficientNetLite0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from videdit import paths
 from videdit.argument_parser import Parser
 from videdit.errors import UsageError
-from videdit.metrics.report import Evaluation
+from videdit.evaluation.report import Evaluation
 
 PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare", "prealign")  # of the model card
 VALIDATION, FEW = "950:1000", "950:954"  # faces; few where each takes minutes
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         result.write_json(args.json)
     if args.sheet and result.sheet is not None:
-        from videdit.metrics.sheet import write_sheet
+        from videdit.evaluation.sheet import write_sheet
 
         write_sheet(args.sheet, result.sheet)
     return 0
@@ -108,9 +108,9 @@ def faces_options(common: Parser, which: str) -> Parser:
 def run_inversion(args: argparse.Namespace) -> Evaluation:
     if args.tune < 0:
         raise UsageError("--tune is a number of steps")
+    from videdit.evaluation.panel import Panel
+    from videdit.evaluation.stills import evaluate_inversion, load_faces
     from videdit.hfgi.inverter import Inverter
-    from videdit.metrics.panel import Panel
-    from videdit.metrics.stills import evaluate_inversion, load_faces
 
     faces = load_faces(args.faces, args.range)
     inverter = Inverter.load(args.profile, args.device, args.precision)
@@ -119,10 +119,10 @@ def run_inversion(args: argparse.Namespace) -> Evaluation:
 
 def run_edit(args: argparse.Namespace) -> Evaluation:
     from videdit.edits import catalogue, parse_edits
+    from videdit.evaluation.panel import Panel
+    from videdit.evaluation.stills import evaluate_edits, load_faces
     from videdit.hfgi.inverter import Inverter
     from videdit.hfgi.student import StudentEditor
-    from videdit.metrics.panel import Panel
-    from videdit.metrics.stills import evaluate_edits, load_faces
 
     words = args.edit or [name for name, info in catalogue().items() if info.source is None]
     if not words:
@@ -135,9 +135,9 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
 
 
 def run_parser(args: argparse.Namespace) -> Evaluation:
+    from videdit.evaluation.parsing import evaluate_parser, load_masks
+    from videdit.evaluation.stills import load_faces
     from videdit.faces.parser import CropParser
-    from videdit.metrics.parsing import evaluate_parser, load_masks
-    from videdit.metrics.stills import load_faces
 
     faces = load_faces(args.faces, args.range)
     masks = load_masks(args.masks or args.faces.parent / "masks", args.range)
@@ -145,9 +145,9 @@ def run_parser(args: argparse.Namespace) -> Evaluation:
 
 
 def run_restorer(args: argparse.Namespace) -> Evaluation:
-    from videdit.metrics.panel import Panel
-    from videdit.metrics.restoration import evaluate_restorer
-    from videdit.metrics.stills import load_faces
+    from videdit.evaluation.panel import Panel
+    from videdit.evaluation.restoration import evaluate_restorer
+    from videdit.evaluation.stills import load_faces
     from videdit.restoration.restorer import CropRestorer, small_network
 
     faces = load_faces(args.faces, args.range)
@@ -163,11 +163,11 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
     import torch
 
     from videdit.engine.compile import resolve_precision
+    from videdit.evaluation.compare import Optimisers, evaluate_compare
+    from videdit.evaluation.panel import Panel
+    from videdit.evaluation.stills import load_faces
     from videdit.hfgi.inverter import Inverter
     from videdit.hfgi.optimize import CODES, PIVOTAL
-    from videdit.metrics.compare import Optimisers, evaluate_compare
-    from videdit.metrics.panel import Panel
-    from videdit.metrics.stills import load_faces
     from videdit.train.common import load_generator
 
     faces = load_faces(args.faces, args.range)
@@ -190,9 +190,9 @@ def run_prealign(args: argparse.Namespace) -> Evaluation:
     from dataclasses import replace
 
     from videdit.edits import parse_edits
+    from videdit.evaluation.panel import Panel
+    from videdit.evaluation.turned import evaluate_prealign
     from videdit.hfgi.inverter import Inverter
-    from videdit.metrics.panel import Panel
-    from videdit.metrics.turned import evaluate_prealign
     from videdit.train.derive import sample_codes
 
     edits = [replace(edit, strength=sign * edit.strength) for edit in parse_edits(args.edit) for sign in (1, -1)]
@@ -209,9 +209,9 @@ def run_video(args: argparse.Namespace) -> Evaluation:
     if args.mattes and len(args.mattes) != len(args.clips) // 2:
         raise UsageError(f"there are {len(args.clips) // 2} pairs of clips and {len(args.mattes)} mattes")
     from videdit.engine.compile import resolve_device
+    from videdit.evaluation.clips import evaluate_clips
+    from videdit.evaluation.panel import Panel
     from videdit.faces.detector import FaceDetector
-    from videdit.metrics.clips import evaluate_clips
-    from videdit.metrics.panel import Panel
 
     device = resolve_device(args.device)
     pairs = list(zip(args.clips[::2], args.clips[1::2], strict=True))
@@ -220,7 +220,7 @@ def run_video(args: argparse.Namespace) -> Evaluation:
 
 def run_card(args: argparse.Namespace) -> None:
     """Evaluate part after part and put each table into the card as soon as it is there."""
-    from videdit.metrics.card import edited_clips, put_table
+    from videdit.evaluation.card import edited_clips, put_table
 
     for part in args.only or PARTS:
         if part == "video":

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from videdit.errors import WeightsError
-from videdit.metrics import nets
+from videdit.evaluation import judge_networks
 from videdit.paths import cache_dir
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
@@ -80,7 +80,7 @@ class FaceRes(Judge):
     whole, size, corner = 288, 224, (32, 40)
 
     def __init__(self) -> None:
-        super().__init__(nets.FaceResNet(), "faceres")
+        super().__init__(judge_networks.FaceResNet(), "faceres")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         with torch.autocast(x.device.type, enabled=False):
@@ -100,7 +100,7 @@ class MobileFace(Judge):
     whole, size, corner = 152, 112, (20, 20)
 
     def __init__(self) -> None:
-        super().__init__(nets.MobileFaceNet(), "mobileface")
+        super().__init__(judge_networks.MobileFaceNet(), "mobileface")
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -113,7 +113,7 @@ class Expression(Judge):
     whole, size, corner = 160, 112, (24, 36)
 
     def __init__(self) -> None:
-        super().__init__(nets.ExpressionNet(), "expression")
+        super().__init__(judge_networks.ExpressionNet(), "expression")
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -130,7 +130,7 @@ class AgeGender(Judge):
     whole, size, corner = 168, 112, (28, 44)
 
     def __init__(self) -> None:
-        super().__init__(nets.AgeGenderNet(), "age_gender")
+        super().__init__(judge_networks.AgeGenderNet(), "age_gender")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         with torch.autocast(x.device.type, enabled=False):

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from videdit.datatypes import LOW
+from videdit.evaluation.image import psnr, ssim
+from videdit.evaluation.judges import MobileFace, have_judges
+from videdit.evaluation.panel import network_input
+from videdit.evaluation.plot import Series, draw_plots
+from videdit.evaluation.report import Evaluation, Value
 from videdit.hfgi.inverter import Inverter
-from videdit.metrics.image import psnr, ssim
-from videdit.metrics.judges import MobileFace, have_judges
-from videdit.metrics.panel import network_input
-from videdit.metrics.plot import Series, draw_plots
-from videdit.metrics.report import Evaluation, Value
 
 LAYERS = (0, 1, 2, 4, 7, 11)  # of their own; all 18 besides
 MAPS = (4, 8, 16, 32, 64, 128, 256)  # px

@@ -1,0 +1,1 @@
+"""How good edits, inversions and clips are: judges, figures, tables, sheets."""
