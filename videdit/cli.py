@@ -272,7 +272,7 @@ def faces_command(words: Sequence[str]) -> int:
 
 
 def train_command(words: Sequence[str]) -> int:
-    from videdit.train.__main__ import main as train
+    from videdit.cli.train import main as train
 
     return train(list(words))
 
@@ -284,7 +284,7 @@ def sheet_command(words: Sequence[str]) -> int:
 
 
 def direction_command(words: Sequence[str]) -> int:
-    from videdit.edits import learn
+    from videdit.training import learn
 
     return learn.main(words)
 

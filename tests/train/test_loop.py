@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from tiny import Training, make
 
 from videdit.errors import UsageError, VideditError, WeightsError
-from videdit.train.checkpoint import FILE
-from videdit.train.log import read_log
-from videdit.train.loop import Budget, ahead, learning_rate, train
-from videdit.train.recipe import Recipe
+from videdit.training.checkpoint import FILE
+from videdit.training.log import read_log
+from videdit.training.loop import Budget, ahead, learning_rate, train
+from videdit.training.recipe import Recipe
 
 LONG = 3600.0  # seconds: never the reason to stop
 

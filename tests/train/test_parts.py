@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch import nn
 
+from videdit.cli.train import main
 from videdit.errors import UsageError, WeightsError
 from videdit.models.discriminator import Discriminator
-from videdit.train import directions
-from videdit.train.__main__ import main
-from videdit.train.adversary import Adversary
-from videdit.train.common import load_generator, load_weights, save_weights
-from videdit.train.curves import COLUMNS, HEIGHT, WIDTH, draw_curves
-from videdit.train.data import Bank, Faces
-from videdit.train.encoder import released
-from videdit.train.log import read_log
-from videdit.train.packs import draw_bank, read_travel, write_travel
-from videdit.train.recipe import Recipe, read_recipe
+from videdit.training import directions
+from videdit.training.adversary import Adversary
+from videdit.training.common import load_generator, load_weights, save_weights
+from videdit.training.curves import COLUMNS, HEIGHT, WIDTH, draw_curves
+from videdit.training.data import Bank, Faces
+from videdit.training.encoder import released
+from videdit.training.log import read_log
+from videdit.training.packs import draw_bank, read_travel, write_travel
+from videdit.training.recipe import Recipe, read_recipe
 
 
 def test_deltas_are_released_one_layer_after_another() -> None:
@@ -52,7 +52,7 @@ class Slope(nn.Module):
 
 @pytest.fixture
 def adversary(monkeypatch: pytest.MonkeyPatch) -> Adversary:
-    monkeypatch.setattr("videdit.train.adversary.Discriminator", Slope)
+    monkeypatch.setattr("videdit.training.adversary.Discriminator", Slope)
     return Adversary(1e-2, torch.device("cpu"))
 
 

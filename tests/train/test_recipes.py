@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 from synthetic import ROOT
 
 from videdit.evaluation.judges import have_judges
-from videdit.train.attributes import FullScorer
-from videdit.train.derive import sample_codes
-from videdit.train.log import read_log
-from videdit.train.recipe import RECIPES, read_recipe, recipe_module
+from videdit.training.attributes import FullScorer
+from videdit.training.derive import sample_codes
+from videdit.training.log import read_log
+from videdit.training.recipe import RECIPES, read_recipe, recipe_module
 
 pytestmark = pytest.mark.skipif(
     not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)"
@@ -38,7 +38,7 @@ class Absent(importlib.abc.MetaPathFinder):
             raise ImportError(f"{{name}} is not installed here")
 
 sys.meta_path.insert(0, Absent())
-from videdit.train.__main__ import main
+from videdit.cli.train import main
 for words in json.loads(sys.argv[1]):
     if code := main(words):
         sys.exit(code)

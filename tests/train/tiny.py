@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.train import recipe, training
-from videdit.train.optim import Lookahead
-from videdit.train.training import Setup, Validation, weighted
+from videdit.training import recipe, training
+from videdit.training.optim import Lookahead
+from videdit.training.training import Setup, Validation, weighted
 
 
 @dataclass

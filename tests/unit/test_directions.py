@@ -16,7 +16,7 @@ from videdit.edits.catalogue import shipped
 from videdit.edits.directions import in_layers
 from videdit.errors import UsageError, VideditError
 from videdit.evaluation.attributes import POPULATION
-from videdit.train.derive import (
+from videdit.training.derive import (
     EditRecipe,
     Fitted,
     Population,

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.edits import edit_delta, parse_edits
-from videdit.edits.learn import aligned_faces, check_output, difference, learn_direction, main, pictures, save_learnt
 from videdit.errors import NoFaceError, UsageError
 from videdit.geometry.ffhq_align import ffhq_quad
+from videdit.training.learn import aligned_faces, check_output, difference, learn_direction, main, pictures, save_learnt
 
 
 @settings(max_examples=10, deadline=None)

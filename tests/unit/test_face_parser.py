@@ -14,9 +14,9 @@ from videdit.errors import MediaError
 from videdit.evaluation.parsing import confusion, intersection_over_union, load_masks, mean_common, read_mask
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
 from videdit.models.face_parser import CLASSES, COMMON, MIRRORED, FaceParser
-from videdit.train.data import SIZE
-from videdit.train.masks import MaskedFaces, blob, halve, mirror, move, occlude
-from videdit.train.parser import class_balance, dice_loss, freeze_costly, lesson
+from videdit.training.data import SIZE
+from videdit.training.masks import MaskedFaces, blob, halve, mirror, move, occlude
+from videdit.training.parser import class_balance, dice_loss, freeze_costly, lesson
 from videdit.weights import load_state
 
 

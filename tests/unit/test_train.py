@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from videdit.cli.train import duration
 from videdit.errors import UsageError
-from videdit.train.__main__ import duration
-from videdit.train.common import psnr
-from videdit.train.data import SIZE, degrade, jitter_colour, jitter_geometry, to_tensor
-from videdit.train.hfgi import Hfgi, Recipe, random_perspective
-from videdit.train.optim import Ema, Lookahead, cosine
-from videdit.train.recipe import read_recipe
+from videdit.training.common import psnr
+from videdit.training.data import SIZE, degrade, jitter_colour, jitter_geometry, to_tensor
+from videdit.training.hfgi import Hfgi, Recipe, random_perspective
+from videdit.training.optim import Ema, Lookahead, cosine
+from videdit.training.recipe import read_recipe
 
 
 def test_still_perspective_is_the_identity() -> None:

@@ -16,11 +16,11 @@ import numpy as np
 from videdit.argument_parser import Parser
 from videdit.datatypes import LOW
 from videdit.edits import Edit, edit_delta, parse_edits
-from videdit.edits.learn import aligned_faces, pictures
 from videdit.edits.parse import find
 from videdit.errors import NoFaceError, UsageError
 from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.evaluation.stills import load_face, parsed_crops, pasted, picture_256
+from videdit.training.learn import aligned_faces, pictures
 
 if TYPE_CHECKING:
     from videdit.evaluation.report import Evaluation

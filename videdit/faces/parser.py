@@ -64,7 +64,7 @@ class CropParser:
                 )
             self._net.load_state_dict(load_state(NAME))
         else:
-            from videdit.train.common import load_weights
+            from videdit.training.common import load_weights
 
             load_weights(self._net, file)
         self._engines: dict[str, Callable[..., tuple[Array, ...]]] = {}

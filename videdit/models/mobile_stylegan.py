@@ -123,7 +123,7 @@ class Head256(nn.Module):
     """A 256 px output fitted on block 4's features [B, 256, 128, 128], so that most passes can stop there.
 
     Not part of MobileStyleGAN: trained here to equal the area-downsampled 1024 px picture
-    (``videdit.train.head256``).
+    (``videdit.training.head256``).
     """
 
     def __init__(self, in_channels: int = 256, hidden: int = 48):

@@ -1,9 +1,9 @@
 """HFGI's student: one small network that edits a face crop directly, for all edits and any mixture of them.
 
-It is taught by the generator (``videdit.train.student``): pairs (G(w), G(w + d)) are exact, and who has learnt what a
-step of the code does to a picture needs neither the code nor the generator. From a crop x at 256 px, a strength an edit
-and some points of the face's mesh (where mouth, lids and brows are, and how open) it gives a flow F, a mask M, colours
-C and a shade D, and the edited crop at any size is
+It is taught by the generator (``videdit.training.student``): pairs (G(w), G(w + d)) are exact, and who has learnt what
+a step of the code does to a picture needs neither the code nor the generator. From a crop x at 256 px, a strength an
+edit and some points of the face's mesh (where mouth, lids and brows are, and how open) it gives a flow F, a mask M,
+colours C and a shade D, and the edited crop at any size is
 
     y = (1 - g M) * (warp(x, g F) + g D) + g M * C,    g = tanh(2 |s|)
 

@@ -23,10 +23,10 @@ from videdit.evaluation.judges import load_judge
 from videdit.evaluation.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
 from videdit.models.face_parser import CLASSES, FaceParser
-from videdit.train import recipe, training
-from videdit.train.data import load_pack
-from videdit.train.masks import SWAPPED, MaskedFaces
-from videdit.train.training import Setup, Validation, weighted
+from videdit.training import recipe, training
+from videdit.training.data import load_pack
+from videdit.training.masks import SWAPPED, MaskedFaces
+from videdit.training.training import Setup, Validation, weighted
 
 FROZEN_STAGES = 2  # up to stride 4
 SHOWN = 10  # faces on a sheet

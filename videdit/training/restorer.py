@@ -19,10 +19,10 @@ from videdit.evaluation.restoration import worn
 from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import ruin
 from videdit.models.restorer import Restorer
-from videdit.train import recipe, training
-from videdit.train.data import Bank, Faces, jitter_colour, jitter_geometry, to_pictures, to_tensor
-from videdit.train.encoder import FaceFeatures, feature_distance
-from videdit.train.training import Setup, Validation, weighted
+from videdit.training import recipe, training
+from videdit.training.data import Bank, Faces, jitter_colour, jitter_geometry, to_pictures, to_tensor
+from videdit.training.encoder import FaceFeatures, feature_distance
+from videdit.training.training import Setup, Validation, weighted
 
 SMALL = 128  # px
 SHOWN = 8  # faces on a sheet

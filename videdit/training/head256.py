@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from videdit.errors import UsageError
 from videdit.evaluation.sheet import contact_sheet
 from videdit.models.mobile_stylegan import NUM_LAYERS, Head256, Mapping, Synthesis
-from videdit.train import recipe, training
-from videdit.train.common import load_encoder, load_generator, psnr
-from videdit.train.data import Faces, to_pictures
-from videdit.train.training import Setup, Validation
+from videdit.training import recipe, training
+from videdit.training.common import load_encoder, load_generator, psnr
+from videdit.training.data import Faces, to_pictures
+from videdit.training.training import Setup, Validation
 
 RENEWED = 16  # steps after which the oldest draw of the pool makes room for a new one
 

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 
 from videdit.errors import MediaError, UsageError
 from videdit.models.mobile_stylegan import NUM_LAYERS
-from videdit.train.common import compiled, load_generator
-from videdit.train.data import SIZE, load_pack, to_pictures
-from videdit.train.derive import sample_codes
+from videdit.training.common import compiled, load_generator
+from videdit.training.data import SIZE, load_pack, to_pictures
+from videdit.training.derive import sample_codes
 
 BATCH = 16
 

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from videdit.errors import UsageError, WeightsError
-from videdit.train.optim import Ema
-from videdit.train.training import Stateful, Training
+from videdit.training.optim import Ema
+from videdit.training.training import Stateful, Training
 
 FILE = "checkpoint.pt"
 FORMAT = "videdit training 1"

@@ -27,8 +27,8 @@ import yaml
 from videdit import paths as resources
 from videdit.errors import UsageError, VideditError
 from videdit.evaluation.attributes import POPULATION
-from videdit.train.attributes import Measure
-from videdit.train.common import load_generator
+from videdit.training.attributes import Measure
+from videdit.training.common import load_generator
 
 RIDGES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)  # a code's mean variance is 0.11
 SLACK = 0.03  # of correlation that a larger ridge may cost

@@ -14,13 +14,13 @@ from videdit.errors import UsageError
 
 # Each module has a class Recipe (its numbers) and either a class Training (a step, see training.py) or a function run.
 RECIPES = {
-    "head256": "videdit.train.head256",
-    "encoder": "videdit.train.encoder",
-    "hfgi": "videdit.train.hfgi",
-    "directions": "videdit.train.directions",
-    "parser": "videdit.train.parser",
-    "restorer": "videdit.train.restorer",
-    "student": "videdit.train.student",
+    "head256": "videdit.training.head256",
+    "encoder": "videdit.training.encoder",
+    "hfgi": "videdit.training.hfgi",
+    "directions": "videdit.training.directions",
+    "parser": "videdit.training.parser",
+    "restorer": "videdit.training.restorer",
+    "student": "videdit.training.student",
 }
 
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from videdit import paths
 from videdit.errors import Cancelled, VideditError
-from videdit.train.promote import add_options as add_promotion
-from videdit.train.recipe import RECIPES, read_recipe, recipe_module
+from videdit.training.promote import add_options as add_promotion
+from videdit.training.recipe import RECIPES, read_recipe, recipe_module
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -87,8 +87,8 @@ def run_recipe(options: argparse.Namespace) -> None:
         return
     import torch
 
-    from videdit.train.loop import Budget, train
-    from videdit.train.training import Setup
+    from videdit.training.loop import Budget, train
+    from videdit.training.training import Setup
 
     device = prepare(options.device, options.threads)
     torch.manual_seed(recipe.seed)
@@ -104,23 +104,23 @@ def run_recipe(options: argparse.Namespace) -> None:
 
 
 def run_promote(options: argparse.Namespace) -> None:
-    from videdit.train import promote
+    from videdit.training import promote
 
     promote.run(options)
 
 
 def run_curves(options: argparse.Namespace) -> None:
     from videdit.evaluation.sheet import write_sheet
-    from videdit.train.curves import draw_curves
-    from videdit.train.log import read_log
+    from videdit.training.curves import draw_curves
+    from videdit.training.log import read_log
 
     write_sheet(options.out, draw_curves(read_log(options.log)))
 
 
 def run_pack(options: argparse.Namespace) -> None:
-    from videdit.train.data import pack_bank, pack_faces
-    from videdit.train.masks import pack_masks
-    from videdit.train.packs import draw_bank, read_travel, write_travel
+    from videdit.training.data import pack_bank, pack_faces
+    from videdit.training.masks import pack_masks
+    from videdit.training.packs import draw_bank, read_travel, write_travel
 
     faces, masks = options.data / "real256.npy", options.data / "masks256.npy"
     bank = (options.data / "bank256.npy", options.data / "bank_codes.npy")

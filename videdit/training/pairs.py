@@ -32,9 +32,9 @@ from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
 from videdit.imaging.host import HostPixels
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
-from videdit.train.attributes import Render256
-from videdit.train.common import load_encoder, load_generator
-from videdit.train.data import to_tensor
+from videdit.training.attributes import Render256
+from videdit.training.common import load_encoder, load_generator
+from videdit.training.data import to_tensor
 
 BATCH = 8
 FILES = ("base.npy", "edited.npy", "strengths.npy", "mesh.npy")

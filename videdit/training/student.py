@@ -1,4 +1,4 @@
-"""Train HFGI's student on the exact pairs of the generator and its directions (``videdit.train.pairs``).
+"""Train HFGI's student on the exact pairs of the generator and its directions (``videdit.training.pairs``).
 
 Pairs are made first, once, into --out/pairs; then the network learns from them. Both pictures of a pair get the same
 turn, colour cast, occluder, blur and grain, so that the student learns what real footage does without a real pair: an
@@ -31,10 +31,10 @@ from videdit.evaluation.perceptual import PerceptualFeatures, feature_distance
 from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import compress
 from videdit.models.student import ANCHORS, EDITS, MIRROR, SIZE, Student, compose, parts
-from videdit.train import recipe, training
-from videdit.train.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
-from videdit.train.pairs import FILES, Plan, make_pairs
-from videdit.train.training import Setup, Validation, weighted
+from videdit.training import recipe, training
+from videdit.training.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
+from videdit.training.pairs import FILES, Plan, make_pairs
+from videdit.training.training import Setup, Validation, weighted
 
 CHANGED = 0.06  # of a picture in -1..1: a pixel that an edit changes by more counts for more
 SHOWN = (("smile", 1.2), ("smile", -1.0), ("age", 1.0), ("age", -0.75), ("mouth_open", 1.0), ("eyes_open", 1.0))

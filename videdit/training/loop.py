@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from videdit.errors import UsageError, VideditError
 from videdit.evaluation.sheet import write_sheet
-from videdit.train import checkpoint
-from videdit.train.checkpoint import Moment
-from videdit.train.common import save_weights
-from videdit.train.curves import draw_curves
-from videdit.train.log import Log, read_log
-from videdit.train.optim import Ema, cosine
-from videdit.train.recipe import Recipe
-from videdit.train.training import Training
+from videdit.training import checkpoint
+from videdit.training.checkpoint import Moment
+from videdit.training.common import save_weights
+from videdit.training.curves import draw_curves
+from videdit.training.log import Log, read_log
+from videdit.training.optim import Ema, cosine
+from videdit.training.recipe import Recipe
+from videdit.training.training import Training
 
 AHEAD = 16  # batches made in advance for a GPU
 WORKERS = 8

@@ -21,10 +21,10 @@ from videdit.evaluation.judges import IMAGENET_MEAN_BGR, FaceRes, MobileFace, lo
 from videdit.evaluation.sheet import contact_sheet
 from videdit.models.encoder import Encoder
 from videdit.models.mobile_stylegan import NUM_LAYERS
-from videdit.train import recipe, training
-from videdit.train.common import load_generator, psnr
-from videdit.train.data import Bank, Faces, to_pictures
-from videdit.train.training import Setup, Validation, weighted
+from videdit.training import recipe, training
+from videdit.training.common import load_generator, psnr
+from videdit.training.data import Bank, Faces, to_pictures
+from videdit.training.training import Setup, Validation, weighted
 
 SHOWN = 8  # faces on a sheet
 

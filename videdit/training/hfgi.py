@@ -17,13 +17,13 @@ from videdit.errors import UsageError
 from videdit.evaluation.judges import MobileFace
 from videdit.evaluation.sheet import contact_sheet
 from videdit.models.hfgi import Alignment, Consultation
-from videdit.train import recipe, training
-from videdit.train.adversary import Adversary
-from videdit.train.common import load_encoder, load_generator, psnr
-from videdit.train.data import Bank, Faces, to_pictures
-from videdit.train.encoder import SHOWN, FaceFeatures, feature_distance
-from videdit.train.optim import Lookahead
-from videdit.train.training import Setup, Validation, weighted
+from videdit.training import recipe, training
+from videdit.training.adversary import Adversary
+from videdit.training.common import load_encoder, load_generator, psnr
+from videdit.training.data import Bank, Faces, to_pictures
+from videdit.training.encoder import SHOWN, FaceFeatures, feature_distance
+from videdit.training.optim import Lookahead
+from videdit.training.training import Setup, Validation, weighted
 
 
 @dataclass

@@ -28,8 +28,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.train.common import compiled, load_weights
-from videdit.train.recipe import Recipe
+from videdit.training.common import compiled, load_weights
+from videdit.training.recipe import Recipe
 
 R = TypeVar("R", bound=Recipe)
 M = TypeVar("M", bound=nn.Module)
