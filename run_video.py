@@ -3,7 +3,7 @@
 
 import sys
 
-from videdit.cli import main
+from videdit.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,5 +1,5 @@
 import sys
 
-from videdit.cli import main
+from videdit.cli.main import main
 
 sys.exit(main())

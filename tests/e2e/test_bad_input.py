@@ -10,7 +10,7 @@ import pytest
 import yaml
 from synthetic import ROOT, background, write_clip
 
-from videdit import cli
+from videdit.cli import main as cli
 
 
 def run(capsys, *words):

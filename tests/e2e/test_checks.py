@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from footage import packets_of
 
-from videdit import cli, edit_image
+from videdit import edit_image
+from videdit.cli import main as cli
 from videdit.errors import NoFaceError, SettingsError, UsageError
 
 

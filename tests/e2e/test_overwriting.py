@@ -11,7 +11,7 @@ import cv2
 import pytest
 from synthetic import ROOT
 
-from videdit import cli
+from videdit.cli import main as cli
 from videdit.errors import MediaError, UsageError
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob

@@ -10,7 +10,7 @@ import pytest
 from footage import frames_of
 from synthetic import background, with_face, write_clip
 
-from videdit.cli import run
+from videdit.cli.main import run
 from videdit.errors import NoFaceError
 
 

@@ -3,7 +3,7 @@
 import pytest
 from test_device import *  # noqa: F403
 
-from videdit.bench import bench_clip
+from videdit.cli.bench import bench_clip
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.pixels import pixels_for
 from videdit.jobs.plan import make_plan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from videdit import bench_models
-from videdit.bench_models import Row, totals
+from videdit.cli import bench_models
+from videdit.cli.bench_models import Row, totals
 from videdit.engine.compile import eager
 from videdit.errors import UsageError
 

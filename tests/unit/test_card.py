@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from synthetic import ROOT
 
+from videdit.cli.eval import main
 from videdit.errors import UsageError
 from videdit.evaluation.card import TABLES, markdown, put_table
-from videdit.evaluation.evaluate import main
 from videdit.evaluation.judges import have_judges
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from videdit import cli
+from videdit.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ def usage(capsys, *words):
 def test_what_needs_no_network_imports_none(words):
     code = (
         "import sys; sys.argv = ['run_video.py', *sys.argv[1:]]\n"
-        "from videdit.cli import run\n"
+        "from videdit.cli.main import run\n"
         "try: run(sys.argv[1:])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'av', 'cv2', 'openvino', 'scipy'} & set(sys.modules)\n"
@@ -153,7 +153,8 @@ def interrupted(tmp_path, body, number, *, after=0.3):
     """Run `body` with our signal handling, send a signal once it says 'ready'; -> (code, seconds it took, stderr)."""
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, time, pathlib\nfrom videdit import cli; from videdit import shutdown as interrupt\n"
+        "import sys, time, pathlib\n"
+        "from videdit.cli import main as cli; from videdit import shutdown as interrupt\n"
         "def work(words):\n"
         + "".join(f"    {line}\n" for line in body.splitlines())
         + "cli.schema_command = work\nsys.exit(cli.main(['schema']))\n"

@@ -195,7 +195,7 @@ def test_edits_load_no_network():
 
 
 def test_the_command_line_names_another_folder(tmp_path, capsys):
-    from videdit.cli import run
+    from videdit.cli.main import run
 
     folder = tmp_path / "others"
     assert run(["--list-edits", "--edits-dir", str(folder)]) == 2

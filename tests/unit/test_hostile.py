@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from videdit.cli import fail
+from videdit.cli.main import fail
 from videdit.errors import UsageError
 from videdit.jobs.job_file import load_jobs
 from videdit.jobs.plan import make_plan

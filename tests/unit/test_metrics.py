@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.cli.eval import main, span
 from videdit.errors import MediaError, UsageError
-from videdit.evaluation.evaluate import main, span
 from videdit.evaluation.image import psnr, ssim
 from videdit.evaluation.report import Evaluation, mean_row
 from videdit.evaluation.sheet import contact_sheet, write_sheet

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from videdit.cli.eval import main
 from videdit.edits import parse_edits
 from videdit.errors import MediaError, NoFaceError, UsageError
-from videdit.evaluation.evaluate import main
 from videdit.evaluation.judges import have_judges
 from videdit.evaluation.panel import Panel
 from videdit.evaluation.stills import evaluate_edits, evaluate_inversion

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videdit import cli
+from videdit.cli import main as cli
 from videdit.edits import Edit, catalogue, edit_delta, parse_edits
 from videdit.errors import NoFaceError, UsageError
 from videdit.evaluation import rate

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from synthetic import ROOT
 
-from videdit import cli, paths
+from videdit import paths
+from videdit.cli import main as cli
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.terminal import plain, say

@@ -18,7 +18,8 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from videdit import cli, weights
+from videdit import weights
+from videdit.cli import main as cli
 from videdit.errors import WeightsError
 from videdit.weights import published
 from videdit.weights.install import fetch, import_file

@@ -19,11 +19,11 @@ from typing import Any
 import videdit
 from videdit import shutdown
 from videdit.argument_parser import Parser, read
+from videdit.cli.arguments import render_parser
 from videdit.errors import UsageError, VideditError
-from videdit.options import render_parser
 from videdit.terminal import Complaints, complain, occupy, say
 
-log = logging.getLogger("videdit.cli")
+log = logging.getLogger("videdit.cli.main")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,7 +134,7 @@ def render_command(words: Sequence[str]) -> int:
             say(line)
         return 0
     if bench:
-        from videdit.bench import bench_clip
+        from videdit.cli.bench import bench_clip
 
         say(bench_clip(plan.clips[0]))
         return 0
@@ -253,20 +253,20 @@ def log_handler(file: Path) -> logging.Handler:
 
 def bench_command(words: Sequence[str]) -> int:
     if words[:1] == ["models"]:
-        from videdit import bench_models
+        from videdit.cli import bench_models
 
         return bench_models.main(words[1:])
     return render_command([*words, "--bench"])
 
 
 def eval_command(words: Sequence[str]) -> int:
-    from videdit.evaluation import evaluate
+    from videdit.cli import eval as evaluate
 
     return evaluate.main(words)
 
 
 def faces_command(words: Sequence[str]) -> int:
-    from videdit import listing
+    from videdit.cli import faces as listing
 
     return listing.main(words)
 
@@ -293,7 +293,7 @@ def doctor_command(words: Sequence[str]) -> int:
     parser = Parser("videdit doctor", description="Check this machine and installation.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)
-    from videdit.doctor import examine
+    from videdit.cli.doctor import examine
 
     healthy = True
     for check in examine():
@@ -303,7 +303,7 @@ def doctor_command(words: Sequence[str]) -> int:
 
 
 def weights_command(words: Sequence[str]) -> int:
-    from videdit.weights import command
+    from videdit.cli import weights as command
 
     return command.main(words)
 
