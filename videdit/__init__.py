@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from videdit._version import __version__
+
 if TYPE_CHECKING:
     from videdit.api import edit_image, edit_video
 
-__all__ = ["edit_image", "edit_video"]
-__version__ = "0.1.0"
+__all__ = ["__version__", "edit_image", "edit_video"]
 
 
 if not os.path.isdir(os.path.join(__path__[0], "stages")):
@@ -23,7 +24,7 @@ if not os.path.isdir(os.path.join(__path__[0], "stages")):
 
 def __getattr__(name: str):
     # Lazy, so that `import videdit` and `--help` pay for neither torch nor av.
-    if name in __all__:
+    if name in ("edit_image", "edit_video"):
         from videdit import api
 
         return getattr(api, name)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import videdit
+from videdit._version import __version__
 from videdit.argument_parser import Parser
 
 EPILOG = """\
@@ -30,7 +30,7 @@ def render_parser() -> Parser:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"videdit {videdit.__version__}")
+    parser.add_argument("--version", action="version", version=f"videdit {__version__}")
 
     what = parser.add_argument_group("what")
     what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")

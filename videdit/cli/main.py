@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import videdit
 from videdit import shutdown
+from videdit._version import __version__
 from videdit.argument_parser import Parser, read
 from videdit.cli.arguments import render_parser
 from videdit.errors import UsageError, VideditError
@@ -106,7 +106,7 @@ def render_command(words: Sequence[str]) -> int:
     progress, report_file = options.pop("progress"), options.pop("report", None)
     verbose = options.pop("verbose", False)
     set_up_logging(options.pop("log", None), quiet)
-    log.info("videdit %s, Python %s, %s", videdit.__version__, platform.python_version(), platform.platform())
+    log.info("videdit %s, Python %s, %s", __version__, platform.python_version(), platform.platform())
     log.info("told: %s", shlex.join(words))
     preview = ",".join(options.pop("preview", [])) or None
     jobs = jobs_of(options)

@@ -115,10 +115,10 @@ def raise_if_failed(outcomes: list[Outcome]) -> None:
 
 def report(outcomes: list[Outcome], started: float, finished: bool) -> dict[str, Any]:
     """The whole run as plain values, for report.json. `started` is ``time.time()`` of its begin."""
-    import videdit
+    from videdit._version import __version__
 
     return {
-        "videdit": videdit.__version__,
+        "videdit": __version__,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "seconds": round(time.time() - started, 3),
         "finished": finished,

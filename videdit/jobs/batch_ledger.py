@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import videdit
 from videdit import paths, weights
+from videdit._version import __version__
 from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import existing, is_sequence
 
@@ -85,7 +85,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
         "settings": job.settings(),
         "directions": [[_stamp(info.source), repr(info.component)] for info in own if info.source],
         "restorer": [restorer.kind, restorer.file and _stamp(restorer.file)],
-        "version": videdit.__version__,
+        "version": __version__,
         "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
         "checkpoint": [_stamp(paths.expanded(path)) for path in job.checkpoint],
         "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),

@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import videdit
 from videdit import paths, weights
+from videdit._version import __version__
 from videdit.errors import MediaError, UsageError
 from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import is_sequence
@@ -75,7 +75,7 @@ def sign(job: RenderJob, source: Path, output: Path, unfinished: Path) -> None:
 
 def manifest(job: RenderJob, source: Path, output: Path) -> dict[str, Any]:
     """What the manifest says: opened (with the source as ingredient, where C2PA can read it), then edited, and how."""
-    tool = {"name": "videdit", "version": videdit.__version__}
+    tool = {"name": "videdit", "version": __version__}
     first: dict[str, Any] = {"action": "c2pa.opened", "parameters": {"ingredientIds": [_INGREDIENT]}}
     if not _readable(source):  # its origin cannot be vouched for: the file begins here, made of footage
         first = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE, "description": f"from {source.name}"}

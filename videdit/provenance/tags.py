@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import videdit
+from videdit._version import __version__
 from videdit.errors import MediaError
 from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import files, is_sequence
@@ -24,7 +24,7 @@ _MARK = "edited with videdit"
 def tags(job: RenderJob) -> dict[str, str]:
     """Metadata for an edited file: one comment, the tag that every container holds and every program shows."""
     return {
-        "comment": f"AI-generated content: faces {_MARK} {videdit.__version__} ({job.edit}; profile {job.profile}); "
+        "comment": f"AI-generated content: faces {_MARK} {__version__} ({job.edit}; profile {job.profile}); "
         f"digitalSourceType {SOURCE_TYPE}"
     }
 
@@ -59,7 +59,7 @@ def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, 
     """
     path = sidecar_path(output)
     values = {
-        "tool": f"videdit {videdit.__version__}",
+        "tool": f"videdit {__version__}",
         "digital_source_type": SOURCE_TYPE,
         "source": {"name": source.name, "sha256": content_hash(source)},
         "output": {"name": output.name, "sha256": content_hash(output)},

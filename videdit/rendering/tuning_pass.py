@@ -23,8 +23,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-import videdit
 from videdit import paths, weights
+from videdit._version import __version__
 from videdit.datatypes import LOW, Color, Frame, Picture
 from videdit.edits import Timeline
 from videdit.errors import Cancelled, NoFaceError
@@ -55,7 +55,7 @@ def tuned_path(job: RenderJob, source: Path) -> Path:
         "layout": _LAYOUT,
         "source": content_hash(source),
         "settings": settings,
-        "version": videdit.__version__,
+        "version": __version__,
         "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import videdit
 from videdit import paths, weights
+from videdit._version import __version__
 from videdit.jobs.render_job import RenderJob
 from videdit.provenance.tags import content_hash
 from videdit.tracks.analysis_store import LAYOUT, forget
@@ -44,7 +44,7 @@ def key(source: Path, job: RenderJob, device: str) -> str:
         "cut": [job.start, job.end, str(job.fps), job.video_track],
         "detector": job.detector,
         "nets": [manifest[name].sha256 for name in _NETS],
-        "version": [LAYOUT, videdit.__version__],
+        "version": [LAYOUT, __version__],
         "device": device.split(":")[0],
     }
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

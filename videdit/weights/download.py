@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-import videdit
+from videdit._version import __version__
 from videdit.errors import WeightsError
 
 TIMEOUT = 30.0  # seconds without a byte
@@ -45,7 +45,7 @@ def download(url: str, part: Path, expected: int | None = None, progress: Progre
     """
     _check_safe(url)
     offset, validator = _earlier(part, url)
-    headers = {"User-Agent": f"videdit/{videdit.__version__}", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": f"videdit/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": validator} if validator else {})
     opener = urllib.request.build_opener(_SafeRedirects)
