@@ -19,6 +19,7 @@ from videdit import paths, weights
 from videdit._version import __version__
 from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import existing, is_sequence
+from videdit.storage import hashes
 
 NAME = ".videdit.json"
 NO_FACE = "no face"
@@ -86,7 +87,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
         "directions": [[_stamp(info.source), repr(info.component)] for info in own if info.source],
         "restorer": [restorer.kind, restorer.file and _stamp(restorer.file)],
         "version": __version__,
-        "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
+        "weights": hashes.sha256(paths.weights_dir() / weights.MANIFEST),
         "checkpoint": [_stamp(paths.expanded(path)) for path in job.checkpoint],
         "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
     }

@@ -17,6 +17,7 @@ from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import kind_of
 from videdit.media.stills.xmp import SOURCE_TYPE
 from videdit.shutdown import half_written
+from videdit.storage import hashes
 
 FORMATS = {
     ".mp4": "video/mp4",
@@ -86,7 +87,7 @@ def manifest(job: RenderJob, source: Path, output: Path) -> dict[str, Any]:
         "parameters": {
             "edits": job.edit,
             "profile": job.profile,
-            "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
+            "weights": hashes.sha256(paths.weights_dir() / weights.MANIFEST),
         },
     }
     return {

@@ -5,7 +5,6 @@ European law (AI Act, article 50) wants synthetic or manipulated footage of peop
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,9 @@ from typing import Any
 from videdit._version import __version__
 from videdit.errors import MediaError
 from videdit.jobs.render_job import RenderJob
-from videdit.media.image_sequence import files, is_sequence
+from videdit.media.content_hash import content_hash
 from videdit.media.stills.xmp import SOURCE_TYPE
 from videdit.storage.outputs import put_text
-from videdit.weights import sha256
 
 _MARK = "edited with videdit"
 
@@ -37,13 +35,6 @@ def is_edited(path: Path) -> bool:
         return any(_MARK in value for value in file_tags(path).values())
     except MediaError:
         return False
-
-
-def content_hash(path: Path) -> str:
-    """The SHA-256 of a file; of a sequence, that of its pictures' own, in their order."""
-    if not is_sequence(path):
-        return sha256(path)
-    return hashlib.sha256("".join(map(sha256, files(path).values())).encode()).hexdigest()
 
 
 def sidecar_path(output: Path) -> Path:

@@ -33,8 +33,9 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.sample_selection import Representatives, look
 from videdit.jobs.render_job import RenderJob
+from videdit.media.content_hash import content_hash
 from videdit.models.mobile_stylegan import Synthesis
-from videdit.provenance.tags import content_hash
+from videdit.storage import hashes
 
 CROPS = 8  # that stand for a clip
 _LAYOUT = 3  # raised when tuning is done in another way
@@ -56,7 +57,7 @@ def tuned_path(job: RenderJob, source: Path) -> Path:
         "source": content_hash(source),
         "settings": settings,
         "version": __version__,
-        "weights": weights.sha256(paths.weights_dir() / weights.MANIFEST),
+        "weights": hashes.sha256(paths.weights_dir() / weights.MANIFEST),
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
     return paths.cache_dir() / "tuned" / f"{digest}.safetensors"

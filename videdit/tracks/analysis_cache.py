@@ -14,7 +14,7 @@ from typing import Any
 from videdit import paths, weights
 from videdit._version import __version__
 from videdit.jobs.render_job import RenderJob
-from videdit.provenance.tags import content_hash
+from videdit.media.content_hash import content_hash
 from videdit.tracks.analysis_store import LAYOUT, forget
 
 try:

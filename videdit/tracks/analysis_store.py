@@ -24,9 +24,9 @@ from videdit.datatypes import Face
 from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import face_size
 from videdit.shutdown import half_written
+from videdit.storage.hashes import sha256
 from videdit.tracks.track_table import Sightings, numbered
 from videdit.tracks.tracker import Stretch, reunite
-from videdit.weights import sha256
 
 LAYOUT = 2  # raised when what is written means something else
 CHUNK = 512  # faces a file

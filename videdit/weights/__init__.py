@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from videdit.weights import published
 from videdit.weights.published import Published, find, fingerprint, user_dir
-from videdit.weights.shipped import LARGEST, MANIFEST, WeightFile, forget, manifest, record, sha256, verified
+from videdit.weights.shipped import LARGEST, MANIFEST, WeightFile, forget, manifest, record, verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,6 @@ __all__ = [
     "load_state",
     "manifest",
     "record",
-    "sha256",
     "user_dir",
     "verified",
 ]

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from videdit.errors import WeightsError
+from videdit.storage.hashes import sha256
 from videdit.weights.checkpoint import convert, unpack
 from videdit.weights.download import BrokenOff, DownloadError, Progress, download, forget
 from videdit.weights.published import Installed, Piece, Published, entries, entry, holding, installed, remember, target
-from videdit.weights.shipped import sha256
 
 
 def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:

@@ -19,7 +19,7 @@ import yaml
 
 from videdit import paths
 from videdit.errors import WeightsError
-from videdit.weights.shipped import sha256
+from videdit.storage.hashes import sha256
 
 try:
     import fcntl

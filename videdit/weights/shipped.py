@@ -6,7 +6,6 @@ Each file is checked against its sha256 once a process, before anything of it is
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import yaml
 
 from videdit import paths
 from videdit.errors import WeightsError
+from videdit.storage.hashes import sha256
 
 MANIFEST = "manifest.yaml"
 LARGEST = 15 * 2**20  # bytes a file may have that is to ship
@@ -114,12 +114,6 @@ def _write(folder: Path, entries: dict[str, WeightFile]) -> None:
     draft = folder / f".{MANIFEST}.{os.getpid()}"
     draft.write_text(HEADER + body, encoding="utf-8")
     os.replace(draft, folder / MANIFEST)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @functools.cache
