@@ -14,9 +14,10 @@ import numpy as np
 
 from videdit.datatypes import Array, Crop, Frame
 from videdit.faces.edit_fitness import FADE, fade
-from videdit.faces.parser import GLASSES, CropParser
+from videdit.faces.parser import CropParser
 from videdit.faces.visibility import visibility
 from videdit.imaging.arrays import half, join, larger
+from videdit.models.face_parts import GLASSES
 from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
 from videdit.tracks.account import Account
 

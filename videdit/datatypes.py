@@ -109,7 +109,8 @@ class Crop:
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> coded pixels of the frame
     confidence: float
     mesh: np.ndarray | None = None  # [468, 2] in CROP pixels; where it is no face, the outline [4, 2] of its box
-    parts: Array | None = None  # [9, 128, 128] float16 in 0..1: how likely each of videdit.faces.parser.PARTS is there
+    # [9, 128, 128] float16 in 0..1: how likely each of videdit.models.face_parts.PARTS is there
+    parts: Array | None = None
     restored: Array | None = None  # [S, S, 3] uint8 RGB, the image after face restoration
     restoration: float = 1.0  # 0..1, how much of restored - image reaches the frame
 

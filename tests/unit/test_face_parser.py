@@ -13,7 +13,8 @@ import torch
 from videdit.errors import MediaError
 from videdit.evaluation.parsing import confusion, intersection_over_union, load_masks, mean_common, read_mask
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
-from videdit.models.face_parser import CLASSES, COMMON, MIRRORED, FaceParser
+from videdit.models.face_parser import FaceParser
+from videdit.models.face_parts import CLASSES, COMMON, MIRRORED
 from videdit.training.data import SIZE
 from videdit.training.masks import MaskedFaces, blob, halve, mirror, move, occlude
 from videdit.training.parser import class_balance, dice_loss, freeze_costly, lesson

@@ -9,9 +9,9 @@ from test_geometry_mask import round_mesh
 
 from videdit.datatypes import LOW, Crop, Motion
 from videdit.edits.catalogue import shipped
-from videdit.faces.parser import PARTS
 from videdit.geometry.face_regions import EDIT_REGIONS, edit_mask
 from videdit.imaging.change_mask import PAINTED, change_mask
+from videdit.models.face_parts import PARTS
 
 STILL = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
 CENTRE = (128, 141)  # of the mesh's oval, whose radius is 64

@@ -15,11 +15,12 @@ from test_masks import crop, disc
 from videdit.datatypes import LOW, Color, Crop, Frame, Motion, Picture
 from videdit.faces.detector import FaceDetector
 from videdit.faces.edit_fitness import FADE
-from videdit.faces.parser import PARTS, CropParser
+from videdit.faces.parser import CropParser
 from videdit.faces.visibility import DETAIL, detail, hidden, visibility
 from videdit.geometry.ffhq_align import face_matrix, invert, transform
 from videdit.geometry.warp import crop as cut
 from videdit.imaging.change_mask import change_mask
+from videdit.models.face_parts import PARTS
 from videdit.stages.parse_faces import Parse
 
 EMPTY = Picture((np.zeros((2, 2), np.uint8),), Color("gray", chroma_log2=(0, 0)), "gray")

@@ -15,7 +15,7 @@ from videdit.errors import MediaError
 from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.faces.parser import CropParser
-from videdit.models.face_parser import CLASSES, COMMON
+from videdit.models.face_parts import CLASSES, COMMON
 
 _SHOWN = 10  # faces on a sheet
 # One colour a class; the subject's left and right are unlike.

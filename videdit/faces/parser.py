@@ -13,24 +13,11 @@ from videdit.engine.compile import resolve_device
 from videdit.errors import WeightsError
 from videdit.imaging.arrays import batches, join, single, stack
 from videdit.imaging.pixels import Pixels
-from videdit.models.face_parser import CLASSES, INPUT_SIZE, FaceParser
+from videdit.models.face_parser import INPUT_SIZE, FaceParser
+from videdit.models.face_parts import CLASSES, PARTS
 from videdit.weights import load_state, manifest
 
 NAME = "parser"  # in the manifest
-
-# What masks are made of, each the sum of some classes. Those from "glasses" on may hide a face.
-PARTS: dict[str, tuple[str, ...]] = {
-    "face": ("skin", "nose", "left_eye", "right_eye", "left_brow", "right_brow"),
-    "lips": ("upper_lip", "lower_lip"),
-    "mouth": ("mouth",),
-    "ears": ("left_ear", "right_ear"),
-    "neck": ("neck",),
-    "glasses": ("eyeglasses",),
-    "hair": ("hair",),
-    "hat": ("hat",),
-    "other": ("background", "earring", "necklace", "cloth"),  # hands and microphones too
-}
-NECK, GLASSES, OTHER = (list(PARTS).index(name) for name in ("neck", "glasses", "other"))
 
 
 class PartParser(nn.Module):

@@ -15,7 +15,7 @@ from videdit.datatypes import Face
 from videdit.faces.detector import Look
 from videdit.faces.parser import CropParser
 from videdit.geometry.ffhq_align import face_matrix
-from videdit.models.face_parser import CLASSES
+from videdit.models.face_parts import CLASSES
 from videdit.models.facemesh import SIZE
 
 SURE = 1.55  # from here on a face is upright in its crop

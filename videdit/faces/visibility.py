@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Crop
-from videdit.faces.parser import GLASSES
 from videdit.geometry.face_regions import hull_mask
 from videdit.geometry.ffhq_align import side_of
+from videdit.models.face_parts import GLASSES
 
 # Each pair: where an edit is full, and where none is left.
 HIDDEN = (0.2, 0.45)  # share of the face; a palm over the mouth is .25 to .4, a fringe at most .1

@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, Crop, Motion
-from videdit.faces.parser import GLASSES, NECK, OTHER, PARTS
 from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
 from videdit.imaging.optical_flow import at, channel_sum, resized
+from videdit.models.face_parts import GLASSES, NECK, OTHER, PARTS
 
 _FACE = ("face", "lips", "mouth", "neck")
 PAINTED: dict[str, tuple[str, ...]] = {  # by region

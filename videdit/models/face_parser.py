@@ -12,21 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0, fold_norms
+from videdit.models.face_parts import CLASSES
 
-# CelebAMask-HQ's, in the order of its masks; left and right are the subject's.
-CLASSES = (
-    "background", "skin", "nose", "eyeglasses", "left_eye", "right_eye", "left_brow", "right_brow", "left_ear",
-    "right_ear", "mouth", "upper_lip", "lower_lip", "hair", "hat", "earring", "necklace", "neck", "cloth",
-)  # fmt: skip
-MIRRORED = ((4, 5), (6, 7), (8, 9))  # classes that change places when a picture is flipped
-# The 11 that nearly every face has: what a mean IoU is taken over. "mouth" is the mouth's interior.
-COMMON = tuple(
-    CLASSES.index(name)
-    for name in (
-        "skin", "nose", "left_eye", "right_eye", "left_brow", "right_brow", "mouth", "upper_lip", "lower_lip", "hair",
-        "neck",
-    )
-)  # fmt: skip
 INPUT_SIZE = 256
 _TRUNK_STAGES = 5
 _CONTEXT = 128

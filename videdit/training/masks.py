@@ -15,7 +15,7 @@ from torch import Tensor
 
 from videdit.errors import UsageError
 from videdit.evaluation.parsing import load_masks
-from videdit.models.face_parser import CLASSES, MIRRORED
+from videdit.models.face_parts import CLASSES, MIRRORED
 from videdit.training.data import SIZE, degrade, jitter_colour, load_pack, to_tensor
 
 SWAPPED = np.arange(len(CLASSES), dtype=np.uint8)  # the class of what is seen in a mirror, by its own class

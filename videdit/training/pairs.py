@@ -26,10 +26,11 @@ from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
 from videdit.evaluation.attributes import CropMesh, patch_scores
-from videdit.faces.parser import PARTS, CropParser
+from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
 from videdit.imaging.host import HostPixels
+from videdit.models.face_parts import PARTS
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
 from videdit.training.attributes import Render256
@@ -218,7 +219,7 @@ def painted(
 ) -> np.ndarray:
     """What an edit may paint, before and after it, [256, 256] float32 in 0..1.
 
-    meshes: [468, 2] in fractions of the side; parts: [9, 128, 128], see :data:`videdit.faces.parser.PARTS`.
+    meshes: [468, 2] in fractions of the side; parts: [9, 128, 128], see :data:`videdit.models.face_parts.PARTS`.
     """
     masks = [np.zeros((LOW, LOW), np.float32)]
     for name in regions:

@@ -22,7 +22,8 @@ from videdit.errors import UsageError
 from videdit.evaluation.judges import load_judge
 from videdit.evaluation.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
-from videdit.models.face_parser import CLASSES, FaceParser
+from videdit.models.face_parser import FaceParser
+from videdit.models.face_parts import CLASSES
 from videdit.training import recipe, training
 from videdit.training.data import load_pack
 from videdit.training.masks import SWAPPED, MaskedFaces

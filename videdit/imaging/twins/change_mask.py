@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.datatypes import LOW, Crop, Motion
-from videdit.faces.parser import NECK, OTHER
 from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
 from videdit.imaging.change_mask import (
     APART,
@@ -33,6 +32,7 @@ from videdit.imaging.change_mask import (
 from videdit.imaging.change_mask import weights as weights_of
 from videdit.imaging.primitives.torch import blur, channels_first, resize
 from videdit.imaging.twins.optical_flow import at
+from videdit.models.face_parts import NECK, OTHER
 
 
 def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callable[[np.ndarray], Tensor]) -> Tensor:
