@@ -17,13 +17,14 @@ from videdit.errors import UsageError, WeightsError
 from videdit.models.discriminator import Discriminator
 from videdit.training import directions
 from videdit.training.adversary import Adversary
-from videdit.training.common import load_generator, load_weights, save_weights
+from videdit.training.common import load_generator
 from videdit.training.curves import COLUMNS, HEIGHT, WIDTH, draw_curves
 from videdit.training.data import Bank, Faces
 from videdit.training.encoder import released
 from videdit.training.log import read_log
 from videdit.training.packs import draw_bank, read_travel, write_travel
 from videdit.training.recipe import Recipe, read_recipe
+from videdit.weights.module_io import load_weights, save_weights
 
 
 def test_deltas_are_released_one_layer_after_another() -> None:

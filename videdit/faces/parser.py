@@ -51,7 +51,7 @@ class CropParser:
                 )
             self._net.load_state_dict(load_state(NAME))
         else:
-            from videdit.training.common import load_weights
+            from videdit.weights.module_io import load_weights
 
             load_weights(self._net, file)
         self._engines: dict[str, Callable[..., tuple[Array, ...]]] = {}

@@ -100,7 +100,7 @@ def small_network(file: Path | None = None) -> Network:
     if file is None:
         net.load_state_dict(load_state(SMALL))
     else:
-        from videdit.training.common import load_weights
+        from videdit.weights.module_io import load_weights
 
         load_weights(net, file)
     return Network(net, on_cpu={128: 8, 256: 4, 512: 1}, on_gpu={128: 64, 256: 32, 512: 16})

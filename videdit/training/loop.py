@@ -19,12 +19,12 @@ from videdit.errors import UsageError, VideditError
 from videdit.evaluation.sheet import write_sheet
 from videdit.training import checkpoint
 from videdit.training.checkpoint import Moment
-from videdit.training.common import save_weights
 from videdit.training.curves import draw_curves
 from videdit.training.log import Log, read_log
 from videdit.training.optim import Ema, cosine
 from videdit.training.recipe import Recipe
 from videdit.training.training import Training
+from videdit.weights.module_io import save_weights
 
 AHEAD = 16  # batches made in advance for a GPU
 WORKERS = 8

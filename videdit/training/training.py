@@ -28,8 +28,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.training.common import compiled, load_weights
+from videdit.training.common import compiled
 from videdit.training.recipe import Recipe
+from videdit.weights.module_io import load_weights
 
 R = TypeVar("R", bound=Recipe)
 M = TypeVar("M", bound=nn.Module)
