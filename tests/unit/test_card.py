@@ -11,7 +11,7 @@ from synthetic import ROOT
 from videdit.cli.eval import main
 from videdit.errors import UsageError
 from videdit.evaluation.card import TABLES, markdown, put_table
-from videdit.evaluation.judges import have_judges
+from videdit.weights.judges import have_judges
 
 
 def test_the_card_that_ships_has_a_place_for_every_table(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 from videdit.cli.eval import main
 from videdit.edits import parse_edits
 from videdit.errors import MediaError, NoFaceError, UsageError
-from videdit.evaluation.judges import have_judges
 from videdit.evaluation.panel import Panel
 from videdit.evaluation.stills import evaluate_edits, evaluate_inversion
 from videdit.hfgi.inverter import Inverter
+from videdit.weights.judges import have_judges
 
 FACES = Path(__file__).resolve().parents[1] / "data" / "faces.jpg"
 pytestmark = pytest.mark.skipif(

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from videdit.errors import WeightsError
 from videdit.evaluation import judge_networks
 from videdit.evaluation.attributes import POPULATION, UNITS, AttributeScorer, CropMesh, lab, patch_scores, shape_scores
-from videdit.evaluation.judges import Expression, FaceRes, MobileFace, have_judges, load_judge
-from videdit.evaluation.perceptual import PerceptualFeatures, feature_distance
+from videdit.evaluation.judges import Expression, FaceRes, MobileFace
 from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.geometry.face_regions import REGIONS
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0
+from videdit.models.perceptual import PerceptualFeatures, feature_distance
+from videdit.weights.judges import have_judges, load_judge
 
 ROOT = Path(__file__).resolve().parents[2]
 fetched = pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)")
@@ -231,7 +232,12 @@ def test_identity_is_the_same_at_any_size_and_not_another_persons(faces: torch.T
 
 @fetched
 def test_judges_are_differentiable_to_the_picture(faces: torch.Tensor) -> None:
-    for judge in (MobileFace(), lambda x: FaceRes()(x)["embedding"], Expression(), PerceptualFeatures().forward):
+    for judge in (
+        MobileFace(),
+        lambda x: FaceRes()(x)["embedding"],
+        Expression(),
+        PerceptualFeatures(load_judge("efficientnet_lite0")).forward,
+    ):
         x = faces[:1].clone().requires_grad_()
         out = judge(x)
         (out if isinstance(out, torch.Tensor) else out[-1]).square().mean().add(out[0].sum()).backward()
@@ -247,5 +253,5 @@ def test_scores_have_the_names_that_are_promised(faces: torch.Tensor) -> None:
     mirrored = AttributeScorer()(faces.flip(3))
     assert (scores["yaw"] + mirrored["yaw"]).abs().max() < 4
     assert (scores["age"] - mirrored["age"]).abs().max() < 6
-    assert PerceptualFeatures().distance(faces, faces).max() == 0
-    assert PerceptualFeatures().distance(faces, faces.flip(0)).min() > 0.5
+    assert PerceptualFeatures(load_judge("efficientnet_lite0")).distance(faces, faces).max() == 0
+    assert PerceptualFeatures(load_judge("efficientnet_lite0")).distance(faces, faces.flip(0)).min() > 0.5

@@ -7,9 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from videdit.evaluation.perceptual import PerceptualFeatures
 from videdit.hfgi.optimize import Course, Examples, Likeness, Stitching, optimise_codes, tune_for_clip, tune_generator
 from videdit.models.mobile_stylegan import Synthesis
+from videdit.models.perceptual import PerceptualFeatures
 
 
 class TinyGenerator(nn.Module):

@@ -13,7 +13,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videdit.evaluation.panel import SIZE, Panel, picture
-from videdit.evaluation.perceptual import PerceptualFeatures
 from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.evaluation.stills import face_masks, picture_256, tuned_to
@@ -21,6 +20,8 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Course, Likeness, optimise_codes, pictures, tune_generator
 from videdit.imaging.host import network_input
 from videdit.models.mobile_stylegan import Synthesis
+from videdit.models.perceptual import PerceptualFeatures
+from videdit.weights.judges import load_judge
 
 _SHOWN = 8  # faces on a sheet
 OURS = "HFGI"
@@ -33,7 +34,7 @@ class Optimisers:
         """mean: the generator's mean code [512], from which Image2StyleGAN starts."""
         self.generator, self.mean = generator, mean
         self.codes, self.pivotal = codes, pivotal
-        self.features = PerceptualFeatures().to(mean.device)
+        self.features = PerceptualFeatures(load_judge("efficientnet_lite0")).to(mean.device)
 
     def latent(self, target: Tensor) -> Tensor:
         """Image2StyleGAN: target [1, 3, 256, 256] -> picture of the optimised code."""

@@ -6,45 +6,16 @@ their weights fixed. ``scripts/fetch_judges.py`` puts the weights into :func:`ju
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from videdit.errors import WeightsError
 from videdit.evaluation import judge_networks
-from videdit.paths import cache_dir
+from videdit.weights.judges import load_judge
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 FACE_API_MEAN = (122.782, 117.001, 104.298)  # RGB
-
-
-def judges_dir() -> Path:
-    """The folder of the judges' weights: $VIDEDIT_JUDGES, else videdit/judges in the user's cache."""
-    if folder := os.environ.get("VIDEDIT_JUDGES"):
-        return Path(folder)
-    return cache_dir() / "judges"
-
-
-def have_judges() -> bool:
-    """Whether the judges' weights were fetched."""
-    return all((judges_dir() / f"{name}.safetensors").is_file() for name in ("faceres", "mobileface", "expression"))
-
-
-def load_judge(name: str) -> dict[str, Tensor]:
-    """The state dict of one judge.
-
-    Raises:
-        WeightsError: it was not fetched.
-    """
-    path = judges_dir() / f"{name}.safetensors"
-    if not path.is_file():
-        raise WeightsError(f"{path} is missing: run scripts/fetch_judges.py (or set VIDEDIT_JUDGES to their folder)")
-    return load_file(path)
 
 
 class Judge(nn.Module):

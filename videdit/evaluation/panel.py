@@ -13,7 +13,8 @@ from torch import Tensor
 from videdit.evaluation.attributes import AttributeScorer
 from videdit.evaluation.image import psnr, ssim
 from videdit.evaluation.judges import FaceRes, MobileFace
-from videdit.evaluation.perceptual import PerceptualFeatures
+from videdit.models.perceptual import PerceptualFeatures
+from videdit.weights.judges import load_judge
 
 SIZE = 256  # px at which crops are judged
 _BATCH = 16
@@ -59,7 +60,9 @@ class Panel:
 
     def likeness(self, crops: Sequence[np.ndarray], originals: Sequence[np.ndarray], masks: np.ndarray) -> Likeness:
         """Compare crops with their originals, pair by pair. masks: [N, 256, 256] in 0..1, 1 inside the face."""
-        perceptual = self._perceptual = self._perceptual or PerceptualFeatures().to(self.device)
+        perceptual = self._perceptual = self._perceptual or PerceptualFeatures(load_judge("efficientnet_lite0")).to(
+            self.device
+        )
         rows = []
         inside = torch.from_numpy(masks.astype(np.float32)).to(self.device)[:, None].split(_BATCH)
         for a, b, mask in zip(self._batches(crops), self._batches(originals), inside, strict=True):

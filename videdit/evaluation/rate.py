@@ -16,11 +16,12 @@ import torch
 
 from videdit.datatypes import LOW
 from videdit.evaluation.image import psnr, ssim
-from videdit.evaluation.judges import MobileFace, have_judges
+from videdit.evaluation.judges import MobileFace
 from videdit.evaluation.panel import network_input
 from videdit.evaluation.plot import Series, draw_plots
 from videdit.evaluation.report import Evaluation, Value
 from videdit.hfgi.inverter import Inverter
+from videdit.weights.judges import have_judges
 
 LAYERS = (0, 1, 2, 4, 7, 11)  # of their own; all 18 besides
 MAPS = (4, 8, 16, 32, 64, 128, 256)  # px

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.evaluation.perceptual import PerceptualFeatures, feature_distance
 from videdit.models.mobile_stylegan import Synthesis
+from videdit.models.perceptual import PerceptualFeatures, feature_distance
 
 Tell = Callable[[int, float], None]  # told of each step and its loss
 

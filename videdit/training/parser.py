@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.errors import UsageError
-from videdit.evaluation.judges import load_judge
 from videdit.evaluation.parsing import confusion, intersection_over_union, mean_common, parsing_sheet
 from videdit.models.efficientnet_lite import EfficientNetLite0, fold_norms
 from videdit.models.face_parser import FaceParser
@@ -28,6 +27,7 @@ from videdit.training import recipe, training
 from videdit.training.data import load_pack
 from videdit.training.masks import SWAPPED, MaskedFaces
 from videdit.training.training import Setup, Validation, weighted
+from videdit.weights.judges import load_judge
 
 FROZEN_STAGES = 2  # up to stride 4
 SHOWN = 10  # faces on a sheet

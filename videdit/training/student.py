@@ -27,14 +27,15 @@ from torch import Tensor, nn
 from videdit import paths
 from videdit.errors import UsageError
 from videdit.evaluation.attributes import CropMesh
-from videdit.evaluation.perceptual import PerceptualFeatures, feature_distance
 from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import compress
+from videdit.models.perceptual import PerceptualFeatures, feature_distance
 from videdit.models.student import ANCHORS, EDITS, MIRROR, SIZE, Student, compose, parts
 from videdit.training import recipe, training
 from videdit.training.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
 from videdit.training.pairs import FILES, Plan, make_pairs
 from videdit.training.training import Setup, Validation, weighted
+from videdit.weights.judges import load_judge
 
 CHANGED = 0.06  # of a picture in -1..1: a pixel that an edit changes by more counts for more
 SHOWN = (("smile", 1.2), ("smile", -1.0), ("age", 1.0), ("age", -0.75), ("mouth_open", 1.0), ("eyes_open", 1.0))
@@ -84,7 +85,9 @@ class Training(training.Training[Recipe]):
             raise UsageError(f"held_bases: {recipe.held_bases} of {len(self.base)} cannot be held back")
         self.model = self.start(Student())
         self.optimizer = torch.optim.AdamW(self.model.parameters(), recipe.lr, (0.9, 0.99), weight_decay=1e-4)
-        self.features = PerceptualFeatures().to(self.device) if recipe.perceptual else None
+        self.features = (
+            PerceptualFeatures(load_judge("efficientnet_lite0")).to(self.device) if recipe.perceptual else None
+        )
         self.run = self.compiled(lambda x, s, a: self.model(x, s, a))
 
     def batch(self, step: int) -> tuple[Tensor, ...]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.evaluation.judges import load_judge
 from videdit.models.efficientnet_lite import EfficientNetLite0
 
 
 class PerceptualFeatures(nn.Module):
     """Frozen features: NCHW RGB in [-1, 1] of any size -> five maps at strides 2 to 32."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Mapping[str, Tensor]) -> None:
+        """state: of ``videdit.weights.judges.load_judge("efficientnet_lite0")``."""
         super().__init__()
         self.net = EfficientNetLite0()
-        state = load_judge("efficientnet_lite0")
         self.net.load_state_dict(state, strict=False)  # batch counters are not stored
         self.eval().requires_grad_(False)
 

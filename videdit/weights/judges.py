@@ -1,0 +1,36 @@
+"""The weights of the networks that judge: fetched once by ``scripts/fetch_judges.py``, read from here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from videdit.errors import WeightsError
+from videdit.paths import cache_dir
+
+
+def judges_dir() -> Path:
+    """The folder of the judges' weights: $VIDEDIT_JUDGES, else videdit/judges in the user's cache."""
+    if folder := os.environ.get("VIDEDIT_JUDGES"):
+        return Path(folder)
+    return cache_dir() / "judges"
+
+
+def have_judges() -> bool:
+    """Whether the judges' weights were fetched."""
+    return all((judges_dir() / f"{name}.safetensors").is_file() for name in ("faceres", "mobileface", "expression"))
+
+
+def load_judge(name: str) -> dict[str, Tensor]:
+    """The state dict of one judge.
+
+    Raises:
+        WeightsError: it was not fetched.
+    """
+    path = judges_dir() / f"{name}.safetensors"
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing: run scripts/fetch_judges.py (or set VIDEDIT_JUDGES to their folder)")
+    return load_file(path)
