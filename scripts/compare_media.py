@@ -18,7 +18,8 @@ import numpy as np
 from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.write import VideoWriter
-from videdit.media.probe import MediaInfo, probe
+from videdit.media.info import MediaInfo
+from videdit.media.probe import probe
 
 PROPERTIES = ("container", "codec", "width", "height", "sar", "rotation", "pix_fmt", "color_tags", "chroma_location")
 PROPERTIES += ("time_base", "start_pts", "fps", "frame_count", "duration", "chapters", "hdr", "interlaced")

@@ -16,7 +16,7 @@ from videdit.jobs.segment_store import Work
 from videdit.media.encode.codecs import EncodeSettings, choose_encoder
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter, container_for
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.media.stills.write import write_image
 from videdit.pipeline.executor import Stage
 from videdit.stages.segment import own, place

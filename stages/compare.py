@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from videdit.datatypes import Frame, Picture
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.media.viewing import Viewing
 from videdit.pipeline.executor import Stage
 from videdit.stages.auxiliary_output import Beside, before_and_after

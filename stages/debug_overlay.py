@@ -14,7 +14,7 @@ from videdit.faces.detector import face_size
 from videdit.geometry.ffhq_align import compose, invert, transform, upright_matrix
 from videdit.imaging.pixels import Pixels
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.media.viewing import Viewing
 from videdit.pipeline.executor import Stage
 from videdit.stages.auxiliary_output import Beside, before_and_after

@@ -9,8 +9,8 @@ from videdit.datatypes import Frame
 from videdit.media.decode.hwaccel import choose_decoder
 from videdit.media.decode.read import VideoReader, read_image
 from videdit.media.exr.read import ExrReader
+from videdit.media.info import MediaInfo
 from videdit.media.kinds import pages
-from videdit.media.probe import MediaInfo
 
 
 class Decode:

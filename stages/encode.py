@@ -10,8 +10,8 @@ from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.write import VideoWriter
 from videdit.media.exr.write import ExrWriter
 from videdit.media.image_sequence import is_sequence
+from videdit.media.info import MediaInfo
 from videdit.media.numbered_stills import StillsWriter
-from videdit.media.probe import MediaInfo
 from videdit.media.stills.write import write_image
 
 

@@ -13,7 +13,7 @@ from videdit.datatypes import Color, Frame, Picture
 from videdit.imaging.arrays import extent
 from videdit.imaging.pixels import Pixels
 from videdit.media.encode.codecs import EncodeSettings
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.stages.auxiliary_output import Beside
 
 _GRAY = Color("gray", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))

@@ -18,7 +18,8 @@ from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.segments import SegmentWriter, joined, read_record
 from videdit.media.encode.write import VideoWriter
-from videdit.media.probe import MediaInfo, probe
+from videdit.media.info import MediaInfo
+from videdit.media.probe import probe
 
 FFV1 = {"level": "3", "slices": "1"}
 

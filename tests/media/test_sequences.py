@@ -19,8 +19,7 @@ from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.write import VideoWriter
 from videdit.media.image_sequence import files, is_sequence, name_of
 from videdit.media.numbered_stills import StillsWriter
-from videdit.media.open import file_tags
-from videdit.media.probe import probe
+from videdit.media.probe import file_tags, probe
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 

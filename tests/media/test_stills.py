@@ -17,9 +17,8 @@ from synthetic_clips import picture
 from videdit.errors import MediaError
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import read_image
-from videdit.media.open import file_tags
 from videdit.media.pixel_formats import pack
-from videdit.media.probe import probe
+from videdit.media.probe import file_tags, probe
 from videdit.media.stills.image_tags import ImageTags, embed, read_tags, without_thumbnail
 from videdit.media.stills.write import write_image
 from videdit.media.stills.xmp import SOURCE_TYPE, say_edited

@@ -1,7 +1,10 @@
 """Files in, files out: the only package that imports PyAV. ``color``, ``tone_proxy``, ``image_sequence`` go without.
 
 open.py            opening a file, safely
-probe.py           probe(path) -> MediaInfo
+file_kinds.py      stills by their first bytes
+info.py            MediaInfo, what is known of a file
+probe.py           probe(path) -> MediaInfo; file_tags
+content_hash.py    a hash of what a clip holds
 image_sequence.py  numbered pictures that make one clip
 color.py           planes <-> RGB
 tone_proxy.py      HDR and linear light as the networks see them

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import av
 
+from videdit.media.info import MediaInfo
 from videdit.media.open import edited_video, open_input
-from videdit.media.probe import MediaInfo
 
 
 def frame_times(info: MediaInfo) -> list[float]:

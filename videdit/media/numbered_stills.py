@@ -9,7 +9,7 @@ from videdit.datatypes import Frame
 from videdit.media.exr.write import ExrWriter
 from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.media.stills.image_tags import ImageTags, read_tags
 from videdit.media.stills.write import still_bytes
 

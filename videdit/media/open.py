@@ -11,9 +11,9 @@ import av
 from av.codec.hwaccel import HWAccel
 
 from videdit.errors import MediaError, UsageError
+from videdit.media.file_kinds import _STILLS
 from videdit.media.image_sequence import RATE, files, is_sequence
 from videdit.media.kinds import kind_of
-from videdit.media.stills.image_tags import read_tags
 
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
 MAX_PIXELS = 268_435_456
@@ -28,21 +28,6 @@ _DEMUXERS = (
     "png_pipe,ppm_pipe,qoi_pipe,rm,tiff_pipe,vc1,webm,webp,webp_pipe,yuv4mpegpipe"
 )
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
-# Stills, by their kind: left to itself FFmpeg takes them for numbered sequences ("a%03d.png").
-_STILLS = {
-    ".jpg": "jpeg_pipe",
-    ".png": "png_pipe",
-    ".webp": "webp_pipe",
-    ".bmp": "bmp_pipe",
-    ".tif": "tiff_pipe",
-    ".exr": "exr_pipe",
-    ".dpx": "dpx_pipe",
-    ".qoi": "qoi_pipe",
-    ".jxl": "jpegxl_pipe",
-    ".jp2": "j2k_pipe",
-    ".j2k": "j2k_pipe",
-    ".apng": "apng",
-}
 # Streams that are hard to tell, by their kind.
 _RAW = {".h264": "h264", ".h265": "hevc", ".mpg": "mpeg", ".m2v": "mpegvideo", ".mpeg4": "m4v"}
 _RAW |= {".dv": "dv", ".vc1": "vc1"}
@@ -139,25 +124,6 @@ def is_exr(path: Path) -> bool:
         return path.suffix.lower() == ".exr"
     kind = kind_of(path)
     return (path.suffix.lower() if kind is None else kind.suffix) == ".exr"
-
-
-def file_tags(path: Path) -> dict[str, str]:
-    """The tags of a file (title, comment, ...), or the notes of a still picture; read from its header alone.
-
-    Raises:
-        MediaError: it cannot be opened.
-    """
-    check_file(path)
-    if is_sequence(path):
-        return {}
-    if is_exr(path):
-        from videdit.media.exr.read import notes
-
-        return notes(path)
-    if _format_of(path):
-        return read_tags(path).notes
-    with open_input(path) as container:
-        return normal_tags(container.metadata)
 
 
 def normal_tags(tags: dict[str, str]) -> dict[str, str]:

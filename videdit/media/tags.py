@@ -6,8 +6,8 @@ import math
 
 import av
 
+from videdit.media.info import MediaInfo
 from videdit.media.open import KNOWN_TAGS, normal_tags
-from videdit.media.probe import MediaInfo
 
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 _OF_THE_ENCODING = ("alpha_mode", "encoder", "duration", "bps", "number_of_", "_statistics_", "vendor_id")

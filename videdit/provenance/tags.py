@@ -29,7 +29,7 @@ def tags(job: RenderJob) -> dict[str, str]:
 
 def is_edited(path: Path) -> bool:
     """True if the file says that videdit wrote it; False for what cannot be opened."""
-    from videdit.media.open import file_tags
+    from videdit.media.probe import file_tags
 
     try:
         return any(_MARK in value for value in file_tags(path).values())

@@ -13,7 +13,7 @@ from videdit import paths, shutdown
 from videdit.errors import MediaError
 from videdit.faces.detector import FaceDetector
 from videdit.jobs.render_job import RenderJob
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Pipeline
 from videdit.rendering.progress import Progress
 from videdit.stages.decode import Decode

@@ -13,7 +13,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.provenance import c2pa
 from videdit.rendering.graph import encoding
 from videdit.restoration import third_party

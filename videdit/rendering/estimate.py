@@ -27,7 +27,7 @@ from videdit.media.decode.start import probe_from
 from videdit.media.encode.codecs import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.rendering.analysis_pass import analysed
 from videdit.rendering.assignments import people_of
 from videdit.rendering.checks import check, check_scenes, copyable, idle

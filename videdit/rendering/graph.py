@@ -26,7 +26,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.jobs.segment_store import Work
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of

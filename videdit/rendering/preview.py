@@ -20,7 +20,7 @@ from videdit.jobs.plan import Clip, Plan
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence, name_of
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.media.stills.write import write_image
 from videdit.provenance.tags import tags
 from videdit.rendering.graph import reach_of_job

@@ -26,7 +26,7 @@ from videdit.media.decode.start import probe_from
 from videdit.media.encode.write import check_target, commit_file
 from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.provenance import tags
 from videdit.rendering.analysis_pass import analysed

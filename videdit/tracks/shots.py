@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Picture
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 
 _THUMB = (32, 18)
 _COLOUR = 3.0  # weight of colour beside brightness

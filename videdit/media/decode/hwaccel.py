@@ -11,9 +11,9 @@ import numpy as np
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
 from videdit.errors import MediaError
+from videdit.media.info import MediaInfo
 from videdit.media.open import edited_video, open_input
 from videdit.media.pixel_formats import planar_name, unpack
-from videdit.media.probe import MediaInfo
 
 _COMPARED = 8  # frames, of the beginning
 _SEMI_PLANAR = re.compile("nv|p[0-9]")  # what hardware hands out; a decoder that works on the CPU after all does not

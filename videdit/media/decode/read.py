@@ -15,9 +15,10 @@ from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.decode.hwaccel import accelerator
 from videdit.media.decode.lost import Lost
+from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
 from videdit.media.pixel_formats import planar_name, unpack
-from videdit.media.probe import MediaInfo, probe
+from videdit.media.probe import probe
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
 # Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from

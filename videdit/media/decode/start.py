@@ -7,8 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from videdit.media.decode.read import VideoReader
+from videdit.media.info import MediaInfo
 from videdit.media.open import edited_video, open_input
-from videdit.media.probe import MediaInfo, describe, probe
+from videdit.media.probe import describe, probe
 
 
 def probe_from(

@@ -14,8 +14,8 @@ from videdit.errors import MediaError, SettingsError
 from videdit.media.encode import alpha
 from videdit.media.encode.convert import codec_for, converted, delivered
 from videdit.media.encode.ffmpeg_process import External
+from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import geometry, target_formats
-from videdit.media.probe import MediaInfo
 
 # Containers we write: which codec families each holds so that other programs play it, "ffv1" in MP4 as a last resort.
 CONTAINERS = {

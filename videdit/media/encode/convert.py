@@ -15,8 +15,8 @@ from videdit.datatypes import Color, Picture
 from videdit.errors import MediaError
 from videdit.media import color as colors
 from videdit.media import tone_proxy
+from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import geometry
-from videdit.media.probe import MediaInfo
 
 if TYPE_CHECKING:
     from videdit.media.encode.codecs import EncodeSettings

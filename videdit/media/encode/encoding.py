@@ -10,8 +10,8 @@ from videdit.datatypes import Frame, Picture
 from videdit.media.encode.codecs import Encoder, configure
 from videdit.media.encode.convert import convert
 from videdit.media.encode.ffmpeg_process import ExternalEncoder
+from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import pack
-from videdit.media.probe import MediaInfo
 
 Encode = Callable[[av.VideoFrame | None], list[av.Packet]]
 

@@ -18,8 +18,8 @@ from videdit.errors import MediaError
 from videdit.media.encode import alpha, codecs
 from videdit.media.encode.codecs import Encoder, EncodeSettings
 from videdit.media.encode.ffmpeg_process import ADVICE, External, complaint, find_ffmpeg, raw_encoder, start
+from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import target_formats
-from videdit.media.probe import MediaInfo
 
 _TRIED = 3  # frames of a trial: two would do for an encoder that looks ahead by one
 _ON_DEVICE = ("vaapi", "vulkan")  # encoders that take pictures only from the memory of a GPU

@@ -24,8 +24,8 @@ from av.audio.stream import AudioStream
 from videdit.media import ebml
 from videdit.media.encode import acm
 from videdit.media.encode.transcode import Sound, Text, coder
+from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET, open_input
-from videdit.media.probe import MediaInfo
 from videdit.media.tags import describe_stream, kept_tags
 
 if TYPE_CHECKING:

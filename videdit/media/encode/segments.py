@@ -31,7 +31,7 @@ from videdit.media.encode.codecs import Encoder
 from videdit.media.encode.encoding import FrameEncoder, stand_alone
 from videdit.media.encode.ffmpeg_process import ExternalEncoder
 from videdit.media.failures import writing
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 
 _PACKET = struct.Struct("<qIIII")
 _TAIL = struct.Struct("<QI8s")

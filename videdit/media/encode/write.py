@@ -25,7 +25,7 @@ from videdit.media.encode.ffmpeg_process import External, ExternalEncoder
 from videdit.media.encode.mux import FORMATS, StreamCopier
 from videdit.media.encode.segments import SegmentWriter, headers_hash, joined, sync_folder
 from videdit.media.failures import writing
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.storage.outputs import put, short, temporary_name
 

@@ -11,8 +11,8 @@ from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.exr.file import open_file, read
 from videdit.media.image_sequence import RATE, files, is_sequence
+from videdit.media.info import MediaInfo
 from videdit.media.open import check_file
-from videdit.media.probe import MediaInfo
 
 PIX_FMT = "gbrpf32le"
 NOTES = "comments"  # the attribute that programs show

@@ -33,7 +33,7 @@ from videdit.media.exr.file import read
 from videdit.media.exr.read import NOTES
 from videdit.media.failures import writing
 from videdit.media.image_sequence import files, picture
-from videdit.media.probe import MediaInfo
+from videdit.media.info import MediaInfo
 from videdit.storage.outputs import ExistsError, put, same, temporary_name
 
 _CHUNK = 1 << 20

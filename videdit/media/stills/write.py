@@ -15,8 +15,8 @@ from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.color import region_to_rgb
 from videdit.media.encode.write import check_target, commit_file
+from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import geometry, pack, target_formats
-from videdit.media.probe import MediaInfo
 from videdit.media.stills.image_tags import ImageTags, embed, read_tags
 from videdit.storage.outputs import temporary_name
 
