@@ -13,7 +13,8 @@ from pathlib import Path
 
 from videdit.datatypes import Frame
 from videdit.jobs.segment_store import Work
-from videdit.media.encode.codecs import EncodeSettings, choose_encoder
+from videdit.media.encode.choose import choose_encoder
+from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter, container_for
 from videdit.media.info import MediaInfo

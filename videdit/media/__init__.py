@@ -17,11 +17,12 @@ integrity.py       cut-off files
 failures.py        why something cannot be written, in words
 decode/            read (VideoReader, read_image: files -> Frames), hwaccel (decoders of the machine), lost (which
                    frames a damaged packet has cost)
-encode/            write (VideoWriter: Frames -> a file that is otherwise the source), codecs (EncodeSettings; which
-                   encoder, with which options), encoding (one opened encoder), mux (what happens to the streams that
-                   are not edited), transcode (sound and text that a container cannot hold), segments (finished pieces
-                   of a video on disk, and how they become one), alpha (transparency beside the packets of VP8 and
-                   VP9), ffmpeg_process and ffmpeg_codecs (encoders of an ffmpeg program in place of PyAV's)
+encode/            write (VideoWriter: Frames -> a file that is otherwise the source), codecs (EncodeSettings;
+                   encoders and their options), choose (which of them), encoding (one opened encoder), mux (what happens
+                   to the streams that are not edited), transcode (sound and text that a container cannot hold),
+                   segments (finished pieces of a video on disk, and how they become one), alpha (transparency beside
+                   the packets of VP8 and VP9), ffmpeg_process and ffmpeg_codecs (encoders of an ffmpeg program in place
+                   of PyAV's)
 stills/            write (write_image), image_tags (EXIF, ICC, XMP and notes), container_tags (profile and XMP of WebP
                    and TIFF), xmp (saying in XMP that a model changed a picture)
 exr/               read, write, file: EXR pictures by OpenEXR

@@ -10,7 +10,7 @@ from videdit.errors import SettingsError, WeightsError
 from videdit.faces import scrfd
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
-from videdit.media.encode.codecs import choose_encoder
+from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo

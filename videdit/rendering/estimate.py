@@ -24,7 +24,7 @@ from videdit.jobs.batch_ledger import NO_FACE
 from videdit.jobs.plan import Clip, Plan
 from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
-from videdit.media.encode.codecs import choose_encoder
+from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import cv2
 
-from videdit.errors import MediaError, SettingsError
-from videdit.media.encode import alpha
-from videdit.media.encode.convert import codec_for, converted, delivered
+from videdit.errors import SettingsError
 from videdit.media.encode.ffmpeg_process import External
 from videdit.media.info import MediaInfo
-from videdit.media.pixel_formats import geometry, target_formats
+from videdit.media.pixel_formats import geometry
 
 # Containers we write: which codec families each holds so that other programs play it, "ffv1" in MP4 as a last resort.
 CONTAINERS = {
@@ -43,16 +39,6 @@ HARDWARE = {
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "vp8": "vp9", "vp9": "vp9", "prores": "prores"}
 _LOSSLESS_PICTURES = ("png", "tiff", "bmp", "dpx")
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "v210", "qtrle", "magicyuv") + _LOSSLESS_PICTURES
-_NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
-_X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
-_PRESETS = {
-    "h264": _X26X,
-    "hevc": _X26X,
-    "vp9": tuple(str(n) for n in range(9)),
-    "av1": tuple(str(n) for n in range(14)),
-    "prores": (),
-    "ffv1": (),
-}
 _NO_ALPHA = {"yuva": "yuv", "gbrap": "gbrp", "ya": "gray"}
 _INTERLACED_CODING = 0x40000 | 0x20000000  # AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME
 KEEPS_FIELDS = ("libx264", "prores_ks")
@@ -91,85 +77,6 @@ class Encoder:
 def versions() -> dict[str, list[int]]:
     """Of FFmpeg's libraries: others may encode the same frames otherwise."""
     return {name: list(version) for name, version in av.library_versions.items()}
-
-
-def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
-    """The first encoder, the source's own family first, that holds the planes exactly in this container.
-
-    Where pictures are to be in another layout (:mod:`videdit.media.encode.convert`), one that holds those.
-
-    Raises:
-        MediaError: the codec that was asked for is unknown, does not fit, or none does.
-    """
-    unknown = settings.backend == "ffmpeg" and settings.codec is not None and not _is_known(settings.codec)
-    family = "" if unknown else families(info, settings)[0]
-    if (target := delivered(info, container, settings, family)) and not (unknown and settings.pix_fmt is None):
-        shape, said = converted(info, target[0]), target[1]
-        codec = settings.codec if settings.pix_fmt else codec_for(container, settings.codec)
-        chosen = _choose(shape, container, replace(settings, codec=codec))
-        return replace(chosen, shape=shape, warnings=(*([said] if said else []), *chosen.warnings))
-    return _choose(info, container, settings)
-
-
-def _is_known(codec: str) -> bool:
-    return codec in HARDWARE or any(codec == family or codec in names for family, names in ENCODERS.items())
-
-
-def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
-    if settings.backend == "ffmpeg":
-        from videdit.media.encode.ffmpeg_codecs import choose_external
-
-        return choose_external(info, container, settings)
-    wanted = families(info, settings)
-    if settings.codec not in HARDWARE:
-        _check_preset(wanted[0], settings.preset)
-    refused = None
-    for planar, family, name, pix_fmt in _candidates(info, container, settings, wanted):
-        # Numbers meant for one encoder mean nothing to another.
-        other = family != wanted[0] or (settings.codec in HARDWARE and name != settings.codec)
-        own = replace(settings, crf=None, preset=None) if other else settings
-        options = options_of(name, info, planar, own)
-        error = _try_open(name, pix_fmt, options, info, settings.threads)
-        if error is None:
-            said = losses(info, container, wanted[0], family, name, pix_fmt, planar != info.planar)
-            if settings.codec in HARDWARE and name != settings.codec:
-                said = (f"{settings.codec} does not work here or does not keep this picture; {name} is used", *said)
-            return Encoder(name, family, pix_fmt, planar, options, said)
-        refused = refused or error
-    raise MediaError(_no_encoder(info, container, settings, refused))
-
-
-def _candidates(
-    info: MediaInfo, container: str, settings: EncodeSettings, wanted: list[str]
-) -> Iterator[tuple[str, str, str, str]]:
-    """(planar layout, family, encoder, layout it is fed) of all that could hold the picture, best first."""
-    for planar in with_and_without_alpha(info.planar):
-        for family in wanted:
-            if family not in CONTAINERS[container] or (settings.lossless and family in _NO_LOSSLESS_MODE):
-                continue
-            for name in _encoders(family, settings):
-                if name not in av.codecs_available:
-                    continue
-                formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
-                if alpha.is_beside(name, planar) and container not in alpha.CONTAINERS:
-                    continue
-                for pix_fmt in target_formats(planar, shallower=family == "prores"):
-                    if pix_fmt in formats:
-                        yield planar, family, name, pix_fmt
-
-
-def _encoders(family: str, settings: EncodeSettings) -> Iterator[str]:
-    """Those of a family that this build of FFmpeg has, the one that was asked for first."""
-    if settings.codec in HARDWARE and HARDWARE[settings.codec] == family and not settings.lossless:
-        yield settings.codec
-    yield from ENCODERS[family]
-
-
-def _check_preset(family: str, preset: str | None) -> None:
-    known = _PRESETS[family]
-    if preset is not None and preset not in known:
-        choice = f"choose one of {', '.join(known)}" if known else "it has none"
-        raise SettingsError(f"unknown preset '{preset}' for {family}: {choice}")
 
 
 def families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
@@ -266,22 +173,6 @@ def tag(context: av.VideoCodecContext, info: MediaInfo) -> None:
     context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, matrix
 
 
-def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo, threads: int) -> str | None:
-    """None if the encoder opens for this picture; else why not. Sizes and presets are checked nowhere else."""
-    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings to the terminal unless told not to
-    context = av.CodecContext.create(name, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    context.width, context.height, context.pix_fmt = info.width, info.height, pix_fmt
-    configure(context, info, threads)
-    context.options = dict(options)
-    try:
-        context.open()
-    except (av.FFmpegError, ValueError):
-        words = ", ".join(f"{key} {value}" for key, value in options.items())
-        return f"{name} cannot encode {info.width}x{info.height} {pix_fmt} video with {words}"
-    return None
-
-
 def losses(
     info: MediaInfo, container: str, wanted: str, family: str, name: str, pix_fmt: str, dropped_alpha: bool
 ) -> tuple[str, ...]:
@@ -305,17 +196,3 @@ def losses(
     if name == "libx264rgb":
         said.append("the video stays RGB in H.264, which few players show; choose --codec ffv1 for editing")
     return tuple(said)
-
-
-def _no_encoder(info: MediaInfo, container: str, settings: EncodeSettings, refused: str | None) -> str:
-    codec = settings.codec
-    if codec is None:
-        advice = "choose --pix-fmt yuv420p" + ("" if container == "matroska" else ", or write to .mkv instead")
-        return f"no encoder keeps {info.width}x{info.height} {info.pix_fmt} video in {container} files; {advice}"
-    family = families(info, settings)[0]
-    if family not in CONTAINERS[container]:
-        held = ", ".join(CONTAINERS[container])
-        return f"{container} files hold no {codec} video; choose one of {held}, or another container"
-    if settings.lossless and family in _NO_LOSSLESS_MODE:
-        return f"{codec} has no lossless mode; use {_NO_LOSSLESS_MODE[family]}"
-    return refused or f"{codec} does not keep {info.pix_fmt} video; choose --pix-fmt yuv420p, or ffv1 in .mkv"

@@ -27,7 +27,7 @@ _SEMI_PLANAR = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
 
 
 def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
-    """As :func:`videdit.media.encode.codecs.choose_encoder`, of all that an ffmpeg program offers.
+    """As :func:`videdit.media.encode.choose.choose_encoder`, of all that an ffmpeg program offers.
 
     Raises:
         MediaError: there is no program, or it has no such encoder, or none holds the planes exactly in this container.

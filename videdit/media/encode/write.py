@@ -19,7 +19,8 @@ from videdit.datatypes import Frame
 from videdit.errors import MediaError
 from videdit.media import boxes, ebml, viewing
 from videdit.media.encode import alpha
-from videdit.media.encode.codecs import CONTAINERS, Encoder, EncodeSettings, choose_encoder, tag
+from videdit.media.encode.choose import choose_encoder
+from videdit.media.encode.codecs import CONTAINERS, Encoder, EncodeSettings, tag
 from videdit.media.encode.encoding import Encode, FrameEncoder, set_up
 from videdit.media.encode.ffmpeg_process import External, ExternalEncoder
 from videdit.media.encode.mux import FORMATS, StreamCopier
