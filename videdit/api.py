@@ -16,7 +16,8 @@ from videdit.errors import UsageError
 from videdit.jobs.job_file import explain
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.rendering.progress import Progress, RenderResult
+from videdit.jobs.result import RenderResult
+from videdit.rendering.progress import Progress
 from videdit.rendering.renderer import Renderer
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import pytest
 
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.rendering.progress import RenderResult
+from videdit.jobs.result import RenderResult
 from videdit.rendering.renderer import Renderer
 
 

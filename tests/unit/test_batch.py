@@ -13,8 +13,9 @@ from videdit.errors import Cancelled, MediaError, NoFaceError, PartialFailure
 from videdit.jobs import batch
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
+from videdit.jobs.result import RenderResult
 from videdit.pipeline.executor import StageStats
-from videdit.rendering.progress import BarProgress, JsonProgress, Progress, RenderResult, write_report
+from videdit.rendering.progress import BarProgress, JsonProgress, Progress, write_report
 
 STATS = [StageStats("decode", 0, 10, 0.5), StageStats("edit", 10, 8, 4.0), StageStats("encode", 8, 5, 0.25)]
 

@@ -8,8 +8,8 @@ from videdit.cli.bench import Bench, Usage, elsewhere
 from videdit.engine.compile import WAITING, Passes
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
+from videdit.jobs.result import RenderResult
 from videdit.pipeline.executor import StageStats
-from videdit.rendering.progress import RenderResult
 
 GIB = 1 << 30
 

@@ -20,7 +20,7 @@ import torch
 
 from videdit.engine import compile as backend
 from videdit.jobs.plan import Clip
-from videdit.rendering.progress import RenderResult
+from videdit.jobs.result import RenderResult
 from videdit.rendering.renderer import Renderer
 
 WARM_UP = 0.4  # seconds of the clip

@@ -11,7 +11,7 @@ from typing import Any
 from videdit.errors import Cancelled, NoFaceError, PartialFailure, VideditError
 from videdit.jobs.batch_ledger import NO_FACE, State
 from videdit.jobs.plan import Clip, Plan
-from videdit.rendering.progress import RenderResult, count
+from videdit.jobs.result import RenderResult, count
 
 log = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from videdit.imaging.pixels import pixels_for
 from videdit.jobs.batch_ledger import NO_FACE
 from videdit.jobs.plan import Clip, Plan
 from videdit.jobs.render_job import RenderJob
+from videdit.jobs.result import count
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
@@ -32,7 +33,6 @@ from videdit.rendering.analysis_pass import analysed
 from videdit.rendering.assignments import people_of
 from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.graph import encoding, finders
-from videdit.rendering.progress import count
 from videdit.rendering.renderer import frames_between
 from videdit.restoration.policy import choose
 from videdit.stages.decode import Decode

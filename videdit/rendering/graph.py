@@ -23,6 +23,7 @@ from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
+from videdit.jobs.result import count
 from videdit.jobs.segment_store import Work
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
@@ -34,7 +35,6 @@ from videdit.provenance import c2pa
 from videdit.provenance import tags as provenance
 from videdit.rendering.assignments import People, people_of
 from videdit.rendering.model_cache import Loaded
-from videdit.rendering.progress import count
 from videdit.rendering.tuning_pass import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.restoration.policy import Choice, choose
 from videdit.stages.assign_faces import Recall

@@ -21,6 +21,7 @@ from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError,
 from videdit.hfgi.inverter import SIZES
 from videdit.imaging.pixels import Pixels, pixels_for
 from videdit.jobs.plan import Clip
+from videdit.jobs.result import RenderResult, count
 from videdit.jobs.segment_store import Work
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.write import check_target, commit_file
@@ -33,7 +34,7 @@ from videdit.rendering.analysis_pass import analysed
 from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.graph import Chain, assemble, unedited
 from videdit.rendering.model_cache import Loaded
-from videdit.rendering.progress import Progress, RenderResult, count
+from videdit.rendering.progress import Progress
 from videdit.stages.auxiliary_output import Beside
 from videdit.stages.segment import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name

@@ -1,0 +1,75 @@
+"""What one render did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from videdit.pipeline.executor import StageStats
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What one render did."""
+
+    source: Path
+    output: Path
+    frames: int  # of the output
+    faces: int  # edited, summed over frames
+    seconds: float  # wall time, networks already loaded
+    stages: list[StageStats] = field(default_factory=list)
+    done_before: int = 0  # frames that an earlier, interrupted run had finished
+    restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
+    # who was edited when: videdit.tracks.account.Account.faces
+    people: list[dict[str, Any]] = field(default_factory=list)
+    told: tuple[str, ...] = ()  # the same in words, and what else is to be said
+    beside: tuple[Path, ...] = ()  # files that were written beside the output
+
+    @property
+    def speed(self) -> float:
+        """Frames that were rendered in a second, the whole pipeline included: not the clip's own rate."""
+        return (self.frames - self.done_before) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def fps(self) -> float:
+        """The older name of :attr:`speed`."""
+        return self.speed
+
+    def summary(self, verbose: bool = False) -> str:
+        """What was done, for people: a line, and one for each thing more. verbose: with the time of each stage."""
+        speed = f" ({self.speed:.2f} frames a second)" if self.frames > 1 else ""
+        lines = [f"{self.output}: {count(self.frames, 'frame')} in {self.seconds:.1f} s{speed}"]
+        lines += self.told
+        if self.restoration:
+            lines.append(f"restoration: {self.restoration}")
+        if self.beside:
+            lines.append(f"also written: {', '.join(map(str, self.beside))}")
+        if verbose:
+            lines.append("seconds a stage: " + ", ".join(f"{stage.name} {stage.busy:.1f}" for stage in self.stages))
+        return "\n  ".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for report.json."""
+        return {
+            "source": str(self.source),
+            "output": str(self.output),
+            "frames": self.frames,
+            "faces": self.faces,
+            "done_before": self.done_before,
+            "restoration": self.restoration,
+            "seconds": round(self.seconds, 3),
+            "speed": round(self.speed, 3),
+            "fps": round(self.speed, 3),  # the older name
+            "people": self.people,
+            "beside": list(map(str, self.beside)),
+            "stages": [
+                {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(stage).items()}
+                for stage in self.stages
+            ],
+        }
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 frame", "2 frames"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
