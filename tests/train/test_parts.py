@@ -14,10 +14,10 @@ from torch import nn
 
 from videdit.cli.train import main
 from videdit.errors import UsageError, WeightsError
+from videdit.hfgi.loader import load_generator
 from videdit.models.discriminator import Discriminator
 from videdit.training import directions
 from videdit.training.adversary import Adversary
-from videdit.training.common import load_generator
 from videdit.training.curves import COLUMNS, HEIGHT, WIDTH, draw_curves
 from videdit.training.data import Bank, Faces
 from videdit.training.encoder import released

@@ -17,8 +17,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from synthetic import ROOT
 
+from videdit.hfgi.population import sample_codes
 from videdit.training.attributes import FullScorer
-from videdit.training.derive import sample_codes
 from videdit.training.log import read_log
 from videdit.training.recipe import RECIPES, read_recipe, recipe_module
 from videdit.weights.judges import have_judges

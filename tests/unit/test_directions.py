@@ -16,16 +16,8 @@ from videdit.edits.catalogue import shipped
 from videdit.edits.directions import in_layers
 from videdit.errors import UsageError, VideditError
 from videdit.evaluation.attributes import POPULATION
-from videdit.training.derive import (
-    EditRecipe,
-    Fitted,
-    Population,
-    Scores,
-    natural_unit,
-    read_recipes,
-    report,
-    sample_codes,
-)
+from videdit.hfgi.population import sample_codes
+from videdit.training.derive import EditRecipe, Fitted, Population, Scores, natural_unit, read_recipes, report
 
 NAMES = ("smile", "age", "eyeglasses")
 SMILE = EditRecipe("smile", "smile", (2, 6), 1.5, POPULATION["smile"][1])

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from videdit.edits import edit_delta, parse_edits
 from videdit.errors import NoFaceError, UsageError
+from videdit.faces.aligned_folder import aligned_faces, pictures
 from videdit.geometry.ffhq_align import ffhq_quad
-from videdit.training.learn import aligned_faces, check_output, difference, learn_direction, main, pictures, save_learnt
+from videdit.training.learn import check_output, difference, learn_direction, main, save_learnt
 
 
 @settings(max_examples=10, deadline=None)

@@ -167,8 +167,8 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import load_faces
     from videdit.hfgi.inverter import Inverter
+    from videdit.hfgi.loader import load_generator
     from videdit.hfgi.optimize import CODES, PIVOTAL
-    from videdit.training.common import load_generator
 
     faces = load_faces(args.faces, args.range)
     inverter = Inverter.load(args.profile, args.device, args.precision)
@@ -193,7 +193,7 @@ def run_prealign(args: argparse.Namespace) -> Evaluation:
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.turned import evaluate_prealign
     from videdit.hfgi.inverter import Inverter
-    from videdit.training.derive import sample_codes
+    from videdit.hfgi.population import sample_codes
 
     edits = [replace(edit, strength=sign * edit.strength) for edit in parse_edits(args.edit) for sign in (1, -1)]
     inverter = Inverter.load(args.profile, args.device, args.precision)

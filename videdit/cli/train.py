@@ -20,6 +20,7 @@ from typing import Any
 
 from videdit import paths
 from videdit.errors import Cancelled, VideditError
+from videdit.training.common import prepare
 from videdit.training.promote import add_options as add_promotion
 from videdit.training.recipe import RECIPES, read_recipe, recipe_module
 
@@ -138,23 +139,6 @@ def run_pack(options: argparse.Namespace) -> None:
         draw_bank(options.samples, *bank, device)
     else:
         pack_bank(options.shared / "mobile_bank", *bank)
-
-
-def prepare(device: str, threads: int | None) -> str:
-    """The device's name, and torch set up for it."""
-    import cv2
-    import torch
-
-    from videdit.engine.compile import resolve_device
-
-    device = resolve_device(device)
-    if threads:
-        torch.set_num_threads(threads)
-    cv2.setNumThreads(1)  # torch owns the cores
-    if device.startswith("cuda"):
-        torch.set_float32_matmul_precision("high")  # what is not in bf16 runs in TF32
-        torch.backends.cudnn.benchmark = True
-    return device
 
 
 def stop_on_signals() -> threading.Event:

@@ -20,7 +20,7 @@ from videdit.edits.parse import find
 from videdit.errors import NoFaceError, UsageError
 from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.evaluation.stills import load_face, parsed_crops, pasted, picture_256
-from videdit.training.learn import aligned_faces, pictures
+from videdit.faces.aligned_folder import aligned_faces, pictures
 
 if TYPE_CHECKING:
     from videdit.evaluation.report import Evaluation

@@ -6,37 +6,10 @@ import functools
 import importlib.util
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from videdit import paths
-from videdit.models import mobile_stylegan
-from videdit.models.encoder import Encoder
-from videdit.weights.module_io import load_weights
-
-
-def load_generator(device: str | torch.device = "cpu") -> tuple[mobile_stylegan.Mapping, mobile_stylegan.Synthesis]:
-    """The embedded generator, frozen, in eval mode, float32, channels last."""
-    folder = paths.weights_dir()
-    mapping, synthesis = mobile_stylegan.Mapping(), mobile_stylegan.Synthesis()
-    load_weights(mapping, folder / "generator_mapping.safetensors")
-    for part in ("low", "high", "head256"):
-        path = folder / f"generator_{part}.safetensors"
-        if path.exists() or part != "head256":  # the head is trained from here
-            load_weights(synthesis, path, strict=False)
-    synthesis = synthesis.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
-    return mapping.eval().requires_grad_(False).to(device), synthesis.eval().requires_grad_(False).to(device)
-
-
-def load_encoder(path: Path, device: str | torch.device = "cpu") -> Encoder:
-    """E0 with the weights of a file, frozen, in eval mode, float32, channels last."""
-    encoder = Encoder()
-    load_weights(encoder, path)
-    encoder = encoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return encoder.to(device)
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -66,3 +39,20 @@ def can_compile(device: str) -> bool:
     """Whether torch.compile has what it needs: a compiler, and Triton for a GPU."""
     compilers = ("g++", "c++", "clang++") if device == "cpu" else ("gcc", "cc", "clang")
     return any(map(shutil.which, compilers)) and (device == "cpu" or importlib.util.find_spec("triton") is not None)
+
+
+def prepare(device: str, threads: int | None) -> str:
+    """The device's name, and torch set up for it."""
+    import cv2
+    import torch
+
+    from videdit.engine.compile import resolve_device
+
+    device = resolve_device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    cv2.setNumThreads(1)  # torch owns the cores
+    if device.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")  # what is not in bf16 runs in TF32
+        torch.backends.cudnn.benchmark = True
+    return device

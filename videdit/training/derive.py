@@ -21,14 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from videdit import paths as resources
 from videdit.errors import UsageError, VideditError
 from videdit.evaluation.attributes import POPULATION
 from videdit.training.attributes import Measure
-from videdit.training.common import load_generator
 
 RIDGES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)  # a code's mean variance is 0.11
 SLACK = 0.03  # of correlation that a larger ridge may cost
@@ -144,17 +142,6 @@ def read_recipes(only: str = "") -> list[EditRecipe]:
             )
         )
     return recipes
-
-
-def sample_codes(count: int, seed: int) -> np.ndarray:
-    """Codes [count, 512] of the generator's population, truncated by a psi between 0.5 and 1."""
-    mapping, _ = load_generator()
-    rng = torch.Generator().manual_seed(seed)
-    with torch.inference_mode():
-        w = mapping(torch.randn(count, 512, generator=rng))
-        mean = mapping(torch.randn(4096, 512, generator=rng)).mean(0)
-        psi = 0.5 + 0.5 * torch.rand(count, 1, generator=rng)
-        return (mean + psi * (w - mean)).numpy()
 
 
 class Population:

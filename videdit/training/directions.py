@@ -24,9 +24,10 @@ from videdit.edits.direction_files import NUM_LAYERS, read_note, write_direction
 from videdit.edits.directions import in_layers
 from videdit.errors import UsageError
 from videdit.evaluation.sheet import contact_sheet, write_sheet
+from videdit.hfgi.loader import load_generator
+from videdit.hfgi.population import sample_codes
 from videdit.training.attributes import Measure
-from videdit.training.common import load_generator
-from videdit.training.derive import EditRecipe, Population, Scores, natural_unit, read_recipes, report, sample_codes
+from videdit.training.derive import EditRecipe, Population, Scores, natural_unit, read_recipes, report
 
 SCORES = "scores.npz"
 PART = 200  # faces that are scored between two looks at the clock
@@ -52,7 +53,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
     """
     from safetensors.numpy import load_file
 
-    from videdit.cli.train import prepare
+    from videdit.training.common import prepare
 
     end = time.monotonic() + options.time_budget
     edits = read_recipes(recipe.only)

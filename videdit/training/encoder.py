@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from videdit.evaluation.judge_networks import FaceResNet
 from videdit.evaluation.judges import IMAGENET_MEAN_BGR, FaceRes, MobileFace
 from videdit.evaluation.sheet import contact_sheet
+from videdit.hfgi.loader import load_generator
 from videdit.models.encoder import Encoder
 from videdit.models.mobile_stylegan import NUM_LAYERS
 from videdit.training import recipe, training
-from videdit.training.common import load_generator, psnr
+from videdit.training.common import psnr
 from videdit.training.data import Bank, Faces, to_pictures
 from videdit.training.training import Setup, Validation, weighted
 from videdit.weights.judges import load_judge

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from videdit.errors import UsageError
 from videdit.evaluation.sheet import contact_sheet
+from videdit.hfgi.loader import load_encoder, load_generator
 from videdit.models.mobile_stylegan import NUM_LAYERS, Head256, Mapping, Synthesis
 from videdit.training import recipe, training
-from videdit.training.common import load_encoder, load_generator, psnr
+from videdit.training.common import psnr
 from videdit.training.data import Faces, to_pictures
 from videdit.training.training import Setup, Validation
 

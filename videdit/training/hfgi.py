@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from videdit.errors import UsageError
 from videdit.evaluation.judges import MobileFace
 from videdit.evaluation.sheet import contact_sheet
+from videdit.hfgi.loader import load_encoder, load_generator
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.training import recipe, training
 from videdit.training.adversary import Adversary
-from videdit.training.common import load_encoder, load_generator, psnr
+from videdit.training.common import psnr
 from videdit.training.data import Bank, Faces, to_pictures
 from videdit.training.encoder import SHOWN, FaceFeatures, feature_distance
 from videdit.training.optim import Lookahead

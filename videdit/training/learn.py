@@ -1,11 +1,8 @@
-"""A direction from two folders of pictures: the difference of their faces' mean codes.
-
-The only module of this package that loads networks.
-"""
+"""A direction from two folders of pictures: the difference of their faces' mean codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +11,9 @@ import numpy as np
 from videdit.argument_parser import Parser
 from videdit.edits.direction_files import write_directions
 from videdit.errors import NoFaceError, UsageError
+from videdit.faces.aligned_folder import aligned_faces, pictures
 from videdit.terminal import complain, say
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FEWEST = 2  # faces a folder: one alone gives no spread to measure the unit in
 BATCH = 16
 
@@ -98,41 +95,6 @@ def check_output(path: Path) -> None:
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
     if path.exists():
         raise UsageError(f"{path} exists already; remove it, or choose another with -o")
-
-
-def pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder and of those in it, in order.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if not folder.is_dir():
-        raise UsageError(f"the folder {folder} does not exist")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-    if not found:
-        raise UsageError(f"no picture in {folder}; wanted are {', '.join(PICTURES)}")
-    return found
-
-
-def aligned_faces(paths: list[Path], detector, warn: Callable[[str], None]) -> Iterator[np.ndarray]:
-    """The largest face of each picture as an aligned crop [256, 256, 3] uint8 RGB; `warn` hears of those without."""
-    import cv2
-
-    from videdit.geometry.ffhq_align import face_matrix
-    from videdit.geometry.warp import crop
-
-    for path in paths:
-        data = np.fromfile(path, np.uint8)
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if bgr is None:
-            warn(f"{path}: not a picture that can be read; left out")
-            continue
-        rgb = np.ascontiguousarray(bgr[..., ::-1])
-        faces = detector.detect(rgb)
-        if not faces:
-            warn(f"{path}: no face found; left out")
-            continue
-        yield crop(rgb, face_matrix(faces[0].points, 256), 256)
 
 
 def main(words: Sequence[str]) -> int:

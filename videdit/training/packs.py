@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 
 from videdit.errors import MediaError, UsageError
+from videdit.hfgi.loader import load_generator
+from videdit.hfgi.population import sample_codes
 from videdit.models.mobile_stylegan import NUM_LAYERS
-from videdit.training.common import compiled, load_generator
+from videdit.training.common import compiled
 from videdit.training.data import SIZE, load_pack, to_pictures
-from videdit.training.derive import sample_codes
 
 BATCH = 16
 

@@ -28,13 +28,13 @@ from videdit.edits.directions import load_direction
 from videdit.evaluation.attributes import CropMesh, patch_scores
 from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import EDIT_REGIONS
+from videdit.hfgi.loader import load_encoder, load_generator
 from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
 from videdit.imaging.host import HostPixels
 from videdit.models.face_parts import PARTS
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
 from videdit.training.attributes import Render256
-from videdit.training.common import load_encoder, load_generator
 from videdit.training.data import to_tensor
 
 BATCH = 8
