@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from videdit import paths, weights
 from videdit._version import __version__
 from videdit.errors import MediaError, UsageError
-from videdit.jobs.render_job import RenderJob
 from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import kind_of
 from videdit.media.stills.xmp import SOURCE_TYPE
@@ -36,7 +35,20 @@ _OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 _ALGORITHMS = ("ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "ED25519")
 
 
-def check(job: RenderJob, output: Path) -> None:
+class Signed(Protocol):
+    """What of a job is signed, and with what: a RenderJob is one."""
+
+    @property
+    def edit(self) -> str: ...
+    @property
+    def profile(self) -> str: ...
+    @property
+    def sign(self) -> str | None: ...
+    @property
+    def sign_key(self) -> str | None: ...
+
+
+def check(job: Signed, output: Path) -> None:
     """Refuse a job whose output cannot be signed as it asks, before any time is spent; one that does not ask passes.
 
     Raises:
@@ -49,7 +61,7 @@ def check(job: RenderJob, output: Path) -> None:
     _signer(job)
 
 
-def sign(job: RenderJob, source: Path, output: Path, unfinished: Path) -> None:
+def sign(job: Signed, source: Path, output: Path, unfinished: Path) -> None:
     """Put a signed manifest into the file that is to become `output`, made of `source`.
 
     Raises:
@@ -74,7 +86,7 @@ def sign(job: RenderJob, source: Path, output: Path, unfinished: Path) -> None:
         signed.unlink(missing_ok=True)
 
 
-def manifest(job: RenderJob, source: Path, output: Path) -> dict[str, Any]:
+def manifest(job: Signed, source: Path, output: Path) -> dict[str, Any]:
     """What the manifest says: opened (with the source as ingredient, where C2PA can read it), then edited, and how."""
     tool = {"name": "videdit", "version": __version__}
     first: dict[str, Any] = {"action": "c2pa.opened", "parameters": {"ingredientIds": [_INGREDIENT]}}
@@ -115,7 +127,7 @@ def _readable(source: Path) -> str | None:
     return _SOURCES.get(source.suffix.lower() if kind is None or kind.fits(source.suffix) else kind.suffix)
 
 
-def _signer(job: RenderJob) -> Any:
+def _signer(job: Signed) -> Any:
     try:
         import c2pa
     except ImportError:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from videdit._version import __version__
 from videdit.errors import MediaError
-from videdit.jobs.render_job import RenderJob
 from videdit.media.content_hash import content_hash
 from videdit.media.stills.xmp import SOURCE_TYPE
 from videdit.storage.outputs import put_text
@@ -19,7 +18,17 @@ from videdit.storage.outputs import put_text
 _MARK = "edited with videdit"
 
 
-def tags(job: RenderJob) -> dict[str, str]:
+class Edited(Protocol):
+    """What of a job is told: a RenderJob is one."""
+
+    @property
+    def edit(self) -> str: ...
+    @property
+    def profile(self) -> str: ...
+    def settings(self) -> dict[str, Any]: ...
+
+
+def tags(job: Edited) -> dict[str, str]:
     """Metadata for an edited file: one comment, the tag that every container holds and every program shows."""
     return {
         "comment": f"AI-generated content: faces {_MARK} {__version__} ({job.edit}; profile {job.profile}); "
@@ -42,7 +51,7 @@ def sidecar_path(output: Path) -> Path:
     return output.with_name(output.name + ".json")
 
 
-def write_sidecar(job: RenderJob, source: Path, output: Path, result: dict[str, Any], replace: bool = False) -> Path:
+def write_sidecar(job: Edited, source: Path, output: Path, result: dict[str, Any], replace: bool = False) -> Path:
     """Write what was done to `source` beside `output`, with the hashes of both. replace: a file that is there.
 
     Raises:

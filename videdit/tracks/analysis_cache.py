@@ -8,12 +8,12 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from videdit import paths, weights
 from videdit._version import __version__
-from videdit.jobs.render_job import RenderJob
 from videdit.media.content_hash import content_hash
 from videdit.tracks.analysis_store import LAYOUT, forget
 
@@ -29,14 +29,31 @@ _NETS = ("facemesh", "mtcnn", "parser")  # the weights that an analysis depends 
 _INDEX = "analysis.json"
 
 
-def home(job: RenderJob) -> Path | None:
+class Analysed(Protocol):
+    """What of a job decides what is found in a clip, and where that is kept: a RenderJob is one."""
+
+    @property
+    def cache(self) -> bool: ...
+    @property
+    def analysis(self) -> str | None: ...
+    @property
+    def start(self) -> float | None: ...
+    @property
+    def end(self) -> float | None: ...
+    @property
+    def fps(self) -> Fraction | None: ...
+    @property
+    def detector(self) -> str: ...
+
+
+def home(job: Analysed) -> Path | None:
     """The folder where analyses of a job's clips are kept; None: nowhere."""
     if not job.cache:
         return None
     return paths.expanded(job.analysis) if job.analysis else paths.cache_dir() / "analysis"
 
 
-def key(source: Path, job: RenderJob, device: str) -> str:
+def key(source: Path, job: Analysed, device: str) -> str:
     """A name for the analysis of a clip: of its bytes, wherever it lies, and of what decides what is found in it."""
     manifest = weights.manifest()
     parts: dict[str, Any] = {
