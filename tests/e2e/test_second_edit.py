@@ -11,7 +11,7 @@ import pytest
 from footage import frames_of, same_planes
 from synthetic import background, with_face, write_clip
 
-from videdit.engine import compile as backend
+from videdit.engine import profiler
 from videdit.errors import NoFaceError, UsageError
 from videdit.media.color import picture_to_rgb
 
@@ -37,7 +37,7 @@ def no_looking(*_: object) -> None:
 
 def encoded() -> int:
     """Crops that the encoder has seen in this process, in passes."""
-    return sum(done.count for name, done in backend.passes().items() if name == "Encoder")
+    return sum(done.count for name, done in profiler.passes().items() if name == "Encoder")
 
 
 def same(one: Path, other: Path) -> bool:

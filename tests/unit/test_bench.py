@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from videdit.cli.bench import Bench, Usage, elsewhere
-from videdit.engine.compile import WAITING, Passes
+from videdit.engine.profiler import WAITING, Passes
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult

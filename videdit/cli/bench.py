@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from videdit.engine import compile as backend
+from videdit.engine import devices, profiler
 from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult
 from videdit.rendering.renderer import Renderer
@@ -49,12 +49,12 @@ class Bench:
 
     result: RenderResult
     usage: Usage
-    passes: dict[str, backend.Passes]
+    passes: dict[str, profiler.Passes]
 
     @property
     def overlap(self) -> float:
         """The slowest stage's own work / wall: 1 where everything else hides behind it."""
-        waited = self.passes[backend.WAITING].seconds if backend.WAITING in self.passes else 0.0
+        waited = self.passes[profiler.WAITING].seconds if profiler.WAITING in self.passes else 0.0
         own = [stage.busy - (waited if stage.name == "paste" else 0) for stage in self.result.stages]
         return max(*own, self.device_seconds) / self.result.seconds
 
@@ -113,10 +113,10 @@ def bench_clip(clip: Clip) -> Bench:
     with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
         warm_up = clip.job.model_copy(update={"end": min(clip.job.end or start + WARM_UP, start + WARM_UP)})
         renderer.render(elsewhere(replace(clip, job=warm_up), Path(folder) / "warm"))
-        backend.reset_passes()
-        with watch(backend.resolve_device(clip.job.device)) as usage:
+        profiler.reset_passes()
+        with watch(devices.resolve_device(clip.job.device)) as usage:
             result = renderer.render(elsewhere(clip, Path(folder) / "measured"))
-    return Bench(result, usage, backend.passes())
+    return Bench(result, usage, profiler.passes())
 
 
 def elsewhere(clip: Clip, folder: Path) -> Clip:
@@ -148,7 +148,7 @@ def watch(device: str = "cpu", every: float = 0.05) -> Iterator[Usage]:
     begun, cpu = time.perf_counter(), process.cpu_times()
     try:
         yield usage
-        backend.synchronize(device)
+        devices.synchronize(device)
     finally:
         now = process.cpu_times()
         usage.seconds = time.perf_counter() - begun

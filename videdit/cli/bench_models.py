@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from videdit.argument_parser import Parser
 from videdit.datatypes import LOW
-from videdit.engine.compile import resolve_device, synchronize
+from videdit.engine.devices import resolve_device, synchronize
 from videdit.errors import UsageError
 from videdit.hfgi.inverter import SIZES, Drafter, Finisher
 from videdit.hfgi.loader import Networks, load_networks

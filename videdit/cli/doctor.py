@@ -143,7 +143,7 @@ def _weights() -> str:
 def _devices() -> str:
     import torch
 
-    from videdit.engine.compile import resolve_precision
+    from videdit.engine.devices import resolve_precision
 
     names = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     return ", ".join([*names, f"cpu ({resolve_precision('auto', 'cpu')})"])

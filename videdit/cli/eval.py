@@ -162,7 +162,7 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
 
     import torch
 
-    from videdit.engine.compile import resolve_precision
+    from videdit.engine.devices import resolve_precision
     from videdit.evaluation.compare import Optimisers, evaluate_compare
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import load_faces
@@ -208,7 +208,7 @@ def run_video(args: argparse.Namespace) -> Evaluation:
         raise UsageError("--every and --frames are at least 1")
     if args.mattes and len(args.mattes) != len(args.clips) // 2:
         raise UsageError(f"there are {len(args.clips) // 2} pairs of clips and {len(args.mattes)} mattes")
-    from videdit.engine.compile import resolve_device
+    from videdit.engine.devices import resolve_device
     from videdit.evaluation.clips import evaluate_clips
     from videdit.evaluation.panel import Panel
     from videdit.faces.detector import FaceDetector

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from videdit.argument_parser import Parser, read
-from videdit.engine.compile import resolve_device
+from videdit.engine.devices import resolve_device
 from videdit.errors import NoFaceError, UsageError
 from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.faces.detector import FaceDetector

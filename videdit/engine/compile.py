@@ -8,122 +8,23 @@ arrays.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from time import perf_counter
-from typing import Literal
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from videdit.engine import offline
+from videdit.engine.devices import resolve_precision
 from videdit.engine.openvino_cache import graph_of
-from videdit.errors import UsageError
+from videdit.engine.profiler import booked, name_of
 
 Engine = Callable[..., tuple[np.ndarray, ...]]
-Precision = Literal["auto", "fp32", "bf16"]
 
-WAITING = "(wait for the device)"  # booked as a pass: what the host spends on it
 
 # Networks take turns: two at once on the same cores only push each other out of the cache.
 compute = threading.Lock()
-
-
-@dataclass
-class Passes:
-    """How often a network ran and how long in all, waiting for its turn not counted."""
-
-    count: int = 0
-    seconds: float = 0.0
-    on_device: bool = False  # booked in the time of a device that works beside the host
-
-
-_passes: dict[str, Passes] = {}
-# Begun on a device and not read yet: when, in its own time, each began and ended.
-_running: dict[str, deque[tuple[torch.cuda.Event, torch.cuda.Event]]] = {}
-_turns: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by stream
-
-
-def passes() -> dict[str, Passes]:
-    """What every network has done since :func:`reset_passes`, by its name. Waits for what still runs on a device."""
-    for name in _running:
-        _read(name, wait=True)
-    return {name: replace(done) for name, done in _passes.items() if done.count}
-
-
-def reset_passes() -> None:
-    """Count from zero."""
-    passes()
-    for done in _passes.values():
-        done.count, done.seconds = 0, 0.0
-
-
-@contextmanager
-def booked(name: str, device: torch.device) -> Iterator[None]:
-    """Book what is done inside as one pass of `name`, in the time of the device that does it."""
-    done = _passes.setdefault(name, Passes())
-    if device.type == "cuda":
-        done.on_device = True
-        stream = torch.cuda.current_stream(device)
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        with _turns[stream.cuda_stream]:  # or what other threads give to the device meanwhile were booked here too
-            begin.record(stream)
-            yield
-            end.record(stream)
-        _running.setdefault(name, deque()).append((begin, end))
-        _read(name)
-    else:
-        start = perf_counter()
-        yield
-        done.count += 1
-        done.seconds += perf_counter() - start
-
-
-def _read(name: str, wait: bool = False) -> None:
-    """Book passes on a device that have ended, or all."""
-    running, done = _running[name], _passes[name]
-    while running and (wait or running[0][1].query()):
-        begin, end = running.popleft()
-        end.synchronize()
-        done.count += 1
-        done.seconds += begin.elapsed_time(end) / 1000
-
-
-def synchronize(device: str) -> None:
-    """Wait until a device has done all that it was given; a CPU has."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-
-
-def name_of(module: nn.Module) -> str:
-    """What a network's passes are booked under."""
-    return type(module).__name__ + (f" {module.size}" if hasattr(module, "size") else "")
-
-
-def resolve_device(device: str = "auto") -> str:
-    """ "auto" -> "cuda" where there is a usable GPU, else "cpu"; anything else is checked.
-
-    Raises:
-        UsageError: a CUDA device was asked for and there is none.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"--device {device}: PyTorch sees no CUDA GPU here; use --device cpu, or --device auto")
-    return device
-
-
-def resolve_precision(precision: str, device: str) -> str:
-    """ "auto" -> "bf16" where the hardware multiplies it fast, else "fp32"."""
-    if precision != "auto":
-        return precision
-    if device.startswith("cuda"):
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    openvino = offline.openvino()
-    return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
 
 
 def compile_module(

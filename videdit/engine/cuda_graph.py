@@ -12,7 +12,7 @@ import threading
 import torch
 from torch import Tensor, nn
 
-from videdit.engine.compile import booked, name_of
+from videdit.engine.profiler import booked, name_of
 
 log = logging.getLogger(__name__)
 

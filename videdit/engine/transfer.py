@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videdit.engine.compile import WAITING, booked
+from videdit.engine.profiler import WAITING, booked
 
 
 class Transfer:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from videdit.datatypes import Array
-from videdit.engine.compile import resolve_device
+from videdit.engine.devices import resolve_device
 from videdit.errors import WeightsError
 from videdit.imaging.arrays import batches, join, single, stack
 from videdit.imaging.pixels import Pixels

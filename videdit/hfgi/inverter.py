@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW, Array, Motion, Rendering
-from videdit.engine.compile import resolve_device
+from videdit.engine.devices import resolve_device
 from videdit.errors import UsageError, WeightsError
 from videdit.hfgi.loader import WHOLE, load_networks
 from videdit.hfgi.profile import Profile, load_profile

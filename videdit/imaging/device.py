@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
-from videdit.engine.compile import booked, resolve_precision
 from videdit.engine.cuda_graph import Network
+from videdit.engine.devices import resolve_precision
+from videdit.engine.profiler import booked
 from videdit.engine.transfer import Transfer
 from videdit.imaging.arrays import batches, stack
 from videdit.imaging.primitives.torch import channels_first, resize

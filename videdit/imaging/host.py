@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
-from videdit.engine.compile import Engine, compile_module, resolve_precision
+from videdit.engine.compile import Engine, compile_module
+from videdit.engine.devices import resolve_precision
 from videdit.geometry.warp import crop_picture
 from videdit.imaging import temporal_average
 from videdit.imaging.change_mask import change_mask

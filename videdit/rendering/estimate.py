@@ -14,7 +14,7 @@ import numpy as np
 
 from videdit.datatypes import Crop, Frame
 from videdit.edits import Timeline, parse_edits
-from videdit.engine.compile import resolve_device, resolve_precision, synchronize
+from videdit.engine.devices import resolve_device, resolve_precision, synchronize
 from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import FaceDetector, detector_of, face_size
 from videdit.hfgi.inverter import Inverter

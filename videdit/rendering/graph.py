@@ -13,7 +13,7 @@ from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline, parse_edits
 from videdit.edits.parse import find
-from videdit.engine.compile import resolve_precision
+from videdit.engine.devices import resolve_precision
 from videdit.errors import NoFaceError, UsageError
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.latent_cache import codes_for

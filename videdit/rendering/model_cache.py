@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from videdit.engine.compile import resolve_device
+from videdit.engine.devices import resolve_device
 from videdit.faces.detector import FaceDetector, detector_of
 from videdit.faces.parser import CropParser
 from videdit.hfgi.inverter import Inverter

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from videdit.engine.compile import Engine, compile_module, resolve_device, resolve_precision
+from videdit.engine.compile import Engine, compile_module
+from videdit.engine.devices import resolve_device, resolve_precision
 from videdit.models.restorer import Restorer
 from videdit.restoration.policy import SMALL, Choice
 from videdit.restoration.third_party import Gfpgan, RealEsrgan

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.engine.compile import Engine, Precision, compile_module, eager
+from videdit.engine.compile import Engine, compile_module, eager
+from videdit.engine.devices import Precision
 from videdit.evaluation.attributes import AttributeScorer, lab, sample
 from videdit.evaluation.judges import AgeGender, MobileFace
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM, Synthesis

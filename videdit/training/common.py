@@ -46,7 +46,7 @@ def prepare(device: str, threads: int | None) -> str:
     import cv2
     import torch
 
-    from videdit.engine.compile import resolve_device
+    from videdit.engine.devices import resolve_device
 
     device = resolve_device(device)
     if threads:
