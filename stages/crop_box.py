@@ -9,8 +9,9 @@ import numpy as np
 
 from videdit.datatypes import Crop, Frame, Picture
 from videdit.errors import UsageError
+from videdit.geometry.affine import compose, invert, transform, upright_matrix
 from videdit.geometry.box_window import Box, box_outline, window_matrix, window_side
-from videdit.geometry.ffhq_align import choose_size, coded, compose, invert, transform, upright_matrix
+from videdit.geometry.ffhq_align import choose_size, coded
 from videdit.imaging.pixels import Pixels
 from videdit.tracks.shots import CutDetector
 

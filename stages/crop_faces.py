@@ -9,7 +9,8 @@ import numpy as np
 
 from videdit.datatypes import Array, Crop, Face, Frame
 from videdit.errors import UsageError
-from videdit.geometry.ffhq_align import SIZES, choose_size, coded, crop_side, face_matrix, invert, transform
+from videdit.geometry.affine import invert, transform
+from videdit.geometry.ffhq_align import SIZES, choose_size, coded, crop_side, face_matrix
 from videdit.imaging.pixels import Pixels
 
 

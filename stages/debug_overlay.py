@@ -11,7 +11,7 @@ import numpy as np
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.edits import Timeline
 from videdit.faces.detector import face_size
-from videdit.geometry.ffhq_align import compose, invert, transform, upright_matrix
+from videdit.geometry.affine import compose, invert, transform, upright_matrix
 from videdit.imaging.pixels import Pixels
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.info import MediaInfo

@@ -13,7 +13,8 @@ from videdit.datatypes import Face, Frame, Picture
 from videdit.faces.detector import FaceDetector, Look, distinct, face_size, overlap
 from videdit.faces.edit_fitness import SMALLEST
 from videdit.faces.roll import POSSIBLE, SURE, Uprightness
-from videdit.geometry.ffhq_align import coded, transform, upright_matrix
+from videdit.geometry.affine import transform, upright_matrix
+from videdit.geometry.ffhq_align import coded
 from videdit.geometry.warp import crop_picture
 from videdit.media.color import picture_to_rgb
 from videdit.models.facemesh import SIZE

@@ -14,7 +14,7 @@ from synthetic import background, write_clip
 
 from videdit.datatypes import Edited, Face, Frame
 from videdit.faces.detector import FaceDetector
-from videdit.geometry.ffhq_align import invert, transform
+from videdit.geometry.affine import invert, transform
 from videdit.jobs.plan import Clip
 from videdit.media.color import picture_to_rgb
 from videdit.media.decode.read import VideoReader

@@ -8,7 +8,8 @@ from footage import frames_of, largest_face, packets_of, smile
 
 from videdit.datatypes import Face
 from videdit.faces.detector import FaceDetector
-from videdit.geometry.ffhq_align import face_matrix, invert, transform
+from videdit.geometry.affine import invert, transform
+from videdit.geometry.ffhq_align import face_matrix
 
 
 @pytest.mark.parametrize("name", ["neutral_480x480_30fps_audio", "single_640x360_30fps_audio"])

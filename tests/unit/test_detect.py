@@ -10,7 +10,8 @@ import pytest
 
 from videdit.datatypes import Color, Frame, Picture
 from videdit.faces.detector import FaceDetector
-from videdit.geometry.ffhq_align import ffhq_square, invert, transform, upright_matrix
+from videdit.geometry.affine import invert, transform, upright_matrix
+from videdit.geometry.ffhq_align import ffhq_square
 from videdit.stages.detect import Detect
 
 PEOPLE = cv2.imread(str(Path(__file__).parent.parent / "data/faces.jpg"))[..., ::-1]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from videdit.faces.detector import FaceDetector, distinct, face_size, five_points, look_at, overlap
 from videdit.faces.mtcnn import pyramid, squared, suppress
-from videdit.geometry.ffhq_align import ffhq_square, transform
+from videdit.geometry.affine import transform
+from videdit.geometry.ffhq_align import ffhq_square
 from videdit.geometry.warp import warp
 
 PEOPLE = cv2.imread(str(Path(__file__).parent.parent / "data/faces.jpg"))[..., ::-1].copy()  # 512 x 256: two of 256 px

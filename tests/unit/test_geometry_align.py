@@ -5,21 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videdit.geometry.ffhq_align import (
-    SIZES,
-    choose_size,
-    compose,
-    crop_matrix,
-    crop_side,
-    face_matrix,
-    ffhq_quad,
-    ffhq_square,
-    invert,
-    rot90,
-    similarity,
-    transform,
-    upright_matrix,
-)
+from videdit.geometry.affine import compose, invert, rot90, similarity, transform, upright_matrix
+from videdit.geometry.ffhq_align import SIZES, choose_size, crop_matrix, crop_side, face_matrix, ffhq_quad, ffhq_square
 
 FACE = np.array([(-30.0, -20), (30, -20), (0, 5), (-22, 40), (22, 40)])  # upright, looking at us
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Picture
-from videdit.geometry.ffhq_align import crop_matrix, invert, transform
+from videdit.geometry.affine import invert, transform
+from videdit.geometry.ffhq_align import crop_matrix
 from videdit.geometry.warp import crop, crop_picture, polygon_mask, region, shift, warp
 
 H, W = 120, 160

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from videdit.geometry.affine import invert, transform
 from videdit.geometry.box_window import FEATHER, box_mask, box_outline, window_matrix, window_side
-from videdit.geometry.ffhq_align import invert, transform
 
 boxes = st.tuples(*[st.floats(-200, 2000)] * 2, *[st.floats(8, 2000)] * 2)
 

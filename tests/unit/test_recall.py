@@ -14,7 +14,8 @@ from test_people_identity import face
 
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.faces.detector import FaceDetector
-from videdit.geometry.ffhq_align import face_matrix, ffhq_square, invert, transform
+from videdit.geometry.affine import invert, transform
+from videdit.geometry.ffhq_align import face_matrix, ffhq_square
 from videdit.media.decode.read import VideoReader
 from videdit.stages.assign_faces import Recall
 from videdit.stages.detect import Detect

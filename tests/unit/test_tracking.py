@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.errors import UsageError
 from videdit.faces.edit_fitness import fade, fitness
-from videdit.geometry.ffhq_align import crop_side, transform
+from videdit.geometry.affine import transform
+from videdit.geometry.ffhq_align import crop_side
 from videdit.imaging.host import HostPixels
 from videdit.stages.crop_faces import Align
 from videdit.stages.track_faces import FADE, MOST_AHEAD, Track

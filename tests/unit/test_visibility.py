@@ -17,7 +17,8 @@ from videdit.faces.detector import FaceDetector
 from videdit.faces.edit_fitness import FADE
 from videdit.faces.parser import CropParser
 from videdit.faces.visibility import DETAIL, detail, hidden, visibility
-from videdit.geometry.ffhq_align import face_matrix, invert, transform
+from videdit.geometry.affine import invert, transform
+from videdit.geometry.ffhq_align import face_matrix
 from videdit.geometry.warp import crop as cut
 from videdit.imaging.change_mask import change_mask
 from videdit.models.face_parts import PARTS

@@ -16,7 +16,8 @@ import torch
 from videdit.datatypes import Face
 from videdit.engine.compile import compile_module
 from videdit.faces.mtcnn import Cascade
-from videdit.geometry.ffhq_align import crop_matrix, ffhq_square, quad, rot90, transform
+from videdit.geometry.affine import rot90, transform
+from videdit.geometry.ffhq_align import crop_matrix, ffhq_square, quad
 from videdit.geometry.warp import crop
 from videdit.models.facemesh import SIZE, FaceMesh
 from videdit.weights import load_state

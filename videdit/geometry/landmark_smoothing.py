@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videdit.geometry.ffhq_align import ffhq_square, rot90, similarity, transform
+from videdit.geometry.affine import rot90, similarity, transform
+from videdit.geometry.ffhq_align import ffhq_square
 
 
 @dataclass(frozen=True)

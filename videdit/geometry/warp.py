@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Picture
-from videdit.geometry.ffhq_align import transform
+from videdit.geometry.affine import transform
 from videdit.media.color import region_to_rgb
 
 _FINER = 4  # polygons are drawn so many times finer than asked for: OpenCV's own antialiasing is half a pixel off

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Edited, Picture
-from videdit.geometry.ffhq_align import invert, transform
+from videdit.geometry.affine import invert, transform
 from videdit.geometry.warp import warp
 from videdit.media.color import rgb_change_to_yuv
 
