@@ -11,7 +11,7 @@ import pytest
 from synthetic_clips import Clip, Sound, make
 
 from videdit.errors import MediaError, UsageError
-from videdit.jobs.batch_ledger import fingerprint
+from videdit.jobs.fingerprint import fingerprint
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.read import VideoReader

@@ -21,7 +21,7 @@ from videdit.edits import Directions, Timeline, catalogue, catalogue_table, edit
 from videdit.edits.direction_files import read_arrays
 from videdit.edits.pca_components import Component, component_direction, read_components
 from videdit.errors import UsageError
-from videdit.jobs.batch_ledger import fingerprint
+from videdit.jobs.fingerprint import fingerprint
 from videdit.jobs.render_job import RenderJob
 from videdit.weights import published
 from videdit.weights.install import import_file

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from videdit.errors import MediaError, UsageError
-from videdit.jobs.batch_ledger import fingerprint
+from videdit.jobs.fingerprint import fingerprint
 from videdit.jobs.render_job import RenderJob
 from videdit.storage.outputs import hidden
 
