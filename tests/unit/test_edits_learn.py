@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.cli.direction import main
 from videdit.edits import edit_delta, parse_edits
 from videdit.errors import NoFaceError, UsageError
 from videdit.faces.aligned_folder import aligned_faces, pictures
 from videdit.geometry.ffhq_align import ffhq_quad
-from videdit.training.learn import check_output, difference, learn_direction, main, save_learnt
+from videdit.training.learn import check_output, difference, learn_direction, save_learnt
 
 
 @settings(max_examples=10, deadline=None)

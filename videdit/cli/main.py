@@ -260,33 +260,33 @@ def bench_command(words: Sequence[str]) -> int:
 
 
 def eval_command(words: Sequence[str]) -> int:
-    from videdit.cli import eval as evaluate
+    from videdit.cli.eval import main as eval_main
 
-    return evaluate.main(words)
+    return eval_main(words)
 
 
 def faces_command(words: Sequence[str]) -> int:
-    from videdit.cli import faces as listing
+    from videdit.cli.faces import main as faces_main
 
-    return listing.main(words)
+    return faces_main(words)
 
 
 def train_command(words: Sequence[str]) -> int:
-    from videdit.cli.train import main as train
+    from videdit.cli.train import main as train_main
 
-    return train(list(words))
+    return train_main(list(words))
 
 
 def sheet_command(words: Sequence[str]) -> int:
-    from videdit.evaluation import paper_figures
+    from videdit.cli.sheet import main as sheet_main
 
-    return paper_figures.main(words)
+    return sheet_main(words)
 
 
 def direction_command(words: Sequence[str]) -> int:
-    from videdit.training import learn
+    from videdit.cli.direction import main as direction_main
 
-    return learn.main(words)
+    return direction_main(words)
 
 
 def doctor_command(words: Sequence[str]) -> int:
@@ -303,9 +303,9 @@ def doctor_command(words: Sequence[str]) -> int:
 
 
 def weights_command(words: Sequence[str]) -> int:
-    from videdit.cli import weights as command
+    from videdit.cli.weights import main as weights_main
 
-    return command.main(words)
+    return weights_main(words)
 
 
 def schema_command(words: Sequence[str]) -> int:

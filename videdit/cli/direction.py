@@ -1,0 +1,35 @@
+"""``videdit direction``: an edit from two folders of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from videdit.argument_parser import Parser
+from videdit.terminal import complain, say
+from videdit.training.learn import check_output, learn_direction, save_learnt
+
+
+def main(words: Sequence[str]) -> int:
+    """`videdit direction --from A/ --to B/ -o my.safetensors`. Raises what :func:`learn_direction` raises."""
+    parser = Parser(
+        "videdit direction",
+        description="Learn an edit from two folders of pictures: what tells the faces in the second from the first. "
+        "The more pictures (dozens), and the more alike the folders are otherwise, the purer the edit.",
+    )
+    parser.add_argument("--from", dest="before", type=Path, required=True, metavar="DIR", help="faces without it")
+    parser.add_argument("--to", dest="after", type=Path, required=True, metavar="DIR", help="faces with it")
+    parser.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="a .safetensors file")
+    parser.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (default: mobile)")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    options = parser.parse_args(words)
+    check_output(options.output)
+
+    def warn(said: str) -> None:
+        complain(f"videdit: {said}")
+
+    learnt = learn_direction(options.before, options.after, options.profile, options.device, warn)
+    save_learnt(learnt, options.output, options.before, options.after)
+    say(f"{options.output}: from {learnt.faces[0]} faces to {learnt.faces[1]}; use it as --edit {options.output}")
+    return 0

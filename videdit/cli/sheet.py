@@ -1,0 +1,63 @@
+"""``videdit sheet``: plates of HFGI's paper, from our own networks and any pictures of faces."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from videdit.argument_parser import Parser
+from videdit.edits import parse_edits
+from videdit.errors import UsageError
+from videdit.evaluation.paper_figures import ada_plate, load, rate_plate, sweep_plate
+from videdit.evaluation.sheet import write_sheet
+
+
+def main(words: Sequence[str]) -> int:
+    """Draw one plate. Raises VideditError with what is wrong."""
+    args = build_parser().parse_args(words)
+    if args.output.suffix.lower() != ".png":
+        raise UsageError(f"a sheet is written as .png, not as {args.output.name}")
+    edits = parse_edits(args.edit) if "edit" in args else ()
+    from videdit.faces.detector import FaceDetector
+    from videdit.hfgi.inverter import Inverter
+
+    detector = FaceDetector()
+    faces = load(args.pictures, detector, args.aligned, args.most)
+    inverter = Inverter.load(args.profile, args.device, args.precision)
+    if args.plate == "sweep":
+        found = [detector.detect(face) for face in faces]
+        sheet = sweep_plate(inverter, faces, [f[0].mesh if f else None for f in found], edits, args.steps)
+    elif args.plate == "ada":
+        sheet = ada_plate(inverter, faces, edits)
+    else:
+        sheet = rate_plate(inverter, faces, args.json)
+    write_sheet(args.output, sheet)
+    print(f"{args.output}: {sheet.shape[1]}x{sheet.shape[0]}, {len(faces)} faces")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The words that ``videdit sheet`` understands."""
+    common = Parser(add_help=False)
+    common.add_argument(
+        "pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures of faces, or folders of them"
+    )
+    common.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="the sheet, a .png")
+    common.add_argument("--aligned", action="store_true", help="the pictures are aligned as FFHQ's are, and square")
+    common.add_argument("--most", type=int, default=8, metavar="N", help="faces at most (%(default)s)")
+    common.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (%(default)s)")
+    common.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
+    common.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
+    common.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser = Parser("videdit sheet", description="Plates of HFGI's paper, from our own networks.")
+    plates = parser.add_subparsers(dest="plate", required=True, metavar="PLATE")
+
+    sweep = plates.add_parser("sweep", parents=[common], help="an edit from minus to plus (figure 21)")
+    sweep.add_argument("--edit", "-e", default="smile,age", metavar="EDITS", help="with how far to go (%(default)s)")
+    sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures a row, odd (%(default)s)")
+    ada = plates.add_parser("ada", parents=[common], help="distortion, and how it is aligned to an edit (figure 4)")
+    ada.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="(%(default)s)")
+    rate = plates.add_parser("rate", parents=[common], help="size of the code against reconstruction (figure 3)")
+    rate.add_argument("--json", type=Path, help="write the figures as JSON")
+    return parser
