@@ -12,9 +12,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from videdit.datatypes import Frame
+from videdit.edits.catalogue import shipped
+from videdit.edits.directions import load_direction
 from videdit.geometry.warp import crop_picture
+from videdit.hfgi.loader import load_generator
+from videdit.hfgi.population import sample_codes
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import probe
@@ -25,6 +30,7 @@ EXAMPLE, DOCS = ROOT / "examples/portrait.mp4", ROOT / "docs"
 TIME = 2.36  # seconds into the clip: between two words
 EDITS = ("smile", "smile=-0.8", "age=-15", "age", "mouth_open", "eyes_open", "gender", "gender=-1,beard=1", "lipstick")
 SIDE = 400  # pixels a face
+PEOPLE, SMALL = 8, 128  # people on the sheet of directions, pixels a face
 
 
 class Keep:
@@ -78,7 +84,29 @@ def save(name: str, rows: list[list[np.ndarray]]) -> None:
     print(DOCS / name)
 
 
+def sweeps() -> None:
+    """docs/directions.jpg: people who do not exist, each direction at both ends of its range, of the generator."""
+    _, generator = load_generator()
+    codes = torch.from_numpy(sample_codes(PEOPLE, seed=5))[:, None].repeat(1, generator.num_layers, 1)
+
+    def row(words: str, delta: np.ndarray | float) -> np.ndarray:
+        with torch.inference_mode():
+            images = torch.cat([generator(code[None] + delta, size=512) for code in codes]).permute(0, 2, 3, 1)
+        pictures = (images.clamp(-1, 1) * 127.5 + 127.5).round().byte().numpy()
+        tiles = [cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA) for picture in pictures]
+        line = np.concatenate(tiles, axis=1)
+        cv2.putText(line, words, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(line, words, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+        return line
+
+    rows = [row("samples", 0.0)]
+    for name, info in shipped().items():
+        rows += [row(f"{name}={end:g}", torch.from_numpy(end * load_direction(name))) for end in info.range]
+    save("directions.jpg", [[line] for line in rows])
+
+
 def main() -> None:
+    sweeps()
     renderer = Renderer()
     source, inversion, smile = edit_frame(renderer, "smile")
     three = (source, "source"), (inversion, "inversion"), (smile, "--edit smile")

@@ -81,8 +81,14 @@ def test_she_smiles_more_and_frowning_less(edited, render, source, tmp_path):
 
 def test_strength_zero_is_the_source(render, source, tmp_path):
     result = render(source, tmp_path / "out.mp4", edit="smile=0", end=0.25, lossless=True)
-    assert result.faces == result.frames == 6
+    assert (result.faces, result.frames) == (0, 6)
     assert all(map(same_planes, frames_of(source, 6), frames_of(result.output)))
+
+
+def test_hardly_any_strength_is_the_source_through_every_stage(render, source, tmp_path):
+    result = render(source, tmp_path / "out.mp4", edit="smile=0.00001", end=0.25, lossless=True)
+    assert result.faces == result.frames == 6
+    assert difference(frames_of(source, 6), frames_of(result.output)) < 0.01
 
 
 def test_the_change_grows_with_the_strength(render, source, tmp_path):

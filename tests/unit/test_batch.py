@@ -15,7 +15,7 @@ from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
 from videdit.pipeline.executor import StageStats
-from videdit.rendering.progress import BarProgress, JsonProgress, Progress, write_report
+from videdit.rendering.progress import BarProgress, JsonProgress, write_report
 
 STATS = [StageStats("decode", 0, 10, 0.5), StageStats("edit", 10, 8, 4.0), StageStats("encode", 8, 5, 0.25)]
 
@@ -121,16 +121,9 @@ def test_the_summary_of_a_clip_is_for_people_and_stages_for_who_asks(tmp_path):
 
 
 def test_who_hears_of_progress_hears_which_clip_of_how_many_it_is(clips):
-    class Listens(Progress):
-        def __init__(self):
-            self.heard = []
-
-        def clip(self, number, of):
-            self.heard.append((number, of))
-
-    progress = Listens()
-    list(batch.run_plan(plan_of(clips), rendering, progress))
-    assert progress.heard == [(1, 3), (2, 3), (3, 3)]
+    heard = []
+    list(batch.run_plan(plan_of(clips), rendering, lambda number, of: heard.append((number, of))))
+    assert heard == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_json_progress_is_a_line_an_event_with_the_busiest_stage(tmp_path):
