@@ -73,7 +73,7 @@ def test_numbered_pictures_are_edited_in_linear_light(render, pictures, tmp_path
     }
     source, matte = tmp_path / "shot_%04d.exr", tmp_path / "matte.mkv"
     (clip,) = make_plan([RenderJob(input=str(source), edit="smile=2")]).clips
-    assert clip.output == tmp_path / "shot_smile_%04d.exr"
+    assert clip.output == tmp_path / "shot_smile+2_%04d.exr"
     info = probe(source)
     assert (info.kind, info.fps, info.frame_count, info.color.transfer) == ("video", Fraction(25), 3, "linear")
     result = render(source, tmp_path / "out" / "done_%04d.exr", edit="smile=2", alpha_out=str(matte), sidecar=True)
