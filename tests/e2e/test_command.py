@@ -115,6 +115,12 @@ def test_doctor_finds_nothing_wrong():
     assert all(line.startswith("ok") for line in done.stdout.splitlines())
 
 
+def as_in_a_terminal() -> None:
+    """A shell may start background jobs with SIGINT ignored, nohup with SIGHUP; a user's terminal does not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_the_middle_leaves_nothing_half_written(tmp_path, people, number):
     picture = with_face(background(640, 480), people[0], (320, 240), 400)
@@ -123,8 +129,7 @@ def test_a_signal_in_the_middle_leaves_nothing_half_written(tmp_path, people, nu
         [*COMMAND, str(clip), "--edit", "smile", "--preset", "ultrafast"],
         stderr=subprocess.PIPE,
         text=True,
-        # A shell may start background jobs with SIGINT ignored; a user's terminal does not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_in_a_terminal,
     )
     while not any(name.endswith(".part.mp4") for name in os.listdir(tmp_path)):  # until the output has begun
         assert process.poll() is None, process.stderr.read() if process.stderr else ""

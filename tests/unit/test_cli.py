@@ -159,7 +159,12 @@ def interrupted(tmp_path, body, number, *, after=0.3):
         + "".join(f"    {line}\n" for line in body.splitlines())
         + "cli.schema_command = work\nsys.exit(cli.main(['schema']))\n"
     )
-    # A shell may start background jobs with SIGINT ignored; a user's terminal does not.
+
+    def as_in_a_terminal() -> None:
+        """A shell may start background jobs with SIGINT ignored, nohup with SIGHUP; a user's terminal does not."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     process = subprocess.Popen(
         [sys.executable, script],
         cwd=ROOT,
@@ -167,7 +172,7 @@ def interrupted(tmp_path, body, number, *, after=0.3):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_in_a_terminal,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -91,6 +91,15 @@ def test_beyond_the_recommended_range_is_a_caution():
     assert caution.startswith("smile=") and "recommended" in caution
 
 
+def test_the_table_says_what_is_wrong_and_verbose_what_is_known():
+    table, known = catalogue_table(), catalogue_table(verbose=True)
+    assert "experimental: " in table and "correlation" not in table
+    for name, info in catalogue().items():
+        if name in NEEDED:
+            assert info.correlation > 0.5 and info.mahalanobis > 0, name
+            assert f"correlation with its score {info.correlation:.2f}" in known
+
+
 def test_a_strength_that_hardly_shows_is_a_caution():
     """Ages were once in steps of twelve years: who still writes age=2 is told that this means two."""
     (caution,) = cautions([Edit("age", 2)])

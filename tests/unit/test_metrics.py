@@ -198,5 +198,5 @@ def test_words_of_the_command() -> None:
     assert span("950:1000") == slice(950, 1000) and span(":5") == slice(None, 5)
     with pytest.raises(UsageError, match="pairs"):
         main(["video", "one.mp4"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(UsageError, match="not a range"):
         main(["inversion", "--range", "all"])

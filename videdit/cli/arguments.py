@@ -122,7 +122,12 @@ def render_parser() -> Parser:
     tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
     tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")
     tell.add_argument("--quiet", "-q", action="store_true", help="say nothing unless it fails")
-    tell.add_argument("--verbose", "-v", action="store_true", help="also say how long each stage has worked")
+    tell.add_argument(
+        "--verbose",
+        "-v",
+        action="store_true",
+        help="also how long each stage has worked; with --list-edits, what is known of directions",
+    )
     tell.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report of the run")
     tell.add_argument("--log", type=Path, metavar="FILE", help="write a detailed log")
     tell.add_argument("--debug", action="store_true", help="show where a failure comes from")

@@ -95,7 +95,7 @@ def render_command(words: Sequence[str]) -> int:
     if options.pop("list_edits", False):
         from videdit.edits import catalogue_table
 
-        say(catalogue_table())
+        say(catalogue_table(verbose=options.pop("verbose", False)))
         return 0
     if not words:
         parser.print_help()

@@ -60,7 +60,7 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),
-            method=str(recipe.get("method", "student")),
+            method=str(recipe.get("method", "hfgi")),
             experimental=str(recipe.get("experimental", "")),
             correlation=numbers.get("correlation"),
             mahalanobis=numbers.get("mahalanobis"),

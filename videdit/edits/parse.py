@@ -72,14 +72,12 @@ def _split(words: str) -> list[str]:
 
 
 def cautions(edits: Iterable[Edit]) -> list[str]:
-    """A sentence for each edit beyond its recommended range, too weak to be seen, or experimental."""
+    """A sentence for each edit beyond its recommended range, or too weak to be seen."""
     infos = catalogue()
     said = []
     for edit in edits:
         info = find(edit.name, infos)
         low, high = info.range
-        if info.experimental:
-            said.append(f"{edit.name} is experimental: {info.experimental}")
         if 0 < abs(edit.strength) < FAINT * abs(info.recommended):
             said.append(
                 f"{edit.name}={edit.strength:g} will hardly be seen: 1 means {info.unit}, {info.recommended:g} is usual"
