@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from synthetic import ROOT
 
 from videdit.hfgi.population import sample_codes
+from videdit.models.student import EDITS
 from videdit.training.attributes import FullScorer
 from videdit.training.log import read_log
 from videdit.training.recipe import RECIPES, read_recipe, recipe_module
@@ -48,6 +49,7 @@ TINY = {
     "encoder": {"samples": 2, "pictured": 1, "faces": 1, "release": 0.9},
     "hfgi": {"faces": 2, "adversarial": 0.01, "sharp_every": 2},
     "parser": {"batch": 3, "taught": 2},
+    "student": {"bases": 6, "each": 2, "held_bases": 2, "pairs": 2, "judged": 1, "judged_from": 0.0},
     "restorer": {"small": 2, "large": 1, "large_every": 2, "judged": 1},
 }
 
@@ -61,6 +63,17 @@ def packs(tmp_path_factory: pytest.TempPathFactory, people: list[np.ndarray]) ->
     np.save(folder / "masks256.npy", (faces[..., 1] // 14).astype(np.uint8))  # classes 0 to 18, wherever
     np.save(folder / "bank256.npy", faces)
     np.save(folder / "bank_codes.npy", sample_codes(6, 0).astype(np.float16))
+    pairs = folder / "pairs"
+    pairs.mkdir()
+    rng = np.random.default_rng(0)
+    for name, array in {
+        "base": faces,
+        "edited": np.stack([faces, faces[:, :, ::-1]], 1),
+        "strengths": rng.normal(size=(6, 2, len(EDITS))).astype(np.float32),
+        "mesh": rng.uniform(0.3, 0.7, (6, 468, 2)).astype(np.float32),
+    }.items():
+        np.save(pairs / f"{name}.npy", array)
+    (pairs / "done.txt").write_text("6")
     return folder
 
 

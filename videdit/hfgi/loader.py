@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,14 @@ from torch import Tensor, nn
 from videdit import paths, weights
 from videdit.datatypes import LOW
 from videdit.errors import WeightsError
-from videdit.hfgi.profile import Profile
 from videdit.models import e4e, encoder, hfgi, hfgi_released, mobile_stylegan, stylegan2
 from videdit.models.encoder import Encoder
 from videdit.weights.checkpoint import read_checkpoint
 from videdit.weights.module_io import load_weights
 from videdit.weights.published import is_installed
+
+if TYPE_CHECKING:  # who trains needs no pydantic
+    from videdit.hfgi.profile import Profile
 
 log = logging.getLogger(__name__)
 

@@ -26,16 +26,17 @@ from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
 from videdit.evaluation.attributes import CropMesh, patch_scores
-from videdit.faces.parser import CropParser
+from videdit.faces.parser import PartParser
 from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.hfgi.loader import load_encoder, load_generator
 from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
-from videdit.imaging.host import HostPixels
+from videdit.models.face_parser import FaceParser
 from videdit.models.face_parts import PARTS
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
 from videdit.models.student import EDITS
-from videdit.training.attributes import Render256
+from videdit.training.attributes import Render256, fastest
 from videdit.training.data import to_tensor
+from videdit.weights import load_state
 
 BATCH = 8
 FILES = ("base.npy", "edited.npy", "strengths.npy", "mesh.npy")
@@ -67,7 +68,9 @@ class Plan:
     seed: int = 0
 
 
-def make_pairs(out: Path, plan: Plan, faces: np.ndarray | None, encoder: Path, device: str = "cpu") -> int:
+def make_pairs(
+    out: Path, plan: Plan, faces: np.ndarray | None, encoder: Path, device: str = "cpu", threads: int = 2
+) -> int:
     """Write the pairs of a plan into a folder, going on where an earlier call stopped; the number of bases there.
 
     faces: real ones, [M, 256, 256, 3] uint8; without them every base is a sample.
@@ -90,7 +93,7 @@ def make_pairs(out: Path, plan: Plan, faces: np.ndarray | None, encoder: Path, d
     first = int(done.read_text()) if done.exists() else 0
     if first >= plan.bases:
         return plan.bases
-    maker = PairMaker(plan, faces, encoder, device)
+    maker = PairMaker(plan, faces, encoder, device, threads)
     for start in range(first, plan.bases, BATCH):
         count = min(BATCH, plan.bases - start)
         for name, value in zip(FILES, maker.draw(start), strict=True):
@@ -105,14 +108,16 @@ def make_pairs(out: Path, plan: Plan, faces: np.ndarray | None, encoder: Path, d
 class PairMaker:
     """Draws bases and their edits. What it draws depends on the seed and the number of the base alone."""
 
-    def __init__(self, plan: Plan, faces: np.ndarray | None, encoder: Path, device: str) -> None:
+    def __init__(self, plan: Plan, faces: np.ndarray | None, encoder: Path, device: str, threads: int) -> None:
         self.plan, self.faces = plan, faces
-        pixels = HostPixels(device)
         self.mapping: Mapping
         self.mapping, generator = load_generator(device)
-        self.render = pixels.compile(Render256(generator), (torch.zeros(BATCH, NUM_LAYERS, 512),))
-        self.mesh = pixels.compile(MeshAndBeard(), (torch.zeros(BATCH, 3, LOW, LOW),))
-        self.parser = CropParser(pixels, batch=BATCH)
+        self.render = fastest(Render256(generator), (torch.zeros(BATCH, NUM_LAYERS, 512),), device, "auto", threads)
+        pictures = (torch.zeros(BATCH, 3, LOW, LOW),)
+        self.mesh = fastest(MeshAndBeard(), pictures, device, "fp32", threads)
+        net = FaceParser()
+        net.load_state_dict(load_state("parser"))
+        self.parser = fastest(PartParser(net.eval().requires_grad_(False)), pictures, device, "auto", threads)
         self.encoder = load_encoder(encoder, device)
         infos = shipped()
         self.steps = np.stack([load_direction(name) * infos[name].recommended for name in EDITS])  # [E, 18, 512]
@@ -130,7 +135,7 @@ class PairMaker:
             codes = codes + moved * self.steps[EDITS.index(name)]
         base = self.pictures(codes)
         mesh, beard = self.looked(base)
-        parts = np.asarray(self.parser.parts(list(base)))
+        parts = self.parts(base)
         strengths = np.stack([[draw_strengths(rng) for _ in range(self.plan.each)] for _ in range(BATCH)])
         edited = np.empty((BATCH, self.plan.each, LOW, LOW, 3), np.uint8)
         for k in range(self.plan.each):
@@ -139,7 +144,7 @@ class PairMaker:
             given[:, shaven] = np.where(beard < SHAVEN, np.maximum(given[:, shaven], 0), given[:, shaven])
             pictures = self.pictures(codes + np.tensordot(given, self.steps, 1).astype(np.float32))
             after, _ = self.looked(pictures)
-            parts_after = np.asarray(self.parser.parts(list(pictures)))
+            parts_after = self.parts(pictures)
             for i in range(BATCH):
                 names = {name for e in np.flatnonzero(given[i]) for name in self.regions[e]}
                 mask = painted((mesh[i], after[i]), (parts[i], parts_after[i]), sorted(names))[..., None]
@@ -169,9 +174,13 @@ class PairMaker:
         images = np.asarray(self.render(codes.astype(np.float32))[0]).transpose(0, 2, 3, 1)
         return np.clip(images * 127.5 + 128, 0, 255).astype(np.uint8)
 
+    def parts(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures -> how likely each of PARTS is at each place, [B, 9, 128, 128]."""
+        return np.asarray(self.parser(network_input(pictures))[0])
+
     def looked(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pictures -> meshes [B, 468, 2] in fractions of the side, and how bearded they are [B]."""
-        mesh, beard = self.mesh(pictures.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
+        mesh, beard = self.mesh(network_input(pictures))
         return np.asarray(mesh), np.asarray(beard)
 
 
@@ -188,6 +197,11 @@ def bearded(
     light = (share * base).sum((0, 1)) / np.maximum((share * edited).sum((0, 1)), 1.0)
     below = ramp(np.arange(LOW, dtype=np.float32), nose - 4, nose + 10)[:, None, None]
     return np.clip(edited * light, 0, 255), mask * below
+
+
+def network_input(pictures: np.ndarray) -> np.ndarray:
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in [-1, 1]."""
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).astype(np.float32) / 127.5 - 1
 
 
 class MeshAndBeard(nn.Module):
