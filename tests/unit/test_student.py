@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,11 @@ from hypothesis import strategies as st
 from videdit.datatypes import Crop
 from videdit.edits import parse_edits
 from videdit.edits.catalogue import shipped
+from videdit.errors import UsageError
+from videdit.hfgi.profile import load_profile
 from videdit.hfgi.student import StudentEditor, anchors_of, can_edit, started, student_strengths, with_restoration
 from videdit.imaging.host import HostPixels
+from videdit.jobs.render_job import RenderJob
 from videdit.models.student import (
     ANCHORS,
     EDITS,
@@ -26,6 +31,7 @@ from videdit.models.student import (
     places,
     warp,
 )
+from videdit.rendering.graph import method_of
 
 
 def network(seed: int = 0) -> Student:
@@ -174,3 +180,20 @@ def test_strengths_are_in_recommended_ones_and_calibrated_by_sign():
     assert not np.delete(given, [EDITS.index("age"), EDITS.index("smile")]).any()
     down = student_strengths(parse_edits("age=-10"), [-10.0])[EDITS.index("age")]
     assert down == pytest.approx(-10 / infos["age"].recommended * infos["age"].response[0])
+
+
+def test_the_method_is_the_jobs_or_what_looks_best(monkeypatch):
+    profile = load_profile("mobile")
+
+    def chosen(**words) -> str:
+        job = RenderJob.model_validate({"input": "in.mp4", "edit": "smile", **words})
+        return method_of(job, parse_edits(job.edit), profile)
+
+    assert chosen(method="hfgi") == "hfgi" and chosen(method="student") == "student"
+    best = {name: replace(info, method="student") for name, info in shipped().items()}
+    monkeypatch.setattr("videdit.rendering.graph.find", lambda name: best[name])
+    for ships in (True, False):
+        monkeypatch.setattr("videdit.rendering.graph.have_student", lambda ships=ships: ships)
+        assert chosen() == ("student" if ships else "hfgi")
+    with pytest.raises(UsageError, match="--method student is not tuned; leave it out"):
+        chosen(method="student", tune=3)

@@ -20,6 +20,7 @@ class RenderResult:
     seconds: float  # wall time, networks already loaded
     stages: list[StageStats] = field(default_factory=list)
     done_before: int = 0  # frames that an earlier, interrupted run had finished
+    method: str = ""  # how faces were edited: "student" or "hfgi"; "" where none was
     restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
     # who was edited when: videdit.tracks.account.Account.faces
     people: list[dict[str, Any]] = field(default_factory=list)
@@ -57,6 +58,7 @@ class RenderResult:
             "frames": self.frames,
             "faces": self.faces,
             "done_before": self.done_before,
+            "method": self.method,
             "restoration": self.restoration,
             "seconds": round(self.seconds, 3),
             "speed": round(self.speed, 3),

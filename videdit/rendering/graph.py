@@ -77,6 +77,7 @@ class Chain:
     account: Account = field(default_factory=Account)
     scenes_known: bool = False  # and what is wrong with the chosen ones was said before
     reach: float = 0.0  # seconds before and after a frame that its pictures depend on
+    method: str = ""  # how faces are edited: "student" or "hfgi"
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
@@ -127,7 +128,8 @@ def assemble(
     regions = regions_of(timeline.edits, inverter.profile)
     own_regions = {track: regions_of(edits, inverter.profile) for track, edits in people.own.items()}
     edit_faces: list[Stage]
-    if method_of(job, people.edits, inverter.profile) == "student":
+    method = method_of(job, people.edits, inverter.profile)
+    if method == "student":
         edit_faces = [restore, Change(loaded.student(job), timeline, regions, own_regions), counted]
     else:
         codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
@@ -144,7 +146,7 @@ def assemble(
     stages = in_segments(find_faces, edit_faces, encode, work)
     reach = reach_of([*find_faces[1:], *edit_faces])
     known = analysis is not None
-    return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach)
+    return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach, method)
 
 
 def unedited(clip: Clip, info: MediaInfo, loaded: Loaded, work: Work | None = None) -> Chain:

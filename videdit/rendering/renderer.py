@@ -153,6 +153,7 @@ class Renderer:
                 beside=tuple(clip.files[1:] if chain.counted.faces + before[1] else ()),
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],
+                method=chain.method,
                 restoration=chain.restore.words(),
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
