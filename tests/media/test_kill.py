@@ -45,16 +45,16 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.pipeline.executor import Pipeline
-from videdit.jobs.segment_store import Work
-from videdit.pipeline.windows import Window
+from videdit.jobs.segment_store import Work, handing_over
+from videdit.pipeline.windows import Window, reach_of
 
 class Blur:
-    name = "blur"
+    name, reach = "blur", 0.1
 
     def __call__(self, frames):
-        for frame, near in Window(lambda f: f.time, 0.1)(frames):
+        for frame, near in Window(lambda f: f.time, self.reach)(frames):
             luma = np.mean([f.picture.planes[0] for f in near], axis=0).astype(frame.picture.planes[0].dtype)
-            time.sleep(0.004)
+            time.sleep(0.012)
             yield replace(frame, picture=replace(frame.picture, planes=(luma, *frame.picture.planes[1:])))
 
 class Changes:
@@ -88,13 +88,14 @@ if kind == "steady":
     from videdit.imaging.host import HostPixels
     middle = [Changes(), Steady(HostPixels()), Paste(HostPixels())]
 job, info = RenderJob(input=str(source), edit="smile"), probe(source)
+ours = handing_over(output, source, job)  # what is there by then, as the plan of a command says
 with Work(output, source, job) as work:
     print(work.frames, flush=True)
     place = work.next
     decode = Decode(info, first=place.scene_pts if place else None)
     preset = {".mp4": "ultrafast", ".webm": "8"}.get(output.suffix)
-    commit = Commit(Encode(output, info, EncodeSettings(preset=preset)), work)
-    chain = [commit] if work.complete else [decode, Split(place, frames=30), *map(Fresh, middle), commit]
+    commit = Commit(Encode(output, info, EncodeSettings(preset=preset), replace=ours), work)
+    chain = [commit] if work.complete else [decode, Split(place, reach=reach_of(middle), frames=30), *map(Fresh, middle), commit]
     Pipeline(chain, budget=1 << 20).run(tick=0.01)
     work.remove()
 """
