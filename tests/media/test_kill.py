@@ -95,7 +95,8 @@ with Work(output, source, job) as work:
     decode = Decode(info, first=place.scene_pts if place else None)
     preset = {".mp4": "ultrafast", ".webm": "8"}.get(output.suffix)
     commit = Commit(Encode(output, info, EncodeSettings(preset=preset), replace=ours), work)
-    chain = [commit] if work.complete else [decode, Split(place, reach=reach_of(middle), frames=30), *map(Fresh, middle), commit]
+    split = Split(place, reach=reach_of(middle), frames=30)
+    chain = [commit] if work.complete else [decode, split, *map(Fresh, middle), commit]
     Pipeline(chain, budget=1 << 20).run(tick=0.01)
     work.remove()
 """
