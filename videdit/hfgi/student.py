@@ -64,10 +64,11 @@ class StudentEditor:
             example = (torch.zeros(count, size, size, 3), torch.zeros(count, len(EDITS)), points)
             self._engines[size] = self.pixels.compile(StudentEdit(self._net), example)
         pictures = stack([single(started(crop)) for crop in crops])
-        known = np.array([anchors_of(crop) is not None for crop in crops])
+        found = [anchors_of(crop) for crop in crops]
+        known = np.array([anchors is not None for anchors in found])
         given = self.pixels.put((strengths * known[:, None]).astype(np.float32))
         nowhere = np.zeros((len(ANCHORS), 2), np.float32)
-        points = self.pixels.put(np.stack([nowhere if (a := anchors_of(c)) is None else a for c in crops]))
+        points = self.pixels.put(np.stack([nowhere if anchors is None else anchors for anchors in found]))
         results: list[tuple[Array, Motion]] = []
         for *inputs, used in batches(count, pictures, given, points):
             change, flow, kept = self._engines[size](*inputs)

@@ -176,11 +176,11 @@ class PairMaker:
 
     def parts(self, pictures: np.ndarray) -> np.ndarray:
         """Pictures -> how likely each of PARTS is at each place, [B, 9, 128, 128]."""
-        return np.asarray(self.parser(network_input(pictures))[0])
+        return np.asarray(self.parser(np.ascontiguousarray(to_tensor(pictures)))[0])
 
     def looked(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pictures -> meshes [B, 468, 2] in fractions of the side, and how bearded they are [B]."""
-        mesh, beard = self.mesh(network_input(pictures))
+        mesh, beard = self.mesh(np.ascontiguousarray(to_tensor(pictures)))
         return np.asarray(mesh), np.asarray(beard)
 
 
@@ -197,11 +197,6 @@ def bearded(
     light = (share * base).sum((0, 1)) / np.maximum((share * edited).sum((0, 1)), 1.0)
     below = ramp(np.arange(LOW, dtype=np.float32), nose - 4, nose + 10)[:, None, None]
     return np.clip(edited * light, 0, 255), mask * below
-
-
-def network_input(pictures: np.ndarray) -> np.ndarray:
-    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in [-1, 1]."""
-    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).astype(np.float32) / 127.5 - 1
 
 
 class MeshAndBeard(nn.Module):
