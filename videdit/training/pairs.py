@@ -42,14 +42,14 @@ BATCH = 8
 FILES = ("base.npy", "edited.npy", "strengths.npy", "mesh.npy")
 # How often an edit is drawn, and from where to where its strength goes, in recommended strengths.
 DRAWN: dict[str, tuple[float, float, float]] = {
-    "smile": (0.26, -1.1, 1.7),
-    "age": (0.2, -0.9, 1.4),
-    "mouth_open": (0.09, -1.2, 1.4),
-    "eyes_open": (0.1, -1.5, 1.5),
-    "beard": (0.08, -1.2, 1.3),
+    "smile": (0.3, -1.1, 1.7),
+    "age": (0.26, -0.9, 1.4),
+    "mouth_open": (0.08, -1.2, 1.4),
+    "eyes_open": (0.09, -1.5, 1.5),
+    "beard": (0.07, -1.2, 1.3),
     "gender": (0.09, -1.3, 1.3),
-    "lipstick": (0.07, -1.2, 1.6),
-    "yaw": (0.11, -1.3, 1.3),
+    "lipstick": (0.06, -1.2, 1.6),
+    "yaw": (0.05, -1.3, 1.3),
 }
 # Standard deviations, in recommended strengths, by which bases are moved at random.
 MOVED = {"mouth_open": 0.9, "yaw": 0.7, "eyes_open": 0.6, "smile": 0.5}
