@@ -15,7 +15,7 @@ from videdit.tracks.analysis_store import Analysis
 REACH = 1.0  # seconds
 
 
-class Recall:
+class AssignFaces:
     """Sets faces, with their tracks and with steadied points, and scene. Who is not chosen gets a confidence of 0.
 
     Points are smoothed with what was seen REACH seconds before and after: a wide view that costs no picture's wait.

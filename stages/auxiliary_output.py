@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from videdit.datatypes import Frame
-from videdit.jobs.segment_store import Work
+from videdit.jobs.segment_store import SegmentStore
 from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.segments import SegmentWriter
@@ -23,7 +23,7 @@ from videdit.pipeline.executor import Stage
 from videdit.stages.segment import own, place
 
 
-class Beside:
+class AuxiliaryOutput:
     """One such file, clip or picture as the source is.
 
     When all frames are there, :meth:`join` makes the file of its segments, if there are any. It takes its name with
@@ -41,7 +41,7 @@ class Beside:
         end: float | None = None,
         metadata: dict[str, str] | None = None,
         alone: bool = False,
-        work: Work | None = None,
+        work: SegmentStore | None = None,
         replace: bool = False,
     ) -> None:
         """part: its name among the parts of `work`, where the segments of a clip that is split are kept.
@@ -119,7 +119,7 @@ class Beside:
             self._writer.abort()
 
 
-class InTurn:
+class Compose:
     """Several stages as one, under the first one's name."""
 
     def __init__(self, *stages: Stage) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from videdit.datatypes import Edited, Frame, Motion, Total
+from videdit.datatypes import Accumulator, Edited, Frame, Motion
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import BAND, fading
@@ -16,11 +16,11 @@ LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class _FrameState:
     """One edit in one frame, and the sums that it takes part in."""
 
-    own: Total  # its change alone
-    past: Total  # its change and all before it
+    own: Accumulator  # its change alone
+    past: Accumulator  # its change and all before it
     size: int  # of the sums
     went: Motion | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
     weight: float  # of that frame here, and of this one there
@@ -38,20 +38,22 @@ class Steady:
         self.pixels, self.timeline, self.restored = pixels, timeline, restored
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        window: Window[tuple[Frame, dict[int, _Moment]]] = Window(lambda item: item[0].time, LOOK_AHEAD, behind=False)
+        window: Window[tuple[Frame, dict[int, _FrameState]]] = Window(
+            lambda item: item[0].time, LOOK_AHEAD, behind=False
+        )
         for (frame, moments), (_, *ahead) in window(self._remembered(frames)):
             later = [others for _, others in ahead]
             yield replace(frame, edits=tuple(self._steadied(edit, moments[edit.track], later) for edit in frame.edits))
 
-    def _steadied(self, edit: Edited, moment: _Moment, later: list[dict[int, _Moment]]) -> Edited:
+    def _steadied(self, edit: Edited, moment: _FrameState, later: list[dict[int, _FrameState]]) -> Edited:
         """An edit averaged with its neighbours; later: the moments of the frames after it."""
-        chain: list[_Moment] = []
+        chain: list[_FrameState] = []
         for moments in later:
             other = moments.get(edit.track)
             if other is None or other.went is None:
                 break
             chain.append(other)
-        future: Total | None = None
+        future: Accumulator | None = None
         for other in reversed(chain):
             assert other.went is not None
             total = other.own if future is None else other.own + future
@@ -60,9 +62,9 @@ class Steady:
         change, mask = self.pixels.closed(edit, total, moment.scale)
         return replace(edit, change=change, mask=mask)
 
-    def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _Moment]]]:
+    def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _FrameState]]]:
         """Frames with their moments by track; the motion of a few frames is estimated at once."""
-        last: tuple[Frame, dict[int, _Moment]] | None = None
+        last: tuple[Frame, dict[int, _FrameState]] | None = None
         for group in groups(((frame, frame.edits) for frame in frames), self.pixels.drifts_at_once):
             own = [frame for frame, _ in group]
             before = [last[0] if last else None, *own[:-1]]
@@ -83,15 +85,17 @@ class Steady:
                 last = frame, moments
                 yield frame, moments
 
-    def _moment(self, edit: Edited, time: float) -> _Moment:
+    def _moment(self, edit: Edited, time: float) -> _FrameState:
         """One that nothing leads up to, yet."""
         scale = edit.confidence
         if self.timeline and not self.restored:
             scale *= self.timeline.level(edit.track, time)
         own = self.pixels.opened(edit.change, edit.mask, scale)
-        return _Moment(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale)
+        return _FrameState(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale)
 
-    def _chained(self, moment: _Moment, before: _Moment, drift: tuple[Motion, Motion], weight: float) -> _Moment:
+    def _chained(
+        self, moment: _FrameState, before: _FrameState, drift: tuple[Motion, Motion], weight: float
+    ) -> _FrameState:
         """The same with what came before it."""
         went, came = self.pixels.enlarged(drift[0], before.size), self.pixels.enlarged(drift[1], moment.size)
         past = moment.own + self.pixels.moved(before.past, came, weight)

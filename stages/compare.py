@@ -12,7 +12,7 @@ from videdit.datatypes import Frame, Picture
 from videdit.media.info import MediaInfo
 from videdit.media.viewing import Viewing
 from videdit.pipeline.executor import Stage
-from videdit.stages.auxiliary_output import Beside, before_and_after
+from videdit.stages.auxiliary_output import AuxiliaryOutput, before_and_after
 from videdit.stages.watermark import code_value
 
 PERIOD = 4.0  # seconds in which the wipe goes there and back
@@ -26,7 +26,7 @@ class Compare:
     Planes are put together as they are: the comparison shows neither more nor less than the two clips.
     """
 
-    def __init__(self, paste: Stage, kind: str, file: Beside) -> None:
+    def __init__(self, paste: Stage, kind: str, file: AuxiliaryOutput) -> None:
         """kind: "side" (the file's info is then :func:`doubled`) or "wipe"."""
         self.paste, self.kind, self.file, self.name = paste, kind, file, paste.name
 

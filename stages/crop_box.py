@@ -18,7 +18,7 @@ from videdit.tracks.shots import CutDetector
 SMALLEST = 32.0  # pixels of the picture that a box's sides have inside it, at least
 
 
-class Place:
+class CropBox:
     """Does what detect, track and align do for faces: hands on frames with a scene and a crop, always in one place."""
 
     name = "place"

@@ -17,7 +17,7 @@ from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.info import MediaInfo
 from videdit.media.viewing import Viewing
 from videdit.pipeline.executor import Stage
-from videdit.stages.auxiliary_output import Beside, before_and_after
+from videdit.stages.auxiliary_output import AuxiliaryOutput, before_and_after
 from videdit.stages.matte import mask_of
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -28,7 +28,7 @@ _TAGS = (1, 1, 1, 1)  # limited range, bt709
 FOUND = "found"  # the faces that were detected, in Frame.extra
 
 
-class Found:
+class KeepDetections:
     """Remembers the faces of frames before some of them are left out."""
 
     name = "found"
@@ -44,7 +44,7 @@ class Debug:
     They are upright and of 8 bits, whatever the source is.
     """
 
-    def __init__(self, paste: Stage, file: Beside, pixels: Pixels, timeline: Timeline) -> None:
+    def __init__(self, paste: Stage, file: AuxiliaryOutput, pixels: Pixels, timeline: Timeline) -> None:
         """file: with info :func:`drawable`."""
         self.paste, self.file, self.pixels, self.timeline, self.name = paste, file, pixels, timeline, paste.name
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.jobs.segment_store import Place, Work, record_of
+from videdit.jobs.segment_store import SegmentStart, SegmentStore, record_of
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.exr.write import ExrSegment, ExrWriter
@@ -28,7 +28,7 @@ class Commit:
 
     name = "encode"
 
-    def __init__(self, encode: Encode, work: Work) -> None:
+    def __init__(self, encode: Encode, work: SegmentStore) -> None:
         self.encode, self.work = encode, work
 
     @property
@@ -52,7 +52,7 @@ class Commit:
 
     def _segments(self, frames: Iterator[Frame], whole: VideoWriter | ExrWriter) -> Iterator[Frame]:
         writer: SegmentWriter | ExrSegment | None = None
-        now: Place | None = None
+        now: SegmentStart | None = None
         faces = 0
         try:
             for frame in frames:
@@ -71,7 +71,9 @@ class Commit:
             if writer is not None:
                 writer.abort()
 
-    def _commit(self, writer: SegmentWriter | ExrSegment, start: Place, following: Place | None, faces: int) -> None:
+    def _commit(
+        self, writer: SegmentWriter | ExrSegment, start: SegmentStart, following: SegmentStart | None, faces: int
+    ) -> None:
         self.work.add(writer.commit(record_of(start, following, faces)))
         log.debug("segment %d is safe: %d frames so far", start.index, self.work.frames)
 

@@ -16,7 +16,7 @@ import numpy as np
 from videdit.datatypes import Array, Crop, Frame, Motion
 from videdit.edits import Timeline
 from videdit.hfgi.inverter import Draft, Inverter
-from videdit.hfgi.latent_cache import Codes
+from videdit.hfgi.latent_cache import LatentCache
 from videdit.hfgi.prealign import Prealigner
 from videdit.imaging.arrays import stack
 from videdit.imaging.optical_flow import blend_motions
@@ -60,7 +60,7 @@ class Edit:
         fine_sigma: float = 0.0,
         motion_sigma: float = MOTION_SIGMA,
         prealign: str = "auto",
-        codes: Codes | None = None,
+        codes: LatentCache | None = None,
     ):
         """code_sigma, motion_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
 
@@ -70,7 +70,7 @@ class Edit:
         self.prealigner = Prealigner(inverter.pixels, prealign)
         self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
-        self.fine_sigma, self.codes = fine_sigma, codes or Codes()
+        self.fine_sigma, self.codes = fine_sigma, codes or LatentCache()
 
     @property
     def reach(self) -> float:

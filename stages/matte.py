@@ -14,7 +14,7 @@ from videdit.imaging.arrays import extent
 from videdit.imaging.pixels import Pixels
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.info import MediaInfo
-from videdit.stages.auxiliary_output import Beside
+from videdit.stages.auxiliary_output import AuxiliaryOutput
 
 _GRAY = Color("gray", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
 FULL = 4 * 2 / 255  # the change, of 2 from black to white, from which on the matte is full: four code values of 8 bits
@@ -36,7 +36,7 @@ class Matte:
             info = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
             info = replace(info, hdr=None, riders=())
         how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
-        self.file, self.pixels = Beside("matte", path, info, how, alone=True, **span), pixels
+        self.file, self.pixels = AuxiliaryOutput("matte", path, info, how, alone=True, **span), pixels
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with self.file.opened():

@@ -17,7 +17,7 @@ from videdit.tracks.appearance import look_of
 from videdit.tracks.tracker import Tracker
 
 
-class Observe:
+class RecordFaces:
     """Hands everything on; ``analysis`` is there after the last frame."""
 
     name = "observe"

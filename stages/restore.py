@@ -22,7 +22,7 @@ from videdit.edits import Timeline
 from videdit.errors import UsageError
 from videdit.geometry.ffhq_align import side_of
 from videdit.imaging.pixels import Pixels
-from videdit.restoration.policy import Choice, Need
+from videdit.restoration.policy import RestorationGate, RestorerChoice
 from videdit.restoration.restorer import CropRestorer
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Restore:
 
     def __init__(
         self,
-        choice: Choice | None = None,
+        choice: RestorerChoice | None = None,
         strength: float = 1.0,
         restorer: CropRestorer | None = None,
         pixels: Pixels | None = None,
@@ -51,7 +51,7 @@ class Restore:
         """
         if not 0 <= strength <= 1:
             raise UsageError(f"the strength of restoration goes from 0 to 1, not {strength:g}")
-        self.choice, self.strength = choice or Choice("none"), strength
+        self.choice, self.strength = choice or RestorerChoice("none"), strength
         self.restorer, self.pixels, self.timeline = restorer, pixels, timeline
         self.restored: set[int] = set()  # tracks
 
@@ -65,7 +65,7 @@ class Restore:
             yield from frames
             return
         assert self.restorer is not None and self.pixels is not None
-        need = Need(either=self.choice.kind == "gfpgan")
+        need = RestorationGate(either=self.choice.kind == "gfpgan")
         group: list[tuple[Frame, list[float]]] = []
         for frame in frames:
             levels = [self._level(need, frame.time, crop) for crop in frame.crops]
@@ -79,7 +79,7 @@ class Restore:
                 group = []
         yield from self._together(group)
 
-    def _level(self, need: Need, time: float, crop: Crop) -> float:
+    def _level(self, need: RestorationGate, time: float, crop: Crop) -> float:
         """How much of the restoration a crop gets."""
         if not self.choice.if_needed:
             return 1.0

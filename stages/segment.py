@@ -1,9 +1,9 @@
 """split: frames -> segments that are rendered and encoded each for itself, so that finished ones survive a crash.
 
-Whatever runs between this stage and the encoder begins anew with each segment (:class:`Fresh`), whether the run is the
-first or goes on where another stopped: so both give the same frames. What is smoothed over time needs neighbours, so a
-segment brings some frames of its neighbours along as context; they are rendered and dropped. Nothing is smoothed
-across a cut: segments end at one where they can, and then need none.
+Whatever runs between this stage and the encoder begins anew with each segment (:class:`RestartPerSegment`), whether the
+run is the first or goes on where another stopped: so both give the same frames. What is smoothed over time needs
+neighbours, so a segment brings some frames of its neighbours along as context; they are rendered and dropped. Nothing
+is smoothed across a cut: segments end at one where they can, and then need none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from videdit.datatypes import Frame
-from videdit.jobs.segment_store import Place
+from videdit.jobs.segment_store import SegmentStart
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import MOST
 
@@ -32,7 +32,12 @@ class Split:
     name = "split"
 
     def __init__(
-        self, start: Place | None = None, *, reach: float = 0.0, crops: int | None = None, frames: int | None = None
+        self,
+        start: SegmentStart | None = None,
+        *,
+        reach: float = 0.0,
+        crops: int | None = None,
+        frames: int | None = None,
     ) -> None:
         """reach: seconds of context on either side, what the stages of a segment declare together
         (:func:`videdit.pipeline.windows.reach_of`). crops, frames: how long a segment is at most, by default CROPS and
@@ -54,7 +59,7 @@ class Split:
             if cut := frame.scene != scene:
                 scene, scene_pts = frame.scene, pts
             if now is None:
-                now = Place(0, pts, scene_pts, first_scene + scene)
+                now = SegmentStart(0, pts, scene_pts, first_scene + scene)
             if after and (cut or not self._near(after[0], frame, len(after))):
                 now, first = _after(now, after[0]), after[0]
                 size, crops = len(after), sum(len(f.crops) for f in after)
@@ -80,7 +85,7 @@ class Split:
         if after and now is not None:
             yield from self._opened(_after(now, after[0]), before, after)
 
-    def _opened(self, place: Place, before: deque[Frame], own: list[Frame]) -> Iterator[Frame]:
+    def _opened(self, place: SegmentStart, before: deque[Frame], own: list[Frame]) -> Iterator[Frame]:
         """A segment's beginning: its context and the frames that its predecessor has looked at already."""
         yield from self._context(place, before, own[0])
         for frame in own:
@@ -91,14 +96,14 @@ class Split:
         """Whether a frame is among those at a segment's beginning that its predecessor takes as context."""
         return taken < _most(first) and frame.time - first.time < self.reach
 
-    def _context(self, place: Place, before: Iterable[Frame], first: Frame) -> Iterator[Frame]:
+    def _context(self, place: SegmentStart, before: Iterable[Frame], first: Frame) -> Iterator[Frame]:
         """Those of the frames before a segment that are smoothed together with its first ones."""
         for frame in before:
             if frame.scene == first.scene and first.time - frame.time <= self.reach:
                 yield _marked(frame, place, own=False)
 
 
-class Fresh:
+class RestartPerSegment:
     """A stage that begins anew with every segment: it must keep nothing in itself that the pictures depend on."""
 
     def __init__(self, stage: Stage) -> None:
@@ -112,7 +117,7 @@ class Fresh:
 _PLACE, _OWN, _SCENE = "segment", "own", "scene"
 
 
-def place(frame: Frame) -> Place:
+def place(frame: Frame) -> SegmentStart:
     """The segment that a frame is rendered for."""
     return frame.extra[_PLACE]
 
@@ -122,7 +127,7 @@ def own(frame: Frame) -> bool:
     return frame.extra.get(_OWN, True)
 
 
-def _marked(frame: Frame, place: Place, own: bool) -> Frame:
+def _marked(frame: Frame, place: SegmentStart, own: bool) -> Frame:
     return replace(frame, extra=frame.extra | {_PLACE: place, _OWN: own})
 
 
@@ -130,10 +135,10 @@ def _most(frame: Frame) -> int:
     return min(MOST, max(4, _CONTEXT_BYTES // max(1, frame.picture.nbytes)))
 
 
-def _after(place: Place, first: Frame) -> Place:
+def _after(place: SegmentStart, first: Frame) -> SegmentStart:
     """The place of the next segment, which begins with `first`."""
     assert first.pts is not None
-    return Place(place.index + 1, first.pts, *first.extra[_SCENE])
+    return SegmentStart(place.index + 1, first.pts, *first.extra[_SCENE])
 
 
 def _remember(before: deque[Frame], frame: Frame) -> None:

@@ -9,7 +9,7 @@ from videdit.datatypes import Frame
 from videdit.edits import Timeline
 
 
-class Schedule:
+class SelectActive:
     """Hands on frames with the faces that are edited then: in the chosen shots, while a strength is not 0.
 
     ``passed`` counts the faces left out, ``begins`` says when each shot began, seconds by number (the first is 1).

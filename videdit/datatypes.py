@@ -142,14 +142,14 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class Accumulator:
     """Sums over moments of an edit, each weighted by w, at B pixels: see :mod:`videdit.imaging.temporal_average`."""
 
     changes: Array  # [B, B, 4] float32: w C, then w f; on a device [1, 4, B, B]
     masks: Array  # [B, B] float32: w f m, of masks m in 0..1; on a device [1, 1, B, B]
 
-    def __add__(self, other: Total) -> Total:
-        return Total(self.changes + other.changes, self.masks + other.masks)
+    def __add__(self, other: Accumulator) -> Accumulator:
+        return Accumulator(self.changes + other.changes, self.masks + other.masks)
 
 
 @dataclass(frozen=True, slots=True)

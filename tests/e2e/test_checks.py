@@ -71,7 +71,7 @@ def test_strength_0_copies_the_file(render, face_clip, tmp_path, monkeypatch, ed
 
 
 def test_strength_0_in_another_file_only_encodes(render, face_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("videdit.rendering.renderer.analysed", refuse)
+    monkeypatch.setattr("videdit.rendering.renderer.cached_analysis", refuse)
     result = render(face_clip, tmp_path / "out.mkv", edit="smile=0")
     assert result.frames == 8 and "only encoded anew" in result.summary()
     assert len(packets_of(tmp_path / "out.mkv", "video")) == 8

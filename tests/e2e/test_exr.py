@@ -26,7 +26,7 @@ from videdit.media.exr.write import ExrWriter
 from videdit.media.probe import probe
 from videdit.media.tone_proxy import from_sdr
 from videdit.provenance.tags import is_edited
-from videdit.stages.auxiliary_output import Beside
+from videdit.stages.auxiliary_output import AuxiliaryOutput
 from videdit.stages.decode import Decode
 from videdit.stages.paste import Paste
 
@@ -140,7 +140,7 @@ def test_a_run_that_goes_on_gives_the_same_pictures(render, pictures, tmp_path, 
     with pytest.raises(UsageError, match="exists already"):
         render(source, **job("out") | {"edit": "smile=1"})
     with monkeypatch.context() as broken:
-        broken.setattr(Beside, "keep", lambda _: 1 / 0)  # stopped before the matte has its name
+        broken.setattr(AuxiliaryOutput, "keep", lambda _: 1 / 0)  # stopped before the matte has its name
         with pytest.raises(ZeroDivisionError):
             render(source, **job("out"))
     assert contents("out") == contents("whole") and not (tmp_path / "out" / "matte.mkv").exists()

@@ -11,7 +11,7 @@ from synthetic import background, with_face, write_clip
 
 from videdit.errors import WeightsError
 from videdit.models.restorer import Restorer
-from videdit.rendering.model_cache import Loaded
+from videdit.rendering.model_cache import ModelCache
 from videdit.restoration.restorer import CropRestorer, small_network
 
 
@@ -23,7 +23,7 @@ def brightening(render, tmp_path, monkeypatch):
         net.leave.bias.fill_(0.1)
     save_file({k: v.half() for k, v in net.state_dict().items()}, tmp_path / "restorer.safetensors")
     restorer = CropRestorer(small_network(tmp_path / "restorer.safetensors"))
-    monkeypatch.setattr(Loaded, "restorer", lambda self, choice, job: restorer)
+    monkeypatch.setattr(ModelCache, "restorer", lambda self, choice, job: restorer)
     return render
 
 

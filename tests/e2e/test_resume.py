@@ -15,7 +15,7 @@ from videdit.errors import DeviceError, NoFaceError, OutOfMemoryError, UsageErro
 from videdit.hfgi.inverter import Inverter
 from videdit.jobs.plan import Clip as PlannedClip
 from videdit.jobs.render_job import RenderJob
-from videdit.jobs.segment_store import Place, Work, record_of
+from videdit.jobs.segment_store import SegmentStart, SegmentStore, record_of
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
@@ -121,7 +121,9 @@ def test_what_is_not_split(tmp_path):
 def test_other_settings_begin_anew(long_clip, tmp_path):
     def found(**words) -> int:
         """How many segments a job finds; it leaves one behind."""
-        with Work(tmp_path / "out.mp4", long_clip, RenderJob(input=str(long_clip), edit="smile", **words)) as work:
+        with SegmentStore(
+            tmp_path / "out.mp4", long_clip, RenderJob(input=str(long_clip), edit="smile", **words)
+        ) as work:
             segments = len(work.segments)
             if not segments:
                 leave_segment(work, long_clip)
@@ -133,12 +135,12 @@ def test_other_settings_begin_anew(long_clip, tmp_path):
     assert found() == 0
 
 
-def leave_segment(work: Work, source: Path) -> None:
+def leave_segment(work: SegmentStore, source: Path) -> None:
     writer = VideoWriter(work.unjoined(".mp4"), probe(source))
     segment = SegmentWriter(work.path(0), probe(source), writer.encoder, 1)
     for frame in frames_of(source, 3):
         segment.write(frame)
-    work.add(segment.commit(record_of(Place(0, 0, 0, 0), Place(1, 3000, 0, 0), 0)))
+    work.add(segment.commit(record_of(SegmentStart(0, 0, 0, 0), SegmentStart(1, 3000, 0, 0), 0)))
     writer.abort()
 
 
@@ -182,7 +184,7 @@ def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypat
         with pytest.raises(ZeroDivisionError):
             render(source, output, **words)
     assert [path.name for path in output.parent.iterdir()] == [".out.mp4.unfinished"]
-    monkeypatch.setattr("videdit.rendering.renderer.analysed", lambda *_: 1 / 0)
+    monkeypatch.setattr("videdit.rendering.renderer.cached_analysis", lambda *_: 1 / 0)
     result = render(source, output, **words)
     assert (result.done_before, result.frames, result.faces) == (4, 8, 0)
     before, after = frames_of(whole.output), frames_of(output)
@@ -194,9 +196,9 @@ def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypat
 def test_two_runs_do_not_share_an_output(long_clip, tmp_path):
     job = RenderJob(input=str(long_clip), edit="smile")
     with (
-        Work(tmp_path / "out.mp4", long_clip, job),
+        SegmentStore(tmp_path / "out.mp4", long_clip, job),
         pytest.raises(UsageError, match="another run"),
-        Work(tmp_path / "out.mp4", long_clip, job),
+        SegmentStore(tmp_path / "out.mp4", long_clip, job),
     ):
         pass
     assert list(tmp_path.iterdir()) == []

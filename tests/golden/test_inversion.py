@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from videdit.engine.compile import eager
-from videdit.hfgi.inverter import Drafter, Finisher, Inverter
+from videdit.hfgi.inverter import ConsultationPass, Inverter, LowFidelityPass
 from videdit.imaging.detail_transfer import return_detail
 from videdit.imaging.host import network_input
-from videdit.imaging.optical_flow import carry
+from videdit.imaging.optical_flow import warp_distortion_map
 from videdit.models.mobile_stylegan import NUM_LAYERS
 from videdit.weights import load_state
 
@@ -42,12 +42,12 @@ def test_compiled_graph_equals_eager_torch(exact: Inverter, face: np.ndarray, di
     reference = eager(exact._encoder)(network_input(face)[None])[0]
     np.testing.assert_allclose(codes, reference, atol=2e-3)
     [draft] = exact.draft([face], codes, codes + direction)
-    trunk, low = eager(Drafter(exact._generator))(draft.codes)
+    trunk, low = eager(LowFidelityPass(exact._generator))(draft.codes)
     np.testing.assert_allclose(draft.low, low, atol=5e-3)
     [rendering] = exact.render([face], codes, codes + direction, 256)
     distortion = draft.source - draft.low[0]
-    maps = np.stack((distortion, carry(distortion, rendering.motion)))
-    module = Finisher(exact._generator, exact._alignment, exact._consultation, 256)
+    maps = np.stack((distortion, warp_distortion_map(distortion, rendering.motion)))
+    module = ConsultationPass(exact._generator, exact._alignment, exact._consultation, 256)
     high = eager(module)(trunk, draft.codes, maps, low)[0]
     np.testing.assert_allclose(rendering.inversion, high[0], atol=5e-3)
     np.testing.assert_allclose(rendering.edit, high[1], atol=5e-3)

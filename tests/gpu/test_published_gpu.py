@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from videdit.datatypes import LOW
 from videdit.engine.cuda_graph import Network
-from videdit.hfgi.inverter import Drafter, Finisher
+from videdit.hfgi.inverter import ConsultationPass, LowFidelityPass
 from videdit.hfgi.loader import Networks, published_networks
 
 CUDA = torch.device("cuda")
@@ -45,6 +45,6 @@ def test_the_networks_compute_what_a_cpu_does(networks: Networks, precision: str
     maps = picture.permute(0, 2, 3, 1).contiguous()
     trunk = torch.randn(2, generator.trunk_channels, 64, 64, generator=rng)
     assert error(networks.encoder, (picture,), precision) < most
-    assert error(Drafter(generator), (codes,), precision) < most
-    finisher = Finisher(generator, networks.alignment, networks.consultation, 1024)
+    assert error(LowFidelityPass(generator), (codes,), precision) < most
+    finisher = ConsultationPass(generator, networks.alignment, networks.consultation, 1024)
     assert error(finisher, (trunk, codes, maps, maps), precision) < most

@@ -40,12 +40,12 @@ import numpy as np
 from videdit.stages.encode_segments import Commit
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
-from videdit.stages.segment import Fresh, Split
+from videdit.stages.segment import RestartPerSegment, Split
 from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import probe
 from videdit.pipeline.executor import Pipeline
-from videdit.jobs.segment_store import Work, handing_over
+from videdit.jobs.segment_store import SegmentStore, handing_over
 from videdit.pipeline.windows import Window, reach_of
 
 class Blur:
@@ -89,14 +89,14 @@ if kind == "steady":
     middle = [Changes(), Steady(HostPixels()), Paste(HostPixels())]
 job, info = RenderJob(input=str(source), edit="smile"), probe(source)
 ours = handing_over(output, source, job)  # what is there by then, as the plan of a command says
-with Work(output, source, job) as work:
+with SegmentStore(output, source, job) as work:
     print(work.frames, flush=True)
     place = work.next
     decode = Decode(info, first=place.scene_pts if place else None)
     preset = {".mp4": "ultrafast", ".webm": "8"}.get(output.suffix)
     commit = Commit(Encode(output, info, EncodeSettings(preset=preset), replace=ours), work)
     split = Split(place, reach=reach_of(middle), frames=30)
-    chain = [commit] if work.complete else [decode, split, *map(Fresh, middle), commit]
+    chain = [commit] if work.complete else [decode, split, *map(RestartPerSegment, middle), commit]
     Pipeline(chain, budget=1 << 20).run(tick=0.01)
     work.remove()
 """

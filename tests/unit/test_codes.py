@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.hfgi import latent_cache as module
-from videdit.hfgi.latent_cache import CHUNK, Codes
+from videdit.hfgi.latent_cache import CHUNK, LatentCache
 
 
 class Encoder:
@@ -29,7 +29,7 @@ def crop(number: int) -> np.ndarray:
     return np.full((8, 8, 3), number, np.uint8) + np.arange(3, dtype=np.uint8)
 
 
-def ask(codes: Codes, wanted: list[tuple[int | None, int]], encode: Encoder, batch: int = 4) -> np.ndarray:
+def ask(codes: LatentCache, wanted: list[tuple[int | None, int]], encode: Encoder, batch: int = 4) -> np.ndarray:
     answers: list[np.ndarray] = []
     for start in range(0, len(wanted), batch):
         answers += codes([(pts, crop(number)) for pts, number in wanted[start : start + batch]], encode)
@@ -42,10 +42,10 @@ WANTED: list[tuple[int | None, int]] = [(i, i % 200) for i in range(0, 3 * CHUNK
 
 def test_what_was_made_is_not_made_again(tmp_path: Path) -> None:
     encode = Encoder()
-    without = ask(Codes(), WANTED, encode)
-    first = ask(Codes(tmp_path / "c"), WANTED, encode)
+    without = ask(LatentCache(), WANTED, encode)
+    first = ask(LatentCache(tmp_path / "c"), WANTED, encode)
     made = encode.seen
-    second = ask(Codes(tmp_path / "c"), WANTED, encode)
+    second = ask(LatentCache(tmp_path / "c"), WANTED, encode)
     assert encode.seen == made == 2 * len(WANTED)
     np.testing.assert_array_equal(first, without)
     np.testing.assert_array_equal(second, without)
@@ -54,9 +54,11 @@ def test_what_was_made_is_not_made_again(tmp_path: Path) -> None:
 
 def test_another_crop_of_the_same_frame_is_another(tmp_path: Path) -> None:
     encode = Encoder()
-    ask(Codes(tmp_path / "c"), [(3, 1)], encode)
-    np.testing.assert_array_equal(ask(Codes(tmp_path / "c"), [(3, 2)], encode), ask(Codes(), [(3, 2)], Encoder()))
-    ask(Codes(tmp_path / "c"), [(3, 1), (3, 2)], encode)
+    ask(LatentCache(tmp_path / "c"), [(3, 1)], encode)
+    np.testing.assert_array_equal(
+        ask(LatentCache(tmp_path / "c"), [(3, 2)], encode), ask(LatentCache(), [(3, 2)], Encoder())
+    )
+    ask(LatentCache(tmp_path / "c"), [(3, 1), (3, 2)], encode)
     assert encode.seen == 2
 
 
@@ -66,16 +68,16 @@ def test_in_any_order_they_are_the_same(wanted: list[tuple[int | None, int]]) ->
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        kept = Codes(Path(folder) / "c")
+        kept = LatentCache(Path(folder) / "c")
         answers = [ask(kept, wanted, Encoder(), batch=7) for _ in range(2)]
-        np.testing.assert_array_equal(answers[0], ask(Codes(), wanted, Encoder()))
+        np.testing.assert_array_equal(answers[0], ask(LatentCache(), wanted, Encoder()))
         np.testing.assert_array_equal(answers[0], answers[1])
 
 
 @pytest.mark.parametrize("how", ["cut", "garbage", "flipped", "other arrays"])
 def test_damage_costs_time_and_is_said(tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
     encode = Encoder()
-    truth = ask(Codes(tmp_path / "c"), WANTED, encode)
+    truth = ask(LatentCache(tmp_path / "c"), WANTED, encode)
     path = sorted((tmp_path / "c").iterdir())[1]
     data = bytearray(path.read_bytes())
     if how == "other arrays":
@@ -84,23 +86,23 @@ def test_damage_costs_time_and_is_said(tmp_path: Path, how: str, caplog: pytest.
         data[len(data) // 2] ^= 0xFF
         path.write_bytes({"cut": data[:100], "garbage": b"x" * 500, "flipped": data}[how])
     with caplog.at_level("WARNING", "videdit"):
-        np.testing.assert_array_equal(ask(Codes(tmp_path / "c"), WANTED, encode), truth)
+        np.testing.assert_array_equal(ask(LatentCache(tmp_path / "c"), WANTED, encode), truth)
     assert len(caplog.messages) == 1 and "made anew" in caplog.messages[0]
     made = encode.seen
-    np.testing.assert_array_equal(ask(Codes(tmp_path / "c"), WANTED, encode), truth)
+    np.testing.assert_array_equal(ask(LatentCache(tmp_path / "c"), WANTED, encode), truth)
     assert encode.seen == made  # it was mended
 
 
 def test_there_is_never_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 60_000)
-    truth = ask(Codes(), WANTED, Encoder())
-    np.testing.assert_array_equal(ask(Codes(tmp_path / "c"), WANTED, Encoder()), truth)
-    np.testing.assert_array_equal(ask(Codes(tmp_path / "c"), WANTED, Encoder()), truth)
+    truth = ask(LatentCache(), WANTED, Encoder())
+    np.testing.assert_array_equal(ask(LatentCache(tmp_path / "c"), WANTED, Encoder()), truth)
+    np.testing.assert_array_equal(ask(LatentCache(tmp_path / "c"), WANTED, Encoder()), truth)
     assert len(list((tmp_path / "c").iterdir())) < 3
 
 
 def test_no_room_is_said_and_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "c").write_text("a file in the way")
     with caplog.at_level("WARNING", "videdit"):
-        ask(Codes(tmp_path / "c"), WANTED[:4], Encoder())
+        ask(LatentCache(tmp_path / "c"), WANTED[:4], Encoder())
     assert "cannot keep codes" in caplog.messages[0]

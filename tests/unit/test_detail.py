@@ -6,7 +6,7 @@ import pytest
 
 from videdit.datatypes import LOW, Motion, Rendering
 from videdit.imaging.detail_transfer import return_detail, trust
-from videdit.imaging.optical_flow import MotionEstimator, blend_motions, carry
+from videdit.imaging.optical_flow import MotionEstimator, blend_motions, warp_distortion_map
 
 
 def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_the_distortion_map_is_carried_along_and_emptied_where_content_is_new() 
     flow[..., 0] = 3
     validity = np.ones((LOW, LOW), np.float32)
     validity[100:120] = 0
-    moved_map = carry(distortion, Motion(flow, validity))
+    moved_map = warp_distortion_map(distortion, Motion(flow, validity))
     np.testing.assert_allclose(moved_map[:100, :-3], distortion[:100, 3:], atol=1e-5)
     assert not moved_map[100:120].any()
 
@@ -109,7 +109,7 @@ def test_the_distortion_map_is_carried_along_and_emptied_where_content_is_new() 
 def test_a_map_that_does_not_move_keeps_its_bits() -> None:
     distortion = np.random.default_rng(6).normal(0, 1, (LOW, LOW, 3)).astype(np.float32)
     still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
-    np.testing.assert_array_equal(carry(distortion, still), distortion)
+    np.testing.assert_array_equal(warp_distortion_map(distortion, still), distortion)
 
 
 def test_a_residual_is_trusted_where_nothing_changed_and_doubted_where_much_did() -> None:

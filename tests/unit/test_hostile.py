@@ -11,7 +11,7 @@ from videdit.errors import UsageError
 from videdit.jobs.job_file import load_jobs
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.jobs.segment_store import Work
+from videdit.jobs.segment_store import SegmentStore
 
 
 def refused_job(tmp_path: Path, text: str) -> str:
@@ -79,13 +79,13 @@ def test_the_folder_of_unfinished_work_is_no_trap(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "000000.segment").touch()
     (tmp_path / ".out.mp4.unfinished").symlink_to(tmp_path / "mine")
-    with pytest.raises(UsageError, match="is a link"), Work(tmp_path / "out.mp4", tmp_path / "a.mp4", job):
+    with pytest.raises(UsageError, match="is a link"), SegmentStore(tmp_path / "out.mp4", tmp_path / "a.mp4", job):
         pass
     assert (tmp_path / "mine" / "000000.segment").exists()
     (tmp_path / ".other.mp4.unfinished").mkdir()
     (tmp_path / ".other.mp4.unfinished" / "thesis.txt").touch()
     (tmp_path / ".other.mp4.unfinished" / "000000.segment").write_bytes(b"rubbish")
-    with Work(tmp_path / "other.mp4", tmp_path / "a.mp4", job) as work:
+    with SegmentStore(tmp_path / "other.mp4", tmp_path / "a.mp4", job) as work:
         assert work.segments == []
     assert [path.name for path in (tmp_path / ".other.mp4.unfinished").iterdir()] == ["thesis.txt"]
 

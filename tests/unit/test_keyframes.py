@@ -18,7 +18,7 @@ from videdit.edits.keyframes import EASINGS, Keyframe, check_order, in_seconds, 
 from videdit.errors import UsageError
 from videdit.jobs.render_job import RenderJob
 from videdit.rendering.assignments import OwnTimelines
-from videdit.stages.select_active import Schedule
+from videdit.stages.select_active import SelectActive
 
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
 FACE = Face(np.zeros((5, 2)), 1.0, track=0)
@@ -210,21 +210,21 @@ def clip(scenes: Sequence[int]) -> list[Frame]:
     return [Frame(i, i, Fraction(1), float(i), PICTURE, scene, faces=(FACE,)) for i, scene in enumerate(scenes)]
 
 
-def edited(schedule: Schedule, frames: list[Frame]) -> list[int]:
+def edited(schedule: SelectActive, frames: list[Frame]) -> list[int]:
     return [frame.index for frame in schedule(iter(frames)) if frame.faces]
 
 
 def test_faces_are_left_out_where_nothing_is_asked_of_them():
     ramp = Timeline(parse_edits("smile=0@1s,2@2s:hold,0@4s"))
-    assert edited(Schedule(ramp), clip([0] * 7)) == [2, 3]
-    assert edited(Schedule(ramp, at_rest=True), clip([0] * 3)) == [0, 1, 2], "restored all the same"
-    assert edited(Schedule(Timeline(parse_edits("smile=0"))), clip([0] * 2)) == [0, 1], "as it always was"
-    chosen = Schedule(Timeline(parse_edits("smile")), scenes=(1, 3, 5))
+    assert edited(SelectActive(ramp), clip([0] * 7)) == [2, 3]
+    assert edited(SelectActive(ramp, at_rest=True), clip([0] * 3)) == [0, 1, 2], "restored all the same"
+    assert edited(SelectActive(Timeline(parse_edits("smile=0"))), clip([0] * 2)) == [0, 1], "as it always was"
+    chosen = SelectActive(Timeline(parse_edits("smile")), scenes=(1, 3, 5))
     assert edited(chosen, clip([0, 0, 1, 1, 2])) == [0, 1, 4]
     assert chosen.passed == 2
     (said,) = chosen.words()
     assert "no scene 5" in said and "3 at 4.00 s" in said
-    assert edited(Schedule(Timeline(parse_edits("smile")), (3,), first_scene=1), clip([0, 1, 1, 2])) == [1, 2]
+    assert edited(SelectActive(Timeline(parse_edits("smile")), (3,), first_scene=1), clip([0, 1, 1, 2])) == [1, 2]
 
 
 def test_a_debug_video_says_what_each_face_gets():

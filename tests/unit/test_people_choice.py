@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from videdit.errors import NoFaceError, UsageError
 from videdit.tracks.selection import STAY, choose, parse_choice
-from videdit.tracks.track_table import Sightings, describe, numbered
+from videdit.tracks.track_table import TrackTable, describe, numbered
 
 FPS = 25
 
 
-def seen(*people: tuple[range, float, float], frames: int = 250, cuts: tuple[int, ...] = ()) -> Sightings:
+def seen(*people: tuple[range, float, float], frames: int = 250, cuts: tuple[int, ...] = ()) -> TrackTable:
     """People as (frames, size, place from the left), tracks 0, 1, 2, ..."""
     faces = sorted((i, track, size, x) for track, (span, size, x) in enumerate(people) for i in span)
     frame, track, size, x = (np.array(column) for column in zip(*faces, strict=True)) if faces else [np.zeros(0)] * 4
     rows = np.arange(frames)
-    return Sightings(
+    return TrackTable(
         pts=1000 * rows,
         time=rows / FPS,
         scene=np.searchsorted(cuts, rows, side="right").astype(np.int32),
@@ -38,7 +38,7 @@ def unknown(picture: Path) -> dict[int, float]:
     raise AssertionError("nobody asked for a picture")
 
 
-def tracks(word: str | int, sightings: Sightings, likeness=unknown) -> list[set[int]]:
+def tracks(word: str | int, sightings: TrackTable, likeness=unknown) -> list[set[int]]:
     """Who is chosen in each frame."""
     chosen = choose(word, sightings, likeness)
     return [

@@ -12,11 +12,11 @@ from videdit.datatypes import Face
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.ffhq_align import ffhq_square
 from videdit.stages.detect import Detect
-from videdit.stages.record_faces import Observe
+from videdit.stages.record_faces import RecordFaces
 from videdit.tracks.analysis_store import Analysis, Recorder
-from videdit.tracks.appearance import look, mean_look
-from videdit.tracks.track_table import Sightings, numbered
-from videdit.tracks.tracker import APART, REMEMBER, Tracker, reunite
+from videdit.tracks.appearance import appearance_embedding, mean_look
+from videdit.tracks.track_table import TrackTable, numbered
+from videdit.tracks.tracker import APART, REMEMBER, Tracker, link_tracklets
 
 
 def face(x: float, y: float = 180, size: float = 100) -> Face:
@@ -33,7 +33,7 @@ def person(number: int) -> np.ndarray:
 
 
 def people(tracker: Tracker, names: list[list[int]]) -> list[list[int]]:
-    who = reunite(tracker.stretches)
+    who = link_tracklets(tracker.stretches)
     return [[who[name] for name in frame] for frame in names]
 
 
@@ -72,7 +72,7 @@ def test_another_in_the_same_place_is_somebody_else(after: np.ndarray | None) ->
         tracker([face(300)], [person(0)], i / 25, 0)
     for i in range(40, 60):
         tracker([face(300)], [after], i / 25, 0)
-    assert reunite(tracker.stretches) == [0, 1]
+    assert link_tracklets(tracker.stretches) == [0, 1]
 
 
 def test_nobody_is_known_after_a_cut_or_very_long() -> None:
@@ -80,7 +80,7 @@ def test_nobody_is_known_after_a_cut_or_very_long() -> None:
     for start, scene in ((0.0, 0), (1.0, 1), (2.0 + APART, 1)):
         for i in range(5):
             tracker([face(300)], [person(0)], start + i / 25, scene)
-    assert reunite(tracker.stretches) == [0, 1, 2]
+    assert link_tracklets(tracker.stretches) == [0, 1, 2]
 
 
 def test_each_comes_back_as_themselves() -> None:
@@ -90,7 +90,7 @@ def test_each_comes_back_as_themselves() -> None:
         tracker([face(100 + 5 * i), face(500 - 5 * i)], [person(0), person(1)], i / 25, 0)
     for i in range(40, 60):
         tracker([face(500 - 5 * i), face(100 + 5 * i)], [person(1), person(0)], i / 25, 0)
-    assert reunite(tracker.stretches) == [0, 1, 1, 0]
+    assert link_tracklets(tracker.stretches) == [0, 1, 1, 0]
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=4, unique=True), max_size=40), st.floats(0.01, 0.3))
@@ -103,7 +103,7 @@ def test_names_are_unique_in_a_frame_and_people_too(seen: list[list[int]], step:
     ]
     for frame, same in zip(names, people(tracker, names), strict=True):
         assert len(set(frame)) == len(frame) and len(set(same)) == len(same)
-    for a, b in zip(tracker.stretches, reunite(tracker.stretches), strict=True):
+    for a, b in zip(tracker.stretches, link_tracklets(tracker.stretches), strict=True):
         assert tracker.stretches[b].scene == a.scene
 
 
@@ -129,7 +129,7 @@ def test_who_is_in_one_frame_of_a_timelapse_was_there() -> None:
         frame, track = np.array([0, 1, 2, 3, 4, 5, 6, 7, 5], np.int32), np.array([0] * 8 + [1], np.int32)
         zeros = np.zeros(9, np.float32)
         order = np.argsort(frame, kind="stable")
-        found = Sightings(
+        found = TrackTable(
             np.arange(8), times, np.zeros(8, np.int32), frame[order], track[order], zeros, zeros, zeros,
             np.zeros((9, 5, 2)),
         )  # fmt: skip
@@ -143,7 +143,7 @@ def test_two_people_look_unlike_and_one_like_himself(people: list[np.ndarray]) -
 
     def looks(face: np.ndarray) -> list[np.ndarray]:
         moved = [np.roll(face, shift, axis=1) + rng.normal(0, 8, face.shape) for shift in range(-6, 7, 3)]
-        return [look(np.clip(picture, 0, 255).astype(np.uint8)) for picture in moved]
+        return [appearance_embedding(np.clip(picture, 0, 255).astype(np.uint8)) for picture in moved]
 
     first, second = looks(people[0]), looks(people[1])
     same = [float(a @ b) for own in (first, second) for i, a in enumerate(own) for b in own[:i]]
@@ -155,7 +155,7 @@ def test_two_people_look_unlike_and_one_like_himself(people: list[np.ndarray]) -
 def watched(detector: FaceDetector, people: list[np.ndarray], tmp_path_factory) -> tuple[list[Moment], Analysis]:
     moments = crossing() + covering()
     with Recorder(tmp_path_factory.mktemp("crowd") / "analysis") as recorder:
-        observe = Observe(recorder)
+        observe = RecordFaces(recorder)
         assert len(list(observe(Detect(detector)(frames(moments, people))))) == len(moments)
     assert observe.analysis is not None
     return moments, observe.analysis

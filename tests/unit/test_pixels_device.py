@@ -22,7 +22,7 @@ from videdit.geometry.ffhq_align import crop_matrix
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.lucas_kanade import dense_flow
-from videdit.imaging.optical_flow import carry
+from videdit.imaging.optical_flow import warp_distortion_map
 from videdit.imaging.paste import add_changes
 from videdit.imaging.primitives.torch import blur, channels_first
 from videdit.stages.paste import Paste
@@ -144,7 +144,7 @@ def some_motion(seed: int) -> Motion:
 def test_a_distortion_map_is_carried_as_on_the_host(device: DevicePixels) -> None:
     distortion, motion = smooth_image(LOW, 5), some_motion(6)
     ours = device.carry(on(device, distortion), on(device, motion))
-    np.testing.assert_allclose(ours.cpu().numpy(), carry(distortion, motion), atol=2e-3)
+    np.testing.assert_allclose(ours.cpu().numpy(), warp_distortion_map(distortion, motion), atol=2e-3)
 
 
 def some_parts() -> np.ndarray:

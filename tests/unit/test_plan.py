@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videdit.errors import UsageError
-from videdit.jobs.batch_ledger import NO_FACE, State
+from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
 from videdit.jobs.plan import make_plan, output_path
 from videdit.jobs.render_job import RenderJob
 
@@ -181,9 +181,9 @@ def half_done(tmp_path):
     for clip in plan(tmp_path).clips[:2]:
         if clip.source.name == "a.mp4":
             touch(clip.output)
-            State(tmp_path).record(clip.source, clip.output, clip.job)
+            BatchLedger(tmp_path).record(clip.source, clip.output, clip.job)
         else:
-            State(tmp_path).record(clip.source, clip.output, clip.job, result=NO_FACE)
+            BatchLedger(tmp_path).record(clip.source, clip.output, clip.job, result=NO_FACE)
     return tmp_path
 
 
@@ -209,7 +209,7 @@ def test_a_changed_direction_of_ones_own_is_not_done(tmp_path):
     touch(tmp_path / "a.mp4")
     (clip,) = plan(tmp_path, edit=f"{direction}=1").clips
     touch(clip.output)
-    State(tmp_path).record(clip.source, clip.output, clip.job)
+    BatchLedger(tmp_path).record(clip.source, clip.output, clip.job)
     assert statuses(plan(tmp_path, edit=f"{direction}=1"))["a.mp4"] == "done"
     np.save(direction, np.ones((18, 512), np.float32))
     assert "exists already" in statuses(plan(tmp_path, edit=f"{direction}=1"))["a.mp4"]

@@ -17,9 +17,9 @@ from videdit.faces.detector import FaceDetector
 from videdit.geometry.affine import invert, transform
 from videdit.geometry.ffhq_align import face_matrix, ffhq_square
 from videdit.media.decode.read import VideoReader
-from videdit.stages.assign_faces import Recall
+from videdit.stages.assign_faces import AssignFaces
 from videdit.stages.detect import Detect
-from videdit.stages.record_faces import Observe
+from videdit.stages.record_faces import RecordFaces
 from videdit.tracks.analysis_store import Analysis, Recorder
 from videdit.tracks.tracker import Tracker
 
@@ -51,7 +51,7 @@ def test_faces_tracks_scenes_and_who_was_chosen(tmp_path: Path) -> None:
     two = [face(400), face(100)]
     analysis = recorded(tmp_path / "a", [two] * 10 + [[]] * 5 + [two] * 10, [0] * 12 + [1] * 13)
     chosen = analysis.sightings.track == 0
-    frames = list(Recall(analysis, chosen)(clip(27)))
+    frames = list(AssignFaces(analysis, chosen)(clip(27)))
     assert [len(frame.faces) for frame in frames] == [2] * 10 + [0] * 5 + [2] * 10 + [0, 0]  # of 26 and 27 nobody knows
     assert [frame.scene for frame in frames] == [0] * 12 + [1] * 15
     assert [(f.track, f.confidence, round(f.points[:, 0].mean())) for f in frames[3].faces] == [
@@ -59,7 +59,7 @@ def test_faces_tracks_scenes_and_who_was_chosen(tmp_path: Path) -> None:
         (0, 1, 100),
     ]
     assert {f.track for f in frames[20].faces} == {2, 3}
-    later = list(Recall(analysis, chosen)(clip(5, first=18)))  # as where a run goes on
+    later = list(AssignFaces(analysis, chosen)(clip(5, first=18)))  # as where a run goes on
     assert [frame.scene for frame in later] == [0] * 5
     for one, other in zip(frames[18:], later, strict=False):
         for a, b in zip(one.faces, other.faces, strict=True):
@@ -69,7 +69,7 @@ def test_faces_tracks_scenes_and_who_was_chosen(tmp_path: Path) -> None:
 def test_nothing_is_smoothed_across_a_cut_or_a_gap(tmp_path: Path) -> None:
     places = [[face(200)]] * 20 + [[face(205)]] * 20 + [[]] * 10 + [[face(212)]] * 20
     analysis = recorded(tmp_path / "a", places, [0] * 20 + [1] * 50)
-    frames = list(Recall(analysis, everyone(analysis))(clip(70)))
+    frames = list(AssignFaces(analysis, everyone(analysis))(clip(70)))
     for i, x in ((19, 200), (20, 205), (39, 205), (50, 212)):
         assert np.abs(frames[i].faces[0].points - face(x).points).max() < 1e-6
 
@@ -77,7 +77,7 @@ def test_nothing_is_smoothed_across_a_cut_or_a_gap(tmp_path: Path) -> None:
 def test_a_mesh_is_as_it_was_seen_while_points_are_steadied(tmp_path: Path) -> None:
     shaken = [[face(300 + 0.3 * (-1) ** i)] for i in range(40)]
     analysis = recorded(tmp_path / "a", shaken)
-    frames = list(Recall(analysis, everyone(analysis))(clip(40)))
+    frames = list(AssignFaces(analysis, everyone(analysis))(clip(40)))
     assert np.ptp([ffhq_square(frame.faces[0].points)[0][0] for frame in frames[10:-10]]) < 0.02
     assert np.ptp([frame.faces[0].mesh[:, 0].mean() for frame in frames[10:-10]]) > 0.55
 
@@ -99,7 +99,8 @@ def test_a_nod_is_kept_that_is_as_small_as_forty_pixels_of_the_crop(tmp_path: Pa
     seen = [replace(f, points=f.points + rng.normal(0, noise, (5, 2))) for f in seen]
     analysis = recorded(tmp_path / "a", [[f] for f in seen], fps=fps)
     found = [
-        ffhq_square(frame.faces[0].points)[0][1] for frame in Recall(analysis, everyone(analysis))(clip(len(nod), fps))
+        ffhq_square(frame.faces[0].points)[0][1]
+        for frame in AssignFaces(analysis, everyone(analysis))(clip(len(nod), fps))
     ]
     inner = slice(fps // 3, -fps // 3)
     waves = np.stack([np.sin(2 * np.pi * times), np.cos(2 * np.pi * times), np.ones_like(times)], 1)[inner]
@@ -121,11 +122,11 @@ def test_the_crop_of_a_still_head_stands_still(
     with VideoReader(path) as reader:
         frames = list(reader)
     with Recorder(tmp_path / "a") as recorder:
-        observe = Observe(recorder)
+        observe = RecordFaces(recorder)
         list(observe(Detect(detector)(iter(frames))))
     analysis = observe.analysis
     assert analysis is not None
-    faces = [frame.faces[0] for frame in Recall(analysis, everyone(analysis))(iter(frames))]
+    faces = [frame.faces[0] for frame in AssignFaces(analysis, everyone(analysis))(iter(frames))]
     mesh = np.stack([f.mesh for f in faces if f.mesh is not None]).mean(0)
     points = np.stack([f.points for f in faces])
     seconds = [slice(start, start + fps) for start in range(0, count - fps + 1, 6)]

@@ -22,14 +22,14 @@ from videdit.imaging.host import HostPixels
 from videdit.imaging.optical_flow import MotionEstimator
 from videdit.jobs.render_job import RenderJob
 from videdit.models.restorer import MULTIPLE, Restorer
-from videdit.restoration.policy import PUBLISHED, RAMP, Choice, Need, choose, sharpness
-from videdit.restoration.restorer import CropRestorer, Network, resized, small_network
+from videdit.restoration.policy import PUBLISHED, RAMP, RestorationGate, RestorerChoice, choose, sharpness
+from videdit.restoration.restorer import CropRestorer, RestorerSpec, resized, small_network
 from videdit.stages.restore import Restore, mix
 from videdit.stages.transfer_detail import Detail
 from videdit.weights.install import import_file
 
 HOST = HostPixels("cpu", "fp32")
-SMALL, AUTO = Choice("small"), Choice("small", if_needed=True)
+SMALL, AUTO = RestorerChoice("small"), RestorerChoice("small", if_needed=True)
 
 
 def test_a_fresh_restorer_gives_back_what_it_is_given() -> None:
@@ -90,15 +90,18 @@ def test_sharpness_tells_soft_faces_from_small_ones(soft: np.ndarray, sharp: np.
 
 
 def test_who_is_small_and_soft_is_restored(soft: np.ndarray, sharp: np.ndarray) -> None:
-    assert Need()(1, 0.0, 180, lambda: soft) == 1
-    assert Need()(1, 0.0, 180, lambda: sharp) == 0
-    assert Need()(1, 0.0, 400, lambda: soft) == 0  # large
-    either = [Need(either=True)(1, 0.0, side, lambda c=c: c) for side, c in ((180, sharp), (400, soft), (400, sharp))]
+    assert RestorationGate()(1, 0.0, 180, lambda: soft) == 1
+    assert RestorationGate()(1, 0.0, 180, lambda: sharp) == 0
+    assert RestorationGate()(1, 0.0, 400, lambda: soft) == 0  # large
+    either = [
+        RestorationGate(either=True)(1, 0.0, side, lambda c=c: c)
+        for side, c in ((180, sharp), (400, soft), (400, sharp))
+    ]
     assert either == [1, 1, 0]
 
 
 def test_a_track_keeps_its_mind_through_a_few_blurred_frames(soft: np.ndarray, sharp: np.ndarray) -> None:
-    need = Need()
+    need = RestorationGate()
     crops = [sharp] * 10 + [soft] * 3 + [sharp] * 10
     assert {need(1, i / 25, 180, lambda crop=crop: crop) for i, crop in enumerate(crops)} == {0.0}
 
@@ -107,7 +110,7 @@ def test_faces_are_looked_at_no_more_often_than_it_takes(soft: np.ndarray) -> No
     looks: list[float] = []
     for side, expected in ((180, 6), (400, 0)):
         looks.clear()
-        need = Need()
+        need = RestorationGate()
         for i in range(26):
             need(1, i / 25, side, lambda i=i: looks.append(i / 25) or soft)
         assert max(expected - 1, 0) <= len(looks) <= expected
@@ -128,7 +131,7 @@ def test_frames_in_which_nobody_needs_it_do_not_wait(sharp: np.ndarray) -> None:
 
 
 def test_a_change_of_mind_fades(soft: np.ndarray, sharp: np.ndarray) -> None:
-    need = Need()
+    need = RestorationGate()
     levels = [need(1, i / 25, 180, lambda i=i: sharp if i < 5 else soft) for i in range(120)]
     assert levels[4] == 0 and levels[-1] == 1
     assert max(np.diff(levels)) <= 1 / 25 / RAMP + 1e-9 and min(np.diff(levels)) >= 0
@@ -242,16 +245,16 @@ def test_published_weights_are_found_where_the_user_keeps_them(kind, tmp_path, m
         choose(f"{kind}:nowhere.pth")
     for name in reversed(PUBLISHED[kind]):  # the worst first: each next one is preferred
         place = installed(tmp_path, name, f"{name}.pth")
-        assert choose(kind) == Choice(kind, place)
-    assert choose(f"{kind}:{place}") == Choice(kind, place)
+        assert choose(kind) == RestorerChoice(kind, place)
+    assert choose(f"{kind}:{place}") == RestorerChoice(kind, place)
 
 
 def test_auto_takes_the_best_that_is_there(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.setattr("videdit.restoration.third_party.installed", lambda: True)
-    assert choose("auto") == Choice("small", if_needed=True)
+    assert choose("auto") == RestorerChoice("small", if_needed=True)
     place = installed(tmp_path, "gfpgan_v1.4", "GFPGANv1.4.pth")
-    assert choose("auto") == Choice("gfpgan", place, if_needed=True)
+    assert choose("auto") == RestorerChoice("gfpgan", place, if_needed=True)
     monkeypatch.setattr("videdit.restoration.third_party.installed", lambda: False)
     assert choose("auto").kind == "small"
 
@@ -269,7 +272,7 @@ class Lighter(torch.nn.Module):
 
 @pytest.mark.parametrize("k", [1, 2])
 def test_crops_of_any_size_get_what_the_network_changed(k: int, people: list[np.ndarray]) -> None:
-    net = Network(Lighter(k), on_cpu={64: 2, 128: 1}, on_gpu={})
+    net = RestorerSpec(Lighter(k), on_cpu={64: 2, 128: 1}, on_gpu={})
     crops = [resized(people[0], size) // 2 for size in (64, 256, 50, 128, 64)]
     results = CropRestorer(net, "cpu", "fp32")(crops)
     for before, after in zip(crops, results, strict=True):  # a network of one size loses detail of others, but

@@ -9,7 +9,7 @@ import pytest
 from videdit.errors import UsageError
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.jobs.segment_store import Place, Work, folder_of, record_of
+from videdit.jobs.segment_store import SegmentStart, SegmentStore, folder_of, record_of
 from videdit.media.encode.segments import SegmentFile
 
 
@@ -20,15 +20,15 @@ def job(tmp_path: Path) -> RenderJob:
     return RenderJob(input=str(source), edit="smile", output=str(tmp_path / "out.mp4"))
 
 
-def work(job: RenderJob) -> Work:
+def work(job: RenderJob) -> SegmentStore:
     assert job.output is not None
-    return Work(Path(job.output), Path(job.input[0]), job)
+    return SegmentStore(Path(job.output), Path(job.input[0]), job)
 
 
-def finish(unfinished: Work, index: int = 0, *, last: bool = True) -> None:
+def finish(unfinished: SegmentStore, index: int = 0, *, last: bool = True) -> None:
     """Leave a segment there."""
-    following = None if last else Place(index + 1, 1, 0, 0)
-    record = record_of(Place(index, 0, 0, 0), following, 1) | {"frames": 1, "end_pts": 1, "headers": ""}
+    following = None if last else SegmentStart(index + 1, 1, 0, 0)
+    record = record_of(SegmentStart(index, 0, 0, 0), following, 1) | {"frames": 1, "end_pts": 1, "headers": ""}
     SegmentFile(unfinished.path(index)).commit(record)
     unfinished.add(record)
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Crop, Frame, Picture
-from videdit.jobs.segment_store import Place
+from videdit.jobs.segment_store import SegmentStart
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit
-from videdit.stages.segment import Fresh, Split, own, place
+from videdit.stages.segment import RestartPerSegment, Split, own, place
 
 REACH = 0.8  # seconds of context
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
@@ -31,7 +31,7 @@ def clip(steps: Iterable[int], crops: Iterable[int], cuts: Iterable[int]) -> lis
     ]
 
 
-def segments(frames: list[Frame], start: Place | None = None, crops: int = 10, most: int = 30) -> list:
+def segments(frames: list[Frame], start: SegmentStart | None = None, crops: int = 10, most: int = 30) -> list:
     """(place, [(pts, own)]) of each segment."""
     split = Split(start, reach=REACH, crops=crops, frames=most)
     return [
@@ -93,7 +93,7 @@ def test_stages_begin_anew_with_each_segment():
             for i, frame in enumerate(frames):
                 yield replace(frame, index=i)
 
-    stage = Fresh(Count())
+    stage = RestartPerSegment(Count())
     frames = list(stage(Split(reach=REACH, crops=10)(iter(clip([100] * 29, [1] * 30, [])))))
     assert stage.name == "count"
     assert [frame.index for frame in frames if frame.pts == place(frame).pts and own(frame)] == [0, 0, 0]

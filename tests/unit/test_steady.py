@@ -17,7 +17,7 @@ from videdit.edits import Timeline, parse_edits
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
-from videdit.imaging.temporal_average import DriftEstimator, agreement, closed, fading
+from videdit.imaging.temporal_average import DriftEstimator, agreement, fading, resolve
 from videdit.stages.average_changes import Steady
 
 INNER = slice(60, -60)
@@ -197,7 +197,7 @@ def test_twins_agree(pixels: Pixels) -> None:
     edit = Edited(0, change, mask, np.eye(2, 3), source, source[::2, ::2, 0])
     on_device = replace(edit, **{k: there(pixels, getattr(edit, k)) for k in ("change", "mask", "source", "grey")})
     again = [host(part) for part in pixels.closed(on_device, ours, 0.25)]
-    for part, wanted, atol in zip(again, closed(edit, theirs, 0.25), (2e-3, 1), strict=True):
+    for part, wanted, atol in zip(again, resolve(edit, theirs, 0.25), (2e-3, 1), strict=True):
         assert part.dtype == wanted.dtype
         np.testing.assert_allclose(part.astype(float), wanted.astype(float), atol=atol)
 

@@ -7,7 +7,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from videdit.hfgi.optimize import Course, Examples, Likeness, Stitching, optimise_codes, tune_for_clip, tune_generator
+from videdit.hfgi.optimize import (
+    Examples,
+    OptimSchedule,
+    ReconstructionLoss,
+    Stitching,
+    optimise_codes,
+    tune_for_clip,
+    tune_generator,
+)
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures
 
@@ -32,17 +40,17 @@ class Averages(nn.Module):
         return [nn.functional.avg_pool2d(x, 4) + 2.0]
 
 
-def setting(course: Course, count: int = 2) -> tuple[Synthesis, Likeness, Tensor]:
+def setting(course: OptimSchedule, count: int = 2) -> tuple[Synthesis, ReconstructionLoss, Tensor]:
     rng = torch.Generator().manual_seed(1)
     generator = TinyGenerator()
     with torch.no_grad():
         targets = generator(torch.randn(count, 18, 512, generator=rng), 16)
     codes = torch.randn(count, 18, 512, generator=rng)
-    return cast(Synthesis, generator), Likeness(cast(PerceptualFeatures, Averages()), targets, course), codes
+    return cast(Synthesis, generator), ReconstructionLoss(cast(PerceptualFeatures, Averages()), targets, course), codes
 
 
 def test_codes_are_found() -> None:
-    course = Course(steps=60, lr=0.05, size=16)
+    course = OptimSchedule(steps=60, lr=0.05, size=16)
     generator, loss, start = setting(course)
     kept, seen = start.clone(), []
     codes = optimise_codes(generator, loss, start, course, tell=lambda step, value: seen.append(value))
@@ -53,7 +61,7 @@ def test_codes_are_found() -> None:
 
 
 def test_the_generator_is_tuned_around_its_pivots_and_the_original_stays() -> None:
-    course = Course(steps=80, lr=3e-3, size=16)
+    course = OptimSchedule(steps=80, lr=3e-3, size=16)
     generator, loss, pivots = setting(course, count=5)
     before = {k: v.clone() for k, v in generator.state_dict().items()}
     tuned = tune_generator(generator, loss, pivots, course, batch=2)  # five pivots in three turns
@@ -73,7 +81,7 @@ def examples(generator: Synthesis, codes: Tensor) -> Examples:
 
 
 def test_the_stitching_loss_is_none_where_all_is_well_and_sees_the_border() -> None:
-    generator, _, codes = setting(Course(steps=1, lr=1.0, size=16))
+    generator, _, codes = setting(OptimSchedule(steps=1, lr=1.0, size=16))
     given = examples(generator, codes)
     every = torch.arange(len(codes))
 
@@ -95,7 +103,7 @@ def test_the_stitching_loss_is_none_where_all_is_well_and_sees_the_border() -> N
 
 
 def test_what_the_edit_does_and_fine_bands_are_kept() -> None:
-    generator, _, codes = setting(Course(steps=1, lr=1.0, size=16))
+    generator, _, codes = setting(OptimSchedule(steps=1, lr=1.0, size=16))
     given, every = examples(generator, codes), torch.arange(len(codes))
     teeth = torch.zeros_like(given.targets)
     teeth[..., 14:18, 14:18] = 1
@@ -107,7 +115,7 @@ def test_what_the_edit_does_and_fine_bands_are_kept() -> None:
 
 
 def test_a_generator_is_tuned_to_a_clip() -> None:
-    course = Course(steps=60, lr=1e-3, size=32)
+    course = OptimSchedule(steps=60, lr=1e-3, size=32)
     generator, _, codes = setting(course, count=3)
     given = examples(generator, codes)
     seen: list[float] = []
@@ -135,7 +143,7 @@ def test_what_all_sizes_do_not_share_is_not_tuned() -> None:
 
     generator = cast(Synthesis, WithHead())
     codes = torch.randn(2, 18, 512, generator=torch.Generator().manual_seed(1))
-    tuned = tune_for_clip(generator, examples(generator, codes), Course(steps=2, lr=1e-2, size=32))
+    tuned = tune_for_clip(generator, examples(generator, codes), OptimSchedule(steps=2, lr=1e-2, size=32))
     before, after = generator.state_dict(), tuned.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"paint.weight", "paint.bias"}

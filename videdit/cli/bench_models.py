@@ -24,7 +24,7 @@ from videdit.argument_parser import Parser
 from videdit.datatypes import LOW
 from videdit.engine.devices import resolve_device, synchronize
 from videdit.errors import UsageError
-from videdit.hfgi.inverter import SIZES, Drafter, Finisher
+from videdit.hfgi.inverter import SIZES, ConsultationPass, LowFidelityPass
 from videdit.hfgi.loader import Networks, load_networks
 from videdit.hfgi.profile import load_profile
 from videdit.imaging.pixels import Pixels, pixels_for
@@ -148,10 +148,10 @@ def rows_of(networks: Networks, pixels: Pixels, counts: Sequence[int], size: int
         codes = torch.zeros(2 * count, generator.num_layers, stylegan2.W_DIM)
         trunk = torch.zeros(2 * count, generator.trunk_channels, 64, 64)
         maps = torch.zeros(2 * count, LOW, LOW, 3)
-        finisher = Finisher(generator, networks.alignment, networks.consultation, size)
+        finisher = ConsultationPass(generator, networks.alignment, networks.consultation, size)
         steps: list[tuple[str, nn.Module, tuple[Tensor, ...]]] = [
             ("encoder", networks.encoder, (torch.zeros(count, 3, LOW, LOW),)),
-            ("two low renders", Drafter(generator), (codes,)),
+            ("two low renders", LowFidelityPass(generator), (codes,)),
             (f"ADA, consultation, two at {size}", finisher, (trunk, codes, maps, maps)),
         ]
         for name, module, inputs in steps:

@@ -22,7 +22,7 @@ from videdit.jobs.job_file import explain
 from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence
-from videdit.rendering.analysis_pass import analysed
+from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.progress import make_progress
 from videdit.terminal import say
 from videdit.tracks.analysis_store import PORTRAIT, PORTRAITS, Analysis
@@ -92,7 +92,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
     progress.start(clip.name, info.frame_count or None)
     try:
         whole = job.model_copy(update={"start": None, "end": None})
-        with analysed(clip, info, whole, FaceDetector(device), device, progress) as analysis:
+        with cached_analysis(clip, info, whole, FaceDetector(device), device, progress) as analysis:
             progress.end("done")
             shown = within(analysis.sightings, job.start, job.end)
             tracks = describe(shown)

@@ -17,7 +17,7 @@ from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.evaluation.stills import face_masks, picture_256, tuned_to
 from videdit.hfgi.inverter import Inverter
-from videdit.hfgi.optimize import CLIP, Course, Likeness, optimise_codes, pictures, tune_generator
+from videdit.hfgi.optimize import CLIP, OptimSchedule, ReconstructionLoss, optimise_codes, pictures, tune_generator
 from videdit.imaging.host import network_input
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures
@@ -30,7 +30,7 @@ OURS = "HFGI"
 class Optimisers:
     """The two baselines on one face at a time, as their papers run them."""
 
-    def __init__(self, generator: Synthesis, mean: Tensor, codes: Course, pivotal: Course) -> None:
+    def __init__(self, generator: Synthesis, mean: Tensor, codes: OptimSchedule, pivotal: OptimSchedule) -> None:
         """mean: the generator's mean code [512], from which Image2StyleGAN starts."""
         self.generator, self.mean = generator, mean
         self.codes, self.pivotal = codes, pivotal
@@ -39,12 +39,12 @@ class Optimisers:
     def latent(self, target: Tensor) -> Tensor:
         """Image2StyleGAN: target [1, 3, 256, 256] -> picture of the optimised code."""
         start = self.mean.expand(1, 18, -1)
-        loss = Likeness(self.features, target, self.codes)
+        loss = ReconstructionLoss(self.features, target, self.codes)
         return self._picture(self.generator, optimise_codes(self.generator, loss, start, self.codes))
 
     def tuned(self, target: Tensor, pivot: Tensor) -> Tensor:
         """PTI around an encoder's code [1, 18, 512]: target -> picture of the tuned generator."""
-        loss = Likeness(self.features, target, self.pivotal)
+        loss = ReconstructionLoss(self.features, target, self.pivotal)
         return self._picture(tune_generator(self.generator, loss, pivot, self.pivotal), pivot)
 
     def _picture(self, generator: Synthesis, codes: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Draft:
     low: Array  # Xo and Xe, [2, 256, 256, 3] float32
 
 
-class Drafter(nn.Module):
+class LowFidelityPass(nn.Module):
     """Steps 2 and 4: codes [N, L, 512] -> (trunk features [N, C, 64, 64], images [N, 256, 256, 3])."""
 
     def __init__(self, generator: Synthesis):
@@ -60,7 +60,7 @@ class Drafter(nn.Module):
         return trunk, self.generator.low(trunk, codes).permute(0, 2, 3, 1)
 
 
-class Finisher(nn.Module):
+class ConsultationPass(nn.Module):
     """Steps 5 to 7: trunk, codes, distortion maps and low images (NHWC) of N renders -> images [N, S, S, 3]."""
 
     def __init__(
@@ -167,7 +167,7 @@ class Inverter:
         count = self.batch(LOW)
         if "draft" not in self._engines:
             example = (torch.zeros(2 * count, layers, W_DIM),)
-            self._engines["draft"] = self.pixels.compile(Drafter(self._generator), example)
+            self._engines["draft"] = self.pixels.compile(LowFidelityPass(self._generator), example)
         drafts: list[Draft] = []
         for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, L, 512]
             trunk, low = self._engines["draft"](part.reshape(-1, layers, W_DIM))
@@ -185,7 +185,7 @@ class Inverter:
         """
         count = self.batch(size)
         if size not in self._engines:
-            module = Finisher(self._generator, self._alignment, self._consultation, size, self._rows)
+            module = ConsultationPass(self._generator, self._alignment, self._consultation, size, self._rows)
             trunk = torch.zeros(2 * count, self._generator.trunk_channels, 64, 64)
             codes = torch.zeros(2 * count, self._generator.num_layers, W_DIM)
             image = torch.zeros(2 * count, LOW, LOW, 3)

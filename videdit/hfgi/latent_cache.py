@@ -31,7 +31,7 @@ _OPEN = 2  # files whose codes are in memory: segments look back a little
 Encode = Callable[[list[np.ndarray]], np.ndarray]  # crops [S, S, 3] uint8 -> codes [N, 18, 512] float32
 
 
-class Codes:
+class LatentCache:
     """Crops of frames -> codes, from a folder where they are known; others are put there."""
 
     def __init__(self, folder: Path | None = None, row: Callable[[int | None], int | None] = lambda pts: pts) -> None:
@@ -114,14 +114,14 @@ class Codes:
             self._bytes = MOST_BYTES
 
 
-def codes_for(inverter: Inverter, analysis: Analysis | None, keep: bool) -> Codes:
+def codes_for(inverter: Inverter, analysis: Analysis | None, keep: bool) -> LatentCache:
     """The codes of a clip as this inverter makes them, kept beside its analysis if they are to be kept.
 
     Those of encoders that do not ship are not: nobody vouches that a file of that name is still the same.
     """
     encoder = inverter.profile.encoder
     if analysis is None or not keep or encoder is None:
-        return Codes()
+        return LatentCache()
     parts = [
         manifest()[encoder].sha256,
         inverter.device,
@@ -129,7 +129,7 @@ def codes_for(inverter: Inverter, analysis: Analysis | None, keep: bool) -> Code
         inverter.batch(LOW),
     ]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    return Codes(analysis.folder / f"codes-{name}", analysis.sightings.row)
+    return LatentCache(analysis.folder / f"codes-{name}", analysis.sightings.row)
 
 
 def _digest(crop: np.ndarray) -> bytes:

@@ -27,7 +27,7 @@ Tell = Callable[[int, float], None]  # told of each step and its loss
 
 
 @dataclass(frozen=True)
-class Course:
+class OptimSchedule:
     """How long and how fast an optimisation goes."""
 
     steps: int
@@ -38,15 +38,15 @@ class Course:
     bf16: bool = False  # the generator computes in bfloat16: twice as fast on CPUs and GPUs that multiply it
 
 
-CODES = Course(steps=200, lr=0.03)
-PIVOTAL = Course(steps=80, lr=3e-4)
-CLIP = Course(steps=40, lr=2e-4)
+CODES = OptimSchedule(steps=200, lr=0.03)
+PIVOTAL = OptimSchedule(steps=80, lr=3e-4)
+CLIP = OptimSchedule(steps=40, lr=2e-4)
 
 
-class Likeness:
+class ReconstructionLoss:
     """The loss against fixed pictures [N, 3, S, S] in [-1, 1]; their features are worked out once."""
 
-    def __init__(self, features: PerceptualFeatures, targets: Tensor, course: Course) -> None:
+    def __init__(self, features: PerceptualFeatures, targets: Tensor, course: OptimSchedule) -> None:
         self.features, self.targets, self.course = features, targets, course
         with torch.no_grad():
             self._wanted = features(targets)
@@ -59,7 +59,11 @@ class Likeness:
 
 
 def optimise_codes(
-    generator: Synthesis, loss: Likeness, start: Tensor, course: Course = CODES, tell: Tell | None = None
+    generator: Synthesis,
+    loss: ReconstructionLoss,
+    start: Tensor,
+    course: OptimSchedule = CODES,
+    tell: Tell | None = None,
 ) -> Tensor:
     """Codes in W+ whose pictures are the targets.
 
@@ -76,9 +80,9 @@ def optimise_codes(
 
 def tune_generator(
     generator: Synthesis,
-    loss: Likeness,
+    loss: ReconstructionLoss,
     pivots: Tensor,
-    course: Course = PIVOTAL,
+    course: OptimSchedule = PIVOTAL,
     batch: int = 4,
     tell: Tell | None = None,
 ) -> Synthesis:
@@ -100,13 +104,15 @@ def tune_generator(
     return tuned.eval().requires_grad_(False)
 
 
-def pictures(generator: Synthesis, codes: Tensor, course: Course) -> Tensor:
+def pictures(generator: Synthesis, codes: Tensor, course: OptimSchedule) -> Tensor:
     """Codes [N, 18, 512] -> pictures [N, 3, size, size] float32."""
     with torch.autocast(codes.device.type, torch.bfloat16, enabled=course.bf16):
         return generator(codes, size=course.size).float()
 
 
-def descend(parameters: Iterable[Tensor], step: Callable[[], Tensor], course: Course, tell: Tell | None = None) -> None:
+def descend(
+    parameters: Iterable[Tensor], step: Callable[[], Tensor], course: OptimSchedule, tell: Tell | None = None
+) -> None:
     """Adam for so many steps. What a step does not touch keeps no gradient and does not move."""
     optimizer = torch.optim.Adam(list(parameters), course.lr, betas=(0.9, 0.999))
     for i in range(course.steps):
@@ -177,7 +183,7 @@ def enlarged(image: Tensor) -> Tensor:
 
 
 def tune_for_clip(
-    generator: Synthesis, examples: Examples, course: Course, batch: int = 1, tell: Tell | None = None
+    generator: Synthesis, examples: Examples, course: OptimSchedule, batch: int = 1, tell: Tell | None = None
 ) -> Synthesis:
     """A copy of the generator, tuned to a clip's examples, `batch` of them a step, in turns.
 

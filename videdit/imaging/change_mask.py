@@ -26,7 +26,7 @@ import numpy as np
 
 from videdit.datatypes import LOW, Crop, Motion
 from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
-from videdit.imaging.optical_flow import at, channel_sum, resized
+from videdit.imaging.optical_flow import channel_sum, resized, warp
 from videdit.models.face_parts import GLASSES, NECK, OTHER, PARTS
 
 _FACE = ("face", "lips", "mouth", "neck")
@@ -44,9 +44,9 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
 PRESENT = (0.1, 0.4)
 SUSPECTED = 0.6  # what chances of hair, hats and glasses count: a little hair is suspected along many an outline
 GROWING = ("head", "crop")  # regions that may grow over what is behind them
-OVER = 8  # pixels at 256 by which they may
-WIDER = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
-LYING = (0.6, 0.9)  # how surely something lies on the face: background shines in where an outline turns away
+GROW_PX = 8  # pixels at 256 by which they may
+DILATE_PX = 3  # pixels at 256 by which what hides is enlarged, so that the soft edge lies beside it
+OCCLUDER_RAMP = (0.6, 0.9)  # how surely something lies on the face: background shines in where an outline turns away
 OUTWARDS = 5  # pixels at 128 by which what lies on a face is followed beyond it
 BESIDE = 8  # pixels at 256 beside what hides within which colours are looked at
 AROUND = 3.0  # pixels at 128: sigma of mean colours
@@ -72,27 +72,27 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarra
     hull, near = (draw(mesh * size, size).astype(np.float32) / 255 for draw in (hull_mask, near_mask))
     parts[..., NECK] *= near * resized(motion.validity, size)
     front = parts.copy()
-    front[..., OTHER] *= widened(ramp(hull * parts[..., OTHER], *LYING), OUTWARDS)
+    front[..., OTHER] *= dilate(ramp(hull * parts[..., OTHER], *OCCLUDER_RAMP), OUTWARDS)
     masks = []
     for name in names:
         painted, hiding = weights(name)
         sums = np.dstack((parts @ painted, front @ hiding, front[..., OTHER] * hiding[OTHER]))
         paint, hide, hand = (ramp(part, *PRESENT) for part in cv2.split(resized(sums, LOW)))
-        hide = np.maximum(widened(hide, WIDER), widened(alike(picture, hand, paint), 1))
+        hide = np.maximum(dilate(hide, DILATE_PX), dilate(color_similarity(picture, hand, paint), 1))
         if name in GROWING:
-            paint = np.maximum(paint, widened(paint, OVER) * at(paint, motion.flow))
-        hide = np.maximum(hide, at(hide, motion.flow))
+            paint = np.maximum(paint, dilate(paint, GROW_PX) * warp(paint, motion.flow))
+        hide = np.maximum(hide, warp(hide, motion.flow))
         shape = edit_mask(mesh * LOW, LOW, (name,))
         masks.append(shape * cv2.GaussianBlur(paint * (1 - hide), (0, 0), SOFT))
     return resized(np.rint(np.maximum.reduce(masks)).astype(np.uint8), crop.size)
 
 
-def alike(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarray:
+def color_similarity(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarray:
     """Where a pixel near a hand that hides has its colour rather than the face's, [256, 256] in [0, 1].
 
     picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256] in [0, 1].
     """
-    near = widened(hide, BESIDE)
+    near = dilate(hide, BESIDE)
     half = LOW // 2  # is enough for means
     colours = resized(picture, half)
     (h, weight_h), (f, weight_f) = (_mean(colours, resized(weight, half)) for weight in (hide, paint * (1 - near)))
@@ -124,6 +124,6 @@ def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip((value - low) / (high - low), 0, 1)
 
 
-def widened(mask: np.ndarray, by: int) -> np.ndarray:
+def dilate(mask: np.ndarray, by: int) -> np.ndarray:
     """The largest value within a square of `by` pixels to each side."""
     return cv2.dilate(mask, np.ones((2 * by + 1, 2 * by + 1), np.uint8))

@@ -23,7 +23,7 @@ import numpy as np
 
 from videdit.datatypes import LOW, Rendering
 from videdit.imaging.change_mask import ramp
-from videdit.imaging.optical_flow import at, resized
+from videdit.imaging.optical_flow import resized, warp
 
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
@@ -38,25 +38,27 @@ APART = np.array([LUMA, *np.subtract(np.eye(3)[[0, 2]], LUMA)], np.float32)
 TOGETHER = np.linalg.inv(APART).astype(np.float32)
 
 
-def graded(source: np.ndarray, rendering: Rendering, skin: np.ndarray) -> Rendering:
+def match_chroma(source: np.ndarray, rendering: Rendering, skin: np.ndarray) -> Rendering:
     """A rendering with its two renders graded to the colours of the source.
 
     source: [S, S, 3] float32 in [-1, 1]. skin: how surely the source's pixels are skin, [N, N] float in [0, 1].
     """
     seen = small(source)
-    skin = pure(resized(skin.astype(np.float32), SMALL))
+    skin = erode_confidence(resized(skin.astype(np.float32), SMALL))
     flow = resized(rendering.motion.flow, SMALL) * (SMALL / LOW)
-    before = factors(seen, small(rendering.inversion), skin)
-    after = factors(at(seen, flow), small(rendering.edit), at(skin, flow))
-    return replace(rendering, inversion=turned(rendering.inversion, before), edit=turned(rendering.edit, after))
+    before = chroma_gain(seen, small(rendering.inversion), skin)
+    after = chroma_gain(warp(seen, flow), small(rendering.edit), warp(skin, flow))
+    return replace(
+        rendering, inversion=rotate_chroma(rendering.inversion, before), edit=rotate_chroma(rendering.edit, after)
+    )
 
 
-def pure(skin: np.ndarray) -> np.ndarray:
+def erode_confidence(skin: np.ndarray) -> np.ndarray:
     """What of the skin [64, 64] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
     return cv2.erode(ramp(skin, *PURE), np.ones((3, 3), np.uint8))
 
 
-def factors(source: np.ndarray, render: np.ndarray, skin: np.ndarray) -> np.ndarray:
+def chroma_gain(source: np.ndarray, render: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """g, real and imaginary part, [64, 64, 2]; source, render: [64, 64, 3] in [-1, 1]; skin: [64, 64] in [0, 1]."""
     (ax, ay), (bx, by) = (saturation(image) for image in (source, render))
     sums = skin[..., None] * np.dstack((ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by))
@@ -73,7 +75,7 @@ def saturation(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return red / luma, blue / luma
 
 
-def turned(render: np.ndarray, by: np.ndarray) -> np.ndarray:
+def rotate_chroma(render: np.ndarray, by: np.ndarray) -> np.ndarray:
     """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2]."""
     x, y = cv2.split(resized(by, len(render)))
     luma, red, blue = cv2.split(cv2.transform(np.asarray(render, np.float32), APART))

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, Crop, Rendering
-from videdit.imaging.color_transfer import graded
-from videdit.imaging.optical_flow import at, strongest
+from videdit.imaging.color_transfer import match_chroma
+from videdit.imaging.optical_flow import strongest, warp
 
 # In units of [-1, 1]:
 GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
@@ -45,7 +45,7 @@ def return_detail(crop: np.ndarray, rendering: Rendering, skin: np.ndarray | Non
     size = crop.shape[0]
     source = crop.astype(np.float32) / 127.5 - 1
     if skin is not None:
-        rendering = graded(source, rendering, skin)
+        rendering = match_chroma(source, rendering, skin)
     flow, validity = rendering.motion.flow, rendering.motion.validity * trust(source, rendering)
     if size != LOW:
         flow = cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR) * (size / LOW)
@@ -85,7 +85,7 @@ def trust(source: np.ndarray, rendering: Rendering) -> np.ndarray:
     better there. Where the edit changes nothing, trust is 1 whatever the residual.
     """
     residual = cv2.resize(source - rendering.inversion, (LOW, LOW), interpolation=cv2.INTER_AREA)
-    moved = at(residual, rendering.motion.flow)
+    moved = warp(residual, rendering.motion.flow)
     broad = strongest(cv2.GaussianBlur(moved, (0, 0), SEVERAL))
     changed = strongest(cv2.GaussianBlur(rendering.edit_low - rendering.inversion_low, (0, 0), SEVERAL))
     doubt = (1 - np.exp(-np.square(broad / BROAD))) * (1 - np.exp(-np.square(changed / CHANGED)))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
+from videdit.datatypes import LOW, Accumulator, Color, Crop, Edited, Motion, Picture, Rendering
 from videdit.engine.cuda_graph import Network
 from videdit.engine.devices import resolve_precision
 from videdit.engine.profiler import booked
@@ -72,7 +72,7 @@ class DevicePixels:
     @torch.inference_mode()
     def carry(self, distortion: Tensor, motion_: Motion) -> Tensor:
         flow, validity = channels_first(motion_.flow), motion_.validity[None, None]
-        return optical_flow.carry(channels_first(distortion), flow, validity)[0].permute(1, 2, 0)
+        return optical_flow.warp_distortion_map(channels_first(distortion), flow, validity)[0].permute(1, 2, 0)
 
     @torch.inference_mode()
     def change(self, crop: Crop, rendering: Rendering) -> Tensor:
@@ -116,20 +116,20 @@ class DevicePixels:
         return found
 
     @torch.inference_mode()
-    def opened(self, change: Tensor, mask: Tensor, confidence: float) -> Total:
-        return temporal_average.opened(change, mask, confidence)
+    def opened(self, change: Tensor, mask: Tensor, confidence: float) -> Accumulator:
+        return temporal_average.init_accumulator(change, mask, confidence)
 
     @torch.inference_mode()
     def enlarged(self, motion_: Motion, size: int) -> Motion:
-        return temporal_average.enlarged(motion_, size)
+        return temporal_average.upsample_flow(motion_, size)
 
     @torch.inference_mode()
-    def moved(self, total: Total, motion_: Motion, weight: float) -> Total:
-        return temporal_average.moved(total, motion_, weight)
+    def moved(self, total: Accumulator, motion_: Motion, weight: float) -> Accumulator:
+        return temporal_average.warp_accumulator(total, motion_, weight)
 
     @torch.inference_mode()
-    def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
-        return temporal_average.closed(edit, total, confidence)
+    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Tensor, Tensor]:
+        return temporal_average.resolve(edit, total, confidence)
 
     @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

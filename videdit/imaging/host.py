@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from torch import Tensor, nn
 
-from videdit.datatypes import LOW, Color, Crop, Edited, Motion, Picture, Rendering, Total
+from videdit.datatypes import LOW, Accumulator, Color, Crop, Edited, Motion, Picture, Rendering
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_precision
 from videdit.geometry.warp import crop_picture
 from videdit.imaging import temporal_average
 from videdit.imaging.change_mask import change_mask
 from videdit.imaging.detail_transfer import change_restored, return_detail
-from videdit.imaging.optical_flow import MotionEstimator, carry
+from videdit.imaging.optical_flow import MotionEstimator, warp_distortion_map
 from videdit.imaging.paste import add_changes
 from videdit.media import tone_proxy
 
@@ -47,7 +47,7 @@ class HostPixels:
         return [self._estimate(before, after) for before, after in lows]
 
     def carry(self, distortion: np.ndarray, motion: Motion) -> np.ndarray:
-        return carry(distortion, motion)
+        return warp_distortion_map(distortion, motion)
 
     def change(self, crop: Crop, rendering: Rendering) -> np.ndarray:
         return return_detail(crop.image, rendering, crop.skin).astype(np.float16)
@@ -74,17 +74,17 @@ class HostPixels:
     def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
         return [self._drift(one, other) for one, other in pairs]
 
-    def opened(self, change: np.ndarray, mask: np.ndarray, confidence: float) -> Total:
-        return temporal_average.opened(change, mask, confidence)
+    def opened(self, change: np.ndarray, mask: np.ndarray, confidence: float) -> Accumulator:
+        return temporal_average.init_accumulator(change, mask, confidence)
 
     def enlarged(self, motion: Motion, size: int) -> Motion:
-        return temporal_average.enlarged(motion, size)
+        return temporal_average.upsample_flow(motion, size)
 
-    def moved(self, total: Total, motion: Motion, weight: float) -> Total:
-        return temporal_average.moved(total, motion, weight)
+    def moved(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+        return temporal_average.warp_accumulator(total, motion, weight)
 
-    def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-        return temporal_average.closed(edit, total, confidence)
+    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        return temporal_average.resolve(edit, total, confidence)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         changed = add_changes(picture, edits)

@@ -37,10 +37,10 @@ class MotionEstimator:
         back = cv2.GaussianBlur(back, (0, 0), SMOOTH)
         # Photometric agreement, on smoothed colours, since fine texture of two renders never matches to the pixel; and
         # mostly without the broad part, since skin that tans or hair that greys is still the same skin and hair.
-        difference = cv2.GaussianBlur(at(before, forward) - after, (0, 0), SMOOTH)
+        difference = cv2.GaussianBlur(warp(before, forward) - after, (0, 0), SMOOTH)
         difference -= BROAD_SHARE * cv2.GaussianBlur(difference, (0, 0), BROAD)
         difference = np.abs(difference).max(axis=2)
-        distance = channel_sum(np.square(forward + at(back, forward)))
+        distance = channel_sum(np.square(forward + warp(back, forward)))
         validity = np.exp(-np.square(difference / TOLERANCE) - distance / FLOW_TOLERANCE**2)
         return Motion(forward, cv2.GaussianBlur(validity, (0, 0), SOFT))
 
@@ -51,26 +51,26 @@ def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
     return Motion(flow, weighted_mean([motion.validity for motion in motions], weights))
 
 
-def carry(distortion: np.ndarray, motion: Motion) -> np.ndarray:
+def warp_distortion_map(distortion: np.ndarray, motion: Motion) -> np.ndarray:
     """A distortion map [256, 256, 3] moved to where the edited face is, and emptied where nothing of the source is.
 
     The paper's remedy for large edits (appendix C.6: align before ADA), by flow instead of landmarks: ADA learnt to
     undo small global motion, and would paint the source's lips over new teeth.
     """
-    return at(distortion, motion.flow) * motion.validity[..., None]
+    return warp(distortion, motion.flow) * motion.validity[..., None]
 
 
-def at(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """image [S, S, C] read where flow [S, S, 2] says: out(p) = image(p + flow(p))."""
-    return read(image, places(flow))
+    return remap(image, sampling_grid(flow))
 
 
-def places(flow: np.ndarray) -> np.ndarray:
-    """Where a flow [S, S, 2] points to, for :func:`read`: p + flow(p)."""
+def sampling_grid(flow: np.ndarray) -> np.ndarray:
+    """Where a flow [S, S, 2] points to, for :func:`remap`: p + flow(p)."""
     return _places(len(flow)) + flow
 
 
-def read(image: np.ndarray, where: np.ndarray) -> np.ndarray:
+def remap(image: np.ndarray, where: np.ndarray) -> np.ndarray:
     """image [S, S, C] at the places `where` [S, S, 2]."""
     return cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from videdit.datatypes import Array, Color, Crop, Edited, Motion, Picture, Rendering, Total
+from videdit.datatypes import Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -61,7 +61,7 @@ class Pixels(Protocol):
         ...
 
     def carry(self, distortion: Array, motion: Motion) -> Array:
-        """See :func:`videdit.imaging.optical_flow.carry`."""
+        """See :func:`videdit.imaging.optical_flow.warp_distortion_map`."""
         ...
 
     def change(self, crop: Crop, rendering: Rendering) -> Array:
@@ -95,20 +95,20 @@ class Pixels(Protocol):
         :class:`videdit.imaging.temporal_average.DriftEstimator`."""
         ...
 
-    def opened(self, change: Array, mask: Array, confidence: float) -> Total:
-        """See :func:`videdit.imaging.temporal_average.opened`."""
+    def opened(self, change: Array, mask: Array, confidence: float) -> Accumulator:
+        """See :func:`videdit.imaging.temporal_average.init_accumulator`."""
         ...
 
     def enlarged(self, motion: Motion, size: int) -> Motion:
-        """See :func:`videdit.imaging.temporal_average.enlarged`."""
+        """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
         ...
 
-    def moved(self, total: Total, motion: Motion, weight: float) -> Total:
-        """See :func:`videdit.imaging.temporal_average.moved`."""
+    def moved(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+        """See :func:`videdit.imaging.temporal_average.warp_accumulator`."""
         ...
 
-    def closed(self, edit: Edited, total: Total, confidence: float) -> tuple[Array, Array]:
-        """See :func:`videdit.imaging.temporal_average.closed`."""
+    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
+        """See :func:`videdit.imaging.temporal_average.resolve`."""
         ...
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:

@@ -22,7 +22,7 @@ is weaker than MARGIN, which most is, is not touched by it.
 
 The masks of changes are averaged alike, for a mask that is found anew in each frame trembles too.
 
-Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.datatypes.Total`.
+Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.datatypes.Accumulator`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ import math
 import cv2
 import numpy as np
 
-from videdit.datatypes import LOW, Edited, Motion, Total
-from videdit.imaging.optical_flow import SMOOTH, at, channel_sum, places, read, resized
+from videdit.datatypes import LOW, Accumulator, Edited, Motion
+from videdit.imaging.optical_flow import SMOOTH, channel_sum, remap, resized, sampling_grid, warp
 
 # Seconds in which a neighbour's weight falls to 1/e: longer, shadows of a smile smear where a mouth moves, and within
 # the bounds below nothing trembles less. Speech and blinks come through, since the source's own lips and lids carry the
@@ -74,19 +74,19 @@ class DriftEstimator:
 
 def agreement(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     """How well two flows [256, 256, 2] undo each other, [256, 256] float32 in [0, 1]."""
-    return np.exp(-channel_sum(np.square(there + at(back, there))) / DRIFT_TOLERANCE**2)
+    return np.exp(-channel_sum(np.square(there + warp(back, there))) / DRIFT_TOLERANCE**2)
 
 
 def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarray:
     """How alike two greys [256, 256] are along the flow from the one to the other, [256, 256] float32 in [0, 1]."""
-    difference = cv2.GaussianBlur(at(other, there) - one, (0, 0), SMOOTH)
+    difference = cv2.GaussianBlur(warp(other, there) - one, (0, 0), SMOOTH)
     return np.exp(-np.square(difference / LIKENESS))
 
 
-def opened(change: np.ndarray, mask: np.ndarray, confidence: float) -> Total:
+def init_accumulator(change: np.ndarray, mask: np.ndarray, confidence: float) -> Accumulator:
     """The sums that hold one change [S, S, 3] and its mask [S, S] uint8 alone."""
     low = low_band(change)
-    return Total(np.dstack((low, np.full(low.shape[:2], confidence, np.float32))), low_mask(mask) * confidence)
+    return Accumulator(np.dstack((low, np.full(low.shape[:2], confidence, np.float32))), low_mask(mask) * confidence)
 
 
 def low_band(change: np.ndarray) -> np.ndarray:
@@ -100,22 +100,22 @@ def low_mask(mask: np.ndarray) -> np.ndarray:
     return low_band(mask) / 255
 
 
-def enlarged(motion: Motion, size: int) -> Motion:
+def upsample_flow(motion: Motion, size: int) -> Motion:
     """A motion at 256 px -> the same for sums of `size`: validity [B, B], and as flow the places [B, B, 2] it leads to.
 
     Places, since one motion is followed for every frame that a change is carried through.
     """
-    return Motion(places(resized(motion.flow, size) * (size / LOW)), resized(motion.validity, size))
+    return Motion(sampling_grid(resized(motion.flow, size) * (size / LOW)), resized(motion.validity, size))
 
 
-def moved(total: Total, motion: Motion, weight: float) -> Total:
+def warp_accumulator(total: Accumulator, motion: Motion, weight: float) -> Accumulator:
     """A neighbour's sums as they count here: read along the motion (of this size), times `weight` and validity."""
     weights = weight * motion.validity
-    changes, masks = (read(resized(sums, len(weights)), motion.flow) for sums in (total.changes, total.masks))
-    return Total(changes * weights[..., None], masks * weights)
+    changes, masks = (remap(resized(sums, len(weights)), motion.flow) for sums in (total.changes, total.masks))
+    return Accumulator(changes * weights[..., None], masks * weights)
 
 
-def closed(edit: Edited, total: Total, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """The change [S, S, 3] float16 and the mask [S, S] uint8 of an edit, the means of `total` in place of low bands."""
     size, weights = len(edit.change), total.changes[..., 3]
     mean, mean_mask = confidence * total.changes[..., :3] / weights[..., None], total.masks / weights

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from videdit.errors import Cancelled, NoFaceError, PartialFailure, VideditError
-from videdit.jobs.batch_ledger import NO_FACE, State
+from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
 from videdit.jobs.plan import Clip, Plan
 from videdit.jobs.result import RenderResult, count
 
@@ -89,7 +89,7 @@ def _remember(clip: Clip, result: str) -> None:
     if clip.state is None:
         return
     try:
-        State(clip.state).record(clip.source, clip.output, clip.job, result=result)
+        BatchLedger(clip.state).record(clip.source, clip.output, clip.job, result=result)
     except OSError as error:
         log.warning("cannot remember what is done in %s: %s", clip.state, error.strerror)
 

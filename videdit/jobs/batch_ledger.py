@@ -20,7 +20,7 @@ NAME = ".videdit.json"
 NO_FACE = "no face"
 
 
-class State:
+class BatchLedger:
     """The record of `folder`. Reading a missing or damaged file gives an empty one: work is repeated, never lost."""
 
     def __init__(self, folder: Path) -> None:

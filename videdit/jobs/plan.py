@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from videdit import paths
 from videdit.errors import UsageError
-from videdit.jobs.batch_ledger import NO_FACE, State
+from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.segment_store import handing_over
 from videdit.media import image_sequence
@@ -200,12 +200,12 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
         plan.clips.append(_clip(job, source, output_path(source, job)))
         return
 
-    states: dict[Path, State] = {}
+    states: dict[Path, BatchLedger] = {}
     for resolved, (source, top) in found.items():
         output = output_path(source, job, source.parent.relative_to(top), batch=True)
         home = _state_folder(job, top)
-        state = states.setdefault(home, State(home))
-        beside = states.setdefault(top, State(top))
+        state = states.setdefault(home, BatchLedger(home))
+        beside = states.setdefault(top, BatchLedger(top))
         if resolved not in named and (beside.owns(source) or _is_ours(source)):
             plan.passed_over.append((source, OURS))
             continue

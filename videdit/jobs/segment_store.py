@@ -38,7 +38,7 @@ _LAYOUT = 4  # of the folder; raised when segments are cut or written in another
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SegmentStart:
     """Where a segment begins. Times are pts of the source."""
 
     index: int  # 0, 1, 2, ...
@@ -52,15 +52,15 @@ class Segment:
     """A finished one."""
 
     path: Path
-    start: Place
-    next: Place | None  # None: the clip is complete
+    start: SegmentStart
+    next: SegmentStart | None  # None: the clip is complete
     frames: int
     faces: int
     end_pts: int
     headers: str
 
 
-class Work:
+class SegmentStore:
     """The folder of one output; a context manager that keeps other runs out of it while it is open."""
 
     def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
@@ -72,7 +72,7 @@ class Work:
         self._key = key(source, job)
         self._lock: IO[str] | None = None
 
-    def __enter__(self) -> Work:
+    def __enter__(self) -> SegmentStore:
         """Take the folder, and look at what is in it.
 
         Raises:
@@ -101,7 +101,7 @@ class Work:
         self._unlock()
 
     @property
-    def next(self) -> Place | None:
+    def next(self) -> SegmentStart | None:
         """Where to go on; None: at the beginning, or (``complete``) nowhere."""
         return self.segments[-1].next if self.segments else None
 
@@ -256,7 +256,7 @@ def key(source: Path, job: RenderJob) -> dict[str, Any]:
     return {"layout": _LAYOUT, "made of": fingerprint(source, job), "codecs": versions()}
 
 
-def record_of(start: Place, following: Place | None, faces: int) -> dict[str, Any]:
+def record_of(start: SegmentStart, following: SegmentStart | None, faces: int) -> dict[str, Any]:
     """What a segment's file remembers beside its packets."""
     return {"start": asdict(start), "next": asdict(following) if following else None, "faces": faces}
 
@@ -265,8 +265,8 @@ def _segment(path: Path, record: dict[str, Any]) -> Segment:
     start, following = record["start"], record["next"]
     return Segment(
         path,
-        Place(**start),
-        Place(**following) if following else None,
+        SegmentStart(**start),
+        SegmentStart(**following) if following else None,
         record["frames"],
         record["faces"],
         record["end_pts"],

@@ -1,6 +1,7 @@
 """HDR10's static metadata: the screen a clip was graded on and how bright it gets, from the source to the encoder.
 
-What else rides on frames (HDR10+, Dolby Vision, closed captions) no encoder here can be given: :func:`lost_with`.
+What else rides on frames (HDR10+, Dolby Vision, closed captions) no encoder here can be given:
+:func:`metadata_lost_on_encode`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def read_hdr(frame: av.VideoFrame) -> StaticHdr | None:
     return StaticHdr(display, light) if display or light else None
 
 
-def lost_with(frame: av.VideoFrame, codec: str, codec_tag: str) -> tuple[str, ...]:
+def metadata_lost_on_encode(frame: av.VideoFrame, codec: str, codec_tag: str) -> tuple[str, ...]:
     """What the first frame of a clip carries that encoding anew loses, by the names that people use.
 
     codec, codec_tag: of its stream, FFmpeg's name and four letters.

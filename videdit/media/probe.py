@@ -16,7 +16,7 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media import color as colors
-from videdit.media.hdr import lost_with, read_hdr
+from videdit.media.hdr import metadata_lost_on_encode, read_hdr
 from videdit.media.image_sequence import files, is_sequence
 from videdit.media.info import MediaInfo, StreamInfo
 from videdit.media.integrity import check_whole
@@ -154,7 +154,7 @@ def describe(
     if tags[3] in _NO_LUMA_CHROMA:
         name = _NO_LUMA_CHROMA[tags[3]]
         raise MediaError(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
-    riders = () if still else lost_with(frame, context.codec.canonical_name, context.codec_tag)
+    riders = () if still else metadata_lost_on_encode(frame, context.codec.canonical_name, context.codec_tag)
     if "Dolby Vision" in riders and tags[2] == 2:  # what other profiles are without it, they say
         raise MediaError(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
     matrix, rotation = orientation(frame, context.codec.canonical_name)

@@ -18,7 +18,7 @@ from videdit.pipeline.executor import Pipeline
 from videdit.rendering.progress import Progress
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
-from videdit.stages.record_faces import Observe
+from videdit.stages.record_faces import RecordFaces
 from videdit.tracks import analysis_cache
 from videdit.tracks.analysis_store import Analysis, DamagedError, Recorder, forget
 from videdit.tracks.selection import by_number
@@ -29,7 +29,7 @@ BUDGET = 64 << 20  # bytes of frames between two stages
 
 
 @contextlib.contextmanager
-def analysed(
+def cached_analysis(
     source: Path,
     info: MediaInfo,
     job: RenderJob,
@@ -60,14 +60,14 @@ def analysed(
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-")))
                 stack.enter_context(shutdown.unfinished(home))
                 folder = home / "analysis"
-            analysis = look(info, job, detector, folder, progress, cancel)
+            analysis = run_analysis(info, job, detector, folder, progress, cancel)
             stack.enter_context(analysis_cache.in_use(analysis.folder))
         yield analysis
         if analysis.folder.parent == paths.cache_dir() / "analysis":
             analysis_cache.trim(analysis.folder.parent)
 
 
-def look(
+def run_analysis(
     info: MediaInfo,
     job: RenderJob,
     detector: FaceDetector,
@@ -75,9 +75,9 @@ def look(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> Analysis:
-    """Find all faces of a clip, and write the analysis to a folder. Raises what :func:`analysed` raises."""
+    """Find all faces of a clip, and write the analysis to a folder. Raises what :func:`cached_analysis` raises."""
     with Recorder(folder) as recorder:
-        observe = Observe(recorder)
+        observe = RecordFaces(recorder)
         decode = Decode(info, job.start, job.end, decoder=job.decoder)
         pipeline = Pipeline([decode, Detect(detector), observe], budget=BUDGET)
         pipeline.run(on_tick=lambda: progress.look(pipeline.stats) if progress else None, cancel=cancel)

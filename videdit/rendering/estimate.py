@@ -29,7 +29,7 @@ from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
-from videdit.rendering.analysis_pass import analysed
+from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import people_of
 from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.graph import encoding, finders
@@ -144,7 +144,7 @@ class Estimator:
         if not (by_number(words) or any(map(is_picture, words)) or job.scenes):
             return [f"on {', '.join(MEANT.get(str(word), str(word)) for word in words)}"]
         device = resolve_device(job.device)
-        with analysed(clip.source, info, job, self._detector(job), device) as analysis:
+        with cached_analysis(clip.source, info, job, self._detector(job), device) as analysis:
             said = check_scenes(job, analysis, info)
             people = people_of(job, analysis, clock(info), profile.layers)
             shown = within(analysis.sightings, job.start, job.end)

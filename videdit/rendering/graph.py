@@ -24,7 +24,7 @@ from videdit.imaging.pixels import Pixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import count
-from videdit.jobs.segment_store import Work
+from videdit.jobs.segment_store import SegmentStore
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
@@ -34,17 +34,17 @@ from videdit.pipeline.windows import reach_of
 from videdit.provenance import c2pa
 from videdit.provenance import tags as provenance
 from videdit.rendering.assignments import People, people_of
-from videdit.rendering.model_cache import Loaded
+from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.tuning_pass import examples_of, load_tuned, representatives, tune, tuned_path
-from videdit.restoration.policy import Choice, choose
-from videdit.stages.assign_faces import Recall
-from videdit.stages.auxiliary_output import Beside, InTurn
+from videdit.restoration.policy import RestorerChoice, choose
+from videdit.stages.assign_faces import AssignFaces
+from videdit.stages.auxiliary_output import AuxiliaryOutput, Compose
 from videdit.stages.average_changes import Steady
 from videdit.stages.change import Change
 from videdit.stages.compare import Compare, doubled
-from videdit.stages.crop_box import Place
+from videdit.stages.crop_box import CropBox
 from videdit.stages.crop_faces import Align
-from videdit.stages.debug_overlay import Debug, Found, drawable
+from videdit.stages.debug_overlay import Debug, KeepDetections, drawable
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 from videdit.stages.encode_segments import EDITED, Commit
@@ -53,8 +53,8 @@ from videdit.stages.matte import Matte
 from videdit.stages.parse_faces import Parse
 from videdit.stages.paste import Paste
 from videdit.stages.restore import Restore
-from videdit.stages.segment import Fresh, Split, own
-from videdit.stages.select_active import Schedule
+from videdit.stages.segment import RestartPerSegment, Split, own
+from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
 from videdit.stages.watermark import Mark
@@ -71,9 +71,9 @@ class Chain:
     decode: Decode
     restore: Restore
     encode: Encode
-    counted: Counted
-    files: Sequence[Beside] = ()  # that are written beside the output
-    schedule: Schedule | None = None
+    counted: CountEdits
+    files: Sequence[AuxiliaryOutput] = ()  # that are written beside the output
+    schedule: SelectActive | None = None
     account: Account = field(default_factory=Account)
     scenes_known: bool = False  # and what is wrong with the chosen ones was said before
     reach: float = 0.0  # seconds before and after a frame that its pictures depend on
@@ -88,9 +88,9 @@ class Chain:
 def assemble(
     clip: Clip,
     info: MediaInfo,
-    loaded: Loaded,
+    loaded: ModelCache,
     analysis: Analysis | None,
-    work: Work | None = None,
+    work: SegmentStore | None = None,
     first_scene: int = 0,
     cancel: threading.Event | None = None,
 ) -> Chain:
@@ -103,15 +103,15 @@ def assemble(
     inverter = loaded.inverter(job)
     people = people_of(job, analysis, clock(info), inverter.profile.layers)
     timeline = people.timeline
-    faces: list[Stage] = [Recall(analysis, people.chosen)] if analysis else []
+    faces: list[Stage] = [AssignFaces(analysis, people.chosen)] if analysis else []
     if job.tune and analysis:
         inverter = tuned(clip, info, loaded, inverter, people, faces, cancel)
     place = work.next if work else None
     restore = restoration(job, inverter, timeline, loaded)
-    schedule = Schedule(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
+    schedule = SelectActive(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
     whole = (job.start, job.end) == (None, None) or by_number((job.faces, *job.per_face))
     account = Account(whole and inverter.profile.subject == "face", inverter.profile.subject)
-    track, counted = Track(account), Counted(Paste(inverter.pixels), account)
+    track, counted = Track(account), CountEdits(Paste(inverter.pixels), account)
 
     def approve() -> None:
         if not counted.faces and not (work and work.faces):
@@ -141,7 +141,7 @@ def assemble(
             counted,
         ]
     if job.mark:
-        edit_faces[-1] = InTurn(counted, Mark(job.mark, info.rotation, info.mirrored))
+        edit_faces[-1] = Compose(counted, Mark(job.mark, info.rotation, info.mirrored))
     files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
     stages = in_segments(find_faces, edit_faces, encode, work)
     reach = reach_of([*find_faces[1:], *edit_faces])
@@ -149,22 +149,24 @@ def assemble(
     return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach, method)
 
 
-def unedited(clip: Clip, info: MediaInfo, loaded: Loaded, work: Work | None = None) -> Chain:
+def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: SegmentStore | None = None) -> Chain:
     """The stages that only write a clip again, without saying that it was edited; `work` as of :func:`assemble`."""
     first = work.next.pts if work and work.next else None
     decode = Decode(info, clip.job.start, clip.job.end, first=first, decoder=clip.job.decoder)
     encode = encoder(clip, info, {}, lambda: None)
     stages = in_segments([decode], [], encode, work)
-    return Chain(stages, decode, Restore(), encode, Counted(Paste(loaded.inverter(clip.job).pixels)))
+    return Chain(stages, decode, Restore(), encode, CountEdits(Paste(loaded.inverter(clip.job).pixels)))
 
 
-def in_segments(whole: Sequence[Stage], each: Sequence[Stage], encode: Encode, work: Work | None) -> list[Stage]:
+def in_segments(
+    whole: Sequence[Stage], each: Sequence[Stage], encode: Encode, work: SegmentStore | None
+) -> list[Stage]:
     """Stages that see the whole clip, or what is left of it, and those that see segments, if there are any."""
     if work is None:
         return [*whole, *each, encode]
     if work.complete:
         return [Commit(encode, work)]
-    return [*whole, Split(work.next, reach=reach_of(each)), *map(Fresh, each), Commit(encode, work)]
+    return [*whole, Split(work.next, reach=reach_of(each)), *map(RestartPerSegment, each), Commit(encode, work)]
 
 
 def files_beside(
@@ -174,21 +176,21 @@ def files_beside(
     timeline: Timeline,
     find_faces: list[Stage],
     edit_faces: list[Stage],
-    work: Work | None,
-) -> list[Beside]:
+    work: SegmentStore | None,
+) -> list[AuxiliaryOutput]:
     """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
     job = clip.job
     span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work, "replace": clip.replace}
     tags = provenance.tags(job)
-    files: list[Beside] = []
+    files: list[AuxiliaryOutput] = []
     if clip.compare and job.compare:
         shape = doubled(info) if job.compare == "side" else info
-        files.append(Beside("compare", clip.compare, shape, encoding(job), metadata=tags, **span))
+        files.append(AuxiliaryOutput("compare", clip.compare, shape, encoding(job), metadata=tags, **span))
         edit_faces[-1] = Compare(edit_faces[-1], job.compare, files[-1])
     if clip.debug:
-        files.append(Beside("debug", clip.debug, drawable(info), metadata=tags, **span))
+        files.append(AuxiliaryOutput("debug", clip.debug, drawable(info), metadata=tags, **span))
         edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
-        find_faces.insert(2, Found())
+        find_faces.insert(2, KeepDetections())
     if clip.alpha:
         matte = Matte(clip.alpha, info, pixels, **span)
         files.append(matte.file)
@@ -199,7 +201,7 @@ def files_beside(
 def tuned(
     clip: Clip,
     info: MediaInfo,
-    loaded: Loaded,
+    loaded: ModelCache,
     inverter: Inverter,
     people: People,
     faces: Sequence[Stage],
@@ -218,10 +220,10 @@ def tuned(
             Decode(info, job.start, job.end, decoder=job.decoder),
             *faces,
             Track(),
-            Schedule(people.timeline, job.scenes),
+            SelectActive(people.timeline, job.scenes),
             Align(pixels, job.size),
         ]
-        chosen = restore(iter(representatives(InTurn(*find)(iter(())))))
+        chosen = restore(iter(representatives(Compose(*find)(iter(())))))
         regions = regions_of(people.edits, inverter.profile)
         examples = examples_of(inverter, chosen, people.timeline, regions)
         bf16 = resolve_precision(job.precision, inverter.device) == "bf16"
@@ -230,15 +232,15 @@ def tuned(
 
 
 def restoration(
-    job: RenderJob, inverter: Inverter, timeline: Timeline, loaded: Loaded, pixels: Pixels | None = None
+    job: RenderJob, inverter: Inverter, timeline: Timeline, loaded: ModelCache, pixels: Pixels | None = None
 ) -> Restore:
     """The stage that restores faces; cars are left as they are. pixels: where not the inverter's."""
-    choice = choose(job.restore) if inverter.profile.subject == "face" else Choice("none")
+    choice = choose(job.restore) if inverter.profile.subject == "face" else RestorerChoice("none")
     restorer = loaded.restorer(choice, job)
     return Restore(choice, job.restore_strength, restorer, pixels or inverter.pixels, timeline)
 
 
-class Counted:
+class CountEdits:
     """A stage that also counts the changes of faces that reach it."""
 
     def __init__(self, stage: Paste, account: Account | None = None) -> None:
@@ -259,11 +261,11 @@ class Counted:
 
 
 def finders(
-    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: Schedule | None = None
+    job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: SelectActive | None = None
 ) -> list[Stage]:
     """The stages from the decoded frame to the crops that are edited; `faces`: those that find and follow faces."""
     if inverter.profile.subject != "face":
-        return [Place(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
+        return [CropBox(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
     return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
 
 
@@ -349,7 +351,7 @@ def encoding(job: RenderJob) -> EncodeSettings:
     )
 
 
-def no_face(source: Path, unfit: Counter[str], schedule: Schedule) -> str:
+def no_face(source: Path, unfit: Counter[str], schedule: SelectActive) -> str:
     """Why nothing was edited, in words."""
     if schedule.passed:
         faces = count(schedule.passed, "face")

@@ -12,11 +12,11 @@ from videdit.hfgi.profile import load_profile
 from videdit.hfgi.student import StudentEditor
 from videdit.imaging.pixels import Pixels
 from videdit.jobs.render_job import RenderJob
-from videdit.restoration.policy import Choice
+from videdit.restoration.policy import RestorerChoice
 from videdit.restoration.restorer import CropRestorer, restorer_of
 
 
-class Loaded:
+class ModelCache:
     """The networks that jobs ask for, each loaded when it first is."""
 
     def __init__(self, pixels_for: Callable[[str, str], Pixels]) -> None:
@@ -45,7 +45,7 @@ class Loaded:
             self._students[key] = StudentEditor(self.inverter(job).pixels, job.batch)
         return self._students[key]
 
-    def restorer(self, choice: Choice, job: RenderJob) -> CropRestorer | None:
+    def restorer(self, choice: RestorerChoice, job: RenderJob) -> CropRestorer | None:
         machine = (job.device, job.precision, job.batch)
         key = (choice.kind, choice.file, *machine)
         if key not in self._restorers:

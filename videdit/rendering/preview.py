@@ -26,7 +26,7 @@ from videdit.provenance.tags import tags
 from videdit.rendering.graph import reach_of_job
 from videdit.rendering.renderer import Renderer
 from videdit.stages.assign_faces import REACH as RECALLED
-from videdit.stages.auxiliary_output import InTurn, before_and_after
+from videdit.stages.auxiliary_output import Compose, before_and_after
 from videdit.stages.compare import side_by_side
 from videdit.stages.decode import Decode
 from videdit.tracks.selection import by_number
@@ -91,7 +91,7 @@ def pair(renderer: Renderer, clip: Clip, info: MediaInfo, time: float, begins: S
     before_it = max(0, int(np.searchsorted(begins, near.job.start or 0.0, side="right")) - 1)
     with renderer.analysed(wide, info) as analysis:
         decode, *stages, _ = renderer.chain(near, info, analysis, first_scene=before_it).stages
-        for before, after in before_and_after(InTurn(*stages), decode(iter(()))):
+        for before, after in before_and_after(Compose(*stages), decode(iter(()))):
             if before.pts == shown.pts:
                 if after.picture is before.picture:
                     log.warning("%s: no face is edited at %g s", clip.source, time)

@@ -22,7 +22,7 @@ from videdit.hfgi.inverter import SIZES
 from videdit.imaging.pixels import Pixels, pixels_for
 from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult, count
-from videdit.jobs.segment_store import Work
+from videdit.jobs.segment_store import SegmentStore
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.write import check_target, commit_file
 from videdit.media.failures import writing
@@ -30,12 +30,12 @@ from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.provenance import tags
-from videdit.rendering.analysis_pass import analysed
+from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.graph import Chain, assemble, unedited
-from videdit.rendering.model_cache import Loaded
+from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.progress import Progress
-from videdit.stages.auxiliary_output import Beside
+from videdit.stages.auxiliary_output import AuxiliaryOutput
 from videdit.stages.segment import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
 from videdit.tracks import account
@@ -55,7 +55,7 @@ class Renderer:
 
     def __init__(self, progress: Progress | None = None, pixels_for: Callable[[str, str], Pixels] = pixels_for) -> None:
         """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
-        self.progress, self.loaded = progress or Progress(), Loaded(pixels_for)
+        self.progress, self.loaded = progress or Progress(), ModelCache(pixels_for)
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""
@@ -68,7 +68,7 @@ class Renderer:
         resumed = resumable(clip, info) and not nothing
         with (
             Claim(*filter(None, (clip.output, clip.alpha))),
-            Work(clip.output, clip.source, clip.job) if resumed else contextlib.nullcontext() as work,
+            SegmentStore(clip.output, clip.source, clip.job) if resumed else contextlib.nullcontext() as work,
         ):
             if obstacle := clip.obstacle():  # the clips before this one may have taken hours
                 raise UsageError(obstacle)
@@ -81,7 +81,9 @@ class Renderer:
                 if work and work.segments:
                     log.warning("%s", kept(work))
 
-    def _persist(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
+    def _persist(
+        self, clip: Clip, info: MediaInfo, work: SegmentStore | None, cancel: threading.Event | None
+    ) -> RenderResult:
         """Render, with ever smaller batches where the memory does not suffice."""
         while True:
             try:
@@ -105,7 +107,9 @@ class Renderer:
         self.loaded.forget()
         return replace(clip, job=clip.job.model_copy(update={"batch": max(1, inverter.batch(max(SIZES)) // 2)}))
 
-    def _render(self, clip: Clip, info: MediaInfo, work: Work | None, cancel: threading.Event | None) -> RenderResult:
+    def _render(
+        self, clip: Clip, info: MediaInfo, work: SegmentStore | None, cancel: threading.Event | None
+    ) -> RenderResult:
         chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         nothing = idle(clip.job)
@@ -214,20 +218,20 @@ class Renderer:
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
     def analysed(
-        self, clip: Clip, info: MediaInfo, work: Work | None = None, cancel: threading.Event | None = None
+        self, clip: Clip, info: MediaInfo, work: SegmentStore | None = None, cancel: threading.Event | None = None
     ) -> contextlib.AbstractContextManager[Analysis | None]:
-        """Who is in a clip: see :func:`videdit.rendering.analysis_pass.analysed`; None where nobody asks."""
+        """Who is in a clip: see :func:`videdit.rendering.analysis_pass.cached_analysis`; None where nobody asks."""
         inverter, detector = self.loaded.inverter(clip.job), self.loaded.detector(clip.job)
         if inverter.profile.subject != "face" or (work and work.complete):
             return contextlib.nullcontext()
-        return analysed(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
+        return cached_analysis(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)
 
     def chain(
         self,
         clip: Clip,
         info: MediaInfo,
         analysis: Analysis | None,
-        work: Work | None = None,
+        work: SegmentStore | None = None,
         first_scene: int = 0,
         cancel: threading.Event | None = None,
     ) -> Chain:
@@ -243,7 +247,7 @@ def resumable(clip: Clip, info: MediaInfo) -> bool:
     return clip.job.resume and info.kind == "video" and long and countable
 
 
-def keep(files: Sequence[Beside]) -> None:
+def keep(files: Sequence[AuxiliaryOutput]) -> None:
     """Give files beside an output their names, or none that is left. Raises MediaError: one cannot be written."""
     try:
         for file in files:
@@ -254,13 +258,13 @@ def keep(files: Sequence[Beside]) -> None:
         raise
 
 
-def kept(work: Work) -> str:
+def kept(work: SegmentStore) -> str:
     """What an unfinished run leaves for the next one, in words."""
     return f"{count(work.frames, 'frame')} are kept: run the same command again to go on"
 
 
-def left_behind(work: Work) -> str | None:
-    """Where nobody unwinds: tidy up as :class:`Work` does, and say what is kept."""
+def left_behind(work: SegmentStore) -> str | None:
+    """Where nobody unwinds: tidy up as :class:`SegmentStore` does, and say what is kept."""
     if work.segments:
         return kept(work)
     work.remove()

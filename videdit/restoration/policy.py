@@ -31,7 +31,7 @@ RAMP = 0.5  # seconds from none to all of the restoration, when a track changes 
 
 
 @dataclass(frozen=True)
-class Choice:
+class RestorerChoice:
     """Which restorer a job gets."""
 
     kind: str  # "none", "small", "gfpgan" or "realesrgan"
@@ -44,7 +44,7 @@ class Choice:
         return "small or soft" if self.kind == "gfpgan" else "small and soft"
 
 
-def choose(words: str) -> Choice:
+def choose(words: str) -> RestorerChoice:
     """The restorer for what follows ``--restore``: a kind of KINDS; ``gfpgan:FILE`` names the file.
 
     "auto" is for faces in need: GFPGAN where its file and package are there, else our own, else none.
@@ -61,16 +61,16 @@ def choose(words: str) -> Choice:
 
         file = find_file("gfpgan")
         if file is not None and third_party.installed():
-            return Choice("gfpgan", file, if_needed=True)
-        return Choice("small" if have_small() else "none", if_needed=True)
+            return RestorerChoice("gfpgan", file, if_needed=True)
+        return RestorerChoice("small" if have_small() else "none", if_needed=True)
     if kind in PUBLISHED:
-        return Choice(kind, _file(kind, path))
+        return RestorerChoice(kind, _file(kind, path))
     if kind == "small" and not have_small():
         raise WeightsError(
             "the small restorer's weights (weights/restorer.safetensors) do not ship with this version: use "
             "--restore none, or train them with python -m videdit.train restorer"
         )
-    return Choice(kind)
+    return RestorerChoice(kind)
 
 
 def have_small() -> bool:
@@ -119,7 +119,7 @@ class _State:
     level: float  # 0..1, of the restoration
 
 
-class Need:
+class RestorationGate:
     """Decides track by track whether its crops are restored, with hysteresis; a change of mind fades in or out."""
 
     def __init__(self, either: bool = False) -> None:

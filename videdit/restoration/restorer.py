@@ -13,13 +13,13 @@ from torch import nn
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_device, resolve_precision
 from videdit.models.restorer import Restorer
-from videdit.restoration.policy import SMALL, Choice
+from videdit.restoration.policy import SMALL, RestorerChoice
 from videdit.restoration.third_party import Gfpgan, RealEsrgan
 from videdit.weights import load_state
 
 
 @dataclass(frozen=True)
-class Network:
+class RestorerSpec:
     """A network that restores, and how it is run best.
 
     module: crops [B, 3, S, S] RGB in [-1, 1] -> restored crops, of that size or larger.
@@ -35,7 +35,7 @@ class CropRestorer:
     """Restores crops of any sizes in fixed batches, of any faces and frames; compiled at its first use."""
 
     def __init__(
-        self, network: Network, device: str = "auto", precision: str = "auto", batch: int | None = None
+        self, network: RestorerSpec, device: str = "auto", precision: str = "auto", batch: int | None = None
     ) -> None:
         """batch: crops a pass, by default what suits network and device."""
         self.device = resolve_device(device)
@@ -95,7 +95,7 @@ def resized(crop: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if crop.shape[0] > size else cv2.INTER_CUBIC)
 
 
-def small_network(file: Path | None = None) -> Network:
+def small_network(file: Path | None = None) -> RestorerSpec:
     """The restorer that ships, or other weights for it. Raises WeightsError where they are missing or damaged."""
     net = Restorer()
     if file is None:
@@ -104,22 +104,22 @@ def small_network(file: Path | None = None) -> Network:
         from videdit.weights.module_io import load_weights
 
         load_weights(net, file)
-    return Network(net, on_cpu={128: 8, 256: 4, 512: 1}, on_gpu={128: 64, 256: 32, 512: 16})
+    return RestorerSpec(net, on_cpu={128: 8, 256: 4, 512: 1}, on_gpu={128: 64, 256: 32, 512: 16})
 
 
-def gfpgan_network(file: Path) -> Network:
+def gfpgan_network(file: Path) -> RestorerSpec:
     """GFPGAN from a released file. Raises WeightsError where it cannot be had."""
     net = Gfpgan(file)
-    return Network(net, on_cpu={net.size: 1}, on_gpu={net.size: 16}, channels_last=False)
+    return RestorerSpec(net, on_cpu={net.size: 1}, on_gpu={net.size: 16}, channels_last=False)
 
 
-def realesrgan_network(file: Path) -> Network:
+def realesrgan_network(file: Path) -> RestorerSpec:
     """Real-ESRGAN from a released file. It cleans the crop at its own size: what it enlarges is made smaller again."""
-    return Network(RealEsrgan(file), on_cpu={256: 1, 512: 1}, on_gpu={256: 8, 512: 2})
+    return RestorerSpec(RealEsrgan(file), on_cpu={256: 1, 512: 1}, on_gpu={256: 8, 512: 2})
 
 
 def restorer_of(
-    choice: Choice, device: str = "auto", precision: str = "auto", batch: int | None = None
+    choice: RestorerChoice, device: str = "auto", precision: str = "auto", batch: int | None = None
 ) -> CropRestorer | None:
     """The restorer that was chosen; None for none. Raises WeightsError where it cannot be had."""
     if choice.kind == "none":

@@ -25,8 +25,8 @@ from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import face_size
 from videdit.shutdown import half_written
 from videdit.storage.hashes import sha256
-from videdit.tracks.track_table import Sightings, numbered
-from videdit.tracks.tracker import Stretch, reunite
+from videdit.tracks.track_table import TrackTable, numbered
+from videdit.tracks.tracker import Tracklet, link_tracklets
 
 LAYOUT = 2  # raised when what is written means something else
 CHUNK = 512  # faces a file
@@ -104,12 +104,12 @@ class Recorder:
         kept = [other for other in self._portraits[stretch] if int(other.time) != int(portrait.time)]
         self._portraits[stretch] = sorted([*kept, portrait], key=lambda p: -p.quality)[:PORTRAITS]
 
-    def commit(self, stretches: Sequence[Stretch]) -> Analysis:
+    def commit(self, stretches: Sequence[Tracklet]) -> Analysis:
         """Name the people, write what is left, and give the folder its name."""
         self._flush()
         stretch_of = np.array([stretch for _, stretch, *_ in self._faces], np.int32)
-        sightings = self._sightings(np.array(reunite(stretches), np.int32)[stretch_of])
-        self._write(_SIGHTINGS, {f.name: getattr(sightings, f.name) for f in fields(Sightings)})
+        sightings = self._sightings(np.array(link_tracklets(stretches), np.int32)[stretch_of])
+        self._write(_SIGHTINGS, {f.name: getattr(sightings, f.name) for f in fields(TrackTable)})
         self._write(_PORTRAITS, self._albums(sightings, stretch_of))
         index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files}
         (self._draft / _INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
@@ -122,11 +122,11 @@ class Recorder:
             os.replace(self._draft, self.folder)
         return Analysis(self.folder)
 
-    def _sightings(self, track: np.ndarray) -> Sightings:
+    def _sightings(self, track: np.ndarray) -> TrackTable:
         pts, time, scene = zip(*self._frames, strict=True) if self._frames else ((), (), ())
         frame, _, size, x, yaw = zip(*self._faces, strict=True) if self._faces else ((), (), (), (), ())
         return numbered(
-            Sightings(
+            TrackTable(
                 np.array(pts, np.int64),
                 np.array(time, np.float64),
                 np.array(scene, np.int32),
@@ -139,7 +139,7 @@ class Recorder:
             )
         )
 
-    def _albums(self, sightings: Sightings, stretch_of: np.ndarray) -> dict[str, np.ndarray]:
+    def _albums(self, sightings: TrackTable, stretch_of: np.ndarray) -> dict[str, np.ndarray]:
         """The portraits of each track, best first, under its number."""
         albums = {}
         for track in sightings.tracks:
@@ -188,7 +188,7 @@ class Analysis:
             for name, digest in self.files.items():
                 if Path(name).name != name or sha256(folder / name) != digest:
                     raise DamagedError(f"{name} has changed")
-            self.sightings = Sightings(**read_arrays(folder / _SIGHTINGS))
+            self.sightings = TrackTable(**read_arrays(folder / _SIGHTINGS))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedError(" ".join(f"{type(error).__name__}: {error}".split())) from None
         self._starts = sorted(int(name[5:-4]) for name in self.files if name.startswith("faces"))

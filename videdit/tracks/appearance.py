@@ -35,12 +35,12 @@ _MEAN = """
 
 
 def look_of(picture: Picture, face: Face) -> np.ndarray:
-    """The look of a face in a frame: see :func:`look`."""
+    """The look of a face in a frame: see :func:`appearance_embedding`."""
     to_frame = coded(face_matrix(face.points, _CROP), picture.stretch)
-    return look(crop_picture(picture, to_frame, _CROP, cv2.INTER_LINEAR))
+    return appearance_embedding(crop_picture(picture, to_frame, _CROP, cv2.INTER_LINEAR))
 
 
-def look(crop: np.ndarray) -> np.ndarray:
+def appearance_embedding(crop: np.ndarray) -> np.ndarray:
     """Aligned crop [S, S, 3] uint8 RGB -> [192] float32 of length 1; the dot product of two says how alike they are.
 
     1 is the same, 0 what strangers are to each other on average; 1 % of strangers exceed 0.65, 99 % of the moments of

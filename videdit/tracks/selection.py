@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from videdit.errors import NoFaceError, UsageError
-from videdit.tracks.track_table import Sightings
+from videdit.tracks.track_table import TrackTable
 
 WORDS = ("largest", "all", "left")
 NUMBERS = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6})*\s*")
@@ -46,7 +46,7 @@ def is_picture(word: str | int) -> bool:
     return text not in WORDS and Path(text).suffix.lower() in PICTURES
 
 
-def choose(word: str | int, sightings: Sightings, likeness: Likeness) -> np.ndarray:
+def choose(word: str | int, sightings: TrackTable, likeness: Likeness) -> np.ndarray:
     """Which of the faces a word means, [N] bool.
 
     "largest" and "left" mean one face at a time: within a shot they change to another person only where that is the
@@ -75,13 +75,13 @@ def choose(word: str | int, sightings: Sightings, likeness: Likeness) -> np.ndar
     return np.isin(sightings.track, wanted)
 
 
-def _leftness(sightings: Sightings) -> np.ndarray:
+def _leftness(sightings: TrackTable) -> np.ndarray:
     """[N]: the more, the further left a track mostly is."""
     usual = {track: float(np.median(sightings.x[sightings.track == track])) for track in sightings.tracks}
     return np.array([4.0 ** (-8 * usual.get(int(track), 0.0)) for track in sightings.track])
 
 
-def _steadily(worth: np.ndarray, sightings: Sightings) -> np.ndarray:
+def _steadily(worth: np.ndarray, sightings: TrackTable) -> np.ndarray:
     """The track [F] that is best in each frame, -1 where there is none, with changes only where they pay.
 
     A frame is worth its seconds times the worth of the chosen face, as a part of the best one's there; a change costs
@@ -122,7 +122,7 @@ def _best_path(value: np.ndarray) -> np.ndarray:
     return path
 
 
-def _alike(likeness: Mapping[int, float], sightings: Sightings, word: str) -> list[int]:
+def _alike(likeness: Mapping[int, float], sightings: TrackTable, word: str) -> list[int]:
     """The tracks of the person in a picture: the likest first, and none that is there at the same time as a liker."""
     taken: list[int] = []
     busy = np.zeros(len(sightings.pts), bool)

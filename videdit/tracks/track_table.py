@@ -17,7 +17,7 @@ SPURIOUS = 3  # frames: who is seen in fewer (of a shot that has twice as many) 
 
 
 @dataclass(frozen=True)
-class Sightings:
+class TrackTable:
     """Columns of two tables: F frames in order of time, N faces in order of their frames."""
 
     pts: np.ndarray  # [F] int64, in the stream's time base; growing
@@ -80,7 +80,7 @@ class TrackInfo:
     yaw: tuple[float, float, float]  # degrees: least, median, largest
 
 
-def describe(sightings: Sightings) -> list[TrackInfo]:
+def describe(sightings: TrackTable) -> list[TrackInfo]:
     """All tracks, in order."""
     told = []
     for track in sightings.tracks:
@@ -101,7 +101,7 @@ def describe(sightings: Sightings) -> list[TrackInfo]:
     return told
 
 
-def within(sightings: Sightings, start: float | None, end: float | None) -> Sightings:
+def within(sightings: TrackTable, start: float | None, end: float | None) -> TrackTable:
     """What was seen between two times, with the numbers that the whole clip gave."""
     shown = (sightings.time >= (start or 0.0) - 1e-9) & (sightings.time < (math.inf if end is None else end - 1e-9))
     own = shown[sightings.frame] if len(sightings.frame) else np.zeros(0, bool)
@@ -117,7 +117,7 @@ def within(sightings: Sightings, start: float | None, end: float | None) -> Sigh
     )
 
 
-def numbered(sightings: Sightings) -> Sightings:
+def numbered(sightings: TrackTable) -> TrackTable:
     """The same with tracks 0, 1, 2, ... in the order in which they appear, those of one frame from the left.
 
     Who was seen too briefly to have been there gets -1.
@@ -134,7 +134,7 @@ def _fewest(times: np.ndarray) -> float:
     return min(SPURIOUS, len(times) / 2)
 
 
-def _appearances(sightings: Sightings) -> list[tuple[int, float, int]]:
+def _appearances(sightings: TrackTable) -> list[tuple[int, float, int]]:
     """(first frame, place from the left, track) of all who were there."""
     shots = {int(sightings.scene[shot.start]): _fewest(sightings.time[shot]) for shot in sightings.scenes()}
     found = []

@@ -2,7 +2,8 @@
 
 Two steps. :class:`Tracker` names the faces of a frame by where those of the frames before are going and how they look,
 as a whole (Hungarian assignment). It is careful: what it is not sure of becomes a new stretch. Once the shot is known,
-:func:`reunite` puts the stretches of one person together again, over the seconds that a hand or another head took.
+:func:`link_tracklets` puts the stretches of one person together again, over the seconds that a hand or another head
+took.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _DISTINCT = 1.2  # faces further apart than so many times their size do not dist
 
 
 @dataclass
-class Stretch:
+class Tracklet:
     """A face that was followed without a doubt."""
 
     scene: int
@@ -58,7 +59,7 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self.stretches: list[Stretch] = []
+        self.stretches: list[Tracklet] = []
         self._known: list[int] = []
         self._scene: int | None = None
         self._now = 0.0  # on that clock
@@ -72,7 +73,7 @@ class Tracker:
             self._known, self._scene = [], scene
         self._known = [i for i in self._known if time - self.stretches[i].last <= REMEMBER]
         known = [self.stretches[i] for i in self._known]
-        cost = np.array([[_strangeness(s, f, k, time) for f, k in zip(faces, looks, strict=True)] for s in known])
+        cost = np.array([[_association_cost(s, f, k, time) for f, k in zip(faces, looks, strict=True)] for s in known])
         # What cannot be must not keep others from being: all of it costs the same.
         rows, columns = linear_sum_assignment(np.minimum(cost, 1.0).reshape(len(known), len(faces)))
         names = {int(c): self._known[r] for r, c in zip(rows, columns, strict=True) if cost[r, c] < 1}
@@ -99,7 +100,7 @@ class Tracker:
         return self._now
 
 
-def reunite(stretches: Sequence[Stretch]) -> list[int]:
+def link_tracklets(stretches: Sequence[Tracklet]) -> list[int]:
     """The person of each stretch, as the number of that person's first one. Nobody outlives a scene.
 
     Each stretch is followed by at most one other of its scene, chosen for all of them at once: one that begins after
@@ -108,7 +109,7 @@ def reunite(stretches: Sequence[Stretch]) -> list[int]:
     people = list(range(len(stretches)))
     for scene in sorted({stretch.scene for stretch in stretches}):
         own = [i for i, stretch in enumerate(stretches) if stretch.scene == scene]
-        cost = np.array([[_parting(stretches[a], stretches[b]) for b in own] for a in own])
+        cost = np.array([[_link_cost(stretches[a], stretches[b]) for b in own] for a in own])
         rows, columns = linear_sum_assignment(np.minimum(cost, 1.0))
         for row, column in sorted(zip(rows, columns, strict=True), key=lambda pair: stretches[own[pair[1]]].first):
             if cost[row, column] < 1:
@@ -116,7 +117,7 @@ def reunite(stretches: Sequence[Stretch]) -> list[int]:
     return people
 
 
-def _strangeness(stretch: Stretch, face: Face, look: np.ndarray | None, time: float) -> float:
+def _association_cost(stretch: Tracklet, face: Face, look: np.ndarray | None, time: float) -> float:
     """How unlikely a face goes on a stretch: 0 where it was to be and as it looked; from 1 on impossible."""
     foretold = stretch.end.points.mean(0) + (time - stretch.last) * stretch.velocity
     small, large = sorted((face_size(stretch.end), face_size(face)))
@@ -127,7 +128,7 @@ def _strangeness(stretch: Stretch, face: Face, look: np.ndarray | None, time: fl
     return away + math.log2(max(large, 1e-9) / max(small, 1e-9)) + unlike
 
 
-def _parting(before: Stretch, after: Stretch) -> float:
+def _link_cost(before: Tracklet, after: Tracklet) -> float:
     """How unlikely one person goes from one stretch to another: from 1 on impossible."""
     gap = after.first - before.last
     if not 0 < gap <= APART or before.usual is None or after.usual is None:
@@ -143,13 +144,13 @@ def _away(a: Face, b: Face) -> float:
     return float(np.linalg.norm(a.points.mean(0) - b.points.mean(0))) / max(face_size(a), face_size(b), 1e-9)
 
 
-def _begin(face: Face, look: np.ndarray | None, time: float, scene: int) -> Stretch:
+def _begin(face: Face, look: np.ndarray | None, time: float, scene: int) -> Tracklet:
     if look is None:
-        return Stretch(scene, time, time, face, face)
-    return Stretch(scene, time, time, face, face, looks=[look, look], total=look, look=look)
+        return Tracklet(scene, time, time, face, face)
+    return Tracklet(scene, time, time, face, face, looks=[look, look], total=look, look=look)
 
 
-def _go_on(stretch: Stretch, face: Face, look: np.ndarray | None, time: float, alone: bool) -> None:
+def _go_on(stretch: Tracklet, face: Face, look: np.ndarray | None, time: float, alone: bool) -> None:
     step = max(time - stretch.last, 1e-3)
     velocity = (face.points.mean(0) - stretch.end.points.mean(0)) / step
     keep = math.exp(-step / _PACE)

@@ -18,20 +18,20 @@ from videdit.imaging.change_mask import (
     APART,
     AROUND,
     BESIDE,
+    DILATE_PX,
+    GROW_PX,
     GROWING,
     KNOWN,
     LIKE,
-    LYING,
+    OCCLUDER_RAMP,
     OUTWARDS,
-    OVER,
     PRESENT,
     SOFT,
     STRANDS,
-    WIDER,
 )
 from videdit.imaging.change_mask import weights as weights_of
 from videdit.imaging.primitives.torch import blur, channels_first, resize
-from videdit.imaging.twins.optical_flow import at
+from videdit.imaging.twins.optical_flow import warp
 from videdit.models.face_parts import NECK, OTHER
 
 
@@ -50,23 +50,24 @@ def change_mask(crop: Crop, motion: Motion, regions: Iterable[str], put: Callabl
     parts = crop.parts[None].to(torch.float32, copy=True)  # [1, 9, 128, 128]
     parts[:, NECK] *= near * resize(motion.validity[None, None], size)[0, 0]
     front = parts.clone()
-    front[:, OTHER:] *= widened(ramp(hull * parts[:, OTHER:], *LYING), OUTWARDS)
+    front[:, OTHER:] *= dilate(ramp(hull * parts[:, OTHER:], *OCCLUDER_RAMP), OUTWARDS)
     masks = []
     for name, shape in zip(names, shapes, strict=True):
         painted, hiding = weights_of(name)
         sums = torch.cat((_summed(parts, painted), _summed(front, hiding), front[:, OTHER:] * float(hiding[OTHER])), 1)
         paint, hide, hand = ramp(resize(sums, LOW), *PRESENT).split(1, 1)
-        hide = torch.maximum(widened(hide, WIDER), widened(alike(picture, hand, paint), 1))
+        hide = torch.maximum(dilate(hide, DILATE_PX), dilate(color_similarity(picture, hand, paint), 1))
         if name in GROWING:
-            paint = torch.maximum(paint, widened(paint, OVER) * at(paint, flow))
-        hide = torch.maximum(hide, at(hide, flow))
+            paint = torch.maximum(paint, dilate(paint, GROW_PX) * warp(paint, flow))
+        hide = torch.maximum(hide, warp(hide, flow))
         masks.append(shape * blur(paint * (1 - hide), SOFT))
     return _enlarged(torch.stack(masks).amax(0).round(), crop.size)
 
 
-def alike(picture: Tensor, hide: Tensor, paint: Tensor) -> Tensor:
-    """See :func:`videdit.imaging.change_mask.alike`: picture [1, 3, 256, 256], the others [1, 1, 256, 256]."""
-    near = widened(hide, BESIDE)
+def color_similarity(picture: Tensor, hide: Tensor, paint: Tensor) -> Tensor:
+    """See :func:`videdit.imaging.change_mask.color_similarity`: picture [1, 3, 256, 256], the others [1, 1, 256,
+    256]."""
+    near = dilate(hide, BESIDE)
     half = LOW // 2
     colours = resize(picture, half)
     (h, weight_h), (f, weight_f) = (_mean(colours, resize(weight, half)) for weight in (hide, paint * (1 - near)))
@@ -90,7 +91,7 @@ def ramp(value: Tensor, low: float, high: float) -> Tensor:
     return ((value - low) / (high - low)).clamp(0, 1)
 
 
-def widened(mask: Tensor, by: int) -> Tensor:
+def dilate(mask: Tensor, by: int) -> Tensor:
     """The largest value within a square of `by` pixels to each side."""
     return F.max_pool2d(mask, 2 * by + 1, 1, by)
 

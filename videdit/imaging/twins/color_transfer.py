@@ -16,27 +16,27 @@ from videdit.datatypes import LOW
 from videdit.imaging.color_transfer import APART, DARK, EVERYWHERE, NEAR, NOTHING, PURE, SMALL, TOGETHER
 from videdit.imaging.primitives.torch import blur, resize
 from videdit.imaging.twins.change_mask import ramp
-from videdit.imaging.twins.optical_flow import at
+from videdit.imaging.twins.optical_flow import warp
 
 
-def graded(source: Tensor, inversion: Tensor, edit: Tensor, flow: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:
+def match_chroma(source: Tensor, inversion: Tensor, edit: Tensor, flow: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:
     """Inversion and edit [1, 3, S, S] graded to the source's colours.
 
     source: [1, 3, S, S]. flow: [1, 2, 256, 256], where edited pixels were. skin: [1, 1, N, N] in [0, 1].
     """
-    seen, skin = resize(source, SMALL), pure(resize(skin, SMALL))
+    seen, skin = resize(source, SMALL), erode_confidence(resize(skin, SMALL))
     flow = resize(flow, SMALL) * (SMALL / LOW)
-    before = factors(seen, resize(inversion, SMALL), skin)
-    after = factors(at(seen, flow), resize(edit, SMALL), at(skin, flow))
-    return turned(inversion, before), turned(edit, after)
+    before = chroma_gain(seen, resize(inversion, SMALL), skin)
+    after = chroma_gain(warp(seen, flow), resize(edit, SMALL), warp(skin, flow))
+    return rotate_chroma(inversion, before), rotate_chroma(edit, after)
 
 
-def pure(skin: Tensor) -> Tensor:
+def erode_confidence(skin: Tensor) -> Tensor:
     """What of the skin [1, 1, 64, 64] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
     return -F.max_pool2d(-ramp(skin, *PURE), 3, 1, 1)
 
 
-def factors(source: Tensor, render: Tensor, skin: Tensor) -> Tensor:
+def chroma_gain(source: Tensor, render: Tensor, skin: Tensor) -> Tensor:
     """g, real and imaginary part, [1, 2, 64, 64]; source, render: [1, 3, 64, 64]; skin: [1, 1, 64, 64]."""
     (ax, ay), (bx, by) = (saturation(image).unbind(1) for image in (source, render))
     sums = skin * torch.stack((ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by), dim=1)
@@ -52,7 +52,7 @@ def saturation(image: Tensor) -> Tensor:
     return apart[:, 1:] / (apart[:, :1].clamp(min=0) + DARK)
 
 
-def turned(render: Tensor, by: Tensor) -> Tensor:
+def rotate_chroma(render: Tensor, by: Tensor) -> Tensor:
     """A render [1, 3, S, S] with its chroma multiplied by factors [1, 2, 64, 64]."""
     x, y = resize(by, render.shape[-1]).unbind(1)
     luma, red, blue = mixed(render, "APART").unbind(1)

@@ -12,8 +12,8 @@ from torch import Tensor
 from videdit.datatypes import LOW, Crop, Rendering
 from videdit.imaging.detail_transfer import BROAD, CHANGED, FINE, GRAIN, SEVERAL, SOFT
 from videdit.imaging.primitives.torch import blur, channels_first, moved, resize
-from videdit.imaging.twins.color_transfer import graded
-from videdit.imaging.twins.optical_flow import at
+from videdit.imaging.twins.color_transfer import match_chroma
+from videdit.imaging.twins.optical_flow import warp
 
 
 def return_detail(crop: Tensor, rendering: Rendering, skin: Tensor | None = None) -> Tensor:
@@ -26,7 +26,7 @@ def return_detail(crop: Tensor, rendering: Rendering, skin: Tensor | None = None
     inversion, edit = channels_first(rendering.inversion), channels_first(rendering.edit)
     flow, validity = channels_first(rendering.motion.flow), rendering.motion.validity[None, None]
     if skin is not None:
-        inversion, edit = graded(source, inversion, edit, flow, skin[None, None].float())
+        inversion, edit = match_chroma(source, inversion, edit, flow, skin[None, None].float())
     validity = validity * trust(source, inversion, rendering)
     if size != LOW:
         flow = resize(flow, size) * (size / LOW)
@@ -52,7 +52,7 @@ def change_restored(crop: Crop, rendering: Rendering, mask: Tensor, face: Tensor
 def trust(source: Tensor, inversion: Tensor, rendering: Rendering) -> Tensor:
     """How far the residual belongs into the edit, [1, 1, 256, 256] in [0, 1]; source, inversion: [1, 3, S, S]."""
     residual = resize(source - inversion, LOW)
-    there = at(residual, channels_first(rendering.motion.flow))
+    there = warp(residual, channels_first(rendering.motion.flow))
     broad = blur(there, SEVERAL).abs().amax(dim=1, keepdim=True)
     low_change = channels_first(rendering.edit_low) - channels_first(rendering.inversion_low)
     changed = blur(low_change, SEVERAL).abs().amax(dim=1, keepdim=True)

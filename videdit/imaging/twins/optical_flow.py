@@ -22,22 +22,22 @@ class MotionEstimator(nn.Module):
         # Both ways in one batch.
         both = dense_flow(torch.cat((grey_before, grey_after)), torch.cat((grey_after, grey_before)))
         forward, back = blur(both, SMOOTH).chunk(2)  # edited pixel -> where it was, and the other way
-        difference = blur(at(before, forward) - after, SMOOTH)
+        difference = blur(warp(before, forward) - after, SMOOTH)
         difference = difference - BROAD_SHARE * blur(difference, BROAD)
         difference = difference.abs().amax(dim=1, keepdim=True)  # [N, 1, 256, 256]
-        distance = (forward + at(back, forward)).square().sum(dim=1, keepdim=True)
+        distance = (forward + warp(back, forward)).square().sum(dim=1, keepdim=True)
         validity = torch.exp(-(difference / TOLERANCE).square() - distance / FLOW_TOLERANCE**2)
         # Blurred from 1 down: where nothing moves, it is 1 whatever the kernel's weights add up to.
         return forward.permute(0, 2, 3, 1), (1 - blur(1 - validity, SOFT))[:, 0]
 
 
-def carry(distortion: Tensor, flow: Tensor, validity: Tensor) -> Tensor:
-    """See :func:`videdit.imaging.optical_flow.carry`: distortion [N, 3, 256, 256], flow [N, 2, 256, 256], validity [N,
-    1, ...]."""
-    return at(distortion, flow) * validity
+def warp_distortion_map(distortion: Tensor, flow: Tensor, validity: Tensor) -> Tensor:
+    """See :func:`videdit.imaging.optical_flow.warp_distortion_map`: distortion [N, 3, 256, 256], flow [N, 2, 256, 256],
+    validity [N, 1, ...]."""
+    return warp(distortion, flow) * validity
 
 
-def at(image: Tensor, flow: Tensor) -> Tensor:
+def warp(image: Tensor, flow: Tensor) -> Tensor:
     """image [N, C, 256, 256] read where flow [N, 2, 256, 256] says: out(p) = image(p + flow(p))."""
     return moved(image, flow, border="border")
 

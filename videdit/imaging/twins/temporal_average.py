@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.datatypes import LOW, Edited, Motion, Total
+from videdit.datatypes import LOW, Accumulator, Edited, Motion
 from videdit.imaging.lucas_kanade import dense_flow
 from videdit.imaging.optical_flow import SMOOTH
 from videdit.imaging.primitives.torch import blur, channels_first, resize
 from videdit.imaging.temporal_average import BAND, DRIFT_TOLERANCE, LIKENESS, MARGIN, REACH
-from videdit.imaging.twins.optical_flow import at, grey_of
+from videdit.imaging.twins.optical_flow import grey_of, warp
 
 
 def grey(crop: Tensor) -> Tensor:
@@ -39,18 +39,18 @@ class DriftEstimator(nn.Module):
 
 def agreement(there: Tensor, back: Tensor) -> Tensor:
     """How well two flows [N, 2, 256, 256] undo each other, [N, 1, 256, 256]."""
-    return torch.exp(-(there + at(back, there)).square().sum(dim=1, keepdim=True) / DRIFT_TOLERANCE**2)
+    return torch.exp(-(there + warp(back, there)).square().sum(dim=1, keepdim=True) / DRIFT_TOLERANCE**2)
 
 
 def likeness(one: Tensor, other: Tensor, there: Tensor) -> Tensor:
     """How alike two greys [N, 1, 256, 256] are along the flow from the one to the other, [N, 1, 256, 256]."""
-    return torch.exp(-(blur(at(other, there) - one, SMOOTH) / LIKENESS).square())
+    return torch.exp(-(blur(warp(other, there) - one, SMOOTH) / LIKENESS).square())
 
 
-def opened(change: Tensor, mask: Tensor, confidence: float) -> Total:
+def init_accumulator(change: Tensor, mask: Tensor, confidence: float) -> Accumulator:
     """The sums that hold one change [S, S, 3] and its mask [S, S] uint8 alone."""
     low = low_band(change)
-    return Total(torch.cat((low, torch.full_like(low[:, :1], confidence)), dim=1), low_mask(mask) * confidence)
+    return Accumulator(torch.cat((low, torch.full_like(low[:, :1], confidence)), dim=1), low_mask(mask) * confidence)
 
 
 def low_band(change: Tensor) -> Tensor:
@@ -63,17 +63,17 @@ def low_mask(mask: Tensor) -> Tensor:
     return low_band(mask[..., None]) / 255
 
 
-def enlarged(motion: Motion, size: int) -> Motion:
+def upsample_flow(motion: Motion, size: int) -> Motion:
     """A motion at 256 px -> the same for sums of `size`: flow [B, B, 2] in their pixels, validity [B, B]."""
     flow = resized(channels_first(motion.flow), size)[0].permute(1, 2, 0) * (size / LOW)
     return Motion(flow, resized(motion.validity[None, None], size)[0, 0])
 
 
-def moved(total: Total, motion: Motion, weight: float) -> Total:
+def warp_accumulator(total: Accumulator, motion: Motion, weight: float) -> Accumulator:
     """A neighbour's sums as they count here, along a motion of this size."""
     weights, flow = weight * motion.validity, channels_first(motion.flow)
-    changes, masks = (at(resized(sums, len(weights)), flow) * weights for sums in (total.changes, total.masks))
-    return Total(changes, masks)
+    changes, masks = (warp(resized(sums, len(weights)), flow) * weights for sums in (total.changes, total.masks))
+    return Accumulator(changes, masks)
 
 
 def resized(image: Tensor, size: int) -> Tensor:
@@ -81,7 +81,7 @@ def resized(image: Tensor, size: int) -> Tensor:
     return image if image.shape[-1] == size else resize(image, size)
 
 
-def closed(edit: Edited, total: Total, confidence: float) -> tuple[Tensor, Tensor]:
+def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Tensor, Tensor]:
     """The change [S, S, 3] float16 and the mask [S, S] uint8 of an edit, the means of `total` in place of low bands."""
     size, weights = edit.change.shape[0], total.changes[:, 3:]
     mean, mean_mask = confidence * total.changes[:, :3] / weights, total.masks / weights

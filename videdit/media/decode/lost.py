@@ -7,7 +7,7 @@ import av
 _WATCHED = 64  # frames after an error in which another may be missing because of it
 
 
-class Lost:
+class DroppedFrameDetector:
     """Told of every packet, error and frame of a decoder, in order.
 
     Only around an error do packets without a frame count: some codecs have packets that show nothing.

@@ -14,7 +14,7 @@ import numpy as np
 from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.decode.hwaccel import accelerator
-from videdit.media.decode.lost import Lost
+from videdit.media.decode.lost import DroppedFrameDetector
 from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
 from videdit.media.pixel_formats import planar_name, unpack
@@ -256,7 +256,7 @@ class VideoReader:
                 container.seek(target, stream=stream)
             except av.FFmpegError:  # a format that cannot seek: read it from the beginning
                 container, stream, context = self._open()
-        lost = Lost()
+        lost = DroppedFrameDetector()
         for packet in self._packets(container, stream):
             lost.packet(packet)
             try:
