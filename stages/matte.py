@@ -31,7 +31,7 @@ class Matte:
     name = "matte"
 
     def __init__(self, path: Path, info: MediaInfo, pixels: Pixels, **span: Any) -> None:
-        """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. span: as of Beside."""
+        """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. span: as of AuxiliaryOutput."""
         if info.kind == "video":
             info = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
             info = replace(info, hdr=None, riders=())

@@ -30,7 +30,7 @@ def test_on_the_host_the_slowest_stage_counts() -> None:
 
 @pytest.mark.parametrize(("device_seconds", "overlap"), [(8.5, 0.85), (3.0, 0.6)])
 def test_a_device_is_a_stage_and_waiting_for_it_is_none(device_seconds: float, overlap: float) -> None:
-    passes = {"Drafter": Passes(10, device_seconds, on_device=True), "FaceMesh": Passes(9, 1.0)}
+    passes = {"LowFidelityPass": Passes(10, device_seconds, on_device=True), "FaceMesh": Passes(9, 1.0)}
     measured = bench(passes | {WAITING: Passes(100, 8.0)}, "a GPU")
     assert measured.overlap == pytest.approx(overlap)
     assert f"device busy          {device_seconds:.2f} s" in str(measured)
