@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.datatypes import Crop
+from videdit.datatypes import LOW, Crop
 from videdit.edits import parse_edits
 from videdit.edits.catalogue import shipped
 from videdit.errors import UsageError
@@ -22,7 +22,6 @@ from videdit.models.student import (
     ANCHORS,
     EDITS,
     MIRROR,
-    SIZE,
     Student,
     StudentEdit,
     compose,
@@ -71,7 +70,7 @@ def test_strength_zero_is_the_crop_itself(size):
     x = torch.from_numpy(one.image[None].astype(np.float32))
     with torch.inference_mode():
         change, flow, kept = StudentEdit(network())(x, torch.zeros(1, len(EDITS)), points(one))
-    assert change.shape == (1, size, size, 3) and flow.shape == (1, SIZE, SIZE, 2) and kept.shape == (1, SIZE, SIZE)
+    assert change.shape == (1, size, size, 3) and flow.shape == (1, LOW, LOW, 2) and kept.shape == (1, LOW, LOW)
     assert float(change.abs().max()) < 1e-5 and not flow.any() and (kept == 1).all()
 
 
@@ -128,7 +127,7 @@ def test_the_compiled_student_says_what_torch_says(size):
     with torch.inference_mode():
         change, flow, kept = StudentEdit(net)(x, torch.from_numpy(given), points(*crops))
     for i, (got, motion) in enumerate(made):
-        np.testing.assert_allclose(got, change[i].numpy(), atol=6e-3)
+        np.testing.assert_allclose(got, change[i].numpy(), atol=1.5e-2)  # blocks of 8 px: steep
         np.testing.assert_allclose(motion.flow, flow[i].numpy(), atol=5e-3)
         np.testing.assert_allclose(motion.validity, kept[i].numpy(), atol=1e-3)
     assert not np.abs(made[2][0]).max() > 1e-5

@@ -1,7 +1,7 @@
 """HFGI's student: one small network that edits a face crop directly, for all edits and any mixture of them.
 
 It is taught by the generator (``videdit.training.student``): pairs (G(w), G(w + d)) are exact, and who has learnt what
-a step of the code does to a picture needs neither the code nor the generator. From a crop x at 256 px, a strength an
+a step of the code does to a picture needs neither the code nor the generator. From a crop x at 128 px, a strength an
 edit and some points of the face's mesh (where mouth, lids and brows are, and how open) it gives a flow F, a mask M,
 colours C and a shade D, and the edited crop at any size is
 
@@ -18,15 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.datatypes import LOW
+
 EDITS = ("smile", "age", "mouth_open", "eyes_open", "beard", "gender", "lipstick", "yaw")  # the order of strengths
 # Points of the mesh that the student is told: corners and lids of the eyes, corners and lips of the mouth, nose, chin,
 # brows, sides of the face, forehead. In the mirror they are each other's as MIRROR says.
 ANCHORS = (33, 133, 362, 263, 159, 145, 386, 374, 61, 291, 13, 14, 0, 17, 1, 152, 105, 334, 234, 454, 10)
 MIRROR = (3, 2, 1, 0, 6, 7, 4, 5, 9, 8, 10, 11, 12, 13, 14, 15, 17, 16, 19, 18, 20)
 NEAR = (0.1, 0.3)  # half sides: sigmas of the maps that say how near a point is
-SIZE = 256  # px that the network looks at
-WIDTHS = (40, 88, 136, 136)  # channels at 64, 32, 16 and 8 px
-FINE = 24  # channels at 128 px
+SIZE = 128  # px that the network looks at
+WIDTHS = (32, 72, 128, 160)  # channels at 64, 32, 16 and 8 px
 REACH = 0.1  # flow of a network output of 1, in half sides of the crop
 CHANNELS = 9  # of the output: flow 2, mask 1, colours 3, shade 3
 
@@ -51,7 +52,7 @@ class Modulated(nn.Module):
 
 
 class Student(nn.Module):
-    """Crops [B, 3, 256, 256] in [-1, 1], strengths [B, E] and anchors -> what makes the edit, [B, 9, 256, 256].
+    """Crops [B, 3, 128, 128] in [-1, 1], strengths [B, E] and anchors -> what makes the edit, [B, 9, 128, 128].
 
     A strength of 1 is an edit's recommended one. anchors [B, 21, 2]: the mesh's ANCHORS, (x, y) in half sides of the
     crop, -1..1. The nine channels are raw: :func:`parts` says what they mean.
@@ -62,22 +63,21 @@ class Student(nn.Module):
         a, b, c, d = WIDTHS
         told = edits + 2 * len(ANCHORS)
         self.controls = nn.Sequential(nn.Linear(told, controls), nn.SiLU(), nn.Linear(controls, controls), nn.SiLU())
-        self.enter = nn.Conv2d(48 + edits + len(NEAR) * len(ANCHORS) + 2, a, 3, padding=1)
+        self.enter = nn.Conv2d(12 + edits + len(NEAR) * len(ANCHORS) + 2, a, 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in ((a, b), (b, c), (c, d)))
         self.encode = nn.ModuleList(Modulated(width, controls) for width in WIDTHS)
         self.up = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in ((b, a), (c, b), (d, c)))
         self.decode = nn.ModuleList(Modulated(width, controls) for width in WIDTHS[:-1])
-        self.enlarge = nn.Conv2d(a, 4 * FINE, 3, padding=1)
-        self.fine = nn.Conv2d(FINE + 12, 32, 3, padding=1)
-        self.leave = nn.Conv2d(32, 4 * CHANNELS, 3, padding=1)
+        self.leave = nn.Conv2d(a + 12, 4 * CHANNELS, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, strengths: Tensor, anchors: Tensor) -> Tensor:
         control = self.controls(torch.cat((strengths, anchors.flatten(1)), 1))  # [B, K]
-        planes = strengths[:, :, None, None].expand(-1, -1, SIZE // 4, SIZE // 4)
-        seen = torch.cat((F.pixel_unshuffle(x, 4), planes, places(anchors, SIZE // 4)), 1)
-        y = self.encode[0](self.enter(seen), control)  # [B, 40, 64, 64]
+        planes = strengths[:, :, None, None].expand(-1, -1, SIZE // 2, SIZE // 2)
+        pixels = F.pixel_unshuffle(x, 2)  # [B, 12, 64, 64]
+        seen = torch.cat((pixels, planes, places(anchors, SIZE // 2)), 1)
+        y = self.encode[0](self.enter(seen), control)  # [B, 32, 64, 64]
         kept = [y]
         for down, encode in zip(self.down, self.encode[1:], strict=True):
             y = encode(down(y), control)
@@ -85,9 +85,7 @@ class Student(nn.Module):
         for i in reversed(range(len(self.up))):
             up = F.interpolate(self.up[i](y), scale_factor=2.0, mode="bilinear", align_corners=False)
             y = self.decode[i](kept[i] + up, control)
-        y = F.pixel_shuffle(self.enlarge(y), 2)  # [B, 24, 128, 128]
-        y = F.silu(self.fine(torch.cat((y, F.pixel_unshuffle(x, 2)), 1)))
-        return F.pixel_shuffle(self.leave(y), 2)
+        return F.pixel_shuffle(self.leave(torch.cat((F.silu(y), pixels), 1)), 2)
 
 
 def places(anchors: Tensor, size: int) -> Tensor:
@@ -145,12 +143,12 @@ class StudentEdit(nn.Module):
 
     def forward(self, crops: Tensor, strengths: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = crops.permute(0, 3, 1, 2) / 127.5 - 1
-        size = x.shape[-1]
-        small = x if size == SIZE else F.avg_pool2d(x, size // SIZE)
-        flow, mask, colours, shade = found = parts(self.net(small, strengths, anchors), strengths)
-        if size != SIZE:
-            flow, mask, colours, shade = (
-                F.interpolate(part, (size, size), mode="bilinear", align_corners=False) for part in found
-            )
-        change = compose(x, flow, mask, colours, shade) - x
-        return change.permute(0, 2, 3, 1), (found[0] * (SIZE / 2)).permute(0, 2, 3, 1), 1 - found[1][:, 0]
+        found = parts(self.net(F.avg_pool2d(x, x.shape[-1] // SIZE), strengths, anchors), strengths)
+        change = compose(x, *(enlarged(part, x.shape[-1]) for part in found)) - x
+        flow, mask = (enlarged(part, LOW) for part in found[:2])
+        return change.permute(0, 2, 3, 1), (flow * (LOW / 2)).permute(0, 2, 3, 1), 1 - mask[:, 0]
+
+
+def enlarged(x: Tensor, size: int) -> Tensor:
+    """[B, C, H, W] -> [B, C, size, size]"""
+    return F.interpolate(x, (size, size), mode="bilinear", align_corners=False)

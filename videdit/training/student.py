@@ -30,7 +30,7 @@ from videdit.evaluation.attributes import CropMesh
 from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import compress
 from videdit.models.perceptual import PerceptualFeatures, feature_distance
-from videdit.models.student import ANCHORS, EDITS, MIRROR, SIZE, Student, compose, parts
+from videdit.models.student import ANCHORS, EDITS, MIRROR, SIZE, Student, compose, enlarged, parts
 from videdit.training import recipe, training
 from videdit.training.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
 from videdit.training.pairs import FILES, Plan, make_pairs
@@ -39,7 +39,6 @@ from videdit.weights.judges import load_judge
 
 CHANGED = 0.06  # of a picture in -1..1: a pixel that an edit changes by more counts for more
 SHOWN = (("smile", 1.2), ("smile", -1.0), ("age", 1.0), ("age", -0.75), ("mouth_open", 1.0), ("eyes_open", 1.0))
-COARSE = 128  # px at which flows of pairs are estimated
 MIRRORED = EDITS.index("yaw")  # goes the other way in a mirrored picture
 
 
@@ -95,14 +94,14 @@ class Training(training.Training[Recipe]):
         inputs, targets, strengths, moved, points = [], [], [], [], []
         for number in rng.integers(len(self.base) - self.recipe.held_bases, size=self.recipe.pairs):
             k = int(rng.integers(self.edited.shape[1]))
-            pair = np.asarray(self.base[number]), np.asarray(self.edited[number, k])
+            pair = looked_at(self.base[number]), looked_at(self.edited[number, k])
             strength = np.array(self.strengths[number, k])
             if rng.random() < self.recipe.nothing:
                 pair, strength = (pair[0], pair[0]), np.zeros_like(strength)
             anchors = np.array(self.mesh[number])[list(ANCHORS)] * SIZE
             x, y, strength, taught, anchors = self.augmented(*pair, strength, anchors, rng)
             moved.append(taught)
-            points.append(anchors + rng.normal(0, 1, anchors.shape))
+            points.append(anchors + rng.normal(0, 0.5, anchors.shape))
             inputs.append(x)
             targets.append(y)
             strengths.append(strength)
@@ -114,7 +113,7 @@ class Training(training.Training[Recipe]):
     def augmented(
         self, x: np.ndarray, y: np.ndarray, strength: np.ndarray, anchors: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """A pair as footage might show it, uint8 [256, 256, 3] each, both alike; its strengths, motion, anchors.
+        """A pair as footage might show it, uint8 [128, 128, 3] each, both alike; its strengths, motion, anchors.
 
         anchors: [21, 2] in pixels, centres at +0.5.
         """
@@ -122,8 +121,9 @@ class Training(training.Training[Recipe]):
         if rng.random() < 0.5:
             both, strength = both[:, ::-1], strength * np.where(np.arange(len(strength)) == MIRRORED, -1, 1)
             anchors = anchors[list(MIRROR)] * (-1, 1) + (SIZE, 0)
-        matrix = cv2.getRotationMatrix2D((127.5, 127.5), rng.normal(0, 5), float(np.exp(rng.normal(0, 0.06))))
-        matrix[:, 2] += rng.normal(0, 4, 2)
+        centre = (SIZE - 1) / 2
+        matrix = cv2.getRotationMatrix2D((centre, centre), rng.normal(0, 5), float(np.exp(rng.normal(0, 0.06))))
+        matrix[:, 2] += rng.normal(0, 2, 2)
         x, y = (
             cv2.warpAffine(np.ascontiguousarray(part), matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT_101)
             for part in (both[..., :3], both[..., 3:])
@@ -137,20 +137,20 @@ class Training(training.Training[Recipe]):
             y = jitter_colour(y, rng)
         if rng.random() < self.recipe.occluded:
             mask, over = self.occluder(rng)
-            moved *= 1 - cv2.resize(mask, (COARSE, COARSE), interpolation=cv2.INTER_AREA)[..., None]
+            moved *= 1 - mask
             x, y = ((part * (1 - mask) + over * mask + 0.5).astype(np.uint8) for part in (x, y))
         if rng.random() < self.recipe.worn:
             x, y = worn(x, y, rng)
         return x, y, strength, moved, anchors
 
     def occluder(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Something of another picture: where it is [256, 256, 1] in 0..1, and its colours."""
-        other = np.asarray(self.base[int(rng.integers(len(self.base)))]).astype(np.float32)
+        """Something of another picture: where it is [128, 128, 1] in 0..1, and its colours."""
+        other = looked_at(self.base[int(rng.integers(len(self.base)))]).astype(np.float32)
         other = np.roll(other, rng.integers(-SIZE // 2, SIZE // 2, 2), (0, 1)) * rng.uniform(0.4, 1.1)
         mask = np.zeros((SIZE, SIZE), np.float32)
-        centre, axes = rng.integers(20, SIZE - 20, 2), rng.integers(10, 60, 2)
+        centre, axes = rng.integers(10, SIZE - 10, 2), rng.integers(5, 30, 2)
         cv2.ellipse(mask, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-        return cv2.GaussianBlur(mask, (0, 0), 2)[..., None], other
+        return cv2.GaussianBlur(mask, (0, 0), 1)[..., None], other
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         x, y, strengths, moved, anchors = batch
@@ -166,13 +166,12 @@ class Training(training.Training[Recipe]):
                 (shrunk(made), shrunk(y), (torch.ones_like(weight[..., :1, :1]),) * 2),
             )
         )
-        flow, mask = (F.avg_pool2d(part, SIZE // COARSE) for part in found[:2])
-        felt = F.max_pool2d(weight, SIZE // COARSE)
+        flow, mask = found[:2]
         small = [F.avg_pool2d(part, 4) for part in (x, *found)]
         terms = {
             "coarse": ((compose(*small) - F.avg_pool2d(y, 4)).abs() * F.avg_pool2d(weight, 4)).mean(),
-            "flow": ((flow - moved[:, :2]).abs() * felt * moved[:, 2:3]).mean(),
-            "mask": ((mask - moved[:, 3:]).abs() * felt).mean(),
+            "flow": ((flow - moved[:, :2]).abs() * weight * moved[:, 2:3]).mean(),
+            "mask": ((mask - moved[:, 3:]).abs() * weight).mean(),
             "l1": ((made - y).abs() * weight).mean(),
             "gradient": near.sum() + far.sum(),
             "new": found[1].mean(),
@@ -188,8 +187,8 @@ class Training(training.Training[Recipe]):
 
     def validate(self, model: nn.Module) -> Validation:
         held, each = self.recipe.held_bases, self.edited.shape[1]
-        x = to_tensor(np.repeat(np.asarray(self.base[-held:]), each, 0))
-        y = to_tensor(np.asarray(self.edited[-held:]).reshape(-1, SIZE, SIZE, 3))
+        x = to_tensor(np.repeat([looked_at(picture) for picture in self.base[-held:]], each, 0))
+        y = to_tensor(np.stack([looked_at(picture) for several in self.edited[-held:] for picture in several]))
         given = torch.from_numpy(np.asarray(self.strengths[-held:]).reshape(-1, len(EDITS)))
         points = self.anchors(np.repeat(np.asarray(self.mesh[-held:]), each, 0))
         errors, same = [], []
@@ -219,9 +218,10 @@ class Training(training.Training[Recipe]):
         return contact_sheet(list(zip(*columns, strict=True)), titles)
 
     def edit(self, model: nn.Module, x: Tensor, strengths: Tensor, anchors: Tensor) -> Tensor:
-        """The edited pictures, on the CPU."""
+        """The edited pictures [B, 3, S, S], S 128 or a multiple of it, on the CPU."""
         x, strengths, anchors = (part.to(self.device) for part in (x, strengths, anchors))
-        return compose(x, *parts(model(x, strengths, anchors), strengths)).cpu()
+        found = parts(model(F.avg_pool2d(x, x.shape[-1] // SIZE), strengths, anchors), strengths)
+        return compose(x, *(enlarged(part, x.shape[-1]) for part in found)).cpu()
 
     @staticmethod
     def anchors(meshes: np.ndarray) -> Tensor:
@@ -229,22 +229,26 @@ class Training(training.Training[Recipe]):
         return torch.from_numpy(meshes[:, list(ANCHORS)].astype(np.float32)) * 2 - 1
 
 
-def motion(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def looked_at(picture: np.ndarray) -> np.ndarray:
+    """A picture of the pairs, uint8 [256, 256, 3], at the size that the network looks at."""
+    return cv2.resize(np.asarray(picture), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+
+
+def motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """What an exact pair teaches, [128, 128, 4] float32: flow in half sides (x, y), how sure it is, and what is new.
 
-    x, y: uint8 [256, 256, 3], before and after. The flow says where in x a pixel of y was; sure and new are in 0..1.
+    before, after: uint8 [128, 128, 3]. The flow says where in `before` a pixel of `after` was; sure and new are in 0..1.
     """
-    before, after = (cv2.resize(part, (COARSE, COARSE), interpolation=cv2.INTER_AREA) for part in (x, y))
     grey = [cv2.cvtColor(part, cv2.COLOR_RGB2GRAY) for part in (after, before)]
     flow = _dis().calc(*grey, None)
-    place = flow + np.stack(np.meshgrid(np.arange(COARSE), np.arange(COARSE)), -1).astype(np.float32)
+    place = flow + np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)
     carried = cv2.remap(before, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # Colours may have changed as a whole (grey hair): what was not there before has other edges.
     wrong = after.astype(np.float32) - carried
     wrong = np.abs(wrong - cv2.GaussianBlur(wrong, (0, 0), 5)).max(-1)
     new = cv2.GaussianBlur(np.clip((wrong - 22) / 30, 0, 1), (0, 0), 1.5)
     sure = np.exp(-np.square(cv2.GaussianBlur(wrong, (0, 0), 1) / 30))
-    return np.dstack((flow / (COARSE / 2), sure, np.clip(2 * new, 0, 1))).astype(np.float32)
+    return np.dstack((flow / (SIZE / 2), sure, np.clip(2 * new, 0, 1))).astype(np.float32)
 
 
 @functools.cache
@@ -254,9 +258,9 @@ def _dis() -> cv2.DISOpticalFlow:
 
 
 def worn(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Both pictures blurred alike, with the grain and the compression of the first on both; uint8 [256, 256, 3]."""
+    """Both pictures blurred alike, with the grain and the compression of the first on both; uint8 [128, 128, 3]."""
     if rng.random() < 0.6:
-        sigma = rng.uniform(0.5, 2.0)
+        sigma = rng.uniform(0.3, 1.2)
         x, y = cv2.GaussianBlur(x, (0, 0), sigma), cv2.GaussianBlur(y, (0, 0), sigma)
     left = x.astype(np.float32) + rng.normal(0, rng.uniform(0, 6), (SIZE, SIZE, 1))
     ruined = np.clip(left, 0, 255).astype(np.uint8)
