@@ -38,28 +38,35 @@ AT_ONCE = 1e-6  # seconds: a sigma that reaches no neighbour
 
 
 def unsteadied(stages: list[Stage]) -> None:
+    """Without averaging changes over time."""
     stages[:] = [stage for stage in stages if not isinstance(stage, Steady)]
 
 
 def unsmoothed(stages: list[Stage]) -> None:
+    """Without smoothing codes and motions over time."""
     for stage in of(Edit, stages):
         stage.code_sigma = stage.motion_sigma = AT_ONCE
 
 
 def unaligned(stages: list[Stage]) -> None:
+    """Without pre-aligning distortion maps."""
     for stage in of(Edit, stages):
         stage.prealigner.kind = "none"
 
 
 def unparsed(stages: list[Stage]) -> None:
+    """Without the parser's masks."""
     stages[:] = [stage for stage in stages if not isinstance(stage, Parse)]
 
 
 def ungraded(stages: list[Stage]) -> None:
+    """Without matching the renders' colours to the footage's."""
     change_by(stages, lambda pixels, crop, rendering: pixels.change(replace(crop, parts=None), rendering))
 
 
 def unreturned(stages: list[Stage]) -> None:
+    """Without detail return: the generator's picture alone."""
+
     def generated(_: Any, crop: Crop, rendering: Rendering) -> np.ndarray:
         return (rendering.edit - (crop.image.astype(np.float32) / 127.5 - 1)).astype(np.float16)
 
@@ -67,10 +74,12 @@ def unreturned(stages: list[Stage]) -> None:
 
 
 def unbounded(_: list[Stage]) -> None:
+    """Without the bounds that a mean change is kept within."""
     temporal_average.MARGIN = 10.0
 
 
 def plain(stages: list[Stage]) -> None:
+    """Without all of it: frame by frame, what the networks give."""
     for without in (unsteadied, unsmoothed, unaligned, unparsed, unreturned):
         without(stages)
 
@@ -89,6 +98,7 @@ PIECES: dict[str, Callable[[list[Stage]], None]] = {
 
 
 def of(kind: type[Any], stages: Sequence[Stage]) -> list[Any]:
+    """The stages of one kind."""
     return [stage for stage in stages if isinstance(stage, kind)]
 
 
@@ -112,6 +122,7 @@ class Ablated(Renderer):
 
 
 def main() -> None:
+    """Render each clip with and without each piece, and print what it costs."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n\n")[0])
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--edit", default="smile=1.5", help="(%(default)s)")

@@ -26,6 +26,7 @@ PROPERTIES += ("time_base", "start_pts", "fps", "frame_count", "duration", "chap
 
 
 def copy(source: Path, target: Path) -> None:
+    """Decode a clip and encode it again, with nothing in between."""
     with VideoReader(source) as reader, VideoWriter(target, reader.info, EncodeSettings()) as writer:
         for frame in reader:
             writer.write(frame)
@@ -62,6 +63,7 @@ def pictures(one: Path, other: Path) -> str:
 
 
 def main() -> None:
+    """Compare two clips, frame by frame; the exit code says whether they differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)

@@ -103,6 +103,7 @@ def wheel_mtcnn(folder: Path, net: str, x: Tensor) -> dict[str, np.ndarray]:
 
 
 def golden(mtcnn: Path, tflite: Path) -> dict[str, np.ndarray]:
+    """Inputs and outputs of the published networks, by name."""
     values: dict[str, np.ndarray] = {}
     for net, shape in {"pnet": (1, 3, 20, 28), "rnet": (2, 3, 24, 24), "onet": (2, 3, 48, 48)}.items():
         values |= wheel_mtcnn(mtcnn, net, torch.from_numpy(fixed_input(*shape)))
@@ -117,6 +118,7 @@ def golden(mtcnn: Path, tflite: Path) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
+    """Read the two wheels and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("facenet", type=Path, help="the facenet-pytorch wheel")
     parser.add_argument("mediapipe", type=Path, help="the mediapipe wheel")
@@ -131,6 +133,7 @@ def main() -> None:
 
 
 def convert(mtcnn: Path, tflite: Path) -> None:
+    """Write the weights and the golden values of the detector and the mesh."""
     for name, module, state in (
         ("mtcnn", MTCNN(), convert_mtcnn(mtcnn)),
         ("facemesh", FaceMesh(), convert_facemesh(tflite)),

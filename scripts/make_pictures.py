@@ -106,6 +106,7 @@ def sweeps() -> None:
 
 
 def main() -> None:
+    """Write the pictures of the README and docs."""
     sweeps()
     renderer = Renderer()
     source, inversion, smile = edit_frame(renderer, "smile")

@@ -22,6 +22,7 @@ import test_published  # noqa: E402
 
 
 def main() -> None:
+    """Write tests/golden/published.npz."""
     state = published.checkpoint()["state_dict"]
     random = np.random.default_rng(0)
     ramp = np.linspace(-0.8, 0.8, 8, dtype=np.float32)

@@ -20,6 +20,7 @@ OUT = Path(__file__).resolve().parent.parent / "tests/data/faces.jpg"
 
 @torch.inference_mode()
 def main() -> None:
+    """Write the faces that tests are run on."""
     mapping, synthesis = Mapping().eval(), Synthesis().eval()
     mapping.load_state_dict(load_state("generator_mapping"))
     names = ("generator_low", "generator_high", "generator_head256")

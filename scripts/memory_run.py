@@ -59,6 +59,7 @@ def peak(source: Path, output: Path, memory: str) -> tuple[int, float]:
 
 
 def main() -> int:
+    """Render a short and a long clip and compare their peaks of memory; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, nargs=2, default=(500, 10000), metavar=("SHORT", "LONG"))
     parser.add_argument("--faces", type=int, default=50, help="frames with a face")

@@ -18,6 +18,7 @@ from videdit.errors import WeightsError
 
 
 def main() -> int:
+    """Enter files into weights/manifest.yaml; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="weight files; default: all that the manifest lists")
     parser.add_argument("--licence", help="SPDX name or words; needed for a new file")

@@ -64,7 +64,8 @@ class Restore:
         if self.choice.kind == "none":
             yield from frames
             return
-        assert self.restorer is not None and self.pixels is not None
+        assert self.restorer is not None
+        assert self.pixels is not None
         need = RestorationGate(either=self.choice.kind == "gfpgan")
         group: list[tuple[Frame, list[float]]] = []
         for frame in frames:
@@ -93,7 +94,8 @@ class Restore:
 
     def _together(self, group: list[tuple[Frame, list[float]]]) -> Iterator[Frame]:
         """The frames of a group, restored in as few passes as can be."""
-        assert self.restorer is not None and self.pixels is not None
+        assert self.restorer is not None
+        assert self.pixels is not None
         wanted = [
             (crop, level) for frame, levels in group for crop, level in zip(frame.crops, levels, strict=True) if level
         ]

@@ -88,7 +88,8 @@ def _fill_gaps(moments: list[_Moment]) -> None:
 
 
 def _between(a: Face, b: Face, part: float) -> Face:
-    assert a.mesh is not None and b.mesh is not None
+    assert a.mesh is not None
+    assert b.mesh is not None
     return replace(
         a,
         points=(1 - part) * a.points + part * b.points,

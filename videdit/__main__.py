@@ -1,3 +1,5 @@
+"""`python -m videdit`: the command."""
+
 import sys
 
 from videdit.cli.main import main

@@ -30,7 +30,8 @@ def unchanged(tmp_path):
     """Checks that the test left tmp_path as it prepared it: call it once all inputs are there."""
     before: list[set[str]] = []
     yield lambda: before.append(tree(tmp_path))
-    assert before and tree(tmp_path) == before[0]
+    assert before
+    assert tree(tmp_path) == before[0]
 
 
 def broken(kind: str, folder: Path, clip: Path) -> Path:
@@ -70,21 +71,24 @@ def test_what_is_no_whole_video_or_picture_is_said(capsys, tmp_path, face_clip, 
     path = broken(kind, tmp_path, face_clip)
     unchanged()
     code, err = run(capsys, path, "--edit", "smile")
-    assert code == 1 and str(path) in err
+    assert code == 1
+    assert str(path) in err
 
 
 def test_one_pixel_is_no_face(capsys, tmp_path, unchanged):
     clip = write_clip(tmp_path / "in.mkv", [background(1, 1)] * 3, codec="ffv1", pix_fmt="yuv444p", sound=False)
     unchanged()
     code, err = run(capsys, clip, "--edit", "smile")
-    assert code == 3 and "no face" in err
+    assert code == 3
+    assert "no face" in err
 
 
 def test_no_face_is_exit_code_3(capsys, tmp_path, empty_clip, unchanged):
     clip = shutil.copy(empty_clip, tmp_path / "in.mp4")
     unchanged()
     code, err = run(capsys, clip, "--edit", "smile")
-    assert code == 3 and "no face found" in err
+    assert code == 3
+    assert "no face found" in err
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,8 @@ def test_words_that_make_no_sense_are_exit_code_2(capsys, tmp_path, face_clip, u
     clip = shutil.copy(face_clip, tmp_path / "in.mp4")
     unchanged()
     code, err = run(capsys, clip, *words)
-    assert code == 2 and message in err
+    assert code == 2
+    assert message in err
 
 
 def test_an_existing_output_and_the_input_are_never_written_to(capsys, tmp_path, face_clip, unchanged):
@@ -117,15 +122,18 @@ def test_an_existing_output_and_the_input_are_never_written_to(capsys, tmp_path,
         f"videdit: {output} exists already; pass --overwrite to replace it, or choose another with -o\n",
     )
     code, err = run(capsys, clip, "--edit", "smile", "-o", clip, "--overwrite")
-    assert code == 2 and "input itself" in err
-    assert output.read_bytes() == b"precious" and clip.read_bytes() == face_clip.read_bytes()
+    assert code == 2
+    assert "input itself" in err
+    assert output.read_bytes() == b"precious"
+    assert clip.read_bytes() == face_clip.read_bytes()
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(capsys, tmp_path, face_clip, unchanged):
     (tmp_path / "file").write_bytes(b"in the way")
     unchanged()
     code, err = run(capsys, face_clip, "--edit", "smile", "-o", tmp_path / "file" / "out.mp4")
-    assert code == 1 and "cannot write" in err
+    assert code == 1
+    assert "cannot write" in err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -133,7 +141,8 @@ def test_a_folder_without_permission_is_said(capsys, tmp_path, face_clip, unchan
     (tmp_path / "locked").mkdir(mode=0o500)
     unchanged()
     code, err = run(capsys, face_clip, "--edit", "smile", "-o", tmp_path / "locked" / "out.mp4")
-    assert code == 1 and "cannot write" in err
+    assert code == 1
+    assert "cannot write" in err
 
 
 @pytest.fixture
@@ -149,7 +158,8 @@ def test_a_missing_weight_file_is_said(capsys, tmp_path, face_clip, weights, unc
     (weights / "mtcnn.safetensors").unlink()
     unchanged()
     code, err = run(capsys, face_clip, "--edit", "smile", "-o", tmp_path / "out.mp4")
-    assert code == 1 and "mtcnn.safetensors is missing" in err
+    assert code == 1
+    assert "mtcnn.safetensors is missing" in err
 
 
 def test_a_wrong_sha256_is_said(capsys, tmp_path, face_clip, weights, unchanged):
@@ -158,4 +168,5 @@ def test_a_wrong_sha256_is_said(capsys, tmp_path, face_clip, weights, unchanged)
     (weights / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     unchanged()
     code, err = run(capsys, face_clip, "--edit", "smile", "-o", tmp_path / "out.mp4")
-    assert code == 1 and "generator_low.safetensors is damaged" in err
+    assert code == 1
+    assert "generator_low.safetensors is damaged" in err

@@ -55,7 +55,8 @@ def test_a_preview_is_the_frame_before_and_after(render, face_clip, tmp_path):
         assert np.abs(left - picture_to_rgb(before[index].picture)).max() <= 2
         whole = np.abs(right - picture_to_rgb(after[index].picture)).mean()
         change = np.abs(left - right).mean()
-        assert change > 0.3 and whole < 0.5 * change, "the same edit, but for what is smoothed over more of the clip"
+        assert change > 0.3
+        assert whole < 0.5 * change, "the same edit, but for what is smoothed over more of the clip"
         assert is_edited(path)
     with pytest.raises(UsageError, match="exists already"):
         next(previews(plan, [0.0], False, render.renderer))
@@ -69,7 +70,8 @@ def test_a_preview_without_an_edit_is_said(render, face_clip, tmp_path, caplog, 
     job = RenderJob(input=str(face_clip), edit="smile=0@0.2s,1@1s", output=str(tmp_path / "look.mp4"))
     (path,) = previews(make_plan([job]), [0.0], False, render.renderer)
     left, right = np.hsplit(cv2.imread(str(path)), 2)
-    assert np.array_equal(left, right) and "no face is edited" in caplog.text
+    assert np.array_equal(left, right)
+    assert "no face is edited" in caplog.text
 
 
 def test_frames_of_strength_zero_are_the_source_s_own(render, face_clip, tmp_path):

@@ -48,7 +48,8 @@ def test_she_turns_blinks_and_talks_before_a_background_that_moves():
     faces = [largest_face(detector, frame) for frame in frames]
     assert len(faces) == 42
     yaw = np.array([face.yaw for face in faces])
-    assert -20 < yaw.min() < -8 and 8 < yaw.max() < 20
+    assert -20 < yaw.min() < -8
+    assert 8 < yaw.max() < 20
     meshes = np.stack([face.mesh for face in faces])
 
     def opening(upper: int, lower: int, left: int, right: int) -> np.ndarray:
@@ -57,7 +58,8 @@ def test_she_turns_blinks_and_talks_before_a_background_that_moves():
 
     eyes, lips = opening(159, 145, 33, 133), opening(13, 14, 78, 308)
     assert eyes.min() < 0.8 * np.median(eyes)
-    assert lips.min() < 0.05 and lips.max() > 0.12
+    assert lips.min() < 0.05
+    assert lips.max() > 0.12
     corner = np.stack([frame.picture.planes[0][:150, :250] for frame in frames]).astype(float)
     assert np.abs(np.diff(corner, axis=0)).mean() > 0.5
 

@@ -24,11 +24,14 @@ def test_the_matte_covers_every_change(render, face_clip, tmp_path):
     for old, new, alpha in zip(before, after, mattes, strict=False):
         mask = alpha.picture.planes[0]
         changed = old.picture.planes[0] != new.picture.planes[0]
-        assert changed.any() and not changed[mask == 0].any()
-        assert mask.max() == 255 and (mask == 0).mean() > 0.3
+        assert changed.any()
+        assert not changed[mask == 0].any()
+        assert mask.max() == 255
+        assert (mask == 0).mean() > 0.3
         # Dark where the edit, which may repaint all of the face, has left it as it was.
         strong = np.abs(old.picture.planes[0].astype(int) - new.picture.planes[0]) >= 8
-        assert mask[strong].mean() > 200 and mask[~changed].mean() < 60
+        assert mask[strong].mean() > 200
+        assert mask[~changed].mean() < 60
         assert alpha.pts * alpha.time_base == new.pts * new.time_base
 
 
@@ -38,7 +41,9 @@ def test_the_matte_of_a_picture(render, people, tmp_path):
     render(tmp_path / "in.png", tmp_path / "out.png", edit="smile=2", alpha_out=str(tmp_path / "mattes/"))
     mask = cv2.imread(str(tmp_path / "mattes" / "out_matte.png"), cv2.IMREAD_UNCHANGED)
     changed = np.any(cv2.imread(str(tmp_path / "out.png"))[..., ::-1] != picture, axis=2)
-    assert mask.shape == changed.shape and changed.any() and not changed[mask == 0].any()
+    assert mask.shape == changed.shape
+    assert changed.any()
+    assert not changed[mask == 0].any()
 
 
 def test_no_edit_no_matte(render, empty_clip, tmp_path):

@@ -85,7 +85,8 @@ def test_a_still_that_appears_meanwhile_stays(render, appears, people, tmp_path)
     appears(out)
     with pytest.raises(MediaError, match="came to exist"):
         render(source, out)
-    assert out.read_text() == WORDS and sorted(os.listdir(tmp_path)) == ["in.png", "out.png"]
+    assert out.read_text() == WORDS
+    assert sorted(os.listdir(tmp_path)) == ["in.png", "out.png"]
 
 
 def test_a_preview_that_appears_meanwhile_stays(render, face_clip, tmp_path, monkeypatch):
@@ -107,7 +108,8 @@ def test_a_clip_whose_output_appeared_while_others_were_rendered_is_not_begun(re
     clip.output.write_text(WORDS)
     with pytest.raises(UsageError, match="exists already"):
         render.renderer.render(clip)
-    assert clip.output.read_text() == WORDS and os.listdir(tmp_path) == ["out.mp4"]
+    assert clip.output.read_text() == WORDS
+    assert os.listdir(tmp_path) == ["out.mp4"]
 
 
 def test_the_second_of_two_runs_is_refused_in_one_line(face_clip, tmp_path):
@@ -115,7 +117,8 @@ def test_the_second_of_two_runs_is_refused_in_one_line(face_clip, tmp_path):
     runs = [subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = {run.wait(): run.communicate()[1] for run in runs}
     assert said.keys() == {0, 2}
-    assert said[2].count("\n") == 1 and ("another run is writing out.mp4" in said[2] or "exists already" in said[2])
+    assert said[2].count("\n") == 1
+    assert "another run is writing out.mp4" in said[2] or "exists already" in said[2]
     assert os.listdir(tmp_path) == ["out.mp4"]
 
 
@@ -126,13 +129,15 @@ def test_only_a_report_is_replaced_by_a_report(face_clip, tmp_path, monkeypatch,
     report.write_text(there)
     assert cli.run([str(face_clip), "--edit", "smile", "-o", "out.mp4", "--report", "r.json"]) == 2
     assert "r.json exists and is no report of an earlier run" in capsys.readouterr().err
-    assert report.read_text() == there and os.listdir(tmp_path) == ["r.json"]
+    assert report.read_text() == there
+    assert os.listdir(tmp_path) == ["r.json"]
 
 
 def test_a_report_that_cannot_be_written_is_known_before_the_work(face_clip, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.run([str(face_clip), "--edit", "smile", "-o", "out.mp4", "--report", "nodir/r.json"]) == 2
-    assert "there is no folder nodir" in capsys.readouterr().err and os.listdir(tmp_path) == []
+    assert "there is no folder nodir" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
 
 
 def test_every_file_of_a_clip_is_looked_for_before_the_work(face_clip, tmp_path):

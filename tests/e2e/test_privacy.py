@@ -104,8 +104,10 @@ def test_the_watch_sees_what_it_should(tmp_path, proxy):
 def test_an_edit_with_a_cold_and_a_warm_cache_is_nobody_s_business(watched, proxy, face_clip):
     for name in ("cold.mp4", "warm.mp4"):  # all networks are converted first, then read
         watched(face_clip, "--edit", "smile", "-o", name, "--sidecar", "--quiet")
-        assert watched.tried == [] and proxy[1] == []
-    assert watched.at_home() and all(f".cache/videdit{os.sep}" in f"{path}{os.sep}" for path in watched.at_home())
+        assert watched.tried == []
+        assert proxy[1] == []
+    assert watched.at_home()
+    assert all(f".cache/videdit{os.sep}" in f"{path}{os.sep}" for path in watched.at_home())
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,8 @@ def test_an_edit_with_a_cold_and_a_warm_cache_is_nobody_s_business(watched, prox
 )
 def test_no_other_command_is_either(watched, proxy, face_clip, words):
     watched(*(face_clip if word == "CLIP" else word for word in words), "--debug")
-    assert watched.tried == [] and proxy[1] == []
+    assert watched.tried == []
+    assert proxy[1] == []
     assert all(f".cache/videdit{os.sep}" in f"{path}{os.sep}" for path in watched.at_home())
 
 

@@ -41,7 +41,8 @@ def test_a_face_is_edited_and_nothing_else(render, face_clip, faces, tmp_path) -
             changed = np.argwhere(old != new) / old.shape  # (y, x) in 0..1
             assert len(changed)
             # The face is drawn 200 px wide around (150..164, 120..127) in 320x240.
-            assert changed[:, 1].min() > 50 / 320 and changed[:, 1].max() < 264 / 320
+            assert changed[:, 1].min() > 50 / 320
+            assert changed[:, 1].max() < 264 / 320
 
 
 def test_hardly_any_strength_gives_back_the_source(render, face_clip, faces, tmp_path) -> None:
@@ -68,8 +69,10 @@ def test_the_command_tells_how_to_get_what_is_not_installed(face_clip, tmp_path)
         text=True,
         timeout=120,
     )
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "videdit weights fetch hfgi_ffhq" in done.stderr and "--checkpoint" in done.stderr
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "videdit weights fetch hfgi_ffhq" in done.stderr
+    assert "--checkpoint" in done.stderr
     assert not (tmp_path / "out.mp4").exists()
 
 
@@ -111,8 +114,10 @@ def test_a_box_says_where_the_car_is(render, empty_clip, cars, direction, tmp_pa
     result = render(empty_clip, tmp_path / "out.mp4", edit=f"{direction}=2", box="120,60,160,100", **words)
     where = changed(frames_of(empty_clip, 1)[0], frames_of(result.output)[0])
     rows, columns = np.nonzero(where)
-    assert 60 <= rows.min() < 72 and 148 < rows.max() <= 160
-    assert 120 <= columns.min() < 134 and 266 < columns.max() <= 280
+    assert 60 <= rows.min() < 72
+    assert 148 < rows.max() <= 160
+    assert 120 <= columns.min() < 134
+    assert 266 < columns.max() <= 280
 
 
 def test_a_still_of_a_car(render, cars, direction, tmp_path) -> None:
@@ -122,7 +127,8 @@ def test_a_still_of_a_car(render, cars, direction, tmp_path) -> None:
     result = render(tmp_path / "in.png", tmp_path / "out.png", edit=f"{direction}=2", **words)
     assert result.faces == 1
     edited = cv2.imread(str(result.output))[:, :, ::-1]
-    assert edited.shape == picture.shape and (edited != picture).any(axis=2).mean() > 0.5
+    assert edited.shape == picture.shape
+    assert (edited != picture).any(axis=2).mean() > 0.5
     render(tmp_path / "in.png", tmp_path / "same.png", edit=f"{direction}=0", **words)
     assert np.array_equal(cv2.imread(str(tmp_path / "same.png"))[:, :, ::-1], picture)
 

@@ -52,7 +52,8 @@ def test_the_face_changes_and_nothing_else_does(edited, face_clip):
             changed = np.argwhere(old != new) / old.shape  # (y, x) in 0..1
             assert len(changed)
             # The face is drawn 200 px wide around (150..164, 120..127) in 320x240.
-            assert changed[:, 1].min() > 50 / 320 and changed[:, 1].max() < 264 / 320
+            assert changed[:, 1].min() > 50 / 320
+            assert changed[:, 1].max() < 264 / 320
 
 
 def test_hardly_any_strength_gives_back_the_source(render, face_clip, tmp_path):
@@ -78,9 +79,11 @@ def test_the_change_grows_smoothly_with_the_strength(render, people, tmp_path):
 
 
 def test_the_output_says_that_it_was_edited(edited, face_clip):
-    assert tags.is_edited(edited.output) and not tags.is_edited(face_clip)
+    assert tags.is_edited(edited.output)
+    assert not tags.is_edited(face_clip)
     told = json.loads(tags.sidecar_path(edited.output).read_text())
-    assert told["settings"]["edit"] == "smile=2" and told["result"]["faces"] == 8
+    assert told["settings"]["edit"] == "smile=2"
+    assert told["result"]["faces"] == 8
     assert told["source"]["sha256"] != told["output"]["sha256"]
 
 
@@ -108,7 +111,8 @@ def test_a_clip_without_a_face_leaves_no_output_unless_wanted(render, empty_clip
         render(empty_clip, tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
     result = render(empty_clip, tmp_path / "out.mp4", keep_unedited=True, lossless=True)
-    assert result.faces == 0 and not tags.is_edited(result.output)
+    assert result.faces == 0
+    assert not tags.is_edited(result.output)
     for before, after in zip(frames_of(empty_clip), frames_of(result.output), strict=True):
         assert all(map(np.array_equal, before.picture.planes, after.picture.planes))
 

@@ -46,7 +46,8 @@ def short_segments(monkeypatch):
 
 def test_a_run_that_goes_on_gives_the_same_frames(render, long_clip, tmp_path, monkeypatch, short_segments, caplog):
     whole = render(long_clip, tmp_path / "whole.mp4", edit="smile=2")
-    assert whole.frames == FRAMES and whole.done_before == 0
+    assert whole.frames == FRAMES
+    assert whole.done_before == 0
     (tmp_path / "out").mkdir()
     output = tmp_path / "out" / "out.mp4"
     monkeypatch.setattr(logging.getLogger("videdit"), "propagate", True)
@@ -95,10 +96,12 @@ def test_files_beside_it_go_on_too(render, long_clip, tmp_path, monkeypatch, sho
     data[len(data) // 2] ^= 1
     damaged.write_bytes(data)
     result = render(long_clip, output, **job(output))
-    assert 0 < result.done_before < 9 and result.frames == FRAMES
+    assert 0 < result.done_before < 9
+    assert result.frames == FRAMES
     for one, other in zip(beside(whole), beside(output), strict=True):
         before, after = frames_of(one), frames_of(other)
-        assert [frame.pts for frame in before] == [frame.pts for frame in after] and len(after) == FRAMES
+        assert [frame.pts for frame in before] == [frame.pts for frame in after]
+        assert len(after) == FRAMES
         assert all(map(same_planes, before, after)), other.name
     assert set(output.parent.iterdir()) == set(beside(output))
 
@@ -112,9 +115,12 @@ def test_what_is_not_split(tmp_path):
         job = RenderJob(input="in.mp4", edit="smile", **words)
         return resumable(PlannedClip(job, Path("in.mp4"), Path("out.mkv")), info)
 
-    assert splits(long) and splits(long, alpha_out="m.mkv") and splits(replace(long, container="exr", frame_count=2))
+    assert splits(long)
+    assert splits(long, alpha_out="m.mkv")
+    assert splits(replace(long, container="exr", frame_count=2))
     assert splits(replace(long, planar="yuva420p", codec="vp9"))
-    assert not splits(long, resume=False) and not splits(replace(long, frame_count=900))
+    assert not splits(long, resume=False)
+    assert not splits(replace(long, frame_count=900))
     assert not splits(replace(long, kind="image"))
 
 
@@ -188,7 +194,8 @@ def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypat
     result = render(source, output, **words)
     assert (result.done_before, result.frames, result.faces) == (4, 8, 0)
     before, after = frames_of(whole.output), frames_of(output)
-    assert len(before) == len(after) == 8 and all(map(same_planes, before, after))
+    assert len(before) == len(after) == 8
+    assert all(map(same_planes, before, after))
     assert packets_of(whole.output, "audio") == packets_of(output, "audio")
     assert [path.name for path in output.parent.iterdir()] == ["out.mp4"]
 
@@ -218,7 +225,8 @@ def test_a_run_that_goes_on_knows_scenes_and_strengths(render, long_clip, tmp_pa
     assert result.done_before == CUT
     assert result.faces == whole.faces
     before, after = frames_of(whole.output), frames_of(tmp_path / "out.mp4")
-    assert len(before) == len(after) and all(map(same_planes, before, after))
+    assert len(before) == len(after)
+    assert all(map(same_planes, before, after))
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(render, face_clip, tmp_path, monkeypatch, caplog):

@@ -30,7 +30,8 @@ def test_who_is_there(two_shots, tmp_path, capsys, monkeypatch):
     assert [(face["face"], face["shot"], face["frames"]) for face in told["faces"]] == [(0, 1, 3), (1, 1, 3), (2, 2, 4)]
     truth = ((0, 0.08, 125), (0, 0.08, 145), (0.12, 0.24, 138))
     for face, (first, last, size) in zip(told["faces"], truth, strict=True):
-        assert (face["first"], face["last"]) == (first, last) and abs(face["size"] - size) < 15
+        assert (face["first"], face["last"]) == (first, last)
+        assert abs(face["size"] - size) < 15
         assert face["yaw"]["least"] <= face["yaw"]["median"] <= face["yaw"]["largest"] < 20
     sheet = cv2.imread("shots_faces.png")
     assert sheet.shape == (3 * 128, 5 * 128, 3)
@@ -45,7 +46,8 @@ def test_who_is_there(two_shots, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("videdit.stages.detect.Detect.__call__", None)  # it was kept
     assert run(["faces", str(two_shots)]) == 0  # a sheet takes the place of a sheet
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:3] == ["face", "shot", "frames"] and len(lines) == 5
+    assert lines[0].split()[:3] == ["face", "shot", "frames"]
+    assert len(lines) == 5
     assert lines[3].split()[:5] == ["2", "2", "4", "0.12", "0.24"]
 
 

@@ -203,9 +203,11 @@ def test_transparency_of_vp9_stays(tmp_path: Path, suffix: str) -> None:
     info = probe(source)
     assert (info.codec, info.planar) == ("vp9", "yuva420p")
     writer = copy(source, target, LOSSLESS)
-    assert writer.warnings == [] and probe(target).planar == "yuva420p"
+    assert writer.warnings == []
+    assert probe(target).planar == "yuva420p"
     for planes, back in zip(planes_of(source), planes_of(target), strict=True):
-        assert len(planes) == 4 and planes[3].std() > 10
+        assert len(planes) == 4
+        assert planes[3].std() > 10
         assert all(map(np.array_equal, planes, back))
     writer = copy(source, tmp_path / "out.mp4", EncodeSettings(codec="vp9", lossless=True))
     assert probe(tmp_path / "out.mp4").planar == "yuv420p"
@@ -317,16 +319,22 @@ def test_hdr10_keeps_its_mastering_display(tmp_path: Path, codec: str, suffix: s
         ),
     )
     before = probe(source).hdr
-    assert before is not None and before.display is not None and before.light == (1000, 400)
+    assert before is not None
+    assert before.display is not None
+    assert before.light == (1000, 400)
     assert [float(value) for value in before.display[:2]] == [0.68, 0.32]
     assert [float(value) for value in before.display[-2:]] == [0.005, 1000]
     writer = copy(source, target, EncodeSettings(codec=codec, lossless=True))
     after = probe(target)
-    assert after.color_tags == (1, 9, 16, 9) and after.color.transfer == "pq" and after.planar == "yuv420p10le"
+    assert after.color_tags == (1, 9, 16, 9)
+    assert after.color.transfer == "pq"
+    assert after.planar == "yuv420p10le"
     if codec == "ffv1":
         assert any("mastering display" in said for said in writer.warnings)
         return
-    assert after.hdr is not None and after.hdr.display is not None and after.hdr.light == (1000, 400)
+    assert after.hdr is not None
+    assert after.hdr.display is not None
+    assert after.hdr.light == (1000, 400)
     assert [float(v) for v in after.hdr.display] == pytest.approx([float(v) for v in before.display], rel=0.01)
 
 

@@ -87,13 +87,16 @@ def test_a_gif_with_a_hole(tmp_path: Path) -> None:
     assert any("transparency is dropped" in words for words in written(source, tmp_path / "out.mp4"))
     assert kind(tmp_path / "out.mp4") == ("h264", "yuv420p")
     written(source, tmp_path / "out.mkv")
-    assert kind(tmp_path / "out.mkv")[0] == "ffv1" and probe(tmp_path / "out.mkv").planar == "gbrap"
+    assert kind(tmp_path / "out.mkv")[0] == "ffv1"
+    assert probe(tmp_path / "out.mkv").planar == "gbrap"
     written(source, tmp_path / "pro.mov", codec="prores")
-    assert kind(tmp_path / "pro.mov")[0] == "prores" and "a" in probe(tmp_path / "pro.mov").planar
+    assert kind(tmp_path / "pro.mov")[0] == "prores"
+    assert "a" in probe(tmp_path / "pro.mov").planar
     written(source, tmp_path / "out.webm")
     with VideoReader(tmp_path / "out.webm") as reader:
         alpha = next(iter(reader)).picture.planes[-1]
-    assert probe(tmp_path / "out.webm").planar == "yuva420p" and alpha[4, 4] < 40 < 215 < alpha[40, 60]
+    assert probe(tmp_path / "out.webm").planar == "yuva420p"
+    assert alpha[4, 4] < 40 < 215 < alpha[40, 60]
 
 
 @pytest.mark.parametrize("pix_fmt", ["gbrp", "gbrp10le", "gbrp16le"])
@@ -104,10 +107,12 @@ def test_rgb_sources_become_what_players_show(tmp_path: Path, suffix: str, pix_f
     written(source, tmp_path / f"out{suffix}")
     assert kind(tmp_path / f"out{suffix}") == ("h264", "yuv420p")
     info = probe(tmp_path / f"out{suffix}")
-    assert info.color_tags == (1, 1, 1, 1) and info.color.matrix == "bt709"
+    assert info.color_tags == (1, 1, 1, 1)
+    assert info.color.matrix == "bt709"
     if pix_fmt == "gbrp":
         written(source, tmp_path / "out.mkv")  # what was without loss stays so
-        assert kind(tmp_path / "out.mkv")[0] == "ffv1" and probe(tmp_path / "out.mkv").planar == "gbrp"
+        assert kind(tmp_path / "out.mkv")[0] == "ffv1"
+        assert probe(tmp_path / "out.mkv").planar == "gbrp"
         written(source, tmp_path / "kept.mp4", pix_fmt="gbrp", codec="h264")
         assert probe(tmp_path / "kept.mp4").planar == "gbrp"
 

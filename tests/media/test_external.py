@@ -167,7 +167,8 @@ def test_an_error_leaves_neither_file_nor_program(tmp_path: Path) -> None:
             assert len(children()) == 1
             if writer.frames == 3:
                 raise ZeroDivisionError
-    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"] and not children()
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    assert not children()
 
 
 def test_a_program_that_dies_is_told_and_leaves_nothing(tmp_path: Path) -> None:
@@ -184,7 +185,8 @@ def test_a_program_that_dies_is_told_and_leaves_nothing(tmp_path: Path) -> None:
             for child in children():
                 child.kill()
     assert "\n" not in str(error.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"] and not children()
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    assert not children()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -204,7 +206,8 @@ def test_the_program_ends_with_the_process(tmp_path: Path, number: int) -> None:
                 time.sleep(60)
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE)
-    assert process.stdout is not None and process.stdout.readline()
+    assert process.stdout is not None
+    assert process.stdout.readline()
     (program,) = [child for child in psutil.Process(process.pid).children() if "ffmpeg" in child.name()]
     process.send_signal(number)
     process.wait(20)
@@ -247,7 +250,8 @@ def test_hardware_that_is_not_here_gives_way_to_the_familys_own_encoder(tmp_path
     if writer.encoder.name == "h264_nvenc":
         pytest.skip("NVENC works here")
     assert writer.encoder.name == "libx264"
-    assert "h264_nvenc does not work here" in writer.warnings[0] and "libx264 is used" in writer.warnings[0]
+    assert "h264_nvenc does not work here" in writer.warnings[0]
+    assert "libx264 is used" in writer.warnings[0]
 
 
 def test_the_program_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

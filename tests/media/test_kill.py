@@ -231,7 +231,8 @@ def test_a_run_that_is_killed_while_its_pictures_take_their_names_goes_on(
     process = start(source, output, die_at=6 + moved + 1)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert len(existing(output)) == moved and not finished(source, output)
+    assert len(existing(output)) == moved
+    assert not finished(source, output)
     assert run(source, output) == 100
     assert finished(source, output)
     assert_same(whole, output)

@@ -63,7 +63,8 @@ def assert_same(one: Path, other: Path) -> None:
     if one.suffix == other.suffix:  # MP4 tells when the next packet is decoded, Matroska how long the frame is shown
         assert [d for _, d, _ in a] == [d for _, d, _ in b]
     for (_, _, planes), (_, _, back) in zip(a, b, strict=True):
-        assert len(planes) == len(back) and all(map(np.array_equal, planes, back))
+        assert len(planes) == len(back)
+        assert all(map(np.array_equal, planes, back))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,8 @@ def test_a_segment_that_is_not_whole_is_none(tmp_path: Path) -> None:
     make(source, Clip())
     _, (path, *_) = in_segments(source, tmp_path / "out.mp4", EncodeSettings(), [0, 5])
     record = read_record(path)
-    assert record is not None and (record["number"], record["frames"], record["end_pts"]) == (7, 5, 15000)
+    assert record is not None
+    assert (record["number"], record["frames"], record["end_pts"]) == (7, 5, 15000)
     assert len(list(joined([path]))) == 5
     data = path.read_bytes()
     for damaged in (b"", data[:20], data[:-1], data[:-30], bytes([data[0] ^ 1]) + data[1:], data + b"x"):

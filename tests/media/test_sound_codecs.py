@@ -105,8 +105,10 @@ def test_its_title_and_language_stay(picture: Path, tmp_path: Path) -> None:
     assert not [words for words in copied(source, tmp_path / "out.mkv") if "left out" in words]
     with av.open(str(tmp_path / "out.mkv")) as container:
         stream = container.streams.audio[0]
-        assert stream.metadata.get("title") is None and stream.language == "eng"
-        assert stream.codec_context.name == "pcm_mulaw" and stream.rate == 8000
+        assert stream.metadata.get("title") is None
+        assert stream.language == "eng"
+        assert stream.codec_context.name == "pcm_mulaw"
+        assert stream.rate == 8000
     # What we wrote is a source like any other.
     assert not [words for words in copied(tmp_path / "out.mkv", tmp_path / "again.mkv") if "left out" in words]
     assert sound_of(tmp_path / "again.mkv") == sound_of(tmp_path / "out.mkv")

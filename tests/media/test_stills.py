@@ -126,7 +126,8 @@ def test_tags_travel(tmp_path: Path, source_suffix: str, target_suffix: str) -> 
     write_image(target, read_image(info), info, {"comment": "edited with videdit"})
     kept = read_tags(target)
     assert kept.icc == profile
-    assert kept.xmp is not None and kept.xmp.startswith(RDF.removesuffix(b"</rdf:RDF>"))
+    assert kept.xmp is not None
+    assert kept.xmp.startswith(RDF.removesuffix(b"</rdf:RDF>"))
     assert kept.exif is not None
     assert kept.exif[8:22] == tags.exif[8:22]  # the same entries
     assert kept.exif[22:26] == b"\0\0\0\0"  # and no way to the preview of the old picture

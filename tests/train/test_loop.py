@@ -53,7 +53,8 @@ def test_stopped_and_resumed_equals_straight_on_bit_for_bit(tmp_path: Path, paus
     torch.manual_seed(99)  # another process
     assert run(make(12), broken, resume=True) == 12
     one, other = everything(straight), everything(broken)
-    assert one.keys() == other.keys() and len(one) > 30
+    assert one.keys() == other.keys()
+    assert len(one) > 30
     for place, value in one.items():
         same = torch.equal(value, other[place]) if isinstance(value, torch.Tensor) else value == other[place]
         assert same, place
@@ -77,7 +78,8 @@ def test_judging_more_often_changes_nothing(tmp_path: Path) -> None:
 def test_a_run_leaves_weights_curves_and_sheets(tmp_path: Path) -> None:
     run(make(5), tmp_path)
     state = load_file(tmp_path / "tiny.safetensors")
-    assert state["0.weight"].dtype == torch.float16 and state["1.num_batches_tracked"] == 5
+    assert state["0.weight"].dtype == torch.float16
+    assert state["1.num_batches_tracked"] == 5
     assert cv2.imread(str(tmp_path / "curves.png")).shape[1] > 300
     assert [path.name for path in (tmp_path / "sheets").iterdir()] == ["000005.png"]
     assert not list(tmp_path.glob(".*"))
@@ -98,7 +100,8 @@ def test_the_log_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> None:
 def test_the_budget_stops_early_and_the_rest_is_done_later(tmp_path: Path) -> None:
     training = make(10**6)
     done = train("tiny", training, tmp_path, Budget(0.3)).step
-    assert 0 < done < 10**6 and training.seen == list(range(done))
+    assert 0 < done < 10**6
+    assert training.seen == list(range(done))
     assert (tmp_path / "tiny.safetensors").exists()
 
 
@@ -128,7 +131,8 @@ def test_without_steps_the_rate_follows_the_clock_to_the_end_of_the_budget(tmp_p
     training.loss = heard  # type: ignore[method-assign]
     train("tiny", training, tmp_path, Budget(0.4))
     assert [p for p, _ in seen] == sorted(p for p, _ in seen)
-    assert seen[0][0] < 0.5 < seen[-1][0] <= 1 and seen[0][1] > seen[-1][1]
+    assert seen[0][0] < 0.5 < seen[-1][0] <= 1
+    assert seen[0][1] > seen[-1][1]
 
 
 def test_a_finished_training_says_so_and_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,8 @@ from videdit.weights.module_io import load_weights, save_weights
 def test_deltas_are_released_one_layer_after_another() -> None:
     counts = [int(released(0.5, progress).sum()) for progress in (0.0, 0.1, 0.25, 0.49, 0.5, 1.0)]
     assert counts == [0, 3, 9, 17, 18, 18]
-    assert released(0.5, 0.1)[:3].all() and not released(0.5, 0.1)[3:].any()  # coarse layers first
+    assert released(0.5, 0.1)[:3].all()
+    assert not released(0.5, 0.1)[3:].any()
     assert released(0.0, 0.0).all()
 
 
@@ -68,7 +69,8 @@ def test_the_discriminator_learns_and_the_maker_is_told_where_to_go(adversary: A
     real, fake = torch.full((4, 3, 2, 2), 0.1), torch.full((4, 3, 2, 2), -0.1)
     before = float(adversary.net.w.detach())
     told = adversary.learn(real, fake, 1)
-    assert float(adversary.net.w.detach()) > before and "r1" not in told
+    assert float(adversary.net.w.detach()) > before
+    assert "r1" not in told
     assert "r1" in adversary.learn(real, fake, 16)
     fake.requires_grad_(True)
     adversary.net.zero_grad()
@@ -82,7 +84,8 @@ def test_batches_depend_on_the_given_chance_alone(tmp_path: Path) -> None:
     np.save(tmp_path / "faces.npy", images)
     np.save(tmp_path / "codes.npy", np.arange(5 * 512).reshape(5, 512).astype(np.float16))
     faces, bank = Faces(tmp_path / "faces.npy", 2), Bank(tmp_path / "faces.npy", tmp_path / "codes.npy")
-    assert len(faces.images) == 3 and faces.held().shape == (2, 3, 256, 256)
+    assert len(faces.images) == 3
+    assert faces.held().shape == (2, 3, 256, 256)
     for source in (faces, bank):
         first = source.batch(3, np.random.default_rng(7))
         source.batch(2, np.random.default_rng(8))
@@ -144,12 +147,14 @@ def test_bad_recipes_are_told(tmp_path: Path, words: str, complaint: str) -> Non
 def test_numbers_that_yaml_takes_for_words(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("ema: 9e-1\nclip: 2\n")
     recipe = read_recipe(Recipe, tmp_path / "recipe.yaml")
-    assert recipe.ema == 0.9 and isinstance(recipe.clip, float)
+    assert recipe.ema == 0.9
+    assert isinstance(recipe.clip, float)
 
 
 def test_a_curve_is_where_its_values_are() -> None:
     rising = draw_curves([{"step": i, "seconds": i, "loss": float(i)} for i in range(101)])
-    assert rising.shape == (HEIGHT, COLUMNS * WIDTH, 3) and rising.dtype == np.uint8
+    assert rising.shape == (HEIGHT, COLUMNS * WIDTH, 3)
+    assert rising.dtype == np.uint8
     area = rising[24 : HEIGHT - 22, 10 : WIDTH - 10].astype(int)
     line = (area[..., 2] - area[..., 0]) > 60  # blue ink
     ys, xs = np.nonzero(line)
@@ -166,7 +171,8 @@ def test_curves_of_little_and_of_nothing() -> None:
 def test_logs_that_ship_are_read() -> None:
     for path in (Path(__file__).resolve().parents[2] / "docs" / "training").glob("*.jsonl"):
         entries = read_log(path)
-        assert len(entries) > 1 and all("step" in entry for entry in entries)
+        assert len(entries) > 1
+        assert all("step" in entry for entry in entries)
 
 
 def test_the_command_draws_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

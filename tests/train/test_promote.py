@@ -53,7 +53,8 @@ def changed(rows: list[dict], row: str, **values: float) -> list[dict]:
 def test_what_is_better(recipe: str, row: str, values: dict[str, float], better: bool) -> None:
     rows = EDIT if recipe == "directions" else INVERSION
     verdict = decide(RULES[recipe], changed(rows, row, **values), rows)
-    assert verdict.better is better and "\n" not in verdict.words
+    assert verdict.better is better
+    assert "\n" not in verdict.words
 
 
 def test_a_figure_that_is_missing_promotes_nothing() -> None:
@@ -123,7 +124,9 @@ def test_worse_weights_stay_out_and_better_ones_get_in(
     before = snapshot(folder)
     assert main([*words, "--candidate", str(spoilt)]) == 1
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "is not promoted" in said and "mobileface" in said
+    assert said.count("\n") == 1
+    assert "is not promoted" in said
+    assert "mobileface" in said
     assert snapshot(folder) == before
 
     better = tmp_path / "better.safetensors"
@@ -137,7 +140,8 @@ def test_worse_weights_stay_out_and_better_ones_get_in(
     assert entry.sha256 == hashlib.sha256(better.read_bytes()).hexdigest()
     assert entry.licence == weights.manifest(ROOT / "weights")["encoder"].licence
     old, new = (path.read_text() for path in (ROOT / "weights" / "MODEL_CARD.md", folder / "MODEL_CARD.md"))
-    assert table_of(new) != table_of(old) and "| exact |" in table_of(new)
+    assert table_of(new) != table_of(old)
+    assert "| exact |" in table_of(new)
     assert new.replace(table_of(new), "") == old.replace(table_of(old), "")  # nothing else in the card
 
 

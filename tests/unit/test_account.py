@@ -25,7 +25,8 @@ def test_each_face_has_its_time_and_its_reasons():
         "to": 2.0,
         "faded": [{"from": 0.4, "to": 0.8, "why": "turned away"}],
     }
-    assert five["seconds"] == 0 and five["faded"] == [{"from": 1.0, "to": 1.04, "why": "too small"}]
+    assert five["seconds"] == 0
+    assert five["faded"] == [{"from": 1.0, "to": 1.04, "why": "too small"}]
     assert lines([three, five]) == [
         "face 3: edited for 2.00 s, from 0.00 to 2.00 s; faded from 0.40 to 0.80 s (turned away)",
         "face 5: not edited; faded from 1.00 to 1.04 s (too small)",
@@ -45,8 +46,10 @@ def test_a_crowd_and_many_moments_are_cut_short():
     for i in range(6):
         account.faded(0, 2.0 * i, "hidden")
     said = lines(account.faces(0.04))
-    assert len(said) == 7 and said[-1] == "and 3 more (--report tells of all)"
-    assert said[0].endswith(", and 2 times more") and max(map(len, said)) < 200
+    assert len(said) == 7
+    assert said[-1] == "and 3 more (--report tells of all)"
+    assert said[0].endswith(", and 2 times more")
+    assert max(map(len, said)) < 200
 
 
 def test_a_picture_has_no_times():

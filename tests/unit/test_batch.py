@@ -97,7 +97,8 @@ def test_the_report_holds_every_clip_with_its_settings(clips, tmp_path):
     assert report["finished"] is True
     assert [clip["status"] for clip in report["clips"]] == ["done", "failed", "done"]
     done, failed, _ = report["clips"]
-    assert done["fps"] == 2.5 and done["stages"][1] == {
+    assert done["fps"] == 2.5
+    assert done["stages"][1] == {
         "name": "edit",
         "taken": 10,
         "packets": 8,
@@ -105,7 +106,8 @@ def test_the_report_holds_every_clip_with_its_settings(clips, tmp_path):
         "waiting_input": 0.0,
         "waiting_output": 0.0,
     }
-    assert failed["reason"] == "b is broken" and failed["settings"]["edit"] == "smile"
+    assert failed["reason"] == "b is broken"
+    assert failed["settings"]["edit"] == "smile"
     with pytest.raises(MediaError, match="cannot write the report"):
         write_report(tmp_path / "no" / "report.json", report)
 
@@ -159,13 +161,14 @@ def test_the_bar_shows_frames_and_the_busiest_stage():
     assert progress.bar is not None
     progress.bar.mininterval = 0
     progress.look([replace(stage, packets=8) for stage in STATS])
-    assert progress.bar.n == 8 and "8/10" in stream.getvalue() and "looks for faces" in stream.getvalue()
+    assert progress.bar.n == 8
+    assert "8/10" in stream.getvalue()
+    assert "looks for faces" in stream.getvalue()
     progress.update(STATS)
-    assert progress.bar.n == 5 and "\x1b[31m" not in stream.getvalue()
+    assert progress.bar.n == 5
+    assert "\x1b[31m" not in stream.getvalue()
     progress.end("done")
     progress.update(STATS)  # after the end: nothing to draw on
-    assert (
-        "clip 2 of 7: a?[31m.mp4" in stream.getvalue()
-        and "5/10" in stream.getvalue()
-        and "busy: edit" in stream.getvalue()
-    )
+    assert "clip 2 of 7: a?[31m.mp4" in stream.getvalue()
+    assert "5/10" in stream.getvalue()
+    assert "busy: edit" in stream.getvalue()

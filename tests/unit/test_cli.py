@@ -24,8 +24,10 @@ def run(capsys, *words):
 
 def usage(capsys, *words):
     code, out, err = run(capsys, *words)
-    assert code == 2 and out == ""
-    assert err.startswith("videdit: ") and "Traceback" not in err
+    assert code == 2
+    assert out == ""
+    assert err.startswith("videdit: ")
+    assert "Traceback" not in err
     return err
 
 
@@ -73,7 +75,8 @@ def test_each_mistake_of_a_job_file_is_a_line(capsys, tmp_path):
 
 def test_an_unknown_option_is_refused(capsys):
     said = usage(capsys, "in.mp4", "--edti", "smile")
-    assert "--edti" in said and said.count("\n") == 1
+    assert "--edti" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -98,13 +101,15 @@ def test_a_mistake_is_answered_in_one_line(capsys, tmp_path, monkeypatch, words,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.mp4").touch()
     said = usage(capsys, *words)
-    assert answer in said and said.count("\n") == 1
+    assert answer in said
+    assert said.count("\n") == 1
 
 
 def test_edits_and_job_files_add_up(tmp_path):
     options = cli.read(cli.render_parser(), ["in.mp4", "--edit", "smile", "-e", "age=-1,beard", "--scenes", "1"])
     (job,) = cli.jobs_of({name: options[name] for name in ("input", "edit", "scenes")})
-    assert job.edit == "smile,age=-1,beard" and job.scenes == (1,)
+    assert job.edit == "smile,age=-1,beard"
+    assert job.scenes == (1,)
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(f"input: {name}.mp4\nedit: smile\n")
     files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
@@ -119,7 +124,8 @@ def test_a_log_tells_what_was_done_and_replaces_only_logs(capsys, tmp_path, monk
         assert run(capsys, "in.mp4", "--edit", "smile", "--log", "x.log")[0] == 1
     told = (tmp_path / "x.log").read_text()
     assert told.count("told: in.mp4 --edit smile --log x.log") == 1
-    assert "failed: in.mp4" in told and "Traceback" in told
+    assert "failed: in.mp4" in told
+    assert "Traceback" in told
     assert "in.mp4 exists and is no log" in usage(capsys, "in.mp4", "--edit", "smile", "--log", "in.mp4")
     assert (tmp_path / "in.mp4").read_bytes() == b"no clip"
 
@@ -144,9 +150,11 @@ def test_a_surprise_is_one_line_unless_debugging(capsys, monkeypatch):
 
 def test_schema_and_weights(capsys):
     code, out, _ = run(capsys, "schema")
-    assert code == 0 and json.loads(out)["title"] == "videdit job file"
+    assert code == 0
+    assert json.loads(out)["title"] == "videdit job file"
     code, out, _ = run(capsys, "weights", "verify")
-    assert code == 0 and "generator_mapping" in out
+    assert code == 0
+    assert "generator_mapping" in out
 
 
 def interrupted(tmp_path, body, number, *, after=0.3):
@@ -189,7 +197,8 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_run_with_130(tmp_path, number):
     code, seconds, err = interrupted(tmp_path, "print('ready', flush=True)\ntime.sleep(30)", number)
-    assert code == 130 and seconds < 5
+    assert code == 130
+    assert seconds < 5
     assert err == "videdit: interrupted; nothing half-written is left\n"
 
 
@@ -226,7 +235,8 @@ def test_a_signal_to_a_forked_child_is_not_the_parent_s(tmp_path, number):
     code, seconds, err = interrupted(tmp_path, body, signal.SIGTERM)
     own = 99 if number == signal.SIGINT else int(number)  # Python's own answer to Ctrl-C is an exception
     assert err == f"{own} {int(signal.SIGTERM)} True\nvidedit: interrupted; nothing half-written is left\n"
-    assert code == 130 and seconds < 5
+    assert code == 130
+    assert seconds < 5
 
 
 def test_what_libraries_warn_of_is_for_the_log(tmp_path):
@@ -245,7 +255,8 @@ def test_what_libraries_warn_of_is_for_the_log(tmp_path):
 def test_a_run_whose_terminal_has_gone_ends_all_the_same(tmp_path):
     body = "import os\nos.close(2)\nprint('ready', flush=True)\ntime.sleep(30)"
     code, seconds, _ = interrupted(tmp_path, body, signal.SIGHUP)
-    assert code == 130 and seconds < 5
+    assert code == 130
+    assert seconds < 5
 
 
 def test_a_run_that_cannot_stop_is_stopped_and_its_half_written_file_removed(tmp_path):
@@ -260,7 +271,8 @@ def test_a_run_that_cannot_stop_is_stopped_and_its_half_written_file_removed(tmp
         "        except KeyboardInterrupt: pass"
     )
     code, seconds, err = interrupted(tmp_path, body, signal.SIGTERM)
-    assert code == 130 and seconds < 5
+    assert code == 130
+    assert seconds < 5
     assert not half.exists()
     # It has ended in another way, which is nothing to the user.
     assert err == "videdit: 240 frames are kept: run again\nvidedit: interrupted; nothing half-written is left\n"

@@ -87,7 +87,8 @@ def test_damage_costs_time_and_is_said(tmp_path: Path, how: str, caplog: pytest.
         path.write_bytes({"cut": data[:100], "garbage": b"x" * 500, "flipped": data}[how])
     with caplog.at_level("WARNING", "videdit"):
         np.testing.assert_array_equal(ask(LatentCache(tmp_path / "c"), WANTED, encode), truth)
-    assert len(caplog.messages) == 1 and "made anew" in caplog.messages[0]
+    assert len(caplog.messages) == 1
+    assert "made anew" in caplog.messages[0]
     made = encode.seen
     np.testing.assert_array_equal(ask(LatentCache(tmp_path / "c"), WANTED, encode), truth)
     assert encode.seen == made  # it was mended

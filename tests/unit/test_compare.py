@@ -49,7 +49,8 @@ def test_side_by_side_is_left_and_right_as_displayed(width, height, layout, rota
     rows, columns = both.planes[0].shape
     log_x, log_y = layout[0]
     for plane in both.planes[1:]:
-        assert plane.shape == (-(-rows >> log_y), -(-columns >> log_x)) and plane.flags["C_CONTIGUOUS"]
+        assert plane.shape == (-(-rows >> log_y), -(-columns >> log_x))
+        assert plane.flags["C_CONTIGUOUS"]
     if width % 2 == height % 2 == 0:
         chroma = upright(both.planes[1], rotation)
         np.testing.assert_array_equal(

@@ -113,7 +113,8 @@ def test_a_file_holds_one_job_or_a_list(tmp_path):
     one = load_jobs(write(tmp_path, "input: a.mp4\nedit: smile\n"))
     text = "- {input: a.mp4, edit: smile}\n- {input: [b.mp4, c/], edit: {age: 2}, size: 256}\n"
     two = load_jobs(write(tmp_path, text))
-    assert len(one) == 1 and len(two) == 2
+    assert len(one) == 1
+    assert len(two) == 2
     assert two[1].input == (str(tmp_path / "b.mp4"), str(tmp_path / "c"))  # from the file's folder, wherever one is
     assert two[1].size == 256
 
@@ -146,7 +147,8 @@ def test_every_mistake_names_its_line_and_the_nearest_key(tmp_path):
     assert [int(line.split(":")[0]) for line in found] == [4, 6, 8, 9, 10]
     assert "unknown setting 'crff'; did you mean 'crf'?" in found[0]
     assert "smile" in found[1]
-    assert "size" in found[2] and "300" in found[2]
+    assert "size" in found[2]
+    assert "300" in found[2]
     assert "'input' is missing" in found[3]
     assert "mapping" in found[4]
 

@@ -92,7 +92,8 @@ def test_blending_is_a_weighted_mean() -> None:
     shape = (LOW, LOW)
     motions = [Motion(np.full((*shape, 2), v, np.float32), np.full(shape, v, np.float32)) for v in (0.0, 1.0)]
     blended = blend_motions(motions, np.array([1.0, 3.0]))
-    assert np.allclose(blended.flow, 0.75) and np.allclose(blended.validity, 0.75)
+    assert np.allclose(blended.flow, 0.75)
+    assert np.allclose(blended.validity, 0.75)
 
 
 def test_the_distortion_map_is_carried_along_and_emptied_where_content_is_new() -> None:

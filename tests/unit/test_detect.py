@@ -39,7 +39,8 @@ def clip(pictures: list[np.ndarray], rotation: int = 0) -> Iterator[Frame]:
 def test_a_moving_face_is_found_in_every_frame(detector: FaceDetector) -> None:
     places = [(100 + 6 * i, 60 + 2 * i) for i in range(12)]
     frames = list(Detect(detector)(clip([scene(640, 360, (0, 200, x, y)) for x, y in places])))
-    assert [frame.index for frame in frames] == list(range(12)) and {frame.scene for frame in frames} == {0}
+    assert [frame.index for frame in frames] == list(range(12))
+    assert {frame.scene for frame in frames} == {0}
     for frame, (x, y) in zip(frames, places, strict=True):
         (face,) = frame.faces
         centre, half = ffhq_square(face.points)
@@ -91,7 +92,8 @@ def test_a_hanging_head_beside_an_upright_one(detector: FaceDetector) -> None:
     picture[60:240, 380:560] = scene(640, 300, (1, 180, 380, 60))[60:240, 380:560][::-1, ::-1]
     for frame in Detect(detector)(clip([picture] * 3)):
         one, other = sorted(frame.faces, key=lambda face: face.points[0, 0])
-        assert ffhq_square(one.points)[1][0] > 70 and ffhq_square(other.points)[1][0] < -70
+        assert ffhq_square(one.points)[1][0] > 70
+        assert ffhq_square(other.points)[1][0] < -70
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])

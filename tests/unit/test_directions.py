@@ -87,7 +87,8 @@ def test_the_recommended_strength_moves_its_score_as_its_unit_says(length):
     faces = Faces(slopes)
     delta = natural_unit(faces, length * in_layers(np.ones(512), (3, 6)), SMILE)
     assert faces.shift(1.5 * delta, "smile", 500) == pytest.approx(1.5 * SMILE.step, rel=0.07)
-    assert not delta[:3].any() and not delta[7:].any()
+    assert not delta[:3].any()
+    assert not delta[7:].any()
     with pytest.raises(VideditError, match="hardly moves"):
         natural_unit(faces, in_layers(np.ones(512), (9, 12)), SMILE)
 
@@ -96,11 +97,14 @@ def test_what_an_edit_drags_along_is_told():
     (recipe,) = read_recipes("smile")
     faces = Faces(in_layers(np.ones(512) / 512, recipe.layers))
     told = report(faces, in_layers(np.full(512, 0.1), recipe.layers), recipe, Fitted(np.ones(512), 0.8, 2.0))
-    assert told["correlation"] == 0.8 and told["mahalanobis"] == pytest.approx(2 * 0.1 * 512**0.5, abs=1e-3)
-    assert "smile" not in told["drags"] and told["moves"] > 0.3
+    assert told["correlation"] == 0.8
+    assert told["mahalanobis"] == pytest.approx(2 * 0.1 * 512**0.5, abs=1e-3)
+    assert "smile" not in told["drags"]
+    assert told["moves"] > 0.3
     assert told["drags"]["age"] == pytest.approx(-0.2 * told["moves"], abs=0.02)
     assert told["drags"]["yaw"] == 0
-    assert told["unit"] == POPULATION["smile"][1] and 0.5 < told["identity"] < 1
+    assert told["unit"] == POPULATION["smile"][1]
+    assert 0.5 < told["identity"] < 1
 
 
 def test_recipes_are_complete_and_move_scores_that_there_are():
@@ -116,7 +120,8 @@ def test_recipes_are_complete_and_move_scores_that_there_are():
 
 def test_samples_are_the_generators_and_repeatable():
     codes = sample_codes(16, seed=3)
-    assert codes.shape == (16, 512) and np.isfinite(codes).all()
+    assert codes.shape == (16, 512)
+    assert np.isfinite(codes).all()
     np.testing.assert_array_equal(codes, sample_codes(16, seed=3))
     assert np.abs(codes - sample_codes(16, seed=4)).max() > 0.1
 

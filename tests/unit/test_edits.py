@@ -52,8 +52,10 @@ def test_the_catalogue_has_what_is_promised_and_makes_sense():
     for info in infos.values():
         assert info.hard[0] <= info.range[0] < 0 < info.recommended <= info.range[1] <= info.hard[1]
         assert 0 <= info.layers[0] <= info.layers[1] <= 17
-        assert info.identity is not None and 0.2 < info.identity < 1
-        assert len(info.meaning) > 5 and len(info.unit) > 5
+        assert info.identity is not None
+        assert 0.2 < info.identity < 1
+        assert len(info.meaning) > 5
+        assert len(info.unit) > 5
 
 
 def test_a_bare_name_means_the_recommended_strength():
@@ -88,15 +90,18 @@ def test_beyond_the_recommended_range_is_a_caution():
     top = catalogue()["smile"].range[1]
     assert cautions([Edit("smile", top), Edit("age", -10)]) == []
     (caution,) = cautions([Edit("smile", top + 0.5), Edit("age", -10)])
-    assert caution.startswith("smile=") and "recommended" in caution
+    assert caution.startswith("smile=")
+    assert "recommended" in caution
 
 
 def test_the_table_says_what_is_wrong_and_verbose_what_is_known():
     table, known = catalogue_table(), catalogue_table(verbose=True)
-    assert "experimental: " in table and "correlation" not in table
+    assert "experimental: " in table
+    assert "correlation" not in table
     for name, info in catalogue().items():
         if name in NEEDED:
-            assert info.correlation > 0.5 and info.mahalanobis > 0, name
+            assert info.correlation > 0.5, name
+            assert info.mahalanobis > 0, name
             assert f"correlation with its score {info.correlation:.2f}" in known
 
 
@@ -110,9 +115,11 @@ def test_a_strength_that_hardly_shows_is_a_caution():
 @pytest.mark.parametrize("name", sorted(NEEDED))
 def test_directions_stay_within_their_layers(name):
     direction, (first, last) = load_direction(name), catalogue()[name].layers
-    assert direction.shape == (18, 512) and direction.dtype == np.float32
+    assert direction.shape == (18, 512)
+    assert direction.dtype == np.float32
     assert np.abs(direction[first : last + 1]).max(1).min() > 0
-    assert not direction[:first].any() and not direction[last + 1 :].any()
+    assert not direction[:first].any()
+    assert not direction[last + 1 :].any()
     recommended = catalogue()[name].recommended * np.linalg.norm(direction, axis=1).max()
     assert 0.5 < recommended < 6  # is neither nothing nor out of this world
     with pytest.raises(ValueError, match="read-only"):
@@ -165,7 +172,8 @@ def test_files_that_are_no_directions_are_refused(tmp_path, capsys):
 
 def test_files_in_ones_own_folder_are_edits(own_folder):
     np.save(own_folder / "freckles.npy", np.ones(512, np.float32))
-    assert "freckles" in catalogue() and "freckles" in catalogue_table()
+    assert "freckles" in catalogue()
+    assert "freckles" in catalogue_table()
     assert parse_edits("freckles")[0] == Edit("freckles", 1.0)
     np.testing.assert_array_equal(load_direction("freckles"), np.ones((18, 512)))
     assert "did you mean 'freckles'" in problem("frekles")
@@ -189,7 +197,9 @@ def test_a_changed_file_is_read_again(own_folder):
 def test_the_table_shows_every_edit_with_its_ranges():
     table = catalogue_table()
     for info in catalogue().values():
-        assert info.name in table and info.meaning in table and f"{info.hard[0]:g}..{info.hard[1]:g}" in table
+        assert info.name in table
+        assert info.meaning in table
+        assert f"{info.hard[0]:g}..{info.hard[1]:g}" in table
 
 
 def test_edits_load_no_network():

@@ -55,8 +55,11 @@ def test_faces_are_found_and_aligned(tmp_path, detector, people):
     (tmp_path / "notes.txt").write_text("not looked at")
     said: list[str] = []
     (face,) = aligned_faces(pictures(tmp_path), detector, said.append)
-    assert face.shape == (256, 256, 3) and face.dtype == np.uint8
-    assert len(said) == 3 and "no face" in said[0] and all("cannot" not in line for line in said)
+    assert face.shape == (256, 256, 3)
+    assert face.dtype == np.uint8
+    assert len(said) == 3
+    assert "no face" in said[0]
+    assert all("cannot" not in line for line in said)
     (again,) = detector.detect(face)  # the crop is aligned: its own square is the whole crop
     np.testing.assert_allclose(ffhq_quad(again.points), [(0, 0), (0, 256), (256, 256), (256, 0)], atol=8)
 

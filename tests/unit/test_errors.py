@@ -40,7 +40,8 @@ def test_every_library_s_words_for_no_memory(take) -> None:
         take()
     failure = machine_failure(caught.value)
     assert isinstance(failure, OutOfMemoryError), caught.value
-    assert "\n" not in str(failure) and "--batch 1" in str(failure)
+    assert "\n" not in str(failure)
+    assert "--batch 1" in str(failure)
 
 
 def test_other_failures_are_not_taken_for_it() -> None:

@@ -88,7 +88,8 @@ def test_intersection_over_union_of_known_squares() -> None:
     truth, found = torch.zeros(8, 8, dtype=torch.long), torch.zeros(8, 8, dtype=torch.long)
     truth[:4, :4], found[2:6, :4] = 1, 1  # 8 pixels shared of 24
     iou = intersection_over_union(confusion(found, truth))
-    assert float(iou[1]) == pytest.approx(8 / 24) and float(iou[0]) == pytest.approx(40 / 56)
+    assert float(iou[1]) == pytest.approx(8 / 24)
+    assert float(iou[0]) == pytest.approx(40 / 56)
     assert iou[2:].isnan().all()
     perfect = torch.arange(19).repeat(19, 1)
     assert mean_common(intersection_over_union(confusion(perfect, perfect))) == 1.0
@@ -115,7 +116,8 @@ def test_only_what_is_worth_its_time_learns() -> None:
     freeze_costly(net)
     learning = {name for name, p in net.named_parameters() if p.requires_grad}
     assert not any(".depthwise." in name or name.startswith("trunk.stem") for name in learning)
-    assert any(name.startswith("trunk.stages.4") for name in learning) and "classify.weight" in learning
+    assert any(name.startswith("trunk.stages.4") for name in learning)
+    assert "classify.weight" in learning
 
 
 def test_a_mirrored_face_changes_its_sides() -> None:
@@ -175,8 +177,10 @@ def test_batches_depend_on_chance_alone(faces: MaskedFaces) -> None:
     for a, b in zip(first, second, strict=True):
         torch.testing.assert_close(a, b, atol=0, rtol=0)
     images, masks = first
-    assert images.shape == (2, 3, SIZE, SIZE) and images.abs().max() <= 1
-    assert masks.shape == (2, SIZE, SIZE) and masks.dtype == torch.int64
+    assert images.shape == (2, 3, SIZE, SIZE)
+    assert images.abs().max() <= 1
+    assert masks.shape == (2, SIZE, SIZE)
+    assert masks.dtype == torch.int64
     assert len(faces.held()[0]) == 1
 
 
@@ -199,6 +203,7 @@ def test_pupils_see_worn_pictures_of_what_the_teacher_sees(faces: MaskedFaces) -
     worn, clear = faces.unlabelled([faces.images], 3, np.random.default_rng(0), degraded=1.0, occluded=0.0)
     assert worn.shape == clear.shape == (3, 3, 256, 256)
     again = faces.unlabelled([faces.images], 3, np.random.default_rng(0), degraded=1.0, occluded=0.0)
-    assert torch.equal(worn, again[0]) and not torch.equal(worn, clear)
+    assert torch.equal(worn, again[0])
+    assert not torch.equal(worn, clear)
     unworn, clear = faces.unlabelled([faces.images], 3, np.random.default_rng(0), degraded=0.0, occluded=0.0)
     assert torch.equal(unworn, clear)

@@ -32,14 +32,19 @@ def test_both_are_found_where_they_are(detector: FaceDetector) -> None:
     faces = sorted(detector.detect(PEOPLE), key=lambda face: face.points[0, 0])
     assert len(faces) == 2
     for i, face in enumerate(faces):
-        assert face.mesh is not None and face.mesh.shape == (468, 2) and face.points.shape == (5, 2)
+        assert face.mesh is not None
+        assert face.mesh.shape == (468, 2)
+        assert face.points.shape == (5, 2)
         left, right, nose, mouth_left, mouth_right = face.points
-        assert left[0] < nose[0] < right[0] and left[1] < nose[1] < mouth_left[1] and mouth_left[0] < mouth_right[0]
+        assert left[0] < nose[0] < right[0]
+        assert left[1] < nose[1] < mouth_left[1]
+        assert mouth_left[0] < mouth_right[0]
         # The generator's pictures are FFHQ crops: the aligned square is the tile.
         centre, half = ffhq_square(face.points)
         assert np.linalg.norm(centre - (256 * i + 128, 128)) < 0.02 * 256
         assert np.linalg.norm(half - (128, 0)) < 0.05 * 128
-        assert abs(face.yaw) < 12 and 0.9 < face.score <= 1
+        assert abs(face.yaw) < 12
+        assert 0.9 < face.score <= 1
 
 
 @pytest.mark.parametrize("angle", [-25, 0, 30])
@@ -96,7 +101,8 @@ def test_five_points_are_of_the_mesh(detector: FaceDetector) -> None:
 
 def test_distinct_keeps_the_first_of_two_alike(detector: FaceDetector) -> None:
     a, b = detector.detect(PEOPLE)
-    assert overlap(a, a) == pytest.approx(1) and overlap(a, b) == 0
+    assert overlap(a, a) == pytest.approx(1)
+    assert overlap(a, b) == 0
     assert distinct([a, b, a]) == [a, b]
 
 
@@ -138,7 +144,9 @@ def test_levels_of_the_pyramid_do_not_overlap(height: int, width: int, scale: fl
     right, bottom = (max((p[i] + p[i + 2] for p in places), default=1) for i in (0, 1))
     sheet = np.zeros((bottom, right), int)
     for x, y, w, h in places:
-        assert x % 2 == 0 and y % 2 == 0 and min(w, h) >= 12
+        assert x % 2 == 0
+        assert y % 2 == 0
+        assert min(w, h) >= 12
         assert w / width == pytest.approx(h / height, rel=0.1)
         sheet[y : y + h, x : x + w] += 1
     assert sheet.max() <= 1

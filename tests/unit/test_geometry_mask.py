@@ -21,7 +21,8 @@ def round_mesh(size: int, x: float = 0.5, y: float = 0.55, radius: float = 0.25)
 @pytest.mark.parametrize("size", [128, 256, 512, 1024])
 def test_covers_the_face_and_ends_before_the_border(size: int) -> None:
     mask = face_mask(round_mesh(size), size)
-    assert mask.shape == (size, size) and mask.dtype == np.uint8
+    assert mask.shape == (size, size)
+    assert mask.dtype == np.uint8
     assert mask[round(0.55 * size), size // 2] == 255
     assert mask[round(0.32 * size), size // 2] > 200  # some forehead above the oval's top at 0.30
     assert mask[round(0.95 * size), size // 2] == 0
@@ -43,12 +44,14 @@ def test_sizes_agree() -> None:
 
 def test_mask_is_soft() -> None:
     mask = face_mask(round_mesh(512), 512).astype(int)
-    assert np.abs(np.diff(mask, axis=0)).max() <= 12 and np.abs(np.diff(mask, axis=1)).max() <= 12
+    assert np.abs(np.diff(mask, axis=0)).max() <= 12
+    assert np.abs(np.diff(mask, axis=1)).max() <= 12
 
 
 def test_growing_and_feathering() -> None:
     areas = [face_mask(round_mesh(256), 256, grow=grow).sum() for grow in (0, 0.05, 0.1)]
-    assert areas == sorted(areas) and areas[0] < areas[2]
+    assert areas == sorted(areas)
+    assert areas[0] < areas[2]
 
 
 @pytest.mark.parametrize("name", REGIONS)

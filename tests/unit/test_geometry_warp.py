@@ -97,7 +97,8 @@ def test_crop_of_a_picture_is_the_crop_of_all_of_it(corners: np.ndarray) -> None
     to_frame = crop_matrix(corners, 32)
     found = crop_picture(rgb_picture(rgb), to_frame, 32).astype(int)
     x0, y0, x1, y1 = region(to_frame, 32, W, H)
-    assert 0 <= x0 < x1 <= W and 0 <= y0 < y1 <= H
+    assert 0 <= x0 < x1 <= W
+    assert 0 <= y0 < y1 <= H
     middle = transform(to_frame, centres(32))
     near = np.all((middle > (-W + 8, -H + 8)) & (middle < (2 * W - 8, 2 * H - 8)), axis=-1)  # one reflection
     assert np.abs(found - crop(rgb, to_frame, 32).astype(int))[near].max(initial=0) <= 3

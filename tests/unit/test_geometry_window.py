@@ -19,7 +19,8 @@ def test_the_window_holds_the_box_in_its_middle_rows(box, size) -> None:
     inside = transform(invert(window_matrix(box, size)), corners)
     assert np.allclose(inside.mean(0), size / 2, atol=1e-6 * size)
     low, high = inside
-    assert low[0] >= -1e-6 * size and low[1] >= size / 8 - 1e-6 * size
+    assert low[0] >= -1e-6 * size
+    assert low[1] >= size / 8 - 1e-6 * size
     # As tight as can be: it touches the window's sides, or its upper and lower end.
     assert np.isclose(high[0] - low[0], size) or np.isclose(high[1] - low[1], size * 3 / 4)
 
@@ -31,7 +32,8 @@ def test_a_window_is_as_wide_as_three_to_four_needs() -> None:
 def test_a_mask_is_whole_inside_and_nothing_on_the_outline() -> None:
     outline = np.array([(50.0, 80.0), (50, 180), (200, 180), (200, 80)])
     mask = box_mask(outline, 256)
-    assert mask.dtype == np.uint8 and mask[130, 125] == 255
+    assert mask.dtype == np.uint8
+    assert mask[130, 125] == 255
     rows, columns = np.nonzero(mask)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (80, 179, 50, 199)
     edge = round(FEATHER * 256)
@@ -49,4 +51,6 @@ def test_where_the_picture_ends_the_mask_does_not(box) -> None:
 
 def test_only_the_sides_that_end_with_the_picture_stay_hard() -> None:
     outline = box_outline((0, 100, 200, 100), (640, 360))
-    assert outline.min(0)[0] < 0 and outline.min(0)[1] == 100 and tuple(outline.max(0)) == (200, 200)
+    assert outline.min(0)[0] < 0
+    assert outline.min(0)[1] == 100
+    assert tuple(outline.max(0)) == (200, 200)

@@ -20,7 +20,9 @@ def refused_job(tmp_path: Path, text: str) -> str:
     with pytest.raises(UsageError) as caught:
         load_jobs(path)
     message = str(caught.value)
-    assert str(path) in message and "\n" not in message and len(message) < 500
+    assert str(path) in message
+    assert "\n" not in message
+    assert len(message) < 500
     return message
 
 

@@ -86,7 +86,9 @@ def test_a_collar_that_the_edit_puts_on_a_neck_is_not_painted() -> None:
 def test_lips_are_all_that_lipstick_paints() -> None:
     mouth = crop(lips=disc(*CENTRE, 10), mouth=disc(*CENTRE, 4))
     mask = change_mask(mouth, STILL, ["lips"])
-    assert at(mask, 128 + 7, 141) > 100 and at(mask, *CENTRE) < 60 and at(mask, 128 + 20, 141) == 0
+    assert at(mask, 128 + 7, 141) > 100
+    assert at(mask, *CENTRE) < 60
+    assert at(mask, 128 + 20, 141) == 0
 
 
 def test_eyes_are_painted_behind_glasses() -> None:

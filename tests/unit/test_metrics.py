@@ -176,7 +176,8 @@ def test_sheet_has_a_tile_for_each_picture(tmp_path) -> None:
     red = np.full((20, 20, 3), (255, 0, 0), np.uint8)
     sheet = contact_sheet([[red, red], [red]], ["one", "two"], tile=32)
     assert sheet.shape == (16 + 64, 64, 3)
-    assert (sheet[20, 40] == (255, 0, 0)).all() and not (sheet[60, 40] == (255, 0, 0)).all()
+    assert (sheet[20, 40] == (255, 0, 0)).all()
+    assert not (sheet[60, 40] == (255, 0, 0)).all()
     write_sheet(tmp_path / "s.png", sheet)
     assert (cv2.imread(str(tmp_path / "s.png"))[:, :, ::-1] == sheet).all()
     with pytest.raises(MediaError, match="cannot write"):
@@ -195,7 +196,8 @@ def test_faces_come_by_name_and_bad_ones_are_named(tmp_path) -> None:
 
 
 def test_words_of_the_command() -> None:
-    assert span("950:1000") == slice(950, 1000) and span(":5") == slice(None, 5)
+    assert span("950:1000") == slice(950, 1000)
+    assert span(":5") == slice(None, 5)
     with pytest.raises(UsageError, match="pairs"):
         main(["video", "one.mp4"])
     with pytest.raises(UsageError, match="not a range"):

@@ -58,10 +58,12 @@ def rows(path: Path) -> list[dict]:
 def test_inversion(inverter: Inverter, panel: Panel, faces: list[np.ndarray]) -> None:
     result = evaluate_inversion(inverter, panel, faces)
     encoder, _, detail = result.rows
-    assert encoder["inversion"] == "encoder only" and 8 < encoder["psnr"] < 40
+    assert encoder["inversion"] == "encoder only"
+    assert 8 < encoder["psnr"] < 40
     assert detail["psnr"] > 100  # at strength 0 detail return gives the source back
     assert detail["mobileface"] == pytest.approx(1, abs=1e-3)
-    assert result.sheet is not None and result.sheet.shape == (16 + 2 * 160, 4 * 160, 3)
+    assert result.sheet is not None
+    assert result.sheet.shape == (16 + 2 * 160, 4 * 160, 3)
 
 
 def test_a_tuned_generator_is_nearer(inverter: Inverter, panel: Panel, faces: list[np.ndarray]) -> None:
@@ -85,10 +87,12 @@ def test_video(tmp_path: Path) -> None:
     assert main([*words, "--json", str(found), "--sheet", str(tmp_path / "sheet.png")]) == 0
     same, flickering, mean = rows(found)
     assert (same["TL-ID"], same["TG-ID"], same["warp"], same["identity"]) == pytest.approx((1, 1, 1, 1), abs=1e-5)
-    assert same["happy"] == same["happy after"] and same["frames"] == "5"
+    assert same["happy"] == same["happy after"]
+    assert same["frames"] == "5"
     assert flickering["warp"] > 2
     assert flickering["TL-ID"] < 1
-    assert mean["clip"] == "mean" and mean["warp"] == pytest.approx((same["warp"] + flickering["warp"]) / 2)
+    assert mean["clip"] == "mean"
+    assert mean["warp"] == pytest.approx((same["warp"] + flickering["warp"]) / 2)
 
 
 def test_video_refuses_what_is_no_pair(tmp_path: Path) -> None:
@@ -106,8 +110,10 @@ def test_prealign_is_measured_against_the_truth(tmp_path: Path) -> None:
     table = {row["edit, pre-alignment"]: row for row in rows(found)}
     assert list(table) == [f"yaw={way}, {kind}" for way in ("+10", "-10") for kind in ("none", "flow", "landmarks")]
     for row in table.values():  # whether it helps is seen on more people than one: weights/MODEL_CARD.md
-        assert 0 < row["distortion"] < 2 and row["psnr"] > 10
-        assert 0 < row["identity"] < 1 and 0 < row["returned"] <= 1
+        assert 0 < row["distortion"] < 2
+        assert row["psnr"] > 10
+        assert 0 < row["identity"] < 1
+        assert 0 < row["returned"] <= 1
     for way in ("+10", "-10"):
         assert table[f"yaw={way}, landmarks"]["returned"] >= table[f"yaw={way}, flow"]["returned"]
     assert cv2.imread(str(sheet)).shape == (16 + 2 * 160, 6 * 160, 3)

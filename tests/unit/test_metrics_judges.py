@@ -56,8 +56,10 @@ def test_weights_in_all_their_packings() -> None:
     assert weights["plain"].tolist() == [1.5, -2]
     assert weights["half"].tolist() == [[0.25], [8]]
     assert weights["small"] == pytest.approx([-1, 24.5])
-    assert weights["wide"] == pytest.approx(7) and weights["wide"].shape == ()
-    assert weights["count"].dtype == np.int32 and weights["count"].tolist() == [-7]
+    assert weights["wide"] == pytest.approx(7)
+    assert weights["wide"].shape == ()
+    assert weights["count"].dtype == np.int32
+    assert weights["count"].tolist() == [-7]
     with pytest.raises(ValueError, match="end early"):
         read_weights(manifest, data[:-1])
     with pytest.raises(ValueError, match="the file has"):
@@ -209,7 +211,8 @@ def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch) -> None:
 
 def test_archives_are_checked_before_they_are_read(tmp_path, capsys) -> None:
     spec = importlib.util.spec_from_file_location("fetch_judges", ROOT / "scripts" / "fetch_judges.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     with pytest.raises(WeightsError, match="not there"):
@@ -222,7 +225,8 @@ def test_archives_are_checked_before_they_are_read(tmp_path, capsys) -> None:
 @fetched
 def test_identity_is_the_same_at_any_size_and_not_another_persons(faces: torch.Tensor) -> None:
     net = MobileFace()
-    assert not net.train().training and not any(p.requires_grad for p in net.parameters())
+    assert not net.train().training
+    assert not any(p.requires_grad for p in net.parameters())
     small = net(faces)
     large = net(torch.nn.functional.interpolate(faces, (512, 512), mode="bilinear", antialias=True))
     assert (small.norm(dim=1) - 1).abs().max() < 1e-5
@@ -241,7 +245,8 @@ def test_judges_are_differentiable_to_the_picture(faces: torch.Tensor) -> None:
         x = faces[:1].clone().requires_grad_()
         out = judge(x)
         (out if isinstance(out, torch.Tensor) else out[-1]).square().mean().add(out[0].sum()).backward()
-        assert x.grad is not None and x.grad.abs().max() > 0
+        assert x.grad is not None
+        assert x.grad.abs().max() > 0
 
 
 @fetched

@@ -42,7 +42,8 @@ def test_a_whole_file_and_its_parts_make_the_same_networks(own_weights, whole) -
     for files in (["ckpt.pt"], ["flat.safetensors"], ["stylegan2.pt", "e4e.pt", "hfgi.pt"]):
         paths = tuple(str(own_weights / file) for file in files)
         networks = load_networks(load_profile("hfgi-ffhq", paths))
-        assert networks.generator.num_layers == 18 and networks.rows == (0, 256)
+        assert networks.generator.num_layers == 18
+        assert networks.rows == (0, 256)
         parts = (networks.encoder, networks.generator, networks.alignment, networks.consultation)
         states.append([(name, value) for network in parts for name, value in network.state_dict().items()])
         with torch.inference_mode():
@@ -88,7 +89,8 @@ def test_installed_files_are_found_by_the_profile(own_weights, whole) -> None:
 def test_parts_without_consultation_are_said(own_weights, whole, caplog) -> None:
     torch.save({"state_dict": part(whole, "encoder", "decoder"), "latent_avg": torch.zeros(512)}, own_weights / "e.pt")
     networks = load_networks(load_profile("hfgi-ffhq", (str(own_weights / "e.pt"),)))
-    assert networks.alignment is None and networks.consultation is None
+    assert networks.alignment is None
+    assert networks.consultation is None
     assert "no consultation encoder" in caplog.text
 
 
@@ -108,7 +110,8 @@ def test_what_is_wrong_with_a_file_is_told_in_one_line(own_weights, change, said
     torch.save(file, own_weights / "ckpt.pt")
     with pytest.raises(WeightsError, match=said) as error:
         load_networks(load_profile("hfgi-ffhq", (str(own_weights / "ckpt.pt"),)))
-    assert "\n" not in str(error.value) and "profile hfgi-ffhq" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "profile hfgi-ffhq" in str(error.value)
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(own_weights) -> None:
@@ -129,7 +132,8 @@ def test_generators_of_another_number_of_layers_are_refused(own_weights) -> None
 def test_cars_are_seen_in_the_middle_rows(own_weights) -> None:
     torch.save(published.checkpoint(published.NARROW[:8]), own_weights / "car.pt")
     networks = load_networks(load_profile("hfgi-car", (str(own_weights / "car.pt"),)))
-    assert networks.rows == (32, 224) and networks.generator.size == 512
+    assert networks.rows == (32, 224)
+    assert networks.generator.size == 512
     one, other = torch.zeros(2, 1, 3, 256, 256)
     other[:, :, :32], other[:, :, 224:] = 1.0, -1.0  # where nothing is seen
     with torch.inference_mode():

@@ -28,13 +28,16 @@ def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path, monkeypatch, 
     draft, target = tmp_path / "draft", tmp_path / "target"
     draft.write_text("new")
     put(draft, target)
-    assert target.read_text() == "new" and not draft.exists()
+    assert target.read_text() == "new"
+    assert not draft.exists()
     draft.write_text("newer")
     with pytest.raises(ExistsError, match="target came to exist while this ran.*--overwrite") as error:
         put(draft, target)
-    assert target.read_text() == "new" and "\n" not in str(error.value)
+    assert target.read_text() == "new"
+    assert "\n" not in str(error.value)
     put(draft, target, replace=True)
-    assert target.read_text() == "newer" and os.listdir(tmp_path) == ["target"]
+    assert target.read_text() == "newer"
+    assert os.listdir(tmp_path) == ["target"]
 
 
 def test_a_run_that_was_killed_between_two_steps_goes_on(tmp_path):
@@ -55,7 +58,8 @@ def test_a_text_is_whole_or_not_there(tmp_path):
     put_text(tmp_path / "a.json", "one")
     with pytest.raises(ExistsError):
         put_text(tmp_path / "a.json", "two")
-    assert (tmp_path / "a.json").read_text() == "one" and os.listdir(tmp_path) == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "one"
+    assert os.listdir(tmp_path) == ["a.json"]
 
 
 def test_two_claims_to_one_output(tmp_path):
@@ -83,7 +87,8 @@ def test_a_run_that_was_killed_claims_nothing(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
     with pytest.raises(UsageError), Claim(output):
         pass
     process.send_signal(signal.SIGKILL)
@@ -102,7 +107,8 @@ def test_hidden_names_fit_where_the_name_fits(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"")
     for made in (temporary_name(path), hidden(path, ".unfinished"), hidden(path, ".lock")):
-        assert made.name.startswith(".") and len(os.fsencode(made.name)) <= NAME_BYTES
+        assert made.name.startswith(".")
+        assert len(os.fsencode(made.name)) <= NAME_BYTES
         made.write_bytes(b"")
     stale = temporary_name(path)
     stale = stale.with_name(stale.name.replace(f".{os.getpid()}-", ".999999999-"))

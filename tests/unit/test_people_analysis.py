@@ -40,17 +40,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         first, second = analysis.faces(i)
         assert (first.track, second.track) == (0, 1)
         for seen, was in ((first, face(100 + 0.37 * i, size=90)), (second, face(400, size=333))):
-            assert seen.mesh is not None and was.mesh is not None
+            assert seen.mesh is not None
+            assert was.mesh is not None
             np.testing.assert_allclose(seen.mesh, was.mesh, atol=0.004)
             np.testing.assert_array_equal(seen.points, was.points)
-    assert analysis.sightings.row(500) is None and analysis.sightings.row(1000 * frames) is None
+    assert analysis.sightings.row(500) is None
+    assert analysis.sightings.row(1000 * frames) is None
 
 
 def test_the_best_portraits_are_kept_one_of_each_second(tmp_path: Path) -> None:
     portraits = record(tmp_path / "a", 250).portraits()
     assert {track: len(images) for track, images in portraits.items()} == {0: 4, 1: 4}
     shown = portraits[0][:, 0, 0, 0].astype(int)
-    assert shown[0] >= 225 and len(set(shown // 25)) == 4
+    assert shown[0] >= 225
+    assert len(set(shown // 25)) == 4
 
 
 def test_a_clip_without_faces(tmp_path: Path) -> None:
@@ -58,7 +61,9 @@ def test_a_clip_without_faces(tmp_path: Path) -> None:
         for i in range(3):
             recorder.add(i, i / 25, 0, [], [], [])
         analysis = recorder.commit([])
-    assert analysis.faces(1) == [] and analysis.sightings.tracks == [] and analysis.portraits() == {}
+    assert analysis.faces(1) == []
+    assert analysis.sightings.tracks == []
+    assert analysis.portraits() == {}
 
 
 def test_nothing_half_written_takes_its_name(tmp_path: Path) -> None:

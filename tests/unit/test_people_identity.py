@@ -102,7 +102,8 @@ def test_names_are_unique_in_a_frame_and_people_too(seen: list[list[int]], step:
         for i, frame in enumerate(seen)
     ]
     for frame, same in zip(names, people(tracker, names), strict=True):
-        assert len(set(frame)) == len(frame) and len(set(same)) == len(same)
+        assert len(set(frame)) == len(frame)
+        assert len(set(same)) == len(same)
     for a, b in zip(tracker.stretches, link_tracklets(tracker.stretches), strict=True):
         assert tracker.stretches[b].scene == a.scene
 
@@ -135,7 +136,8 @@ def test_who_is_in_one_frame_of_a_timelapse_was_there() -> None:
         )  # fmt: skip
         return numbered(found).tracks
 
-    assert seen(20.0) == [0, 1] and seen(0.04) == [0]
+    assert seen(20.0) == [0, 1]
+    assert seen(0.04) == [0]
 
 
 def test_two_people_look_unlike_and_one_like_himself(people: list[np.ndarray]) -> None:
@@ -181,7 +183,8 @@ def test_two_who_cross_a_hand_and_a_cut(watched: tuple[list[Moment], Analysis]) 
         ((shot, _),) = names
         rows = analysis.sightings.frame[analysis.sightings.track == track]
         ends = [row for row, moment in enumerate(moments) if moment.shot == shot]
-        assert rows[0] == ends[0] and rows[-1] == ends[-1]
+        assert rows[0] == ends[0]
+        assert rows[-1] == ends[-1]
 
 
 def recovering(moments: list[Moment], name: int) -> set[int]:

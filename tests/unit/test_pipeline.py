@@ -263,7 +263,8 @@ def test_statistics_tell_work_from_waiting():
     assert slow.busy >= 0.2
     assert fast.waiting_output > fast.busy  # held up by the slow one
     assert last.waiting_input > last.busy  # starved by it
-    assert source.name == "source" and source.waiting_input == 0
+    assert source.name == "source"
+    assert source.waiting_input == 0
 
 
 def test_a_stopped_queue_wakes_a_waiting_reader():

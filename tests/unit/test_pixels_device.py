@@ -66,10 +66,13 @@ def test_crops_are_the_host_s(
     source = smooth_picture(depth, matrix, chroma)
     places = [(crop_matrix(corners, size), size) for size in (32, 64, 256)]
     for ours, theirs in zip(device.crop(source, places), HOST.crop(source, places), strict=True):
-        assert ours.dtype == torch.uint8 and ours.shape == theirs.shape
+        assert ours.dtype == torch.uint8
+        assert ours.shape == theirs.shape
         difference = np.abs(ours.cpu().numpy().astype(int) - theirs)
         # Chroma halfway between two code values is rounded up here and down there: up to 2 and a half of blue.
-        assert difference.max() <= 5 and difference.mean() < 0.3 and (difference > 2).mean() < 0.02
+        assert difference.max() <= 5
+        assert difference.mean() < 0.3
+        assert (difference > 2).mean() < 0.02
 
 
 @pytest.mark.parametrize("sigma", [0.64, 1.5, 18.0])
@@ -109,7 +112,8 @@ def test_flow_finds_known_motion(device: DevicePixels, kind: str, brighter: floa
 def test_equal_pictures_do_not_move_at_all(device: DevicePixels) -> None:
     same = on(device, np.stack([smooth_image(LOW, 3)] * 2))
     (motion,) = device.motions([same])
-    assert not motion.flow.any() and (motion.validity == 1).all()
+    assert not motion.flow.any()
+    assert (motion.validity == 1).all()
 
 
 def test_motions_of_a_batch_are_those_of_each_alone(device: DevicePixels) -> None:
@@ -166,7 +170,8 @@ def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int, pars
     inner = slice(size // 16, -size // 16)  # nearer to the border they mirror in two ways, and nothing is pasted
     difference = np.abs(ours.astype(np.float32) - theirs)[inner, inner]
     # OpenCV rounds places to 1/32 px: that is what is left, of noise of 0.1.
-    assert difference.mean() < 0.005 and difference.max() < 0.15
+    assert difference.mean() < 0.005
+    assert difference.max() < 0.15
 
 
 def test_no_edit_is_no_change_at_all(device: DevicePixels) -> None:
@@ -187,7 +192,8 @@ def test_masks_are_the_host_s(device: DevicePixels, regions: list[str], size: in
         ours = device.mask(on(device, where), on(device, motion), regions).cpu().numpy()
         difference = np.abs(ours.astype(int) - HOST.mask(where, motion, regions))
         # OpenCV rounds places to 1/32 px.
-        assert difference.max() <= 8 and difference.mean() < 0.5
+        assert difference.max() <= 8
+        assert difference.mean() < 0.5
 
 
 @pytest.mark.parametrize("matrix", ["bt709", "rgb"])
@@ -206,7 +212,8 @@ def test_changes_are_pasted_as_on_the_host(device: DevicePixels, depth: int, mat
         assert a.dtype == b.dtype
         difference = np.abs(a.astype(int) - b)
         moved_by = np.abs(b.astype(int) - source).max()
-        assert difference.max() <= 1 + 0.05 * moved_by and difference.mean() < 0.1 * (1 << (depth - 8))
+        assert difference.max() <= 1 + 0.05 * moved_by
+        assert difference.mean() < 0.1 * (1 << (depth - 8))
         assert (difference[b == source] <= 1).all()
 
 
@@ -271,12 +278,14 @@ def test_hdr_is_seen_and_changed_as_on_the_host(device: DevicePixels, transfer: 
     places = [(np.array([[0.8, 0, 4.0], [0, 0.8, 3.0]]), 64)]
     (ours,), (theirs,) = device.crop(source, places), HOST.crop(source, places)
     difference = np.abs(ours.cpu().numpy().astype(int) - theirs)
-    assert difference.max() <= 6 and difference.mean() < 0.5
+    assert difference.max() <= 6
+    assert difference.mean() < 0.5
     crop = Crop(0, theirs, places[0][0], 1.0)
     change = (smooth_image(64, 9) * 0.2).astype(np.float16)
     found = device.change_of_code(on(device, change), on(device, crop), source.color)
     expected = HOST.change_of_code(change, crop, source.color)
-    assert found.dtype == torch.float16 and expected.dtype == np.float16
+    assert found.dtype == torch.float16
+    assert expected.dtype == np.float16
     np.testing.assert_allclose(found.float().cpu().numpy(), expected.astype(np.float32), atol=2e-3, rtol=2e-3)
 
 
@@ -287,6 +296,7 @@ def test_floating_point_planes_keep_their_bits_where_nothing_changes(device: Dev
     for after in results:
         for old, new in zip(before.planes, after.planes, strict=True):
             assert new.dtype == np.float32
-            assert old[:16].tobytes() == new[:16].tobytes() and (old != new)[16:].any()
+            assert old[:16].tobytes() == new[:16].tobytes()
+            assert (old != new)[16:].any()
     for one, other in zip(*(after.planes for after in results), strict=True):
         np.testing.assert_allclose(one, other, atol=0.02)

@@ -234,7 +234,8 @@ def test_a_damaged_record_is_an_empty_one(half_done, text):
 def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
     source = Path("/somewhere/clip.x") / f"in.{extension}"
     output = output_path(source, RenderJob(input=("x",), edit=",".join(edits)))
-    assert output.parent == source.parent and output != source
+    assert output.parent == source.parent
+    assert output != source
     assert output.name.startswith("in_")
 
 
@@ -243,4 +244,5 @@ def test_the_plan_knows_what_media_can_write():
     from videdit.media.encode.mux import FORMATS
     from videdit.media.stills.write import IMAGE_SUFFIXES
 
-    assert set(FORMATS) == CONTAINERS and {*IMAGE_SUFFIXES, EXR} == IMAGES
+    assert set(FORMATS) == CONTAINERS
+    assert {*IMAGE_SUFFIXES, EXR} == IMAGES

@@ -31,10 +31,13 @@ def near(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_a_sweep_has_the_source_in_its_middle_and_goes_both_ways(inverter, people):
     sheet = sweep_plate(inverter, people[:1], [None], parse_edits("smile"), 3)
-    assert sheet.shape == (256, 768, 3) and sheet.dtype == np.uint8
+    assert sheet.shape == (256, 768, 3)
+    assert sheet.dtype == np.uint8
     tiles = [sheet[:230, i * 256 : i * 256 + 256] for i in range(3)]  # above the words
     assert near(tiles[1], people[0][:230]) < 0.5
-    assert near(tiles[0], tiles[1]) > 1 and near(tiles[2], tiles[1]) > 1 and near(tiles[0], tiles[2]) > 1.5
+    assert near(tiles[0], tiles[1]) > 1
+    assert near(tiles[2], tiles[1]) > 1
+    assert near(tiles[0], tiles[2]) > 1.5
 
 
 def test_how_far_a_sweep_goes():
@@ -82,13 +85,17 @@ def test_more_numbers_are_nearer_to_the_face(inverter, people, monkeypatch):
     monkeypatch.setattr(rate, "MAPS", (8, 256))
     result = evaluate_rate(inverter, people)
     numbers, psnrs = ([row[key] for row in result.rows] for key in ("numbers", "psnr"))
-    assert numbers == sorted(numbers) and numbers[0] == 512 and numbers[-1] == 18 * 512 + 3 * 256**2
-    assert psnrs[3] > psnrs[2] + 2 and psnrs[2] > psnrs[1] + 1
+    assert numbers == sorted(numbers)
+    assert numbers[0] == 512
+    assert numbers[-1] == 18 * 512 + 3 * 256**2
+    assert psnrs[3] > psnrs[2] + 2
+    assert psnrs[2] > psnrs[1] + 1
     codes = inverter.encode(people)
     (first, second) = inverter.render(people, codes, codes, 256)
     full = psnr(tensor([first.inversion, second.inversion]).clamp(-1, 1), tensor(people)).mean()
     assert psnrs[-1] == pytest.approx(float(full), abs=0.1)  # the whole map is HFGI as it is
-    assert result.sheet is not None and result.sheet.shape[0] == 360
+    assert result.sheet is not None
+    assert result.sheet.shape[0] == 360
 
 
 def test_codes_share_what_is_not_their_own():
@@ -110,19 +117,25 @@ def test_a_coarse_map_keeps_its_mean():
 def test_ticks_span_their_values(low, span):
     ticks = y_ticks(low, low + span)
     step = ticks[1] - ticks[0]
-    assert ticks[0] <= low + 1e-6 * step and ticks[-1] >= low + span - 1e-6 * step
-    assert 2 <= len(ticks) <= 8 and np.allclose(np.diff(ticks), step, rtol=1e-3)
+    assert ticks[0] <= low + 1e-6 * step
+    assert ticks[-1] >= low + span - 1e-6 * step
+    assert 2 <= len(ticks) <= 8
+    assert np.allclose(np.diff(ticks), step, rtol=1e-3)
 
 
 def test_a_plot_shows_each_of_its_points():
     x, y = np.array([100.0, 1e3, 1e5]), np.array([1.0, 5.0, 2.0])
     one = draw_plots([("up and down", [Series("a", x, y)])], "size")
     two = draw_plots([("up and down", [Series("a", x, y[::-1])])], "size")
-    assert one.shape == two.shape == (360, 520, 3) and (one != two).any()
+    assert one.shape == two.shape == (360, 520, 3)
+    assert (one != two).any()
     blue = np.abs(one.astype(int) - (52, 101, 164)).sum(-1) == 0
     columns = np.nonzero(blue[34:])[1]
-    assert columns.min() < 70 and columns.max() > 450  # from the first decade to the last
-    assert short(512) == "512" and short(1e3) == "1k" and short(2.5e6) == "2.5M"
+    assert columns.min() < 70
+    assert columns.max() > 450
+    assert short(512) == "512"
+    assert short(1e3) == "1k"
+    assert short(2.5e6) == "2.5M"
 
 
 def test_the_command(tmp_path, people, capsys, detector, inverter, monkeypatch):

@@ -40,7 +40,8 @@ def test_inside_its_points_a_map_is_what_moved_them(a, b, seed) -> None:
     linear = np.array([[1 + a, b], [-b, 1 - a]])
     before = (points - 128) @ linear.T + 128
     flow = flow_between(points, before, 256)
-    assert flow.shape == (256, 256, 2) and flow.dtype == np.float32
+    assert flow.shape == (256, 256, 2)
+    assert flow.dtype == np.float32
     at = np.stack(np.meshgrid(np.arange(70, 186), np.arange(70, 186)), -1) + 0.5
     assert np.abs(flow[70:186, 70:186] - ((at - 128) @ (linear - np.eye(2)).T)).max() < 0.05
     border = np.concatenate((flow[0], flow[-1], flow[:, 0], flow[:, -1]))
@@ -50,7 +51,8 @@ def test_inside_its_points_a_map_is_what_moved_them(a, b, seed) -> None:
 def test_points_that_left_the_picture_are_left_out() -> None:
     points = np.array([(100.0, 100), (150, 100), (120, 150), (-5, 40), (300, 40)])
     flow = flow_between(points, points + np.array([3.0, 0]) * (points[:, :1] > 0), 256)
-    assert np.isfinite(flow).all() and flow[110:120, 118:124, 0].min() > 2
+    assert np.isfinite(flow).all()
+    assert flow[110:120, 118:124, 0].min() > 2
 
 
 @pytest.mark.parametrize("kind", ["flow", "landmarks"])
@@ -68,17 +70,21 @@ def test_of_two_motions_the_one_that_can_be_trusted_counts() -> None:
     one, other = (Motion(flow, np.zeros((256, 256), np.float32)) for flow in flows)
     one.validity[:, :100], other.validity[:, 150:] = 0.8, 0.6
     found = better(one, other)
-    assert np.allclose(found.flow[:, :100], 1) and np.allclose(found.flow[:, 150:], 9, atol=1e-3)
-    assert np.allclose(found.flow[:, 100:150], 1) and found.validity.max() <= 0.8
+    assert np.allclose(found.flow[:, :100], 1)
+    assert np.allclose(found.flow[:, 150:], 9, atol=1e-3)
+    assert np.allclose(found.flow[:, 100:150], 1)
+    assert found.validity.max() <= 0.8
     same = better(one, one)
-    assert np.allclose(same.flow, one.flow) and np.allclose(same.validity, one.validity)
+    assert np.allclose(same.flow, one.flow)
+    assert np.allclose(same.validity, one.validity)
 
 
 def test_two_equal_pictures_have_not_moved_whatever_the_kind(people, detector) -> None:
     pair = np.stack((render(people[1]),) * 2)
     for kind in ("auto", "landmarks", "flow", "none"):
         (motion,) = Prealigner(HostPixels(), kind, detector).memory()([pair], [0])
-        assert np.abs(motion.flow).max() == 0 and motion.validity.min() > 0.9999
+        assert np.abs(motion.flow).max() == 0
+        assert motion.validity.min() > 0.9999
 
 
 def test_landmarks_are_asked_only_where_the_face_moves_far(people, detector) -> None:

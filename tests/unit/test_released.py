@@ -133,7 +133,8 @@ def test_a_released_file_may_be_nested_prefixed_or_half(tmp_path: Path) -> None:
     save_file({"params_ema.a": weight}, tmp_path / "prefixed.safetensors")
     for name in ("nested.pth", "plain.pth", "prefixed.safetensors"):
         state = released_state(tmp_path / name)
-        assert list(state) == ["a"] and torch.equal(state["a"], weight)
+        assert list(state) == ["a"]
+        assert torch.equal(state["a"], weight)
 
 
 class Hostile:

@@ -26,7 +26,8 @@ def test_there_are_never_more_than_asked_for(places, count):
     for i, place in enumerate(places):
         chosen.add(moment(place), i)
     kept = list(chosen)
-    assert len(kept) == min(count, len(places)) and kept == sorted(kept)
+    assert len(kept) == min(count, len(places))
+    assert kept == sorted(kept)
 
 
 def test_they_are_unlike_each_other_and_sharp():
@@ -76,7 +77,8 @@ def test_a_state_is_kept_whole_or_not_at_all(tmp_path):
     assert load_tuned(path) is None
     keep(state, path)
     loaded = load_tuned(path)
-    assert loaded is not None and torch.equal(loaded["weight"], torch.arange(6.0))
+    assert loaded is not None
+    assert torch.equal(loaded["weight"], torch.arange(6.0))
     assert [file.name for file in path.parent.iterdir()] == ["a.safetensors"]
     path.write_bytes(path.read_bytes()[:40])
     assert load_tuned(path) is None

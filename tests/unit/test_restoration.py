@@ -55,7 +55,8 @@ def test_ruined_faces_keep_their_size_and_lose_something(people: list[np.ndarray
     face, lost = people[0], []
     for _ in range(30):
         bad = ruin(face, rng)
-        assert bad.shape == face.shape and bad.dtype == np.uint8
+        assert bad.shape == face.shape
+        assert bad.dtype == np.uint8
         lost.append(pair_psnr(bad, face))
     assert 18 < np.median(lost) < 35
     assert any(np.isinf(lost)) or max(lost) > 30  # some are left nearly or wholly as they are
@@ -127,14 +128,17 @@ def test_frames_in_which_nobody_needs_it_do_not_wait(sharp: np.ndarray) -> None:
             arrived.append(frame)
             yield frame
 
-    assert next(stage(arriving())) is given[0] and len(arrived) == 1
+    assert next(stage(arriving())) is given[0]
+    assert len(arrived) == 1
 
 
 def test_a_change_of_mind_fades(soft: np.ndarray, sharp: np.ndarray) -> None:
     need = RestorationGate()
     levels = [need(1, i / 25, 180, lambda i=i: sharp if i < 5 else soft) for i in range(120)]
-    assert levels[4] == 0 and levels[-1] == 1
-    assert max(np.diff(levels)) <= 1 / 25 / RAMP + 1e-9 and min(np.diff(levels)) >= 0
+    assert levels[4] == 0
+    assert levels[-1] == 1
+    assert max(np.diff(levels)) <= 1 / 25 / RAMP + 1e-9
+    assert min(np.diff(levels)) >= 0
     assert need(2, 5.0, 180, lambda: sharp) == 0  # another track has a mind of its own
 
 
@@ -183,7 +187,8 @@ def test_none_and_needless_restoration_touch_nothing(sharp: np.ndarray) -> None:
     eye = np.array([[180 / 256, 0, 0], [0, 180 / 256, 0]])
     clean = [replace(frame, crops=(Crop(0, sharp, eye, 1.0),)) for frame in given]
     assert all(crop.restored is None for frame in stage(iter(clean)) for crop in frame.crops)
-    assert stage.words() == "none, no face is small and soft" and sum(net.calls) == 0
+    assert stage.words() == "none, no face is small and soft"
+    assert sum(net.calls) == 0
 
 
 def test_auto_says_whom_it_restored(soft: np.ndarray) -> None:

@@ -63,7 +63,8 @@ def test_nothing_is_handed_over_while_segments_are_missing(job):
         finish(first, last=False)
         first.hand_over()
     with work(job) as second:
-        assert second.segments and not second.complete
+        assert second.segments
+        assert not second.complete
     Path(job.output).touch()
     with pytest.raises(UsageError, match="exists already"):
         make_plan([job])

@@ -39,7 +39,8 @@ def test_a_hard_border_shows_and_a_soft_one_does_not(known: bool) -> None:
         assert found is not None
         seams.append(found)
     assert seams == sorted(seams, reverse=True)
-    assert seams[0] > 1.5 and seams[2] < 1.1
+    assert seams[0] > 1.5
+    assert seams[2] < 1.1
 
 
 def test_a_change_that_ends_before_the_border_shows_none() -> None:

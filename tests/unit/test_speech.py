@@ -41,7 +41,8 @@ def test_nothing_jumps_and_minus_strengths_stay():
 def test_openness_is_measured_on_the_mesh():
     assert openness(mesh(20)) == pytest.approx(0.2) == openness(mesh(40, 200))
     assert openness(None) == openness(np.zeros((4, 2))) == openness(mesh(20, 0)) == 0.0
-    assert parse_speech(None) is None and parse_speech({"eases": 0, "opens": 1}) == Speech(0.0, 1.0)
+    assert parse_speech(None) is None
+    assert parse_speech({"eases": 0, "opens": 1}) == Speech(0.0, 1.0)
 
 
 def test_a_smile_leaves_a_singing_mouth_open():
@@ -53,7 +54,8 @@ def test_a_smile_leaves_a_singing_mouth_open():
     assert at_rest == pytest.approx(1.5 * smile + age, abs=1e-5)
     added = timeline(0, 0.0, gap=WIDE) - age
     part, opened = np.linalg.lstsq(np.stack((smile.ravel(), opener.ravel()), 1), added.ravel(), rcond=None)[0]
-    assert 0 < part < 1.5 and opened > 1
+    assert 0 < part < 1.5
+    assert opened > 1
     assert added == pytest.approx(part * smile + opened * opener, abs=1e-4)
     alone = Timeline(parse_edits("age=1"))
     assert np.array_equal(alone(0, 0.0), alone(0, 0.0, gap=0.5))

@@ -56,7 +56,9 @@ def test_every_frame_is_in_one_segment_and_a_resumed_run_makes_the_same(frames, 
     scenes = {frame.pts: frame.scene for frame in frames}
     for i, (where, content) in enumerate(whole):
         mine = [pts for pts, is_own in content if is_own]
-        assert where.index == i and where.pts == mine[0] and where.scene == scenes[mine[0]]
+        assert where.index == i
+        assert where.pts == mine[0]
+        assert where.scene == scenes[mine[0]]
         others = [pts for pts, is_own in content if not is_own]
         assert all(scenes[pts] in (scenes[mine[0]], scenes[mine[-1]]) for pts in others)
         assert [pts for pts, _ in content] == sorted({pts for pts, _ in content})

@@ -61,7 +61,8 @@ def points(*crops: Crop) -> torch.Tensor:
 
 def test_it_knows_every_edit_that_ships():
     assert set(EDITS) == set(shipped())
-    assert can_edit(["smile", "age"]) and not can_edit(["smile", "frown"])
+    assert can_edit(["smile", "age"])
+    assert not can_edit(["smile", "frown"])
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -70,8 +71,12 @@ def test_strength_zero_is_the_crop_itself(size):
     x = torch.from_numpy(one.image[None].astype(np.float32))
     with torch.inference_mode():
         change, flow, kept = StudentEdit(network())(x, torch.zeros(1, len(EDITS)), points(one))
-    assert change.shape == (1, size, size, 3) and flow.shape == (1, LOW, LOW, 2) and kept.shape == (1, LOW, LOW)
-    assert float(change.abs().max()) < 1e-5 and not flow.any() and (kept == 1).all()
+    assert change.shape == (1, size, size, 3)
+    assert flow.shape == (1, LOW, LOW, 2)
+    assert kept.shape == (1, LOW, LOW)
+    assert float(change.abs().max()) < 1e-5
+    assert not flow.any()
+    assert (kept == 1).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -81,7 +86,8 @@ def test_more_strength_never_has_less_gain(one, other, edit):
     rows = torch.zeros(2, len(EDITS))
     rows[0, edit], rows[1, edit] = low, high
     first, second = gain(rows).flatten()
-    assert 0 <= first <= second <= 1 and gain(-rows).flatten().tolist() == [first, second]
+    assert 0 <= first <= second <= 1
+    assert gain(-rows).flatten().tolist() == [first, second]
     assert gain(torch.zeros(1, len(EDITS))).item() == 0
 
 
@@ -90,7 +96,8 @@ def test_small_strengths_change_little():
     x, given = torch.from_numpy(one.image[None].astype(np.float32)), [strengths(smile=s) for s in (0.01, 0.1, 1.0)]
     with torch.inference_mode():
         sizes = [float(net(x, torch.from_numpy(s), points(one))[0].abs().mean()) for s in given]
-    assert sizes[0] < 0.1 * sizes[2] and sizes[0] < sizes[1] < sizes[2]
+    assert sizes[0] < 0.1 * sizes[2]
+    assert sizes[0] < sizes[1] < sizes[2]
 
 
 def test_flow_is_where_a_pixel_comes_from_in_half_sides():
@@ -107,14 +114,18 @@ def test_new_colours_stand_where_the_mask_is_and_shade_where_it_is_not():
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2] = 1
     made = compose(x, none, mask, torch.full_like(x, -0.25), torch.full_like(x, 0.1))
-    assert made[..., :2].eq(-0.25).all() and made[..., 2:].allclose(torch.tensor(0.6))
+    assert made[..., :2].eq(-0.25).all()
+    assert made[..., 2:].allclose(torch.tensor(0.6))
 
 
 def test_parts_are_in_their_ranges():
     raw = 50 * torch.randn(2, 9, 4, 4)
     flow, mask, colours, shade = parts(raw, torch.ones(2, len(EDITS)))
-    assert flow.shape[1] == 2 and shade.shape[1] == 3
-    assert float(mask.min()) >= 0 and float(mask.max()) <= 1 and float(colours.abs().max()) <= 1
+    assert flow.shape[1] == 2
+    assert shade.shape[1] == 3
+    assert float(mask.min()) >= 0
+    assert float(mask.max()) <= 1
+    assert float(colours.abs().max()) <= 1
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -136,7 +147,9 @@ def test_the_compiled_student_says_what_torch_says(size):
 def test_a_crop_without_a_mesh_stays_as_it_is():
     net, one = network(), crop(256, mesh=None)
     ((change, motion),) = StudentEditor(HostPixels("cpu", "fp32"), net=net, batch=1)([one], strengths(smile=1.0))
-    assert anchors_of(one) is None and np.abs(change).max() < 1e-5 and not motion.flow.any()
+    assert anchors_of(one) is None
+    assert np.abs(change).max() < 1e-5
+    assert not motion.flow.any()
 
 
 def test_anchors_are_half_sides_and_mirrored_ones_change_places():
@@ -155,13 +168,15 @@ def test_a_place_is_nearest_to_the_anchor_that_lies_there():
     x, y = maps[0, 0, 10, 3], maps[0, 1, 10, 3]
     assert (x, y) == (pytest.approx(3.5 / 32 - 1), pytest.approx(10.5 / 32 - 1))
     row, column = divmod(int(maps[0, 2].argmax()), 64)
-    assert abs((column + 0.5) / 32 - 1 + 0.5) <= 1 / 32 and abs((row + 0.5) / 32 - 1 - 0.25) <= 1 / 32
+    assert abs((column + 0.5) / 32 - 1 + 0.5) <= 1 / 32
+    assert abs((row + 0.5) / 32 - 1 - 0.25) <= 1 / 32
 
 
 def test_restoration_and_edit_each_reach_the_frame_in_their_share():
     before, restored = np.full((16, 16, 3), 100, np.uint8), np.full((16, 16, 3), 140, np.uint8)
     one = Crop(0, before, np.eye(2, 3), 1.0, restored=restored, restoration=0.5)
-    assert (started(one) == 120).all() and started(Crop(0, before, np.eye(2, 3), 1.0)) is before
+    assert (started(one) == 120).all()
+    assert started(Crop(0, before, np.eye(2, 3), 1.0)) is before
     mask, face = np.zeros((16, 16), np.uint8), np.full((16, 16), 200, np.uint8)
     mask[:8] = 100
     change, both = with_restoration(one, np.full((16, 16, 3), 0.4, np.float32), mask, face)
@@ -188,7 +203,8 @@ def test_the_method_is_the_jobs_or_what_looks_best(monkeypatch):
         job = RenderJob.model_validate({"input": "in.mp4", "edit": "smile", **words})
         return method_of(job, parse_edits(job.edit), profile)
 
-    assert chosen(method="hfgi") == "hfgi" and chosen(method="student") == "student"
+    assert chosen(method="hfgi") == "hfgi"
+    assert chosen(method="student") == "student"
     best = {name: replace(info, method="student") for name, info in shipped().items()}
     monkeypatch.setattr("videdit.rendering.graph.find", lambda name: best[name])
     for ships in (True, False):

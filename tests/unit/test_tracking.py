@@ -74,15 +74,18 @@ def test_tracks_survive_a_crossing_at_different_sizes() -> None:
     paths = [[face(100 + 10 * i, size=150), face(500 - 10 * i, size=70)][:: 1 if i % 2 else -1] for i in range(40)]
     frames = tracked(paths)
     found = [{f.track: round(crop_side(f.points)) for f in frame.faces} for frame in frames]
-    assert len(found[0]) == 2 and all(sizes == found[0] for sizes in found)
+    assert len(found[0]) == 2
+    assert all(sizes == found[0] for sizes in found)
 
 
 def test_a_lost_face_has_faded_out_when_it_goes() -> None:
     seen = [[face(300)] if i < 20 or i >= 40 else [] for i in range(60)]
     level = confidences(tracked(seen))
-    assert level[0] == level[-1] == 1 and not level[20:40].any()
+    assert level[0] == level[-1] == 1
+    assert not level[20:40].any()
     assert (np.abs(np.diff(level)) < 0.4).all()
-    assert (np.diff(level[:20]) <= 0).all() and (np.diff(level[40:]) >= 0).all()
+    assert (np.diff(level[:20]) <= 0).all()
+    assert (np.diff(level[40:]) >= 0).all()
     assert level[19 - round(FADE * 25)] == 1  # and not before it must
 
 
@@ -121,8 +124,10 @@ def test_too_small_turned_or_outside_is_not_edited() -> None:
 
 def test_a_turning_head_fades() -> None:
     level = confidences(tracked([[face(300, yaw=2.0 * i)] for i in range(40)]))
-    assert level[0] == 1 and level[-1] == 0
-    assert (np.diff(level) <= 0).all() and np.abs(np.diff(level)).max() < 0.4
+    assert level[0] == 1
+    assert level[-1] == 0
+    assert (np.diff(level) <= 0).all()
+    assert np.abs(np.diff(level)).max() < 0.4
 
 
 def test_who_is_not_chosen_is_left_out() -> None:
@@ -136,7 +141,8 @@ def test_a_choice_that_changes_fades_from_one_to_the_other() -> None:
         return [replace(face(200), confidence=float(i < 25)), replace(face(450), confidence=float(i >= 25))]
 
     frames = tracked([shown(i) for i in range(50)])
-    assert [f.track for f in frames[10].faces] == [0] and [f.track for f in frames[40].faces] == [1]
+    assert [f.track for f in frames[10].faces] == [0]
+    assert [f.track for f in frames[40].faces] == [1]
     for track in (0, 1):
         level = np.array([sum(f.confidence for f in frame.faces if f.track == track) for frame in frames])
         assert np.abs(np.diff(level)).max() < 0.4
@@ -158,7 +164,8 @@ def test_frames_keep_their_order_and_wait_only_so_long(counts: list[int], fps: f
         assert frame.index == position
         assert taken - position <= MOST_AHEAD + 1
         for f in frame.faces:
-            assert 0 < f.confidence <= 1 and np.isfinite(f.points).all()
+            assert 0 < f.confidence <= 1
+            assert np.isfinite(f.points).all()
     assert taken == len(counts)
 
 
@@ -167,7 +174,8 @@ def test_fade_is_below_its_target_and_never_steep(targets: list[float], step: fl
     times = step * np.arange(len(targets))
     level = np.array([fade(times, np.array(targets), t, 0.2) for t in times])
     eased = np.array(targets) ** 2 * (3 - 2 * np.array(targets))
-    assert (level <= eased + 1e-9).all() and (level >= 0).all()
+    assert (level <= eased + 1e-9).all()
+    assert (level >= 0).all()
     assert np.abs(np.diff(level)).max(initial=0) <= 1.5 * step / 0.2 + 1e-9
 
 
@@ -217,8 +225,10 @@ def test_crops_show_what_they_say() -> None:
     ]
     for frame in Align(HostPixels())(iter(frames)):
         (crop,) = frame.crops
-        assert crop.image.dtype == np.uint8 and crop.image.shape == (crop.size, crop.size, 3)
-        assert crop.mesh is not None and frame.faces[0].mesh is not None
+        assert crop.image.dtype == np.uint8
+        assert crop.image.shape == (crop.size, crop.size, 3)
+        assert crop.mesh is not None
+        assert frame.faces[0].mesh is not None
         np.testing.assert_allclose(transform(crop.to_frame, crop.mesh), frame.faces[0].mesh, atol=1e-6)
         i = crop.size // 3
         at = transform(crop.to_frame, [i + 0.5, i + 0.5])

@@ -25,7 +25,8 @@ def test_still_perspective_is_the_identity() -> None:
 def test_perspective_moves_and_keeps_the_shape() -> None:
     x = torch.randn(4, 3, 64, 64)
     moved = random_perspective(x, 0.0, torch.Generator().manual_seed(0))
-    assert moved.shape == x.shape and torch.isfinite(moved).all()
+    assert moved.shape == x.shape
+    assert torch.isfinite(moved).all()
     assert (moved - x).abs().mean() > 0.1
 
 
@@ -58,7 +59,9 @@ def test_ema_follows_and_lags() -> None:
     for _ in range(100):
         ema.update(model)
         values.append(float(ema.model.weight))
-    assert values == sorted(values) and values[0] < 1 and values[-1] > 0.99
+    assert values == sorted(values)
+    assert values[0] < 1
+    assert values[-1] > 0.99
     assert not ema.model.weight.requires_grad
 
 
@@ -67,7 +70,8 @@ def test_fresh_networks_consult_nothing() -> None:
     with torch.inference_mode():
         scale, shift = nets.consultation(torch.randn(1, 3, 256, 256))
     assert scale.shape == shift.shape == (1, 512, 64, 64)
-    assert not scale.any() and not shift.any()
+    assert not scale.any()
+    assert not shift.any()
 
 
 @pytest.mark.parametrize("change", [jitter_geometry, jitter_colour, degrade])
@@ -77,7 +81,8 @@ def test_augmentation_keeps_what_a_picture_is(change) -> None:
     before = image.copy()
     for _ in range(20):
         out = change(image, rng)
-        assert out.shape == image.shape and out.dtype == np.uint8
+        assert out.shape == image.shape
+        assert out.dtype == np.uint8
     np.testing.assert_array_equal(image, before)
 
 
@@ -85,7 +90,9 @@ def test_tensor_range_and_layout() -> None:
     images = np.zeros((2, 4, 5, 3), np.uint8)
     images[1] = 255
     x = to_tensor(images)
-    assert x.shape == (2, 3, 4, 5) and float(x[0].max()) == -1.0 and float(x[1].min()) == 1.0
+    assert x.shape == (2, 3, 4, 5)
+    assert float(x[0].max()) == -1.0
+    assert float(x[1].min()) == 1.0
 
 
 def test_psnr_of_a_known_error() -> None:
@@ -93,7 +100,9 @@ def test_psnr_of_a_known_error() -> None:
 
 
 def test_cosine_ends_at_two_percent() -> None:
-    assert cosine(0) == 1.0 and cosine(1) == pytest.approx(0.02) and cosine(0.3) > cosine(0.31)
+    assert cosine(0) == 1.0
+    assert cosine(1) == pytest.approx(0.02)
+    assert cosine(0.3) > cosine(0.31)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("25m", 1500), ("1.5h", 5400)])

@@ -56,8 +56,10 @@ def test_codes_are_found() -> None:
     codes = optimise_codes(generator, loss, start, course, tell=lambda step, value: seen.append(value))
     with torch.no_grad():
         assert float(loss(generator(codes, 16))) < 0.05 * float(loss(generator(start, 16)))
-    assert torch.equal(start, kept) and not codes.requires_grad
-    assert len(seen) == 60 and seen[-1] < seen[0]
+    assert torch.equal(start, kept)
+    assert not codes.requires_grad
+    assert len(seen) == 60
+    assert seen[-1] < seen[0]
 
 
 def test_the_generator_is_tuned_around_its_pivots_and_the_original_stays() -> None:
@@ -127,7 +129,8 @@ def test_a_generator_is_tuned_to_a_clip() -> None:
         off = [((g(given.edited, size=32) - given.targets).abs() * edge).mean() for g in (generator, tuned)]
         coarse = nn.AvgPool2d(8)  # finer is not asked for
         inverted = [coarse(g(codes, size=32) - given.targets).abs().mean() for g in (generator, tuned)]
-    assert off[1] < 0.5 * off[0] and inverted[1] < 0.5 * inverted[0]
+    assert off[1] < 0.5 * off[0]
+    assert inverted[1] < 0.5 * inverted[0]
     assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
     assert not any(p.requires_grad for p in tuned.parameters())
 

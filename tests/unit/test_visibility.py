@@ -69,14 +69,16 @@ def test_more_in_front_hides_more(a: float, b: float) -> None:
     shares = []
     for radius in sorted((a, b)):
         one = crop(other=disc(128, 141, radius))
-        assert one.mesh is not None and one.parts is not None
+        assert one.mesh is not None
+        assert one.parts is not None
         shares.append(hidden(one.parts, one.mesh / LOW))
     assert 0 <= shares[0] <= shares[1] <= 1
 
 
 def test_glasses_hide_nothing() -> None:
     one = crop(glasses=disc(128, 141, 40))
-    assert one.mesh is not None and one.parts is not None
+    assert one.mesh is not None
+    assert one.parts is not None
     assert hidden(one.parts, one.mesh / LOW) == 0
 
 
@@ -106,7 +108,8 @@ def test_what_is_in_front_of_a_person_is_not_painted_over(parser: CropParser, po
         mask = change_mask(Crop(0, image, portrait.to_frame, 1.0, portrait.mesh, parts), STILL, ["face"])
         # Of a change of 40 code values less than one is left on average, and a few at the edge of the hand, which the
         # parser does not see to the pixel.
-        assert mask[there].mean() < 5 and (mask[there] > 12).mean() < 0.08
+        assert mask[there].mean() < 5
+        assert (mask[there] > 12).mean() < 0.08
         assert mask[120, 110] == 255  # and the cheek on the other side is
 
 
@@ -127,7 +130,9 @@ def test_an_edit_fades_while_a_face_is_hidden_and_comes_back(parser: CropParser,
     assert parse.unfit == {"hidden": 8}
     assert [frame.index for frame in done] == list(range(30))
     levels = np.array([frame.crops[0].confidence if frame.crops else 0 for frame in done])
-    assert (levels[12:20] == 0).all() and levels[:6] == pytest.approx(0.9) and levels[-4:] == pytest.approx(0.9)
+    assert (levels[12:20] == 0).all()
+    assert levels[:6] == pytest.approx(0.9)
+    assert levels[-4:] == pytest.approx(0.9)
     assert np.abs(np.diff(levels)).max() < 0.9 * 1.5 / (FADE * 25) + 0.02  # the steepest of a smooth ramp
     assert all(crop.parts.shape == (len(PARTS), 128, 128) for frame in done for crop in frame.crops)
 

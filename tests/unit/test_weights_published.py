@@ -148,9 +148,11 @@ def test_a_file_is_fetched_checked_and_turned_into_safetensors(host, listed):
     seen = []
     path = fetch("net", lambda done, total: seen.append((done, total)))
     state = load_file(path)
-    assert path == weights.find("net") and set(state) == {"conv.weight", "a", "b", "c", "latent_avg"}
+    assert path == weights.find("net")
+    assert set(state) == {"conv.weight", "a", "b", "c", "latent_avg"}
     assert state["b"].tolist() == [0, 1, 2, 3, 4, 5]
-    assert seen[0] == (0, len(host.content)) and seen[-1] == (len(host.content), len(host.content))
+    assert seen[0] == (0, len(host.content))
+    assert seen[-1] == (len(host.content), len(host.content))
     assert left_over() == ["net.safetensors"]
     assert weights.load_state("net")["latent_avg"].shape == (512,)
     assert published.verify("net").origin == host.url
@@ -161,11 +163,14 @@ def test_a_file_is_fetched_checked_and_turned_into_safetensors(host, listed):
 def test_a_body_that_breaks_off_is_gone_on_with(host, listed, says_length):
     host.cut, host.says_length = 1000, says_length
     message = refusal(fetch, "net")
-    assert "broke off" in message and "1,000" in message and "same command again" in message
+    assert "broke off" in message
+    assert "1,000" in message
+    assert "same command again" in message
     assert refusal(weights.find, "net").endswith("run `videdit weights fetch net`")
     host.cut = None
     fetch("net")
-    assert host.asked[-1]["Range"] == "bytes=1000-" and host.asked[-1]["If-Range"] == '"1"'
+    assert host.asked[-1]["Range"] == "bytes=1000-"
+    assert host.asked[-1]["If-Range"] == '"1"'
     assert published.verify("net").origin_bytes == len(host.content)
 
 
@@ -208,13 +213,15 @@ def test_a_part_that_is_too_long_is_thrown_away(host, listed):
 def test_a_wrong_checksum_is_refused_and_leaves_nothing(host, listed):
     host.content = host.content[:-1] + bytes([host.content[-1] ^ 1])
     message = refusal(fetch, "net")
-    assert "sha256" in message and "https://example.com/network" in message
+    assert "sha256" in message
+    assert "https://example.com/network" in message
     assert left_over() == []
 
 
 def test_a_file_of_another_size_is_refused_before_it_comes(host, listed):
     host.content += b"x" * 5000
-    assert "5" in refusal(fetch, "net") and "wanted has" in refusal(fetch, "net")
+    assert "5" in refusal(fetch, "net")
+    assert "wanted has" in refusal(fetch, "net")
     assert left_over() == []
 
 
@@ -238,7 +245,8 @@ def test_a_web_page_is_not_taken_for_the_file(host, listed):
     """What Google Drive answers for files that it wants to scan, and when too many asked for one."""
     host.content, host.kind = b"<!DOCTYPE html><title>Quota exceeded</title>", "text/html; charset=utf-8"
     message = refusal(fetch, "net")
-    assert "web page" in message and "videdit weights import" in message
+    assert "web page" in message
+    assert "videdit weights import" in message
     assert left_over() == []
 
 
@@ -248,7 +256,9 @@ def test_a_connection_that_is_refused_is_said(listed):
         port = closed.getsockname()[1]
     listed(url=f"http://127.0.0.1:{port}/file.pt")
     message = refusal(fetch, "net")
-    assert "cannot reach 127.0.0.1" in message and "refused" in message and "videdit weights import" in message
+    assert "cannot reach 127.0.0.1" in message
+    assert "refused" in message
+    assert "videdit weights import" in message
 
 
 def test_only_safe_addresses_are_followed(host, listed):
@@ -280,7 +290,8 @@ def test_a_file_at_hand_is_imported_and_stays(host, listed, tmp_path):
     file = tmp_path / "any name.bin"
     file.write_bytes(host.content)
     assert import_file(file) == ("net", weights.user_dir() / "net.safetensors")  # known by its checksum
-    assert file.read_bytes() == host.content and not host.asked
+    assert file.read_bytes() == host.content
+    assert not host.asked
     by_name = tmp_path / "published.pt"
     by_name.write_bytes(checkpoint())
     assert "--other-version" in refusal(import_file, by_name)
@@ -325,7 +336,8 @@ def test_a_hostile_pickle_is_refused_and_does_not_run(listed, tmp_path, kind):
         torch.save(content.get(kind, torch.nn.Linear(2, 2)), file, _use_new_zipfile_serialization=kind != "legacy")
     message = refusal(import_file, file, other_version=True)
     assert message.startswith(f"{file} is refused: it holds more than tensors")
-    assert not marker.exists() and left_over() == []
+    assert not marker.exists()
+    assert left_over() == []
     if kind != "module":
         torch.load(file, weights_only=False) if kind != "plain pickle" else pickle.loads(file.read_bytes())
         assert marker.is_dir()  # it would have
@@ -345,7 +357,8 @@ def test_a_damaged_copy_is_found(host, listed):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    assert "damaged" in refusal(weights.find, "net") and "videdit weights fetch net" in refusal(weights.find, "net")
+    assert "damaged" in refusal(weights.find, "net")
+    assert "videdit weights fetch net" in refusal(weights.find, "net")
     record = published.installed()["net"].pieces[0]
     os.utime(path, ns=(record.modified, record.modified))
     assert weights.find("net") == path  # quick: the bytes are not read again
@@ -364,7 +377,8 @@ def test_an_archive_is_unpacked_flat(host, listed, tmp_path):
         archive.writestr("pack/det.onnx", b"detector")
         archive.writestr("pack/run.py", b"no")
     folder = import_file(file, other_version=True)[1]
-    assert folder == weights.find("net") and sorted(p.name for p in folder.iterdir()) == ["det.onnx", "up.onnx"]
+    assert folder == weights.find("net")
+    assert sorted(p.name for p in folder.iterdir()) == ["det.onnx", "up.onnx"]
     assert not (weights.user_dir().parent / "up.onnx").exists()
     import_file(file, "net", other_version=True)  # again, over the first
     file.write_bytes(file.read_bytes()[:-30])
@@ -384,18 +398,26 @@ def test_the_command(host, listed, tmp_path, capsys):
         return code, said.out, said.err
 
     code, out, _ = run("list")
-    assert code == 0 and "to fetch" in out and "CC0-1.0" in out and "a network for tests" in out
+    assert code == 0
+    assert "to fetch" in out
+    assert "CC0-1.0" in out
+    assert "a network for tests" in out
     code, out, err = run("fetch", "net")
-    assert code == 0 and out.strip().endswith("net.safetensors") and "licence: CC0-1.0" in err
+    assert code == 0
+    assert out.strip().endswith("net.safetensors")
+    assert "licence: CC0-1.0" in err
     assert run("fetch", "net")[1].startswith("net is installed already")
     assert "installed" in run("list")[1]
     code, out, _ = run("verify")
-    assert code == 0 and re.match(r"ok  net .*from http://127", out)
+    assert code == 0
+    assert re.match(r"ok  net .*from http://127", out)
     file = tmp_path / "published.pt"
     file.write_bytes(host.content)
     assert run("import", str(file))[:2] == (0, f"net: {weights.user_dir() / 'net.safetensors'}\n")
     code, out, err = run("fetch", "nett")
-    assert code == 1 and "did you mean 'net'" in err and err.count("\n") == 1
+    assert code == 1
+    assert "did you mean 'net'" in err
+    assert err.count("\n") == 1
 
 
 def test_the_list_of_published_files_makes_sense(tmp_path, monkeypatch):
@@ -403,8 +425,12 @@ def test_the_list_of_published_files_makes_sense(tmp_path, monkeypatch):
     entries = published.entries()
     assert not set(entries) & set(weights.manifest())
     for name, wanted in entries.items():
-        assert re.fullmatch(r"[\w.]+", name) and wanted.what and wanted.licence
-        assert wanted.page.startswith("https://") and (wanted.url or "https://").startswith("https://")
+        assert re.fullmatch(r"[\w.]+", name)
+        assert wanted.what
+        assert wanted.licence
+        assert wanted.page.startswith("https://")
+        assert (wanted.url or "https://").startswith("https://")
         assert wanted.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", wanted.sha256)
-        assert (wanted.sha256 is None) == (wanted.bytes is None) and bool(wanted.take) != wanted.archive
+        assert (wanted.sha256 is None) == (wanted.bytes is None)
+        assert bool(wanted.take) != wanted.archive
         assert "videdit weights" in refusal(weights.find, name)

@@ -118,7 +118,8 @@ def plain_rows(networks: Networks, plain: Generator, device: str) -> Iterator[Ro
     """The published formulation, one picture at a time: encoder, three passes, ADA and consultation."""
     where = torch.device(device)
     encoder, alignment, consultation = networks.encoder, networks.alignment, networks.consultation
-    assert alignment is not None and consultation is not None
+    assert alignment is not None
+    assert consultation is not None
     for network in (encoder, alignment, consultation, plain):
         network.to(where)
     image = torch.zeros(1, 3, LOW, LOW, device=where)

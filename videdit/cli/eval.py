@@ -106,6 +106,7 @@ def faces_options(common: Parser, which: str) -> Parser:
 
 
 def run_inversion(args: argparse.Namespace) -> Evaluation:
+    """`eval inversion`: how well faces come back from their codes."""
     if args.tune < 0:
         raise UsageError("--tune is a number of steps")
     from videdit.evaluation.panel import Panel
@@ -118,6 +119,7 @@ def run_inversion(args: argparse.Namespace) -> Evaluation:
 
 
 def run_edit(args: argparse.Namespace) -> Evaluation:
+    """`eval edit`: what edits do to faces, and what they drag along."""
     from videdit.edits import catalogue, parse_edits
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import evaluate_edits, load_faces
@@ -135,6 +137,7 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
 
 
 def run_parser(args: argparse.Namespace) -> Evaluation:
+    """`eval parser`: the parser against masks drawn by hand."""
     from videdit.evaluation.parsing import evaluate_parser, load_masks
     from videdit.evaluation.stills import load_faces
     from videdit.faces.parser import CropParser
@@ -145,6 +148,7 @@ def run_parser(args: argparse.Namespace) -> Evaluation:
 
 
 def run_restorer(args: argparse.Namespace) -> Evaluation:
+    """`eval restorer`: what a restorer brings back of faces that were worn down."""
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.restoration import evaluate_restorer
     from videdit.evaluation.stills import load_faces
@@ -156,6 +160,7 @@ def run_restorer(args: argparse.Namespace) -> Evaluation:
 
 
 def run_compare(args: argparse.Namespace) -> Evaluation:
+    """`eval compare`: HFGI beside other ways of inversion."""
     if args.steps < 1 or args.tune_steps < 1:
         raise UsageError("--steps and --tune-steps are at least 1")
     from dataclasses import replace
@@ -185,6 +190,7 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
 
 
 def run_prealign(args: argparse.Namespace) -> Evaluation:
+    """`eval prealign`: the ways of aligning distortion maps, on faces that turn."""
     if args.samples < 1:
         raise UsageError("--samples is at least 1")
     from dataclasses import replace
@@ -202,6 +208,7 @@ def run_prealign(args: argparse.Namespace) -> Evaluation:
 
 
 def run_video(args: argparse.Namespace) -> Evaluation:
+    """`eval video`: an edited clip against its source."""
     if len(args.clips) % 2:
         raise UsageError("clips come in pairs: SOURCE EDITED SOURCE EDITED ...")
     if args.every < 1 or (args.frames is not None and args.frames < 1):

@@ -81,11 +81,13 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
 
 
 def fail(message: str, code: int) -> int:
+    """Say what went wrong, in a line; returns the exit code."""
     complain(f"videdit: {message}")
     return code
 
 
 def render_command(words: Sequence[str]) -> int:
+    """`videdit CLIP --edit ...`; the exit code."""
     parser = render_parser()
     options = read(parser, words)
     if folder := options.pop("edits_dir", None):
@@ -252,6 +254,7 @@ def log_handler(file: Path) -> logging.Handler:
 
 
 def bench_command(words: Sequence[str]) -> int:
+    """`videdit bench`; the exit code."""
     if words[:1] == ["models"]:
         from videdit.cli import bench_models
 
@@ -260,36 +263,42 @@ def bench_command(words: Sequence[str]) -> int:
 
 
 def eval_command(words: Sequence[str]) -> int:
+    """`videdit eval`; the exit code."""
     from videdit.cli.eval import main as eval_main
 
     return eval_main(words)
 
 
 def faces_command(words: Sequence[str]) -> int:
+    """`videdit faces`; the exit code."""
     from videdit.cli.faces import main as faces_main
 
     return faces_main(words)
 
 
 def train_command(words: Sequence[str]) -> int:
+    """`videdit train`; the exit code."""
     from videdit.cli.train import main as train_main
 
     return train_main(list(words))
 
 
 def sheet_command(words: Sequence[str]) -> int:
+    """`videdit sheet`; the exit code."""
     from videdit.cli.sheet import main as sheet_main
 
     return sheet_main(words)
 
 
 def direction_command(words: Sequence[str]) -> int:
+    """`videdit direction`; the exit code."""
     from videdit.cli.direction import main as direction_main
 
     return direction_main(words)
 
 
 def doctor_command(words: Sequence[str]) -> int:
+    """`videdit doctor`; the exit code."""
     parser = Parser("videdit doctor", description="Check this machine and installation.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)
@@ -303,12 +312,14 @@ def doctor_command(words: Sequence[str]) -> int:
 
 
 def weights_command(words: Sequence[str]) -> int:
+    """`videdit weights`; the exit code."""
     from videdit.cli.weights import main as weights_main
 
     return weights_main(words)
 
 
 def schema_command(words: Sequence[str]) -> int:
+    """`videdit schema`; the exit code."""
     parser = Parser("videdit schema", description="Print the JSON schema of job files.")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     parser.parse_args(words)

@@ -26,6 +26,7 @@ from videdit.training.recipe import RECIPES, read_recipe, recipe_module
 
 
 def main(argv: list[str] | None = None) -> int:
+    """`python -m videdit.train`; the exit code."""
     options = build_parser().parse_args(argv)
     try:
         options.run(options)
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The commands: one a recipe, and what is around them."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__, formatter_class=raw)
     words = " | ".join((*RECIPES, "pack", "curves", "promote"))
@@ -66,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
+    """The options that every recipe has."""
     parser.add_argument("--config", type=Path, help="the recipe's YAML, e.g. configs/train/encoder.yaml")
     parser.add_argument("--time-budget", type=duration, default="25m", help="wall time, e.g. 90s, 25m (default), 1.5h")
     parser.add_argument("--max-steps", type=positive, help="stop after so many steps of this run")
@@ -80,6 +83,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def run_recipe(options: argparse.Namespace) -> None:
+    """Train by a recipe until its time or its steps are up."""
     module = recipe_module(options.recipe)
     recipe = read_recipe(module.Recipe, options.config)
     out = options.out or Path("runs") / options.recipe
@@ -105,12 +109,14 @@ def run_recipe(options: argparse.Namespace) -> None:
 
 
 def run_promote(options: argparse.Namespace) -> None:
+    """Put candidate weights into weights/ if they are better."""
     from videdit.training import promote
 
     promote.run(options)
 
 
 def run_curves(options: argparse.Namespace) -> None:
+    """Draw the learning curves of a log."""
     from videdit.evaluation.sheet import write_sheet
     from videdit.training.curves import draw_curves
     from videdit.training.log import read_log
@@ -119,6 +125,7 @@ def run_curves(options: argparse.Namespace) -> None:
 
 
 def run_pack(options: argparse.Namespace) -> None:
+    """Make the packs that trainings read."""
     from videdit.training.data import pack_bank, pack_faces
     from videdit.training.masks import pack_masks
     from videdit.training.packs import draw_bank, read_travel, write_travel
@@ -164,6 +171,7 @@ def duration(text: str) -> float:
 
 
 def positive(text: str) -> int:
+    """A count of one or more, from the command line."""
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no count")
     return int(text)

@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_list(args: argparse.Namespace) -> int:
+    """`weights list`: every file that ships or may be fetched."""
     entries, copies = published.entries(), published.installed()
     width = max(map(len, [*entries, *shipped.manifest()]))
     for file in shipped.manifest().values():
@@ -61,6 +62,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_verify(args: argparse.Namespace) -> int:
+    """`weights verify`: read every byte again and compare checksums."""
     files = shipped.manifest()
     names = args.names or [*files, *published.installed()]
     width = max(map(len, names))
@@ -77,6 +79,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
 
 def run_fetch(args: argparse.Namespace) -> int:
+    """`weights fetch`: bring published files from their hosts."""
     from videdit.weights.install import fetch
 
     for name in args.names:
@@ -93,6 +96,7 @@ def run_fetch(args: argparse.Namespace) -> int:
 
 
 def run_import(args: argparse.Namespace) -> int:
+    """`weights import`: take over a file that is there already."""
     from videdit.weights.install import import_file
 
     name, path = import_file(args.file, args.name, args.other_version)

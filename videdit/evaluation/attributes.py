@@ -152,6 +152,7 @@ def median(x: Tensor) -> Tensor:
 
 
 def log_odds(p: Tensor) -> Tensor:
+    """Probabilities as log odds; those of certainty stay finite."""
     p = p.clamp(1e-6, 1 - 1e-6)
     return (p / (1 - p)).log()
 

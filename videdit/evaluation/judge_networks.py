@@ -25,6 +25,7 @@ class SameConv(nn.Conv2d):
 
 
 def same_conv(cin: int, cout: int, kernel: int = 3, stride: int = 1, groups: int = 1, bias: bool = True) -> SameConv:
+    """A convolution padded as TensorFlow's "SAME" does."""
     return SameConv(cin, cout, kernel, stride, groups=groups, bias=bias)
 
 

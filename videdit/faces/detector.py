@@ -176,7 +176,8 @@ def face_size(face: Face) -> float:
 
 def overlap(a: Face, b: Face) -> float:
     """Intersection over union, 0..1, of the boxes around two meshes."""
-    assert a.mesh is not None and b.mesh is not None
+    assert a.mesh is not None
+    assert b.mesh is not None
     (a0, a1), (b0, b1) = ((m.min(0), m.max(0)) for m in (a.mesh, b.mesh))
     shared = float(np.prod(np.maximum(np.minimum(a1, b1) - np.maximum(a0, b0), 0)))
     return shared / max(float(np.prod(a1 - a0) + np.prod(b1 - b0)) - shared, 1e-9)

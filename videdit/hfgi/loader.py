@@ -61,7 +61,8 @@ def load_networks(profile: Profile) -> Networks:
 
 
 def _mobile(profile: Profile) -> Networks:
-    assert profile.encoder and profile.hfgi
+    assert profile.encoder
+    assert profile.hfgi
     generator, inverse = mobile_stylegan.Synthesis(), encoder.Encoder()
     generator.load_state_dict({k: v for name in profile.generator for k, v in weights.load_state(name).items()})
     inverse.load_state_dict(weights.load_state(profile.encoder))

@@ -116,6 +116,7 @@ def parse_scenes(value: Any) -> Any:
 
 
 def parse_inputs(value: Any) -> Any:
+    """One input is a list of one."""
     return [value] if isinstance(value, str) else value
 
 
@@ -125,6 +126,7 @@ def parse_number(value: Any) -> Any:
 
 
 def parse_faces(value: Any) -> Any:
+    """Words for faces, checked: a number, several, or a picture."""
     from videdit.tracks.selection import parse_choice
 
     try:
@@ -141,12 +143,14 @@ def parse_per_face(value: Any) -> Any:
 
 
 def parse_restore(value: Any) -> Any:
+    """The name of a restorer, checked."""
     if isinstance(value, str) and not re.match(RESTORE_PATTERN, value):
         raise ValueError(f"{value!r} is not a restoration; there is none, small, gfpgan, realesrgan and auto")
     return value
 
 
 def parse_detector(value: Any) -> Any:
+    """The name of a detector, checked."""
     if isinstance(value, str) and not re.match(DETECTOR_PATTERN, value):
         raise ValueError(f"{value!r} is not a detector; there is mtcnn, insightface and insightface:PACK")
     return value
@@ -163,10 +167,12 @@ def parse_box(value: Any) -> Any:
 
 
 def auto_is_none(value: Any) -> Any:
+    """The word "auto" means that nothing was chosen."""
     return None if value == "auto" else parse_number(value)
 
 
 def schema(*kinds: dict[str, Any], **more: Any) -> WithJsonSchema:
+    """What a field may be, in the words of a JSON schema."""
     return WithJsonSchema({"anyOf": list(kinds), **more})
 
 

@@ -239,6 +239,8 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     """Where the edit of `source` goes.
 
     Args:
+        source: the clip or picture.
+        job: what is asked for; its output may be a file, a folder or a template.
         tree: the folders between the input folder and `source`, kept in the output folder.
         batch: `source` is one of many, so ``job.output`` can only be a folder or a template.
 

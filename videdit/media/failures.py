@@ -24,6 +24,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_failure(path: Path, error: Exception) -> str:
+    """Why a file cannot be written and what to do, in a line."""
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT):
         return f"cannot write {path}: the disk is full; make room and run again"

@@ -176,6 +176,7 @@ def decoder_of(stream: av.video.stream.VideoStream) -> av.VideoCodecContext:
 
 
 def is_cover(stream: av.stream.Stream) -> bool:
+    """Whether a stream is a picture of the clip and not the clip."""
     return bool(stream.disposition & (av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails))
 
 

@@ -1,0 +1,1 @@
+"""Networks: nn.Modules that read no files."""

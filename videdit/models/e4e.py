@@ -31,6 +31,8 @@ class Equal:
 
 
 class EqualLinear(Equal, nn.Linear):
+    """A linear layer at StyleGAN2's equalised learning rate, [B, I] -> [B, O]."""
+
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.scaled(), self.bias)
 

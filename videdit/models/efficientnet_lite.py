@@ -25,6 +25,7 @@ WIDTHS = tuple(STAGES[i][4] for i in LEVELS)  # (16, 24, 40, 112, 320)
 
 
 def conv_bn(cin: int, cout: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
+    """Convolution, batch norm and, with `act`, ReLU6."""
     layers = [
         nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(cout, eps=1e-3, momentum=0.01),

@@ -32,6 +32,7 @@ class Residual(nn.Module):
 
 
 def upsample(x: Tensor) -> Tensor:
+    """Twice as large, bilinearly: [B, C, H, W] -> [B, C, 2 H, 2 W]."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 

@@ -17,11 +17,14 @@ from videdit.models.e4e import Bottleneck, Equal
 
 
 class EqualConv2d(Equal, nn.Conv2d):
+    """A convolution at StyleGAN2's equalised learning rate."""
+
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.scaled(), self.bias, self.stride, self.padding)
 
 
 def enter(in_channels: int, out_channels: int) -> nn.Sequential:
+    """The first layer of both networks: convolution, batch norm, PReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=False), nn.BatchNorm2d(out_channels), nn.PReLU(out_channels)
     )

@@ -30,6 +30,7 @@ class Residual(nn.Module):
 
 
 def residuals(channels: int, count: int) -> nn.Sequential:
+    """A row of residual blocks."""
     return nn.Sequential(*(Residual(channels) for _ in range(count)))
 
 

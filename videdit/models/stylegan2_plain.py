@@ -28,6 +28,7 @@ def resample(x: Tensor, kernel: Tensor, up: int, pad: tuple[int, int]) -> Tensor
 
 
 def fir(gain: float) -> Tensor:
+    """StyleGAN2's filter 1-3-3-1 in two dimensions, [4, 4], with a sum of `gain`."""
     kernel = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0]))
     return kernel * (gain / kernel.sum())
 
@@ -46,6 +47,8 @@ class Linear(nn.Module):
 
 
 class MappingLayer(Linear):
+    """A layer of the mapping network, [B, 512] -> [B, 512]."""
+
     def __init__(self) -> None:
         super().__init__(W_DIM, W_DIM, lr=0.01)
 
@@ -54,6 +57,8 @@ class MappingLayer(Linear):
 
 
 class PixelNorm(nn.Module):
+    """Vectors [B, 512] of mean square 1."""
+
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
 
@@ -73,6 +78,8 @@ class Filter(nn.Module):
 
 
 class ModulatedConv(nn.Module):
+    """A convolution whose weights the style scales, and normalises: x [B, I, H, W], style [B, 512]."""
+
     def __init__(self, in_channels: int, out_channels: int, kernel: int, up: bool = False, demodulate: bool = True):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, out_channels, in_channels, kernel, kernel))
@@ -95,18 +102,24 @@ class ModulatedConv(nn.Module):
 
 
 class Noise(nn.Module):
+    """Adds noise [1, 1, H, W] with a strength that is learnt."""
+
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
 
 
 class Bias(nn.Module):
+    """Adds a bias a channel, then leaky ReLU times the root of two."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(channels))
 
 
 class StyledConv(nn.Module):
+    """A modulated convolution, noise, bias and activation."""
+
     def __init__(self, in_channels: int, out_channels: int, up: bool = False):
         super().__init__()
         self.conv = ModulatedConv(in_channels, out_channels, 3, up)
@@ -118,6 +131,8 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
+    """Features [B, C, H, W] -> RGB [B, 3, H, W], added to what the layer below gave."""
+
     def __init__(self, in_channels: int, up: bool = True):
         super().__init__()
         self.conv = ModulatedConv(in_channels, 3, 1, demodulate=False)
@@ -131,6 +146,8 @@ class ToRGB(nn.Module):
 
 
 class Constant(nn.Module):
+    """The picture that synthesis starts with, [B, C, 4, 4]."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.input = nn.Parameter(torch.randn(1, channels, 4, 4))

@@ -152,6 +152,7 @@ class Pipeline:
             on_packet: called with each packet that leaves the last stage, in that stage's thread.
             on_tick: called about every `tick` seconds in the caller's thread (progress).
             cancel: set it from anywhere (a signal handler, another thread) to stop within a tick or so.
+            tick: seconds.
 
         Returns:
             The statistics, one entry a stage.

@@ -96,6 +96,7 @@ def layered(codes: np.ndarray) -> np.ndarray:
 
 
 def unfinished(words: str) -> None:
+    """Tell that the budget ended before the work did."""
     print(f"the time is up: {words}; --resume goes on", file=sys.stderr)
 
 
@@ -125,6 +126,7 @@ def read_scores(cache: Path, names: tuple[str, ...], codes: np.ndarray) -> np.nd
 
 
 def parts(first: int, count: int) -> Iterator[slice]:
+    """Slices of PART rows, from `first` up to `count`."""
     for start in range(first, count, PART):
         yield slice(start, min(start + PART, count))
 

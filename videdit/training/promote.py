@@ -103,11 +103,14 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Verdict:
+    """Whether a candidate is better, and why."""
+
     better: bool
     words: str  # one line
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `promote`."""
     parser.add_argument("what", choices=tuple(RULES), metavar="recipe", help=", ".join(RULES))
     parser.add_argument("--candidate", type=Path, required=True, help="e.g. runs/encoder/encoder.safetensors")
     parser.add_argument("--faces", type=Path, help="folder of aligned faces (default: videdit eval's)")

@@ -237,7 +237,7 @@ def looked_at(picture: np.ndarray) -> np.ndarray:
 def motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """What an exact pair teaches, [128, 128, 4] float32: flow in half sides (x, y), how sure it is, and what is new.
 
-    before, after: uint8 [128, 128, 3]. The flow says where in `before` a pixel of `after` was; sure and new are in 0..1.
+    before, after: uint8 [128, 128, 3]. The flow says where in `before` a pixel of `after` was; sure and new: 0..1.
     """
     grey = [cv2.cvtColor(part, cv2.COLOR_RGB2GRAY) for part in (after, before)]
     flow = _dis().calc(*grey, None)

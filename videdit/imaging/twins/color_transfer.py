@@ -66,5 +66,6 @@ def mixed(image: Tensor, name: str) -> Tensor:
 
 @cache  # for good: graphs go on reading them
 def constant(name: str, device: torch.device) -> Tensor:
+    """A constant of the formulas as a tensor, kept for good."""
     values: dict[str, np.ndarray] = {"APART": APART, "TOGETHER": TOGETHER, "NOTHING": NOTHING}
     return torch.from_numpy(values[name]).to(device)

@@ -80,6 +80,7 @@ def versions() -> dict[str, list[int]]:
 
 
 def families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
+    """Families of codecs to try for a clip, the best first; what was asked for alone."""
     if settings.codec is not None:
         asked = next((f for f, names in ENCODERS.items() if settings.codec == f or settings.codec in names), None)
         asked = asked or HARDWARE.get(settings.codec)
@@ -93,6 +94,7 @@ def families(info: MediaInfo, settings: EncodeSettings) -> list[str]:
 
 
 def with_and_without_alpha(planar: str) -> list[str]:
+    """A planar layout, and the same without its alpha if it has one."""
     for with_alpha, plain in _NO_ALPHA.items():
         if planar.startswith(with_alpha):
             rest = planar.removeprefix(with_alpha)
@@ -101,6 +103,7 @@ def with_and_without_alpha(planar: str) -> list[str]:
 
 
 def options_of(name: str, info: MediaInfo, planar: str, settings: EncodeSettings) -> dict[str, str]:
+    """An encoder's options for a clip, in its own words."""
     crf = settings.crf
     options: dict[str, str] = {}
     if name in ("libx264", "libx264rgb"):
@@ -176,6 +179,7 @@ def tag(context: av.VideoCodecContext, info: MediaInfo) -> None:
 def losses(
     info: MediaInfo, container: str, wanted: str, family: str, name: str, pix_fmt: str, dropped_alpha: bool
 ) -> tuple[str, ...]:
+    """What an encoder cannot keep of a clip, a line each."""
     said = []
     if family != wanted and wanted not in CONTAINERS[container]:
         said.append(f"the video becomes {family}: {container} files hold no {wanted}")

@@ -66,7 +66,9 @@ class ExternalEncoder:
             return self._flush()
         if self._process is None:
             self._start(frame)
-        assert self._process is not None and self._process.stdin is not None and self._raw is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._raw is not None
         assert frame.pts is not None
         self._times.append(frame.pts)
         self._step = frame.duration or self._step

@@ -191,7 +191,8 @@ class VideoWriter:
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; they must come in presentation order, planes laid out as the source's."""
-        assert self._frame_encoder is not None and frame.pts is not None
+        assert self._frame_encoder is not None
+        assert frame.pts is not None
         with self._cleaning_up():
             self._begin(frame.pts)
             self._mux(self._frame_encoder.encode(frame, self._origin))
@@ -223,7 +224,8 @@ class VideoWriter:
     def headers(self) -> str:
         """Write the file's beginning, and tell which packets fit it
         (:func:`videdit.media.encode.segments.headers_hash`)."""
-        assert self._output is not None and self._stream is not None
+        assert self._output is not None
+        assert self._stream is not None
         with self._cleaning_up():
             self._output.start_encoding()
             return headers_hash(self._stream.codec_context.extradata)
@@ -242,7 +244,8 @@ class VideoWriter:
             self._copier.start(self._origin * info.time_base if shifted else None, end)
 
     def _mux(self, packets: list[av.Packet]) -> None:
-        assert self._output is not None and self._copier is not None
+        assert self._output is not None
+        assert self._copier is not None
         for packet in packets:
             assert packet.dts is not None
             self._copier.copy_until((packet.dts + self._origin) * self._info.time_base)

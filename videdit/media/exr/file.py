@@ -111,6 +111,7 @@ def _check(path: Path, shell: Any) -> None:
 
 
 def open_file(path: Path, header_only: bool = False) -> Any:
+    """An OpenEXR file, open; checked first, since its library trusts what it reads."""
     check_file(path)
     try:
         import OpenEXR

@@ -72,6 +72,7 @@ def embed(data: bytes, tags: ImageTags) -> bytes:
 
 
 def is_webp(data: bytes) -> bool:
+    """Whether these bytes begin a WebP file."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
