@@ -14,6 +14,7 @@ from synthetic import ROOT
 
 from videdit.errors import UsageError
 from videdit.media.encode.write import sweep
+from videdit.storage import locks
 from videdit.storage.outputs import NAME_BYTES, Claim, ExistsError, hidden, put, put_text, temporary_name
 
 
@@ -121,3 +122,17 @@ def test_hidden_names_fit_where_the_name_fits(tmp_path, name):
 def test_hidden_names_of_two_long_names_differ(tmp_path):
     one, other = (hidden(tmp_path / ("a" * 240 + f"{i}.mp4"), ".unfinished") for i in range(2))
     assert one != other
+
+
+@pytest.mark.skipif(not locks.AVAILABLE, reason="this system has no locks of files")
+def test_a_lock_is_held_alone_or_shared(tmp_path):
+    place = tmp_path / "lock"
+    with place.open("w") as one, place.open("r") as other, place.open("r") as third:
+        locks.lock(one)
+        with pytest.raises(BlockingIOError):
+            locks.lock(other)
+        one.close()
+        locks.lock(other, shared=True)
+        locks.lock(third, shared=True)
+        with place.open("r") as alone, pytest.raises(BlockingIOError):
+            locks.lock(alone)

@@ -20,12 +20,8 @@ from typing import IO, Any
 from videdit.errors import MediaError, UsageError
 from videdit.jobs.fingerprint import fingerprint
 from videdit.jobs.render_job import RenderJob
+from videdit.storage.locks import lock
 from videdit.storage.outputs import hidden
-
-try:
-    import fcntl
-except ImportError:  # a system without it: two runs for one output are then not told apart
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +80,7 @@ class SegmentStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / _LOCK).open("w")
-            if fcntl is not None:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._lock)
         except BlockingIOError:
             self._unlock()
             raise UsageError(f"another run is at work on the same output (its folder is {self.folder})") from None

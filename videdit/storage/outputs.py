@@ -14,11 +14,7 @@ from pathlib import Path
 
 from videdit.errors import MediaError, UsageError
 from videdit.shutdown import half_written
-
-try:
-    import fcntl
-except ImportError:  # a system without it: the second of two runs is then refused only when it is done
-    fcntl = None  # type: ignore[assignment]
+from videdit.storage import locks
 
 NAME_BYTES = 255  # of a file's name, on all file systems that matter
 _CUT = 80  # bytes of a name that are kept in one that is made of it
@@ -112,7 +108,7 @@ class Claim:
     def __enter__(self) -> Claim:
         """Raises UsageError: another run is writing one of them. MediaError: the folder cannot be written to."""
         try:
-            for output in self.outputs if fcntl is not None else ():
+            for output in self.outputs if locks.AVAILABLE else ():
                 self._take(output, hidden(output, ".lock"))
         except BaseException:
             self.__exit__()
@@ -133,7 +129,7 @@ class Claim:
             except OSError as error:
                 raise MediaError(f"cannot write to the folder {place.parent}: {error.strerror}") from None
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.lock(file)
             except BlockingIOError:
                 os.close(file)
                 raise UsageError(

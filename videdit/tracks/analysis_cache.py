@@ -15,12 +15,8 @@ from typing import Any, Protocol
 from videdit import paths, weights
 from videdit._version import __version__
 from videdit.media.content_hash import content_hash
+from videdit.storage.locks import lock
 from videdit.tracks.analysis_store import LAYOUT, forget
-
-try:
-    import fcntl
-except ImportError:  # a system without it: what another run reads may then be thrown away under its hands
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +69,7 @@ def key(source: Path, job: Analysed, device: str) -> str:
 def in_use(folder: Path) -> Iterator[None]:
     """Keep an analysis from being thrown away by :func:`trim` of another run, and note that it was of use."""
     with (folder / _INDEX).open("rb") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_SH)
+        lock(file, shared=True)
         os.utime(folder)
         yield
 
@@ -91,8 +86,7 @@ def trim(folder: Path, most: int | None = None) -> None:
         if excess <= 0:
             return
         with contextlib.suppress(OSError), (path / _INDEX).open("rb") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
             forget(path)
             excess -= sizes[path]
             log.debug("the analysis %s made room", path.name)

@@ -20,11 +20,7 @@ import yaml
 from videdit import paths
 from videdit.errors import WeightsError
 from videdit.storage.hashes import sha256
-
-try:
-    import fcntl
-except ImportError:  # a system without it: two commands that install at once are then not told apart
-    fcntl = None  # type: ignore[assignment]
+from videdit.storage.locks import lock
 
 LIST, RECORDS, _LOCK = "published.yaml", "installed.json", "lock"
 
@@ -191,9 +187,8 @@ def holding() -> Iterator[Path]:
     folder = user_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LOCK).open("w") as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / _LOCK).open("w") as file:
+            lock(file)
             yield folder
     except BlockingIOError:
         raise WeightsError(f"another command is installing weights in {folder}; wait for it") from None
