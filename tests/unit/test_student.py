@@ -59,6 +59,14 @@ def points(*crops: Crop) -> torch.Tensor:
     return torch.from_numpy(np.stack([anchors_of(one) for one in crops]))
 
 
+@pytest.mark.parametrize("number", [float, np.float32, np.float64])
+def test_strengths_may_be_numbers_of_any_kind(number):
+    edits = parse_edits("smile=1.25,age=-10")
+    given = student_strengths(edits, [number(1.25), number(-10)])
+    assert given.dtype == np.float32
+    assert given[EDITS.index("smile")] > 0 > given[EDITS.index("age")]
+
+
 def test_it_knows_every_edit_that_ships():
     assert set(EDITS) == set(shipped())
     assert can_edit(["smile", "age"])

@@ -91,7 +91,7 @@ def student_strengths(edits: Iterable[Edit], strengths: Iterable[float]) -> np.n
     given = np.zeros(len(EDITS), np.float32)
     for edit, strength in zip(edits, strengths, strict=True):
         info = find(edit.name)
-        given[EDITS.index(edit.name)] = strength / info.recommended * info.response[strength > 0]
+        given[EDITS.index(edit.name)] = strength / info.recommended * info.response[int(strength > 0)]
     return given
 
 
