@@ -2,6 +2,8 @@
 
 from videdit import edit_video, edit_image
 edit_video("in.mp4", "out.mp4", edit="smile")
+
+Programs that ask again and again keep a :class:`videdit.Session`, which stays warm between previews and renders.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from videdit._version import __version__
 
 if TYPE_CHECKING:
     from videdit.api import edit_image, edit_video
+    from videdit.rendering.session import Session
 
-__all__ = ["__version__", "edit_image", "edit_video"]
+__all__ = ["Session", "__version__", "edit_image", "edit_video"]
 
 
 if not os.path.isdir(os.path.join(__path__[0], "stages")):
@@ -28,4 +31,8 @@ def __getattr__(name: str):
         from videdit import api
 
         return getattr(api, name)
+    if name == "Session":
+        from videdit.rendering.session import Session
+
+        return Session
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

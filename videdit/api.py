@@ -5,26 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from pydantic import ValidationError
-
 from videdit.edits import cautions, parse_edits
 from videdit.errors import UsageError
-from videdit.jobs.job_file import explain
-from videdit.jobs.plan import make_plan
-from videdit.jobs.render_job import RenderJob
+from videdit.jobs.job_file import job_of
 from videdit.jobs.result import RenderResult
-from videdit.rendering.progress import Progress
-from videdit.rendering.renderer import Renderer
+from videdit.rendering.progress import Moment, Progress
+from videdit.rendering.session import Session, planned
 
 log = logging.getLogger(__name__)
 
 
 class Options(TypedDict, total=False):
-    """What :func:`edit_video` and :func:`edit_image` take beside input, output and edit: see :class:`RenderJob`."""
+    """What :func:`edit_video` and :func:`edit_image` take beside input, output and edit: see ``RenderJob``."""
 
     profile: str
     method: str
@@ -76,7 +73,7 @@ def edit_video(
     output: str | Path | None = None,
     *,
     edit: str | list[str] | dict[str, float | str | list | None],
-    progress: Progress | None = None,
+    progress: Progress | Callable[[Moment], None] | None = None,
     cancel: threading.Event | None = None,
     **options: Unpack[Options],
 ) -> RenderResult:
@@ -87,7 +84,7 @@ def edit_video(
         output: where to write; a file or a folder. Default: beside the source, "in_smile.mp4".
         edit: "smile", "smile=1.5,age=-1", "smile=0@0s,2@1.5s", or a mapping of name to strength (None: the recommended
             one) or to a list of keyframes.
-        progress: told about every few frames; see :mod:`videdit.rendering.progress`.
+        progress: called with a :class:`videdit.rendering.progress.Moment` a few times a second; or a Progress.
         cancel: set it from another thread to stop; nothing half-written is left.
         options: as in a job file: ``start``, ``end``, ``crf``, ``faces``, ``device``, ``overwrite``, ...
 
@@ -107,16 +104,11 @@ def edit_video(
             "write pixels to a PNG first, for example with cv2.imwrite"
         )
     words = {"input": str(source), "edit": edit, "output": None if output is None else str(output)}
-    try:
-        job = RenderJob.model_validate(words | options)
-    except ValidationError as error:
-        raise UsageError("; ".join(message for _, message in explain(error))) from None
-    clips = make_plan([job]).clips
-    if len(clips) != 1 or clips[0].state is not None:
-        raise UsageError(f"{source} is not a single file; render the files of a folder one by one")
-    for caution in cautions(parse_edits(job.edit)):
+    clip = planned(job_of(words | options))
+    for caution in cautions(parse_edits(clip.job.edit)):
         log.warning(caution)
-    return Renderer(progress).render(clips[0], cancel)
+    with Session() as session:
+        return session.render(clip, progress=progress, cancel=cancel)
 
 
 def edit_image(

@@ -60,6 +60,10 @@ class Cancelled(VideditError):
     exit_code = 130
 
 
+class Superseded(VideditError):
+    """A preview gave way to a newer one of the same viewer: its picture would be out of date."""
+
+
 # CUDA, then PyTorch on a CPU, OpenCV, and OpenVINO, which has two ways to say it.
 _NO_MEMORY = re.compile(
     r"out of memory|can't allocate memory|not enough memory|Insufficient memory|bad_alloc|Failed to allocate \d+ bytes",

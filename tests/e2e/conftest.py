@@ -9,14 +9,15 @@ import pytest
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
-from videdit.rendering.renderer import Renderer
+from videdit.rendering.session import Session
 
 
 class Render:
     """`render(source, output, edit=..., ...)` with networks that stay loaded."""
 
     def __init__(self) -> None:
-        self.renderer = Renderer()
+        self.session = Session()
+        self.renderer = self.session.renderer()
 
     def __call__(self, source: Path, output: Path, **words) -> RenderResult:
         words = {"input": str(source), "output": str(output), "edit": "smile"} | words

@@ -47,7 +47,7 @@ def test_a_preview_is_the_frame_before_and_after(render, face_clip, tmp_path):
     render(face_clip, tmp_path / "out.mp4", edit="smile=2", lossless=True)
     job = RenderJob(input=str(face_clip), edit="smile=2", output=str(tmp_path / "look.mp4"))
     plan = make_plan([job])
-    paths = list(previews(plan, [0.0, 0.17], False, render.renderer))
+    paths = list(previews(plan, [0.0, 0.17], False, render.session))
     assert [path.name for path in paths] == ["look_at_0-00-00.000.png", "look_at_0-00-00.170.png"]
     before, after = frames_of(face_clip), frames_of(tmp_path / "out.mp4")
     for path, index in zip(paths, (0, 4), strict=True):  # at 25 frames a second
@@ -59,16 +59,16 @@ def test_a_preview_is_the_frame_before_and_after(render, face_clip, tmp_path):
         assert whole < 0.5 * change, "the same edit, but for what is smoothed over more of the clip"
         assert is_edited(path)
     with pytest.raises(UsageError, match="exists already"):
-        next(previews(plan, [0.0], False, render.renderer))
+        next(previews(plan, [0.0], False, render.session))
     with pytest.raises(MediaError, match="no frame at 5 s"):
-        next(previews(plan, [5.0], False, render.renderer))
+        next(previews(plan, [5.0], False, render.session))
     assert not (tmp_path / "look.mp4").exists()
 
 
 def test_a_preview_without_an_edit_is_said(render, face_clip, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("videdit"), "propagate", True)
     job = RenderJob(input=str(face_clip), edit="smile=0@0.2s,1@1s", output=str(tmp_path / "look.mp4"))
-    (path,) = previews(make_plan([job]), [0.0], False, render.renderer)
+    (path,) = previews(make_plan([job]), [0.0], False, render.session)
     left, right = np.hsplit(cv2.imread(str(path)), 2)
     assert np.array_equal(left, right)
     assert "no face is edited" in caplog.text

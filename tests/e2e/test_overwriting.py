@@ -91,15 +91,15 @@ def test_a_still_that_appears_meanwhile_stays(render, appears, people, tmp_path)
 
 def test_a_preview_that_appears_meanwhile_stays(render, face_clip, tmp_path, monkeypatch):
     plan = make_plan([RenderJob(input=str(face_clip), edit="smile", output=str(tmp_path / "out.mp4"))])
-    target, pair = preview.preview_path(tmp_path / "out.mp4", 0.0), preview.pair
+    target, frames = preview.preview_path(tmp_path / "out.mp4", 0.0), render.session.frames
 
     def meanwhile(*words):
         target.write_text(WORDS)
-        return pair(*words)
+        return frames(*words)
 
-    monkeypatch.setattr(preview, "pair", meanwhile)
+    monkeypatch.setattr(render.session, "frames", meanwhile)
     with pytest.raises(MediaError, match="came to exist"):
-        list(preview.previews(plan, [0.0], False, render.renderer))
+        list(preview.previews(plan, [0.0], False, render.session))
     assert target.read_text() == WORDS
 
 

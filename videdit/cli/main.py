@@ -186,15 +186,19 @@ def render_plan(
     """Render what was planned. replace: a file that is where the report goes."""
     from videdit.jobs import batch
     from videdit.rendering.progress import make_progress, write_report
-    from videdit.rendering.renderer import Renderer
+    from videdit.rendering.session import Session
 
     started, outcomes, finished = time.time(), [], False
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
     tell = complain if progress_kind == "jsonl" else say
     progress = make_progress(progress_kind)
-    renderer = Renderer(progress)
+    session = Session()
+
+    def render(clip: Any) -> Any:
+        return session.render(clip, progress=progress)
+
     try:
-        for number, outcome in enumerate(batch.run_plan(plan, renderer.render, progress.clip), 1):
+        for number, outcome in enumerate(batch.run_plan(plan, render, progress.clip), 1):
             head = f"clip {number} of {len(plan.clips)}: " if plan.batch else ""
             outcomes.append(outcome)
             log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")

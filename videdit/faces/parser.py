@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -55,6 +57,7 @@ class CropParser:
 
             load_weights(self._net, file)
         self._engines: dict[str, Callable[..., tuple[Array, ...]]] = {}
+        self._compiling = threading.Lock()
 
     @classmethod
     def load(
@@ -65,6 +68,12 @@ class CropParser:
 
         return cls(HostPixels(resolve_device(device), precision), batch, file)
 
+    def alone(self) -> CropParser:
+        """The same network in passes of one crop, for a single frame that somebody waits for."""
+        other = copy.copy(self)
+        other.batch, other._engines, other._compiling = 1, {}, threading.Lock()
+        return other
+
     def logits(self, crops: Sequence[Array]) -> Array:
         """Crops [S, S, 3] uint8 RGB of any size -> [N, 19, 256, 256] float32."""
         return self._run("logits", self._net, crops)
@@ -74,7 +83,8 @@ class CropParser:
         return single(self._run("parts", PartParser(self._net), crops))
 
     def _run(self, name: str, net: nn.Module, crops: Sequence[Array]) -> Array:
-        if name not in self._engines:
-            self._engines[name] = self.pixels.compile(net, (torch.zeros(self.batch, 3, INPUT_SIZE, INPUT_SIZE),))
+        with self._compiling:
+            if name not in self._engines:
+                self._engines[name] = self.pixels.compile(net, (torch.zeros(self.batch, 3, INPUT_SIZE, INPUT_SIZE),))
         x = stack([self.pixels.network_input(crop) for crop in crops])
         return join([self._engines[name](part)[0][:used] for part, used in batches(self.batch, x)])

@@ -17,6 +17,7 @@ Detail return (:mod:`videdit.imaging.detail_transfer`) goes on from Y0, Y1, Xo a
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -102,7 +103,8 @@ class Inverter:
         self._generator, self._encoder = networks.generator, networks.encoder
         self._alignment, self._consultation = networks.alignment, networks.consultation
         self._rows, self._heavy = networks.rows, networks.heavy
-        self._engines: dict[object, Callable[..., tuple[Array, ...]]] = {}
+        self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
+        self._compiling = threading.Lock()
 
     @classmethod
     def load(
@@ -135,7 +137,8 @@ class Inverter:
         other._generator = copy.deepcopy(self._generator)
         other._generator.load_state_dict(state)
         other._generator.eval().requires_grad_(False)
-        other._engines = {name: engine for name, engine in self._engines.items() if name == "encode"}
+        other._compiling = threading.Lock()
+        other._engines = {name: engine for name, engine in self._engines.items() if "encode" in name}
         return other
 
     @property
@@ -152,25 +155,50 @@ class Inverter:
             return {256: 32, 512: 16, 1024: 8}[size]
         return {256: 4, 512: 2, 1024: 1}[size]
 
-    def encode(self, crops: list[Array]) -> Array:
-        """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, L, 512] float32."""
-        count = self.batch(LOW)
-        if "encode" not in self._engines:
-            self._engines["encode"] = self.pixels.compile(self._encoder, (torch.zeros(count, 3, LOW, LOW),))
+    def encode(self, crops: list[Array], count: int | None = None) -> Array:
+        """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, L, 512] float32. count: crops a pass."""
+        count = count or self.batch(LOW)
+        example = (torch.zeros(count, 3, LOW, LOW),)
+        engine = self._engine(("encode", count), lambda: (self._encoder, example))
         x = stack([self.pixels.network_input(crop) for crop in crops])
-        return join([self._engines["encode"](part)[0][:used] for part, used in batches(count, x)])
+        return join([engine(part)[0][:used] for part, used in batches(count, x)])
+
+    def low_pass(self, renders: int) -> Callable[..., tuple[Array, ...]]:
+        """:class:`LowFidelityPass`, compiled for so many renders a pass."""
+        layers = self._generator.num_layers
+        return self._engine(
+            ("low", renders), lambda: (LowFidelityPass(self._generator), (torch.zeros(renders, layers, W_DIM),))
+        )
+
+    def high_pass(self, renders: int, size: int) -> Callable[..., tuple[Array, ...]]:
+        """:class:`ConsultationPass` at a size of 256, 512 or 1024, compiled for so many renders a pass."""
+
+        def build() -> tuple[nn.Module, tuple[Tensor, ...]]:
+            module = ConsultationPass(self._generator, self._alignment, self._consultation, size, self._rows)
+            trunk = torch.zeros(renders, self._generator.trunk_channels, 64, 64)
+            image = torch.zeros(renders, LOW, LOW, 3)
+            return module, (trunk, torch.zeros(renders, self._generator.num_layers, W_DIM), image, image)
+
+        return self._engine(("high", renders, size), build)
+
+    def _engine(
+        self, name: tuple, build: Callable[[], tuple[nn.Module, tuple[Tensor, ...]]]
+    ) -> Callable[..., tuple[Array, ...]]:
+        """A compiled network, built at its first use: once, however many threads ask."""
+        with self._compiling:
+            if name not in self._engines:
+                self._engines[name] = self.pixels.compile(*build())
+            return self._engines[name]
 
     def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
         """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512]."""
         layers = self._generator.num_layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
-        if "draft" not in self._engines:
-            example = (torch.zeros(2 * count, layers, W_DIM),)
-            self._engines["draft"] = self.pixels.compile(LowFidelityPass(self._generator), example)
+        engine = self.low_pass(2 * count)
         drafts: list[Draft] = []
         for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, L, 512]
-            trunk, low = self._engines["draft"](part.reshape(-1, layers, W_DIM))
+            trunk, low = engine(part.reshape(-1, layers, W_DIM))
             trunk = half(trunk)
             for i in range(used):
                 source = self.pixels.network_input(crops[len(drafts)])  # [3, 256, 256]
@@ -184,12 +212,7 @@ class Inverter:
         carried: False leaves all of the alignment to ADA.
         """
         count = self.batch(size)
-        if size not in self._engines:
-            module = ConsultationPass(self._generator, self._alignment, self._consultation, size, self._rows)
-            trunk = torch.zeros(2 * count, self._generator.trunk_channels, 64, 64)
-            codes = torch.zeros(2 * count, self._generator.num_layers, W_DIM)
-            image = torch.zeros(2 * count, LOW, LOW, 3)
-            self._engines[size] = self.pixels.compile(module, (trunk, codes, image, image))
+        engine = self.high_pass(2 * count, size)
         inputs: list[list[Array]] = [[], [], [], []]
         for draft, motion in zip(drafts, motions, strict=True):
             distortion = draft.source - draft.low[0]
@@ -199,7 +222,7 @@ class Inverter:
         results: list[Rendering] = []
         for *parts, used in batches(count, *map(stack, inputs)):
             merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
-            high = self._engines[size](*merged)[0]
+            high = engine(*merged)[0]
             for i in range(used):
                 draft, motion = drafts[len(results)], motions[len(results)]
                 results.append(Rendering(draft.low[0], draft.low[1], motion, high[2 * i], high[2 * i + 1]))
@@ -214,12 +237,11 @@ class Inverter:
         if self._alignment is None:
             raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
         count = self.batch(LOW)
-        if "align" not in self._engines:
-            image = torch.zeros(count, 3, LOW, LOW)
-            self._engines["align"] = self.pixels.compile(self._alignment, (image, image))
+        alignment, image = self._alignment, torch.zeros(count, 3, LOW, LOW)
+        engine = self._engine(("align",), lambda: (alignment, (image, image)))
         maps = [self.pixels.carry(d.source - d.low[0], m) for d, m in zip(drafts, motions, strict=True)]
         inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [draft.low[1] for draft in drafts])]
-        parts = [self._engines["align"](*pair)[0][:used] for *pair, used in batches(count, *inputs)]
+        parts = [engine(*pair)[0][:used] for *pair, used in batches(count, *inputs)]
         return [image.swapaxes(0, 1).swapaxes(1, 2) for part in parts for image in part]
 
     def render(self, crops: list[Array], codes: Array, edited: Array, size: int) -> list[Rendering]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -44,10 +45,15 @@ class StudentEditor:
         self.pixels, self._batch = pixels, batch
         self._net = net.eval().requires_grad_(False)
         self._engines: dict[int, Callable[..., tuple[Array, ...]]] = {}
+        self._compiling = threading.Lock()
 
     def batch(self, size: int) -> int:
         """Crops a pass at a size."""
         return self._batch or BATCH["cuda" if self.pixels.device.startswith("cuda") else "cpu"][size]
+
+    def alone(self) -> StudentEditor:
+        """The same network in passes of one crop, for a single frame that somebody waits for."""
+        return self if self._batch == 1 else StudentEditor(self.pixels, 1, self._net)
 
     def __call__(self, crops: Sequence[Crop], strengths: np.ndarray) -> list[tuple[Array, Motion]]:
         """What the edits change in crops of one size S (256, 512 or 1024).
@@ -59,10 +65,11 @@ class StudentEditor:
         """
         size = crops[0].size
         count = self.batch(size)
-        if size not in self._engines:
-            points = torch.zeros(count, len(ANCHORS), 2)
-            example = (torch.zeros(count, size, size, 3), torch.zeros(count, len(EDITS)), points)
-            self._engines[size] = self.pixels.compile(StudentEdit(self._net), example)
+        with self._compiling:
+            if size not in self._engines:
+                points = torch.zeros(count, len(ANCHORS), 2)
+                example = (torch.zeros(count, size, size, 3), torch.zeros(count, len(EDITS)), points)
+                self._engines[size] = self.pixels.compile(StudentEdit(self._net), example)
         pictures = stack([single(started(crop)) for crop in crops])
         found = [anchors_of(crop) for crop in crops]
         known = np.array([anchors is not None for anchors in found])

@@ -6,13 +6,18 @@ new.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from functools import cache
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
 
 from videdit.datatypes import Motion
 from videdit.pipeline.windows import weighted_mean
+
+T = TypeVar("T")
 
 TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
 BROAD, BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven
@@ -21,18 +26,36 @@ SOFT = 2.0  # sigma in pixels at 256 of where validity ends
 FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
 
 
+class ThreadOwn(Generic[T]):
+    """An object for each thread that asks: OpenCV's estimators write into memory of their own while they work."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make, self._kept = make, threading.local()
+
+    def __call__(self) -> T:
+        if not hasattr(self._kept, "value"):
+            self._kept.value = self._make()
+        return self._kept.value
+
+
 class MotionEstimator:
-    """Dense inverse search flow (Kroeger et al., 2016), both ways, smoothed."""
+    """Dense inverse search flow (Kroeger et al., 2016), both ways, smoothed. Threads may ask at once."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._flow.setFinestScale(1)
+        self._flows = ThreadOwn(self._flow)
+
+    @staticmethod
+    def _flow() -> cv2.DISOpticalFlow:
+        flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        flow.setFinestScale(1)
+        return flow
 
     def __call__(self, before: np.ndarray, after: np.ndarray) -> Motion:
         """before, after: the low renders Xo and Xe, [256, 256, 3] float32 in [-1, 1]."""
         grey_before, grey_after = _grey(before), _grey(after)
-        forward = self._flow.calc(grey_after, grey_before, None)  # edited pixel -> where it was
-        back = self._flow.calc(grey_before, grey_after, None)
+        flow = self._flows()
+        forward = flow.calc(grey_after, grey_before, None)  # edited pixel -> where it was
+        back = flow.calc(grey_before, grey_after, None)
         forward = cv2.GaussianBlur(forward, (0, 0), SMOOTH)
         back = cv2.GaussianBlur(back, (0, 0), SMOOTH)
         # Photometric agreement, on smoothed colours, since fine texture of two renders never matches to the pixel; and

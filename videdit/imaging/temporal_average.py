@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, Accumulator, Edited, Motion
-from videdit.imaging.optical_flow import SMOOTH, channel_sum, remap, resized, sampling_grid, warp
+from videdit.imaging.optical_flow import SMOOTH, ThreadOwn, channel_sum, remap, resized, sampling_grid, warp
 
 # Seconds in which a neighbour's weight falls to 1/e: longer, shadows of a smile smear where a mouth moves, and within
 # the bounds below nothing trembles less. Speech and blinks come through, since the source's own lips and lids carry the
@@ -60,11 +60,12 @@ class DriftEstimator:
     """The source's motion between two crops, grey uint8 [256, 256]: from the one to the other, and back."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._flows = ThreadOwn(lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM))
 
     def __call__(self, one: np.ndarray, other: np.ndarray) -> tuple[Motion, Motion]:
         """(where in `other` each pixel of `one` went, where in `one` each pixel of `other` came from)"""
-        there, back = self._flow.calc(one, other, None), self._flow.calc(other, one, None)
+        flow = self._flows()
+        there, back = flow.calc(one, other, None), flow.calc(other, one, None)
         one, other = one.astype(np.float32), other.astype(np.float32)
         return (
             Motion(there, agreement(there, back) * likeness(one, other, there)),

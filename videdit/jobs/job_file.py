@@ -95,6 +95,14 @@ def job_schema() -> str:
     return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def job_of(words: Mapping[str, Any]) -> RenderJob:
+    """A job from its fields. Raises UsageError: one sentence for each that makes no sense."""
+    try:
+        return RenderJob.model_validate(dict(words))
+    except ValidationError as error:
+        raise UsageError("; ".join(message for _, message in explain(error))) from None
+
+
 def explain(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
     """A validation error as (place, sentence) pairs, one a mistake."""
     told = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from videdit.engine.devices import resolve_device
 from videdit.faces.detector import FaceDetector, detector_of
 from videdit.faces.parser import CropParser
 from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.one_crop import OneCropEditor
 from videdit.hfgi.profile import load_profile
 from videdit.hfgi.student import StudentEditor
 from videdit.imaging.pixels import Pixels
@@ -26,6 +28,8 @@ class ModelCache:
         self._parsers: dict[tuple, CropParser] = {}
         self._restorers: dict[tuple, CropRestorer | None] = {}
         self._students: dict[tuple, StudentEditor] = {}
+        self._editors: dict[tuple, OneCropEditor] = {}
+        self._lock = threading.RLock()  # each network is loaded once, however many threads ask
 
     def inverter(self, job: RenderJob) -> Inverter:
         return self._of(job)[0]
@@ -33,34 +37,51 @@ class ModelCache:
     def detector(self, job: RenderJob) -> FaceDetector:
         return self._of(job)[1]
 
-    def parser(self, job: RenderJob) -> CropParser:
-        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch)
-        if key not in self._parsers:
-            self._parsers[key] = CropParser(self.inverter(job).pixels, job.batch)
-        return self._parsers[key]
+    def parser(self, job: RenderJob, alone: bool = False) -> CropParser:
+        """alone: in passes of one crop, for a single frame that somebody waits for."""
+        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch, alone)
+        with self._lock:
+            if key not in self._parsers:
+                new = self.parser(job).alone() if alone else CropParser(self.inverter(job).pixels, job.batch)
+                self._parsers[key] = new
+            return self._parsers[key]
 
-    def student(self, job: RenderJob) -> StudentEditor:
-        key = (job.device, job.precision, job.batch)
-        if key not in self._students:
-            self._students[key] = StudentEditor(self.inverter(job).pixels, job.batch)
-        return self._students[key]
+    def student(self, job: RenderJob, alone: bool = False) -> StudentEditor:
+        """alone: in passes of one crop, for a single frame that somebody waits for."""
+        key = (job.device, job.precision, job.batch, alone)
+        with self._lock:
+            if key not in self._students:
+                new = self.student(job).alone() if alone else StudentEditor(self.inverter(job).pixels, job.batch)
+                self._students[key] = new
+            return self._students[key]
+
+    def editor(self, job: RenderJob, prealign: str) -> OneCropEditor:
+        """HFGI in passes of one crop."""
+        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch, prealign)
+        with self._lock:
+            if key not in self._editors:
+                self._editors[key] = OneCropEditor(self.inverter(job), prealign)
+            return self._editors[key]
 
     def restorer(self, choice: RestorerChoice, job: RenderJob) -> CropRestorer | None:
         machine = (job.device, job.precision, job.batch)
         key = (choice.kind, choice.file, *machine)
-        if key not in self._restorers:
-            self._restorers[key] = restorer_of(choice, *machine)
-        return self._restorers[key]
+        with self._lock:
+            if key not in self._restorers:
+                self._restorers[key] = restorer_of(choice, *machine)
+            return self._restorers[key]
 
     def forget(self) -> None:
         """Give back the memory that they take."""
-        for kept in (self._networks, self._parsers, self._restorers, self._students):
-            kept.clear()
+        with self._lock:
+            for kept in (self._networks, self._parsers, self._restorers, self._students, self._editors):
+                kept.clear()
 
     def _of(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
         key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
-        if key not in self._networks:
-            pixels = self._pixels_for(resolve_device(job.device), job.precision)
-            inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
-            self._networks[key] = inverter, detector_of(job.detector, inverter.device)
-        return self._networks[key]
+        with self._lock:
+            if key not in self._networks:
+                pixels = self._pixels_for(resolve_device(job.device), job.precision)
+                inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
+                self._networks[key] = inverter, detector_of(job.detector, inverter.device)
+            return self._networks[key]

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -182,6 +183,47 @@ class JsonProgress(Progress):
 
     def _say(self, **values: Any) -> None:
         print(json.dumps({"clip": self.name} | values), file=self.stream, flush=True)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far a run is."""
+
+    phase: str  # "look": faces are looked for; "render"
+    done: int  # frames
+    frames: int | None  # of all, where the file tells
+    seconds: float  # since it began
+
+    @property
+    def share(self) -> float | None:
+        """The part of the phase that is done, 0..1; None where nobody knows of how much."""
+        return min(1.0, self.done / self.frames) if self.frames else None
+
+
+class CallbackProgress(Progress):
+    """Tells a program: calls a function with a :class:`Moment`, a few times a second, in the thread that waits."""
+
+    def __init__(self, tell: Callable[[Moment], None]) -> None:
+        self.tell, self.phase, self.begun = tell, "look", time.monotonic()
+        self.frames: int | None = None
+
+    def start(self, name: str, frames: int | None) -> None:
+        self.frames, self.phase, self.begun = frames, "look", time.monotonic()
+        self._say(0)
+
+    def look(self, stats: Sequence[StageStats]) -> None:
+        self._say(stats[-1].packets)
+
+    def update(self, stats: Sequence[StageStats]) -> None:
+        self.phase = "render"
+        self._say(stats[-1].packets)
+
+    def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
+        if status == "done" and self.frames:
+            self._say(self.frames)
+
+    def _say(self, done: int) -> None:
+        self.tell(Moment(self.phase, done, self.frames, time.monotonic() - self.begun))
 
 
 def make_progress(kind: str) -> Progress:

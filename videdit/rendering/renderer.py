@@ -53,9 +53,17 @@ MEMORY = {"cpu": 128 << 20, "cuda": 1 << 30}
 class Renderer:
     """Renders clips one after the other; networks are loaded once and kept between clips."""
 
-    def __init__(self, progress: Progress | None = None, pixels_for: Callable[[str, str], Pixels] = pixels_for) -> None:
-        """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device."""
-        self.progress, self.loaded = progress or Progress(), ModelCache(pixels_for)
+    def __init__(
+        self,
+        progress: Progress | None = None,
+        pixels_for: Callable[[str, str], Pixels] = pixels_for,
+        loaded: ModelCache | None = None,
+    ) -> None:
+        """pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the device.
+
+        loaded: networks that others use too, in place of its own.
+        """
+        self.progress, self.loaded = progress or Progress(), loaded or ModelCache(pixels_for)
 
     def render(self, clip: Clip, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip of a plan. Raises what :func:`edit_video` raises."""

@@ -1,0 +1,206 @@
+"""A session: previews in two tiers, renders beside them, pictures in memory, and what is known of a clip."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from footage import frames_of, same_planes
+from synthetic import background, with_face, write_clip
+
+import videdit
+from videdit.errors import Cancelled, NoFaceError, SettingsError, Superseded, UsageError
+from videdit.hfgi.student import StudentEditor
+from videdit.models.student import Student
+from videdit.rendering.frames import displayed
+from videdit.rendering.session import Session, clip_of
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory, people) -> Path:
+    """Sixteen frames, 10 a second: longer than what a frame depends on. A face drifts over a background."""
+    pictures = [with_face(background(320, 240), people[0], (150 + 2 * i, 120 + i), 200) for i in range(16)]
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", pictures, fps=10)
+
+
+@pytest.fixture
+def untrained(render, monkeypatch):
+    """A student that ships nowhere, but changes pictures: what its weights are does not matter here."""
+    import torch
+
+    torch.manual_seed(1)
+    net = Student()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.dim() > 1 and not parameter.any():
+                parameter.normal_(0, 0.05)
+    pixels = render.session._models.inverter(job_of("x.mp4")).pixels
+    known = {
+        (job.device, job.precision, job.batch, False): StudentEditor(pixels, None, net) for job in [job_of("x.mp4")]
+    }
+    monkeypatch.setattr(render.session._models, "_students", known)
+
+
+def job_of(path: Path | str, **words):
+    return clip_of({"input": str(path), "edit": "smile=2"} | words).job
+
+
+def test_the_package_offers_it_and_stays_light():
+    assert videdit.Session is Session
+
+
+@pytest.mark.parametrize("method", ["hfgi", "student"])
+def test_an_exact_preview_is_the_rendered_frame(render, request, face_clip, tmp_path, method):
+    if method == "student":
+        request.getfixturevalue("untrained")
+    render(face_clip, tmp_path / "out.mp4", edit="smile=2", lossless=True, method=method)
+    sources, edited = frames_of(face_clip), frames_of(tmp_path / "out.mp4")
+    session = render.session
+    session.forget()
+    for index in (3, 4, 0):  # the second finds most of what it needs
+        clip = clip_of(job_of(face_clip, method=method))
+        before, after = session.frames(clip, index / 25)
+        assert same_planes(before, sources[index])
+        assert not same_planes(after, before)
+        assert same_planes(after, edited[index]), f"frame {index}"
+
+
+def test_what_lies_farther_away_hardly_counts(render, long_clip, tmp_path):
+    render(long_clip, tmp_path / "out.mp4", edit="smile=2", lossless=True)
+    before, after = render.session.frames(clip_of(job_of(long_clip)), 0.8)
+    rendered = displayed(frames_of(tmp_path / "out.mp4")[8]).astype(int)
+    apart, change = (np.abs(displayed(after) - other).mean() for other in (rendered, displayed(before).astype(int)))
+    assert change > 0.3 and apart < 0.1 * change
+
+
+@pytest.mark.parametrize("method", ["hfgi", "student"])
+def test_a_draft_is_nearly_the_exact_frame_and_follows_the_strength(render, request, face_clip, method):
+    if method == "student":
+        request.getfixturevalue("untrained")
+    render.session.forget()
+
+    def changed(strength: float, tier: str) -> np.ndarray:
+        job = job_of(face_clip, edit=f"smile={strength}", method=method)
+        found = render.session.preview(job, 0.12, tier=tier)
+        assert found.tier == tier and found.time == pytest.approx(0.12) and len(found.faces) == 1
+        return found.after.astype(int) - found.before
+
+    weak, strong = changed(0.5, "draft"), changed(2, "draft")
+    exact = changed(2, "exact")
+    after = changed(2, "draft")  # with what the exact tier has found
+    assert np.abs(weak).mean() < 0.6 * np.abs(strong).mean()
+    for draft in (strong, after):
+        assert np.abs(draft - exact).mean() < 0.5 * np.abs(exact).mean()
+
+
+def test_strengths_over_time_and_shots_are_those_of_the_moment(render, face_clip):
+    job = job_of(face_clip, edit="smile=0@2f,2@4f")
+    for tier in ("draft", "exact"):
+        still, moved = (render.session.preview(job, index / 25, tier=tier) for index in (1, 6))
+        assert not still.faces and np.array_equal(still.before, still.after)
+        assert moved.faces and not np.array_equal(moved.before, moved.after)
+        other = render.session.preview(job_of(face_clip, scenes="2"), 0.1, tier=tier) if tier == "draft" else still
+        assert not other.faces, "there is one shot"
+
+
+def test_previews_go_on_beside_a_render_and_change_nothing_of_it(render, face_clip, tmp_path):
+    render(face_clip, tmp_path / "alone.mp4", edit="smile=2", lossless=True)
+    phases, done, failures = [], threading.Event(), []
+
+    def ask() -> None:
+        number = 0
+        try:
+            while not done.is_set():
+                render.session.preview(job_of(face_clip, edit=f"smile={1 + number % 3}"), 0.12, tier="draft")
+                number += 1
+        except Exception as error:
+            failures.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        job = job_of(face_clip, output=str(tmp_path / "beside.mp4"), lossless=True)
+        result = render.session.render(job, progress=lambda moment: phases.append((moment.phase, moment.done)))
+    finally:
+        done.set()
+        asking.join(60)
+    assert not failures and result.frames == 8
+    assert phases[0] == ("look", 0) and phases[-1] == ("render", 8)
+    pairs = zip(frames_of(tmp_path / "alone.mp4"), frames_of(tmp_path / "beside.mp4"), strict=True)
+    assert all(same_planes(*pair) for pair in pairs)
+
+
+def test_the_newest_of_a_viewer_wins(render, face_clip):
+    turn, answers = render.session._turns, {}
+
+    def ask(number: int) -> None:
+        try:
+            answers[number] = render.session.preview(job_of(face_clip), 0.12, tier="draft", viewer="me")
+        except Superseded as error:
+            answers[number] = error
+
+    with turn.turn("somebody else"):
+        threads = []
+        for number in range(3):
+            threads.append(threading.Thread(target=ask, args=(number,)))
+            threads[-1].start()
+            while turn._newest.get("me", 0) < turn._count or turn._count < 1:
+                pass
+    for thread in threads:
+        thread.join(60)
+    assert isinstance(answers[2], type(answers[2])) and not isinstance(answers[2], Superseded)
+    assert isinstance(answers[0], Superseded) and isinstance(answers[1], Superseded)
+
+
+def test_a_look_says_who_is_there_when(render, face_clip):
+    moments = []
+    look = render.session.look(face_clip, progress=moments.append)
+    assert (look.width, look.height, look.fps, look.frames) == (320, 240, 25.0, 8)
+    (face,) = look.faces
+    assert (face.track, face.shot, face.frames) == (0, 1, 8)
+    assert face.spans == ((pytest.approx(0.0), pytest.approx(0.28)),) and face.portrait.shape == (128, 128, 3)
+    assert moments[0].done == 0 and {moment.phase for moment in moments} == {"look"}
+    assert render.session.preview(job_of(face_clip, faces="0"), 0.1, tier="draft").faces[0].track == 0
+
+
+def test_a_picture_goes_in_and_comes_out(render, people):
+    picture = with_face(background(320, 240), people[0], (160, 120), 200)
+    edited = render.session.edit_picture(picture, edit="smile=2")
+    assert edited.shape == picture.shape and edited.dtype == np.uint8
+    assert np.abs(edited.astype(int) - picture).mean() > 0.3
+    assert np.array_equal(edited[:10], picture[:10]), "only the face is changed"
+    with pytest.raises(NoFaceError, match="no face"):
+        render.session.edit_picture(background(320, 240), edit="smile")
+    with pytest.raises(UsageError, match="uint8 RGB"):
+        render.session.edit_picture(picture / 255, edit="smile")
+
+
+def test_mistakes_are_said(render, face_clip, tmp_path):
+    with pytest.raises(UsageError, match="draft or exact"):
+        render.session.preview(job_of(face_clip), 0, tier="fast")
+    with pytest.raises(SettingsError, match="no frame at 5 s"):
+        render.session.preview(job_of(face_clip), 5.0, tier="draft")
+    with pytest.raises(UsageError, match="unknown setting"):
+        render.session.preview({"input": str(face_clip), "edit": "smile", "sise": 256})
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        render.session.preview(job_of(face_clip), 0, cancel=cancel)
+
+
+def test_what_is_kept_stays_within_the_budget_and_a_changed_file_is_another(people, render, tmp_path):
+    path = tmp_path / "in.mp4"
+    write_clip(path, [with_face(background(320, 240), people[0], (150, 120), 200)] * 3)
+    with Session(memory=3 << 20) as session:
+        session._models = session._previews.models = render.session._models
+        first = session.preview(job_of(path), 0.04, tier="draft")
+        assert 0 < session.nbytes <= 3 << 20
+        write_clip(path, [with_face(background(320, 240), people[1], (150, 120), 200)] * 3)
+        second = session.preview(job_of(path), 0.04, tier="draft")
+        assert not np.array_equal(first.before, second.before)
+        picture = session.picture(first.before)
+        assert picture.is_file()
+        session._models = type(session._models)(None)  # the tests' own go on
+    assert session.nbytes == 0 and not picture.exists()

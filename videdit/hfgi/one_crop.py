@@ -1,0 +1,59 @@
+"""One crop under many strengths: what does not depend on the edit is worked out once, an edit then takes one render.
+
+The passes of :mod:`videdit.hfgi.inverter` hold an inversion and its edit side by side. While a strength moves
+the inversion stays what it is, so here each is a render of its own: Xo and Y0 once a crop, Xe and Y1 every time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from videdit.datatypes import Array, Crop, Rendering
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.prealign import Prealigner
+from videdit.imaging.arrays import half, single, stack
+
+
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """What HFGI knows of a crop before any edit."""
+
+    code: Array  # w [L, 512] float32
+    distortion: Array  # D [256, 256, 3] float32
+    low: Array  # Xo [256, 256, 3] float32
+    high: Array  # Y0 [S, S, 3] float16
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (self.code, self.distortion, self.low, self.high))
+
+
+class OneCropEditor:
+    """HFGI on single crops, an inversion and its edits apart; arrays are those of the inverter's pixels."""
+
+    def __init__(self, inverter: Inverter, prealign: str = "auto") -> None:
+        """prealign: one of :data:`videdit.hfgi.prealign.KINDS`."""
+        self.inverter, self.prealigner = inverter, Prealigner(inverter.pixels, prealign)
+
+    def invert(self, crop: Crop, code: Array | None = None) -> Inversion:
+        """Steps 1 to 3, and 5 to 7 for the inversion. code: [L, 512] where it is known already."""
+        if code is None:
+            code = self.inverter.encode([crop.seen], count=1)[0]
+        trunk, low = self.inverter.low_pass(1)(code[None])
+        source = self.inverter.pixels.network_input(crop.seen).swapaxes(0, 1).swapaxes(1, 2)
+        distortion = source - low[0]
+        high = self.inverter.high_pass(1, crop.size)(trunk, code[None], distortion[None], low)[0]
+        return Inversion(code, distortion, low[0], half(high[0]))
+
+    def edit(self, inversion: Inversion, delta: np.ndarray) -> Rendering:
+        """Steps 4 to 7. delta: what the edit adds to the code, [L, 512] float32."""
+        pixels = self.inverter.pixels
+        codes = (inversion.code + pixels.put(delta))[None]
+        trunk, low = self.inverter.low_pass(1)(codes)
+        motion = self.prealigner.memory()([stack((inversion.low, low[0]))], [0])[0]
+        carried = self.prealigner.kind != "none"
+        distortion = pixels.carry(inversion.distortion, motion) if carried else inversion.distortion
+        high = self.inverter.high_pass(1, len(inversion.high))(trunk, codes, distortion[None], low)[0]
+        return Rendering(inversion.low, low[0], motion, single(inversion.high), high[0])

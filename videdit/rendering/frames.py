@@ -1,0 +1,48 @@
+"""Single frames of a clip: the one that is shown at a time, and what people see of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+
+import cv2
+import numpy as np
+
+from videdit.datatypes import Color, Frame, Picture
+from videdit.errors import MediaError, SettingsError
+from videdit.media.color import picture_to_rgb
+from videdit.media.info import MediaInfo
+from videdit.stages.decode import Decode
+
+LEAST = 0.001  # seconds, so that the frame itself is in a cut of no length
+
+
+def as_rgb(picture: Picture) -> Picture:
+    """The picture in square pixels, in planes of R, G and B, 8 bits: two would share chroma samples."""
+    rgb, (wide, high) = picture_to_rgb(picture), picture.square_size
+    if picture.aspect != 1:
+        rgb = cv2.resize(rgb, (round(wide), round(high)), interpolation=cv2.INTER_CUBIC)
+    planes = cv2.split(rgb)
+    return Picture(tuple(planes), Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5)), "gbrp")
+
+
+def displayed(frame: Frame) -> np.ndarray:
+    """A frame as a viewer sees it: [H, W, 3] uint8 RGB, upright, in square pixels."""
+    rgb = np.dstack(as_rgb(frame.picture).planes)
+    return np.ascontiguousarray(np.rot90(rgb, -frame.extra.get("rotation", 0) // 90))
+
+
+def frame_at(info: MediaInfo, time: float) -> Frame:
+    """The frame that a player shows at a time: the last one that begins by then.
+
+    Raises:
+        MediaError: the clip is over by then.
+    """
+    if info.kind == "image":
+        return next(iter(Decode(info)(iter(()))))
+    if time < info.duration + float(info.frame_step * info.time_base):
+        stop = time + float(info.time_base)
+        for back in (1.0, time):  # frames may be far apart
+            with contextlib.suppress(MediaError):
+                return deque(Decode(info, max(0.0, time - back), stop)(iter(())), maxlen=1).pop()
+    raise SettingsError(f"{info.path} has no frame at {time:g} s; it is {info.duration:.2f} s long")

@@ -1,0 +1,255 @@
+"""A session: networks and what is known of recent clips, kept warm between previews and renders.
+
+    with Session() as session:
+        look = session.look("in.mp4")
+        quick = session.preview({"input": "in.mp4", "edit": "smile=1.5"}, 3.0, tier="draft")
+        exact = session.preview({"input": "in.mp4", "edit": "smile=1.5"}, 3.0)
+        session.render({"input": "in.mp4", "edit": "smile=1.5"}, progress=print)
+
+Threads may ask at once. Previews take turns, and the newest of a viewer overtakes the older ones; a render goes on
+beside them: the networks take turns pass by pass, and nothing that one works with is the other's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import tempfile
+import threading
+import time as clocks
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import cv2
+import numpy as np
+
+from videdit import paths
+from videdit.datatypes import Frame
+from videdit.errors import UsageError
+from videdit.hfgi.profile import load_profile
+from videdit.imaging.pixels import Pixels, pixels_for
+from videdit.jobs.field_types import parse_bytes
+from videdit.jobs.job_file import job_of
+from videdit.jobs.plan import Clip, make_plan
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.result import RenderResult
+from videdit.rendering.analyses import Analyses, Source
+from videdit.rendering.byte_cache import ByteCache
+from videdit.rendering.frame_preview import FramePreviews
+from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.newest import NewestFirst
+from videdit.rendering.progress import CallbackProgress, Moment, Progress
+from videdit.rendering.renderer import Renderer
+from videdit.rendering.session_answers import Look, Preview, look_of, preview_of
+from videdit.rendering.window_preview import rendered_pair
+
+Tier = Literal["draft", "exact"]
+DRAFT, EXACT = "draft", "exact"
+MEMORY = 1 << 30  # bytes of what is known of clips
+
+Job = RenderJob | Mapping[str, Any]
+Tell = Progress | Callable[[Moment], None] | None
+
+
+class Session:
+    """Networks, analyses, crops, codes and masks of recent clips, kept for the next request. A context manager."""
+
+    def __init__(self, memory: int | str = MEMORY, pixels_for: Callable[[str, str], Pixels] = pixels_for) -> None:
+        """memory: what is kept of clips, in bytes or as "2G"; networks come on top (about 0.3 GB with all compiled).
+
+        pixels_for: (device, precision) -> where the stages keep their pixels; tests choose it, users the job's device.
+        """
+        budget = parse_bytes(memory) if isinstance(memory, str) else memory
+        self._cache = ByteCache(budget)
+        self._models = ModelCache(pixels_for)
+        self._analyses = Analyses(self._cache)
+        self._previews = FramePreviews(self._models, self._cache, self._analyses)
+        self._turns = NewestFirst()
+        self._folder: Path | None = None  # of pictures that came as pixels
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def preview(
+        self,
+        job: Job,
+        time: float = 0.0,
+        *,
+        tier: Tier = "exact",
+        viewer: Hashable = None,
+        cancel: threading.Event | None = None,
+    ) -> Preview:
+        """One frame of the job's clip, before and after.
+
+        Args:
+            job: a :class:`RenderJob`, or its fields by name; its first input is looked at, nothing is written.
+            time: seconds from the clip's first frame; the frame that a player shows then.
+            tier: "exact": as the render has it, all its neighbourhood worked out. "draft": the frame by itself, from
+                what is known of it: while a strength moves.
+            viewer: whoever looks: a request of the same viewer that comes later takes this one's place.
+            cancel: set it from another thread to stop.
+
+        Raises:
+            Superseded: a newer preview was asked for, by the same viewer.
+            UsageError, NoFaceError, MediaError, WeightsError, Cancelled: as :func:`videdit.edit_video`.
+        """
+        if tier not in (DRAFT, EXACT):
+            raise UsageError(f"the tier of a preview is draft or exact, not {tier!r}")
+        begun = clocks.perf_counter()
+        before, after = self.frames(clip_of(job), time, tier, viewer, cancel)
+        return preview_of(before, after, tier, clocks.perf_counter() - begun)
+
+    def frames(
+        self,
+        clip: Clip,
+        time: float,
+        tier: str = EXACT,
+        viewer: Hashable = None,
+        cancel: threading.Event | None = None,
+    ) -> tuple[Frame, Frame]:
+        """:meth:`preview` with the frames' own planes: (source, edited); the source twice where no face is edited."""
+        with self._turns.turn(viewer, cancel) as turn:
+            if load_profile(clip.job.profile, clip.job.checkpoint).subject != "face" or clip.job.tune:
+                return rendered_pair(self.renderer(), clip, self.source(clip).info, time)
+            previews = self._previews.draft if tier == DRAFT else self._previews.exact
+            return previews(clip, time, turn.check)
+
+    def render(self, job: Job | Clip, *, progress: Tell = None, cancel: threading.Event | None = None) -> RenderResult:
+        """Render one clip and write it; previews may be asked for meanwhile.
+
+        Args:
+            job: a :class:`RenderJob` of one input, its fields by name, or a clip of a plan.
+            progress: called with a :class:`Moment` a few times a second from the first on, in this thread.
+            cancel: set it from another thread to stop; nothing half-written is left.
+
+        Raises what :func:`videdit.edit_video` raises.
+        """
+        clip = job if isinstance(job, Clip) else planned(as_job(job))
+        return self.renderer(progress).render(clip, cancel)
+
+    def renderer(self, progress: Tell = None) -> Renderer:
+        """What renders with this session's networks."""
+        return Renderer(_progress(progress), loaded=self._models)
+
+    def look(
+        self,
+        source: str | Path | RenderJob,
+        *,
+        progress: Tell = None,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> Look:
+        """Who is in a clip, from its first frame to its last: kept, so that previews and renders need not look again.
+
+        Args:
+            source: a file, or the job that is about it.
+            progress: called with a :class:`Moment` of phase "look" a few times a second from the first on.
+            cancel: set it from another thread to stop.
+            options: fields of :class:`RenderJob`: ``detector``, ``device``, ``fps``, ``video_track``, ``cache``, ...
+
+        Raises MediaError, UsageError, WeightsError, Cancelled.
+        """
+        job = source if isinstance(source, RenderJob) else as_job({"input": str(source), "edit": "smile"} | options)
+        known, tell = self._analyses.source(_path(job), job), _progress(progress)
+        tell.start(known.info.path.name, known.info.frame_count or None)
+        status = "failed"
+        try:
+            held = self._analyses.of(known, job, self._models.detector(job), None, tell, cancel)
+            status = "done"
+        finally:
+            tell.end(status)
+        return look_of(known.info, held.analysis)
+
+    def picture(self, pixels: Any) -> Path:
+        """A picture in memory as a file that a job can name; it is there until the session is closed.
+
+        pixels: [H, W, 3] uint8 RGB, a NumPy array or whatever becomes one (a PIL picture of mode RGB).
+        """
+        array = np.asarray(pixels)
+        if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+            raise UsageError(f"a picture is [H, W, 3] uint8 RGB, not {array.dtype} {list(array.shape)}")
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="videdit-session-"))
+            path = (
+                self._folder / f"{hashlib.blake2b(array.tobytes() + repr(array.shape).encode()).hexdigest()[:32]}.png"
+            )
+            if not path.exists():
+                draft = path.with_suffix(".part.png")
+                if not cv2.imwrite(str(draft), array[..., ::-1]):
+                    raise UsageError(f"cannot write {draft}")
+                draft.rename(path)
+        return path
+
+    def edit_picture(self, pixels: Any, *, edit: str | list[str] | dict[str, Any], **options: Any) -> np.ndarray:
+        """A picture in, the same with its faces edited out: [H, W, 3] uint8 RGB; see :meth:`picture` and `edit_image`.
+
+        Raises:
+            NoFaceError: nobody in it can be edited.
+        """
+        found = self.preview({"input": str(self.picture(pixels)), "edit": edit} | options, viewer=object())
+        found.check()
+        return found.after
+
+    def warm(self, job: Job, size: int = 512) -> None:
+        """Load and compile what previews of such a job need, so that the first waits for nothing but its frame."""
+        with self._turns.turn(object()):
+            self._previews.warm(as_job(job), size)
+
+    def source(self, clip: Clip) -> Source:
+        """What a clip's file is now. Raises MediaError: it cannot be read."""
+        return self._analyses.source(clip.source, clip.job)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept of clips; networks not counted."""
+        return self._cache.nbytes
+
+    def forget(self, networks: bool = False) -> None:
+        """Give back the memory of what is known of clips, and of networks if asked to."""
+        self._cache.forget()
+        if networks:
+            self._models.forget()
+
+    def close(self) -> None:
+        """Give back all. Pictures of :meth:`picture` are gone then."""
+        self.forget(networks=True)
+        with self._lock, contextlib.suppress(OSError):
+            folder, self._folder = self._folder, None
+            if folder is not None:
+                shutil.rmtree(folder)
+
+
+def as_job(job: Job) -> RenderJob:
+    """A job from its fields. Raises UsageError: they make no sense."""
+    return job if isinstance(job, RenderJob) else job_of(job)
+
+
+def planned(job: RenderJob) -> Clip:
+    """The one clip of a job. Raises UsageError: it is of several, or its output stands in the way."""
+    clips = make_plan([job]).clips
+    if len(clips) != 1 or clips[0].state is not None:
+        raise UsageError(f"{', '.join(job.input)} is not a single file; render the files of a folder one by one")
+    return clips[0]
+
+
+def clip_of(job: Job) -> Clip:
+    """A job's input to be looked at: where it would be written does not matter."""
+    job = as_job(job)
+    return Clip(job, _path(job), _path(job))
+
+
+def _path(job: RenderJob) -> Path:
+    return paths.expanded(job.input[0])
+
+
+def _progress(progress: Tell) -> Progress:
+    if progress is None or isinstance(progress, Progress):
+        return progress or Progress()
+    return CallbackProgress(progress)

@@ -1,0 +1,57 @@
+"""One frame of a clip by a render of its surroundings: for what needs the stages of a render just as they are.
+
+Cars, and generators that are tuned to a clip. Faces go through :mod:`videdit.rendering.frame_preview`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from videdit.datatypes import Frame
+from videdit.errors import MediaError
+from videdit.hfgi.profile import load_profile
+from videdit.jobs.plan import Clip
+from videdit.media.info import MediaInfo
+from videdit.rendering.frames import LEAST, frame_at
+from videdit.rendering.graph import reach_of_job
+from videdit.rendering.renderer import Renderer
+from videdit.stages.assign_faces import REACH as RECALLED
+from videdit.stages.auxiliary_output import Compose, before_and_after
+from videdit.tracks.selection import by_number
+from videdit.tracks.shots import scene_times
+
+
+def rendered_pair(renderer: Renderer, clip: Clip, info: MediaInfo, time: float) -> tuple[Frame, Frame]:
+    """The frame that is shown at a time, as it is and edited, by a render of all that it depends on.
+
+    Raises:
+        MediaError: the clip is over by then.
+    """
+    shown = frame_at(info, time)
+    near, wide = (around(clip, shown.time, reach) for reach in (margin(clip), margin(clip) + RECALLED))
+    scenes = clip.job.scenes and info.kind == "video"
+    begins = scene_times(info, clip.job.start, time + margin(clip)) if scenes else [0.0]
+    before_it = max(0, int(np.searchsorted(begins, near.job.start or 0.0, side="right")) - 1)
+    with renderer.analysed(wide, info) as analysis:
+        decode, *stages, _ = renderer.chain(near, info, analysis, first_scene=before_it).stages
+        for before, after in before_and_after(Compose(*stages), decode(iter(()))):
+            if before.pts == shown.pts:
+                return before, after
+    raise MediaError(f"{clip.source} cannot be decoded again at {time:g} s")
+
+
+def margin(clip: Clip) -> float:
+    """Seconds on either side that are rendered too: all that the frame depends on, so that it is as in the render."""
+    return reach_of_job(clip.job, load_profile(clip.job.profile, clip.job.checkpoint))
+
+
+def around(clip: Clip, time: float, reach: float) -> Clip:
+    """The clip cut to so many seconds before and after a time, without files beside it.
+
+    A look at so little is not worth keeping; numbers of faces take one at all of the clip.
+    """
+    keep = clip.job.cache and by_number((clip.job.faces, *clip.job.per_face))
+    cut = {"start": max(0.0, time - reach), "end": time + reach + LEAST, "cache": keep}
+    return replace(clip, job=clip.job.model_copy(update=cut), alpha=None, compare=None, debug=None)
