@@ -72,7 +72,8 @@ def test_what_lies_farther_away_hardly_counts(render, long_clip, tmp_path):
     before, after = render.session.frames(clip_of(job_of(long_clip)), 0.8)
     rendered = displayed(frames_of(tmp_path / "out.mp4")[8]).astype(int)
     apart, change = (np.abs(displayed(after) - other).mean() for other in (rendered, displayed(before).astype(int)))
-    assert change > 0.3 and apart < 0.1 * change
+    assert change > 0.3
+    assert apart < 0.1 * change
 
 
 @pytest.mark.parametrize("method", ["hfgi", "student"])
@@ -84,7 +85,9 @@ def test_a_draft_is_nearly_the_exact_frame_and_follows_the_strength(render, requ
     def changed(strength: float, tier: str) -> np.ndarray:
         job = job_of(face_clip, edit=f"smile={strength}", method=method)
         found = render.session.preview(job, 0.12, tier=tier)
-        assert found.tier == tier and found.time == pytest.approx(0.12) and len(found.faces) == 1
+        assert found.tier == tier
+        assert found.time == pytest.approx(0.12)
+        assert len(found.faces) == 1
         return found.after.astype(int) - found.before
 
     weak, strong = changed(0.5, "draft"), changed(2, "draft")
@@ -99,8 +102,10 @@ def test_strengths_over_time_and_shots_are_those_of_the_moment(render, face_clip
     job = job_of(face_clip, edit="smile=0@2f,2@4f")
     for tier in ("draft", "exact"):
         still, moved = (render.session.preview(job, index / 25, tier=tier) for index in (1, 6))
-        assert not still.faces and np.array_equal(still.before, still.after)
-        assert moved.faces and not np.array_equal(moved.before, moved.after)
+        assert not still.faces
+        assert np.array_equal(still.before, still.after)
+        assert moved.faces
+        assert not np.array_equal(moved.before, moved.after)
         other = render.session.preview(job_of(face_clip, scenes="2"), 0.1, tier=tier) if tier == "draft" else still
         assert not other.faces, "there is one shot"
 
@@ -126,8 +131,10 @@ def test_previews_go_on_beside_a_render_and_change_nothing_of_it(render, face_cl
     finally:
         done.set()
         asking.join(60)
-    assert not failures and result.frames == 8
-    assert phases[0] == ("look", 0) and phases[-1] == ("render", 8)
+    assert not failures
+    assert result.frames == 8
+    assert phases[0] == ("look", 0)
+    assert phases[-1] == ("render", 8)
     pairs = zip(frames_of(tmp_path / "alone.mp4"), frames_of(tmp_path / "beside.mp4"), strict=True)
     assert all(same_planes(*pair) for pair in pairs)
 
@@ -150,8 +157,10 @@ def test_the_newest_of_a_viewer_wins(render, face_clip):
                 pass
     for thread in threads:
         thread.join(60)
-    assert isinstance(answers[2], type(answers[2])) and not isinstance(answers[2], Superseded)
-    assert isinstance(answers[0], Superseded) and isinstance(answers[1], Superseded)
+    assert isinstance(answers[2], type(answers[2]))
+    assert not isinstance(answers[2], Superseded)
+    assert isinstance(answers[0], Superseded)
+    assert isinstance(answers[1], Superseded)
 
 
 def test_a_look_says_who_is_there_when(render, face_clip):
@@ -160,15 +169,18 @@ def test_a_look_says_who_is_there_when(render, face_clip):
     assert (look.width, look.height, look.fps, look.frames) == (320, 240, 25.0, 8)
     (face,) = look.faces
     assert (face.track, face.shot, face.frames) == (0, 1, 8)
-    assert face.spans == ((pytest.approx(0.0), pytest.approx(0.28)),) and face.portrait.shape == (128, 128, 3)
-    assert moments[0].done == 0 and {moment.phase for moment in moments} == {"look"}
+    assert face.spans == ((pytest.approx(0.0), pytest.approx(0.28)),)
+    assert face.portrait.shape == (128, 128, 3)
+    assert moments[0].done == 0
+    assert {moment.phase for moment in moments} == {"look"}
     assert render.session.preview(job_of(face_clip, faces="0"), 0.1, tier="draft").faces[0].track == 0
 
 
 def test_a_picture_goes_in_and_comes_out(render, people):
     picture = with_face(background(320, 240), people[0], (160, 120), 200)
     edited = render.session.edit_picture(picture, edit="smile=2")
-    assert edited.shape == picture.shape and edited.dtype == np.uint8
+    assert edited.shape == picture.shape
+    assert edited.dtype == np.uint8
     assert np.abs(edited.astype(int) - picture).mean() > 0.3
     assert np.array_equal(edited[:10], picture[:10]), "only the face is changed"
     with pytest.raises(NoFaceError, match="no face"):
@@ -203,4 +215,5 @@ def test_what_is_kept_stays_within_the_budget_and_a_changed_file_is_another(peop
         picture = session.picture(first.before)
         assert picture.is_file()
         session._models = type(session._models)(None)  # the tests' own go on
-    assert session.nbytes == 0 and not picture.exists()
+    assert session.nbytes == 0
+    assert not picture.exists()

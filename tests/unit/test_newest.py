@@ -26,16 +26,20 @@ def test_what_is_larger_than_the_budget_is_not_kept_and_costs_nothing_else():
     cache = ByteCache(100)
     cache.put("a", 1, 60)
     cache.put("b", 2, 101)
-    assert cache.get("a") == 1 and cache.get("b") is None and cache.nbytes == 60
+    assert cache.get("a") == 1
+    assert cache.get("b") is None
+    assert cache.nbytes == 60
 
 
 def test_a_value_that_is_put_again_counts_once():
     cache = ByteCache(100)
     for _ in range(3):
         cache.put("a", 1, 60)
-    assert cache.nbytes == 60 and len(cache) == 1
+    assert cache.nbytes == 60
+    assert len(cache) == 1
     cache.forget(lambda key: key == "a")
-    assert cache.nbytes == 0 and cache.get("a") is None
+    assert cache.nbytes == 0
+    assert cache.get("a") is None
 
 
 class Request(threading.Thread):
