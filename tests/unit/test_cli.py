@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from videdit.cli import main as cli
+from videdit.cli.arguments import render_parser
+from videdit.jobs.render_job import RenderJob
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -276,3 +278,13 @@ def test_a_run_that_cannot_stop_is_stopped_and_its_half_written_file_removed(tmp
     assert not half.exists()
     # It has ended in another way, which is nothing to the user.
     assert err == "videdit: 240 frames are kept: run again\nvidedit: interrupted; nothing half-written is left\n"
+
+
+def test_every_field_of_a_job_is_an_option_and_every_other_option_is_about_the_run():
+    flags = {action.dest for action in render_parser()._actions} - {"help", "version"}
+    fields = set(RenderJob.model_fields)
+    in_files_only = {"per_face", "smooth_codes", "smooth_fine"}  # said in job files alone: too long, or too rarely of use
+    assert fields - flags == in_files_only
+    about_the_run = {"config", "edits_dir", "list_edits", "preview", "dry_run", "bench"}
+    about_the_run |= {"progress", "quiet", "verbose", "report", "log", "debug"}
+    assert flags - fields == about_the_run
