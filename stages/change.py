@@ -9,14 +9,14 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
-from videdit.hfgi.student import StudentEditor, student_strengths, whole_hair, with_restoration
+from videdit.hfgi.student import StudentEditor, student_strengths, with_restoration
 from videdit.imaging.arrays import half
 from videdit.media.tone_proxy import needs_proxy
 from videdit.pipeline.windows import groups
 
 
 class Change:
-    """Hands on frames with ``edits``, one a crop; crops have done their work and are dropped."""
+    """Hands on frames with ``edits``, one a crop; crops that have done their work are dropped."""
 
     name = "change"
 
@@ -26,18 +26,27 @@ class Change:
         timeline: Timeline,
         regions: Iterable[str] = ("face",),
         own: Mapping[int, Iterable[str]] | None = None,
+        keep_crops: bool = False,
     ) -> None:
-        """regions: where the edits may show, see :func:`videdit.imaging.change_mask.change_mask`; own: by track, in
-        their place."""
-        self.editor, self.timeline, self.pixels = editor, timeline, editor.pixels
-        self.regions = whole_hair(regions)
-        self.own = {track: whole_hair(theirs) for track, theirs in (own or {}).items()}
+        """What edits what, and where.
+
+        Args:
+            editor: the student.
+            timeline: the edits.
+            regions: where they may show, see :func:`videdit.imaging.change_mask.change_mask`.
+            own: the same by track, in their place.
+            keep_crops: another stage needs them.
+        """
+        self.editor, self.timeline, self.pixels, self.keep_crops = editor, timeline, editor.pixels, keep_crops
+        self.regions = frozenset(regions)
+        self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for group in groups(((frame, frame.crops) for frame in frames), self.editor.batch(256)):
             found = self._edited([(crop, frame) for frame, crops in group for crop in crops])
             for frame, crops in group:
-                yield replace(frame, crops=(), edits=tuple(found.pop(0) for _ in crops))
+                edits = tuple(found.pop(0) for _ in crops)
+                yield replace(frame, crops=crops if self.keep_crops else (), edits=edits)
 
     def _edited(self, crops: list[tuple[Crop, Frame]]) -> list[Edited]:
         """The edits of crops, in their order; those of one size share batches."""

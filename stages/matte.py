@@ -49,5 +49,5 @@ def mask_of(frame: Frame, pixels: Pixels) -> Picture:
     """Where and how much the edits of a frame change it, grey."""
     black = Picture((np.zeros((frame.picture.height, frame.picture.width), np.uint8),), _GRAY, "gray")
     # A change from black to white, where there is any, is what the mask lets through of it.
-    white = [replace(edit, change=edit.change * 0 + 2 * extent(edit.change, FULL)) for edit in frame.edits]
+    white = [replace(edit, change=edit.change * 0 + 2 * extent(edit.change, FULL)) for edit in frame.layers]
     return pixels.paste(black, white)() if white else black

@@ -28,7 +28,7 @@ class Paste:
             yield _finished(frame, picture)
 
     def _begun(self, frame: Frame) -> Callable[[], Picture]:
-        return self.pixels.paste(frame.picture, frame.edits) if frame.edits else lambda: frame.picture
+        return self.pixels.paste(frame.picture, frame.layers) if frame.edits else lambda: frame.picture
 
 
 def _finished(frame: Frame, picture: Callable[[], Picture]) -> Frame:

@@ -12,23 +12,33 @@ from videdit.media.tone_proxy import needs_proxy
 
 
 class Detail:
-    """Hands on frames with ``edits``, one a crop; crops and renderings have done their work and are dropped."""
+    """Hands on frames with ``edits``, one a crop; what has done its work is dropped."""
 
     name = "detail"
 
     def __init__(
-        self, pixels: Pixels, regions: Iterable[str] = ("face",), own: Mapping[int, Iterable[str]] | None = None
+        self,
+        pixels: Pixels,
+        regions: Iterable[str] = ("face",),
+        own: Mapping[int, Iterable[str]] | None = None,
+        keep_crops: bool = False,
     ):
-        """regions: where the edits may show, see :func:`videdit.imaging.change_mask.change_mask`; own: by track, in
-        their place."""
-        self.pixels, self.regions = pixels, frozenset(regions)
+        """Where what is painted.
+
+        Args:
+            pixels: where the crops are.
+            regions: where the edits may show, see :func:`videdit.imaging.change_mask.change_mask`.
+            own: the same by track, in their place.
+            keep_crops: another stage needs them.
+        """
+        self.pixels, self.regions, self.keep_crops = pixels, frozenset(regions), keep_crops
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
             color = frame.picture.color
             edits = tuple(self._edited(*pair, color) for pair in zip(frame.crops, frame.renderings, strict=True))
-            yield replace(frame, crops=(), renderings=(), edits=edits)
+            yield replace(frame, crops=frame.crops if self.keep_crops else (), renderings=(), edits=edits)
 
     def _edited(self, crop: Crop, rendering: Rendering, color: Color) -> Edited:
         grey, regions = self.pixels.grey(crop), self.own.get(crop.track, self.regions)

@@ -179,10 +179,12 @@ class Edited:
     source: Array  # [S, S, 3] uint8 RGB: the crop that the change is of
     grey: Array  # [256, 256] uint8: the same, for its motion
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets
+    hair: Edited | None = None  # what changes in the hair around the face, for a larger square
 
     @property
     def nbytes(self) -> int:
-        return self.change.nbytes + self.mask.nbytes + self.source.nbytes + self.grey.nbytes
+        own = self.change.nbytes + self.mask.nbytes + self.source.nbytes + self.grey.nbytes
+        return own + (self.hair.nbytes if self.hair else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,11 @@ class Frame:
     renderings: tuple[Rendering, ...] = ()  # one a crop
     edits: tuple[Edited, ...] = ()
     extra: dict = field(default_factory=dict)  # media's own luggage (duration, key frame flag, side data)
+
+    @property
+    def layers(self) -> tuple[Edited, ...]:
+        """All that is pasted: the edits, and the hair of those that change it."""
+        return tuple(layer for edit in self.edits for layer in (edit, edit.hair) if layer is not None)
 
     @property
     def nbytes(self) -> int:

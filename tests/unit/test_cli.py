@@ -283,7 +283,11 @@ def test_a_run_that_cannot_stop_is_stopped_and_its_half_written_file_removed(tmp
 def test_every_field_of_a_job_is_an_option_and_every_other_option_is_about_the_run():
     flags = {action.dest for action in render_parser()._actions} - {"help", "version"}
     fields = set(RenderJob.model_fields)
-    in_files_only = {"per_face", "smooth_codes", "smooth_fine"}  # said in job files alone: too long, or too rarely of use
+    in_files_only = {
+        "per_face",
+        "smooth_codes",
+        "smooth_fine",
+    }  # said in job files alone: too long, or too rarely of use
     assert fields - flags == in_files_only
     about_the_run = {"config", "edits_dir", "list_edits", "preview", "dry_run", "bench"}
     about_the_run |= {"progress", "quiet", "verbose", "report", "log", "debug"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 MOST = 240  # packets on either side of a window: 0.9 s at 266 frames a second
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Sequence)
+S = TypeVar("S", bound=Sized)
 
 
 class Window(Generic[T]):

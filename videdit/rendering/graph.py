@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from videdit.edits import Timeline, parse_edits
 from videdit.edits.parse import find
 from videdit.engine.devices import resolve_precision
 from videdit.errors import NoFaceError, UsageError
+from videdit.hfgi.hair import HairPainter, without_hair
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.latent_cache import codes_for
 from videdit.hfgi.profile import Profile
@@ -48,6 +49,8 @@ from videdit.stages.debug_overlay import Debug, KeepDetections, drawable
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 from videdit.stages.encode_segments import EDITED, Commit
+from videdit.stages.hair import REGION as HAIR
+from videdit.stages.hair import Hair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.matte import Matte
 from videdit.stages.parse_faces import Parse
@@ -128,15 +131,20 @@ def assemble(
     regions = regions_of(timeline.edits, inverter.profile)
     own_regions = {track: regions_of(edits, inverter.profile) for track, edits in people.own.items()}
     edit_faces: list[Stage]
+    hair = hair_stages(loaded, job, inverter, regions, own_regions)
+    painted = without_hair(regions) if hair else regions
+    own_painted = {track: without_hair(theirs) for track, theirs in own_regions.items()} if hair else own_regions
     method = method_of(job, people.edits, inverter.profile)
     if method == "student":
-        edit_faces = [restore, Change(loaded.student(job), timeline, regions, own_regions), counted]
+        change = Change(loaded.student(job), timeline, painted, own_painted, keep_crops=bool(hair))
+        edit_faces = [restore, change, *hair, counted]
     else:
         codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
         edit_faces = [
             restore,
             Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
-            Detail(inverter.pixels, regions, own_regions),
+            Detail(inverter.pixels, painted, own_painted, keep_crops=bool(hair)),
+            *hair,
             Steady(inverter.pixels, timeline, restored=restore.at_rest),
             counted,
         ]
@@ -269,6 +277,15 @@ def finders(
     return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
 
 
+def hair_stages(
+    loaded: ModelCache, job: RenderJob, inverter: Inverter, regions: Iterable[str], own: Mapping[int, Iterable[str]]
+) -> list[Stage]:
+    """The stage that changes the hair of whole heads, where an edit changes hair at all."""
+    if inverter.profile.subject != "face" or not any(HAIR in theirs for theirs in (set(regions), *own.values())):
+        return []
+    return [Hair(HairPainter(inverter.pixels, loaded.parser(job)), regions, own)]
+
+
 def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str:
     """How a job's faces are edited: "student" or "hfgi".
 
@@ -294,6 +311,8 @@ def reach_of_job(job: RenderJob, profile: Profile) -> float:
     edited = 0.0
     if method_of(job, edits, profile) == "hfgi":
         edited = Edit.reach_of(job.smooth_codes, job.smooth_fine) + Steady.reach
+    if profile.subject == "face" and HAIR in regions_of(edits, profile):
+        edited += Hair.reach
     return reach_of(stages) + edited
 
 
