@@ -24,7 +24,7 @@ from videdit.hfgi.latent_cache import Encode, LatentCache, codes_for
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.media.frame_times import clock
-from videdit.models.student import EDITS
+from videdit.models.sizes import EDITS
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
 from videdit.rendering.analyses import Analyses, HeldAnalysis, Source
