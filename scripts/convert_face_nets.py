@@ -21,8 +21,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videdit.engine import offline
-from videdit.models.facemesh import SIZE, FaceMesh
+from videdit.models.facemesh import FaceMesh
 from videdit.models.mtcnn import MTCNN
+from videdit.models.sizes import MESH_INPUT as SIZE
 
 ov = offline.openvino()
 

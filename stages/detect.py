@@ -17,7 +17,7 @@ from videdit.geometry.affine import transform, upright_matrix
 from videdit.geometry.ffhq_align import coded
 from videdit.geometry.warp import crop_picture
 from videdit.media.color import picture_to_rgb
-from videdit.models.facemesh import SIZE
+from videdit.models.sizes import MESH_INPUT as SIZE
 from videdit.tracks.shots import CutDetector
 
 TURNED = 25  # frames

@@ -6,6 +6,7 @@ motion of the edit is smoothed before the source's detail is carried along it, s
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,7 +49,10 @@ class Job:
 
 
 class Edit:
-    """Encode, smooth codes over time, add the edit, render. Hands on frames with ``renderings``, one a crop."""
+    """Encode, smooth codes over time, add the edit, render. Hands on frames with ``renderings``, one a crop.
+
+    Frames out of a ``span`` that was named are not handed on.
+    """
 
     name = "edit"
 
@@ -61,12 +65,15 @@ class Edit:
         motion_sigma: float = MOTION_SIGMA,
         prealign: str = "auto",
         codes: LatentCache | None = None,
+        span: tuple[float, float] | None = None,
     ):
         """code_sigma, motion_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
 
         prealign: how distortion maps are brought to where the edited face is, one of videdit.hfgi.prealign.KINDS.
         codes: those of crops in the host's memory that are known already; None: of none.
+        span: seconds; frames before and after it are looked at as far as those in it depend on them, and left out.
         """
+        self.span = span or (-math.inf, math.inf)
         self.prealigner = Prealigner(inverter.pixels, prealign)
         self.inverter, self.timeline = inverter, timeline
         self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
@@ -132,7 +139,8 @@ class Edit:
             found = self.prealigner.memory()
             motions: Future[list[Motion]] = Future()
             motions.set_result([])
-            for group in groups(smoothed, self.inverter.batch(256)):
+            drafted = (item for item in smoothed if self._within(item[0].time, MOTION_REACH * self.motion_sigma))
+            for group in groups(drafted, self.inverter.batch(256)):
                 drafts = self._drafts(group)
                 tracks = [crop.track for frame, _ in group for crop in frame.crops]
                 after = beside.submit(found, [draft.low for draft in drafts], tracks)
@@ -176,6 +184,8 @@ class Edit:
         waiting: deque[tuple[Frame, list]] = deque()
         todo: dict[int, list[Job]] = {}
         for item in steadied:
+            if not self._within(item.frame.time, 0.0):
+                continue
             slots: list = [None] * len(item.drafts)
             waiting.append((item.frame, slots))
             for i, crop in enumerate(item.frame.crops):
@@ -188,6 +198,9 @@ class Edit:
         for size, jobs in todo.items():
             self._run(size, jobs)
         yield from _finished(waiting)
+
+    def _within(self, time: float, reach: float) -> bool:
+        return self.span[0] - reach - 1e-6 <= time <= self.span[1] + reach + 1e-6
 
     def _run(self, size: int, jobs: list[Job]) -> None:
         if jobs:

@@ -93,7 +93,9 @@ def test_a_draft_is_nearly_the_exact_frame_and_follows_the_strength(render, requ
     weak, strong = changed(0.5, "draft"), changed(2, "draft")
     exact = changed(2, "exact")
     after = changed(2, "draft")  # with what the exact tier has found
-    assert np.abs(weak).mean() < 0.6 * np.abs(strong).mean()
+    assert np.abs(weak - strong).mean() > 0.1 * np.abs(strong).mean()
+    if method == "hfgi":  # an untrained network knows no more or less
+        assert np.abs(weak).mean() < 0.6 * np.abs(strong).mean()
     for draft in (strong, after):
         assert np.abs(draft - exact).mean() < 0.5 * np.abs(exact).mean()
 
@@ -106,8 +108,7 @@ def test_strengths_over_time_and_shots_are_those_of_the_moment(render, face_clip
         assert np.array_equal(still.before, still.after)
         assert moved.faces
         assert not np.array_equal(moved.before, moved.after)
-        other = render.session.preview(job_of(face_clip, scenes="2"), 0.1, tier=tier) if tier == "draft" else still
-        assert not other.faces, "there is one shot"
+    assert not render.session.preview(job_of(face_clip, scenes="2"), 0.1, tier="draft").faces, "there is one shot"
 
 
 def test_previews_go_on_beside_a_render_and_change_nothing_of_it(render, face_clip, tmp_path):
@@ -153,14 +154,11 @@ def test_the_newest_of_a_viewer_wins(render, face_clip):
         for number in range(3):
             threads.append(threading.Thread(target=ask, args=(number,)))
             threads[-1].start()
-            while turn._newest.get("me", 0) < turn._count or turn._count < 1:
+            while turn._newest.get("me", 0) <= number:  # so that they ask in this order
                 pass
     for thread in threads:
         thread.join(60)
-    assert isinstance(answers[2], type(answers[2]))
-    assert not isinstance(answers[2], Superseded)
-    assert isinstance(answers[0], Superseded)
-    assert isinstance(answers[1], Superseded)
+    assert [isinstance(answers[number], Superseded) for number in range(3)] == [True, True, False]
 
 
 def test_a_look_says_who_is_there_when(render, face_clip):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from footage import frames_of, same_planes
 
-from videdit.rendering.graph import tune
+from videdit.rendering.tuning_pass import tune
 
 
 def test_a_tuned_render_is_another_and_tunes_only_once(render, face_clip, tmp_path, monkeypatch):
@@ -15,7 +15,7 @@ def test_a_tuned_render_is_another_and_tunes_only_once(render, face_clip, tmp_pa
         calls.append(args)
         return tune(*args, **words)
 
-    monkeypatch.setattr("videdit.rendering.graph.tune", counted)
+    monkeypatch.setattr("videdit.rendering.tuning_pass.tune", counted)
     words = {"edit": "smile=2", "lossless": True, "size": 256, "end": 0.16}
     plain = render(face_clip, tmp_path / "plain.mp4", **words)
     one = render(face_clip, tmp_path / "one.mp4", tune=1, **words)

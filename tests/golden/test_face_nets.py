@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from videdit.engine.compile import compile_module
-from videdit.models.facemesh import SIZE, FaceMesh
+from videdit.models.facemesh import FaceMesh
 from videdit.models.mtcnn import MTCNN
+from videdit.models.sizes import MESH_INPUT as SIZE
 from videdit.weights import load_state
 
 GOLDEN = np.load(Path(__file__).parent / "face_nets.npz")

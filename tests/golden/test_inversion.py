@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from videdit.engine.compile import eager
-from videdit.hfgi.inverter import ConsultationPass, Inverter, LowFidelityPass
+from videdit.hfgi.inverter import Inverter
 from videdit.imaging.detail_transfer import return_detail
 from videdit.imaging.host import network_input
 from videdit.imaging.optical_flow import warp_distortion_map
 from videdit.models.mobile_stylegan import NUM_LAYERS
+from videdit.models.passes import ConsultationPass, LowFidelityPass
 from videdit.weights import load_state
 
 
@@ -26,7 +27,7 @@ def face(exact: Inverter) -> np.ndarray:
     w = np.load(Path(__file__).parent / "generator.npz")["w"]
     codes = torch.from_numpy(w)[:, None].expand(-1, NUM_LAYERS, -1)
     with torch.inference_mode():
-        image = exact._generator(codes, size=256)[0].permute(1, 2, 0).numpy()
+        image = exact.generator(codes, size=256)[0].permute(1, 2, 0).numpy()
     picture = np.clip(image * 127.5 + 127.5, 0, 255).astype(np.uint8)
     picture[40:60, 60:80] = (250, 20, 20)
     return picture
@@ -42,12 +43,12 @@ def test_compiled_graph_equals_eager_torch(exact: Inverter, face: np.ndarray, di
     reference = eager(exact._encoder)(network_input(face)[None])[0]
     np.testing.assert_allclose(codes, reference, atol=2e-3)
     [draft] = exact.draft([face], codes, codes + direction)
-    trunk, low = eager(LowFidelityPass(exact._generator))(draft.codes)
+    trunk, low = eager(LowFidelityPass(exact.generator))(draft.codes)
     np.testing.assert_allclose(draft.low, low, atol=5e-3)
     [rendering] = exact.render([face], codes, codes + direction, 256)
     distortion = draft.source - draft.low[0]
     maps = np.stack((distortion, warp_distortion_map(distortion, rendering.motion)))
-    module = ConsultationPass(exact._generator, exact._alignment, exact._consultation, 256)
+    module = ConsultationPass(exact.generator, exact._networks().alignment, exact._networks().consultation, 256)
     high = eager(module)(trunk, draft.codes, maps, low)[0]
     np.testing.assert_allclose(rendering.inversion, high[0], atol=5e-3)
     np.testing.assert_allclose(rendering.edit, high[1], atol=5e-3)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from videdit.datatypes import LOW
 from videdit.engine.cuda_graph import Network
-from videdit.hfgi.inverter import ConsultationPass, LowFidelityPass
 from videdit.hfgi.loader import Networks, published_networks
+from videdit.models.passes import ConsultationPass, LowFidelityPass
 
 CUDA = torch.device("cuda")
 

@@ -10,7 +10,7 @@ from synthetic import ROOT
 
 from videdit.edits.catalogue import shipped
 from videdit.models.face_parts import PARTS
-from videdit.models.student import EDITS
+from videdit.models.sizes import EDITS
 from videdit.training.pairs import DRAWN, FILES, Plan, bearded, draw_strengths, make_pairs, painted
 
 

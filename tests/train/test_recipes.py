@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from synthetic import ROOT
 
 from videdit.hfgi.population import sample_codes
-from videdit.models.student import EDITS
+from videdit.models.sizes import EDITS
 from videdit.training.attributes import FullScorer
 from videdit.training.log import read_log
 from videdit.training.recipe import RECIPES, read_recipe, recipe_module

@@ -256,11 +256,11 @@ def test_published_weights_are_found_where_the_user_keeps_them(kind, tmp_path, m
 
 def test_auto_takes_the_best_that_is_there(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "mine"))
-    monkeypatch.setattr("videdit.restoration.third_party.installed", lambda: True)
+    monkeypatch.setattr("videdit.restoration.policy.installed", lambda: True)
     assert choose("auto") == RestorerChoice("small", if_needed=True)
     place = installed(tmp_path, "gfpgan_v1.4", "GFPGANv1.4.pth")
     assert choose("auto") == RestorerChoice("gfpgan", place, if_needed=True)
-    monkeypatch.setattr("videdit.restoration.third_party.installed", lambda: False)
+    monkeypatch.setattr("videdit.restoration.policy.installed", lambda: False)
     assert choose("auto").kind == "small"
 
 

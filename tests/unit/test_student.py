@@ -18,9 +18,8 @@ from videdit.hfgi.profile import load_profile
 from videdit.hfgi.student import StudentEditor, anchors_of, can_edit, started, student_strengths, with_restoration
 from videdit.imaging.host import HostPixels
 from videdit.jobs.render_job import RenderJob
+from videdit.models.sizes import ANCHORS, EDITS
 from videdit.models.student import (
-    ANCHORS,
-    EDITS,
     MIRROR,
     Student,
     StudentEdit,

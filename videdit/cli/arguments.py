@@ -118,6 +118,14 @@ def render_parser() -> Parser:
     tell.add_argument(
         "--preview", action="add", metavar="TIMES", help="write PNGs of single frames, before and after: 3,0:00:07.5"
     )
+    tell.add_argument(
+        "--draft", action="store_true", help="with --preview: each frame by itself, in an instant, nothing smoothed"
+    )
+    tell.add_argument(
+        "--sweep",
+        metavar="EDIT=A..B",
+        help="with --preview: the frame under several strengths, on one sheet: age=-15..30, age=-15..30:7 for seven",
+    )
     tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
     tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
     tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")

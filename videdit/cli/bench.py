@@ -86,7 +86,7 @@ class Bench:
         ]
         lines += [
             f"frames               {result.frames}, {result.faces} faces edited",
-            f"wall                 {result.seconds:.2f} s: {result.fps:.2f} frames a second, "
+            f"wall                 {result.seconds:.2f} s: {result.speed:.2f} frames a second, "
             f"{self.faces_per_second:.2f} faces a second",
             self._compute(),
             f"overlap efficiency   {self.overlap:.2f} (slowest stage / wall)",

@@ -24,11 +24,12 @@ from videdit.argument_parser import Parser
 from videdit.datatypes import LOW
 from videdit.engine.devices import resolve_device, synchronize
 from videdit.errors import UsageError
-from videdit.hfgi.inverter import SIZES, ConsultationPass, LowFidelityPass
+from videdit.hfgi.inverter import SIZES
 from videdit.hfgi.loader import Networks, load_networks
 from videdit.hfgi.profile import load_profile
 from videdit.imaging.pixels import Pixels, pixels_for
 from videdit.models import e4e, hfgi_released, stylegan2
+from videdit.models.passes import ConsultationPass, LowFidelityPass
 from videdit.models.stylegan2_plain import Generator
 
 FFHQ = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of the published generator's features of 4, 8, ... px

@@ -111,6 +111,13 @@ def render_command(words: Sequence[str]) -> int:
     log.info("videdit %s, Python %s, %s", __version__, platform.python_version(), platform.platform())
     log.info("told: %s", shlex.join(words))
     preview = ",".join(options.pop("preview", [])) or None
+    sweep, draft = options.pop("sweep", None), options.pop("draft", False)
+    if preview is None and (sweep or draft):
+        raise UsageError(f"--{'sweep' if sweep else 'draft'} is about previews: say at which time, with --preview 3")
+    if sweep:
+        from videdit.cli.preview import with_sweep
+
+        with_sweep(options, sweep)
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
@@ -119,7 +126,9 @@ def render_command(words: Sequence[str]) -> int:
     for caution in dict.fromkeys(said for job in jobs for said in cautions(parse_edits(job.edit))):
         logging.getLogger("videdit").warning(caution)
     if preview is not None:
-        preview_jobs(jobs, preview, quiet)
+        from videdit.cli import preview as command
+
+        command.run(jobs, preview, sweep, draft, quiet)
         return 0
     if bench:  # what is written goes to a temporary folder, so that nothing stands in the way
         jobs = [job.model_copy(update={"overwrite": True}) for job in jobs]
@@ -141,17 +150,6 @@ def render_command(words: Sequence[str]) -> int:
         say(bench_clip(plan.clips[0]))
         return 0
     return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file, verbose, replace)
-
-
-def preview_jobs(jobs: list[Any], times: str, quiet: bool) -> None:
-    """`--preview`: no clip is written, so those that exist do not stand in the way."""
-    from videdit.jobs.plan import make_plan
-    from videdit.rendering.preview import parse_times, previews
-
-    at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
-    for path in previews(make_plan([job.model_copy(update={"overwrite": True}) for job in jobs]), at, overwrite):
-        if not quiet:
-            say(path)
 
 
 def jobs_of(options: dict[str, Any]) -> list[Any]:

@@ -8,17 +8,20 @@ arrays.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from videdit.engine import offline
 from videdit.engine.devices import resolve_precision
-from videdit.engine.openvino_cache import graph_of
+from videdit.engine.openvino_cache import graph_of, ready
 from videdit.engine.profiler import booked, name_of
+from videdit.engine.recipe import NetworkRecipe, Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Engine = Callable[..., tuple[np.ndarray, ...]]
 
@@ -28,24 +31,25 @@ compute = threading.Lock()
 
 
 def compile_module(
-    module: nn.Module,
-    example_inputs: tuple[Tensor, ...],
+    network: nn.Module | NetworkRecipe,
+    inputs: Sequence[Tensor | Shape],
     device: str = "cpu",
     precision: str = "auto",
     threads: int | None = None,
     channels_last: bool = True,
 ) -> Engine:
-    """Compile a module for one fixed set of input shapes.
+    """Compile a network for one fixed set of input shapes, given as such or as examples.
+
+    A recipe is followed only where no graph of what it makes is kept; PyTorch is not imported otherwise.
 
     channels_last: the layout in which a GPU keeps pictures; networks of others may not stand the faster one.
     threads: cores a run may use on a CPU; by default all. With a number, runs do not wait their turn: a small net (the
     face mesh) must not stand in line behind every pass of a large one.
     """
     precision = resolve_precision(precision, device)
-    module = module.eval().requires_grad_(False)
     if device.startswith("cuda"):
-        return _torch_engine(module, device, precision, channels_last)
-    return _openvino_engine(module, example_inputs, precision, threads)
+        return _torch_engine(ready(network), device, precision, channels_last)
+    return _openvino_engine(network, inputs, precision, threads)
 
 
 def eager(module: nn.Module, device: str = "cpu") -> Engine:
@@ -54,7 +58,7 @@ def eager(module: nn.Module, device: str = "cpu") -> Engine:
 
 
 def _openvino_engine(
-    module: nn.Module, example_inputs: tuple[Tensor, ...], precision: str, threads: int | None
+    network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape], precision: str, threads: int | None
 ) -> Engine:
     openvino = offline.openvino()
     config: dict[str, object] = {
@@ -64,14 +68,14 @@ def _openvino_engine(
     }
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
-    compiled = openvino.Core().compile_model(graph_of(module, example_inputs), "CPU", config)
+    compiled = openvino.Core().compile_model(graph_of(network, inputs), "CPU", config)
     request = compiled.create_infer_request()
     turn = threading.Lock() if threads else compute
-    name, cpu = name_of(module), torch.device("cpu")
+    name = network.name if isinstance(network, NetworkRecipe) else name_of(network)
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
-        with turn, booked(name, cpu):
+        with turn, booked(name):
             results = request.infer(inputs, share_inputs=True)
         return tuple(results[output] for output in compiled.outputs)  # copies: the request keeps its own
 
@@ -79,6 +83,9 @@ def _openvino_engine(
 
 
 def _torch_engine(module: nn.Module, device: str, precision: str, channels_last: bool = True) -> Engine:
+    import torch
+    from torch import Tensor
+
     layout = torch.channels_last if channels_last else torch.preserve_format
     module = module.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     where = torch.device(device)
@@ -86,10 +93,11 @@ def _torch_engine(module: nn.Module, device: str, precision: str, channels_last:
     stream = torch.cuda.Stream(where, priority=-1) if where.type == "cuda" else None
     if stream:
         stream.wait_stream(torch.cuda.current_stream(where))  # which brings the weights
-    name, cpu = name_of(module), torch.device("cpu")  # who calls it waits for it: that is the host's time
+    name = name_of(module)
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.cuda.stream(stream) if stream else nullcontext(), booked(name, cpu):
+        # Who calls it waits for it: that is the host's time.
+        with torch.cuda.stream(stream) if stream else nullcontext(), booked(name):
             inputs = (torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(where) for array in arrays)
             with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
                 results = module(*inputs)

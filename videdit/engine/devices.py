@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Literal
-
-import torch
 
 from videdit.engine import offline
 from videdit.errors import UsageError
@@ -15,6 +15,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 def synchronize(device: str) -> None:
     """Wait until a device has done all that it was given; a CPU has."""
     if device.startswith("cuda"):
+        import torch
+
         torch.cuda.synchronize(device)
 
 
@@ -25,10 +27,25 @@ def resolve_device(device: str = "auto") -> str:
         UsageError: a CUDA device was asked for and there is none.
     """
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
+        return "cuda" if _has_gpu() and _sees_gpu() else "cpu"
+    if device.startswith("cuda") and not _sees_gpu():
         raise UsageError(f"--device {device}: PyTorch sees no CUDA GPU here; use --device cpu, or --device auto")
     return device
+
+
+def _has_gpu() -> bool:
+    """Whether there may be a GPU that PyTorch can use: where there is surely none, it is not imported to ask."""
+    if sys.platform == "darwin":
+        return False  # there is no CUDA
+    if sys.platform != "linux":
+        return True
+    return any(map(os.path.exists, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")))
+
+
+def _sees_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def resolve_precision(precision: str, device: str) -> str:
@@ -36,6 +53,8 @@ def resolve_precision(precision: str, device: str) -> str:
     if precision != "auto":
         return precision
     if device.startswith("cuda"):
+        import torch
+
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     openvino = offline.openvino()
     return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"

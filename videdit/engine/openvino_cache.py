@@ -8,31 +8,34 @@ whole, as its seal (sha256) says, is converted anew. Deleting the folder is alwa
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import inspect
 import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from videdit.engine import offline
+from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.paths import cache_dir
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
 _conversion = threading.Lock()  # warnings and threads are switched for the whole process
 
 
-def graph_of(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
-    """An OpenVINO model of a module for the examples' fixed shapes, from the cache or converted now."""
+def graph_of(network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Any:
+    """An OpenVINO model of a network for fixed shapes of its inputs, from the cache or converted now."""
     openvino = offline.openvino()
-    path = cache_dir() / "graphs" / f"{_digest(module, example_inputs)}.xml"
+    shapes = [tuple(map(int, getattr(given, "shape", given))) for given in inputs]
+    path = cache_dir() / "graphs" / f"{_digest(network, shapes)}.xml"
     seal = path.with_suffix(".sha256")
     core = openvino.Core()
     try:
@@ -40,7 +43,9 @@ def graph_of(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
             return core.read_model(path)
     except (OSError, RuntimeError):
         pass  # not there, or not readable: convert it
-    model = _convert(module, example_inputs)
+    import torch
+
+    model = _convert(ready(network), tuple(map(torch.zeros, shapes)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{os.getpid()}-{path.name}")
@@ -54,7 +59,15 @@ def graph_of(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
         return model
 
 
+def ready(network: nn.Module | NetworkRecipe) -> nn.Module:
+    """The module itself, for inference."""
+    module = network.build() if isinstance(network, NetworkRecipe) else network
+    return module.eval().requires_grad_(False)
+
+
 def _convert(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
+    import torch
+
     openvino = offline.openvino()
     shapes = [openvino.PartialShape(list(x.shape)) for x in example_inputs]
     # One thread: a team started for one trace costs more than it saves. Tracing is deprecated for torch.export,
@@ -66,17 +79,21 @@ def _convert(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Any:
     return openvino.convert_model(traced, example_input=example_inputs, input=shapes)
 
 
-def _digest(module: nn.Module, example_inputs: tuple[Tensor, ...]) -> str:
-    openvino = offline.openvino()
-    digest = hashlib.sha256(f"{openvino.__version__} {torch.__version__} {type(module).__qualname__}".encode())
-    digest.update(repr([tuple(x.shape) for x in example_inputs]).encode())
-    digest.update(repr(module).encode())
-    digest.update(repr(sorted((k, v) for k, v in vars(module).items() if isinstance(v, int | float | str))).encode())
-    for name, value in module.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().contiguous().numpy().tobytes())
-    package = Path(__file__).parents[1]
-    for source in [*sorted((package / "models").glob("*.py")), Path(inspect.getfile(type(module)))]:
+def _digest(network: nn.Module | NetworkRecipe, shapes: Sequence[Shape]) -> str:
+    versions = [importlib.metadata.version(name) for name in ("openvino", "torch")]
+    digest = hashlib.sha256(repr((versions, shapes)).encode())
+    sources = sorted((Path(__file__).parents[1] / "models").glob("*.py"))
+    if isinstance(network, NetworkRecipe):
+        digest.update(repr((network.name, network.depends_on)).encode())
+    else:
+        sources.append(Path(inspect.getfile(type(network))))
+        numbers = sorted((k, v) for k, v in vars(network).items() if isinstance(v, int | float | str))
+        digest.update(repr((type(network).__qualname__, numbers)).encode())
+        digest.update(repr(network).encode())
+        for name, value in network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.detach().contiguous().numpy().tobytes())
+    for source in sources:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]
 
@@ -89,6 +106,8 @@ def _seal(path: Path) -> str:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 WAITING = "(wait for the device)"  # booked as a pass: what the host spends on it
 
@@ -45,10 +47,12 @@ def reset_passes() -> None:
 
 
 @contextmanager
-def booked(name: str, device: torch.device) -> Iterator[None]:
-    """Book what is done inside as one pass of `name`, in the time of the device that does it."""
+def booked(name: str, device: torch.device | None = None) -> Iterator[None]:
+    """Book what is done inside as one pass of `name`, in the time of the device that does it; None: of the host."""
     done = _passes.setdefault(name, Passes())
-    if device.type == "cuda":
+    if device is not None and device.type == "cuda":
+        import torch
+
         done.on_device = True
         stream = torch.cuda.current_stream(device)
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)

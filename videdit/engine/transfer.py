@@ -53,7 +53,7 @@ class Transfer:
             done.record(down)
 
         def arrived() -> list[np.ndarray]:
-            with booked(WAITING, torch.device("cpu")):
+            with booked(WAITING):
                 done.synchronize()
             return [tensor.numpy() for tensor in pinned]
 

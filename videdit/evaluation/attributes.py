@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.evaluation.judges import EXPRESSIONS, Expression, FaceRes
-from videdit.models.facemesh import SIZE as MESH_SIZE
 from videdit.models.facemesh import FaceMesh
+from videdit.models.sizes import MESH_INPUT as MESH_SIZE
 from videdit.weights import load_state
 
 # Where the mesh net looks in an aligned crop, in fractions of its side: centre (x, y) and side.

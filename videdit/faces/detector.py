@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
-import torch
 
 from videdit.datatypes import Face
 from videdit.engine.compile import compile_module
+from videdit.engine.recipe import NetworkRecipe
 from videdit.faces.mtcnn import Cascade
 from videdit.geometry.affine import rot90, transform
 from videdit.geometry.ffhq_align import crop_matrix, ffhq_square, quad
 from videdit.geometry.warp import crop
-from videdit.models.facemesh import SIZE, FaceMesh
-from videdit.weights import load_state
+from videdit.models.sizes import MESH_INPUT as SIZE
+from videdit.weights import load_state, manifest, verified
+
+if TYPE_CHECKING:
+    from videdit.models.facemesh import FaceMesh
 
 PRESENT = 0.5  # mesh presence below this: no face
 _ROOM = 1.5  # the mesh net was trained on crops this many times as long as the face
@@ -65,10 +68,10 @@ class FaceDetector:
         four times the search.
         """
         self.device = device
-        mesh = FaceMesh().eval()
-        mesh.load_state_dict(load_state("facemesh"))
+        verified("facemesh")
         self.finder: Finder = finder or Cascade(device, precision, smallest)
-        self._mesh = compile_module(mesh, (torch.zeros(1, 3, SIZE, SIZE),), device, precision, threads=1)
+        mesh = NetworkRecipe("FaceMesh", (manifest()["facemesh"].sha256,), face_mesh)
+        self._mesh = compile_module(mesh, [(1, 3, SIZE, SIZE)], device, precision, threads=1)
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
         """All faces of a picture, largest first, each with mesh, five points, yaw and score (presence, 0..1)."""
@@ -104,6 +107,15 @@ class FaceDetector:
             return None
         mesh = transform(to_frame, points[0, :, :2])
         return Face(five_points(mesh), float(presence[0]), mesh=mesh, yaw=_yaw(points[0]))
+
+
+def face_mesh() -> FaceMesh:
+    """The mesh net with the weights that ship. Raises WeightsError where they are missing or damaged."""
+    from videdit.models.facemesh import FaceMesh
+
+    net = FaceMesh()
+    net.load_state_dict(load_state("facemesh"))
+    return net
 
 
 def detector_of(words: str, device: str) -> FaceDetector:

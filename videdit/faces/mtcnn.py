@@ -6,15 +6,18 @@ Boxes are [N, 4] float64 (x0, y0, x1, y1) in pixels of the picture, corners at (
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 
 from videdit.engine.compile import Engine, compile_module
+from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.geometry.warp import crop
-from videdit.models.mtcnn import MTCNN
-from videdit.weights import load_state
+from videdit.weights import load_state, manifest, verified
+
+if TYPE_CHECKING:
+    from videdit.models.mtcnn import MTCNN
 
 THRESHOLDS = (0.6, 0.7, 0.8)  # face scores that proposal, refine and output net must reach
 _SHRINK = 0.709  # from one level of the pyramid to the next: half the area
@@ -29,13 +32,18 @@ class Cascade:
 
     def __init__(self, device: str = "cpu", precision: str = "fp32", smallest: int = 20) -> None:
         """smallest: side in pixels of the smallest face to look for."""
-        nets = MTCNN().eval()
-        nets.load_state_dict(load_state("mtcnn"))
+        verified("mtcnn")
+        digest = manifest()["mtcnn"].sha256
         self.smallest = smallest
         self._engines: dict[tuple[int, int], Engine] = {}  # of the proposal net, by the shape of the pyramid's sheet
-        self._compile = lambda x: compile_module(nets.pnet, (x,), device, precision, threads=1)
-        self._refine = compile_module(nets.rnet, (torch.zeros(_BATCH[24], 3, 24, 24),), device, precision, threads=1)
-        self._output = compile_module(nets.onet, (torch.zeros(_BATCH[48], 3, 48, 48),), device, precision, threads=1)
+
+        def compiled(name: str, part: str, shape: Shape) -> Engine:
+            net = NetworkRecipe(name, (digest,), lambda: mtcnn().get_submodule(part))
+            return compile_module(net, [shape], device, precision, threads=1)
+
+        self._propose_on = lambda height, width: compiled("ProposalNet", "pnet", (1, 3, height, width))
+        self._refine = compiled("RefineNet", "rnet", (_BATCH[24], 3, 24, 24))
+        self._output = compiled("OutputNet", "onet", (_BATCH[48], 3, 48, 48))
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Pictures [H, W, 3] uint8 RGB -> for each points [N, 5, 2] in its pixels, surest first."""
@@ -87,9 +95,18 @@ class Cascade:
             sheet[y : y + h, x : x + w] = cv2.resize(rgb, (w, h), interpolation=how)
         engine = self._engines.get(sheet.shape[:2])
         if engine is None:
-            engine = self._engines[sheet.shape[:2]] = self._compile(torch.zeros(1, 3, *sheet.shape[:2]))
+            engine = self._engines[sheet.shape[:2]] = self._propose_on(*sheet.shape[:2])
         score, correction = engine(_batch([sheet]))
         return score[0], correction[0]
+
+
+def mtcnn() -> MTCNN:
+    """The three nets with the weights that ship. Raises WeightsError where they are missing or damaged."""
+    from videdit.models.mtcnn import MTCNN
+
+    nets = MTCNN()
+    nets.load_state_dict(load_state("mtcnn"))
+    return nets
 
 
 def pyramid(height: int, width: int, scale: float) -> list[tuple[int, int, int, int]]:

@@ -6,35 +6,23 @@ import copy
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from videdit.datatypes import Array
 from videdit.engine.devices import resolve_device
+from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
 from videdit.imaging.arrays import batches, join, single, stack
 from videdit.imaging.pixels import Pixels
-from videdit.models.face_parser import INPUT_SIZE, FaceParser
-from videdit.models.face_parts import CLASSES, PARTS
-from videdit.weights import load_state, manifest
+from videdit.models.sizes import PARSER_INPUT
+from videdit.weights import load_state, manifest, verified
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from videdit.models.face_parser import FaceParser
 
 NAME = "parser"  # in the manifest
-
-
-class PartParser(nn.Module):
-    """Crops [N, 3, 256, 256] in [-1, 1] -> how likely each of PARTS is at each place, [N, 9, 128, 128]."""
-
-    sums: Tensor
-
-    def __init__(self, net: FaceParser) -> None:
-        super().__init__()
-        self.net = net
-        sums = torch.tensor([[float(name in names) for name in CLASSES] for names in PARTS.values()])
-        self.register_buffer("sums", sums[:, :, None, None], persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.conv2d(self.net.coarse(x).softmax(1), self.sums)
 
 
 class CropParser:
@@ -44,18 +32,14 @@ class CropParser:
         """file: other weights than those that ship. Raises WeightsError where they are missing or damaged."""
         self.pixels = pixels
         self.batch = batch or (32 if pixels.device.startswith("cuda") else 4)
-        self._net = FaceParser()
+        self._file = file
         if file is None:
             if NAME not in manifest():
                 raise WeightsError(
                     "the face parser's weights (weights/parser.safetensors) do not ship with this version: train them "
                     "with python -m videdit.train parser"
                 )
-            self._net.load_state_dict(load_state(NAME))
-        else:
-            from videdit.weights.module_io import load_weights
-
-            load_weights(self._net, file)
+            verified(NAME)
         self._engines: dict[str, Callable[..., tuple[Array, ...]]] = {}
         self._compiling = threading.Lock()
 
@@ -76,15 +60,33 @@ class CropParser:
 
     def logits(self, crops: Sequence[Array]) -> Array:
         """Crops [S, S, 3] uint8 RGB of any size -> [N, 19, 256, 256] float32."""
-        return self._run("logits", self._net, crops)
+        return self._run("FaceParser", self._net, crops)
 
     def parts(self, crops: Sequence[Array]) -> Array:
         """Crops [S, S, 3] uint8 RGB of any size -> how likely each of PARTS is, [N, 9, 128, 128] float32 in [0, 1]."""
-        return single(self._run("parts", PartParser(self._net), crops))
+        return single(self._run("PartParser", self._part_parser, crops))
 
-    def _run(self, name: str, net: nn.Module, crops: Sequence[Array]) -> Array:
+    def _net(self) -> FaceParser:
+        from videdit.models.face_parser import FaceParser
+
+        net = FaceParser()
+        if self._file is None:
+            net.load_state_dict(load_state(NAME))
+        else:
+            from videdit.weights.module_io import load_weights
+
+            load_weights(net, self._file)
+        return net
+
+    def _part_parser(self) -> nn.Module:
+        from videdit.models.face_parser import PartParser
+
+        return PartParser(self._net())
+
+    def _run(self, name: str, build: Callable[[], nn.Module], crops: Sequence[Array]) -> Array:
         with self._compiling:
             if name not in self._engines:
-                self._engines[name] = self.pixels.compile(net, (torch.zeros(self.batch, 3, INPUT_SIZE, INPUT_SIZE),))
+                net = build() if self._file else NetworkRecipe(name, (manifest()[NAME].sha256,), build)
+                self._engines[name] = self.pixels.compile(net, [(self.batch, 3, PARSER_INPUT, PARSER_INPUT)])
         x = stack([self.pixels.network_input(crop) for crop in crops])
         return join([self._engines[name](part)[0][:used] for part, used in batches(self.batch, x)])

@@ -16,7 +16,7 @@ from videdit.faces.detector import Look
 from videdit.faces.parser import CropParser
 from videdit.geometry.ffhq_align import face_matrix
 from videdit.models.face_parts import CLASSES
-from videdit.models.facemesh import SIZE
+from videdit.models.sizes import MESH_INPUT as SIZE
 
 SURE = 1.55  # from here on a face is upright in its crop
 POSSIBLE = 0.9  # below this it is not; between them something may hide half of it

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.interpolate import LinearNDInterpolator
-from scipy.spatial import Delaunay
 
 _STEP = 2  # pixels between the places where triangles are looked up; between them the map is enlarged
 
@@ -16,6 +14,9 @@ def flow_between(after: np.ndarray, before: np.ndarray, size: int) -> np.ndarray
     after, before: [N, 2] the same points in pixels of either picture, pixel centres at +0.5. The border of the picture
     stays where it is. Returns flow [size, size, 2] float32, (x, y) in pixels, from after to before.
     """
+    from scipy.interpolate import LinearNDInterpolator
+    from scipy.spatial import Delaunay
+
     line = np.linspace(0, size, 5)
     border = np.array([(x, y) for x in line for y in line if {x, y} & {0.0, float(size)}])
     inside = ((after > 0) & (after < size)).all(axis=1)

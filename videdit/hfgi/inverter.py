@@ -18,25 +18,27 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.engine.devices import resolve_device
+from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.errors import UsageError, WeightsError
-from videdit.hfgi.loader import WHOLE, load_networks
 from videdit.hfgi.profile import Profile, load_profile
 from videdit.imaging.arrays import batches, half, join, stack
 from videdit.imaging.pixels import Pixels
-from videdit.models import mobile_stylegan, stylegan2
+from videdit.models.sizes import NUM_LAYERS, TRUNK_CHANNELS, W_DIM
+from videdit.weights import manifest, verified
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from videdit.hfgi.loader import Networks
+    from videdit.models.passes import Synthesis
 
 SIZES = (256, 512, 1024)
-W_DIM = 512
-Synthesis = mobile_stylegan.Synthesis | stylegan2.Synthesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,47 +51,6 @@ class Draft:
     low: Array  # Xo and Xe, [2, 256, 256, 3] float32
 
 
-class LowFidelityPass(nn.Module):
-    """Steps 2 and 4: codes [N, L, 512] -> (trunk features [N, C, 64, 64], images [N, 256, 256, 3])."""
-
-    def __init__(self, generator: Synthesis):
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        trunk = self.generator.trunk(codes)
-        return trunk, self.generator.low(trunk, codes).permute(0, 2, 3, 1)
-
-
-class ConsultationPass(nn.Module):
-    """Steps 5 to 7: trunk, codes, distortion maps and low images (NHWC) of N renders -> images [N, S, S, 3]."""
-
-    def __init__(
-        self,
-        generator: Synthesis,
-        alignment: nn.Module | None,
-        consultation: nn.Module | None,
-        size: int,
-        rows: tuple[int, int] = WHOLE,
-    ):
-        """rows: of the maps at 256 px that show something; nothing is consulted in the others."""
-        super().__init__()
-        self.generator, self.alignment, self.consultation = generator, alignment, consultation
-        self.size, self.rows = size, rows
-
-    def forward(self, trunk: Tensor, codes: Tensor, distortion: Tensor, low: Tensor) -> Tensor:
-        condition = None
-        if self.alignment is not None and self.consultation is not None:
-            seen = slice(*self.rows)
-            aligned = self.alignment(distortion.permute(0, 3, 1, 2)[:, :, seen], low.permute(0, 3, 1, 2)[:, :, seen])
-            scale, shift = self.consultation(aligned)  # [N, C, rows / 4, 64]
-            if self.rows != WHOLE:
-                above, below = self.rows[0] // 4, (LOW - self.rows[1]) // 4
-                scale, shift = (F.pad(part, (0, 0, above, below)) for part in (scale, shift))
-            condition = scale, shift
-        return self.generator.render(trunk, codes, condition, size=self.size).permute(0, 2, 3, 1)
-
-
 class Inverter:
     """A profile's networks, compiled for this machine; arrays are those of its `pixels`.
 
@@ -99,12 +60,19 @@ class Inverter:
     def __init__(self, profile: Profile, pixels: Pixels, batch: int | None = None):
         self.profile, self.pixels = profile, pixels
         self._batch = batch
-        networks = load_networks(profile)
-        self._generator, self._encoder = networks.generator, networks.encoder
-        self._alignment, self._consultation = networks.alignment, networks.consultation
-        self._rows, self._heavy = networks.rows, networks.heavy
+        self._loaded: Networks | None = None
+        self._hashes: tuple[str, ...] | None = None  # of the weights, where graphs can be told by them
+        if profile.layout == "mobile":
+            # What ships is known by its hash: with its graphs at hand PyTorch is not even imported.
+            names = [*profile.generator, *filter(None, (profile.encoder, profile.hfgi))]
+            for name in names:
+                verified(name)
+            known = manifest()
+            self._hashes = tuple(known[name].sha256 for name in names)
+        else:
+            self._networks()
         self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
-        self._compiling = threading.Lock()
+        self._compiling = threading.RLock()
 
     @classmethod
     def load(
@@ -128,16 +96,38 @@ class Inverter:
     @property
     def generator(self) -> Synthesis:
         """The generator that all passes go through. Not to be changed: see :meth:`with_generator`."""
-        return self._generator
+        return self._networks().generator
+
+    def _networks(self) -> Networks:
+        """The networks themselves: of what ships they are built when something first needs more than their graphs."""
+        with self._compiling:
+            if self._loaded is None:
+                from videdit.hfgi.loader import load_networks
+
+                self._loaded = load_networks(self.profile)
+            return self._loaded
+
+    @property
+    def _heavy(self) -> bool:
+        return self._loaded is not None and self._loaded.heavy
+
+    @property
+    def _layers(self) -> int:
+        return NUM_LAYERS if self._hashes else self.generator.num_layers
+
+    @property
+    def _channels(self) -> int:
+        return TRUNK_CHANNELS if self._hashes else self.generator.trunk_channels
 
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is
         shared."""
-        other = copy.copy(self)
-        other._generator = copy.deepcopy(self._generator)
-        other._generator.load_state_dict(state)
-        other._generator.eval().requires_grad_(False)
-        other._compiling = threading.Lock()
+        other, networks = copy.copy(self), self._networks()
+        generator = copy.deepcopy(networks.generator)
+        generator.load_state_dict(state)
+        generator.eval().requires_grad_(False)
+        other._loaded, other._hashes = replace(networks, generator=generator), None
+        other._compiling = threading.RLock()
         other._engines = {name: engine for name, engine in self._engines.items() if "encode" in name}
         return other
 
@@ -158,41 +148,50 @@ class Inverter:
     def encode(self, crops: list[Array], count: int | None = None) -> Array:
         """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, L, 512] float32. count: crops a pass."""
         count = count or self.batch(LOW)
-        example = (torch.zeros(count, 3, LOW, LOW),)
-        engine = self._engine(("encode", count), lambda: (self._encoder, example))
+        engine = self._engine("Encoder", ("encode", count), lambda n: n.encoder, [(count, 3, LOW, LOW)])
         x = stack([self.pixels.network_input(crop) for crop in crops])
         return join([engine(part)[0][:used] for part, used in batches(count, x)])
 
     def low_pass(self, renders: int) -> Callable[..., tuple[Array, ...]]:
-        """:class:`LowFidelityPass`, compiled for so many renders a pass."""
-        layers = self._generator.num_layers
-        return self._engine(
-            ("low", renders), lambda: (LowFidelityPass(self._generator), (torch.zeros(renders, layers, W_DIM),))
-        )
+        """:class:`videdit.models.passes.LowFidelityPass`, compiled for so many renders a pass."""
+
+        def build(networks: Networks) -> nn.Module:
+            from videdit.models.passes import LowFidelityPass
+
+            return LowFidelityPass(networks.generator)
+
+        return self._engine("LowFidelityPass", ("low", renders), build, [(renders, self._layers, W_DIM)])
 
     def high_pass(self, renders: int, size: int) -> Callable[..., tuple[Array, ...]]:
-        """:class:`ConsultationPass` at a size of 256, 512 or 1024, compiled for so many renders a pass."""
+        """:class:`videdit.models.passes.ConsultationPass` at 256, 512 or 1024 px, for so many renders a pass."""
 
-        def build() -> tuple[nn.Module, tuple[Tensor, ...]]:
-            module = ConsultationPass(self._generator, self._alignment, self._consultation, size, self._rows)
-            trunk = torch.zeros(renders, self._generator.trunk_channels, 64, 64)
-            image = torch.zeros(renders, LOW, LOW, 3)
-            return module, (trunk, torch.zeros(renders, self._generator.num_layers, W_DIM), image, image)
+        def build(networks: Networks) -> nn.Module:
+            from videdit.models.passes import ConsultationPass
 
-        return self._engine(("high", renders, size), build)
+            parts = networks.generator, networks.alignment, networks.consultation
+            return ConsultationPass(*parts, size, networks.rows)
+
+        image = (renders, LOW, LOW, 3)
+        shapes = [(renders, self._channels, 64, 64), (renders, self._layers, W_DIM), image, image]
+        return self._engine(f"ConsultationPass {size}", ("high", renders, size), build, shapes)
 
     def _engine(
-        self, name: tuple, build: Callable[[], tuple[nn.Module, tuple[Tensor, ...]]]
+        self, name: str, key: tuple, build: Callable[[Networks], nn.Module], shapes: Sequence[Shape]
     ) -> Callable[..., tuple[Array, ...]]:
         """A compiled network, built at its first use: once, however many threads ask."""
         with self._compiling:
-            if name not in self._engines:
-                self._engines[name] = self.pixels.compile(*build())
-            return self._engines[name]
+            if key not in self._engines:
+                network: nn.Module | NetworkRecipe
+                if self._hashes:
+                    network = NetworkRecipe(name, (key, self._hashes), lambda: build(self._networks()))
+                else:
+                    network = build(self._networks())
+                self._engines[key] = self.pixels.compile(network, shapes)
+            return self._engines[key]
 
     def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
         """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512]."""
-        layers = self._generator.num_layers
+        layers = self._layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
         engine = self.low_pass(2 * count)
@@ -234,11 +233,10 @@ class Inverter:
         Raises:
             WeightsError: the profile's weights hold no ADA.
         """
-        if self._alignment is None:
+        if self._networks().alignment is None:
             raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
         count = self.batch(LOW)
-        alignment, image = self._alignment, torch.zeros(count, 3, LOW, LOW)
-        engine = self._engine(("align",), lambda: (alignment, (image, image)))
+        engine = self._engine("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
         maps = [self.pixels.carry(d.source - d.low[0], m) for d, m in zip(drafts, motions, strict=True)]
         inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [draft.low[1] for draft in drafts])]
         parts = [engine(*pair)[0][:used] for *pair, used in batches(count, *inputs)]
@@ -251,3 +249,8 @@ class Inverter:
         """
         drafts = self.draft(crops, codes, edited)
         return self.finish(drafts, self.pixels.motions([draft.low for draft in drafts]), size)
+
+
+def _alignment(networks: Networks) -> nn.Module:
+    assert networks.alignment is not None
+    return networks.alignment

@@ -18,7 +18,7 @@ import numpy as np
 
 from videdit.datatypes import LOW
 from videdit.hfgi.inverter import Inverter
-from videdit.models.mobile_stylegan import W_DIM
+from videdit.models.sizes import W_DIM
 from videdit.tracks.analysis_store import Analysis, DamagedError, read_arrays, write_arrays
 from videdit.weights import manifest
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from videdit import paths, weights
-from videdit.datatypes import LOW
 from videdit.errors import WeightsError
 from videdit.models import e4e, encoder, hfgi, hfgi_released, mobile_stylegan, stylegan2
 from videdit.models.encoder import Encoder
+from videdit.models.passes import WHOLE
 from videdit.weights.checkpoint import read_checkpoint
 from videdit.weights.module_io import load_weights
 from videdit.weights.published import is_installed
@@ -29,7 +29,6 @@ if TYPE_CHECKING:  # who trains needs no pydantic
 
 log = logging.getLogger(__name__)
 
-WHOLE = (0, LOW)  # rows of a crop at 256 px
 # Of ADA and the consultation encoder: (layer, the name of its first convolution)
 FIRST_UNITS = ((1, "0"), (2, "0.res_layer.1"), (3, "0.res_layer.1"), (4, "0.res_layer.1"))
 PARTS = ("encoder", "decoder", "grid_align", "residue")  # what a published file calls them

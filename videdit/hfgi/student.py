@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from videdit.datatypes import Array, Crop, Motion
 from videdit.edits.parse import Edit, find
+from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
 from videdit.imaging.arrays import batches, larger, single, stack
 from videdit.imaging.pixels import Pixels
-from videdit.models.student import ANCHORS, EDITS, Student, StudentEdit
-from videdit.weights import load_state, manifest
+from videdit.models.sizes import ANCHORS, EDITS
+from videdit.weights import load_state, manifest, verified
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from videdit.models.student import Student
 
 NAME = "student"  # in the manifest
 BATCH = {"cpu": {256: 4, 512: 2, 1024: 1}, "cuda": {256: 32, 512: 16, 1024: 8}}
@@ -40,10 +46,8 @@ class StudentEditor:
                     "the student's weights (weights/student.safetensors) do not ship with this version: train them "
                     "with python -m videdit.train student, or use --method hfgi"
                 )
-            net = Student()
-            net.load_state_dict(load_state(NAME))
-        self.pixels, self._batch = pixels, batch
-        self._net = net.eval().requires_grad_(False)
+            verified(NAME)
+        self.pixels, self._batch, self._net = pixels, batch, net
         self._engines: dict[int, Callable[..., tuple[Array, ...]]] = {}
         self._compiling = threading.Lock()
 
@@ -67,9 +71,8 @@ class StudentEditor:
         count = self.batch(size)
         with self._compiling:
             if size not in self._engines:
-                points = torch.zeros(count, len(ANCHORS), 2)
-                example = (torch.zeros(count, size, size, 3), torch.zeros(count, len(EDITS)), points)
-                self._engines[size] = self.pixels.compile(StudentEdit(self._net), example)
+                shapes = ((count, size, size, 3), (count, len(EDITS)), (count, len(ANCHORS), 2))
+                self._engines[size] = self.pixels.compile(self._network(), shapes)
         pictures = stack([single(started(crop)) for crop in crops])
         found = [anchors_of(crop) for crop in crops]
         known = np.array([anchors is not None for anchors in found])
@@ -82,6 +85,12 @@ class StudentEditor:
             results += [(change[i], Motion(flow[i], kept[i])) for i in range(used)]
         return results
 
+    def _network(self) -> nn.Module | NetworkRecipe:
+        """What is compiled; the student that ships is not built where its graph is kept."""
+        if self._net is None:
+            return NetworkRecipe("StudentEdit", (manifest()[NAME].sha256,), lambda: student_edit(self._net))
+        return student_edit(self._net)
+
     def pasted(self, crops: Sequence[Crop], edits: Sequence[Edit], regions: Iterable[str]) -> list[np.ndarray]:
         """The results for crops of one size as a clip shows them, each [S, S, 3] float32 in [-1, 1]."""
         given = student_strengths(edits, [edit.strength for edit in edits])
@@ -91,6 +100,16 @@ class StudentEditor:
             source = self.pixels.fetch(crop.image).astype(np.float32) / 127.5 - 1
             results.append(source + mask[..., None] * self.pixels.fetch(change))
         return results
+
+
+def student_edit(net: Student | None = None) -> nn.Module:
+    """The student as it is compiled: by default the one that ships."""
+    from videdit.models.student import Student, StudentEdit
+
+    if net is None:
+        net = Student()
+        net.load_state_dict(load_state(NAME))
+    return StudentEdit(net.eval().requires_grad_(False))
 
 
 def student_strengths(edits: Iterable[Edit], strengths: Iterable[float]) -> np.ndarray:

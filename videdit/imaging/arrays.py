@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -37,12 +38,19 @@ def larger(a: Array, b: Array) -> Array:
 
 
 def half(array: Array) -> Array:
-    """The array in float16. Torch converts those of NumPy as well: more than twice as fast."""
-    if isinstance(array, np.ndarray):
-        import torch
+    """The array in float16."""
+    return _half(array) if isinstance(array, np.ndarray) else array.half()
 
-        return torch.from_numpy(array).half().numpy()
-    return array.half()
+
+def _half(array: np.ndarray) -> np.ndarray:
+    """OpenCV rounds as NumPy does, in a tenth of the time; versions before 5 cannot."""
+    import cv2
+
+    if array.dtype == np.float32 and array.size:
+        with contextlib.suppress(cv2.error):
+            flat = np.ascontiguousarray(array).reshape(-1, 1)
+            return cv2.add(flat, 0.0, dtype=cv2.CV_16F).reshape(array.shape)
+    return array.astype(np.float16)
 
 
 def single(array: Array) -> Array:

@@ -16,6 +16,7 @@ from videdit.datatypes import LOW, Accumulator, Color, Crop, Edited, Motion, Pic
 from videdit.engine.cuda_graph import Network
 from videdit.engine.devices import resolve_precision
 from videdit.engine.profiler import booked
+from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.engine.transfer import Transfer
 from videdit.imaging.arrays import batches, stack
 from videdit.imaging.primitives.torch import channels_first, resize
@@ -40,8 +41,10 @@ class DevicePixels:
         self._estimate: Network | None = None
         self._drift: Network | None = None
 
-    def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Network:
-        return Network(module, example_inputs, self._device, self.precision)
+    def compile(self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Network:
+        module = network.build() if isinstance(network, NetworkRecipe) else network
+        examples = tuple(given if isinstance(given, Tensor) else torch.zeros(given) for given in inputs)
+        return Network(module, examples, self._device, self.precision)
 
     def put(self, array: np.ndarray) -> Tensor:
         return self._transfer.upload(array.astype(np.float32) if array.dtype == np.float64 else array)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from torch import Tensor, nn
 
 from videdit.datatypes import LOW, Accumulator, Color, Crop, Edited, Motion, Picture, Rendering
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_precision
+from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.geometry.warp import crop_picture
 from videdit.imaging import temporal_average
 from videdit.imaging.change_mask import change_mask
@@ -18,6 +19,9 @@ from videdit.imaging.detail_transfer import change_restored, return_detail
 from videdit.imaging.optical_flow import MotionEstimator, warp_distortion_map
 from videdit.imaging.paste import add_changes
 from videdit.media import tone_proxy
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class HostPixels:
@@ -31,8 +35,8 @@ class HostPixels:
         self._estimate = MotionEstimator()
         self._drift = temporal_average.DriftEstimator()
 
-    def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Engine:
-        return compile_module(module, example_inputs, self.device, self.precision)
+    def compile(self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Engine:
+        return compile_module(network, inputs, self.device, self.precision)
 
     def put(self, array: np.ndarray) -> np.ndarray:
         return array

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from videdit.datatypes import Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.engine.recipe import NetworkRecipe, Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,8 +37,10 @@ class Pixels(Protocol):
         """Frames that are best begun to be pasted before the first of them is called for."""
         ...
 
-    def compile(self, module: nn.Module, example_inputs: tuple[Tensor, ...]) -> Callable[..., tuple[Array, ...]]:
-        """A network for one fixed set of input shapes; inputs of any real type."""
+    def compile(
+        self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]
+    ) -> Callable[..., tuple[Array, ...]]:
+        """A network for one fixed set of input shapes, given as such or as examples; inputs of any real type."""
         ...
 
     def put(self, array: np.ndarray) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class RenderResult:
 
     @property
     def fps(self) -> float:
-        """The older name of :attr:`speed`."""
+        """The older name of :attr:`speed`, which is no frame rate of a clip. Reading it warns."""
+        warnings.warn("RenderResult.fps is called speed now", DeprecationWarning, stacklevel=2)
         return self.speed
 
     def summary(self, verbose: bool = False) -> str:

@@ -12,9 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0, fold_norms
-from videdit.models.face_parts import CLASSES
+from videdit.models.face_parts import CLASSES, PARTS
 
-INPUT_SIZE = 256
 _TRUNK_STAGES = 5
 _CONTEXT = 128
 _REFINE = 32
@@ -61,3 +60,18 @@ class FaceParser(nn.Module):
             y = F.relu(y + merge(y))
         logits = F.pixel_shuffle(self.classify(y), 2)  # [B, 19, H / 2, W / 2]
         return logits + self.refine(torch.cat((_CALM * logits, fine, F.pixel_unshuffle(x, 2)), 1))
+
+
+class PartParser(nn.Module):
+    """Crops [N, 3, 256, 256] in [-1, 1] -> how likely each of PARTS is at each place, [N, 9, 128, 128]."""
+
+    sums: Tensor
+
+    def __init__(self, net: FaceParser) -> None:
+        super().__init__()
+        self.net = net
+        sums = torch.tensor([[float(name in names) for name in CLASSES] for names in PARTS.values()])
+        self.register_buffer("sums", sums[:, :, None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(self.net.coarse(x).softmax(1), self.sums)

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 POINTS = 468
-SIZE = 192  # the net's input, pixels
 
 
 class Block(nn.Module):

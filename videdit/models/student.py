@@ -19,11 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW
+from videdit.models.sizes import ANCHORS, EDITS
 
-EDITS = ("smile", "age", "mouth_open", "eyes_open", "beard", "gender", "lipstick", "yaw")  # the order of strengths
-# Points of the mesh that the student is told: corners and lids of the eyes, corners and lips of the mouth, nose, chin,
-# brows, sides of the face, forehead. In the mirror they are each other's as MIRROR says.
-ANCHORS = (33, 133, 362, 263, 159, 145, 386, 374, 61, 291, 13, 14, 0, 17, 1, 152, 105, 334, 234, 454, 10)
+# In the mirror ANCHORS are each other's as this says.
 MIRROR = (3, 2, 1, 0, 6, 7, 4, 5, 9, 8, 10, 11, 12, 13, 14, 15, 17, 16, 19, 18, 20)
 NEAR = (0.1, 0.3)  # half sides: sigmas of the maps that say how near a point is
 SIZE = 128  # px that the network looks at

@@ -16,7 +16,7 @@ from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
 from videdit.provenance import c2pa
 from videdit.rendering.graph import encoding
-from videdit.restoration import third_party
+from videdit.restoration import policy
 from videdit.restoration.policy import PUBLISHED, choose
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.track_table import within
@@ -46,8 +46,8 @@ def check_extras(job: RenderJob) -> None:
         scrfd.find_pack(job.detector.partition(":")[2] or scrfd.DEFAULT_PACK)
         if not all(importlib.util.find_spec(name) for name in ("insightface", "onnxruntime")):
             raise WeightsError(f"--detector insightface needs packages that are not here: {scrfd.ADVICE}")
-    if choose(job.restore).kind in PUBLISHED and not third_party.installed():
-        raise WeightsError(f"--restore {job.restore} needs packages that are not here: {third_party.ADVICE}")
+    if choose(job.restore).kind in PUBLISHED and not policy.installed():
+        raise WeightsError(f"--restore {job.restore} needs packages that are not here: {policy.ADVICE}")
 
 
 def beyond(job: RenderJob, info: MediaInfo) -> list[str]:

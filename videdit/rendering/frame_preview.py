@@ -24,7 +24,7 @@ from videdit.hfgi.latent_cache import Encode, LatentCache, codes_for
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.media.frame_times import clock
-from videdit.models.student import EDITS
+from videdit.models.sizes import EDITS
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
 from videdit.rendering.analyses import Analyses, HeldAnalysis, Source
@@ -268,10 +268,12 @@ class FramePreviews:
     def _new_edits(self, request: _Request, rows: range) -> Iterator[Frame]:
         job, timeline = request.job, request.people.timeline
         kind = prealign(job, request.inverter.profile)
-        codes = self._codes(request)
-        edit = Edit(request.inverter, timeline, job.smooth_codes, job.smooth_fine, prealign=kind, codes=codes)
+        smoothing = job.smooth_codes, job.smooth_fine
         times = request.sightings.time
-        near = request.rows(times[rows.start] - edit.reach, times[rows.stop - 1] + edit.reach)
+        span = float(times[rows.start]), float(times[rows.stop - 1])
+        codes = self._codes(request)
+        edit = Edit(request.inverter, timeline, *smoothing, prealign=kind, codes=codes, span=span)
+        near = request.rows(span[0] - edit.reach, span[1] + edit.reach)
         stages = Compose(edit, Detail(request.inverter.pixels, *self._regions(request)))
         yield from stages(_checked(iter(self._fronts(request, near)), request.check))
 

@@ -29,14 +29,12 @@ from videdit.jobs.segment_store import SegmentStore
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
-from videdit.models.mobile_stylegan import Synthesis as MobileSynthesis
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
 from videdit.provenance import c2pa
 from videdit.provenance import tags as provenance
 from videdit.rendering.assignments import People, people_of
 from videdit.rendering.model_cache import ModelCache
-from videdit.rendering.tuning_pass import examples_of, load_tuned, representatives, tune, tuned_path
 from videdit.restoration.policy import RestorerChoice, choose
 from videdit.stages.assign_faces import AssignFaces
 from videdit.stages.auxiliary_output import AuxiliaryOutput, Compose
@@ -216,8 +214,11 @@ def tuned(
     cancel: threading.Event | None,
 ) -> Inverter:
     """The networks with a generator that was tuned to this clip, now or before."""
+    from videdit.models.mobile_stylegan import Synthesis
+    from videdit.rendering.tuning_pass import examples_of, load_tuned, representatives, tune, tuned_path
+
     job, generator = clip.job, inverter.generator
-    if not isinstance(generator, MobileSynthesis):
+    if not isinstance(generator, Synthesis):
         raise UsageError(f"--tune is for profile mobile; leave it out with {job.profile}")
     path = tuned_path(job, clip.source)
     state = load_tuned(path)

@@ -14,7 +14,7 @@ from videdit.media.image_sequence import is_sequence, name_of
 from videdit.media.stills.write import write_image
 from videdit.provenance.tags import tags
 from videdit.rendering.frames import as_rgb
-from videdit.rendering.session import EXACT, Session
+from videdit.rendering.session import EXACT, Session, Tier
 from videdit.stages.compare import side_by_side
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,12 @@ def parse_times(words: str) -> list[float]:
         raise UsageError(f"--preview: {error}") from None
 
 
-def previews(plan: Plan, times: Sequence[float], overwrite: bool, session: Session | None = None) -> Iterator[Path]:
+def previews(
+    plan: Plan, times: Sequence[float], overwrite: bool, session: Session | None = None, tier: Tier = EXACT
+) -> Iterator[Path]:
     """Write a PNG for each clip and time beside where its edit goes, named by both; paths as soon as they are there.
+
+    tier: of :meth:`Session.preview`.
 
     Raises:
         UsageError: a file exists already (without overwrite).
@@ -46,7 +50,7 @@ def previews(plan: Plan, times: Sequence[float], overwrite: bool, session: Sessi
         if there := [str(path) for path in targets.values() if path.exists() and not overwrite]:
             raise UsageError(f"{there[0]} exists already; pass --overwrite to replace it")
         for time, path in targets.items():
-            before, after = session.frames(clip, time, EXACT)
+            before, after = session.frames(clip, time, tier)
             if after.picture is before.picture:
                 log.warning("%s: no face is edited at %g s", clip.source, time)
             both = side_by_side(as_rgb(before.picture), as_rgb(after.picture), info.rotation)

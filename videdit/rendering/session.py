@@ -46,7 +46,8 @@ from videdit.rendering.session_answers import Look, Preview, look_of, preview_of
 from videdit.rendering.window_preview import rendered_pair
 
 Tier = Literal["draft", "exact"]
-DRAFT, EXACT = "draft", "exact"
+DRAFT: Tier = "draft"
+EXACT: Tier = "exact"
 MEMORY = 1 << 30  # bytes of what is known of clips
 
 Job = RenderJob | Mapping[str, Any]
@@ -109,7 +110,7 @@ class Session:
         self,
         clip: Clip,
         time: float,
-        tier: str = EXACT,
+        tier: Tier = EXACT,
         viewer: Hashable = None,
         cancel: threading.Event | None = None,
     ) -> tuple[Frame, Frame]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from videdit.errors import UsageError, WeightsError
 from videdit.weights import find, manifest
 from videdit.weights.published import is_installed
 
+ADVICE = 'pip install "videdit[restore]"' + (", with Python 3.11 or 3.12" if sys.version_info >= (3, 13) else "")
 KINDS = ("none", "small", "gfpgan", "realesrgan", "auto")
 SMALL = "restorer"  # our own network's name in the manifest
 # Published networks that restore, the better one first.
@@ -44,6 +47,11 @@ class RestorerChoice:
         return "small or soft" if self.kind == "gfpgan" else "small and soft"
 
 
+def installed() -> bool:
+    """Whether gfpgan, basicsr and torchvision are there; imports none of them."""
+    return all(importlib.util.find_spec(name) is not None for name in ("torchvision", "basicsr", "gfpgan"))
+
+
 def choose(words: str) -> RestorerChoice:
     """The restorer for what follows ``--restore``: a kind of KINDS; ``gfpgan:FILE`` names the file.
 
@@ -57,10 +65,8 @@ def choose(words: str) -> RestorerChoice:
     if kind not in KINDS or (path and kind not in PUBLISHED):
         raise UsageError(f"unknown restoration {words!r}; there is: {', '.join(KINDS)}, and gfpgan:FILE")
     if kind == "auto":
-        from videdit.restoration import third_party
-
         file = find_file("gfpgan")
-        if file is not None and third_party.installed():
+        if file is not None and installed():
             return RestorerChoice("gfpgan", file, if_needed=True)
         return RestorerChoice("small" if have_small() else "none", if_needed=True)
     if kind in PUBLISHED:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import nn
 
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_device, resolve_precision
-from videdit.models.restorer import Restorer
+from videdit.engine.recipe import NetworkRecipe
 from videdit.restoration.policy import SMALL, RestorerChoice
-from videdit.restoration.third_party import Gfpgan, RealEsrgan
-from videdit.weights import load_state
+from videdit.weights import load_state, manifest, verified
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from videdit.models.restorer import Restorer
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class RestorerSpec:
     module: crops [B, 3, S, S] RGB in [-1, 1] -> restored crops, of that size or larger.
     """
 
-    module: nn.Module
+    module: nn.Module | NetworkRecipe
     on_cpu: dict[int, int]  # crops a pass, by size S in pixels; larger crops get the change of the largest size
     on_gpu: dict[int, int]
     channels_last: bool = True
@@ -65,9 +68,9 @@ class CropRestorer:
     def _pass(self, crops: list[np.ndarray], size: int, batch: int) -> list[np.ndarray]:
         """One pass of the network, at most a batch of crops."""
         if size not in self._engines:
-            example = (torch.zeros(batch, 3, size, size),)
             module, layout = self._network.module, self._network.channels_last
-            self._engines[size] = compile_module(module, example, self.device, self.precision, channels_last=layout)
+            shapes = [(batch, 3, size, size)]
+            self._engines[size] = compile_module(module, shapes, self.device, self.precision, channels_last=layout)
         small = [resized(crop, size) for crop in crops]
         x = np.stack(small + small[-1:] * (batch - len(small))).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
         restored = self._engines[size](x)[0].transpose(0, 2, 3, 1)  # [B, k S, k S, 3]
@@ -97,24 +100,39 @@ def resized(crop: np.ndarray, size: int) -> np.ndarray:
 
 def small_network(file: Path | None = None) -> RestorerSpec:
     """The restorer that ships, or other weights for it. Raises WeightsError where they are missing or damaged."""
+    net: nn.Module | NetworkRecipe
+    if file is None:
+        verified(SMALL)
+        net = NetworkRecipe("Restorer", (manifest()[SMALL].sha256,), _restorer)
+    else:
+        net = _restorer(file)
+    return RestorerSpec(net, on_cpu={128: 8, 256: 4, 512: 1}, on_gpu={128: 64, 256: 32, 512: 16})
+
+
+def _restorer(file: Path | None = None) -> Restorer:
+    from videdit.models.restorer import Restorer
+    from videdit.weights.module_io import load_weights
+
     net = Restorer()
     if file is None:
         net.load_state_dict(load_state(SMALL))
     else:
-        from videdit.weights.module_io import load_weights
-
         load_weights(net, file)
-    return RestorerSpec(net, on_cpu={128: 8, 256: 4, 512: 1}, on_gpu={128: 64, 256: 32, 512: 16})
+    return net
 
 
 def gfpgan_network(file: Path) -> RestorerSpec:
     """GFPGAN from a released file. Raises WeightsError where it cannot be had."""
+    from videdit.restoration.third_party import Gfpgan
+
     net = Gfpgan(file)
     return RestorerSpec(net, on_cpu={net.size: 1}, on_gpu={net.size: 16}, channels_last=False)
 
 
 def realesrgan_network(file: Path) -> RestorerSpec:
     """Real-ESRGAN from a released file. It cleans the crop at its own size: what it enlarges is made smaller again."""
+    from videdit.restoration.third_party import RealEsrgan
+
     return RestorerSpec(RealEsrgan(file), on_cpu={256: 1, 512: 1}, on_gpu={256: 8, 512: 2})
 
 

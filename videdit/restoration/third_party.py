@@ -20,14 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from videdit.errors import WeightsError
+from videdit.restoration.policy import ADVICE
 
-ADVICE = 'pip install "videdit[restore]"' + (", with Python 3.11 or 3.12" if sys.version_info >= (3, 13) else "")
 _GONE = "torchvision.transforms.functional_tensor"  # from torchvision 0.17 on
-
-
-def installed() -> bool:
-    """Whether gfpgan, basicsr and torchvision are there; imports none of them."""
-    return all(importlib.util.find_spec(name) is not None for name in ("torchvision", "basicsr", "gfpgan"))
 
 
 class Gfpgan(nn.Module):

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from videdit.datatypes import Face
 from videdit.faces.detector import face_size
@@ -75,7 +74,7 @@ class Tracker:
         known = [self.stretches[i] for i in self._known]
         cost = np.array([[_association_cost(s, f, k, time) for f, k in zip(faces, looks, strict=True)] for s in known])
         # What cannot be must not keep others from being: all of it costs the same.
-        rows, columns = linear_sum_assignment(np.minimum(cost, 1.0).reshape(len(known), len(faces)))
+        rows, columns = _assigned(np.minimum(cost, 1.0).reshape(len(known), len(faces)))
         names = {int(c): self._known[r] for r, c in zip(rows, columns, strict=True) if cost[r, c] < 1}
         for i, (face, look) in enumerate(zip(faces, looks, strict=True)):
             alone = all(other is face or _away(face, other) > _DISTINCT for other in faces)
@@ -110,11 +109,23 @@ def link_tracklets(stretches: Sequence[Tracklet]) -> list[int]:
     for scene in sorted({stretch.scene for stretch in stretches}):
         own = [i for i, stretch in enumerate(stretches) if stretch.scene == scene]
         cost = np.array([[_link_cost(stretches[a], stretches[b]) for b in own] for a in own])
-        rows, columns = linear_sum_assignment(np.minimum(cost, 1.0))
+        rows, columns = _assigned(np.minimum(cost, 1.0))
         for row, column in sorted(zip(rows, columns, strict=True), key=lambda pair: stretches[own[pair[1]]].first):
             if cost[row, column] < 1:
                 people[own[column]] = people[own[row]]
     return people
+
+
+def _assigned(cost: np.ndarray) -> tuple[Sequence[int], Sequence[int]]:
+    """Rows and columns of an [R, C] matrix in pairs whose sum is least. One of either needs no solver."""
+    if min(cost.shape) <= 1:
+        if not cost.size:
+            return [], []
+        row, column = divmod(int(cost.argmin()), cost.shape[1])
+        return [row], [column]
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(cost)
 
 
 def _association_cost(stretch: Tracklet, face: Face, look: np.ndarray | None, time: float) -> float:

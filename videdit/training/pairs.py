@@ -26,14 +26,13 @@ from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
 from videdit.evaluation.attributes import CropMesh, patch_scores
-from videdit.faces.parser import PartParser
 from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.hfgi.loader import load_encoder, load_generator
 from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
-from videdit.models.face_parser import FaceParser
+from videdit.models.face_parser import FaceParser, PartParser
 from videdit.models.face_parts import PARTS
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
-from videdit.models.student import EDITS
+from videdit.models.sizes import EDITS
 from videdit.training.attributes import Render256, fastest
 from videdit.training.data import to_tensor
 from videdit.weights import load_state

@@ -30,7 +30,8 @@ from videdit.evaluation.attributes import CropMesh
 from videdit.evaluation.sheet import contact_sheet
 from videdit.imaging.degradation import compress
 from videdit.models.perceptual import PerceptualFeatures, feature_distance
-from videdit.models.student import ANCHORS, EDITS, MIRROR, SIZE, Student, compose, enlarged, parts
+from videdit.models.sizes import ANCHORS, EDITS
+from videdit.models.student import MIRROR, SIZE, Student, compose, enlarged, parts
 from videdit.training import recipe, training
 from videdit.training.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
 from videdit.training.pairs import FILES, Plan, make_pairs

@@ -1,0 +1,53 @@
+"""HFGI's steps as two networks, each for one pass of N renders: see :mod:`videdit.hfgi.inverter`."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from videdit.datatypes import LOW
+from videdit.models import mobile_stylegan, stylegan2
+
+WHOLE = (0, LOW)  # rows of a crop at 256 px
+Synthesis = mobile_stylegan.Synthesis | stylegan2.Synthesis
+
+
+class LowFidelityPass(nn.Module):
+    """Steps 2 and 4: codes [N, L, 512] -> (trunk features [N, C, 64, 64], images [N, 256, 256, 3])."""
+
+    def __init__(self, generator: Synthesis):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        trunk = self.generator.trunk(codes)
+        return trunk, self.generator.low(trunk, codes).permute(0, 2, 3, 1)
+
+
+class ConsultationPass(nn.Module):
+    """Steps 5 to 7: trunk, codes, distortion maps and low images (NHWC) of N renders -> images [N, S, S, 3]."""
+
+    def __init__(
+        self,
+        generator: Synthesis,
+        alignment: nn.Module | None,
+        consultation: nn.Module | None,
+        size: int,
+        rows: tuple[int, int] = WHOLE,
+    ):
+        """rows: of the maps at 256 px that show something; nothing is consulted in the others."""
+        super().__init__()
+        self.generator, self.alignment, self.consultation = generator, alignment, consultation
+        self.size, self.rows = size, rows
+
+    def forward(self, trunk: Tensor, codes: Tensor, distortion: Tensor, low: Tensor) -> Tensor:
+        condition = None
+        if self.alignment is not None and self.consultation is not None:
+            seen = slice(*self.rows)
+            aligned = self.alignment(distortion.permute(0, 3, 1, 2)[:, :, seen], low.permute(0, 3, 1, 2)[:, :, seen])
+            scale, shift = self.consultation(aligned)  # [N, C, rows / 4, 64]
+            if self.rows != WHOLE:
+                above, below = self.rows[0] // 4, (LOW - self.rows[1]) // 4
+                scale, shift = (F.pad(part, (0, 0, above, below)) for part in (scale, shift))
+            condition = scale, shift
+        return self.generator.render(trunk, codes, condition, size=self.size).permute(0, 2, 3, 1)
