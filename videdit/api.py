@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from videdit.edits import cautions, parse_edits
 from videdit.errors import UsageError, VideditError
+from videdit.hfgi.profile import load_profile
 from videdit.jobs.job_file import job_of
 from videdit.jobs.result import RenderResult
 from videdit.rendering.progress import Moment, Progress
@@ -117,7 +118,8 @@ def edit_video(
         )
     words = {"input": str(source), "edit": edit, "output": None if output is None else str(output)}
     clip = planned(job_of(words | options))
-    for caution in cautions(parse_edits(clip.job.edit)):
+    subject = load_profile(clip.job.profile, clip.job.checkpoint).subject
+    for caution in cautions(parse_edits(clip.job.edit), subject):
         log.warning(caution)
     return _kept().render(clip, progress=progress, cancel=cancel)
 

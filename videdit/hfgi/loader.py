@@ -87,7 +87,7 @@ def _published(profile: Profile) -> Networks:
         raise WeightsError(f"{where} are not in the published layout ({type(error).__name__}: {detail})") from None
     if networks.generator.num_layers != profile.layers:
         raise WeightsError(f"{where} are of {networks.generator.num_layers} layers, not {profile.layers}")
-    if (heads := len(networks.encoder.mean)) < profile.layers:
+    if (heads := int(networks.encoder.get_buffer("mean").shape[0])) < profile.layers:
         raise WeightsError(f"{where} hold an encoder of {heads} layers for a generator of {profile.layers}")
     if networks.consultation is None:
         log.warning("%s hold no consultation encoder: detail comes from the source alone", where)
