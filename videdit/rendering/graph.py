@@ -120,10 +120,8 @@ def assemble(
 
     def approve() -> None:
         if not counted.faces and not (work and work.faces):
-            raise NoFaceError(
-                no_face(clip.source, track.unfit + parse.unfit, schedule, unclear)
-                + elsewhere(info, loaded.detector(job))
-            )
+            why = no_face(clip.source, track.unfit + parse.unfit, schedule, unclear)
+            raise NoFaceError(why + elsewhere(info, loaded.detector(job)))
         for file in files:
             file.join()
 
