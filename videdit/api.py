@@ -1,7 +1,7 @@
 """What a program calls: one clip or picture, edited. The command line says the same things with the same names.
 
-Networks that a call has loaded are kept for the next one, in as much memory as they take, until :func:`forget_networks`;
-:class:`videdit.Session` keeps more, for as long as it is told to.
+Networks that a call has loaded are kept for the next one until :func:`forget_networks`; :class:`videdit.Session` keeps
+what it knows of clips too.
 """
 
 from __future__ import annotations

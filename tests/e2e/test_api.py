@@ -61,7 +61,8 @@ def test_pixels_in_memory_give_pixels(tmp_path, people, kind):
     assert (result.shape, result.dtype) == (before.shape, before.dtype)
     assert np.array_equal(np.asarray(source), before)  # is not written to
     apart = np.abs(result.astype(int) - before).reshape(256, 320, -1).max(2)
-    assert apart[:, :20].max() == 0 and apart[80:200, 100:220].mean() > (2 if result.dtype == np.uint8 else 500)
+    assert apart[:, :20].max() == 0
+    assert apart[80:200, 100:220].mean() > (2 if result.dtype == np.uint8 else 500)
     if kind == "rgba":
         assert np.array_equal(result[:, :, 3], source[:, :, 3])
 
@@ -73,7 +74,9 @@ def test_pixels_in_memory_are_what_the_file_of_them_is(tmp_path, people):
     file = videdit.edit_image(tmp_path / "face.png", edit="smile").output
     assert np.array_equal(result, cv2.imread(str(file))[:, :, ::-1])
     written = videdit.edit_image(picture, tmp_path / "out.jpg", edit="smile")
-    assert written.output == tmp_path / "out.jpg" and written.faces == 1 and written.output.is_file()
+    assert written.output == tmp_path / "out.jpg"
+    assert written.faces == 1
+    assert written.output.is_file()
     with pytest.raises(UsageError, match="out.jpg exists"):
         videdit.edit_image(picture, tmp_path / "out.jpg", edit="smile")
 
@@ -95,6 +98,8 @@ def test_networks_are_loaded_once(people):
     kept = videdit.api._session
     networks = dict(kept._models._networks)
     videdit.edit_image(picture, edit="smile=1")
-    assert videdit.api._session is kept and list(kept._models._networks.values()) == list(networks.values())
+    assert videdit.api._session is kept
+    assert list(kept._models._networks.values()) == list(networks.values())
     videdit.forget_networks()
-    assert videdit.api._session is None and not kept._models._networks
+    assert videdit.api._session is None
+    assert not kept._models._networks

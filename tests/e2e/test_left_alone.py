@@ -11,6 +11,7 @@ from synthetic import background, with_face, write_clip
 from videdit.errors import NoFaceError
 from videdit.faces.beard import beard
 from videdit.faces.detector import FaceDetector
+from videdit.rendering.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,8 @@ def test_a_shaven_face_has_no_beard_to_take_away(render, face_clip, tmp_path, ed
     result = render(face_clip, tmp_path / "out.mp4", edit=edit, lossless=True)
     assert (result.frames, result.faces, result.people) == (8, 0, [])
     assert result.told == ("face 0: beard takes away nothing, for no beard is seen",)
-    assert list(result.told) == result.as_dict()["told"] and result.told[0] in result.summary()
+    assert list(result.told) == result.as_dict()["told"]
+    assert result.told[0] in result.summary()
     for before, after in zip(frames_of(face_clip), frames_of(result.output), strict=True):
         assert same_planes(before, after)
 
@@ -40,7 +42,8 @@ def test_a_shaven_face_has_no_beard_to_take_away(render, face_clip, tmp_path, ed
 @pytest.mark.parametrize("edit", ["beard=1", "beard=-1,smile"])
 def test_the_other_edits_are_made(render, face_clip, tmp_path, edit):
     result = render(face_clip, tmp_path / "out.mp4", edit=edit, end=0.1)
-    assert result.faces == result.frames and result.people[0]["seconds"] > 0
+    assert result.faces == result.frames
+    assert result.people[0]["seconds"] > 0
     assert ("face 0: beard takes away nothing" in result.told[0]) == ("smile" in edit)
 
 
@@ -52,9 +55,11 @@ def test_each_face_by_itself(render, both, tmp_path):
     assert result.told[0] == f"face {left}: beard takes away nothing, for no beard is seen"
     for before, after in zip(frames_of(both), frames_of(result.output), strict=True):
         apart = before.picture.planes[0] != after.picture.planes[0]
-        assert not apart[:, :240].any() and apart[:, 240:].any()
+        assert not apart[:, :240].any()
+        assert apart[:, 240:].any()
     own = render(both, tmp_path / "own.mp4", edit="smile", per_face={str(left): "beard=-1"}, **words)
-    assert [face["face"] for face in own.people] == [right] and own.told[0] == result.told[0]
+    assert [face["face"] for face in own.people] == [right]
+    assert own.told[0] == result.told[0]
 
 
 def test_a_face_of_which_nobody_can_tell_which_way_up_it_is(render, people, tmp_path):
@@ -68,10 +73,19 @@ def test_a_face_of_which_nobody_can_tell_which_way_up_it_is(render, people, tmp_
     beside = with_face(background(360, 240), people[1], (180, 120), 200)
     clip = write_clip(tmp_path / "beside.mp4", [np.hstack([turned, beside])] * 3)
     result = render(clip, tmp_path / "beside_out.mp4")
-    assert result.faces == 3 and result.unclear == result.as_dict()["unclear"] == [{"from": 0.0, "to": 0.0}]
+    assert result.faces == 3
+    assert result.unclear == result.as_dict()["unclear"] == [{"from": 0.0, "to": 0.0}]
     assert result.told[-1] == "a face is left as it is, for which way up it is cannot be told: at 0.00 s"
 
 
 def test_where_there_is_no_face_none_is_left_alone(render, empty_clip, tmp_path):
     with pytest.raises(NoFaceError, match="^no face found in"):
         render(empty_clip, tmp_path / "out.mp4")
+
+
+def test_a_preview_of_nothing_to_take_away_is_the_source(face_clip):
+    job = {"input": str(face_clip), "edit": "beard=-1"}
+    with Session() as session:
+        for tier in ("draft", "exact"):
+            found = session.preview(job, 0.1, tier=tier)
+            assert np.array_equal(found.before, found.after)

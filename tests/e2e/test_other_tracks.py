@@ -62,5 +62,6 @@ def test_the_faces_command_says_it_too(empty, person, tmp_path):
     clip = tracks(tmp_path / "both.mkv", empty, person)
     words = [sys.executable, str(ROOT / "run_video.py"), "faces", str(clip)]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=120)
-    assert done.returncode == 3 and done.stderr.count("\n") == 1
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
     assert "its video track 2 holds faces: --video-track 2" in done.stderr

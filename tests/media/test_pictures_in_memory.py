@@ -35,7 +35,8 @@ def test_pixels_are_the_same_there_and_back(picture, tmp_path) -> None:
     assert np.array_equal(pixels, np.squeeze(np.asarray(picture), 2) if picture.shape[2:] == (1,) else picture)
     write_png(tmp_path / "picture.png", pixels)
     back = read_png(tmp_path / "picture.png")
-    assert back.dtype == pixels.dtype and np.array_equal(back, pixels)
+    assert back.dtype == pixels.dtype
+    assert np.array_equal(back, pixels)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "CMYK", "LA", "YCbCr", "HSV", "LAB", "I;16"])
@@ -43,10 +44,12 @@ def test_pictures_of_pil_of_any_mode(mode) -> None:
     image = pytest.importorskip("PIL.Image")
     picture = image.fromarray(RGB)
     picture = image.fromarray(RGB.astype(np.uint16)[:, :, 0]) if mode == "I;16" else picture.convert(mode)
-    assert picture.mode == mode and is_in_memory(picture)
+    assert picture.mode == mode
+    assert is_in_memory(picture)
     pixels = pixels_of(picture)
     channels = {"RGBA": (4,), "LA": (4,), "L": (), "I;16": ()}.get(mode, (3,))
-    assert pixels.shape == (20, 30, *channels) and pixels.dtype == (np.uint16 if mode == "I;16" else np.uint8)
+    assert pixels.shape == (20, 30, *channels)
+    assert pixels.dtype == (np.uint16 if mode == "I;16" else np.uint8)
     if mode in ("RGB", "RGBA"):
         assert np.array_equal(pixels[:, :, :3], RGB)
 

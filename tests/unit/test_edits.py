@@ -229,7 +229,9 @@ def test_where_an_edit_of_ones_own_shows_is_said(tmp_path):
     path = tmp_path / "fringe.npy"
     np.save(path, np.ones(512, np.float32))
     (said,) = cautions(parse_edits(f"{path}=1"))
-    assert "changes the face alone, not the hair" in said and "regions: [face, hair]" in said and "\n" not in said
+    assert "changes the face alone, not the hair" in said
+    assert "regions: [face, hair]" in said
+    assert "\n" not in said
     assert cautions(parse_edits(f"{path}=1"), "car") == []
     (tmp_path / "fringe.yaml").write_text(said.split("`")[1])  # as it is advised
     assert cautions(parse_edits(f"{path}=1")) == []
@@ -245,4 +247,5 @@ def test_where_an_edit_of_ones_own_shows_is_said(tmp_path):
 def test_a_learnt_edit_shows_where_it_was_told_to(tmp_path):
     path = tmp_path / "grey.safetensors"
     write_directions(path, {"direction": np.ones(512, np.float32)}, {"regions": ["hair"]})
-    assert find(str(path)).regions == ("hair",) and cautions(parse_edits(f"{path}=1")) == []
+    assert find(str(path)).regions == ("hair",)
+    assert cautions(parse_edits(f"{path}=1")) == []
