@@ -12,7 +12,7 @@ import numpy as np
 from videdit.datatypes import Face, Frame, Picture
 from videdit.faces.detector import FaceDetector, Look, distinct, face_size, overlap
 from videdit.faces.edit_fitness import SMALLEST
-from videdit.faces.roll import POSSIBLE, SURE, Uprightness
+from videdit.faces.roll import POSSIBLE, SHOWN, SURE, Uprightness
 from videdit.geometry.affine import transform, upright_matrix
 from videdit.geometry.ffhq_align import coded
 from videdit.geometry.warp import crop_picture
@@ -21,6 +21,7 @@ from videdit.models.sizes import MESH_INPUT as SIZE
 from videdit.tracks.shots import CutDetector
 
 TURNED = 25  # frames
+UNCLEAR = "unclear"  # in Frame.extra: how many faces are left out, for which way up they are cannot be told
 _LARGE = SMALLEST + 8  # px
 
 
@@ -31,7 +32,8 @@ class Detect:
     detector searches several pictures together, it does so ahead, for frames at regular places. Heads that lie or hang
     are looked for in copies that are turned, less often: after a cut, every ``TURNED``-th frame, while no face is known
     every ``every``-th, and where a face that was found may not be the right way up. Sets faces (points and
-    meshes of the coded picture, also where the clip is rotated for display) and scene.
+    meshes of the coded picture, also where the clip is rotated for display) and scene; says how many are left out, for
+    which way up they are cannot be told.
     """
 
     name = "detect"
@@ -51,32 +53,34 @@ class Detect:
             if cuts(frame.picture):
                 scene, faces, turned = scene + 1, [], -TURNED
             look = _look_at(frame.picture)
-            followed = self._followed(faces, look)
+            followed, unclear = self._followed(faces, look), 0
             due = points is not None or position - searched >= self.every
             if due or not followed or len(followed) < len(faces):
                 coarse = self._search([frame])[0] if points is None else points
                 turn = position - turned >= (TURNED if followed else self.every)
-                found, also_turned = self._new(frame, coarse, followed, look, turn)
+                found, unclear, also_turned = self._new(frame, coarse, followed, look, turn)
                 followed += found
                 searched, turned = position, position if also_turned else turned
             faces = distinct(followed)
-            yield replace(frame, faces=tuple(faces), scene=scene)
+            yield replace(frame, faces=tuple(faces), scene=scene, extra=frame.extra | {UNCLEAR: unclear})
 
     def _new(
         self, frame: Frame, coarse: np.ndarray, known: list[Face], look: Look, turn: bool
-    ) -> tuple[list[Face], bool]:
-        """Faces at coarse points that are not known yet, and whether turned copies were searched for more of them.
+    ) -> tuple[list[Face], int, bool]:
+        """Faces at coarse points that are not known yet, how many are left out, for which way up they are cannot be
+        told, and whether turned copies were searched for more of them.
 
         turn: whether to do so in any case.
         """
         upright = self._unknown(coarse, known, look)
-        sure = self.upright(upright, look)
+        sure, shown = self.upright(upright, look)
         small = np.array([face_size(face) < _LARGE for face in upright], bool)
         sure[small] = SURE  # no edit comes to these, and little can be told of them
         if not turn and bool(np.all(sure >= SURE)):
-            return upright, False
+            return upright, 0, False
         turned = [face for turns in (90, 180, 270) for face in self._turned(frame, turns, known, look)]
-        judged = zip([*sure, *self.upright(turned, look)], [*upright, *turned], strict=True)
+        sure_turned, shown_turned = self.upright(turned, look)
+        judged = list(zip([*sure, *sure_turned], [*upright, *turned], strict=True))
         found: list[Face] = []
         # Of those that are sure the finder's own order counts, as it does where nothing is judged.
         for i, (value, face) in sorted(enumerate(judged), key=lambda item: (-min(item[1][0], SURE), item[0])):
@@ -85,7 +89,9 @@ class Detect:
             # A mesh that lies wrong is often beside the face, not on it.
             if all(overlap(face, other) <= (0.4 if value >= SURE else 0.1) for other in found):
                 found.append(face)
-        return found, True
+        faces = zip(judged, [*shown, *shown_turned], strict=True)
+        seen = [face for (_, face), part in faces if part >= SHOWN and face_size(face) >= _LARGE]
+        return found, len(distinct([*known, *found, *seen], 0.1)) - len(distinct([*known, *found], 0.1)), True
 
     def _turned(self, frame: Frame, turns: int, known: list[Face], look: Look) -> list[Face]:
         """The unknown faces of a picture that is turned clockwise by so many degrees."""

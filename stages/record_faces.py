@@ -12,6 +12,7 @@ from videdit.faces.detector import face_size
 from videdit.geometry.affine import invert, transform, upright_matrix
 from videdit.geometry.ffhq_align import coded, face_matrix
 from videdit.geometry.warp import crop_picture
+from videdit.stages.detect import UNCLEAR
 from videdit.tracks.analysis_store import PORTRAIT, Analysis, Portrait, Recorder
 from videdit.tracks.appearance import look_of
 from videdit.tracks.tracker import Tracker
@@ -33,6 +34,8 @@ class RecordFaces:
             stretches = tracker(frame.faces, looks, frame.time, frame.scene)
             xs = [_from_left(frame, face) for face in frame.faces]
             self.recorder.add(frame.pts, frame.time, frame.scene, frame.faces, stretches, xs)
+            if frame.extra.get(UNCLEAR):
+                self.recorder.unclear.append(frame.time)
             for face, stretch in zip(frame.faces, stretches, strict=True):
                 quality = face_size(face) * np.cos(np.radians(face.yaw)) ** 2 * face.score
                 if self.recorder.wants(stretch, quality, frame.time):

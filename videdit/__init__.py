@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from videdit._version import __version__
 
 if TYPE_CHECKING:
-    from videdit.api import edit_image, edit_video
+    from videdit.api import edit_image, edit_video, forget_networks
     from videdit.rendering.session import Session
 
-__all__ = ["Session", "__version__", "edit_image", "edit_video"]
+__all__ = ["Session", "__version__", "edit_image", "edit_video", "forget_networks"]
 
 
 if not os.path.isdir(os.path.join(__path__[0], "stages")):
@@ -27,7 +27,7 @@ if not os.path.isdir(os.path.join(__path__[0], "stages")):
 
 def __getattr__(name: str):
     # Lazy, so that `import videdit` and `--help` pay for neither torch nor av.
-    if name in ("edit_image", "edit_video"):
+    if name in ("edit_image", "edit_video", "forget_networks"):
         from videdit import api
 
         return getattr(api, name)

@@ -1,23 +1,36 @@
-"""What a program calls: one clip or picture, edited. The command line says the same things with the same names."""
+"""What a program calls: one clip or picture, edited. The command line says the same things with the same names.
+
+Networks that a call has loaded are kept for the next one until :func:`forget_networks`; :class:`videdit.Session` keeps
+what it knows of clips too.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from videdit.edits import cautions, parse_edits
-from videdit.errors import UsageError
+from videdit.errors import UsageError, VideditError
+from videdit.hfgi.profile import load_profile
 from videdit.jobs.job_file import job_of
 from videdit.jobs.result import RenderResult
 from videdit.rendering.progress import Moment, Progress
 from videdit.rendering.session import Session, planned
 
+if TYPE_CHECKING:
+    import numpy as np
+
 log = logging.getLogger(__name__)
+
+_session: Session | None = None  # whose networks all calls share
+_lock = threading.Lock()
+_BESIDE = ("alpha_out", "compare", "debug_video", "sidecar", "sign")  # what is written beside an output
 
 
 class Options(TypedDict, total=False):
@@ -101,22 +114,101 @@ def edit_video(
     if not isinstance(source, str | os.PathLike):
         raise UsageError(
             f"the source should be the path of a file, not {type(source).__name__}; "
-            "write pixels to a PNG first, for example with cv2.imwrite"
+            "a single picture in memory is for edit_image"
         )
     words = {"input": str(source), "edit": edit, "output": None if output is None else str(output)}
     clip = planned(job_of(words | options))
-    for caution in cautions(parse_edits(clip.job.edit)):
+    subject = load_profile(clip.job.profile, clip.job.checkpoint).subject
+    for caution in cautions(parse_edits(clip.job.edit), subject):
         log.warning(caution)
-    with Session() as session:
-        return session.render(clip, progress=progress, cancel=cancel)
+    return _kept().render(clip, progress=progress, cancel=cancel)
 
 
+@overload
 def edit_image(
-    source: str | Path,
+    source: str | os.PathLike[str],
     output: str | Path | None = None,
     *,
     edit: str | list[str] | dict[str, float | str | list | None],
     **options: Unpack[Options],
-) -> RenderResult:
-    """Edit the faces of a picture: :func:`edit_video` for a still."""
-    return edit_video(source, output, edit=edit, **options)
+) -> RenderResult: ...
+
+
+@overload
+def edit_image(
+    source: Any,
+    output: None = None,
+    *,
+    edit: str | list[str] | dict[str, float | str | list | None],
+    **options: Unpack[Options],
+) -> np.ndarray: ...
+
+
+@overload
+def edit_image(
+    source: Any,
+    output: str | Path,
+    *,
+    edit: str | list[str] | dict[str, float | str | list | None],
+    **options: Unpack[Options],
+) -> RenderResult: ...
+
+
+def edit_image(
+    source: Any,
+    output: str | Path | None = None,
+    *,
+    edit: str | list[str] | dict[str, float | str | list | None],
+    **options: Unpack[Options],
+) -> RenderResult | np.ndarray:
+    """Edit the faces of a picture: :func:`edit_video` for a still.
+
+    Args:
+        source: the file, or the picture itself: an array of uint8 or uint16, [H, W, 3] in RGB ([H, W] is grey,
+            [H, W, 4] RGBA), or a PIL image.
+        output: as of :func:`edit_video`. Without it a picture in memory is given back as an array.
+        edit: as of :func:`edit_video`.
+        options: as of :func:`edit_video`.
+
+    Returns:
+        The edited picture, of the source's shape and type, where the source is a picture and there is no output; else
+        as :func:`edit_video`.
+
+    Raises:
+        UsageError: also an array of another shape or type.
+        VideditError: what :func:`edit_video` raises.
+    """
+    from videdit.media.stills import memory
+
+    if not memory.is_in_memory(source):
+        return edit_video(source, output, edit=edit, **options)
+    beside = [name for name in _BESIDE if options.get(name)]
+    if beside and output is None:
+        raise UsageError(f"{beside[0]} is for files: name an output")
+    pixels = memory.pixels_of(source)
+    with tempfile.TemporaryDirectory(prefix="videdit-") as folder:
+        file, edited = Path(folder) / "picture.png", Path(folder) / "edited.png"
+        memory.write_png(file, pixels)
+        try:
+            result = edit_video(file, output or edited, edit=edit, **options)
+        except VideditError as error:
+            error.args = (str(error).replace(str(file), "the picture"),)
+            raise
+        return result if output is not None else memory.read_png(edited)
+
+
+def forget_networks() -> None:
+    """Give back the memory of the networks that calls have loaded."""
+    global _session
+    with _lock:
+        session, _session = _session, None
+    if session is not None:
+        session.close()
+
+
+def _kept() -> Session:
+    """The session that all calls share."""
+    global _session
+    with _lock:
+        _session = _session or Session()
+        return _session

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shlex
+import shutil
 import struct
 import subprocess
 import sys
@@ -264,7 +266,8 @@ def test_a_source_that_changes_size_is_refused(tmp_path: Path) -> None:
     both = tmp_path / "both.ts"
     with pytest.raises(MediaError, match="changes from 64x64 to 96x96") as refused, VideoReader(both) as reader:
         list(reader)
-    at = re.search(r"with --end ([0-9.]+) and with --start \1$", str(refused.value))
+    advice = r'--end ([0-9.]+) -o "{stem}_from_0{ext}", and --start \1 -o "{stem}_from_\1{ext}"$'
+    at = re.search(advice, str(refused.value))
     assert at is not None  # and this advice can be followed
     for span, size in (({"end": float(at[1])}, 64), ({"start": float(at[1])}, 96)):
         info = probe_from(both, start=span.get("start"))
@@ -275,6 +278,40 @@ def test_a_source_that_changes_size_is_refused(tmp_path: Path) -> None:
                 writer.write(frame)
         with VideoReader(target) as again:
             assert len(list(again)) == 10
+
+
+def test_a_part_that_changes_size_again_is_cut_once_more(tmp_path: Path) -> None:
+    parts = []
+    for i, size in enumerate((64, 96, 64)):
+        path = tmp_path / f"{i}.ts"
+        make(path, Clip(width=size, height=size, pts=tuple(range(i * 30000, i * 30000 + 30000, 3000))))
+        parts.append(path.read_bytes())
+    (tmp_path / "three.ts").write_bytes(b"".join(parts))
+    three = tmp_path / "three.ts"
+    info = probe_from(three, start=0.33)
+    said = r'one by one: --start 0.33 --end 0.666 -o .*, and --start 0.666 --end 0.9 -o "{stem}_from_0.666{ext}"$'
+    with pytest.raises(MediaError, match=said), VideoReader(info, start=0.33, end=0.9) as reader:
+        list(reader)
+
+
+@pytest.mark.parametrize("overlap", [30000, 3000])  # a clock that begins anew, and one that is set back a little
+def test_parts_that_no_time_tells_apart_are_brought_to_one_size(tmp_path: Path, overlap: int) -> None:
+    parts = []
+    for i, size in enumerate((64, 96)):
+        path, begin = tmp_path / f"{i}.ts", i * (30000 - overlap)
+        make(path, Clip(width=size, height=size, pts=tuple(range(begin, begin + 30000, 3000))))
+        parts.append(path.read_bytes())
+    both = tmp_path / "two parts.ts"
+    both.write_bytes(b"".join(parts))
+    with pytest.raises(MediaError, match="bring it to one size first: ffmpeg -i ") as refused:  # noqa: SIM117
+        with VideoReader(both) as reader:
+            list(reader)
+    words = shlex.split(str(refused.value).partition("first: ")[2])
+    program = shutil.which("ffmpeg") or pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    subprocess.run([program, "-v", "error", "-nostdin", *words[1:]], check=True)  # as it is advised
+    with VideoReader(tmp_path / "two parts_64x64.mkv") as reader:
+        assert len(list(reader)) >= 10
+        assert reader.info.width == 64
 
 
 class TestWriter:

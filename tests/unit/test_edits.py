@@ -23,7 +23,8 @@ from videdit.edits import (
     load_direction,
     parse_edits,
 )
-from videdit.edits.direction_files import read_direction
+from videdit.edits.direction_files import read_direction, write_directions
+from videdit.edits.parse import find
 from videdit.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,3 +223,29 @@ def test_the_command_line_names_another_folder(tmp_path, capsys):
     np.save(folder / "dimples.npy", np.ones(512, np.float32))
     assert run(["--list-edits", "--edits-dir", str(folder)]) == 0
     assert "dimples" in capsys.readouterr().out
+
+
+def test_where_an_edit_of_ones_own_shows_is_said(tmp_path):
+    path = tmp_path / "fringe.npy"
+    np.save(path, np.ones(512, np.float32))
+    (said,) = cautions(parse_edits(f"{path}=1"))
+    assert "changes the face alone, not the hair" in said
+    assert "regions: [face, hair]" in said
+    assert "\n" not in said
+    assert cautions(parse_edits(f"{path}=1"), "car") == []
+    (tmp_path / "fringe.yaml").write_text(said.split("`")[1])  # as it is advised
+    assert cautions(parse_edits(f"{path}=1")) == []
+    assert find(str(path)).regions == ("face", "hair")
+    for words in ("[hiar]", "hair", "[]", "3"):
+        (tmp_path / "fringe.yaml").write_text(f"{{file: fringe.npy, regions: {words}}}")
+        with pytest.raises(UsageError, match="fringe.yaml.*regions are a list of face, eyes, lips, hair, head, not"):
+            parse_edits(f"{path}=1")
+    (tmp_path / "fringe.yaml").write_text("{file: other.npy, regions: [hair]}")  # is about something else
+    assert find(str(path)).regions == ("face",)
+
+
+def test_a_learnt_edit_shows_where_it_was_told_to(tmp_path):
+    path = tmp_path / "grey.safetensors"
+    write_directions(path, {"direction": np.ones(512, np.float32)}, {"regions": ["hair"]})
+    assert find(str(path)).regions == ("hair",)
+    assert cautions(parse_edits(f"{path}=1")) == []

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from videdit.errors import UsageError, WeightsError
 from videdit.hfgi.loader import load_networks
 from videdit.hfgi.profile import load_profile
+from videdit.models.e4e import Encoder
 from videdit.weights.install import import_file
 
 
@@ -145,3 +146,41 @@ def test_cars_are_seen_in_the_middle_rows(own_weights) -> None:
 def test_the_default_profile_takes_no_checkpoint() -> None:
     with pytest.raises(UsageError, match="a checkpoint is for profile hfgi-ffhq"):
         load_profile("mobile", ("ckpt.pt",))
+
+
+def with_encoder_of(file: dict, layers: int) -> dict:
+    """A published file whose encoder has another number of heads."""
+    other = published.checkpoint((*published.NARROW, *published.NARROW[-1:])[: layers // 2])
+    kept = {key: value for key, value in file["state_dict"].items() if not key.startswith("encoder.")}
+    return {"state_dict": kept | part(other, "encoder"), "latent_avg": other["latent_avg"]}
+
+
+def test_an_encoder_of_18_layers_is_cut_to_the_16_of_cars(own_weights) -> None:
+    """As the release does, whose mean code then has 18 rows, or one for all."""
+    car = published.checkpoint(published.NARROW[:8])
+    long = with_encoder_of(car, 18)
+    long["latent_avg"] = torch.arange(18.0)[:, None].expand(18, 512).clone()
+    image = torch.linspace(-1, 1, 3 * 256 * 256).reshape(1, 3, 256, 256)
+    codes = []
+    for name, mean in (("rows", long["latent_avg"]), ("cut", long["latent_avg"][:16]), ("one", torch.zeros(512))):
+        torch.save(long | {"latent_avg": mean}, own_weights / f"{name}.pt")
+        networks = load_networks(load_profile("hfgi-car", (str(own_weights / f"{name}.pt"),)))
+        with torch.inference_mode():
+            codes.append(networks.encoder(image))
+            trunk = networks.generator.trunk(codes[-1])
+            assert networks.generator.low(trunk, codes[-1]).shape == (1, 3, 256, 256)
+        assert codes[-1].shape == (1, 16, 512)
+    assert torch.equal(codes[0], codes[1])
+    torch.testing.assert_close(codes[0], codes[2] + torch.arange(16.0)[:, None])
+    # The 18 layers themselves, of which the first 16 are meant.
+    whole = Encoder(18, (4, 4, 6, 6, 8), hidden=8, squeeze=2, rows=(32, 224))
+    state = {key.removeprefix("encoder."): value for key, value in part(long, "encoder").items()}
+    whole.load_state_dict(state | {"mean": long["latent_avg"]})
+    with torch.inference_mode():
+        torch.testing.assert_close(codes[0], whole.eval()(image)[:, :16])
+
+
+def test_an_encoder_of_fewer_layers_than_the_generator_is_refused(own_weights) -> None:
+    torch.save(with_encoder_of(published.checkpoint(), 16), own_weights / "ckpt.pt")
+    with pytest.raises(WeightsError, match="hold an encoder of 16 layers for a generator of 18"):
+        load_networks(load_profile("hfgi-ffhq", (str(own_weights / "ckpt.pt"),)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videdit.argument_parser import Parser
+from videdit.edits.edit_info import regions_named
 from videdit.terminal import complain, say
 from videdit.training.learn import check_output, learn_direction, save_learnt
 
@@ -20,16 +21,24 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--from", dest="before", type=Path, required=True, metavar="DIR", help="faces without it")
     parser.add_argument("--to", dest="after", type=Path, required=True, metavar="DIR", help="faces with it")
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="a .safetensors file")
+    parser.add_argument(
+        "--regions",
+        default="face",
+        metavar="PARTS",
+        help="where the edit may show, joined by commas: face (default), eyes, lips, hair, head",
+    )
     parser.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (default: mobile)")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     options = parser.parse_args(words)
     check_output(options.output)
+    regions = regions_named(options.regions.split(","), Path("--regions"))
 
     def warn(said: str) -> None:
         complain(f"videdit: {said}")
 
     learnt = learn_direction(options.before, options.after, options.profile, options.device, warn)
-    save_learnt(learnt, options.output, options.before, options.after)
+    save_learnt(learnt, options.output, options.before, options.after, regions)
     say(f"{options.output}: from {learnt.faces[0]} faces to {learnt.faces[1]}; use it as --edit {options.output}")
+    say(f"it may show on: {', '.join(regions)} (--regions names other parts)")
     return 0

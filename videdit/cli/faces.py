@@ -23,8 +23,10 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence
 from videdit.rendering.analysis_pass import cached_analysis
+from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.progress import make_progress
 from videdit.terminal import say
+from videdit.tracks.account import unclear_lines
 from videdit.tracks.analysis_store import PORTRAIT, PORTRAITS, Analysis
 from videdit.tracks.track_table import TrackInfo, describe, within
 
@@ -99,6 +101,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
             if tracks:
                 write_sheet(sheet, draw(tracks, analysis), MARK, replace)
             frames, scenes = len(shown.pts), len(shown.scenes())
+            unclear = unclear_lines(analysis.unclear_between(job.start, job.end), info.kind == "image")
     finally:
         progress.end("done")
     if as_json:
@@ -106,9 +109,9 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
         told = {"clip": str(clip), "frames": frames, "scenes": scenes, "faces": faces}
         print(json.dumps(told | {"sheet": str(sheet) if tracks else None}, indent=1))
     if not tracks:
-        raise NoFaceError(f"no face found in {clip}{info.elsewhere}")
+        raise NoFaceError("; ".join([f"no face found in {clip}{elsewhere(info, FaceDetector(device))}", *unclear]))
     if not as_json:
-        say(table(tracks))
+        say("\n".join([table(tracks), *unclear]))
         say(f"{sheet}: portraits of {min(len(tracks), _MOST)} of {len(tracks)}")
     return 0
 

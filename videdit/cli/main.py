@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import platform
@@ -121,9 +122,12 @@ def render_command(words: Sequence[str]) -> int:
     jobs = jobs_of(options)
 
     from videdit.edits import cautions, parse_edits
+    from videdit.hfgi.profile import load_profile
     from videdit.jobs.plan import make_plan
 
-    for caution in dict.fromkeys(said for job in jobs for said in cautions(parse_edits(job.edit))):
+    subjects = [load_profile(job.profile, job.checkpoint).subject for job in jobs]
+    told = (cautions(parse_edits(job.edit), subject) for job, subject in zip(jobs, subjects, strict=True))
+    for caution in dict.fromkeys(itertools.chain.from_iterable(told)):
         logging.getLogger("videdit").warning(caution)
     if preview is not None:
         from videdit.cli import preview as command

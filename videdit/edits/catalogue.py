@@ -12,7 +12,7 @@ from pathlib import Path
 
 from videdit import paths
 from videdit.edits.direction_files import SUFFIXES, read_note
-from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair
+from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair, regions_named
 from videdit.edits.mouth_compensation import parse_speech
 from videdit.edits.published_edits import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
 from videdit.errors import UsageError
@@ -61,6 +61,7 @@ def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),
             method=str(recipe.get("method", "hfgi")),
+            takes=str(recipe.get("takes", "")),
             experimental=str(recipe.get("experimental", "")),
             correlation=numbers.get("correlation"),
             mahalanobis=numbers.get("mahalanobis"),
@@ -94,14 +95,19 @@ def is_taken(name: str) -> bool:
 
 
 def info_of_file(path: Path, name: str | None = None) -> EditInfo:
-    """What a direction's file says about itself; files that say nothing get a wide range.
+    """What a direction's file says about itself, or a recipe of its name beside it; else it gets a wide range.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or the recipe makes no sense.
     """
     if not path.is_file():
         raise UsageError(f"the direction {path} does not exist")
+    for suffix in RECIPES:
+        recipe = path.with_suffix(suffix)
+        if recipe.is_file() and read_yaml(recipe).get("file") == path.name:
+            return replace(info_of_recipe(recipe, path.parent), name=name or path.stem)
     note = read_note(path)
+    regions = note.get("regions")
     return EditInfo(
         name=name or path.stem,
         meaning=str(note.get("meaning", "your own direction")),
@@ -109,7 +115,9 @@ def info_of_file(path: Path, name: str | None = None) -> EditInfo:
         recommended=float(note.get("recommended", 1.0)),
         range=pair(note.get("range", USER_RANGE)),
         hard=pair(note.get("hard", USER_HARD)),
+        regions=regions_named(regions, path) if regions else ("face",),
         source=path,
+        placed=bool(regions),
         codes=None,
     )
 

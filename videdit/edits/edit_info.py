@@ -9,7 +9,9 @@ from pathlib import Path
 from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.mouth_compensation import Speech
 from videdit.edits.pca_components import Component
+from videdit.errors import UsageError
 
+REGIONS = ("face", "eyes", "lips", "hair", "head")  # parts that an edit may paint
 USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
 
@@ -35,7 +37,21 @@ class EditInfo:
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind
     correlation: float | None = None  # of the direction with its score, over codes that it was not fitted on
     mahalanobis: float | None = None  # length of strength 1 in the codes' standard deviations
+    takes: str = ""  # what a minus strength takes away, where it is there: "beard"
+    placed: bool = True  # whether somebody said where it may show, and `regions` is not only a guess
     codes: int | None = NUM_LAYERS  # layers of the codes that it is for; None: of any, or as the source says
+
+
+def regions_named(said: object, path: Path) -> tuple[str, ...]:
+    """The regions that a file names.
+
+    Raises:
+        UsageError: one of them is none, or there are none.
+    """
+    names = tuple(map(str, said)) if isinstance(said, list | tuple) else ()
+    if not names or set(names) - set(REGIONS):
+        raise UsageError(f"{path}: regions are a list of {', '.join(REGIONS)}, not {said!r}")
+    return names
 
 
 def pair(values: Sequence[float]) -> tuple[float, float]:

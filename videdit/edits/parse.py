@@ -71,8 +71,11 @@ def _split(words: str) -> list[str]:
     return parts
 
 
-def cautions(edits: Iterable[Edit]) -> list[str]:
-    """A sentence for each edit beyond its recommended range, or too weak to be seen."""
+def cautions(edits: Iterable[Edit], subject: str = "face") -> list[str]:
+    """A sentence for each edit beyond its recommended range, too weak to be seen, or that nobody gave a place.
+
+    subject: of the profile; only of faces parts are told apart.
+    """
     infos = catalogue()
     said = []
     for edit in edits:
@@ -81,6 +84,12 @@ def cautions(edits: Iterable[Edit]) -> list[str]:
         if 0 < abs(edit.strength) < FAINT * abs(info.recommended):
             said.append(
                 f"{edit.name}={edit.strength:g} will hardly be seen: 1 means {info.unit}, {info.recommended:g} is usual"
+            )
+        if not info.placed and subject == "face":
+            said.append(
+                f"{edit.name} changes the face alone, not the hair, for nobody says where it may show: write "
+                f"`{{file: {info.source.name if info.source else ''}, regions: [face, hair]}}` into "
+                f"{info.source.with_suffix('.yaml') if info.source else ''}"
             )
         strengths = [key.strength for key in edit.keyframes] or [edit.strength]
         if beyond := [strength for strength in strengths if not low <= strength <= high]:

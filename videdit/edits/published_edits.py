@@ -7,7 +7,7 @@
     recommended: 1
     range: [-1, 1.5]
     hard: [-5, 5]
-    regions: [face]                 # where the edit may show
+    regions: [face, hair]           # where the edit may show: face, eyes, lips, hair, head; else on the face alone
     codes: 18                       # layers of the codes that it is for
 
 Only file and, of components, component are needed.
@@ -25,7 +25,7 @@ import yaml
 
 from videdit import paths
 from videdit.edits.direction_files import NUM_LAYERS, SUFFIXES
-from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair
+from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair, regions_named
 from videdit.edits.pca_components import parse_component
 from videdit.errors import UsageError
 from videdit.weights import published
@@ -54,7 +54,8 @@ def info_of_recipe(path: Path, folder: Path) -> EditInfo:
             recommended=float(fields.get("recommended", 1)),
             range=pair(fields.get("range", USER_RANGE)),
             hard=pair(fields.get("hard", USER_HARD)),
-            regions=tuple(map(str, fields.get("regions", ("face",)))),
+            regions=regions_named(fields.get("regions", ["face"]), path),
+            placed="regions" in fields,
             source=source,
             component=component,
             codes=int(fields.get("codes", NUM_LAYERS)) if component else fields.get("codes"),
@@ -70,7 +71,7 @@ def released(folder: Path) -> dict[str, EditInfo]:
     for path in _released_paths():
         if source := _source(read_yaml(path)["weights"], folder, copies):
             info = info_of_recipe(path, folder)
-            infos[info.name] = replace(info, source=source)
+            infos[info.name] = replace(info, source=source, placed=True)
     return infos
 
 

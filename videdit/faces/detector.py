@@ -137,11 +137,11 @@ def look_at(rgb: np.ndarray) -> Look:
     return lambda to_rgb: crop(rgb, to_rgb, SIZE, cv2.INTER_LINEAR)
 
 
-def distinct(faces: list[Face]) -> list[Face]:
-    """The faces that overlap no earlier one of the list by more than 0.4."""
+def distinct(faces: list[Face], most: float = 0.4) -> list[Face]:
+    """The faces that overlap no earlier one of the list by more than `most`."""
     kept: list[Face] = []
     for face in faces:
-        if all(overlap(face, other) <= 0.4 for other in kept):
+        if all(overlap(face, other) <= most for other in kept):
             kept.append(face)
     return kept
 

@@ -23,26 +23,29 @@ POSSIBLE = 0.9  # below this it is not; between them something may hide half of 
 # The parts, and where they are in an upright crop: rows and columns as fractions of its side.
 _EYES = ("left_eye", "right_eye", "left_brow", "right_brow", "eyeglasses"), (0.33, 0.55), (0.22, 0.78)
 _LIPS = ("upper_lip", "lower_lip", "mouth"), (0.57, 0.84), (0.31, 0.69)
+_FACE = ("skin", "nose", "mouth", "left_ear", "right_ear", *_EYES[0], *_LIPS[0])
+SHOWN = 0.22  # of a crop that is a face's parts, whichever way up it is; it is .24 to .37 where real faces are
 _FEW = 0.00076  # of the crop: parts as small as this say little
 
 
 class Uprightness:
-    """Says of faces how surely their points are the right way up, 0 .. 2."""
+    """Says of faces how surely their points are the right way up, 0 .. 2, and how much of their crops is face."""
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
         self._parser: CropParser | None = None  # most callers follow faces that are known
 
-    def __call__(self, faces: Sequence[Face], look: Look) -> np.ndarray:
-        """[N], of faces of one picture."""
+    def __call__(self, faces: Sequence[Face], look: Look) -> tuple[np.ndarray, np.ndarray]:
+        """[N] in 0..2 and [N] in 0..1, of faces of one picture."""
         if not faces:
-            return np.zeros(0)
+            return np.zeros(0), np.zeros(0)
         if self._parser is None:
             self._parser = CropParser.load(self._device)
         logits = self._parser.logits([look(face_matrix(face.points, SIZE)) for face in faces])
         likely = np.exp(logits - logits.max(1, keepdims=True))
         likely /= likely.sum(1, keepdims=True)
-        return _in_place(likely, *_EYES) + _in_place(likely, *_LIPS)
+        shown = likely[:, [list(CLASSES).index(name) for name in dict.fromkeys(_FACE)]].sum(1).mean((1, 2))
+        return _in_place(likely, *_EYES) + _in_place(likely, *_LIPS), shown
 
 
 def _in_place(

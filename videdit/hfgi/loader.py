@@ -86,6 +86,8 @@ def _published(profile: Profile) -> Networks:
         raise WeightsError(f"{where} are not in the published layout ({type(error).__name__}: {detail})") from None
     if networks.generator.num_layers != profile.layers:
         raise WeightsError(f"{where} are of {networks.generator.num_layers} layers, not {profile.layers}")
+    if (heads := int(networks.encoder.get_buffer("mean").shape[0])) < profile.layers:
+        raise WeightsError(f"{where} hold an encoder of {heads} layers for a generator of {profile.layers}")
     if networks.consultation is None:
         log.warning("%s hold no consultation encoder: detail comes from the source alone", where)
     return networks
@@ -125,19 +127,30 @@ def published_networks(tensors: Mapping[str, Tensor], rows: tuple[int, int] = WH
         KeyError, RuntimeError: a tensor is missing, or has an odd shape.
     """
     parts = {name: _part(tensors, name) for name in PARTS}
-    decoder, inverse = parts["decoder"], parts["encoder"]
+    decoder = parts["decoder"]
     with torch.device("meta"):  # no memory and no chance: every tensor is in the file
         generator = stylegan2.Synthesis(stylegan2.channels_of(decoder))
+        inverse = _heads(parts["encoder"], generator.num_layers)
         reader = e4e.Encoder(rows=rows, **_widths(inverse))
         alignment, consultation = _released(parts["grid_align"], parts["residue"])
     generator.load_state_dict(stylegan2.converted(decoder), assign=True)
     # What the encoder says is relative to the generator's mean code, for all layers one or each its own.
-    mean = tensors["latent_avg"].reshape(-1, stylegan2.W_DIM).expand(reader.num_layers, -1).clone()
+    mean = tensors["latent_avg"].reshape(-1, stylegan2.W_DIM)[: reader.num_layers]
+    mean = mean.expand(reader.num_layers, -1).clone()
     reader.load_state_dict(inverse | {"mean": mean}, assign=True)
     if alignment and consultation:
         alignment.load_state_dict(parts["grid_align"], assign=True)
         consultation.load_state_dict(parts["residue"], assign=True)
     return Networks(generator, reader, alignment, consultation, rows, heavy=True)
+
+
+def _heads(encoder: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
+    """An encoder's tensors without the heads of layers that the generator does not have.
+
+    e4e and HFGI let encoders of cars say 18 layers, as those of faces do, and cut their codes to the 16 that a
+    generator of 512 px takes (`codes[:, :16]` in their inference); no head depends on those after it.
+    """
+    return {key: x for key, x in encoder.items() if not key.startswith("styles.") or int(key.split(".")[1]) < layers}
 
 
 def _widths(state: Mapping[str, Tensor]) -> dict:

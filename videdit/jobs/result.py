@@ -25,6 +25,8 @@ class RenderResult:
     restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
     # who was edited when: videdit.tracks.account.Account.faces
     people: list[dict[str, Any]] = field(default_factory=list)
+    # when faces were seen and left alone, for which way up they are could not be told
+    unclear: list[dict[str, float]] = field(default_factory=list)
     told: tuple[str, ...] = ()  # the same in words, and what else is to be said
     beside: tuple[Path, ...] = ()  # files that were written beside the output
 
@@ -66,6 +68,8 @@ class RenderResult:
             "speed": round(self.speed, 3),
             "fps": round(self.speed, 3),  # the older name
             "people": self.people,
+            "unclear": self.unclear,
+            "told": list(self.told),
             "beside": list(map(str, self.beside)),
             "stages": [
                 {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(stage).items()}

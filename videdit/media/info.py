@@ -73,10 +73,10 @@ class MediaInfo:
         return self.display_matrix is not None and mirrors(self.display_matrix)
 
     @property
-    def elsewhere(self) -> str:
-        """Where else in the file a face may be, as words behind "no face found"; empty for nowhere."""
-        videos = 1 + sum(stream.kind == "video" and not stream.cover for stream in self.streams)
-        return f"; it has {videos} video tracks: choose one with --video-track" if videos > 1 else ""
+    def other_tracks(self) -> list[int]:
+        """The videos of the file that are not edited, by their numbers for --video-track; covers are none."""
+        films = [stream.index for stream in self.streams if stream.kind == "video" and not stream.cover]
+        return [i for i, index in enumerate(sorted([*films, self.video_index]), 1) if index != self.video_index]
 
     @property
     def aspect(self) -> float:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from videdit.datatypes import Array
+from videdit.datatypes import Array, Face
 from videdit.edits import Edit, Timeline, parse_edits
+from videdit.edits.parse import find
+from videdit.errors import NoFaceError
+from videdit.faces.beard import beard
 from videdit.jobs.render_job import RenderJob
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.selection import choose
+
+MeshOf = Callable[[np.ndarray], Face | None]  # of an aligned picture, uint8 [S, S, 3] RGB
+
+
+class LeftAloneError(NoFaceError):
+    """There are faces, and nothing that the edits could do to them."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class People:
     chosen: np.ndarray  # [N] bool: of the faces of the analysis
     timeline: Timeline
     own: Mapping[int, tuple[Edit, ...]] = field(default_factory=dict)  # by track, in place of the timeline's `edits`
+    notes: tuple[str, ...] = ()  # who gets less than was asked for, and why
 
     @property
     def edits(self) -> list[Edit]:
@@ -65,12 +75,20 @@ class OwnTimelines(Timeline):
         return self.own.get(track, self.usual)
 
 
-def people_of(job: RenderJob, analysis: Analysis | None, time_of_frame: Callable[[int], float], layers: int) -> People:
+def people_of(
+    job: RenderJob,
+    analysis: Analysis | None,
+    time_of_frame: Callable[[int], float],
+    layers: int,
+    mesh_of: MeshOf | None = None,
+) -> People:
     """Whom a job edits in a clip, and how. Without an analysis: nobody.
 
-    layers: codes that the generator takes.
+    layers: codes that the generator takes. mesh_of: looks at portraits, where an edit takes away what may not be there;
+    without it all is taken to be there.
 
     Raises:
+        LeftAloneError: none of the edits can do anything to those who are meant.
         UsageError: a reference picture cannot be used; keyframes are not in order.
         NoFaceError: nobody in the clip is meant.
     """
@@ -91,6 +109,44 @@ def people_of(job: RenderJob, analysis: Analysis | None, time_of_frame: Callable
         timeline = Timeline(parse_edits(words), time_of_frame, layers)
         own |= {int(track): timeline for track in np.unique(sightings.track[theirs])}
         chosen = chosen | theirs
+    notes: list[str] = []
+    if mesh_of is not None:
+        for track in map(int, np.unique(sightings.track[chosen])):
+            before = own.get(track, usual).edits
+            after, said = _able(before, analysis, track, mesh_of)
+            notes += [f"face {track}: {words}" for words in said]
+            if not any(edit.strength for edit in after) and any(edit.strength for edit in before):
+                chosen = chosen & (sightings.track != track)
+            elif after != before:
+                own[track] = Timeline(after, time_of_frame, layers)
+        if notes and not chosen.any():
+            raise LeftAloneError("; ".join(notes))
     if not own:
-        return People(chosen, usual)
-    return People(chosen, OwnTimelines(usual, own), {track: timeline.edits for track, timeline in own.items()})
+        return People(chosen, usual, notes=tuple(notes))
+    edits = {track: timeline.edits for track, timeline in own.items()}
+    return People(chosen, OwnTimelines(usual, own), edits, tuple(notes))
+
+
+def _able(
+    edits: tuple[Edit, ...], analysis: Analysis, track: int, mesh_of: MeshOf
+) -> tuple[tuple[Edit, ...], list[str]]:
+    """Edits as far as they can do anything to a face, for what is not there cannot be taken away; and what to say."""
+    found, said = [], []
+    for edit in edits:
+        takes = find(edit.name).takes
+        if not takes or min(edit.strength, *(key.strength for key in edit.keyframes), 0.0) == 0:
+            found.append(edit)
+            continue
+        there = {"beard": beard}[takes](analysis.portraits().get(track, ()), mesh_of)
+        keys = tuple(replace(key, strength=_less(key.strength, there)) for key in edit.keyframes)
+        strongest = max((key.strength for key in keys), key=abs, default=_less(edit.strength, there))
+        found.append(replace(edit, keyframes=keys, strength=strongest))
+        if there == 0:
+            said.append(f"{edit.name} takes away nothing, for no {takes} is seen")
+        elif there < 1:
+            said.append(f"{edit.name} takes away {there:.0%} of what is asked for, for little of a {takes} is seen")
+    return tuple(found), said
+
+
+def _less(strength: float, there: float) -> float:
+    return strength * there if strength < 0 else strength

@@ -146,10 +146,11 @@ class Estimator:
         device = resolve_device(job.device)
         with cached_analysis(clip.source, info, job, self._detector(job), device) as analysis:
             said = check_scenes(job, analysis, info)
-            people = people_of(job, analysis, clock(info), profile.layers)
+            people = people_of(job, analysis, clock(info), profile.layers, self._detector(job).aligned)
             shown = within(analysis.sightings, job.start, job.end)
             chosen = np.unique(analysis.sightings.track[people.chosen])
             seen = [track for track in describe_tracks(shown) if track.track in chosen]
+        said += people.notes
         return said + [
             f"on face {t.track}, seen from {t.first:.2f} to {t.last:.2f} s (shot {t.scene + 1})" for t in seen
         ]

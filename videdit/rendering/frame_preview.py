@@ -80,6 +80,7 @@ class _Request:
         settings = {name: value for name, value in self.job.settings().items() if name not in _LATER}
         machine = self.job.device, self.job.precision, self.job.batch
         key: tuple = ("front", self.source.key, self.held.number, repr(settings), *machine)
+        key += self.people.notes  # by which some faces have no crops
         if self.job.scenes:
             key += (self.job.start,)  # from which they are counted
         return (*key, self.job.edit) if self.people.timeline.varies else key  # which frames have crops at all
@@ -129,6 +130,10 @@ class FramePreviews:
             frame, stages = self._steadied(request, self._edits(request, rows), shown.pts), []
         return shown, self._finished(request, replace(frame, picture=shown.picture), *stages)
 
+    def shown(self, clip: Clip, time: float) -> Frame:
+        """The clip's own frame at a time."""
+        return self._frame_at(self.analyses.source(clip.source, clip.job), time)
+
     def warm(self, job: RenderJob, size: int) -> None:
         """Compile what a draft of a face at a size takes. Raises what loading the networks raises."""
         inverter = self.models.inverter(job)
@@ -154,7 +159,7 @@ class FramePreviews:
         first, last = shown.time - wide, shown.time + wide + LEAST
         span = (np.floor(first), np.ceil(last)) if reach else (first, last)
         held = self.analyses.of(source, job, detector, (max(0.0, float(span[0])), float(span[1])))
-        people = people_of(job, held.analysis, clock(source.info), inverter.profile.layers)
+        people = people_of(job, held.analysis, clock(source.info), inverter.profile.layers, detector.aligned)
         method = method_of(job, people.edits, inverter.profile)
         restore = restoration(job, inverter, people.timeline, self.models)
         return _Request(source, job, held, people, inverter, method, restore, check), shown

@@ -35,6 +35,7 @@ from videdit.provenance import c2pa
 from videdit.provenance import tags as provenance
 from videdit.rendering.assignments import People, people_of
 from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.other_tracks import elsewhere
 from videdit.restoration.policy import RestorerChoice, choose
 from videdit.stages.assign_faces import AssignFaces
 from videdit.stages.auxiliary_output import AuxiliaryOutput, Compose
@@ -79,6 +80,8 @@ class Chain:
     scenes_known: bool = False  # and what is wrong with the chosen ones was said before
     reach: float = 0.0  # seconds before and after a frame that its pictures depend on
     method: str = ""  # how faces are edited: "student" or "hfgi"
+    notes: tuple[str, ...] = ()  # who gets less than was asked for, and why
+    unclear: Sequence[tuple[float, float]] = ()  # when faces are left out, for which way up they are cannot be told
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""
@@ -102,7 +105,7 @@ def assemble(
     """
     job = clip.job
     inverter = loaded.inverter(job)
-    people = people_of(job, analysis, clock(info), inverter.profile.layers)
+    people = people_of(job, analysis, clock(info), inverter.profile.layers, loaded.detector(job).aligned)
     timeline = people.timeline
     faces: list[Stage] = [AssignFaces(analysis, people.chosen)] if analysis else []
     if job.tune and analysis:
@@ -114,9 +117,12 @@ def assemble(
     account = Account(whole and inverter.profile.subject == "face", inverter.profile.subject)
     track, counted = Track(account), CountEdits(Paste(inverter.pixels), account)
 
+    unclear = analysis.unclear_between(job.start, job.end) if analysis else []
+
     def approve() -> None:
         if not counted.faces and not (work and work.faces):
-            raise NoFaceError(no_face(clip.source, track.unfit + parse.unfit, schedule) + info.elsewhere)
+            why = no_face(clip.source, track.unfit + parse.unfit, schedule, unclear)
+            raise NoFaceError(why + elsewhere(info, loaded.detector(job)))
         for file in files:
             file.join()
 
@@ -152,7 +158,8 @@ def assemble(
     stages = in_segments(find_faces, edit_faces, encode, work)
     reach = reach_of([*find_faces[1:], *edit_faces])
     known = analysis is not None
-    return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach, method)
+    said = people.notes, unclear
+    return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach, method, *said)
 
 
 def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: SegmentStore | None = None) -> Chain:
@@ -371,7 +378,9 @@ def encoding(job: RenderJob) -> EncodeSettings:
     )
 
 
-def no_face(source: Path, unfit: Counter[str], schedule: SelectActive) -> str:
+def no_face(
+    source: Path, unfit: Counter[str], schedule: SelectActive, unclear: Sequence[tuple[float, float]] = ()
+) -> str:
     """Why nothing was edited, in words."""
     if schedule.passed:
         faces = count(schedule.passed, "face")
@@ -379,4 +388,7 @@ def no_face(source: Path, unfit: Counter[str], schedule: SelectActive) -> str:
     if unfit:
         reason, times = unfit.most_common(1)[0]
         return f"no face to edit in {source}: every face is {reason} ({times} times); nothing was written"
+    if unclear:
+        when = f"the one at {unclear[0][0]:.2f} s"
+        return f"no face to edit in {source}: which way up {when} is cannot be told; nothing was written"
     return f"no face found in {source}; nothing was written (--keep-unedited writes it as it is)"

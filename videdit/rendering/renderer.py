@@ -31,6 +31,7 @@ from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.provenance import tags
 from videdit.rendering.analysis_pass import cached_analysis
+from videdit.rendering.assignments import LeftAloneError
 from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.graph import Chain, assemble, unedited
 from videdit.rendering.model_cache import ModelCache
@@ -120,7 +121,7 @@ class Renderer:
     ) -> RenderResult:
         chain: Chain | None = None
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
-        nothing = idle(clip.job)
+        nothing, untouched = idle(clip.job), ""
         copy = nothing or bool(work and work.unedited)  # for there is no face, as an earlier run has found out
         expected = frames_between(info, clip.job.start, clip.job.end)
         if work and work.segments:
@@ -140,11 +141,13 @@ class Renderer:
                             log.warning("%s", said)
                         chain = self.chain(clip, info, analysis, work, cancel=cancel)
                         result = self._run(clip, chain.stages, cancel)
-            except NoFaceError:
+            except NoFaceError as error:
+                as_it_is = clip.job.keep_unedited or isinstance(error, LeftAloneError)
                 if work:
-                    work.clear(unedited=clip.job.keep_unedited)
-                if not clip.job.keep_unedited:
+                    work.clear(unedited=as_it_is)
+                if not as_it_is:
                     raise
+                untouched = str(error) if isinstance(error, LeftAloneError) else ""
                 for file in chain.files if chain else ():
                     file.drop()
                 copy, before = True, (0, 0)
@@ -154,14 +157,16 @@ class Renderer:
             assert chain is not None
             still = info.kind == "image"
             people = chain.account.faces(1.0 if still else float(info.frame_step * info.time_base))
-            told = account.lines(people, still)
+            told, unclear = account.lines(people, still), account.unclear_lines(chain.unclear, still)
             if still:  # which has no times
                 times = ("seconds", "from", "to")
                 people = [{key: value for key, value in face.items() if key not in times} for face in people]
+            first_of_all = f"{NOTHING}; only encoded anew" if nothing else untouched
             result = replace(
                 result,
                 people=people,
-                told=(*([f"{NOTHING}; only encoded anew"] if nothing else ()), *told),
+                told=tuple(filter(None, (first_of_all, *chain.notes, *told, *unclear))),
+                unclear=[{"from": round(first, 3), "to": round(last, 3)} for first, last in chain.unclear],
                 beside=tuple(clip.files[1:] if chain.counted.faces + before[1] else ()),
                 frames=result.frames + before[0],
                 faces=chain.counted.faces + before[1],

@@ -36,6 +36,7 @@ from videdit.jobs.plan import Clip, make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
 from videdit.rendering.analyses import Analyses, Source
+from videdit.rendering.assignments import LeftAloneError
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frame_preview import FramePreviews
 from videdit.rendering.model_cache import ModelCache
@@ -119,7 +120,11 @@ class Session:
             if load_profile(clip.job.profile, clip.job.checkpoint).subject != "face" or clip.job.tune:
                 return rendered_pair(self.renderer(), clip, self.source(clip).info, time)
             previews = self._previews.draft if tier == DRAFT else self._previews.exact
-            return previews(clip, time, turn.check)
+            try:
+                return previews(clip, time, turn.check)
+            except LeftAloneError:
+                shown = self._previews.shown(clip, time)
+                return shown, shown
 
     def render(self, job: Job | Clip, *, progress: Tell = None, cancel: threading.Event | None = None) -> RenderResult:
         """Render one clip and write it; previews may be asked for meanwhile.

@@ -48,15 +48,26 @@ class Account:
         ]
 
 
-def spans(times: Iterable[float]) -> list[tuple[float, float]]:
-    """Moments in any order -> (first, last) of those that belong together."""
+def spans(times: Iterable[float], gap: float = GAP) -> list[tuple[float, float]]:
+    """Moments in any order -> (first, last) of those that belong together: at most `gap` seconds apart."""
     found: list[tuple[float, float]] = []
     for time in sorted(times):
-        if found and time - found[-1][1] <= GAP:
+        if found and time - found[-1][1] <= gap:
             found[-1] = found[-1][0], time
         else:
             found.append((time, time))
     return found
+
+
+def unclear_lines(unclear: Iterable[tuple[float, float]], still: bool = False) -> list[str]:
+    """What to say of faces that are left out, for which way up they are cannot be told; when, in seconds."""
+    times = list(unclear)
+    why = "left as it is, for which way up it is cannot be told"
+    if still or not times:
+        return [f"a face is {why}"] if times else []
+    when = [f"at {first:.2f} s" if first == last else f"{first:.2f} to {last:.2f} s" for first, last in times]
+    more = f", and {len(when) - _SPANS} times more" if len(when) > _SPANS else ""
+    return [f"a face is {why}: {', '.join(when[:_SPANS])}{more}"]
 
 
 def lines(faces: Iterable[dict[str, Any]], still: bool = False) -> list[str]:

@@ -25,12 +25,14 @@ from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import face_size
 from videdit.shutdown import half_written
 from videdit.storage.hashes import sha256
+from videdit.tracks.account import spans
 from videdit.tracks.track_table import TrackTable, numbered
 from videdit.tracks.tracker import Tracklet, link_tracklets
 
-LAYOUT = 2  # raised when what is written means something else
+LAYOUT = 3  # raised when what is written means something else
 CHUNK = 512  # faces a file
 PORTRAITS, PORTRAIT = 4, 128  # a track at most, and their side in pixels
+_TURNS = 2.0  # seconds: which way up faces are is looked up about once in one
 _INDEX, _SIGHTINGS, _PORTRAITS = "analysis.json", "sightings.npz", "portraits.npz"
 _STEPS = 60000  # a mesh is written in so many steps from one side of its box to the other: 0.01 px for a face of 600
 
@@ -66,6 +68,7 @@ class Recorder:
         self._waiting: list[Face] = []
         self._portraits: dict[int, list[Portrait]] = {}
         self._files: dict[str, str] = {}  # name -> sha256
+        self.unclear: list[float] = []  # times of frames with faces that are left out: which way up cannot be told
 
     def __enter__(self) -> Recorder:
         return self
@@ -111,7 +114,8 @@ class Recorder:
         sightings = self._sightings(np.array(link_tracklets(stretches), np.int32)[stretch_of])
         self._write(_SIGHTINGS, {f.name: getattr(sightings, f.name) for f in fields(TrackTable)})
         self._write(_PORTRAITS, self._albums(sightings, stretch_of))
-        index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files}
+        unclear = spans(self.unclear, _TURNS)
+        index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files, "unclear": unclear}
         (self._draft / _INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         try:
             os.replace(self._draft, self.folder)
@@ -185,6 +189,8 @@ class Analysis:
             if index["layout"] != LAYOUT:
                 raise DamagedError("another version wrote it")
             self.files: dict[str, str] = index["files"]
+            # When faces are seen of which it cannot be told which way up they are: (first, last) in seconds.
+            self.unclear = [(float(first), float(last)) for first, last in index["unclear"]]
             for name, digest in self.files.items():
                 if Path(name).name != name or sha256(folder / name) != digest:
                     raise DamagedError(f"{name} has changed")
@@ -208,6 +214,11 @@ class Analysis:
             points, score, yaw = self.sightings.points[i], float(chunk["score"][at]), float(chunk["yaw"][at])
             found.append(Face(points, score, track, mesh, yaw))
         return found
+
+    def unclear_between(self, start: float | None, end: float | None) -> list[tuple[float, float]]:
+        """Those of :attr:`unclear` that are seen between two times."""
+        first, last = start or 0.0, float("inf") if end is None else end
+        return [span for span in self.unclear if span[1] >= first and span[0] < last]
 
     def portraits(self) -> dict[int, np.ndarray]:
         """Up to four aligned pictures of each track, best first, [P, 128, 128, 3] uint8 RGB."""

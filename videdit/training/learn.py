@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +65,10 @@ def difference(before: np.ndarray, after: np.ndarray) -> Learnt:
     return Learnt((along * spread).astype(np.float32), length / spread, (len(before), len(after)))
 
 
-def save_learnt(learnt: Learnt, out: Path, before: Path, after: Path) -> None:
+def save_learnt(learnt: Learnt, out: Path, before: Path, after: Path, regions: Sequence[str] = ("face",)) -> None:
     """Write a direction as a file that ``--edit out.safetensors`` takes; a bare name then means the whole difference.
+
+    regions: where it may show, names of :data:`videdit.edits.edit_info.REGIONS`.
 
     Raises:
         UsageError: it cannot be written.
@@ -77,6 +79,7 @@ def save_learnt(learnt: Learnt, out: Path, before: Path, after: Path) -> None:
         "unit": "one standard deviation among these faces",
         "recommended": round(learnt.difference, 3),
         "range": [round(-reach, 3), round(reach, 3)],
+        "regions": list(regions),
     }
     write_directions(out, {"direction": learnt.direction}, note)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
@@ -199,21 +200,35 @@ class VideoReader:
 
     def _picture(self, frame: av.VideoFrame, index: int, pts: int) -> Picture:
         info = self.info
-        # Down to whole milliseconds: that is after the frame before, and not after this one.
         at = f"{math.floor((pts - info.start_pts) * info.time_base * 1000) / 1000:g}"
-        advice = f"edit the parts one by one, with --end {at} and with --start {at}"
         if (frame.width, frame.height) != (info.width, info.height):
             raise MediaError(
                 f"{info.path} changes from {info.width}x{info.height} to {frame.width}x{frame.height} "
-                f"at {at} s (frame {index}); {advice}"
+                f"at {at} s (frame {index}); {self._advice(at)}"
             )
         planar = planar_name(frame.format.name)
         if (planar, info.planar) == ("gbrap", "gbrp"):
             return Picture(unpack(frame)[:3], info.color, info.planar, info.aspect)  # it only seemed transparent
         if planar != info.planar:
             change = f"from {info.pix_fmt} to {frame.format.name} at {at} s (frame {index})"
-            raise MediaError(f"{info.path} changes {change}; {advice}")
+            raise MediaError(f"{info.path} changes {change}; {self._advice(at)}")
         return Picture(unpack(frame), info.color, planar, info.aspect)
+
+    def _advice(self, at: str) -> str:
+        """What to do with a clip whose pictures change at a time: seconds, in whole milliseconds."""
+        path = self.info.path
+        if self.resets or self.repaired:  # a time does not tell its parts from each other
+            size = f"{self.info.width}x{self.info.height}"
+            one = path.with_name(f"{path.stem}_{size}.mkv")
+            scale = f"-vf scale={size.replace('x', ':')},format={self.info.pix_fmt}"
+            words = f"ffmpeg -i {shlex.quote(str(path))} {scale} -c:v libx264 -crf 12 -c:a copy {shlex.quote(str(one))}"
+            return f"bring it to one size first: {words}"
+        since = f"{self.start:g}" if self.start else "0"
+        begin, end = f"--start {since} " if self.start else "", f" --end {self.end:g}" if self.end is not None else ""
+        return (
+            f'edit the parts one by one: {begin}--end {at} -o "{{stem}}_from_{since}{{ext}}", '
+            f'and --start {at}{end} -o "{{stem}}_from_{at}{{ext}}"'
+        )
 
     def _decode_from(self, first: int | None) -> Iterator[_Decoded]:
         """Decoded frames, beginning with the first of the file or, to save time, with a key frame at or before it."""
