@@ -9,6 +9,7 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
+from videdit.hfgi.hair import HAIR, hair_change, without_hair
 from videdit.hfgi.student import StudentEditor, student_strengths, with_restoration
 from videdit.imaging.arrays import half
 from videdit.media.tone_proxy import needs_proxy
@@ -26,18 +27,17 @@ class Change:
         timeline: Timeline,
         regions: Iterable[str] = ("face",),
         own: Mapping[int, Iterable[str]] | None = None,
-        keep_crops: bool = False,
     ) -> None:
         """What edits what, and where.
 
         Args:
             editor: the student.
             timeline: the edits.
-            regions: where they may show, see :func:`videdit.imaging.change_mask.change_mask`.
+            regions: where they may show, see :func:`videdit.imaging.change_mask.change_mask`; hair is left to
+                :mod:`videdit.stages.hair`, which is told what happens to it.
             own: the same by track, in their place.
-            keep_crops: another stage needs them.
         """
-        self.editor, self.timeline, self.pixels, self.keep_crops = editor, timeline, editor.pixels, keep_crops
+        self.editor, self.timeline, self.pixels = editor, timeline, editor.pixels
         self.regions = frozenset(regions)
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
@@ -45,8 +45,7 @@ class Change:
         for group in groups(((frame, frame.crops) for frame in frames), self.editor.batch(256)):
             found = self._edited([(crop, frame) for frame, crops in group for crop in crops])
             for frame, crops in group:
-                edits = tuple(found.pop(0) for _ in crops)
-                yield replace(frame, crops=crops if self.keep_crops else (), edits=edits)
+                yield replace(frame, crops=(), edits=tuple(found.pop(0) for _ in crops))
 
     def _edited(self, crops: list[tuple[Crop, Frame]]) -> list[Edited]:
         """The edits of crops, in their order; those of one size share batches."""
@@ -66,11 +65,12 @@ class Change:
         return crop.confidence * student_strengths(edits, self.timeline.strengths(crop.track, time))
 
     def _placed(self, crop: Crop, change: Array, motion: Motion, color: Color) -> Edited:
-        mask = self.pixels.mask(crop, motion, self.own.get(crop.track, self.regions))
+        regions = self.own.get(crop.track, self.regions)
+        hair = hair_change(self.pixels, crop, change) if HAIR in regions else None
+        mask = self.pixels.mask(crop, motion, without_hair(regions))
         if crop.restored is not None:
             change, mask = with_restoration(crop, change, mask, self.pixels.mask(crop, motion, ("face",)))
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
-        return Edited(
-            crop.track, half(change), mask, crop.to_frame, crop.image, self.pixels.grey(crop), crop.confidence
-        )
+        grey = self.pixels.grey(crop)
+        return Edited(crop.track, half(change), mask, crop.to_frame, crop.image, grey, crop.confidence, hair)

@@ -169,6 +169,19 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
+class HairChange:
+    """What an edit does to the colours of hair: change = matrix @ (r, g, b, 1), RGB in -1..1."""
+
+    matrix: np.ndarray  # [3, 4] float64
+    weight: float  # share of the crop that it was found on, 0..1
+    seen: np.ndarray  # [128, 128] float16: how likely each place of the crop is hair, 0..1
+
+    @property
+    def nbytes(self) -> int:
+        return self.matrix.nbytes + self.seen.nbytes
+
+
+@dataclass(frozen=True, slots=True)
 class Edited:
     """The change of one crop: what paste adds to the frame."""
 
@@ -179,12 +192,13 @@ class Edited:
     source: Array  # [S, S, 3] uint8 RGB: the crop that the change is of
     grey: Array  # [256, 256] uint8: the same, for its motion
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets
-    hair: Edited | None = None  # what changes in the hair around the face, for a larger square
+    hair: HairChange | None = None  # of edits that change hair
+    layer: Edited | None = None  # the same in pixels, for a larger square
 
     @property
     def nbytes(self) -> int:
         own = self.change.nbytes + self.mask.nbytes + self.source.nbytes + self.grey.nbytes
-        return own + (self.hair.nbytes if self.hair else 0)
+        return own + sum(part.nbytes for part in (self.hair, self.layer) if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +220,7 @@ class Frame:
     @property
     def layers(self) -> tuple[Edited, ...]:
         """All that is pasted: the edits, and the hair of those that change it."""
-        return tuple(layer for edit in self.edits for layer in (edit, edit.hair) if layer is not None)
+        return tuple(layer for edit in self.edits for layer in (edit, edit.layer) if layer is not None)
 
     @property
     def nbytes(self) -> int:

@@ -51,16 +51,18 @@ def test_the_package_offers_it_and_stays_light():
     assert videdit.Session is Session
 
 
-@pytest.mark.parametrize("method", ["hfgi", "student"])
-def test_an_exact_preview_is_the_rendered_frame(render, request, face_clip, tmp_path, method):
+@pytest.mark.parametrize(
+    ("method", "edit"), [("hfgi", "smile=2,age=20"), ("student", "smile=2"), ("student", "age=20")]
+)
+def test_an_exact_preview_is_the_rendered_frame(render, request, face_clip, tmp_path, method, edit):
     if method == "student":
         request.getfixturevalue("untrained")
-    render(face_clip, tmp_path / "out.mp4", edit="smile=2", lossless=True, method=method)
+    render(face_clip, tmp_path / "out.mp4", edit=edit, lossless=True, method=method)
     sources, edited = frames_of(face_clip), frames_of(tmp_path / "out.mp4")
     session = render.session
     session.forget()
     for index in (3, 4, 0):  # the second finds most of what it needs
-        clip = clip_of(job_of(face_clip, method=method))
+        clip = clip_of(job_of(face_clip, edit=edit, method=method))
         before, after = session.frames(clip, index / 25)
         assert same_planes(before, sources[index])
         assert not same_planes(after, before)

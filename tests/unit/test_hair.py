@@ -11,16 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videdit.datatypes import Color, Crop, Edited, Frame, Picture
+from videdit.datatypes import Color, Crop, Edited, Frame, HairChange, Picture
 from videdit.faces.parser import CropParser
 from videdit.geometry.warp import crop_picture
-from videdit.hfgi.hair import GRID, HairMap, HairPainter, around, border, fit, guided, mean_map, own_hair, without_hair
+from videdit.hfgi.hair import (
+    GRID,
+    HairPainter,
+    around,
+    border,
+    fit,
+    guided,
+    hair_change,
+    mean_change,
+    own_hair,
+    without_hair,
+)
 from videdit.imaging.host import HostPixels
 from videdit.models.face_parts import PARTS
 from videdit.stages.hair import Hair, steady
 
 RGB = Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
-HAIR = list(PARTS).index("hair")
+HAIR_PART = list(PARTS).index("hair")
 
 
 def strands(seed: int, size: int = 128) -> np.ndarray:
@@ -34,15 +45,15 @@ def test_a_shift_of_colours_is_found_exactly(seed, lighter, redder):
     source = strands(seed)
     shift = np.array([lighter + redder, lighter, lighter])
     found = fit(source, np.broadcast_to(shift, source.shape), np.ones(source.shape[:2]))
-    np.testing.assert_allclose(found.matrix, np.column_stack((np.zeros((3, 3)), shift)), atol=1e-9)
-    assert found.weight == 1
+    np.testing.assert_allclose(found[0], np.column_stack((np.zeros((3, 3)), shift)), atol=1e-9)
+    assert found[1] == 1
 
 
 def test_grey_hair_is_less_coloured_hair():
     source = strands(1)
     grey = source.mean(-1, keepdims=True) + 0.4
-    found = fit(source, grey - source, np.ones(source.shape[:2]))
-    made = source + source @ found.matrix[:, :3].T + found.matrix[:, 3]
+    matrix, _ = fit(source, grey - source, np.ones(source.shape[:2]))
+    made = source + source @ matrix[:, :3].T + matrix[:, 3]
     assert np.abs(made - grey).mean() < 0.6 * np.abs(source - source.mean(-1, keepdims=True)).mean()
     np.testing.assert_allclose(made.mean((0, 1)), grey.mean((0, 1)).repeat(3), atol=1e-9)
 
@@ -52,24 +63,26 @@ def test_only_hair_counts():
     hair = np.zeros((128, 128))
     hair[:64] = 1
     change[64:] = -1  # what happens to the skin
-    np.testing.assert_allclose(fit(source, change, hair).matrix[:, 3], 0.3, atol=1e-9)
+    np.testing.assert_allclose(fit(source, change, hair)[0][:, 3], 0.3, atol=1e-9)
     assert fit(source, change, 0 * hair) is None
     assert fit(source, change, hair * (np.arange(128) < 0.5)) is None, "some pixels are no hair"
 
 
-def test_a_mean_of_maps_goes_by_weights():
-    one, other = (HairMap(np.full((3, 4), value), weight) for value, weight in ((1.0, 0.2), (4.0, 0.1)))
-    np.testing.assert_allclose(mean_map([one, other], [1, 1]).matrix, 2.0)
-    np.testing.assert_allclose(mean_map([one, other], [1, 0]).matrix, 1.0)
+def test_a_mean_of_changes_goes_by_weights():
+    seen = np.zeros((128, 128), np.float16)
+    one, other = (HairChange(np.full((3, 4), value), weight, seen) for value, weight in ((1.0, 0.2), (4.0, 0.1)))
+    np.testing.assert_allclose(mean_change(one, [one, other], [1, 1]).matrix, 2.0)
+    np.testing.assert_allclose(mean_change(other, [one, other], [1, 0]).matrix, 1.0)
 
 
 @pytest.mark.parametrize("size", [256, 512])
 def test_the_square_is_twice_as_wide_and_lies_a_little_lower(size):
-    crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.array([[0.0, -0.5, 300.0], [0.5, 0.0, 40.0]]), 1.0)
+    image, to_frame = np.zeros((size, size, 3), np.uint8), np.array([[0.0, -0.5, 300.0], [0.5, 0.0, 40.0]])
+    edit = Edited(0, image, image[..., 0], to_frame, image, image[..., 0])
     corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1]], float)
     in_crop = np.array([[-0.5, -0.375], [1.5, -0.375], [-0.5, 1.625]]) * size
-    expected = np.column_stack((in_crop, np.ones(3))) @ crop.to_frame.T
-    np.testing.assert_allclose(corners @ around(crop).T, expected)
+    expected = np.column_stack((in_crop, np.ones(3))) @ to_frame.T
+    np.testing.assert_allclose(corners @ around(edit).T, expected)
 
 
 def test_hair_of_others_is_left_alone():
@@ -108,37 +121,32 @@ def test_regions_without_hair_keep_the_face():
 def heads(people, count=3, scene=0) -> list[Frame]:
     """Frames of a person whose hair leaves the crop, with a change of .3 that grows by .1 a frame."""
     pixels = HostPixels("cpu", "fp32")
-    parser = CropParser(pixels, 1)
     planes = tuple(np.ascontiguousarray(people[0][..., i]) for i in range(3))
     picture = Picture(planes, RGB, "gbrp")
     to_frame = np.array([[0.6, 0, 51.2], [0, 0.6, 64.0]])  # of the face alone
     image = crop_picture(picture, to_frame, 256)
-    crop = Crop(0, image, to_frame, 1.0, None, parser.parts([image])[0])
+    crop = Crop(0, image, to_frame, 1.0, None, CropParser(pixels, 1).parts([image])[0])
     frames = []
     for i in range(count):
-        change = np.full((256, 256, 3), 0.3 + 0.1 * i, np.float16)
-        edit = Edited(0, change, np.full((256, 256), 255, np.uint8), to_frame, image, image[..., 0])
-        time = Fraction(i, 25)
-        frame = Frame(i, i, Fraction(1, 25), float(time), picture, scene=scene, crops=(crop,), edits=(edit,))
-        frames.append(frame)
+        change, mask = np.full((256, 256, 3), 0.3 + 0.1 * i, np.float16), np.full((256, 256), 255, np.uint8)
+        edit = Edited(0, change, mask, to_frame, image, image[..., 0], 1.0, hair_change(pixels, crop, change))
+        frames.append(Frame(i, i, Fraction(1, 25), i / 25, picture, scene=scene, edits=(edit,)))
     return frames
 
 
 @pytest.fixture(scope="module")
-def painter():
+def hair() -> Hair:
     pixels = HostPixels("cpu", "fp32")
-    return HairPainter(pixels, CropParser(pixels, 1))
+    return Hair(HairPainter(pixels, CropParser(pixels, 1)))
 
 
-def test_hair_changes_beyond_the_crop_and_nothing_else_does(people, painter):
-    frames = heads(people, 1)
-    (frame,) = Hair(painter, {"face", "hair"})(iter(frames))
+def test_hair_changes_beyond_the_crop_and_nothing_else_does(people, hair):
+    (frame,) = hair(iter(heads(people, 1)))
     (edit,) = frame.edits
-    layer = edit.hair
-    assert frame.crops == ()
+    layer = edit.layer
     assert frame.layers == (edit, layer)
     np.testing.assert_allclose(layer.change, 0.3, atol=0.01)
-    whole = painter.parser.parts([people[0]])[0][HAIR]
+    whole = hair.painter.parser.parts([people[0]])[0][HAIR_PART]
     black = Picture((np.zeros((256, 256), np.uint8),), replace(RGB, matrix="gray"), "gray")
     found = HostPixels().paste(black, [layer])()
     changed = cv2.resize(found.planes[0].astype(np.float32), (128, 128), interpolation=cv2.INTER_AREA) / (0.3 * 127.5)
@@ -148,18 +156,20 @@ def test_hair_changes_beyond_the_crop_and_nothing_else_does(people, painter):
     assert changed[whole < 0.02].mean() < 0.05
 
 
-def test_maps_are_averaged_over_time_but_not_across_a_cut(people, painter):
+def test_changes_are_averaged_over_time_but_not_across_a_cut(people, hair):
     before, after = heads(people, 3), heads(people, 3, scene=1)
-    stage = Hair(painter, {"hair"})
-    shades = [float(frame.edits[0].hair.change.mean()) for frame in stage(iter(before))]
+    painted = list(hair(iter(before)))
+    shades = [float(frame.edits[0].layer.change.mean()) for frame in painted]
     assert 0.3 < shades[0] < shades[1] < shades[2] < 0.5
     assert shades[1] == pytest.approx(0.4, abs=0.01)
-    fitted = list(stage._fitted(iter([before[2], after[0]])))
-    alone = steady(after[0], fitted)[0].matrix
-    np.testing.assert_array_equal(alone, fitted[1][1][0].matrix)
+    np.testing.assert_array_equal(hair.of(before[0], before).edits[0].layer.change, painted[0].edits[0].layer.change)
+    (alone,) = steady(after[0], [before[2], after[0]])
+    np.testing.assert_array_equal(alone.hair.matrix, after[0].edits[0].hair.matrix)
 
 
-def test_edits_that_leave_hair_alone_get_no_layer(people, painter):
-    (frame,) = Hair(painter, {"hair"}, {0: {"face"}})(iter(heads(people, 1)))
-    assert frame.edits[0].hair is None
+def test_edits_that_leave_hair_alone_get_no_layer(people, hair):
+    (frame,) = heads(people, 1)
+    bare = replace(frame, edits=(replace(frame.edits[0], hair=None),))
+    (frame,) = hair(iter([bare]))
+    assert frame.edits[0].layer is None
     assert frame.layers == frame.edits

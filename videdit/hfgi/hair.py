@@ -14,12 +14,12 @@ and hair of others stays. The mask follows the picture's own edges (guided filte
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from videdit.datatypes import Array, Color, Crop, Edited, Picture
+from videdit.datatypes import Array, Color, Crop, Edited, HairChange, Picture
 from videdit.faces.parser import CropParser
 from videdit.imaging.arrays import half
 from videdit.imaging.change_mask import ramp
@@ -30,7 +30,8 @@ from videdit.models.face_parts import PARTS
 WIDE = 2  # sides of the square around the head, in sides of the crop
 LOWER = 1 / 8  # of a crop's side that the square's centre lies below the crop's: hair hangs down
 GRID = 256  # px of the square at which hair is looked for: there the crop has as many as its own parts
-_HAIR = list(PARTS).index("hair")
+HAIR = "hair"  # of the parts of a face, and of the regions that edits may change
+_HAIR = list(PARTS).index(HAIR)
 SURE = (0.5, 0.9)  # chances of hair at which a place begins to count for the fit, and at which it fully does
 LEAST = 0.004  # share of a crop that has to be hair: below it there is none
 KEPT = 0.01  # how strongly A is drawn towards I, in variance of RGB in -1..1
@@ -39,16 +40,8 @@ NEAR, EDGES = 4, 0.003  # of the guided filter: radius in px of the grid, and va
 EASES = 0.12  # of the square's side, at its border, over which the change fades out
 
 
-@dataclass(frozen=True)
-class HairMap:
-    """What an edit does to the colours of hair: change = matrix @ (r, g, b, 1), RGB in -1..1."""
-
-    matrix: np.ndarray  # [3, 4] float64: A - I, b
-    weight: float  # share of the crop that it was found on
-
-
-def fit(source: np.ndarray, change: np.ndarray, hair: np.ndarray) -> HairMap | None:
-    """The map of colours of a change of hair; None where there is hardly any.
+def fit(source: np.ndarray, change: np.ndarray, hair: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """The map of colours [3, 4] of a change of hair, and the share of the crop it was found on; None of hardly any.
 
     source, change: [N, N, 3] in -1..1 and what is added to it. hair: how likely it is, [N, N] in 0..1.
     """
@@ -61,14 +54,26 @@ def fit(source: np.ndarray, change: np.ndarray, hair: np.ndarray) -> HairMap | N
     centred, rest = source - mean, change - shift
     square = np.einsum("yxi,yxj->ij", w * centred, centred) + KEPT * np.eye(3)
     slope = np.linalg.solve(square, np.einsum("yxi,yxj->ij", w * centred, rest)).T  # [3, 3]: A - I
-    return HairMap(np.column_stack((slope, shift - slope @ mean)), total / weights.size)
+    return np.column_stack((slope, shift - slope @ mean)), total / weights.size
 
 
-def mean_map(maps: Sequence[HairMap], weights: Sequence[float]) -> HairMap:
-    """A weighted mean of the maps of neighbouring frames."""
-    shares = np.array([found.weight * weight for found, weight in zip(maps, weights, strict=True)])
-    matrix = np.tensordot(shares / shares.sum(), np.stack([found.matrix for found in maps]), 1)
-    return HairMap(matrix, float(shares.sum() / np.sum(weights)))
+def hair_change(pixels: Pixels, crop: Crop, change: Array) -> HairChange | None:
+    """What a change [S, S, 3] does to the hair of a crop; None where no hair is seen."""
+    if crop.parts is None:
+        return None
+    hair = pixels.fetch(crop.parts[_HAIR])
+    source, made = (
+        cv2.resize(pixels.fetch(picture).astype(np.float32), hair.shape[:2], interpolation=cv2.INTER_AREA)
+        for picture in (crop.image, change)
+    )
+    found = fit(source / 127.5 - 1, made, hair.astype(np.float32))
+    return None if found is None else HairChange(*found, hair.astype(np.float16))
+
+
+def mean_change(own: HairChange, others: Sequence[HairChange], weights: Sequence[float]) -> HairChange:
+    """A moment's change of hair with the mean of its map and its neighbours' (itself among them)."""
+    shares = np.array([found.weight * weight for found, weight in zip(others, weights, strict=True)])
+    return replace(own, matrix=np.tensordot(shares / shares.sum(), np.stack([found.matrix for found in others]), 1))
 
 
 class HairPainter:
@@ -77,47 +82,39 @@ class HairPainter:
     def __init__(self, pixels: Pixels, parser: CropParser) -> None:
         self.pixels, self.parser = pixels, parser
 
-    def fit(self, crop: Crop, change: Array) -> HairMap | None:
-        """What a change [S, S, 3] does to the hair of a crop; None where no hair is seen."""
-        if crop.parts is None:
-            return None
-        hair = self.pixels.fetch(crop.parts[_HAIR]).astype(np.float32)
-        size = hair.shape[:2]
-        source, made = (
-            cv2.resize(self.pixels.fetch(picture).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-            for picture in (crop.image, change)
-        )
-        return fit(source / 127.5 - 1, made, hair)
-
-    def layers(self, heads: Sequence[tuple[Picture, Crop, HairMap]]) -> list[Edited]:
-        """The changes of the hair of some heads, each with the picture that it is in."""
-        squares = [self.pixels.crop(picture, [(around(crop), crop.size)])[0] for picture, crop, _ in heads]
+    def layers(self, heads: Sequence[tuple[Picture, Edited]]) -> list[Edited]:
+        """The changes of the hair of some heads, given by pictures and edits in them that have a change of hair."""
+        squares = [self.pixels.crop(picture, [(around(edit), size_of(edit))])[0] for picture, edit in heads]
         parts = self.parser.parts(squares) if squares else ()
         return [
-            self._layer(crop, square, found, self.pixels.fetch(seen[_HAIR]), picture.color)
-            for (picture, crop, found), square, seen in zip(heads, squares, parts, strict=True)
+            self._layer(edit, square, self.pixels.fetch(seen[_HAIR]).astype(np.float32), picture.color)
+            for (picture, edit), square, seen in zip(heads, squares, parts, strict=True)
         ]
 
-    def _layer(self, crop: Crop, square: Array, found: HairMap, hair: np.ndarray, color: Color) -> Edited:
-        assert crop.parts is not None
+    def _layer(self, edit: Edited, square: Array, hair: np.ndarray, color: Color) -> Edited:
+        assert edit.hair is not None
         image = self.pixels.fetch(square).astype(np.float32) / 127.5 - 1
-        inner = self.pixels.fetch(crop.parts[_HAIR]).astype(np.float32)
-        mask = hair_mask(image, hair.astype(np.float32), inner)
-        change = self.pixels.put((image @ found.matrix[:, :3].T + found.matrix[:, 3]).astype(np.float32))
+        mask = hair_mask(image, hair, edit.hair.seen.astype(np.float32))
+        matrix = edit.hair.matrix
+        change = self.pixels.put((image @ matrix[:, :3].T + matrix[:, 3]).astype(np.float32))
         if needs_proxy(color):
-            wide = Crop(crop.track, square, around(crop), crop.confidence)
+            wide = Crop(edit.track, square, around(edit), edit.confidence)
             change = self.pixels.change_of_code(change, wide, color)
         alpha = self.pixels.put(np.rint(mask * 255).astype(np.uint8))
-        grey = self.pixels.put(np.zeros((0, 0), np.uint8))  # its motion is nobody's concern
-        return Edited(crop.track, half(change), alpha, around(crop), square, grey, crop.confidence)
+        return replace(edit, change=half(change), mask=alpha, to_frame=around(edit), source=square, hair=None)
 
 
-def around(crop: Crop) -> np.ndarray:
+def size_of(edit: Edited) -> int:
+    """Pixels a side of an edit's crop, and of the square around it."""
+    return edit.mask.shape[0]
+
+
+def around(edit: Edited) -> np.ndarray:
     """From pixels of the square around a head, as many a side as the crop has, to those of the frame: [2, 3]."""
-    size = crop.size
+    size = size_of(edit)
     outwards = (1 - WIDE) / 2 * size
     to_crop = np.array([[WIDE, 0, outwards], [0, WIDE, outwards + LOWER * size], [0, 0, 1]])
-    return (np.vstack((crop.to_frame, (0, 0, 1))) @ to_crop)[:2]
+    return (np.vstack((edit.to_frame, (0, 0, 1))) @ to_crop)[:2]
 
 
 def hair_mask(image: np.ndarray, hair: np.ndarray, inner: np.ndarray) -> np.ndarray:
@@ -169,4 +166,4 @@ def border(size: int, share: float) -> np.ndarray:
 
 def without_hair(regions: Iterable[str]) -> frozenset[str]:
     """Regions for a change whose hair has a layer of its own: the face, in place of face and hair."""
-    return frozenset("face" if name == "hair" else name for name in regions)
+    return frozenset("face" if name == HAIR else name for name in regions)

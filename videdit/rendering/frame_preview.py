@@ -31,7 +31,7 @@ from videdit.rendering.analyses import Analyses, HeldAnalysis, Source
 from videdit.rendering.assignments import People, people_of
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frames import LEAST, frame_at
-from videdit.rendering.graph import method_of, prealign, reach_of_job, regions_of, restoration
+from videdit.rendering.graph import hair_stages, method_of, prealign, reach_of_job, regions_of, restoration
 from videdit.rendering.model_cache import ModelCache
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.assign_faces import AssignFaces
@@ -40,6 +40,7 @@ from videdit.stages.average_changes import Steady
 from videdit.stages.change import Change
 from videdit.stages.crop_faces import Align
 from videdit.stages.decode import Decode
+from videdit.stages.hair import Hair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.parse_faces import Parse
 from videdit.stages.paste import Paste
@@ -112,7 +113,8 @@ class FramePreviews:
         front = self.cache.get((*request.front, shown.pts)) or self._alone(request, shown)
         frame = replace(_active(request, front), picture=shown.picture)
         check()
-        return shown, self._finished(request, frame, *self._edit_alone(request, shown.pts))
+        stages = [*self._edit_alone(request, shown.pts), *self._hair(request, alone=True)]
+        return shown, self._finished(request, frame, *stages)
 
     def exact(self, clip: Clip, time: float, check: Check) -> tuple[Frame, Frame]:
         """The frame as the render has it, its neighbours worked out as far as they count. Raises as :meth:`draft`."""
@@ -121,14 +123,20 @@ class FramePreviews:
         row = request.sightings.row(shown.pts)
         if row is None:
             return shown, shown
+        hair = self._hair(request)
+        far = max(reach_of(hair), Steady.reach if request.method != "student" else 0.0)
+        time_of = request.sightings.time
+        rows = request.rows(time_of[row] - far, time_of[row] + far)
         if request.method == "student":
-            (frame,) = self._fronts(request, range(row, row + 1))
-            stages: list[Stage] = [self._change(request)]
+            near = list(self._change(request)(iter(self._fronts(request, rows))))
+            (frame,) = [frame for frame in near if frame.pts == shown.pts]
         else:
-            time_of = request.sightings.time
-            rows = request.rows(time_of[row] - Steady.reach, time_of[row] + Steady.reach)
-            frame, stages = self._steadied(request, self._edits(request, rows), shown.pts), []
-        return shown, self._finished(request, replace(frame, picture=shown.picture), *stages)
+            near = self._edits(request, rows)
+            frame = self._steadied(request, near, shown.pts)
+        frame = replace(frame, picture=shown.picture)
+        for stage in hair:
+            frame = stage.of(frame, near)
+        return shown, self._finished(request, frame)
 
     def shown(self, clip: Clip, time: float) -> Frame:
         """The clip's own frame at a time."""
@@ -227,6 +235,10 @@ class FramePreviews:
     def _change(self, request: _Request, alone: bool = False) -> Change:
         student = self.models.student(request.job, alone)
         return Change(student, request.people.timeline, *self._regions(request))
+
+    def _hair(self, request: _Request, alone: bool = False) -> list[Hair]:
+        """The stage that changes the hair around faces, where an edit changes hair at all."""
+        return hair_stages(self.models, request.job, request.inverter, *self._regions(request), alone)
 
     @staticmethod
     def _regions(request: _Request) -> tuple[set[str], dict[int, set[str]]]:

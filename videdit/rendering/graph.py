@@ -15,7 +15,7 @@ from videdit.edits import Timeline, parse_edits
 from videdit.edits.parse import find
 from videdit.engine.devices import resolve_precision
 from videdit.errors import NoFaceError, UsageError
-from videdit.hfgi.hair import HairPainter, without_hair
+from videdit.hfgi.hair import HAIR, HairPainter
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.latent_cache import codes_for
 from videdit.hfgi.profile import Profile
@@ -48,7 +48,6 @@ from videdit.stages.debug_overlay import Debug, KeepDetections, drawable
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 from videdit.stages.encode_segments import EDITED, Commit
-from videdit.stages.hair import REGION as HAIR
 from videdit.stages.hair import Hair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.matte import Matte
@@ -136,20 +135,17 @@ def assemble(
     own_regions = {track: regions_of(edits, inverter.profile) for track, edits in people.own.items()}
     edit_faces: list[Stage]
     hair = hair_stages(loaded, job, inverter, regions, own_regions)
-    painted = without_hair(regions) if hair else regions
-    own_painted = {track: without_hair(theirs) for track, theirs in own_regions.items()} if hair else own_regions
     method = method_of(job, people.edits, inverter.profile)
     if method == "student":
-        change = Change(loaded.student(job), timeline, painted, own_painted, keep_crops=bool(hair))
-        edit_faces = [restore, change, *hair, counted]
+        edit_faces = [restore, Change(loaded.student(job), timeline, regions, own_regions), *hair, counted]
     else:
         codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
         edit_faces = [
             restore,
             Edit(inverter, timeline, *smoothing, prealign=prealign(job, inverter.profile), codes=codes),
-            Detail(inverter.pixels, painted, own_painted, keep_crops=bool(hair)),
-            *hair,
+            Detail(inverter.pixels, regions, own_regions),
             Steady(inverter.pixels, timeline, restored=restore.at_rest),
+            *hair,
             counted,
         ]
     if job.mark:
@@ -286,12 +282,20 @@ def finders(
 
 
 def hair_stages(
-    loaded: ModelCache, job: RenderJob, inverter: Inverter, regions: Iterable[str], own: Mapping[int, Iterable[str]]
-) -> list[Stage]:
-    """The stage that changes the hair of whole heads, where an edit changes hair at all."""
+    loaded: ModelCache,
+    job: RenderJob,
+    inverter: Inverter,
+    regions: Iterable[str],
+    own: Mapping[int, Iterable[str]],
+    alone: bool = False,
+) -> list[Hair]:
+    """The stage that changes the hair of whole heads, where an edit changes hair at all.
+
+    alone: for a single frame that somebody waits for.
+    """
     if inverter.profile.subject != "face" or not any(HAIR in theirs for theirs in (set(regions), *own.values())):
         return []
-    return [Hair(HairPainter(inverter.pixels, loaded.parser(job)), regions, own)]
+    return [Hair(HairPainter(inverter.pixels, loaded.parser(job, alone)))]
 
 
 def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str:
