@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from videdit.datatypes import Frame
-from videdit.jobs.segment_store import SegmentStore
+from videdit.jobs.segment_store import Segments
 from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.segments import SegmentWriter
@@ -41,7 +41,7 @@ class AuxiliaryOutput:
         end: float | None = None,
         metadata: dict[str, str] | None = None,
         alone: bool = False,
-        work: SegmentStore | None = None,
+        work: Segments | None = None,
         replace: bool = False,
     ) -> None:
         """part: its name among the parts of `work`, where the segments of a clip that is split are kept.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.jobs.segment_store import SegmentStart, SegmentStore, record_of
+from videdit.jobs.segment_store import Segments, SegmentStart, record_of
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.exr.write import ExrSegment, ExrWriter
@@ -28,7 +28,7 @@ class Commit:
 
     name = "encode"
 
-    def __init__(self, encode: Encode, work: SegmentStore) -> None:
+    def __init__(self, encode: Encode, work: Segments) -> None:
         self.encode, self.work = encode, work
 
     @property
@@ -36,21 +36,29 @@ class Commit:
         return self.encode.warnings
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        trial = self._writer()  # what stands in the way of the whole file is better known now than at the end
+        trial = self._trial()
+        yield from self._segments(frames, trial)
+        self.encode.approve()
+        self._join()
+
+    def _trial(self) -> VideoWriter | ExrWriter:
+        """The whole file, begun and given up: what stands in its way is better known now than at the end."""
+        trial = self._writer()
         try:
             headers = trial.headers()
         finally:
             trial.abort()
         if any(segment.headers != headers for segment in self.work.segments):
             raise MediaError(f"what is in {self.work.folder} was made by another encoder; remove it and run again")
-        yield from self._segments(frames, trial)
-        self.encode.approve()
-        self._join()
+        return trial
 
     def _writer(self) -> VideoWriter | ExrWriter:
         return self.encode.writer(self.work.unjoined(self.encode.path.suffix))
 
-    def _segments(self, frames: Iterator[Frame], whole: VideoWriter | ExrWriter) -> Iterator[Frame]:
+    def _segments(
+        self, frames: Iterator[Frame], whole: VideoWriter | ExrWriter, following: SegmentStart | None = None
+    ) -> Iterator[Frame]:
+        """following: the segment after the last one that comes; None: the clip ends with that."""
         writer: SegmentWriter | ExrSegment | None = None
         now: SegmentStart | None = None
         faces = 0
@@ -66,7 +74,7 @@ class Commit:
                     faces += frame.extra.get(EDITED, 0)
                     yield frame
             if writer is not None and now is not None:
-                self._commit(writer, now, None, faces)
+                self._commit(writer, now, following, faces)
         finally:
             if writer is not None:
                 writer.abort()
@@ -88,3 +96,11 @@ class Commit:
                 self.work.take_back()
                 raise
         self.encode.warnings = writer.warnings
+
+
+class CommitOne(Commit):
+    """Writes the one segment that comes, and joins nothing: that is done where all of them are."""
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        assert self.work.span is not None
+        yield from self._segments(frames, self._trial(), self.work.span.following)

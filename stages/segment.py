@@ -18,7 +18,7 @@ from videdit.jobs.segment_store import SegmentStart
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import MOST
 
-CROPS = 900  # a segment ends after so many: a few minutes of a small CPU's work
+CROPS = 900  # a segment ends after so many faces to edit: a few minutes of a small CPU's work
 FRAMES = 3000  # or after so many frames, where few have a face
 _CONTEXT_BYTES = 2 << 30  # of decoded pictures that wait on one side of a border, at most; 4 frames at least
 
@@ -62,7 +62,7 @@ class Split:
                 now = SegmentStart(0, pts, scene_pts, first_scene + scene)
             if after and (cut or not self._near(after[0], frame, len(after))):
                 now, first = _after(now, after[0]), after[0]
-                size, crops = len(after), sum(len(f.crops) for f in after)
+                size, crops = len(after), sum(map(work_of, after))
                 yield from self._opened(now, before, after)
                 after = []
             frame = replace(frame, extra=frame.extra | {_SCENE: (scene_pts, first_scene + scene)})
@@ -79,7 +79,7 @@ class Split:
             if first is None:
                 first = frame
                 yield from self._context(now, before, frame)
-            size, crops = size + 1, crops + len(frame.crops)
+            size, crops = size + 1, crops + work_of(frame)
             _remember(before, frame)
             yield _marked(frame, now, own=True)
         if after and now is not None:
@@ -103,6 +103,23 @@ class Split:
                 yield _marked(frame, place, own=False)
 
 
+class OnlyFirst:
+    """Hands on the frames of the first segment that comes, and ends with them: the others are rendered elsewhere."""
+
+    name = "split"
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        first: int | None = None
+        for frame in self.split(frames):
+            first = place(frame).index if first is None else first
+            if place(frame).index != first:
+                return
+            yield frame
+
+
 class RestartPerSegment:
     """A stage that begins anew with every segment: it must keep nothing in itself that the pictures depend on."""
 
@@ -115,6 +132,14 @@ class RestartPerSegment:
 
 
 _PLACE, _OWN, _SCENE = "segment", "own", "scene"
+
+
+def work_of(frame: Frame) -> int:
+    """How many crops a frame is to be edited in, as is known before any is looked at: parsing may leave some out.
+
+    Segments are laid out by this number, so that the layout follows from the analysis of a clip alone.
+    """
+    return len(frame.faces) or len(frame.crops)
 
 
 def place(frame: Frame) -> SegmentStart:

@@ -61,3 +61,11 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def positive_seconds(words: str) -> float:
+    """A number of seconds above 0, for ``type=``."""
+    seconds = float(words)
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{words} is no number of seconds above 0")
+    return seconds

@@ -32,6 +32,16 @@ def cache_dir() -> Path:
     return _own_temporary()
 
 
+def state_dir() -> Path:
+    """The folder for what cannot be made again, as the queue; the environment variable VIDEDIT_STATE names another."""
+    if override := os.environ.get("VIDEDIT_STATE"):
+        return Path(override)
+    home = home_dir()
+    if base := os.environ.get("XDG_STATE_HOME") or (home and home / ".local" / "state"):
+        return Path(base) / "videdit"
+    return _own_temporary()
+
+
 def home_dir() -> Path | None:
     """The user's home; None where there is none, as in a container that runs under a bare number."""
     home = os.path.expanduser("~")

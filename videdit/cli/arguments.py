@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from videdit._version import __version__
-from videdit.argument_parser import Parser
+from videdit.argument_parser import Parser, read
+from videdit.errors import UsageError
 
 EPILOG = """\
 examples:
@@ -16,6 +20,7 @@ examples:
   %(prog)s clips/ --edit age=20 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
 commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
+many jobs, many machines: videdit submit, jobs, work, watch, plan, segment, join, farm
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -140,3 +145,62 @@ def render_parser() -> Parser:
     tell.add_argument("--log", type=Path, metavar="FILE", help="write a detailed log")
     tell.add_argument("--debug", action="store_true", help="show where a failure comes from")
     return parser
+
+
+def use_edits_dir(options: dict[str, Any]) -> None:
+    """Take --edits-dir out of the options: the folder's directions are edits from here on. Raises UsageError."""
+    if folder := options.pop("edits_dir", None):
+        if not folder.is_dir():
+            raise UsageError(f"the folder {folder} of --edits-dir does not exist")
+        os.environ["VIDEDIT_EDITS"] = str(folder)
+
+
+def jobs_of(options: dict[str, Any]) -> list[Any]:
+    """The command line's words as RenderJobs.
+
+    Raises:
+        UsageError: one line for each word that makes no sense.
+    """
+    config, inputs = options.pop("config", None), options.pop("input", [])
+    from pydantic import ValidationError
+
+    from videdit.jobs.job_file import explain, load_jobs
+    from videdit.jobs.render_job import RenderJob
+
+    if config is not None:
+        if inputs:
+            raise UsageError("--config brings its own inputs; name either inputs or a job file")
+        return [job for file in config for job in load_jobs(file, options)]
+    if not inputs:
+        raise UsageError("name an input: a video, a picture, a folder or a glob")
+    if "edit" not in options:
+        raise UsageError("say what to change, for example --edit smile (see --list-edits)")
+    try:
+        return [RenderJob(input=inputs, **options)]
+    except ValidationError as error:
+        raise UsageError("\n".join(message for _, message in explain(error))) from None
+
+
+# Options of rendering that are not of a job.
+_TELLING = ("list_edits", "preview", "dry_run", "bench", "progress", "quiet", "verbose", "report", "log", "debug")
+
+
+def submitted_jobs(words: Sequence[str], output: str | None = None) -> list[Any]:
+    """The jobs that a rendering's words mean, where it is not done here and now.
+
+    A single input that is a YAML file is a job file. output: in place of --output.
+
+    Raises:
+        UsageError: one line for each word that makes no sense.
+    """
+    options = read(render_parser(), words)
+    use_edits_dir(options)
+    for name in _TELLING:
+        if options.pop(name, None) not in (None, False, "auto"):
+            raise UsageError(f"--{name.replace('_', '-')} is of a rendering that is done here and now; leave it out")
+    inputs = options.get("input", [])
+    if len(inputs) == 1 and Path(inputs[0]).suffix.lower() in (".yaml", ".yml"):
+        options = options | {"config": [Path(inputs[0])], "input": []}
+    if output is not None:
+        options["output"] = output
+    return jobs_of(options)

@@ -20,7 +20,7 @@ from typing import Any
 from videdit import shutdown
 from videdit._version import __version__
 from videdit.argument_parser import Parser, read
-from videdit.cli.arguments import render_parser
+from videdit.cli.arguments import jobs_of, render_parser, use_edits_dir
 from videdit.errors import UsageError, VideditError
 from videdit.terminal import Complaints, complain, occupy, say
 
@@ -78,6 +78,14 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "sheet": sheet_command,
         "weights": weights_command,
         "schema": schema_command,
+        "plan": plan_command,
+        "segment": segment_command,
+        "join": join_command,
+        "farm": farm_command,
+        "submit": submit_command,
+        "jobs": jobs_command,
+        "work": work_command,
+        "watch": watch_command,
     }
 
 
@@ -91,10 +99,7 @@ def render_command(words: Sequence[str]) -> int:
     """`videdit CLIP --edit ...`; the exit code."""
     parser = render_parser()
     options = read(parser, words)
-    if folder := options.pop("edits_dir", None):
-        if not folder.is_dir():
-            raise UsageError(f"the folder {folder} of --edits-dir does not exist")
-        os.environ["VIDEDIT_EDITS"] = str(folder)
+    use_edits_dir(options)
     if options.pop("list_edits", False):
         from videdit.edits import catalogue_table
 
@@ -154,32 +159,6 @@ def render_command(words: Sequence[str]) -> int:
         say(bench_clip(plan.clips[0]))
         return 0
     return render_plan(plan, "none" if quiet and progress == "auto" else progress, quiet, report_file, verbose, replace)
-
-
-def jobs_of(options: dict[str, Any]) -> list[Any]:
-    """The command line's words as RenderJobs.
-
-    Raises:
-        UsageError: one line for each word that makes no sense.
-    """
-    config, inputs = options.pop("config", None), options.pop("input", [])
-    from pydantic import ValidationError
-
-    from videdit.jobs.job_file import explain, load_jobs
-    from videdit.jobs.render_job import RenderJob
-
-    if config is not None:
-        if inputs:
-            raise UsageError("--config brings its own inputs; name either inputs or a job file")
-        return [job for file in config for job in load_jobs(file, options)]
-    if not inputs:
-        raise UsageError("name an input: a video, a picture, a folder or a glob")
-    if "edit" not in options:
-        raise UsageError("say what to change, for example --edit smile (see --list-edits)")
-    try:
-        return [RenderJob(input=inputs, **options)]
-    except ValidationError as error:
-        raise UsageError("\n".join(message for _, message in explain(error))) from None
 
 
 def render_plan(
@@ -333,3 +312,59 @@ def schema_command(words: Sequence[str]) -> int:
 
     print(job_schema(), end="")
     return 0
+
+
+def plan_command(words: Sequence[str]) -> int:
+    """`videdit plan`."""
+    from videdit.cli import plan
+
+    return plan.plan(words)
+
+
+def segment_command(words: Sequence[str]) -> int:
+    """`videdit segment`."""
+    from videdit.cli import plan
+
+    return plan.segment(words)
+
+
+def join_command(words: Sequence[str]) -> int:
+    """`videdit join`."""
+    from videdit.cli import plan
+
+    return plan.join(words)
+
+
+def submit_command(words: Sequence[str]) -> int:
+    """`videdit submit`."""
+    from videdit.cli import submit
+
+    return submit.submit(words)
+
+
+def watch_command(words: Sequence[str]) -> int:
+    """`videdit watch`."""
+    from videdit.cli import submit
+
+    return submit.watch(words)
+
+
+def jobs_command(words: Sequence[str]) -> int:
+    """`videdit jobs`."""
+    from videdit.cli import queue
+
+    return queue.jobs(words)
+
+
+def work_command(words: Sequence[str]) -> int:
+    """`videdit work`."""
+    from videdit.cli import queue
+
+    return queue.work(words)
+
+
+def farm_command(words: Sequence[str]) -> int:
+    """`videdit farm`."""
+    from videdit.cli import farm
+
+    return farm.main(words)

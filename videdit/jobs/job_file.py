@@ -57,7 +57,7 @@ def load_jobs(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Re
             mistakes.append((_line(node), "a job should be a mapping of settings, such as `edit: smile`"))
             continue
         try:
-            jobs.append(RenderJob.model_validate(_relative(entry, path.parent) | dict(overrides or {})))
+            jobs.append(RenderJob.model_validate(relative_to(entry, path.parent) | dict(overrides or {})))
         except ValidationError as error:
             mistakes.extend(_mistakes(error, node))
     if mistakes:
@@ -163,8 +163,8 @@ def _line(node: yaml.Node) -> int:
     return node.start_mark.line + 1
 
 
-def _relative(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The entry with its paths taken from the job file's folder; what is not a path stays for the validator."""
+def relative_to(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A job's words with their paths taken from a folder; what is not a path stays for the validator."""
     from videdit.edits.parse import is_file
     from videdit.tracks.selection import is_picture
 

@@ -30,7 +30,7 @@ _HANDED_OVER, _UNEDITED = "handed-over", "unedited"  # signs: empty files
 _OURS = re.compile(
     r"(key\.json|handed-over|unedited)(\.part)?|lock|\d{6}(-[a-z]+)?\.(segment|part)|\d{6}\.pictures|joined(-[a-z]+)?\.\w+"
 )
-_LAYOUT = 4  # of the folder; raised when segments are cut or written in another way
+_LAYOUT = 5  # of the folder; raised when segments are cut or written in another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,15 @@ class SegmentStart:
     pts: int  # its first frame
     scene_pts: int  # the first frame of that frame's shot: whoever begins there finds and tracks the same faces
     scene: int  # the number of that shot, from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is read of a clip to render a single segment of it. Times are pts of the source, both ends included."""
+
+    first: int  # the first frame that is decoded
+    last: int
+    following: SegmentStart | None  # the segment after it; None: the clip ends with this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +65,17 @@ class Segment:
     headers: str
 
 
-class SegmentStore:
-    """The folder of one output; a context manager that keeps other runs out of it while it is open."""
+class Segments:
+    """Finished segments in a folder: what the stages that write them and join them need to know."""
 
-    def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
-        self.folder = folder_of(output)
+    unedited = False  # whether the segments are of a clip without a face, written as it is
+    crops: int | None = None  # how long a segment is at most (videdit.stages.segment.Split); None: as usual
+    frames_most: int | None = None
+    span: Span | None = None  # of a single segment that is rendered by itself: what is read for it
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.segments: list[Segment] = []
-        self.unedited = False  # whether the segments are of a clip without a face, written as it is
-        wanted = {"": True, "matte": job.alpha_out, "compare": job.compare, "debug": job.debug_video}
-        self._parts = [part for part, there in wanted.items() if there]
-        self._key = key(source, job)
-        self._lock: IO[str] | None = None
-
-    def __enter__(self) -> SegmentStore:
-        """Take the folder, and look at what is in it.
-
-        Raises:
-            UsageError: another run is writing the same output.
-            MediaError: the folder cannot be made.
-        """
-        if self.folder.is_symlink():
-            raise UsageError(f"{self.folder} is a link, where a folder of unfinished work should be; remove it")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / _LOCK).open("w")
-            lock(self._lock)
-        except BlockingIOError:
-            self._unlock()
-            raise UsageError(f"another run is at work on the same output (its folder is {self.folder})") from None
-        except OSError as error:
-            raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
-        self._tidy()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of the folder; without a finished segment it goes too."""
-        if not self.segments:
-            self.remove()
-        self._unlock()
 
     @property
     def next(self) -> SegmentStart | None:
@@ -127,10 +109,52 @@ class SegmentStore:
 
     def hand_over(self) -> None:
         """From here on finished files take their names: a run that finds some of them there may go on."""
-        self._write(_HANDED_OVER, "")
 
     def take_back(self) -> None:
         """A file that is nobody's of ours has a name: what is there is no longer known to be our own."""
+
+
+class SegmentStore(Segments):
+    """The folder of one output; a context manager that keeps other runs out of it while it is open."""
+
+    def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
+        super().__init__(folder_of(output))
+        wanted = {"": True, "matte": job.alpha_out, "compare": job.compare, "debug": job.debug_video}
+        self._parts = [part for part, there in wanted.items() if there]
+        self._key = key(source, job)
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> SegmentStore:
+        """Take the folder, and look at what is in it.
+
+        Raises:
+            UsageError: another run is writing the same output.
+            MediaError: the folder cannot be made.
+        """
+        if self.folder.is_symlink():
+            raise UsageError(f"{self.folder} is a link, where a folder of unfinished work should be; remove it")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / _LOCK).open("w")
+            lock(self._lock)
+        except BlockingIOError:
+            self._unlock()
+            raise UsageError(f"another run is at work on the same output (its folder is {self.folder})") from None
+        except OSError as error:
+            raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
+        self._tidy()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the folder; without a finished segment it goes too."""
+        if not self.segments:
+            self.remove()
+        self._unlock()
+
+    def hand_over(self) -> None:
+        self._write(_HANDED_OVER, "")
+
+    def take_back(self) -> None:
         with contextlib.suppress(OSError):
             (self.folder / _HANDED_OVER).unlink()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import av
@@ -29,6 +30,22 @@ def frame_times(info: MediaInfo) -> list[float]:
         except av.FFmpegError:
             pass  # what follows is as regular as can be guessed
     return [float((pts - info.start_pts) * info.time_base) for pts in sorted(set(shown))]
+
+
+def key_frames(info: MediaInfo) -> list[int]:
+    """The pts of the frames at which decoding can begin, in order; of a container that does not say maybe none.
+
+    Raises:
+        MediaError: the file cannot be opened.
+    """
+    found: set[int] = set()
+    with open_input(info.path, info.fps or None) as container:
+        stream = edited_video(container, info.video_index)
+        with contextlib.suppress(av.FFmpegError):  # damaged from there on
+            for packet in container.demux(stream):
+                if packet.is_keyframe and packet.size and packet.pts is not None:
+                    found.add(packet.pts)
+    return sorted(found)
 
 
 def clock(info: MediaInfo) -> Callable[[int], float]:

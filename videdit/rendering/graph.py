@@ -25,7 +25,7 @@ from videdit.imaging.pixels import Pixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import count
-from videdit.jobs.segment_store import SegmentStore
+from videdit.jobs.segment_store import Segments
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
@@ -47,14 +47,15 @@ from videdit.stages.crop_faces import Align
 from videdit.stages.debug_overlay import Debug, KeepDetections, drawable
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
-from videdit.stages.encode_segments import EDITED, Commit
+from videdit.stages.encode_segments import EDITED, Commit, CommitOne
 from videdit.stages.hair import Hair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.matte import Matte
 from videdit.stages.parse_faces import Parse
 from videdit.stages.paste import Paste
+from videdit.stages.read_span import DropBefore, ReadSpan
 from videdit.stages.restore import Restore
-from videdit.stages.segment import RestartPerSegment, Split, own
+from videdit.stages.segment import OnlyFirst, RestartPerSegment, Split, own
 from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
@@ -93,7 +94,7 @@ def assemble(
     info: MediaInfo,
     loaded: ModelCache,
     analysis: Analysis | None,
-    work: SegmentStore | None = None,
+    work: Segments | None = None,
     first_scene: int = 0,
     cancel: threading.Event | None = None,
 ) -> Chain:
@@ -125,10 +126,17 @@ def assemble(
         for file in files:
             file.join()
 
-    decode = Decode(info, job.start, job.end, first=place.scene_pts if place else None, decoder=job.decoder)
+    span = work.span if work else None
+    first = span.first if span else place.scene_pts if place else None
+    decode = Decode(info, job.start, job.end, first=first, decoder=job.decoder)
+    read: Stage = decode
+    if span and place and analysis:
+        read = ReadSpan(decode, analysis.sightings, place.scene_pts, span.last)
     encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
     parse = Parse(loaded.parser(job), account)
-    find_faces: list[Stage] = [decode, *finders(job, inverter, [*faces, track], schedule)]
+    find_faces: list[Stage] = [read, *finders(job, inverter, [*faces, track], schedule)]
+    if span:
+        find_faces.append(DropBefore(span.first))
     if inverter.profile.subject == "face":
         find_faces.append(parse)
     regions = regions_of(timeline.edits, inverter.profile)
@@ -158,7 +166,7 @@ def assemble(
     return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach, method, *said)
 
 
-def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: SegmentStore | None = None) -> Chain:
+def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: Segments | None = None) -> Chain:
     """The stages that only write a clip again, without saying that it was edited; `work` as of :func:`assemble`."""
     first = work.next.pts if work and work.next else None
     decode = Decode(info, clip.job.start, clip.job.end, first=first, decoder=clip.job.decoder)
@@ -167,15 +175,16 @@ def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: SegmentStore
     return Chain(stages, decode, Restore(), encode, CountEdits(Paste(loaded.inverter(clip.job).pixels)))
 
 
-def in_segments(
-    whole: Sequence[Stage], each: Sequence[Stage], encode: Encode, work: SegmentStore | None
-) -> list[Stage]:
+def in_segments(whole: Sequence[Stage], each: Sequence[Stage], encode: Encode, work: Segments | None) -> list[Stage]:
     """Stages that see the whole clip, or what is left of it, and those that see segments, if there are any."""
     if work is None:
         return [*whole, *each, encode]
     if work.complete:
         return [Commit(encode, work)]
-    return [*whole, Split(work.next, reach=reach_of(each)), *map(RestartPerSegment, each), Commit(encode, work)]
+    split = Split(work.next, reach=reach_of(each), crops=work.crops, frames=work.frames_most)
+    if work.span:
+        return [*whole, OnlyFirst(split), *map(RestartPerSegment, each), CommitOne(encode, work)]
+    return [*whole, split, *map(RestartPerSegment, each), Commit(encode, work)]
 
 
 def files_beside(
@@ -185,7 +194,7 @@ def files_beside(
     timeline: Timeline,
     find_faces: list[Stage],
     edit_faces: list[Stage],
-    work: SegmentStore | None,
+    work: Segments | None,
 ) -> list[AuxiliaryOutput]:
     """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
     job = clip.job
@@ -319,13 +328,18 @@ def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str
 def reach_of_job(job: RenderJob, profile: Profile) -> float:
     """How many seconds before and after a frame its pictures depend on: what the stages of the job declare together."""
     stages: list[object] = [Track, Parse] if profile.subject == "face" else []
+    return reach_of(stages) + edit_reach(job, profile)
+
+
+def edit_reach(job: RenderJob, profile: Profile) -> float:
+    """The part of :func:`reach_of_job` that segments bring along as context: of the stages that begin anew in each."""
     edits = [*parse_edits(job.edit), *(edit for words in job.per_face.values() for edit in parse_edits(words))]
     edited = 0.0
     if method_of(job, edits, profile) == "hfgi":
         edited = Edit.reach_of(job.smooth_codes, job.smooth_fine) + Steady.reach
     if profile.subject == "face" and HAIR in regions_of(edits, profile):
         edited += Hair.reach
-    return reach_of(stages) + edited
+    return edited
 
 
 def prealign(job: RenderJob, profile: Profile) -> str:

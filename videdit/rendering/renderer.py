@@ -22,7 +22,7 @@ from videdit.hfgi.inverter import SIZES
 from videdit.imaging.pixels import Pixels, pixels_for
 from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult, count
-from videdit.jobs.segment_store import SegmentStore
+from videdit.jobs.segment_store import Segments, SegmentStore
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.write import check_target, commit_file
 from videdit.media.failures import writing
@@ -244,7 +244,7 @@ class Renderer:
         clip: Clip,
         info: MediaInfo,
         analysis: Analysis | None,
-        work: SegmentStore | None = None,
+        work: Segments | None = None,
         first_scene: int = 0,
         cancel: threading.Event | None = None,
     ) -> Chain:

@@ -1,0 +1,192 @@
+"""Engines: whoever renders the segments, the frames are the same; what dies is done again by others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from footage import packets_of
+from synthetic import ROOT, background, with_face, write_clip
+
+from videdit.cli.main import run
+from videdit.errors import UsageError, VideditError
+from videdit.farm.engines.base import Ended, Engine, Piece
+from videdit.farm.engines.choose import engine_of
+from videdit.farm.engines.local import LocalEngine
+from videdit.farm.engines.openjd import template
+from videdit.farm.engines.slurm import SCRIPT, array
+from videdit.farm.shot import render_shot
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
+from videdit.jobs.shot_plan import PlanError, done_path, missing, read_plan
+from videdit.rendering.planned_segments import join_shot, render_segment
+from videdit.rendering.planning import plan_shot
+
+SEGMENTS = 5
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory, people) -> Path:
+    """Twenty frames, four seconds, with sound."""
+    plain = background(160, 128)
+    pictures = [with_face(plain, people[0], (70 + i, 64), 100) for i in range(20)]
+    return write_clip(tmp_path_factory.mktemp("clips") / "in.mp4", pictures, fps=5)
+
+
+@pytest.fixture(autouse=True)
+def workers_find_the_code(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def planned(clip: Path, folder: Path, render, name: str = "shot") -> Path:
+    """A plan of five segments, of which the last two frames are edited: networks take no time, all else does."""
+    edit = "smile=0@0s,0@3.5s,1@3.8s"
+    words = {"input": str(clip), "output": str(folder / f"{name}.mp4"), "edit": edit, "size": 256}
+    (planned,) = make_plan([RenderJob.model_validate(words)]).clips
+    plan = plan_shot(planned, folder / f"{name}.plan", 0.9, renderer=render.renderer)
+    assert len(plan.segments) == SEGMENTS
+    return folder / f"{name}.plan"
+
+
+@pytest.fixture(scope="module")
+def expected(clip, render, tmp_path_factory) -> list:
+    """The packets of the output as this process makes it."""
+    folder = tmp_path_factory.mktemp("here")
+    plan = planned(clip, folder, render)
+    for number in range(SEGMENTS):
+        render_segment(plan, number, render.renderer)
+    join_shot(plan)
+    return packets_of(folder / "shot.mp4", "video")
+
+
+@pytest.fixture
+def plan(clip, tmp_path, render) -> Path:
+    return planned(clip, tmp_path, render)
+
+
+@pytest.fixture
+def local() -> Iterator[LocalEngine]:
+    engine = LocalEngine(1)
+    yield engine
+    engine.close()
+
+
+def assert_joined(plan: Path, expected: list) -> None:
+    assert not missing(plan, read_plan(plan))
+    assert join_shot(plan).frames == 20
+    assert packets_of(plan.with_suffix(".mp4"), "video") == expected
+    assert not list(plan.glob(".work*"))
+
+
+def until_at_work(plan: Path, seconds: float = 240) -> None:
+    """Wait until somebody renders a segment."""
+    limit = time.monotonic() + seconds
+    while not list(plan.glob(".work*")):
+        assert time.monotonic() < limit, "nobody begins"
+        time.sleep(0.01)
+
+
+def test_local_processes_render_what_is_missing_and_one_that_is_killed_is_replaced(plan, local, expected):
+    local.submit(Piece(plan, 0))
+    until_at_work(plan)
+    os.kill(local._hands[0].process.pid, signal.SIGKILL)
+    (ended,) = local.poll(60)
+    assert ended.again
+    assert "was killed by signal 9" in str(ended.error)
+    told: list[Ended] = []
+    assert render_shot(plan, local, lambda ended, done, total: told.append(ended)) == SEGMENTS
+    assert [ended.piece.number for ended in told] == list(range(SEGMENTS))
+    assert render_shot(plan, local) == 0
+    assert list(plan.glob(".work*"))  # of the one that was killed; who joins sweeps it away
+    assert_joined(plan, expected)
+
+
+def test_cancel_leaves_nothing(plan, local):
+    local.submit(Piece(plan, 0))
+    local.submit(Piece(plan, 1))
+    until_at_work(plan)
+    local.cancel()
+    assert not list(plan.glob(".work*"))
+    assert not list(plan.glob("*.done"))
+    assert local.poll(0.1) == []
+
+
+def test_what_cannot_be_rendered_is_said_and_not_tried_again(plan, local, monkeypatch):
+    (plan / "analysis" / "analysis.json").write_text("{}")
+    with pytest.raises(VideditError, match="segment 0 of .* failed: the analysis .* is damaged"):
+        render_shot(plan, local)
+
+
+class Flaky:
+    """An engine whose every second answer is a failure that may pass."""
+
+    slots = 2
+
+    def __init__(self, render, hopeless: int | None = None) -> None:
+        self.render, self.hopeless, self.tries = render, hopeless, 0
+        self.waiting: list[Piece] = []
+
+    def submit(self, piece: Piece) -> None:
+        assert len(self.waiting) < self.slots  # bounded
+        self.waiting.append(piece)
+
+    def poll(self, seconds: float) -> list[Ended]:
+        piece = self.waiting.pop()
+        self.tries += 1
+        if self.tries % 2 or piece.number == self.hopeless:
+            return [Ended(piece, "the node is gone", 1, True)]
+        render_segment(piece.folder, piece.number, self.render.renderer)
+        return [Ended(piece)]
+
+    def cancel(self, piece: Piece | None = None) -> None:
+        self.waiting.clear()
+
+    def close(self) -> None:
+        self.cancel()
+
+
+def test_failures_that_may_pass_are_tried_again_so_often(plan, render, expected):
+    engine: Engine = Flaky(render)
+    render_shot(plan, engine)
+    assert_joined(plan, expected)
+    done_path(plan, 2).unlink()
+    with pytest.raises(PlanError, match="segment 2 of .* failed: the node is gone"):
+        render_shot(plan, Flaky(render, hopeless=2))
+
+
+def test_the_script_of_slurm_needs_environment_variables_only(plan, render, tmp_path):
+    for number in range(1, SEGMENTS):
+        render_segment(plan, number, render.renderer)
+    script = tmp_path / "segment.sbatch"
+    assert run(["farm", str(plan), "--engine", "slurm", "--script", str(script)]) == 0
+    assert script.read_text() == SCRIPT
+    wanted = {"VIDEDIT_PLAN": str(plan), "VIDEDIT_COMMAND": f"{sys.executable} -m videdit"}
+    missing_one = subprocess.run(["bash", str(script)], env=os.environ | wanted, capture_output=True, text=True)
+    assert missing_one.returncode
+    assert "run this as an array job" in missing_one.stderr
+    done = subprocess.run(["bash", str(script)], env=os.environ | wanted | {"SLURM_ARRAY_TASK_ID": "0"}, cwd=tmp_path)
+    assert done.returncode == 0
+    assert not missing(plan, read_plan(plan))
+    assert array([0, 1, 2, 5, 7, 8], 4) == "0-2,5,7-8%4"
+    with pytest.raises(UsageError, match="needs sbatch"):
+        engine_of("slurm")
+
+
+def test_the_template_of_openjd_is_valid_and_runs(plan, render, expected, tmp_path):
+    pytest.importorskip("openjd.model", reason="openjd-cli is not installed")
+    openjd = Path(sys.executable).with_name("openjd")
+    for number in range(1, SEGMENTS):
+        render_segment(plan, number, render.renderer)
+    file = tmp_path / "job.json"
+    file.write_text(json.dumps(template(read_plan(plan), plan)))
+    assert subprocess.run([openjd, "check", file], capture_output=True, cwd=tmp_path).returncode == 0
+    done = subprocess.run([openjd, "run", file], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert packets_of(plan.with_suffix(".mp4"), "video") == expected

@@ -1,0 +1,163 @@
+"""Workers on a queue: a clip in segments comes out as one run makes it, also where a worker is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from footage import packets_of
+from synthetic import ROOT, background, with_face, write_clip
+
+from videdit.cli.main import run
+from videdit.farm import admin
+from videdit.farm.execution import Studio
+from videdit.farm.queue import Queue
+from videdit.farm.worker import Worker
+
+WORDS = ["--edit", "smile=2", "--size", "256"]
+
+
+@pytest.fixture(scope="module")
+def short_clip(tmp_path_factory, people) -> Path:
+    """Ten frames, two seconds: a face in a shot without a cut."""
+    plain = background(320, 240)
+    pictures = [with_face(plain, people[0], (140 + 2 * i, 120), 190) for i in range(10)]
+    return write_clip(tmp_path_factory.mktemp("clips") / "one.mp4", pictures, fps=5)
+
+
+@pytest.fixture
+def studio(render, monkeypatch) -> Studio:
+    """The networks of all end-to-end tests."""
+    studio = Studio()
+    studio._renderer.loaded = render.renderer.loaded
+    return studio
+
+
+def worker(queue: Queue, studio: Studio, **how) -> Worker:
+    made = Worker(queue, **how)
+    made._studio = studio
+    return made
+
+
+def submitted(queue: Path, *words: str) -> int:
+    assert run(["submit", *words, "--queue", str(queue), "--json"]) == 0
+    with Queue(queue) as opened:
+        return max(job["id"] for job in admin.jobs(opened))
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(short_clip, tmp_path, studio):
+    file, log = tmp_path / "queue.sqlite", tmp_path / "done"
+    command = f"{sys.executable} -c \"import sys; open(sys.argv[1], 'a').write(sys.argv[2])\" {log} {{id}}"
+    words = [str(short_clip), *WORDS, "--segment-seconds", "0.5", "-o", str(tmp_path / "out.mp4")]
+    number = submitted(file, *words, "--on-done", command)
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "videdit", "work", "--queue", str(file), "--lease", "4", "--json"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert killed.stdout is not None
+        for line in killed.stdout:
+            if json.loads(line)["task"] == "segment":
+                break
+        time.sleep(0.5)  # it is in the middle of the next one
+    finally:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    with Queue(file) as queue:
+        before = admin.job(queue, number)
+        assert before["state"] == "running"
+        assert 1 <= before["segments_done"] < before["segments"]
+        outcomes = list(worker(queue, studio, lease=4).work(until_empty=True))
+        job = admin.job(queue, number)
+        assert (job["state"], job["frames"]) == ("done", 10), job
+        done = [outcome.task.number for outcome in outcomes if outcome.task.kind == "segment"]
+        assert len(done) == len(set(done)) == job["segments"] - before["segments_done"]
+        assert log.read_text() == str(number)  # once
+        assert "attempt 2" in admin.log_words(queue, number)
+    submitted(tmp_path / "other.sqlite", *words[:-1], str(tmp_path / "whole.mp4"))
+    with Queue(tmp_path / "other.sqlite") as queue:
+        list(worker(queue, studio).work(until_empty=True))
+    assert packets_of(tmp_path / "out.mp4", "video") == packets_of(tmp_path / "whole.mp4", "video")
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"queue.sqlite.logs", "other.sqlite.logs"}
+
+
+def test_what_is_not_split_and_what_fails(short_clip, empty_clip, tmp_path, studio, capsys):
+    """Of three jobs one is done, one has no face and one has no source any more."""
+    file = tmp_path / "queue.sqlite"
+    gone = tmp_path / "gone.mp4"
+    gone.write_bytes(empty_clip.read_bytes())
+    done = submitted(file, str(short_clip), *WORDS, "--end", "0.5", "-o", str(tmp_path / "out.mp4"))
+    nobody = submitted(file, str(empty_clip), *WORDS, "-o", str(tmp_path / "nobody.mp4"))
+    lost = submitted(file, str(gone), *WORDS, "-o", str(tmp_path / "lost.mp4"))
+    gone.unlink()
+    with Queue(file) as queue:
+        made = worker(queue, studio)
+        outcomes = {(o.task.job, o.task.kind): o for o in made.work(until_empty=True, idle=no_wait(queue))}
+        states = {job["id"]: job["state"] for job in admin.jobs(queue)}
+        assert states == {done: "done", nobody: "skipped", lost: "failed"}
+        assert outcomes[done, "render"].frames == 3
+        assert "no face" in admin.job(queue, nobody)["error"]
+        assert "gone.mp4" in admin.job(queue, lost)["error"]
+    capsys.readouterr()
+    assert run(["jobs", "--all", "--json", "--queue", str(file)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {job["id"]: job["exit_code"] for job in told} == {done: 0, nobody: 3, lost: 1}
+
+
+def no_wait(queue: Queue):
+    """In place of waiting for the next try: the queue's clock goes on."""
+    ahead = 0.0
+
+    def idle(seconds: float) -> None:
+        nonlocal ahead
+        ahead += 60
+        queue.clock = lambda: time.time() + ahead
+
+    return idle
+
+
+def test_cancel_stops_the_work_and_leaves_nothing(short_clip, tmp_path, studio, monkeypatch):
+    file = tmp_path / "queue.sqlite"
+    words = [str(short_clip), *WORDS, "--segment-seconds", "0.5", "-o", str(tmp_path / "out.mp4")]
+    number = submitted(file, *words)
+    rendering = studio.segment
+
+    def cancelled(folder, index, cancel):
+        with Queue(file) as queue:
+            admin.cancel(queue, [number])
+        assert cancel.wait(10)  # the worker has noticed
+        return rendering(folder, index, cancel)
+
+    monkeypatch.setattr(studio, "segment", cancelled)
+    with Queue(file) as queue:
+        outcomes = list(worker(queue, studio, lease=4).work(until_empty=True))
+        assert [outcome.state for outcome in outcomes] == ["done", "lost"]
+        assert admin.job(queue, number)["state"] == "cancelled"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["queue.sqlite", "queue.sqlite.logs"]
+
+
+def test_a_worker_that_is_interrupted_gives_its_task_back(short_clip, tmp_path, studio, monkeypatch):
+    file = tmp_path / "queue.sqlite"
+    number = submitted(file, str(short_clip), *WORDS, "-o", str(tmp_path / "out.mp4"))
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studio, "plan", interrupted)
+    with Queue(file) as queue:
+        with pytest.raises(KeyboardInterrupt):
+            list(worker(queue, studio).work(until_empty=True))
+        (task,) = admin.job(queue, number)["tasks"]
+        assert (task["state"], task["attempts"]) == ("waiting", 0)
+    left = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]
+    assert not [handler for handler in left if str(tmp_path) in handler.baseFilename]

@@ -1,0 +1,134 @@
+"""`videdit submit` and `videdit watch`: clips into the queue."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from videdit.argument_parser import Parser, positive_seconds
+from videdit.cli.arguments import submitted_jobs
+from videdit.errors import UsageError
+from videdit.terminal import complain, say
+
+
+def submit(words: Sequence[str]) -> int:
+    """`videdit submit CLIP|FOLDER|JOB.yaml --edit ...`. Raises UsageError: they make no sense."""
+    own = queue_options("videdit submit")
+    own.add_argument("--after", type=int, action="append", default=[], metavar="ID", help="begin when this job is done")
+    if shown_help(own, words, "Put clips into the queue, which `videdit work` renders."):
+        return 0 if words else UsageError.exit_code
+    args, rest = own.parse_known_args(words)
+
+    from videdit.farm import hooks
+    from videdit.farm.queue import Queue
+    from videdit.jobs.plan import make_plan
+
+    plan = make_plan(submitted_jobs(rest))
+    wanted = [clip for clip in plan.clips if clip.status == "render"]
+    passed = [(clip, clip.status) for clip in plan.clips if clip.status != "render"]
+    on_done, on_fail = hooks.parse(args.on_done), hooks.parse(args.on_fail)
+    with Queue(queue_file(args.queue)) as queue:
+        numbers = put(queue, wanted, args, on_done, on_fail, args.after)
+    if args.json:
+        jobs = [
+            {"id": number, "source": str(clip.source), "output": str(clip.output)}
+            for number, clip in zip(numbers, wanted, strict=True)
+        ]
+        left = [{"source": str(clip.source), "why": why} for clip, why in passed]
+        print(json.dumps({"jobs": jobs, "left_out": left}, indent=1))
+        return 0
+    for number, clip in zip(numbers, wanted, strict=True):
+        say(f"job {number}: {clip.source} -> {clip.output}")
+    for clip, why in passed:
+        say(f"left out: {clip.source}: {why}")
+    return 0
+
+
+def watch(words: Sequence[str]) -> int:
+    """`videdit watch FOLDER --edit ... -o OUT`: until Ctrl-C."""
+    own = queue_options("videdit watch")
+    own.add_argument("folder", type=Path, metavar="FOLDER", help="where clips arrive")
+    own.add_argument("--done-to", type=Path, metavar="DIR", help="move sources there when their job is done")
+    own.add_argument(
+        "--settle", type=positive_seconds, default=10.0, metavar="S", help="take files of that age of change (10)"
+    )
+    own.add_argument("--once", action="store_true", help="look until nothing grows any more, and end")
+    if shown_help(own, words, "Put into the queue what arrives in a folder, once it has stopped growing."):
+        return 0 if words else UsageError.exit_code
+    args, rest = own.parse_known_args(words)
+
+    from videdit.farm import hooks
+    from videdit.farm.queue import Queue
+    from videdit.farm.watch import Watch
+    from videdit.jobs.plan import make_plan
+
+    if not args.folder.is_dir():
+        raise UsageError(f"there is no folder {args.folder} to watch")
+    on_done, on_fail = hooks.parse(args.on_done), hooks.parse(args.on_fail)
+    submitted_jobs([str(args.folder), *rest])  # so that what is wrong with the words is said now
+    with Queue(queue_file(args.queue)) as queue:
+
+        def take(file: Path) -> list[int]:
+            clips = make_plan(submitted_jobs([str(file), *rest])).clips
+            return put(queue, [clip for clip in clips if clip.status == "render"], args, on_done, on_fail, ())
+
+        for event in Watch(args.folder, queue, take, args.settle, args.done_to).events(args.once):
+            if args.json:
+                print(json.dumps(event.as_dict()), flush=True)
+            else:
+                (complain if event.kind == "refused" else say)(event)
+    return 0
+
+
+def put(
+    queue: Any, clips: Sequence[Any], args: argparse.Namespace, on_done: Any, on_fail: Any, after: Sequence[int]
+) -> list[int]:
+    """Submit clips as the options say."""
+    from videdit.jobs.clip_record import absolute
+
+    return queue.submit(
+        [absolute(clip) for clip in clips],
+        priority=args.priority,
+        after=after,
+        seconds=args.segment_seconds,
+        on_done=on_done,
+        on_fail=on_fail,
+    )
+
+
+def queue_options(name: str) -> Parser:
+    """Options of what puts clips into the queue; all others are of rendering."""
+    own = Parser(name, add_help=False, allow_abbrev=False)
+    own.add_argument("--queue", type=Path, metavar="FILE", help="the queue (default: the user's)")
+    own.add_argument("--priority", type=int, default=0, metavar="N", help="the highest is next (default: 0)")
+    own.add_argument(
+        "--segment-seconds", type=positive_seconds, metavar="S", help="length of a segment (default: of long clips)"
+    )
+    own.add_argument("--on-done", metavar="CMD", help="run when the job is done; knows {id} {state} {source} {output}")
+    own.add_argument("--on-fail", metavar="CMD", help="run when it has failed, or no face was found")
+    own.add_argument("--json", action="store_true", help="print JSON")
+    return own
+
+
+def shown_help(own: Parser, words: Sequence[str], what: str) -> bool:
+    """Whether help was asked for, or nothing was said, and help was given."""
+    if words and not {"-h", "--help"} & set(words):
+        return False
+    parser = Parser(
+        own.prog,
+        parents=[own],
+        description=f"{what} Beside the options here it takes those of rendering (videdit --help).",
+    )
+    parser.print_help(sys.stdout)
+    return True
+
+
+def queue_file(named: Path | None) -> Path:
+    """Where the queue is."""
+    from videdit import paths
+
+    return named or paths.state_dir() / "queue.sqlite"

@@ -1,0 +1,79 @@
+"""A worker that has an engine render its segments: it holds as many tasks as the engine has room for."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+from videdit.farm.engines.base import Ended, Engine, Piece
+from videdit.farm.queue import LEASE, Queue, Task
+from videdit.farm.schema import SEGMENT
+from videdit.farm.worker import IDLE, Outcome, Worker
+
+log = logging.getLogger(__name__)
+
+WAIT = 0.5  # seconds for which an engine is asked at a time
+
+
+class Dispatcher(Worker):
+    """Plans and joins in this process, and hands segments to an engine. Leases are renewed between two looks at it."""
+
+    def __init__(self, queue: Queue, engine: Engine, *, lease: float = LEASE, device: str | None = None) -> None:
+        """engine: who renders segments; it is not closed. lease, device: as of :class:`Worker`."""
+        super().__init__(queue, lease=lease, device=device)
+        self.engine = engine
+        self._held: dict[Piece, Task] = {}
+        self._renewed = time.monotonic()
+
+    def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Outcome]:
+        """As :meth:`Worker.work`; tasks end in any order."""
+        try:
+            while True:
+                task = self.queue.take(self.name, self.lease) if len(self._held) < self.engine.slots else None
+                if task is not None and task.kind == SEGMENT:
+                    self._submit(task)
+                    continue
+                if task is not None:
+                    yield self.do(task)
+                elif self._held:
+                    yield from map(self._ended, self.engine.poll(WAIT))
+                elif until_empty and not self.queue.left():
+                    return
+                else:
+                    idle(IDLE)
+                yield from self._renew()
+        finally:
+            self.engine.cancel()
+            for task in self._held.values():
+                self.queue.release(task)
+            self._held.clear()
+
+    def _submit(self, task: Task) -> None:
+        piece = Piece(task.folder, task.number)
+        with self._logged(task):
+            log.info("job %d %s: attempt %d by %s", task.job, task.name, task.attempt, type(self.engine).__name__)
+        self._held[piece] = task
+        self.engine.submit(piece)
+
+    def _ended(self, ended: Ended) -> Outcome:
+        task = self._held.pop(ended.piece)
+        with self._logged(task):
+            log.info("%s", ended.error or f"done in {ended.seconds:.1f} s")
+        if ended.error is None:
+            frames = self.studio.frames_of(task.folder, task.number)
+            kept = self.queue.segment_done(task, frames, ended.seconds)
+            return Outcome(task, "done", "", ended.seconds, frames) if kept else self._lost(task, ended.seconds)
+        final = self.queue.task_failed(task, ended.error, ended.exit_code, ended.seconds, again=ended.again)
+        return Outcome(task, "failed" if final else "again", ended.error, ended.seconds)
+
+    def _renew(self) -> Iterator[Outcome]:
+        """Go on holding what is being rendered, and have stopped what is not wanted any more."""
+        if time.monotonic() - self._renewed < min(1.0, self.lease / 4):
+            return
+        self._renewed = time.monotonic()
+        for piece, task in list(self._held.items()):
+            if not self.queue.renew(task, self.lease):
+                self.engine.cancel(piece)
+                del self._held[piece]
+                yield self._lost(task, 0.0)

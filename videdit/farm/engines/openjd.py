@@ -1,0 +1,125 @@
+"""Engine `openjd`: a plan as a job template of Open Job Description, which `openjd` and render managers run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from videdit.errors import UsageError
+from videdit.farm.engines.base import Piece
+from videdit.farm.engines.command import CommandEngine
+from videdit.farm.engines.slurm import array
+from videdit.jobs.shot_plan import ShotPlan
+
+TEMPLATE = "job.openjd.json"
+_NAME = 64  # letters of a job's name, at most
+
+
+def template(plan: ShotPlan, folder: Path, numbers: list[int] | None = None, join: bool = True) -> dict[str, Any]:
+    """The job template of a plan: a task for each segment, and a step that joins when all are done.
+
+    Args:
+        plan: what is in the folder.
+        folder: of the plan, as those who run it see it; a parameter of the job, PlanFolder.
+        numbers: of the segments; None: all.
+        join: whether the output is written too.
+    """
+    numbers = list(range(len(plan.segments))) if numbers is None else numbers
+    name = f"videdit {Path(plan.clip_values['source']).stem}"[:_NAME]
+    steps: list[dict[str, Any]] = [
+        {
+            "name": "Segments",
+            "parameterSpace": {
+                "taskParameterDefinitions": [{"name": "Segment", "type": "INT", "range": array(numbers)}]
+            },
+            "script": {"actions": {"onRun": _action("segment", "{{Task.Param.Segment}}")}},
+        }
+    ]
+    if join:
+        steps.append(
+            {
+                "name": "Join",
+                "dependencies": [{"dependsOn": "Segments"}],
+                "script": {"actions": {"onRun": _action("join")}},
+            }
+        )
+    return {
+        "specificationVersion": "jobtemplate-2023-09",
+        "name": "".join(letter if letter.isprintable() else "?" for letter in name),
+        "parameterDefinitions": [
+            {
+                "name": "PlanFolder",
+                "type": "PATH",
+                "objectType": "DIRECTORY",
+                "dataFlow": "INOUT",
+                "default": str(folder.resolve()),
+            },
+            {
+                "name": "Python",
+                "type": "STRING",
+                "default": sys.executable,
+                "description": "with videdit",
+            },
+        ],
+        "steps": steps,
+    }
+
+
+def _action(command: str, *more: str) -> dict[str, Any]:
+    return {"command": "{{Param.Python}}", "args": ["-m", "videdit", command, "{{RawParam.PlanFolder}}", *more]}
+
+
+class OpenJobEngine(CommandEngine):
+    """Runs templates with the `openjd` program on this machine."""
+
+    def __init__(self, workers: int = 1, device: str | None = None) -> None:
+        """Raises UsageError: there is no openjd, or a device is named, which a template has no word for."""
+        super().__init__()
+        here = Path(sys.executable).with_name("openjd")
+        found = str(here) if here.exists() else shutil.which("openjd")
+        if found is None:
+            raise UsageError('engine openjd needs a package that is not here: pip install "openjd-cli"')
+        if device is not None:
+            raise UsageError("engine openjd renders on the planned device; leave --device out")
+        self._program = found
+        self._runs: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def hand_on(self, folder: Path, numbers: list[int]) -> None:
+        """Run the template for some segments."""
+        file = folder / TEMPLATE
+        file.write_text(json.dumps(template(self._plans[folder], folder, numbers, join=False)), encoding="utf-8")
+        words = [self._program, "run", str(file), "--step", "Segments"]
+        with (folder / "openjd.log").open("ab") as log:
+            self._runs[folder] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def failed(self) -> dict[Path, str]:
+        """The plans whose runs have ended."""
+        over = {}
+        for folder, run in list(self._runs.items()):
+            if (code := run.poll()) is not None:
+                del self._runs[folder]
+                over[folder] = f"openjd has ended with exit code {code} without it; see {folder / 'openjd.log'}"
+        return over
+
+    def cancel(self, piece: Piece | None = None) -> None:
+        """End the runs; a single piece goes with all of its plan, which are handed on again."""
+        for folder, run in list(self._runs.items()):
+            if piece is None or folder == piece.folder:
+                run.terminate()
+                run.wait()
+                del self._runs[folder]
+                others = [other for other in self._handed if other.folder == folder and other != piece]
+                for other in [other for other in self._handed if other.folder == folder]:
+                    del self._handed[other]
+                if piece is not None:
+                    self._gathered += others
+        if piece is None:
+            self._gathered.clear()
+
+    def close(self) -> None:
+        """End everything."""
+        self.cancel()

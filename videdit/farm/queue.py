@@ -1,0 +1,379 @@
+"""The queue: jobs are put in, tasks are taken out by lease, and whatever a dead worker held is taken up again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from videdit.errors import UsageError
+from videdit.farm import schema
+from videdit.farm.schema import (
+    BLOCKED,
+    DONE,
+    FAILED,
+    HOOK,
+    JOIN,
+    PLAN,
+    RENDER,
+    RUNNING,
+    SEGMENT,
+    SKIPPED,
+    WAITING,
+    writing,
+)
+from videdit.jobs import clip_record
+from videdit.jobs.plan import Clip
+from videdit.storage.outputs import hidden
+
+ATTEMPTS = 3  # of a task, before its job has failed
+LEASE = 60.0  # seconds that a worker may be silent
+PAUSE = 5.0  # seconds before a task that failed is tried again; twice as long with every further time
+
+# In the order of the indices: job by job, and none that is not looked at.
+_OPEN_TASK = """
+SELECT task.*, job.clip, job.folder, job.seconds AS segment_seconds, job.on_done, job.on_fail, job.error AS why,
+    job.state AS job_state
+FROM job INDEXED BY job_order CROSS JOIN task INDEXED BY task_state
+WHERE job.open AND task.job = job.id AND task.state = 'waiting' AND task.not_before <= :now
+    AND NOT EXISTS (SELECT 1 FROM after LEFT JOIN job AS other ON other.id = after.other
+        WHERE after.job = job.id AND other.state NOT IN ('done', 'skipped'))
+ORDER BY job.priority DESC, job.position, task.id LIMIT 1
+"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work that a worker has taken."""
+
+    id: int
+    job: int
+    kind: str
+    number: int  # of the segment
+    token: int
+    attempt: int  # 1, 2, ...
+    clip_words: str  # JSON, videdit.jobs.clip_record
+    folder: Path  # of the plan
+    seconds: float | None  # how long a segment is to be
+    command: tuple[str, ...] = ()  # of a hook
+    job_state: str = RUNNING
+    why: str = ""  # the job has failed
+
+    @cached_property
+    def clip(self) -> Clip:
+        """What is rendered. Raises UsageError: this version does not know the job's words."""
+        return clip_record.from_values(json.loads(self.clip_words))
+
+    @property
+    def name(self) -> str:
+        """For people and for the name of its log."""
+        return f"{self.kind}-{self.number:06d}" if self.kind == SEGMENT else self.kind
+
+
+class Queue:
+    """The queue in one file. Each process, and each thread, opens it for itself."""
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
+        """Raises what :func:`videdit.farm.schema.connect` raises."""
+        self.file, self.clock = file, clock
+        self.connection = schema.connect(file)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def log_file(self, task: Task) -> Path:
+        """The log of a task."""
+        return self.logs(task.job) / f"{task.name}.log"
+
+    def logs(self, job: int) -> Path:
+        """The folder of a job's logs."""
+        return self.file.with_name(f"{self.file.name}.logs") / str(job)
+
+    def submit(
+        self,
+        clips: Iterable[Clip],
+        *,
+        priority: int = 0,
+        after: Sequence[int] = (),
+        seconds: float | None = None,
+        on_done: Sequence[str] = (),
+        on_fail: Sequence[str] = (),
+    ) -> list[int]:
+        """Put clips in, all or none, and give their numbers.
+
+        Args:
+            clips: see :func:`videdit.jobs.clip_record.absolute`.
+            priority: the highest is next.
+            after: jobs that have to be done before.
+            seconds: how long a segment is; None: as a run on one machine has them, and short clips have none.
+            on_done: a command, word by word.
+            on_fail: the same for a job that failed, or in which no face was found.
+
+        Raises:
+            UsageError: an open job writes the same output, or there is no job of `after`.
+        """
+        numbers = []
+        with writing(self.connection):
+            for other in after:
+                if not self._one("SELECT 1 FROM job WHERE id = ?", other):
+                    raise UsageError(f"there is no job {other} to wait for")
+            for clip in clips:
+                numbers.append(self._put(clip, priority, seconds, on_done, on_fail))
+                rows = [(numbers[-1], other) for other in after]
+                self.connection.executemany("INSERT OR IGNORE INTO after VALUES (?, ?)", rows)
+        return numbers
+
+    def _put(
+        self, clip: Clip, priority: int, seconds: float | None, on_done: Sequence[str], on_fail: Sequence[str]
+    ) -> int:
+        self._check_output(str(clip.output))
+        cursor = self.connection.execute(
+            "INSERT INTO job (source, output, clip, folder, seconds, state, open, priority, position, on_done, on_fail,"
+            " submitted) VALUES (?, ?, ?, ?, ?, 'waiting', 1, ?, 0, ?, ?, ?)",
+            (
+                str(clip.source),
+                str(clip.output),
+                json.dumps(clip_record.to_values(clip)),
+                str(hidden(clip.output, ".plan")),
+                seconds,
+                priority,
+                json.dumps(list(on_done)) if on_done else None,
+                json.dumps(list(on_fail)) if on_fail else None,
+                self.clock(),
+            ),
+        )
+        number = cursor.lastrowid
+        assert number is not None
+        self.connection.execute("UPDATE job SET position = id WHERE id = ?", (number,))
+        self._add(number, PLAN)
+        return number
+
+    def check_output(self, job: int) -> None:
+        """Raises UsageError: another open job writes the same output."""
+        row = self._one("SELECT output FROM job WHERE id = ?", job)
+        self._check_output(row["output"] if row else "")
+
+    def _check_output(self, output: str) -> None:
+        busy = self._one("SELECT id FROM job WHERE output = ? AND state IN ('waiting', 'running', 'paused')", output)
+        if busy:
+            raise UsageError(f"job {busy['id']} writes {output} already; cancel it, or choose another with -o")
+
+    def _add(self, job: int, kind: str, number: int = 0, state: str = WAITING, frames: int | None = None) -> None:
+        self.connection.execute(
+            "INSERT OR REPLACE INTO task (job, kind, number, state, frames) VALUES (?, ?, ?, ?, ?)",
+            (job, kind, number, state, frames),
+        )
+
+    def take(self, worker: str, lease: float = LEASE) -> Task | None:
+        """The next task for a worker, who holds it for `lease` seconds; None where there is none now."""
+        now = self.clock()
+        if not self._one(_OPEN_TASK, now=now) and not self._one(
+            "SELECT 1 FROM task WHERE state = 'running' AND lease < ?", now
+        ):
+            return None  # without keeping others from writing
+        with writing(self.connection):
+            self._reclaim(now)
+            row = self._one(_OPEN_TASK, now=now)
+            if row is None:
+                return None
+            self.connection.execute(
+                "UPDATE task SET state = 'running', token = token + 1, attempts = attempts + 1, worker = ?, lease = ?,"
+                " started = ?, frames_done = 0, error = NULL WHERE id = ?",
+                (worker, now + lease, now, row["id"]),
+            )
+            if row["kind"] != HOOK:
+                self.connection.execute(
+                    "UPDATE job SET state = 'running', started = COALESCE(started, ?) WHERE id = ?", (now, row["job"])
+                )
+        words = row["on_done"] if row["job_state"] == DONE else row["on_fail"]
+        return Task(
+            row["id"],
+            row["job"],
+            row["kind"],
+            row["number"],
+            row["token"] + 1,
+            row["attempts"] + 1,
+            row["clip"],
+            Path(row["folder"]),
+            row["segment_seconds"],
+            tuple(json.loads(words)) if row["kind"] == HOOK and words else (),
+            row["job_state"],
+            row["why"] or "",
+        )
+
+    def _reclaim(self, now: float) -> None:
+        """Give back what workers held who have been silent for too long; what has killed several has failed."""
+        lost = self.connection.execute(
+            "SELECT id, job, kind, attempts, worker FROM task WHERE state = 'running' AND lease < ?", (now,)
+        ).fetchall()
+        for row in lost:
+            said = f"its worker {row['worker']} was lost"
+            if row["attempts"] < ATTEMPTS:
+                self.connection.execute("UPDATE task SET state = 'waiting', error = ? WHERE id = ?", (said, row["id"]))
+            else:
+                self._fail(row["id"], row["job"], row["kind"], f"{said}, as {row['attempts'] - 1} were before", 1)
+
+    def renew(self, task: Task, lease: float = LEASE, frames_done: int = 0) -> bool:
+        """Go on holding a task. False: it is another's, or is not wanted any more."""
+        cursor = self.connection.execute(
+            "UPDATE task SET lease = ?, frames_done = ? WHERE id = ? AND token = ? AND state = 'running'",
+            (self.clock() + lease, frames_done, task.id, task.token),
+        )
+        return cursor.rowcount == 1
+
+    def release(self, task: Task) -> None:
+        """Give a task back that was not finished, through no fault of its own."""
+        self.connection.execute(
+            "UPDATE task SET state = 'waiting', attempts = attempts - 1, worker = NULL"
+            " WHERE id = ? AND token = ? AND state = 'running'",
+            (task.id, task.token),
+        )
+
+    def planned(self, task: Task, segments: Sequence[tuple[int, int]], seconds: float) -> bool:
+        """A plan is there, with segments (number, frames); without any the clip is rendered as one. False: lost it."""
+        with writing(self.connection):
+            if not self._end(task, DONE, seconds):
+                return False
+            if not segments:
+                self._add(task.job, RENDER)
+                return True
+            for number, frames in segments:
+                self._add(task.job, SEGMENT, number, frames=frames)
+            self._add(task.job, JOIN, state=BLOCKED)
+            total = sum(frames for _, frames in segments)
+            self.connection.execute("UPDATE job SET frames = ? WHERE id = ?", (total, task.job))
+        return True
+
+    def segment_done(self, task: Task, frames: int, seconds: float) -> bool:
+        """A segment is there; after the last one the job can be joined. False: another has the task now."""
+        with writing(self.connection):
+            if not self._end(task, DONE, seconds, frames):
+                return False
+            self.unblock(task.job)
+        return True
+
+    def plan_again(self, job: int) -> None:
+        """Begin a job anew if its plan is gone, as that of a cancelled job is."""
+        row = self._one("SELECT folder FROM job WHERE id = ?", job)
+        if row and not Path(row["folder"]).is_dir():
+            self.connection.execute("DELETE FROM task WHERE job = ?", (job,))
+            self._add(job, PLAN)
+
+    def unblock(self, job: int) -> None:
+        """Let a job be joined if all its segments are there."""
+        left = (
+            "SELECT 1 FROM task WHERE job = ? AND state IN ('waiting', 'running', 'failed', 'cancelled')"
+            " AND kind = 'segment' LIMIT 1"
+        )
+        if not self._one(left, job):
+            self.connection.execute(
+                "UPDATE task SET state = 'waiting' WHERE job = ? AND kind = 'join' AND state = 'blocked'", (job,)
+            )
+
+    def job_done(self, task: Task, result: dict[str, Any], seconds: float) -> bool:
+        """The output is there. False: another has the task now."""
+        with writing(self.connection):
+            if not self._end(task, DONE, seconds):
+                return False
+            self.connection.execute(
+                "UPDATE job SET state = 'done', finished = ?, frames = ?, faces = ?, result = ?, exit_code = 0,"
+                " error = NULL, open = on_done IS NOT NULL WHERE id = ?",
+                (self.clock(), result.get("frames"), result.get("faces"), json.dumps(result), task.job),
+            )
+            if self._one("SELECT 1 FROM job WHERE id = ? AND on_done IS NOT NULL", task.job):
+                self._add(task.job, HOOK)
+        return True
+
+    def hook_done(self, task: Task, said: str | None, seconds: float) -> None:
+        """The command for the end of a job was run. said: what went wrong."""
+        with writing(self.connection):
+            if self._end(task, FAILED if said else DONE, seconds, error=said):
+                self.connection.execute("UPDATE job SET open = 0 WHERE id = ?", (task.job,))
+
+    def task_failed(self, task: Task, said: str, exit_code: int, seconds: float, *, again: bool) -> bool:
+        """A task went wrong. again: it may go right the next time. False: another has it now, or it is tried again."""
+        with writing(self.connection):
+            if not self.holds(task):
+                return False
+            if again and task.attempt < ATTEMPTS:
+                self.connection.execute(
+                    "UPDATE task SET state = 'waiting', error = ?, not_before = ?, worker = NULL WHERE id = ?",
+                    (said, self.clock() + PAUSE * 2 ** (task.attempt - 1), task.id),
+                )
+                return False
+            self.connection.execute("UPDATE task SET seconds = ? WHERE id = ?", (seconds, task.id))
+            self._fail(task.id, task.job, task.kind, said, exit_code)
+        return True
+
+    def render_again(self, task: Task, numbers: Iterable[int], said: str) -> bool:
+        """The join found segments that are not as they should be: they are rendered again, and then it is tried again.
+
+        False: it was tried too often, and the job has failed; or another has the task now.
+        """
+        with writing(self.connection):
+            if not self.holds(task):
+                return False
+            if task.attempt >= ATTEMPTS:
+                self._fail(task.id, task.job, task.kind, said, 1)
+                return False
+            rows = [(said, task.job, number) for number in numbers]
+            self.connection.executemany(
+                "UPDATE task SET state = 'waiting', error = ? WHERE job = ? AND kind = 'segment' AND number = ?", rows
+            )
+            self.connection.execute(
+                "UPDATE task SET state = 'blocked', error = ?, worker = NULL WHERE id = ?", (said, task.id)
+            )
+        return True
+
+    def left(self, running: bool = True) -> bool:
+        """Whether anything is left that is, or will be, for a worker. running: also what others are at work on."""
+        busy = "SELECT 1 FROM task WHERE state = 'running' LIMIT 1"
+        if running and self._one(busy):
+            return True
+        return self._one(_OPEN_TASK, now=float("inf")) is not None
+
+    def holds(self, task: Task) -> bool:
+        """Whether a task is still its taker's, and wanted."""
+        held = "SELECT 1 FROM task WHERE id = ? AND token = ? AND state = 'running'"
+        return self._one(held, task.id, task.token) is not None
+
+    def _end(self, task: Task, state: str, seconds: float, frames: int | None = None, error: str | None = None) -> bool:
+        cursor = self.connection.execute(
+            "UPDATE task SET state = ?, seconds = ?, error = ?, frames = COALESCE(?, frames),"
+            " frames_done = COALESCE(?, frames, 0) WHERE id = ? AND token = ? AND state = 'running'",
+            (state, seconds, error, frames, frames, task.id, task.token),
+        )
+        return cursor.rowcount == 1
+
+    def _fail(self, task: int, job: int, kind: str, said: str, exit_code: int) -> None:
+        """A task has failed for good, and its job with it; what others render of it may become of use by a retry."""
+        self.connection.execute("UPDATE task SET state = 'failed', error = ? WHERE id = ?", (said, task))
+        if kind == HOOK:
+            self.connection.execute("UPDATE job SET open = 0 WHERE id = ?", (job,))
+            return
+        state = SKIPPED if exit_code == 3 else FAILED
+        self.connection.execute(
+            "UPDATE job SET state = ?, finished = ?, error = ?, exit_code = ?, open = on_fail IS NOT NULL"
+            " WHERE id = ? AND state NOT IN ('cancelled', 'failed')",
+            (state, self.clock(), said, exit_code, job),
+        )
+        self.connection.execute(
+            "UPDATE task SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'blocked')", (job,)
+        )
+        if self._one("SELECT 1 FROM job WHERE id = ? AND open", job):
+            self._add(job, HOOK)
+
+    def _one(self, words: str, *values: Any, **named: Any) -> sqlite3.Row | None:
+        return self.connection.execute(words, named or values).fetchone()

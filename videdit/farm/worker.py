@@ -1,0 +1,214 @@
+"""A worker: takes one task after the other, says that it is alive while it works, and stops what is not wanted more."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from videdit import shutdown
+from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError, VideditError, machine_failure
+from videdit.farm import admin, hooks
+from videdit.farm.execution import Studio
+from videdit.farm.queue import LEASE, Queue, Task
+from videdit.farm.schema import CANCELLED, HOOK, JOIN, PLAN, SEGMENT
+
+log = logging.getLogger(__name__)
+
+IDLE = 1.0  # seconds between two looks at an empty queue
+BEAT = 1.0  # seconds between two looks at whether a task is still wanted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: "done", "failed", "again" (it is tried again) or "lost" (another's, or nobody wants it)."""
+
+    task: Task
+    state: str
+    said: str = ""
+    seconds: float = 0.0
+    frames: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for --json."""
+        return {
+            "job": self.task.job,
+            "task": self.task.kind,
+            "segment": self.task.number if self.task.kind == SEGMENT else None,
+            "state": self.state,
+            "said": self.said,
+            "seconds": round(self.seconds, 3),
+            "frames": self.frames,
+        }
+
+
+class Worker:
+    """Works on a queue, in this process and one task at a time."""
+
+    def __init__(self, queue: Queue, *, lease: float = LEASE, device: str | None = None) -> None:
+        """lease: seconds of silence after which others take this worker for dead. device: see :class:`Studio`."""
+        self.queue, self.lease, self.device = queue, lease, device
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self._studio: Studio | None = None
+
+    @property
+    def studio(self) -> Studio:
+        """What renders; made when it is first needed."""
+        if self._studio is None:
+            self._studio = Studio(self.device)
+        return self._studio
+
+    def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Outcome]:
+        """Do what there is to do, and tell of each task as it ends.
+
+        Args:
+            until_empty: end when nothing is left that anyone is at work on or could begin; else go on waiting.
+            idle: waits so many seconds.
+        """
+        while True:
+            task = self.queue.take(self.name, self.lease)
+            if task is not None:
+                yield self.do(task)
+            elif until_empty and not self.queue.left():
+                return
+            else:
+                idle(IDLE)
+
+    def do(self, task: Task) -> Outcome:
+        """Do a task that was taken. Only what stops this process is raised, after the task was given back."""
+        begun = time.monotonic()
+        with self._logged(task), shutdown.ending(lambda: self._give_back(task)):
+            log.info("job %d %s: attempt %d by %s", task.job, task.name, task.attempt, self.name)
+            try:
+                outcome = self._do(task, begun)
+            except BaseException:
+                log.info("stopped; the task is given back")
+                self.queue.release(task)
+                raise
+            log.info("%s%s", outcome.state, f": {outcome.said}" if outcome.said else "")
+        return outcome
+
+    def _give_back(self, task: Task) -> str:
+        """Where nobody unwinds."""
+        with Queue(self.queue.file, self.queue.clock) as queue:
+            queue.release(task)
+        return f"job {task.job} goes on where another worker takes it"
+
+    def _do(self, task: Task, begun: float) -> Outcome:
+        lost = threading.Event()
+        try:
+            with self._alive(task, lost):
+                return self._dispatch(task, lost, begun)
+        except Exception as error:
+            seconds = time.monotonic() - begun
+            if lost.is_set():
+                return self._lost(task, seconds)
+            known = error if isinstance(error, VideditError) else machine_failure(error)
+            said = str(known) if known else f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+            log.debug("where", exc_info=True)
+            code = known.exit_code if known else 1
+            again = known is None or not isinstance(error, UsageError | NoFaceError | Cancelled) and code == 1
+            final = self.queue.task_failed(task, said, code, seconds, again=again)
+            return Outcome(task, "failed" if final else "again", said, seconds)
+
+    def _dispatch(self, task: Task, lost: threading.Event, begun: float) -> Outcome:
+        def seconds() -> float:
+            return time.monotonic() - begun
+
+        if task.kind == HOOK:
+            said = hooks.run(task)
+            self.queue.hook_done(task, said, seconds())
+            return Outcome(task, "failed" if said else "done", said or "", seconds())
+        if task.kind == PLAN:
+            plan = self.studio.plan(task.clip, task.folder, task.seconds, lost)
+            segments = [(segment.index, segment.frames) for segment in plan.segments] if plan else []
+            kept, frames = self.queue.planned(task, segments, seconds()), 0
+        elif task.kind == SEGMENT:
+            report = self.studio.segment(task.folder, task.number, lost)
+            kept, frames = self.queue.segment_done(task, report.frames, seconds()), report.frames
+        elif task.kind == JOIN:
+            return self._join(task, seconds)
+        else:
+            result = self.studio.render(task.clip, lost, again=task.attempt > 1)
+            kept, frames = self._finished(task, result, seconds()), result["frames"]
+        return Outcome(task, "done", "", seconds(), frames) if kept else self._lost(task, seconds())
+
+    def _join(self, task: Task, seconds: Callable[[], float]) -> Outcome:
+        wrong = self.studio.missing(task.folder)
+        if wrong:
+            number, why = next(iter(wrong.items()))
+            said = f"segment {number} {why}" + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else "")
+            again = self.queue.render_again(task, wrong, said)
+            return Outcome(task, "again" if again else "failed", said, seconds())
+        result = self.studio.join(task.clip, task.folder, again=task.attempt > 1)
+        kept = self._finished(task, result, seconds())
+        if kept:
+            admin.forget(task.folder)
+        return Outcome(task, "done", "", seconds(), result["frames"]) if kept else self._lost(task, seconds())
+
+    def _finished(self, task: Task, result: dict[str, Any], seconds: float) -> bool:
+        kept = self.queue.job_done(task, result, seconds)
+        if kept:
+            self.studio.remember(task.clip)
+        return kept
+
+    def _lost(self, task: Task, seconds: float) -> Outcome:
+        """Somebody else has the task, or its job was cancelled: then nothing of it is to be left."""
+        state = admin.job(self.queue, task.job)["state"] if self._known(task) else CANCELLED
+        if state == CANCELLED and task.kind != HOOK:
+            admin.forget(task.folder)
+        return Outcome(task, "lost", f"the job is {state}", seconds)
+
+    def _known(self, task: Task) -> bool:
+        return self.queue.connection.execute("SELECT 1 FROM job WHERE id = ?", (task.job,)).fetchone() is not None
+
+    @contextlib.contextmanager
+    def _alive(self, task: Task, lost: threading.Event) -> Iterator[None]:
+        """Renew the lease while the block runs; `lost` is set when that is refused."""
+        over = threading.Event()
+
+        def beat() -> None:
+            last = time.monotonic()
+            with Queue(self.queue.file, self.queue.clock) as queue:
+                while not over.wait(min(BEAT, self.lease / 4)):
+                    if not queue.holds(task):
+                        lost.set()
+                        return
+                    if time.monotonic() - last >= self.lease / 4:
+                        done = self._studio.frames_done if self._studio else 0
+                        with contextlib.suppress(VideditError):
+                            queue.renew(task, self.lease, done)
+                        last = time.monotonic()
+
+        thread = threading.Thread(target=beat, name="videdit-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    @contextlib.contextmanager
+    def _logged(self, task: Task) -> Iterator[None]:
+        """What is said while the block runs goes to the task's log too."""
+        file = self.queue.log_file(task)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise MediaError(f"cannot write the log {file}: {error.strerror}") from None
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root = logging.getLogger()
+        root.addHandler(handler)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            handler.close()

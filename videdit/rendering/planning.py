@@ -1,0 +1,200 @@
+"""A clip -> a plan of its segments: it is looked at once, and no picture is edited."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from videdit.datatypes import Frame
+from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.faces.detector import FaceDetector
+from videdit.hfgi.profile import load_profile
+from videdit.jobs.clip_record import absolute, to_values
+from videdit.jobs.plan import Clip
+from videdit.jobs.segment_store import SegmentStart
+from videdit.jobs.shot_plan import ANALYSIS, PLAN, PlannedSegment, ShotPlan, hash_of_times, versions, write_plan
+from videdit.jobs.shot_plan import size_and_time as state_of
+from videdit.media.content_hash import content_hash
+from videdit.media.decode.start import probe_from
+from videdit.media.frame_times import clock, key_frames
+from videdit.media.image_sequence import is_sequence
+from videdit.media.info import MediaInfo
+from videdit.rendering.assignments import people_of
+from videdit.rendering.checks import check, check_scenes, idle
+from videdit.rendering.graph import edit_reach, no_face, reach_of_job
+from videdit.rendering.other_tracks import elsewhere
+from videdit.rendering.renderer import Renderer
+from videdit.restoration.policy import choose
+from videdit.shutdown import half_written
+from videdit.stages.assign_faces import AssignFaces
+from videdit.stages.auxiliary_output import Compose
+from videdit.stages.decode import Decode
+from videdit.stages.read_span import blank_frames
+from videdit.stages.restore import Restore
+from videdit.stages.segment import Split, own, place, work_of
+from videdit.stages.select_active import SelectActive
+from videdit.stages.track_faces import Track
+from videdit.tracks.analysis_store import Analysis
+from videdit.tracks.track_table import TrackTable, within
+
+BEYOND = 2  # frames that are read after the last one that counts: a segment's end is seen by what follows
+
+
+def plan_shot(
+    clip: Clip,
+    folder: Path,
+    seconds: float | None = None,
+    *,
+    overwrite: bool = False,
+    renderer: Renderer | None = None,
+    cancel: threading.Event | None = None,
+) -> ShotPlan:
+    """Look at a clip, lay out its segments, and write the plan.
+
+    Args:
+        clip: one input and its output; the output need not be seen from here.
+        folder: where the plan goes (:mod:`videdit.jobs.shot_plan`).
+        seconds: how long a segment is, at a cut half of that is enough; by default as a run on one machine has them.
+        overwrite: replace a plan that is there, and all that was rendered of it.
+        renderer: whose networks are used.
+        cancel: set it from another thread to stop.
+
+    Raises:
+        UsageError: this clip or job is not rendered in segments, or the folder is there.
+        NoFaceError: nobody in it is to be edited.
+        MediaError: the clip cannot be read, or the plan not be written.
+        Cancelled: `cancel` was set.
+    """
+    renderer = renderer or Renderer()
+    if os.path.lexists(folder) and not (overwrite and (folder / PLAN).is_file()):
+        raise UsageError(f"{folder} exists already; " + ("it is no plan" if overwrite else "--overwrite replaces it"))
+    clip = absolute(clip)
+    info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
+    if why := not_in_segments(clip, info):
+        raise UsageError(f"{clip.source}: {why}; render it without a plan")
+    check(clip, info)
+    with renderer.analysed(clip, info, cancel=cancel) as analysis:
+        assert analysis is not None
+        check_scenes(clip.job, analysis, info)
+        plan = lay_out(clip, info, analysis, renderer.loaded.detector(clip.job), seconds)
+        with _folder(folder, overwrite) as draft:
+            shutil.copytree(analysis.folder, draft / ANALYSIS, ignore=shutil.ignore_patterns("codes-*"))
+            write_plan(draft, plan)
+    return plan
+
+
+def not_in_segments(clip: Clip, info: MediaInfo) -> str | None:
+    """Why a clip is one machine's work, in words; None: it need not be."""
+    if info.kind != "video":
+        return "a picture has no segments"
+    if info.container == "exr" or is_sequence(clip.output):
+        return "numbered pictures have no segments that could be joined"
+    if clip.job.tune:
+        return "--tune changes the networks of one machine"
+    if idle(clip.job):
+        return "nothing is edited, for every strength is 0"
+    if load_profile(clip.job.profile, clip.job.checkpoint).subject != "face":
+        return f"segments are laid out by faces, for which profile {clip.job.profile} does not look"
+    return None
+
+
+def lay_out(
+    clip: Clip, info: MediaInfo, analysis: Analysis, detector: FaceDetector, seconds: float | None = None
+) -> ShotPlan:
+    """The segments of a clip, by what was found in it. Raises NoFaceError: nobody in it is to be edited."""
+    job = clip.job
+    profile = load_profile(job.profile, job.checkpoint)
+    people = people_of(job, analysis, clock(info), profile.layers, detector.aligned)
+    sightings = within(analysis.sightings, job.start, job.end)
+    at_rest = Restore(choose(job.restore), job.restore_strength, timeline=people.timeline).at_rest
+    track, schedule = Track(), SelectActive(people.timeline, job.scenes, at_rest=at_rest)
+    find = Compose(AssignFaces(analysis, people.chosen), track, schedule)
+    frames_most = None if seconds is None else max(1, round(seconds * float(info.fps or 25)))
+    crops = None if seconds is None else 1 << 30  # by length alone
+    like = next(Decode(info, job.start, job.end, decoder=job.decoder)(iter(())))
+    split = Split(reach=edit_reach(job, profile), crops=crops, frames=frames_most)
+    frames = find(blank_frames(sightings, int(sightings.pts[0]), None, like))
+    reach = reach_of_job(job, profile)
+    keys = key_frames(info)
+    segments = [_segment(*found, sightings, reach, keys) for found in _segments(split(frames))]
+    faces = sum(segment.faces for segment in segments)
+    if not faces:
+        unclear = analysis.unclear_between(job.start, job.end)
+        raise NoFaceError(no_face(clip.source, track.unfit, schedule, unclear) + elsewhere(info, detector))
+    size, modified = state_of(clip.source)
+    return ShotPlan(
+        clip_values=to_values(replace(clip, state=None)),
+        size=size,
+        modified=modified,
+        sha256=content_hash(clip.source),
+        reach=reach,
+        crops=crops,
+        frames_most=frames_most,
+        frames=len(sightings.pts),
+        faces=faces,
+        segments=tuple(segments),
+        versions=versions(),
+    )
+
+
+def _segments(frames: Iterator[Frame]) -> Iterator[tuple[SegmentStart, list[int], int]]:
+    """(where it begins, the pts of its own frames, faces in them) of each segment."""
+    for start, group in groupby(frames, key=place):
+        mine = [(frame.pts or 0, work_of(frame)) for frame in group if own(frame)]
+        yield start, [pts for pts, _ in mine], sum(faces for _, faces in mine)
+
+
+def _segment(
+    start: SegmentStart, pts: list[int], faces: int, sightings: TrackTable, reach: float, keys: list[int]
+) -> PlannedSegment:
+    """A segment with what has to be read for it: `reach` seconds on either side, but nothing before a cut."""
+    rows = [sightings.row(pts[0]), sightings.row(pts[-1])]
+    assert rows[0] is not None
+    assert rows[1] is not None
+    begin, end = float(sightings.time[rows[0]]), float(sightings.time[rows[1]])
+    first = max(int(sightings.time.searchsorted(begin - reach - 1e-6)), sightings.row(start.scene_pts) or 0)
+    last = min(int(sightings.time.searchsorted(end + reach + 1e-6)) - 1 + BEYOND, len(sightings.pts) - 1)
+    before = [key for key in keys if key <= sightings.pts[first]]
+    return PlannedSegment(
+        index=start.index,
+        pts=start.pts,
+        scene_pts=start.scene_pts,
+        scene=start.scene,
+        frames=len(pts),
+        faces=faces,
+        start=round(begin, 6),
+        end=round(end, 6),
+        times=hash_of_times(pts),
+        first=int(sightings.pts[first]),
+        last=int(sightings.pts[last]),
+        before=round(begin - float(sightings.time[first]), 6),
+        after=round(float(sightings.time[last]) - end, 6),
+        keyframe=before[-1] if before else None,
+    )
+
+
+@contextlib.contextmanager
+def _folder(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder that takes its name at the end of the block, or goes with an exception."""
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(3)}.part")
+    half_written(draft)
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        if overwrite and folder.exists():
+            old = folder.with_name(f"{draft.name}.old")
+            half_written(old)
+            os.replace(folder, old)
+            shutil.rmtree(old, ignore_errors=True)
+        os.rename(draft, folder)
+    except OSError as error:
+        raise MediaError(f"cannot write the plan {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
