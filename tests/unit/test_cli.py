@@ -289,6 +289,6 @@ def test_every_field_of_a_job_is_an_option_and_every_other_option_is_about_the_r
         "smooth_fine",
     }  # said in job files alone: too long, or too rarely of use
     assert fields - flags == in_files_only
-    about_the_run = {"config", "edits_dir", "list_edits", "preview", "dry_run", "bench"}
+    about_the_run = {"config", "edits_dir", "list_edits", "preview", "draft", "sweep", "dry_run", "bench"}
     about_the_run |= {"progress", "quiet", "verbose", "report", "log", "debug"}
     assert flags - fields == about_the_run

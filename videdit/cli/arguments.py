@@ -12,6 +12,8 @@ from typing import Any
 from videdit._version import __version__
 from videdit.argument_parser import Parser, read
 from videdit.errors import UsageError
+from videdit.jobs.field_types import Option
+from videdit.jobs.render_job import RenderJob
 
 EPILOG = """\
 examples:
@@ -37,87 +39,17 @@ def render_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"videdit {__version__}")
 
-    what = parser.add_argument_group("what")
-    what.add_argument("input", nargs="*", metavar="INPUT", help="videos, pictures, folders, globs or shot_%%04d.png")
-    what.add_argument(
-        *("--edit", "-e"),
-        action="add",
-        metavar="EDITS",
-        help="smile, age=-15, several: smile=1.5,age=20, over time: smile=0@0s,2@1.5s; given again it adds to these",
-    )
+    groups = {name: parser.add_argument_group(name) for name in ("what", "output", "how")}
+    for name, field in RenderJob.model_fields.items():
+        for option in field.metadata:
+            if isinstance(option, Option):
+                add_option(groups[option.group], name, option, field.description or "", field.default)
+    what = groups["what"]
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument(
         "--config", type=Path, action="add", metavar="FILE", help="YAML file(s) of render jobs; options here win"
     )
-    what.add_argument(
-        "--faces", metavar="WHICH", help="largest (default), all, left, numbers of videdit faces (0,2), or a picture"
-    )
-    what.add_argument("--fps", metavar="RATE", help="frames a second of numbered pictures (default: 25)")
-    what.add_argument("--video-track", metavar="N|LANG", help="which of several videos in a file: 2, eng (default: 1)")
-    what.add_argument("--start", metavar="TIME", help="cut: seconds or h:mm:ss")
-    what.add_argument("--end", metavar="TIME", help="cut: seconds or h:mm:ss")
-    what.add_argument("--scenes", action="add", metavar="LIST", help="edit only these shots: 1,3 or 2-4 (default: all)")
-
-    out = parser.add_argument_group("output")
-    out.add_argument(
-        "--output", "-o", metavar="OUT", help="file, folder or template with {stem} {edit} {strength} {ext}"
-    )
-    out.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    out.add_argument(
-        "--resume", action=argparse.BooleanOptionalAction, help="go on with long clips where a run stopped (default)"
-    )
-    out.add_argument("--keep-unedited", action="store_true", help="write clips without a face too, unedited")
-    out.add_argument(
-        "--codec",
-        help="h264, hevc, av1, vp9, prores, ffv1, or an encoder such as hevc_nvenc (default: the source's family)",
-    )
-    out.add_argument(
-        "--encoder-backend", metavar="NAME", help="pyav (default), or ffmpeg: the encoders of your ffmpeg program"
-    )
-    out.add_argument("--crf", help="quality: lower is better and larger")
-    out.add_argument("--preset", help="speed preset of the encoder")
-    out.add_argument("--pix-fmt", metavar="NAME", help="yuv420p, yuv422p10le, gbrp, ... (default: the source's)")
-    out.add_argument("--lossless", action="store_true", help="encode without any loss")
-    out.add_argument("--transcode", action="store_true", help="encode sound and text anew that OUT cannot hold")
-    out.add_argument("--alpha-out", metavar="OUT", help="also write the edit's matte in grey (a file or a folder)")
-    out.add_argument(
-        "--compare",
-        nargs="?",
-        const="side",
-        metavar="KIND",
-        help="also write OUT_compare: source and edit by side (default), or under a moving wipe",
-    )
-    out.add_argument("--debug-video", action="store_true", help="also write OUT_debug: tracks, landmarks, masks drawn")
-    out.add_argument("--mark", metavar="WORDS", help='draw words in a corner of every frame: "AI-edited"')
-    out.add_argument("--sign", metavar="CERTS", help="sign C2PA content credentials into the output (PEM file)")
-    out.add_argument("--sign-key", metavar="KEY", help="the private key of the first certificate (PEM file)")
-    out.add_argument("--sidecar", action="store_true", help="write OUT.json that says what was done")
-
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--cache", action=argparse.BooleanOptionalAction, help="keep what is found for another edit (default)"
-    )
-    how.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
-    how.add_argument("--profile", metavar="NAME", help="model profile (default: mobile)")
-    how.add_argument("--method", metavar="NAME", help="student or hfgi; auto (default): what looks best for the edits")
-    how.add_argument("--tune", metavar="STEPS", help="tune the generator to each clip first: 30 steps are minutes")
-    how.add_argument(
-        "--checkpoint", action="add", metavar="FILE", help="networks of profile hfgi-ffhq or hfgi-car: your file(s)"
-    )
-    how.add_argument("--box", metavar="X,Y,W,H", help="where the car is, for profile hfgi-car (default: everywhere)")
-    how.add_argument("--size", metavar="PX", help="auto (default), 256, 512 or 1024 pixels a face")
-    how.add_argument("--prealign", metavar="KIND", help="of turned heads: auto (default), landmarks, flow or none")
-    how.add_argument("--detector", metavar="KIND", help="what finds faces: mtcnn (default) or insightface[:PACK]")
-    how.add_argument(
-        "--restore", metavar="KIND", help="face restoration: auto (default), none, small, gfpgan or realesrgan"
-    )
-    how.add_argument("--restore-strength", metavar="0..1", help="how much of the restoration is kept (default: 1)")
-    how.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
-    how.add_argument("--precision", metavar="KIND", help="auto (default), fp32 or bf16")
-    how.add_argument("--batch", metavar="N", help="crops a network pass (default: auto)")
-    how.add_argument("--decoder", metavar="NAME", help="cpu (default), auto, cuda, vaapi, videotoolbox, ...")
-    how.add_argument("--memory", metavar="SIZE", help="what frames in flight may hold, e.g. 1G")
 
     tell = parser.add_argument_group("telling")
     tell.add_argument(
@@ -145,6 +77,25 @@ def render_parser() -> Parser:
     tell.add_argument("--log", type=Path, metavar="FILE", help="write a detailed log")
     tell.add_argument("--debug", action="store_true", help="show where a failure comes from")
     return parser
+
+
+def add_option(group: argparse._ArgumentGroup, name: str, option: Option, description: str, default: object) -> None:
+    """The option of a job's field, in the field's own words."""
+    words = description if description[1:2].isupper() else description[:1].lower() + description[1:]
+    words = words.removesuffix(".").replace("`", "")
+    if isinstance(default, str | float) and default and default is not True and "default" not in words:
+        words += f" (default: {default})"
+    if option.positional:
+        group.add_argument(name, nargs="*", metavar=option.value, help=words.replace("%", "%%"))
+        return
+    how: dict[str, Any] = {"metavar": option.value, "help": words.replace("%", "%%")}
+    if option.value is None:
+        how = {"action": argparse.BooleanOptionalAction if default else "store_true", "help": how["help"]}
+    elif option.repeated:
+        how["action"] = "add"
+    elif option.bare:
+        how |= {"nargs": "?", "const": option.bare}
+    group.add_argument("--" + name.replace("_", "-"), *filter(None, [option.short]), **how)
 
 
 def use_edits_dir(options: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -23,6 +24,18 @@ DETECTOR_PATTERN = r"^(mtcnn|insightface(:.+)?)$"
 TRACK_PATTERN = r"^([1-9]\d?|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)$"
 LAYOUT_PATTERN = r"^(yuva?4(20|22|44)p|gbra?p|gray)((9|10|12|14|16)le)?$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
+@dataclass(frozen=True)
+class Option:
+    """How the command line has a field of a job: its name, its help and what it may be are the field's own."""
+
+    group: str  # under which heading of --help: "what", "output" or "how"
+    value: str | None = None  # what stands for its value there; None: a switch
+    short: str = ""  # one letter beside its name: "-o"
+    repeated: bool = False  # said again, it adds to what was said
+    bare: str | None = None  # what it means without a value; None: it needs one
+    positional: bool = False
 
 
 def parse_bytes(value: Any) -> Any:

@@ -32,6 +32,7 @@ from videdit.jobs.field_types import (
     EditWords,
     Faces,
     Inputs,
+    Option,
     PerFace,
     Rate,
     Scenes,
@@ -51,27 +52,34 @@ class RenderJob(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    input: Inputs = Field(min_length=1, description="Files, folders or globs; relative to the job file.")
-    edit: EditWords = Field(
+    input: Annotated[Inputs, Option("what", "INPUT", positional=True)] = Field(
         min_length=1,
-        description="What to change: `smile`, `smile=1.5,age=-10`, a list of such, or name: strength or keyframes.",
+        description="Videos, pictures, folders, globs or shot_%04d.png (in a job file: relative to that file).",
     )
-    output: str | None = Field(
+    edit: Annotated[EditWords, Option("what", "EDITS", short="-e", repeated=True)] = Field(
+        min_length=1,
+        description="What to change: smile, smile=1.5,age=-10, over time smile=0@0s,2@1.5s; said again it adds.",
+    )
+    output: Annotated[str | None, Option("output", "OUT", short="-o")] = Field(
         None,
         description="A file, a folder, or a template with {stem}, {edit}, {strength} and {ext}; default: beside the "
         "input.",
     )
-    profile: str = Field("mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles.")
-    method: Literal["auto", "student", "hfgi"] = Field(
+    profile: Annotated[str, Option("how", "NAME")] = Field(
+        "mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles."
+    )
+    method: Annotated[Literal["auto", "student", "hfgi"], Option("how", "NAME")] = Field(
         "auto",
         description="How a face is edited: student (one small network, taught by the generator), hfgi (inversion, edit "
         "and consultation by the generator itself), or auto: what looks best for these edits.",
     )
-    checkpoint: Annotated[tuple[str, ...], BeforeValidator(parse_inputs), schema(STRING, STRINGS)] = Field(
-        (), description="Files of the networks of profile hfgi-ffhq or hfgi-car, instead of the installed ones."
+    checkpoint: Annotated[
+        tuple[str, ...], BeforeValidator(parse_inputs), schema(STRING, STRINGS), Option("how", "FILE", repeated=True)
+    ] = Field((), description="Files of the networks of profile hfgi-ffhq or hfgi-car, instead of the installed ones.")
+    box: Annotated[Box, Option("how", "X,Y,W,H")] = Field(
+        None, description="Profile hfgi-car: x,y,width,height of the car in pixels; default: all."
     )
-    box: Box = Field(None, description="Profile hfgi-car: x,y,width,height of the car in pixels; default: all.")
-    faces: Faces = Field(
+    faces: Annotated[Faces, Option("what", "WHICH")] = Field(
         "largest",
         description="Whom to edit: largest, all, left, numbers that `videdit faces` tells (0 or `0,2`), or the file of "
         "a picture of the person.",
@@ -79,82 +87,121 @@ class RenderJob(BaseModel):
     per_face: PerFace = Field(
         {}, description="Edits of their own for some faces, whom `faces` need not mean: {left: smile, 2: age=-10}."
     )
-    tune: int = Field(
+    tune: Annotated[int, Option("how", "STEPS")] = Field(
         0, ge=0, le=2000, description="Steps by which the generator is tuned to each clip before it is rendered."
     )
-    size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number)] = Field(
+    size: Annotated[Literal["auto", 256, 512, 1024], BeforeValidator(parse_number), Option("how", "PX")] = Field(
         "auto", description="Pixels at which a face is rendered; auto: what its size in the picture needs."
     )
-    prealign: Literal["auto", "landmarks", "flow", "none"] = Field(
+    prealign: Annotated[Literal["auto", "landmarks", "flow", "none"], Option("how", "KIND")] = Field(
         "auto", description="How lost detail finds its place in a turned head; auto: landmarks where it turns far."
     )
-    detector: Annotated[str, BeforeValidator(parse_detector)] = Field(
+    detector: Annotated[str, BeforeValidator(parse_detector), Option("how", "KIND")] = Field(
         "mtcnn",
         json_schema_extra={"pattern": DETECTOR_PATTERN},
         description="What finds faces: mtcnn (ships) or insightface, with buffalo_l or another pack: insightface:PACK.",
     )
-    restore: Annotated[str, BeforeValidator(parse_restore)] = Field(
+    restore: Annotated[str, BeforeValidator(parse_restore), Option("how", "KIND")] = Field(
         "auto",
         json_schema_extra={"pattern": RESTORE_PATTERN},
         description="Face restoration before the edit: none, small (ships), gfpgan or realesrgan, whose file can be "
         "named (gfpgan:FILE); auto: of faces that are small and soft, by gfpgan where it is there, else small.",
     )
-    restore_strength: float = Field(1.0, ge=0, le=1, description="How much of the restoration reaches the picture.")
+    restore_strength: Annotated[float, Option("how", "0..1")] = Field(
+        1.0, ge=0, le=1, description="How much of the restoration reaches the picture."
+    )
 
     smooth_codes: float = Field(0.07, ge=0, le=0.3, description="Seconds (Gaussian) over which codes are smoothed.")
     smooth_fine: float = Field(0.0, ge=0, le=0.3, description="The same for their fine layers, where it is more.")
 
-    fps: Rate = Field(None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25.")
-    video_track: Annotated[str | None, BeforeValidator(parse_track)] = Field(
+    fps: Annotated[Rate, Option("what", "RATE")] = Field(
+        None, description="Frames a second of numbered pictures, e.g. 24000/1001; default: 25."
+    )
+    video_track: Annotated[str | None, BeforeValidator(parse_track), Option("what", "N|LANG")] = Field(
         None,
         json_schema_extra={"pattern": TRACK_PATTERN},
         description="Which of several videos in a file: its number from 1, or its language (eng); default: the first.",
     )
-    start: Seconds = Field(None, description="Cut the clip: seconds or hours:minutes:seconds.")
-    end: Seconds = Field(None, description="Cut the clip here.")
-    scenes: Scenes = Field((), description="Edit only these shots of what is rendered: 1-3,5; default: all.")
+    start: Annotated[Seconds, Option("what", "TIME")] = Field(
+        None, description="Cut the clip: seconds or hours:minutes:seconds."
+    )
+    end: Annotated[Seconds, Option("what", "TIME")] = Field(None, description="Cut the clip here.")
+    scenes: Annotated[Scenes, Option("what", "LIST", repeated=True)] = Field(
+        (), description="Edit only these shots of what is rendered: 1-3,5; default: all."
+    )
 
-    codec: str | None = Field(
+    codec: Annotated[str | None, Option("output", "NAME")] = Field(
         None,
         description="h264, hevc, av1, vp9, prores, ffv1 or an encoder, e.g. hevc_nvenc; default: the source's family.",
     )
-    encoder_backend: Literal["pyav", "ffmpeg"] = Field(
-        "pyav", description="Whose encoders: the ones built in, or those of an ffmpeg program of yours."
+    encoder_backend: Annotated[Literal["pyav", "ffmpeg"], Option("output", "NAME")] = Field(
+        "pyav", description="Whose encoders: pyav (built in), or ffmpeg (those of an ffmpeg program of yours)."
     )
-    crf: float | None = Field(None, ge=0, le=63, description="Quality of the encoder: lower is better and larger.")
-    preset: str | None = Field(None, description="Speed preset of the encoder.")
-    lossless: bool = Field(False, description="Encode without any loss.")
-    pix_fmt: Annotated[str | None, BeforeValidator(parse_layout)] = Field(
+    crf: Annotated[float | None, Option("output", "N")] = Field(
+        None, ge=0, le=63, description="Quality of the encoder: lower is better and larger."
+    )
+    preset: Annotated[str | None, Option("output", "NAME")] = Field(None, description="Speed preset of the encoder.")
+    lossless: Annotated[bool, Option("output")] = Field(False, description="Encode without any loss.")
+    pix_fmt: Annotated[str | None, BeforeValidator(parse_layout), Option("output", "NAME")] = Field(
         None,
         json_schema_extra={"pattern": LAYOUT_PATTERN},
         description="Layout of the encoded pictures, e.g. yuv420p; default: the source's, or what players show.",
     )
-    transcode: bool = Field(False, description="Encode sound and text anew that the container cannot hold.")
+    transcode: Annotated[bool, Option("output")] = Field(
+        False, description="Encode sound and text anew that the container cannot hold."
+    )
 
-    device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N.")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format of the networks.")
-    batch: Batch = Field(None, ge=1, description="Crops a network pass; auto chooses for the device.")
-    decoder: str = Field(
+    device: Annotated[str, Option("how", "NAME")] = Field(
+        "auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N."
+    )
+    precision: Annotated[Literal["auto", "fp32", "bf16"], Option("how", "KIND")] = Field(
+        "auto", description="Number format of the networks: auto, fp32 or bf16."
+    )
+    batch: Annotated[Batch, Option("how", "N")] = Field(
+        None, ge=1, description="Crops a network pass; auto chooses for the device."
+    )
+    decoder: Annotated[str, Option("how", "NAME")] = Field(
         "cpu", pattern=r"^[a-z0-9]{2,16}$", description="cpu, auto or a kind of device: cuda, vaapi, videotoolbox, qsv."
     )
-    memory: Bytes = Field(None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G.")
+    memory: Annotated[Bytes, Option("how", "SIZE")] = Field(
+        None, ge=1 << 20, description="Bytes that frames in flight may hold, e.g. 1G."
+    )
 
-    cache: bool = Field(True, description="Keep what is found in a clip, so that its next edit need not look again.")
-    analysis: str | None = Field(None, description="The folder where that is kept; default: the user's cache.")
-    overwrite: bool = Field(False, description="Replace outputs that exist.")
-    resume: bool = Field(True, description="Keep finished parts of long clips, and go on with them after a crash.")
-    keep_unedited: bool = Field(False, description="Write clips in which no face was found, unedited.")
-    alpha_out: str | None = Field(None, description="Also write the edit's matte, in grey: a file or a folder.")
-    compare: Literal["side", "wipe"] | None = Field(
-        None, description="Also write OUT_compare: source and edit side by side, or under a moving wipe."
+    cache: Annotated[bool, Option("how")] = Field(
+        True, description="Keep what is found in a clip, so that its next edit need not look again."
     )
-    debug_video: bool = Field(False, description="Also write OUT_debug: tracks, landmarks, masks, confidence drawn.")
-    mark: str | None = Field(
-        None, pattern=r"^[ -~]{1,60}$", description="Words (ASCII) drawn in a corner of every frame: AI-edited."
+    analysis: Annotated[str | None, Option("how", "DIR")] = Field(
+        None, description="The folder where that is kept; default: the user's cache."
     )
-    sign: str | None = Field(None, description="PEM file of certificates: sign a C2PA manifest into the output.")
-    sign_key: str | None = Field(None, description="PEM file of the private key of the first of them.")
-    sidecar: bool = Field(False, description="Write a JSON file beside the output that says what was done to it.")
+    overwrite: Annotated[bool, Option("output")] = Field(False, description="Replace outputs that exist.")
+    resume: Annotated[bool, Option("output")] = Field(
+        True, description="Keep finished parts of long clips, and go on with them after a crash."
+    )
+    keep_unedited: Annotated[bool, Option("output")] = Field(
+        False, description="Write clips in which no face was found, unedited."
+    )
+    alpha_out: Annotated[str | None, Option("output", "OUT")] = Field(
+        None, description="Also write the edit's matte, in grey: a file or a folder."
+    )
+    compare: Annotated[Literal["side", "wipe"] | None, Option("output", "KIND", bare="side")] = Field(
+        None,
+        description="Also write OUT_compare, source and edit: side (by side; what a bare word means) or wipe (moving).",
+    )
+    debug_video: Annotated[bool, Option("output")] = Field(
+        False, description="Also write OUT_debug: tracks, landmarks, masks, confidence drawn."
+    )
+    mark: Annotated[str | None, Option("output", "WORDS")] = Field(
+        None, pattern=r"^[ -~]{1,60}$", description='Words (ASCII) drawn in a corner of every frame, e.g. "AI-edited".'
+    )
+    sign: Annotated[str | None, Option("output", "CERTS")] = Field(
+        None, description="PEM file of certificates: sign a C2PA manifest into the output."
+    )
+    sign_key: Annotated[str | None, Option("output", "KEY")] = Field(
+        None, description="PEM file of the private key of the first of them."
+    )
+    sidecar: Annotated[bool, Option("output")] = Field(
+        False, description="Write a JSON file beside the output that says what was done to it."
+    )
 
     @field_validator("edit")
     @classmethod
