@@ -9,8 +9,8 @@ where the flow explains nothing its mask. Without that the student shades what i
 reaches no further than a pixel or two.
 
 Losses: L1 on the picture, on its gradients and on the picture a quarter as large (what the edit changes weighs five
-times), L1 on flow and mask, the distance of EfficientNet-Lite0's features on some of the batch, the mean of the mask
-and the roughness of the flow.
+times), L1 on the flow, cross entropy of the mask (L1 would never let it begin), the distance of EfficientNet-Lite0's
+features on some of the batch, the mean of the mask and the roughness of the flow.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Recipe(recipe.Recipe):
     l1: float = 1.0  # weights of the losses
     coarse: float = 0.5
     flow: float = 4.0
-    mask: float = 0.2
+    mask: float = 0.05
     gradient: float = 0.7
     perceptual: float = 0.3
     judged: int = 4  # pairs of a step whose features are compared
@@ -172,7 +172,9 @@ class Training(training.Training[Recipe]):
         terms = {
             "coarse": ((compose(*small) - F.avg_pool2d(y, 4)).abs() * F.avg_pool2d(weight, 4)).mean(),
             "flow": ((flow - moved[:, :2]).abs() * weight * moved[:, 2:3]).mean(),
-            "mask": ((mask - moved[:, 3:]).abs() * weight).mean(),
+            "mask": (
+                F.binary_cross_entropy(mask.clamp(1e-4, 1 - 1e-4), moved[:, 3:], reduction="none") * weight
+            ).mean(),
             "l1": ((made - y).abs() * weight).mean(),
             "gradient": near.sum() + far.sum(),
             "new": found[1].mean(),
