@@ -96,6 +96,12 @@ class Analyses:
             context = cached_analysis(source.info.path, source.info, words, detector, detector.device, progress, cancel)
             return self._held(source, job, detector.device, stack.enter_context(context), span, stack)
 
+    def kept(self, source: Source, job: RenderJob, device: str) -> HeldAnalysis | None:
+        """The analysis of all of a clip, where one was made before and is found at once. Raises as :meth:`of`."""
+        if source.info.size > SOON_HASHED and not whole_is_needed(job):
+            return None
+        return self._known(source, job, device, None)
+
     def _known(
         self, source: Source, job: RenderJob, device: str, span: tuple[float, float] | None
     ) -> HeldAnalysis | None:
