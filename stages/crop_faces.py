@@ -30,15 +30,17 @@ class Align:
         for frame in frames:
             places = []
             for face in frame.faces:
-                size = sizes[face.track] = self._size(face, sizes.get(face.track))
+                size = sizes[face.track] = size_of(face, self.size, sizes.get(face.track))
                 places.append((coded(face_matrix(face.points, size), frame.picture.stretch), size))
             images = self.pixels.crop(frame.picture, places)
             stretch = frame.picture.stretch
             crops = (_crop(*known, stretch) for known in zip(frame.faces, images, places, strict=True))
             yield replace(frame, crops=tuple(crops))
 
-    def _size(self, face: Face, current: int | None) -> int:
-        return choose_size(crop_side(face.points), current) if isinstance(self.size, str) else self.size
+
+def size_of(face: Face, size: str | int, current: int | None = None) -> int:
+    """The pixels at which a face is cut out: `size`, or for "auto" what suits it after it was `current`."""
+    return choose_size(crop_side(face.points), current) if isinstance(size, str) else size
 
 
 def _crop(face: Face, image: Array, place: tuple[np.ndarray, int], stretch: tuple[float, float]) -> Crop:

@@ -38,17 +38,21 @@ class Detect:
 
     name = "detect"
 
-    def __init__(self, detector: FaceDetector, every: int = 5, proxy: int = 640) -> None:
-        """proxy: the longer side, in pixels, of the copy that is searched; a face takes 20 of them at least."""
+    def __init__(self, detector: FaceDetector, every: int = 5, proxy: int = 640, quick: bool = False) -> None:
+        """proxy: the longer side, in pixels, of the copy that is searched; a face takes 20 of them at least.
+
+        quick: heads that lie or hang are looked for at the beginning only where no other is found.
+        """
         self.detector = detector
         self.every = every
         self.proxy = proxy
+        self.quick = quick
         self.upright = Uprightness(detector.device)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         cuts = CutDetector()
         faces: list[Face] = []
-        scene, searched, turned = 0, 0, -TURNED
+        scene, searched, turned = 0, 0, 0 if self.quick else -TURNED
         for position, (frame, points) in enumerate(self._searched_ahead(frames)):
             if cuts(frame.picture):
                 scene, faces, turned = scene + 1, [], -TURNED
@@ -76,7 +80,7 @@ class Detect:
         sure, shown = self.upright(upright, look)
         small = np.array([face_size(face) < _LARGE for face in upright], bool)
         sure[small] = SURE  # no edit comes to these, and little can be told of them
-        if not turn and bool(np.all(sure >= SURE)):
+        if not turn and bool(np.all(sure >= SURE)) and (upright or known or not self.quick):
             return upright, 0, False
         turned = [face for turns in (90, 180, 270) for face in self._turned(frame, turns, known, look)]
         sure_turned, shown_turned = self.upright(turned, look)

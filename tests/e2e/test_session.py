@@ -5,16 +5,22 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from footage import frames_of, same_planes
 from synthetic import background, with_face, write_clip
 
 import videdit
+from videdit.cli.preview import sweeps
 from videdit.errors import Cancelled, NoFaceError, SettingsError, Superseded, UsageError
 from videdit.hfgi.student import StudentEditor
+from videdit.jobs.plan import make_plan
 from videdit.models.student import Student
+from videdit.provenance.tags import is_edited
+from videdit.rendering.estimate import describe
 from videdit.rendering.frames import displayed
+from videdit.rendering.pace import Pace
 from videdit.rendering.session import Session, clip_of
 
 
@@ -217,3 +223,34 @@ def test_what_is_kept_stays_within_the_budget_and_a_changed_file_is_another(peop
         session._models = type(session._models)(None)  # the tests' own go on
     assert session.nbytes == 0
     assert not picture.exists()
+
+
+def test_a_sweep_is_one_sheet_that_says_that_it_is_edited(render, face_clip, tmp_path):
+    job = job_of(face_clip, edit="smile=1", output=str(tmp_path / "look.mp4"), overwrite=True)
+    (path,) = sweeps(make_plan([job]), [0.12], "age", [-15.0, 15.0], False, render.session)
+    assert path == tmp_path / "look_at_0-00-00.120_age-15to+15.png"
+    assert is_edited(path)
+    sheet = cv2.imread(str(path)).astype(int)
+    source, younger, older = np.hsplit(sheet, 3)
+    assert np.abs(younger - source)[40:].mean() > 0.5
+    assert np.abs(older - younger)[40:].mean() > 0.5
+    with pytest.raises(UsageError, match="exists already"):
+        next(sweeps(make_plan([job]), [0.12], "age", [-15.0, 15.0], False, render.session))
+    with pytest.raises(UsageError, match="leave it out of --edit"):
+        next(sweeps(make_plan([job]), [0.12], "smile", [0.0, 1.0], True, render.session))
+
+
+def test_an_estimate_measures_a_face_once_and_counts_those_of_a_kept_analysis(face_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("videdit.paths.cache_dir", lambda: tmp_path)
+    measured = []
+    real = Pace._measured
+    monkeypatch.setattr(Pace, "_measured", lambda *words: measured.append(words[1:]) or real(*words))
+    plan = make_plan([job_of(face_clip, output=str(tmp_path / "out.mp4"), method="hfgi", size=256)])
+    first, second = list(describe(plan)), list(describe(plan))
+    assert first == second
+    assert "8 frames, 1.0 faces a frame at 256 px in 4 samples" in first[0]
+    assert len(measured) == 1
+    with Session() as session:
+        session.look(face_clip)
+    assert "8 frames, 1.0 faces a frame at 256 px in 8 samples" in next(describe(plan))
+    assert len(measured) == 1

@@ -244,6 +244,10 @@ def bench_command(words: Sequence[str]) -> int:
         from videdit.cli import bench_models
 
         return bench_models.main(words[1:])
+    if words[:1] == ["latency"]:
+        from videdit.cli import bench_latency
+
+        return bench_latency.main(words[1:])
     return render_command([*words, "--bench"])
 
 

@@ -5,6 +5,7 @@ Points are in pixels of the picture that was searched, pixel centres at +0.5.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Face
-from videdit.engine.compile import compile_module
+from videdit.engine.compile import Engine, compile_module
 from videdit.engine.recipe import NetworkRecipe
 from videdit.faces.mtcnn import Cascade
 from videdit.geometry.affine import rot90, transform
@@ -70,8 +71,13 @@ class FaceDetector:
         self.device = device
         verified("facemesh")
         self.finder: Finder = finder or Cascade(device, precision, smallest)
+        self._precision = precision
+
+    @functools.cached_property
+    def _mesh(self) -> Engine:
+        """Compiled at its first use: who finds an analysis of a clip needs none."""
         mesh = NetworkRecipe("FaceMesh", (manifest()["facemesh"].sha256,), face_mesh)
-        self._mesh = compile_module(mesh, [(1, 3, SIZE, SIZE)], device, precision, threads=1)
+        return compile_module(mesh, [(1, 3, SIZE, SIZE)], self.device, self._precision, threads=1)
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
         """All faces of a picture, largest first, each with mesh, five points, yaw and score (presence, 0..1)."""

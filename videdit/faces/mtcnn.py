@@ -5,6 +5,7 @@ Boxes are [N, 4] float64 (x0, y0, x1, y1) in pixels of the picture, corners at (
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,17 +34,20 @@ class Cascade:
     def __init__(self, device: str = "cpu", precision: str = "fp32", smallest: int = 20) -> None:
         """smallest: side in pixels of the smallest face to look for."""
         verified("mtcnn")
-        digest = manifest()["mtcnn"].sha256
-        self.smallest = smallest
+        self.smallest, self._device, self._precision = smallest, device, precision
         self._engines: dict[tuple[int, int], Engine] = {}  # of the proposal net, by the shape of the pyramid's sheet
 
-        def compiled(name: str, part: str, shape: Shape) -> Engine:
-            net = NetworkRecipe(name, (digest,), lambda: mtcnn().get_submodule(part))
-            return compile_module(net, [shape], device, precision, threads=1)
+    @functools.cached_property
+    def _refine(self) -> Engine:
+        return self._compiled("RefineNet", "rnet", (_BATCH[24], 3, 24, 24))
 
-        self._propose_on = lambda height, width: compiled("ProposalNet", "pnet", (1, 3, height, width))
-        self._refine = compiled("RefineNet", "rnet", (_BATCH[24], 3, 24, 24))
-        self._output = compiled("OutputNet", "onet", (_BATCH[48], 3, 48, 48))
+    @functools.cached_property
+    def _output(self) -> Engine:
+        return self._compiled("OutputNet", "onet", (_BATCH[48], 3, 48, 48))
+
+    def _compiled(self, name: str, part: str, shape: Shape) -> Engine:
+        net = NetworkRecipe(name, (manifest()["mtcnn"].sha256,), lambda: mtcnn().get_submodule(part))
+        return compile_module(net, [shape], self._device, self._precision, threads=1)
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Pictures [H, W, 3] uint8 RGB -> for each points [N, 5, 2] in its pixels, surest first."""
@@ -95,7 +99,7 @@ class Cascade:
             sheet[y : y + h, x : x + w] = cv2.resize(rgb, (w, h), interpolation=how)
         engine = self._engines.get(sheet.shape[:2])
         if engine is None:
-            engine = self._engines[sheet.shape[:2]] = self._propose_on(*sheet.shape[:2])
+            engine = self._engines[sheet.shape[:2]] = self._compiled("ProposalNet", "pnet", (1, 3, *sheet.shape[:2]))
         score, correction = engine(_batch([sheet]))
         return score[0], correction[0]
 

@@ -72,6 +72,7 @@ class Inverter:
         else:
             self._networks()
         self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
+        self._turns: dict[tuple, threading.Lock] = {}
         self._compiling = threading.RLock()
 
     @classmethod
@@ -127,7 +128,7 @@ class Inverter:
         generator.load_state_dict(state)
         generator.eval().requires_grad_(False)
         other._loaded, other._hashes = replace(networks, generator=generator), None
-        other._compiling = threading.RLock()
+        other._compiling, other._turns = threading.RLock(), {}
         other._engines = {name: engine for name, engine in self._engines.items() if "encode" in name}
         return other
 
@@ -148,9 +149,13 @@ class Inverter:
     def encode(self, crops: list[Array], count: int | None = None) -> Array:
         """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, L, 512] float32. count: crops a pass."""
         count = count or self.batch(LOW)
-        engine = self._engine("Encoder", ("encode", count), lambda n: n.encoder, [(count, 3, LOW, LOW)])
+        engine = self.encoder(count)
         x = stack([self.pixels.network_input(crop) for crop in crops])
         return join([engine(part)[0][:used] for part, used in batches(count, x)])
+
+    def encoder(self, count: int) -> Callable[..., tuple[Array, ...]]:
+        """Step 1, crops [N, 3, 256, 256] -> codes, compiled for so many crops a pass."""
+        return self._engine("Encoder", ("encode", count), lambda n: n.encoder, [(count, 3, LOW, LOW)])
 
     def low_pass(self, renders: int) -> Callable[..., tuple[Array, ...]]:
         """:class:`videdit.models.passes.LowFidelityPass`, compiled for so many renders a pass."""
@@ -180,6 +185,8 @@ class Inverter:
     ) -> Callable[..., tuple[Array, ...]]:
         """A compiled network, built at its first use: once, however many threads ask."""
         with self._compiling:
+            turn = self._turns.setdefault(key, threading.Lock())
+        with turn:  # of this network only: others are compiled, and run, meanwhile
             if key not in self._engines:
                 network: nn.Module | NetworkRecipe
                 if self._hashes:

@@ -23,6 +23,7 @@ from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.selection import by_number, is_picture
 
 SOON_HASHED = 256 << 20  # bytes: a file up to which its hash is no wait, so that what earlier runs found is looked up
+QUICK = 0.1  # seconds: who looks at no more is in a hurry
 _INFO_BYTES = 4096
 
 _numbers = itertools.count()
@@ -93,8 +94,17 @@ class Analyses:
             cut = {"start": span and max(0.0, span[0]), "end": span and span[1]}
             cut |= {"cache": job.cache and span is None}
             words = job.model_copy(update=cut)
-            context = cached_analysis(source.info.path, source.info, words, detector, detector.device, progress, cancel)
+            quick = span is not None and span[1] - span[0] < QUICK
+            context = cached_analysis(
+                source.info.path, source.info, words, detector, detector.device, progress, cancel, quick
+            )
             return self._held(source, job, detector.device, stack.enter_context(context), span, stack)
+
+    def kept(self, source: Source, job: RenderJob, device: str) -> HeldAnalysis | None:
+        """The analysis of all of a clip, where one was made before and is found at once. Raises as :meth:`of`."""
+        if source.info.size > SOON_HASHED and not whole_is_needed(job):
+            return None
+        return self._known(source, job, device, None)
 
     def _known(
         self, source: Source, job: RenderJob, device: str, span: tuple[float, float] | None

@@ -37,6 +37,7 @@ def cached_analysis(
     device: str,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    quick: bool = False,
 ) -> Iterator[Analysis]:
     """The analysis of a clip, for as long as the context lasts.
 
@@ -45,6 +46,8 @@ def cached_analysis(
 
     It is kept where the job says (:func:`videdit.tracks.analysis_cache.home`); that of a picture, which is soon made,
     is not. What is damaged is made anew, and what cannot be kept is not; either is said in one line.
+
+    quick: for a frame or two, see :class:`Detect`.
 
     Raises:
         MediaError: the clip cannot be read, or there is no room for what is found in it.
@@ -60,7 +63,7 @@ def cached_analysis(
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-")))
                 stack.enter_context(shutdown.unfinished(home))
                 folder = home / "analysis"
-            analysis = run_analysis(info, job, detector, folder, progress, cancel)
+            analysis = run_analysis(info, job, detector, folder, progress, cancel, quick)
             stack.enter_context(analysis_cache.in_use(analysis.folder))
         yield analysis
         if analysis.folder.parent == paths.cache_dir() / "analysis":
@@ -89,12 +92,13 @@ def run_analysis(
     folder: Path,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    quick: bool = False,
 ) -> Analysis:
     """Find all faces of a clip, and write the analysis to a folder. Raises what :func:`cached_analysis` raises."""
     with Recorder(folder) as recorder:
         observe = RecordFaces(recorder)
         decode = Decode(info, job.start, job.end, decoder=job.decoder)
-        pipeline = Pipeline([decode, Detect(detector), observe], budget=BUDGET)
+        pipeline = Pipeline([decode, Detect(detector, quick=quick), observe], budget=BUDGET)
         pipeline.run(on_tick=lambda: progress.look(pipeline.stats) if progress else None, cancel=cancel)
         assert observe.analysis is not None
         return observe.analysis

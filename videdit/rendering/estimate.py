@@ -1,23 +1,22 @@
 """`--dry-run`: what a run would do, clip by clip: to whom, when, with what, and about how long it would take here.
 
-A few frames of each clip are searched for faces, and the networks are timed once on those that are found. Nothing is
-written.
+Faces are those of a kept analysis, or a few frames of each clip are searched; how long one takes is measured once on a
+machine. Nothing is written but that.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.datatypes import Crop, Frame
+from videdit.datatypes import Color, Frame, Picture
 from videdit.edits import Timeline, parse_edits
-from videdit.engine.devices import resolve_device, resolve_precision, synchronize
+from videdit.engine.devices import resolve_device, resolve_precision
 from videdit.errors import MediaError, VideditError
-from videdit.faces.detector import FaceDetector, detector_of, face_size
-from videdit.hfgi.inverter import Inverter
+from videdit.faces.detector import face_size
 from videdit.hfgi.profile import load_profile
 from videdit.imaging.pixels import pixels_for
 from videdit.jobs.batch_ledger import NO_FACE
@@ -29,21 +28,30 @@ from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
+from videdit.rendering.analyses import Analyses
 from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import people_of
+from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.checks import check, check_scenes, copyable, idle
-from videdit.rendering.graph import encoding, finders
+from videdit.rendering.graph import all_edits, encoding, finders, method_of
+from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.pace import Pace
 from videdit.rendering.renderer import frames_between
 from videdit.restoration.policy import choose
+from videdit.stages.assign_faces import AssignFaces
+from videdit.stages.crop_faces import size_of
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
 from videdit.stages.track_faces import Track
+from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.selection import by_number, is_picture
 from videdit.tracks.shots import scene_times
 from videdit.tracks.track_table import describe as describe_tracks
 from videdit.tracks.track_table import within
 
 SAMPLES = 4  # places in a clip that are looked at
+KNOWN = 24  # frames whose faces are counted where they are known
+_MEMORY = 64 << 20  # bytes of what is known of clips
 _SHOWN = ("crf", "preset", "qp", "cq")  # of an encoder's options
 OVERHEAD = 1.3  # wall seconds a second of network passes
 
@@ -58,10 +66,11 @@ class Estimate:
     seconds: float
     notes: tuple[str, ...] = ()
     intentions: tuple[str, ...] = ()  # what will be done to whom, when and with what
+    samples: int = SAMPLES  # frames in which faces were counted
 
     def __str__(self) -> str:
         seen = f"{self.faces:.1f} faces a frame at {', '.join(map(str, self.sizes))} px" if self.sizes else "no face"
-        told = f"{count(self.frames, 'frame')}, {seen} in {SAMPLES} samples, about {duration(self.seconds)}"
+        told = f"{count(self.frames, 'frame')}, {seen} in {self.samples} samples, about {duration(self.seconds)}"
         return "; ".join((told, *self.notes))
 
 
@@ -95,13 +104,12 @@ def describe(plan: Plan) -> Iterator[str]:
 
 
 class Estimator:
-    """Clip -> :class:`Estimate`; networks are loaded and timed once."""
+    """Clip -> :class:`Estimate`. What an earlier run has found out is looked up: faces, and how long one takes."""
 
     def __init__(self) -> None:
-        self._detectors: dict[str, FaceDetector] = {}
-        self._inverters: dict[tuple, Inverter] = {}
-        self._seconds: dict[tuple, float] = {}
-        self._looking = 0.0  # seconds spent on finding faces in this clip
+        self._models = ModelCache(pixels_for)
+        self._analyses = Analyses(ByteCache(_MEMORY))
+        self._pace = Pace(self._models)
 
     def __call__(self, clip: Clip) -> Estimate:
         """Raises what rendering the clip would raise for words that make no sense."""
@@ -114,21 +122,21 @@ class Estimator:
             return Estimate(frames, 0.0, (), 0.0, (*notes, f"every strength is 0: {how}"))
         whom = self._whom(clip, info)
         frames = frames_between(info, job.start, job.end) or 1
-        self._looking = 0.0
-        sampled = list(self._sampled(info, job))
-        crops = [crop for frame in sampled for crop in frame.crops]
-        faces = len(crops) / max(len(sampled), 1)
-        face = float(np.mean([self._face_seconds(job, crop) for crop in crops])) if crops else 0.0
-        sizes = tuple(sorted({crop.size for crop in crops}))
+        seen, places, looking = self._crops(clip, info)
+        profile = load_profile(job.profile, job.checkpoint)
+        method = method_of(job, all_edits(job), profile)
+        faces = len(seen) / max(places, 1)
+        face = float(np.mean([self._pace(job, method, size) for size in seen])) if seen else 0.0
+        sizes = tuple(sorted(set(seen)))
         # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.
-        searching = 0.0 if crops else self._looking / len(sampled)
+        searching = 0.0 if seen else looking / max(places, 1)
         edited, shots = share_edited(info, job)
         notes += shots
         if job.tune:
             notes.append(f"{count(job.tune, 'tuning step')} before that, not counted")
         seconds = OVERHEAD * frames * (edited * faces * face + searching)
         said = (*what(job), *whom, when(job), with_what(clip, info))
-        return Estimate(frames, faces, sizes, seconds, tuple(notes), said)
+        return Estimate(frames, faces, sizes, seconds, tuple(notes), said, places)
 
     def _whom(self, clip: Clip, info: MediaInfo) -> list[str]:
         """Whom the words of a job mean. Numbers, pictures and scenes are looked up in the kept analysis, or a new one.
@@ -144,7 +152,7 @@ class Estimator:
         if not (by_number(words) or any(map(is_picture, words)) or job.scenes):
             return [f"on {', '.join(MEANT.get(str(word), str(word)) for word in words)}"]
         device = resolve_device(job.device)
-        with cached_analysis(clip.source, info, job, self._detector(job), device) as analysis:
+        with cached_analysis(clip.source, info, job, self._models.detector(job), device) as analysis:
             said = check_scenes(job, analysis, info)
             people = people_of(job, analysis, clock(info), profile.layers, self._detector(job).aligned)
             shown = within(analysis.sightings, job.start, job.end)
@@ -155,15 +163,36 @@ class Estimator:
             f"on face {t.track}, seen from {t.first:.2f} to {t.last:.2f} s (shot {t.scene + 1})" for t in seen
         ]
 
-    def _detector(self, job: RenderJob) -> FaceDetector:
-        if job.detector not in self._detectors:
-            self._detectors[job.detector] = detector_of(job.detector, "cpu")
-            self._detectors[job.detector].detect(np.zeros((64, 64, 3), np.uint8))  # the first pass compiles
-        return self._detectors[job.detector]
+    def _crops(self, clip: Clip, info: MediaInfo) -> tuple[list[int], int, float]:
+        """(sizes of all crops in some frames of a clip, how many frames, seconds spent on finding faces in them)."""
+        job, profile = clip.job, load_profile(clip.job.profile, clip.job.checkpoint)
+        held = None
+        if profile.subject == "face":
+            held = self._analyses.kept(self._analyses.source(clip.source, job), job, resolve_device(job.device))
+        if held is not None:
+            known = list(self._known(info, job, held.analysis))
+            return [size for sizes in known for size in sizes], len(known), 0.0
+        begun = time.perf_counter()
+        frames = list(self._sampled(info, job))
+        looking = time.perf_counter() - begun
+        return [crop.size for frame in frames for crop in frame.crops], len(frames), looking
+
+    @staticmethod
+    def _known(info: MediaInfo, job: RenderJob, analysis: Analysis) -> Iterator[list[int]]:
+        """Sizes of the crops of some frames, as an analysis of the clip has their faces."""
+        layers = load_profile(job.profile, job.checkpoint).layers
+        chosen = people_of(job, analysis, clock(info), layers).chosen
+        shown = within(analysis.sightings, job.start, job.end).pts
+        plane = np.broadcast_to(np.zeros((1, 1), np.uint8), (info.height, info.width))
+        picture = Picture((plane,), Color("gray"), "gray", info.aspect)
+        for pts in shown[np.linspace(0, len(shown) - 1, min(KNOWN, len(shown))).round().astype(int)]:
+            frame = Frame(0, int(pts), info.time_base, float(pts * info.time_base), picture)
+            (tracked,) = Track()(AssignFaces(analysis, chosen)(iter((frame,))))
+            yield [size_of(face, job.size) for face in tracked.faces]
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
         """Frames with crops from a few places of the clip."""
-        detector = self._detector(job)
+        detector, inverter = self._models.detector(job), self._models.inverter(job)
         start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
         places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]
         for place in places:
@@ -171,35 +200,10 @@ class Estimator:
                 frame = next(iter(Decode(info, place, job.end)(iter(()))))
             except MediaError:  # the last frame is shown for long
                 frame = next(iter(Decode(info, job.start, job.end)(iter(()))))
-            begun = time.perf_counter()
             frames: Iterator[Frame] = iter((frame,))
-            for stage in finders(job, self._inverter(job), [Detect(detector), _Some(job), Track()]):
+            for stage in finders(job, inverter, [Detect(detector), _Some(job), Track()]):
                 frames = stage(frames)
             yield next(frames)
-            self._looking += time.perf_counter() - begun
-
-    def _inverter(self, job: RenderJob) -> Inverter:
-        key = _key(job)
-        if key not in self._inverters:
-            pixels = pixels_for(resolve_device(job.device), job.precision)
-            self._inverters[key] = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
-        return self._inverters[key]
-
-    def _face_seconds(self, job: RenderJob, crop: Crop) -> float:
-        """Network seconds a face takes, timed at the second pass of a full batch."""
-        key, inverter = _key(job), self._inverter(job)
-        if (*key, crop.size) not in self._seconds:
-            low, high = inverter.batch(256), inverter.batch(crop.size)
-            images = [crop.image] * max(low, high)
-            codes = inverter.encode(images)
-            encode = _timed(lambda: inverter.encode(images[:low]), inverter.device) / low
-
-            def render() -> object:
-                return inverter.render(images[:high], codes[:high], codes[:high], crop.size)
-
-            render()  # the first pass compiles
-            self._seconds[(*key, crop.size)] = encode + _timed(render, inverter.device) / high
-        return self._seconds[(*key, crop.size)]
 
 
 MEANT = {"largest": "the largest face", "all": "all faces", "left": "the face on the left"}
@@ -267,19 +271,6 @@ def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, list[str]]:
     numbers = np.searchsorted(begins, times, side="right")  # of the shot at each time, from 1
     told = "scenes: " + ", ".join(f"{i} at {begin:.2f} s" for i, begin in enumerate(begins, 1))
     return float((at_work & np.isin(numbers, job.scenes)).mean()), [told]
-
-
-def _key(job: RenderJob) -> tuple:
-    """What decides which networks a job needs, and how fast they are."""
-    return job.profile, job.checkpoint, job.device, job.precision, job.batch
-
-
-def _timed(work: Callable[[], object], device: str) -> float:
-    synchronize(device)
-    start = time.perf_counter()
-    work()
-    synchronize(device)
-    return time.perf_counter() - start
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +32,15 @@ from videdit.rendering.analyses import Analyses, HeldAnalysis, Source
 from videdit.rendering.assignments import People, people_of
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frames import LEAST, frame_at
-from videdit.rendering.graph import hair_stages, method_of, prealign, reach_of_job, regions_of, restoration
+from videdit.rendering.graph import (
+    all_edits,
+    hair_stages,
+    method_of,
+    prealign,
+    reach_of_job,
+    regions_of,
+    restoration,
+)
 from videdit.rendering.model_cache import ModelCache
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.assign_faces import AssignFaces
@@ -102,15 +111,20 @@ class FramePreviews:
 
     def __init__(self, models: ModelCache, cache: ByteCache, analyses: Analyses) -> None:
         self.models, self.cache, self.analyses = models, cache, analyses
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="videdit-compile")
+        self._prepared: set[tuple] = set()
 
     def draft(self, clip: Clip, time: float, check: Check) -> tuple[Frame, Frame]:
         """The frame alone: neither codes, masks nor changes are averaged with those of its neighbours.
 
         Raises what :func:`videdit.api.edit_video` raises for such words and such a file.
         """
+        self._prepare(clip.job, None)
         request, shown = self._asked(clip, time, check, 0.0)
         check()
         front = self.cache.get((*request.front, shown.pts)) or self._alone(request, shown)
+        for crop in front.crops:
+            self._prepare(clip.job, crop.size)
         frame = replace(_active(request, front), picture=shown.picture)
         check()
         stages = [*self._edit_alone(request, shown.pts), *self._hair(request, alone=True)]
@@ -155,6 +169,24 @@ class FramePreviews:
             editor = self.models.editor(job, prealign(job, inverter.profile))
             inversion = editor.invert(crop)
             editor.edit(inversion, np.zeros(inversion.code.shape, np.float32))
+
+    def _prepare(self, job: RenderJob, size: int | None) -> None:
+        """Begin to compile what a draft will need, for crops of a size or whatever it is, beside the work before it."""
+        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch, size)
+        if key not in self._prepared:
+            self._prepared.add(key)
+            # What goes wrong there goes wrong again where it is needed, and is said then.
+            self._beside.submit(self._compile, job, size)
+
+    def _compile(self, job: RenderJob, size: int | None) -> None:
+        inverter = self.models.inverter(job)
+        if method_of(job, all_edits(job), inverter.profile) != "hfgi":
+            return
+        if size:
+            inverter.high_pass(1, size)
+        else:
+            inverter.encoder(1)
+            inverter.low_pass(1)
 
     def _asked(self, clip: Clip, time: float, check: Check, reach: float) -> tuple[_Request, Frame]:
         """A request, its analysis of so many seconds around the frame, and the frame that is shown at a time."""

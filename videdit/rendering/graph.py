@@ -325,6 +325,11 @@ def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str
     return job.method
 
 
+def all_edits(job: RenderJob) -> list[OneEdit]:
+    """What anybody gets by a job."""
+    return [edit for words in (job.edit, *job.per_face.values()) for edit in parse_edits(words)]
+
+
 def reach_of_job(job: RenderJob, profile: Profile) -> float:
     """How many seconds before and after a frame its pictures depend on: what the stages of the job declare together."""
     stages: list[object] = [Track, Parse] if profile.subject == "face" else []
@@ -333,8 +338,7 @@ def reach_of_job(job: RenderJob, profile: Profile) -> float:
 
 def edit_reach(job: RenderJob, profile: Profile) -> float:
     """The part of :func:`reach_of_job` that segments bring along as context: of the stages that begin anew in each."""
-    edits = [*parse_edits(job.edit), *(edit for words in job.per_face.values() for edit in parse_edits(words))]
-    edited = 0.0
+    edits, edited = all_edits(job), 0.0
     if method_of(job, edits, profile) == "hfgi":
         edited = Edit.reach_of(job.smooth_codes, job.smooth_fine) + Steady.reach
     if profile.subject == "face" and HAIR in regions_of(edits, profile):
