@@ -236,9 +236,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(rows, indent=1))
         return
-    print(
-        f"{'workers':>7} {'hours':>9} {'bound':>9} {'over':>6} {'died':>5} {'wasted':>7}  median wait in hours"
-    )
+    print(f"{'workers':>7} {'hours':>9} {'bound':>9} {'over':>6} {'died':>5} {'wasted':>7}  median wait in hours")
     for row in rows:
         waits = ", ".join(f"{p}: {hours:.3g}" for p, hours in row["median_wait_hours"].items())
         print(

@@ -180,9 +180,7 @@ def work(words: Sequence[str]) -> int:
     parser.add_argument("--queue", type=Path, metavar="FILE", help="the queue (default: the user's)")
     parser.add_argument("--until-empty", action="store_true", help="end when nothing is left (default: Ctrl-C)")
     parser.add_argument("--device", help="in place of what jobs name: auto, cpu, cuda or cuda:N")
-    parser.add_argument(
-        "--engine", choices=("local", "ray", "slurm", "openjd"), help="who renders segments"
-    )
+    parser.add_argument("--engine", choices=("local", "ray", "slurm", "openjd"), help="who renders segments")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="of the engine, at once (default: 1)")
     parser.add_argument("--address", help="of a Ray cluster that runs (default: one on this machine)")
     parser.add_argument(
