@@ -23,10 +23,12 @@ def submit(words: Sequence[str]) -> int:
         return 0 if words else UsageError.exit_code
     args, rest = own.parse_known_args(words)
 
-    from videdit.farm import hooks
+    from videdit.farm import hooks, staging
     from videdit.farm.queue import Queue
     from videdit.jobs.plan import make_plan
 
+    if any(map(staging.is_remote, rest)):
+        return submit_remote(rest, args)
     plan = make_plan(submitted_jobs(rest))
     wanted = [clip for clip in plan.clips if clip.status == "render"]
     passed = [(clip, clip.status) for clip in plan.clips if clip.status != "render"]
@@ -46,6 +48,62 @@ def submit(words: Sequence[str]) -> int:
     for clip, why in passed:
         say(f"left out: {clip.source}: {why}")
     return 0
+
+
+def submit_remote(words: Sequence[str], args: argparse.Namespace) -> int:
+    """`videdit submit s3://...`: copies of the sources are fetched now, outputs are sent when they are done."""
+    import secrets
+    import shutil
+
+    from videdit import paths
+    from videdit.cli.arguments import render_parser
+    from videdit.farm import staging
+    from videdit.farm.queue import Queue
+
+    options = vars(render_parser().parse_args(words))
+    inputs, output = options.get("input", []), options.get("output")
+    if not all(map(staging.is_remote, inputs)) or not output or not staging.is_remote(output):
+        raise UsageError("with files elsewhere both are URLs, inputs and -o: s3://bucket/in.mp4 -o s3://bucket/out.mp4")
+    sources = [found for url in inputs for found in staging.found(url)]
+    if len(sources) > 1 and not output.endswith("/"):
+        raise UsageError(f"{output} is one file, but there are {len(sources)} inputs; name a folder, with / at its end")
+    rest = [word for word in words if word not in inputs]
+    at = next(i for i, word in enumerate(rest) if word == output or word.endswith(f"={output}"))
+    told = []
+    with Queue(queue_file(args.queue)) as queue:
+        for url in sources:
+            folder = paths.state_dir() / "staging" / secrets.token_hex(8)
+            try:
+                told.append(_submit_copy(queue, url, folder, output, rest, at, args))
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+    if args.json:
+        print(json.dumps({"jobs": told, "left_out": []}, indent=1))
+    else:
+        for job in told:
+            say(f"job {job['id']}: {job['source']} -> {job['output']}")
+    return 0
+
+
+def _submit_copy(
+    queue: Any, url: str, folder: Path, output: str, rest: Sequence[str], at: int, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Fetch one source into a folder and submit it. rest: the words without inputs; at: which of them is the output."""
+    from videdit.farm import hooks, staging
+    from videdit.jobs.plan import make_plan
+
+    source = staging.fetch(url, folder / "in")
+    (folder / "out").mkdir()
+    target = folder / "out" / ("" if output.endswith("/") else output.rpartition("/")[2])
+    here = [*rest[:at], rest[at].removesuffix(output) + str(target), *rest[at + 1 :]]
+    (clip,) = make_plan(submitted_jobs([str(source), *here])).clips
+    upload = output + clip.output.name if output.endswith("/") else output
+    if staging.exists(upload) and not clip.job.overwrite:
+        raise UsageError(f"{upload} exists already; pass --overwrite to replace it, or choose another with -o")
+    commands = hooks.parse(args.on_done), hooks.parse(args.on_fail)
+    (number,) = put(queue, [clip], args, *commands, args.after, staged=folder, upload=upload)
+    return {"id": number, "source": url, "output": upload}
 
 
 def watch(words: Sequence[str]) -> int:
@@ -85,7 +143,13 @@ def watch(words: Sequence[str]) -> int:
 
 
 def put(
-    queue: Any, clips: Sequence[Any], args: argparse.Namespace, on_done: Any, on_fail: Any, after: Sequence[int]
+    queue: Any,
+    clips: Sequence[Any],
+    args: argparse.Namespace,
+    on_done: Any,
+    on_fail: Any,
+    after: Sequence[int],
+    **more: Any,
 ) -> list[int]:
     """Submit clips as the options say."""
     from videdit.jobs.clip_record import absolute
@@ -97,6 +161,7 @@ def put(
         seconds=args.segment_seconds,
         on_done=on_done,
         on_fail=on_fail,
+        **more,
     )
 
 

@@ -226,9 +226,11 @@ def _stop(queue: Queue, number: int, state: str) -> None:
 
 
 def _forget_plan(queue: Queue, number: int) -> None:
-    row = queue.connection.execute("SELECT folder FROM job WHERE id = ?", (number,)).fetchone()
+    row = queue.connection.execute("SELECT folder, staged FROM job WHERE id = ?", (number,)).fetchone()
     if row:
         forget(Path(row["folder"]))
+        if row["staged"]:
+            shutil.rmtree(row["staged"], ignore_errors=True)
 
 
 def forget(folder: Path) -> None:

@@ -37,7 +37,8 @@ PAUSE = 5.0  # seconds before a task that failed is tried again; twice as long w
 
 # In the order of the indices: job by job, and none that is not looked at.
 _OPEN_TASK = """
-SELECT task.*, job.clip, job.folder, job.seconds AS segment_seconds, job.on_done, job.on_fail, job.error AS why,
+SELECT task.*, job.clip, job.folder, job.staged, job.upload,
+    job.seconds AS segment_seconds, job.on_done, job.on_fail, job.error AS why,
     job.state AS job_state
 FROM job INDEXED BY job_order CROSS JOIN task INDEXED BY task_state
 WHERE job.open AND task.job = job.id AND task.state = 'waiting' AND task.not_before <= :now
@@ -61,6 +62,8 @@ class Task:
     folder: Path  # of the plan
     seconds: float | None  # how long a segment is to be
     command: tuple[str, ...] = ()  # of a hook
+    staged: str | None = None  # a folder of copies
+    upload: str | None = None  # where the output goes, as a URL
     job_state: str = RUNNING
     why: str = ""  # the job has failed
 
@@ -110,6 +113,8 @@ class Queue:
         seconds: float | None = None,
         on_done: Sequence[str] = (),
         on_fail: Sequence[str] = (),
+        staged: Path | None = None,
+        upload: str | None = None,
     ) -> list[int]:
         """Put clips in, all or none, and give their numbers.
 
@@ -120,6 +125,8 @@ class Queue:
             seconds: how long a segment is; None: as a run on one machine has them, and short clips have none.
             on_done: a command, word by word.
             on_fail: the same for a job that failed, or in which no face was found.
+            staged: a folder of copies (:mod:`videdit.farm.staging`) that goes with the job.
+            upload: a URL where the output of the one clip goes.
 
         Raises:
             UsageError: an open job writes the same output, or there is no job of `after`.
@@ -131,6 +138,10 @@ class Queue:
                     raise UsageError(f"there is no job {other} to wait for")
             for clip in clips:
                 numbers.append(self._put(clip, priority, seconds, on_done, on_fail))
+                self.connection.execute(
+                    "UPDATE job SET staged = ?, upload = ? WHERE id = ?",
+                    (str(staged) if staged else None, upload, numbers[-1]),
+                )
                 rows = [(numbers[-1], other) for other in after]
                 self.connection.executemany("INSERT OR IGNORE INTO after VALUES (?, ?)", rows)
         return numbers
@@ -209,6 +220,8 @@ class Queue:
             Path(row["folder"]),
             row["segment_seconds"],
             tuple(json.loads(words)) if row["kind"] == HOOK and words else (),
+            row["staged"],
+            row["upload"],
             row["job_state"],
             row["why"] or "",
         )

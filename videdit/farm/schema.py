@@ -36,6 +36,8 @@ CREATE TABLE job (
     priority INTEGER NOT NULL,
     position REAL NOT NULL,           -- among jobs of one priority, smaller is sooner
     on_done TEXT, on_fail TEXT,       -- JSON, the words of a command
+    staged TEXT,                      -- a folder of copies that goes with the job
+    upload TEXT,                      -- where the output goes, as a URL
     submitted REAL NOT NULL, started REAL, finished REAL,
     frames INTEGER, faces INTEGER,
     error TEXT, exit_code INTEGER, result TEXT

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import socket
 import threading
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 from videdit import shutdown
 from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError, VideditError, machine_failure
-from videdit.farm import admin, hooks
+from videdit.farm import admin, hooks, staging
 from videdit.farm.execution import Studio
 from videdit.farm.queue import LEASE, Queue, Task
 from videdit.farm.schema import CANCELLED, HOOK, JOIN, PLAN, SEGMENT
@@ -154,9 +155,14 @@ class Worker:
         return Outcome(task, "done", "", seconds(), result["frames"]) if kept else self._lost(task, seconds())
 
     def _finished(self, task: Task, result: dict[str, Any], seconds: float) -> bool:
+        if task.upload:
+            digest = staging.send(task.clip.output, task.upload)
+            result = result | {"output": task.upload, "sha256": digest}
         kept = self.queue.job_done(task, result, seconds)
         if kept:
             self.studio.remember(task.clip)
+            if task.staged:
+                shutil.rmtree(task.staged, ignore_errors=True)
         return kept
 
     def _lost(self, task: Task, seconds: float) -> Outcome:

@@ -18,16 +18,17 @@ from videdit.farm.engines.base import Ended, Piece
 
 # Of the variables that decide what is rendered those that an actor needs as they are here.
 _PASSED = ("PYTHONPATH", "OMP_NUM_THREADS", "VIDEDIT_CACHE", "VIDEDIT_SHIPPED", "VIDEDIT_WEIGHTS", "VIDEDIT_EDITS")
+_MOST_FAILURES = 3  # starts of actors that fail in a row, before all is given up
 _READY = 0.05  # seconds, at least, for which a poll looks
 
 
 @dataclass
 class _Actor:
-    """An actor, what it works on, and the reference to its answer."""
+    """An actor, what it works on, and the reference to its answer: without a piece, to whether it has started."""
 
     handle: Any
     piece: Piece | None = None
-    answer: Any = None
+    answer: Any = None  # None: it is idle
     begun: float = 0.0
 
 
@@ -80,6 +81,7 @@ class RayEngine:
             runtime_env={"env_vars": passed},
         )
         self._actors: list[_Actor] = []
+        self._failed = 0  # starts of actors, one after the other
         self._waiting: list[Piece] = []
 
     def submit(self, piece: Piece) -> None:
@@ -88,17 +90,21 @@ class RayEngine:
         self._begin()
 
     def poll(self, seconds: float) -> list[Ended]:
-        """What has ended, if anything, within so many seconds."""
-        busy = {actor.answer: actor for actor in self._actors if actor.piece is not None}
-        if not busy:
+        """What has ended, if anything, within so many seconds.
+
+        Raises:
+            VideditError: no actor can be started.
+        """
+        awaited = {actor.answer: actor for actor in self._actors if actor.answer is not None}
+        if not awaited:
             time.sleep(min(seconds, _READY))
             self._begin()
             return []
-        ready, _ = self.ray.wait(list(busy), num_returns=1, timeout=max(seconds, _READY))
-        more, _ = self.ray.wait(list(busy), num_returns=len(busy), timeout=0)
-        ended = [self._answer(busy[answer]) for answer in {*ready, *more}]
+        ready, _ = self.ray.wait(list(awaited), num_returns=1, timeout=max(seconds, _READY))
+        more, _ = self.ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
+        ended = [self._answer(awaited[answer]) for answer in {*ready, *more}]
         self._begin()
-        return ended
+        return [end for end in ended if end is not None]
 
     def cancel(self, piece: Piece | None = None) -> None:
         """Kill the actors that work on it."""
@@ -115,28 +121,45 @@ class RayEngine:
             self.ray.shutdown()
 
     def _begin(self) -> None:
-        while self._waiting:
-            actor = next((actor for actor in self._actors if actor.piece is None), None)
-            if actor is None:
-                if len(self._actors) >= self.slots:
-                    return
-                actor = _Actor(self._make.remote(self.device))
-                self._actors.append(actor)
+        """Give pieces to actors that are there; one that still waits for room on a node would only hold its piece."""
+        idle = [actor for actor in self._actors if actor.answer is None]
+        while self._waiting and idle:
+            actor = idle.pop()
             actor.piece, actor.begun = self._waiting.pop(0), time.monotonic()
             actor.answer = actor.handle.render.remote(str(actor.piece.folder), actor.piece.number)
+        starting = sum(actor.piece is None for actor in self._actors)
+        for _ in range(min(len(self._waiting) - starting, self.slots - len(self._actors))):
+            handle = self._make.remote(self.device)
+            self._actors.append(_Actor(handle, answer=handle.ready.remote()))
 
-    def _answer(self, actor: _Actor) -> Ended:
-        assert actor.piece is not None
+    def _answer(self, actor: _Actor) -> Ended | None:
+        """What has become of an actor's piece; None: the actor has started, or could not."""
         piece, actor.piece = actor.piece, None
+        answer, actor.answer = actor.answer, None
+        seconds = time.monotonic() - actor.begun
         try:
-            said, code, again, seconds = self.ray.get(actor.answer)
+            told = self.ray.get(answer)
         except self.ray.exceptions.RayTaskError as raised:  # the actor lives
-            return Ended(piece, f"unexpected {_line(raised.cause or raised)}", 1, True, time.monotonic() - actor.begun)
+            said = f"unexpected {_line(raised.cause or raised)}"
+            return Ended(piece, said, 1, True, seconds) if piece else self._unborn(actor, said)
         except self.ray.exceptions.RayError as lost:
             self._drop(actor)
+            if piece is None:
+                return self._unborn(actor, _line(lost))
             said = f"the actor that rendered segment {piece.number} was lost ({type(lost).__name__})"
-            return Ended(piece, said, 1, True, time.monotonic() - actor.begun)
-        return Ended(piece, said, code, again, seconds)
+            return Ended(piece, said, 1, True, seconds)
+        if piece is None:
+            self._failed = 0
+            return None
+        return Ended(piece, *told)
+
+    def _unborn(self, actor: _Actor, said: str) -> None:
+        """An actor could not be started. Raises VideditError: nor could those before."""
+        if actor in self._actors:
+            self._drop(actor)
+        self._failed += 1
+        if self._failed >= _MOST_FAILURES:
+            raise VideditError(f"no Ray actor can be started: {said}")
 
     def _drop(self, actor: _Actor) -> None:
         self._actors.remove(actor)
@@ -151,6 +174,9 @@ class _Renderer:
         from videdit.farm.engines.piece import PieceRenderer
 
         self._renderer = PieceRenderer(device)
+
+    def ready(self) -> bool:
+        return True
 
     def render(self, folder: str, number: int) -> tuple[str | None, int, bool, float]:
         return self._renderer.render(folder, number)

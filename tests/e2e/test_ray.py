@@ -1,0 +1,103 @@
+"""Engine ray on a cluster of two nodes: what dies, alone or with its node, is rendered by others, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from test_engines import SEGMENTS, assert_joined, clip, expected, plan  # noqa: F401
+
+from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.ray import RayEngine
+from videdit.farm.shot import render_shot
+from videdit.jobs.shot_plan import done_path
+
+ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "videdit[farm]"')
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of one core each, on this machine."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    small = {"num_cpus": 1, "object_store_memory": 80 << 20}
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=small | {"include_dashboard": False})
+    cluster.add_node(**small)
+    ray.init(address=cluster.address, log_to_driver=False, configure_logging=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def engine(cluster, monkeypatch):
+    engine = RayEngine(workers=2)
+    yield engine
+    engine.close()
+
+
+def at_work(folder: Path) -> list[int]:
+    """The processes that render segments of a plan."""
+    return [int(work.name.split("-")[-2]) for work in folder.glob(".work-*")]
+
+
+def until(said: str, true, seconds: float = 300) -> None:
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, said
+        time.sleep(0.01)
+
+
+def test_a_worker_is_killed_and_then_a_node(cluster, engine, plan, expected):  # noqa: F811
+    told: list[Ended] = []
+    for number in (0, 1):
+        engine.submit(Piece(plan, number))
+    # Actors start when they are polled for.
+    until("nobody renders", lambda: engine.poll(0.05) or at_work(plan))
+    victim = at_work(plan)
+    if victim:
+        os.kill(victim[0], signal.SIGKILL)
+        ended: list[Ended] = []
+        until("nothing has ended", lambda: ended.extend(engine.poll(0.5)) or any(end.error for end in ended))
+        lost = next(end for end in ended if end.error)
+        assert lost.again
+        assert "was lost" in str(lost.error)
+    engine.cancel()
+    node = cluster.add_node(num_cpus=1, object_store_memory=80 << 20) if len(cluster.list_all_nodes()) < 2 else None
+    node = node or next(n for n in cluster.list_all_nodes() if n is not cluster.head_node)
+
+    def tell(end: Ended, done: int, total: int) -> None:
+        told.append(end)
+        if len(told) == 1:
+            cluster.remove_node(node, allow_graceful=False)
+
+    render_shot(plan, engine, tell)
+    done = [end.piece.number for end in told if end.error is None]
+    assert sorted(done) == sorted(set(done))
+    assert all(done_path(plan, number).exists() for number in range(SEGMENTS))
+    assert_joined(plan, expected)
+
+
+def test_an_actor_that_raises_and_cancel(cluster, engine, plan):  # noqa: F811
+    engine.submit(Piece(plan.with_name("gone.plan"), 0))
+    ended: list[Ended] = []
+    until("nothing has ended", lambda: ended.extend(engine.poll(0.5)) or ended)
+    assert "is no plan" in str(ended[0].error)
+    assert not ended[0].again
+    engine.submit(Piece(plan, 0))
+    until("nobody renders", lambda: engine.poll(0.05) or at_work(plan))
+    pids = at_work(plan)
+    engine.cancel()
+    until("it still runs", lambda: not any(map(_alive, pids)))
+    assert not done_path(plan, 0).exists() or not pids
+    assert engine.poll(0.1) == []
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False

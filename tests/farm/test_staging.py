@@ -1,0 +1,138 @@
+"""Files elsewhere: whole copies or none, fetched on from where an earlier try stopped, and read back when sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from videdit.errors import MediaError, UsageError
+from videdit.farm import staging
+
+fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+
+
+@pytest.fixture
+def memory():
+    """A file system that is elsewhere, as far as anyone can tell."""
+    fs = fsspec.filesystem("memory")
+    yield fs
+    fs.rm("/", recursive=True)
+
+
+def test_what_is_fetched_and_sent_is_the_same(memory, tmp_path):
+    memory.pipe("/in/a.mp4", b"0123456789" * 1000)
+    file = staging.fetch("memory://in/a.mp4", tmp_path)
+    assert file.name == "a.mp4"
+    assert file.read_bytes() == b"0123456789" * 1000
+    digest = staging.send(file, "memory://out/b.mp4")
+    assert memory.cat("/out/b.mp4") == file.read_bytes()
+    assert len(digest) == 64
+    assert staging.exists("memory://out/b.mp4")
+    assert not staging.exists("memory://out/c.mp4")
+    assert staging.found("memory://in/*.mp4") == ["memory:///in/a.mp4"]
+
+
+def test_fetching_goes_on_where_it_stopped_and_not_in_another_file(memory, tmp_path):
+    memory.pipe("/in/a.mp4", b"abcdefghij")
+    file = staging.fetch("memory://in/a.mp4", tmp_path)
+    file.unlink()
+    (tmp_path / ".a.mp4.part").write_bytes(b"ABCDE")  # capitals show that these bytes were not brought again
+    assert staging.fetch("memory://in/a.mp4", tmp_path).read_bytes() == b"ABCDEfghij"
+    file.unlink()
+    (tmp_path / ".a.mp4.part").write_bytes(b"ABCDE")
+    memory.pipe("/in/a.mp4", b"0123456789!")  # of which these five bytes are none
+    assert staging.fetch("memory://in/a.mp4", tmp_path).read_bytes() == b"0123456789!"
+    memory.pipe("/in/a.mp4", b"another")
+    assert staging.fetch("memory://in/a.mp4", tmp_path).read_bytes() == b"another"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.mp4.staged", "a.mp4"]
+
+
+def test_what_is_there_is_not_brought_again(memory, tmp_path, monkeypatch):
+    memory.pipe("/in/a.mp4", b"abc")
+    staging.fetch("memory://in/a.mp4", tmp_path)
+    monkeypatch.setattr(type(memory), "open", lambda *_, **__: pytest.fail("it is there"))
+    staging.fetch("memory://in/a.mp4", tmp_path)
+
+
+def test_a_file_that_grows_while_it_is_fetched_is_refused(memory, tmp_path, monkeypatch):
+    memory.pipe("/in/a.mp4", b"abc")
+    real = staging._state
+
+    def grows(fs, path):
+        state = real(fs, path)
+        fs.pipe(path, b"abcdef")
+        return state
+
+    monkeypatch.setattr(staging, "_state", grows)
+    with pytest.raises(MediaError, match="has changed while it was fetched"):
+        staging.fetch("memory://in/a.mp4", tmp_path)
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_what_arrives_damaged_is_found_out(memory, tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"right")
+    monkeypatch.setattr(type(memory), "put_file", lambda fs, local, path, **_: fs.pipe(path, b"wrong"))
+    with pytest.raises(MediaError, match="is not what was sent"):
+        staging.send(tmp_path / "a", "memory://out/a")
+
+
+def test_what_cannot_be_reached_is_said_in_one_line(memory, tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
+        staging.fetch("memory://nowhere/a.mp4", tmp_path)
+    with pytest.raises(UsageError, match="cannot be reached"):
+        staging.fetch("nonsense://a.mp4", tmp_path)
+    memory.makedirs("/folder")
+    with pytest.raises(MediaError, match="it is a folder"):
+        staging.fetch("memory://folder", tmp_path)
+    with pytest.raises(UsageError, match="no file matches"):
+        staging.found("memory://folder/*.mov")
+    assert not staging.is_remote("C:\\clips\\in.mp4")
+    assert not staging.is_remote("clips/in.mp4")
+
+
+def test_a_job_whose_files_lie_in_a_bucket(face_clip, tmp_path, monkeypatch, capsys):
+    """s3:// in, s3:// out, with a server of this machine: fetched when it is submitted, sent when it is done."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    server_module = pytest.importorskip("moto.server", reason="moto is not installed")
+
+    from videdit.cli.main import run
+    from videdit.farm import admin
+    from videdit.farm.queue import Queue
+    from videdit.farm.worker import Worker
+
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "VIDEDIT_STATE": str(tmp_path / "state"),
+        }.items():
+            monkeypatch.setenv(name, value)
+        bucket = fsspec.filesystem("s3", skip_instance_cache=True)
+        bucket.mkdir("studio")
+        bucket.put_file(str(face_clip), "studio/in/person.mp4")
+        words = ["s3://studio/in/*.mp4", "--edit", "smile", "--size", "256", "--end", "0.1", "-o", "s3://studio/out/"]
+        capsys.readouterr()
+        assert run(["submit", *words, "--json"]) == 0
+        (job,) = json.loads(capsys.readouterr().out)["jobs"]
+        assert job["output"] == "s3://studio/out/person_smile.mp4"
+        assert len(list((tmp_path / "state" / "staging").iterdir())) == 1
+        with Queue(tmp_path / "state" / "queue.sqlite") as queue:
+            outcomes = list(Worker(queue).work(until_empty=True))
+            assert [outcome.state for outcome in outcomes] == ["done", "done"]
+            result = admin.job(queue, job["id"])["result"]
+        assert result["output"] == job["output"]
+        bucket.invalidate_cache()
+        assert bucket.info("studio/out/person_smile.mp4")["size"] > 1000
+        back = staging.fetch(job["output"], tmp_path)
+        assert result["sha256"] == staging.sha256(back)
+        assert list((tmp_path / "state" / "staging").iterdir()) == []
+        assert run(["submit", *words]) == UsageError.exit_code  # it is there
+        assert list((tmp_path / "state" / "staging").iterdir()) == []
+    finally:
+        server.stop()

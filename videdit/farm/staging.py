@@ -1,0 +1,146 @@
+"""Files that lie elsewhere (s3://, gs://, http://, whatever fsspec reaches): brought to a local disk, and back, whole.
+
+What is brought has the size that its storage says, and goes on where an earlier try stopped if it is still the same
+file there. What is sent is read back, and counts only if its hash is that of the file here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from videdit.errors import MediaError, UsageError
+from videdit.storage.hashes import sha256
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_CHUNK = 8 << 20
+_STATE = ("ETag", "etag", "LastModified", "mtime", "created", "md5Hash", "generation")  # that tell one file of a name
+
+
+def is_remote(words: str) -> bool:
+    """Whether words name a file that is not simply here."""
+    return bool(_URL.match(words))
+
+
+def found(url: str) -> list[str]:
+    """The files that a URL with * or ? means; any other URL as it is.
+
+    Raises:
+        UsageError: nothing is there, or what would reach it is not installed.
+        MediaError: it cannot be reached.
+    """
+    fs, path = _opened(url)
+    if not re.search(r"[*?\[]", path):
+        return [url]
+    with _told(url):
+        names = [fs.unstrip_protocol(name) for name in sorted(fs.glob(path)) if fs.isfile(name)]
+    if not names:
+        raise UsageError(f"no file matches {url}")
+    return names
+
+
+def fetch(url: str, folder: Path) -> Path:
+    """Bring a file into a folder, and give its path; what is there whole is not brought again.
+
+    Raises:
+        UsageError: there is no such file, or what would reach it is not installed.
+        MediaError: it cannot be reached, the disk is full, or it has changed meanwhile.
+    """
+    fs, path = _opened(url)
+    target = folder / path.rstrip("/").rpartition("/")[2]
+    part, note = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.staged")
+    with _told(url):
+        state = _state(fs, path)
+        if target.exists() and _read(note) == state:
+            return target
+        folder.mkdir(parents=True, exist_ok=True)
+        if _read(note) != state:
+            part.unlink(missing_ok=True)
+            note.write_text(json.dumps(state), encoding="utf-8")
+        with fs.open(path, "rb") as source, part.open("ab") as file:
+            source.seek(file.tell())
+            while data := source.read(_CHUNK):
+                file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if part.stat().st_size != state["size"] or _state(fs, path) != state:
+            part.unlink()
+            raise MediaError(f"{url} has changed while it was fetched; try again")
+        os.replace(part, target)
+    return target
+
+
+def send(file: Path, url: str) -> str:
+    """Put a file where a URL says, and give its SHA-256, which what is there has too.
+
+    Raises:
+        UsageError: what would reach it is not installed.
+        MediaError: it cannot be reached, or what is there afterwards is not the same.
+    """
+    fs, path = _opened(url)
+    digest = sha256(file)
+    with _told(url):
+        with contextlib.suppress(NotImplementedError, PermissionError):
+            fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        fs.put_file(str(file), path)
+        there = hashlib.sha256()
+        with fs.open(path, "rb") as back:
+            while data := back.read(_CHUNK):
+                there.update(data)
+    if there.hexdigest() != digest:
+        raise MediaError(f"what arrived at {url} is not what was sent; try again")
+    return digest
+
+
+def exists(url: str) -> bool:
+    """Whether a file is there. Raises MediaError: it cannot be reached."""
+    fs, path = _opened(url)
+    with _told(url):
+        return bool(fs.exists(path))
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError:
+        raise UsageError(f'{url} needs a package that is not here: pip install "videdit[farm]"') from None
+    try:
+        return fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise UsageError(f"{url} needs a package that is not here: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"{url} cannot be reached: {error}") from None
+
+
+def _state(fs: Any, path: str) -> dict[str, Any]:
+    """Size of a file, and what else tells it from another of its name."""
+    fs.invalidate_cache()
+    info = fs.info(path)
+    if info.get("type") == "directory":
+        raise IsADirectoryError(21, "it is a folder; name its files, or use *")
+    return {"size": info["size"]} | {name: str(info[name]) for name in _STATE if name in info}
+
+
+def _read(note: Path) -> Any:
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(note.read_text(encoding="utf-8"))
+    return None
+
+
+@contextlib.contextmanager
+def _told(url: str) -> Any:
+    """What goes wrong on the way as one line; storages raise errors of many kinds."""
+    try:
+        yield
+    except (MediaError, UsageError):
+        raise
+    except FileNotFoundError:
+        raise UsageError(f"{url} does not exist") from None
+    except Exception as error:
+        words = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise MediaError(f"cannot reach {url}: {' '.join(str(words).split())[:200]}") from None
