@@ -56,7 +56,11 @@ def render_parser() -> Parser:
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument(
-        "--config", type=Path, action="add", metavar="FILE", help="YAML file of render jobs, repeatable; options beside it win"
+        "--config",
+        type=Path,
+        action="add",
+        metavar="FILE",
+        help="YAML file of render jobs, repeatable; options here win",
     )
 
     tell = parser.add_argument_group("telling")
