@@ -83,9 +83,11 @@ def test_strength_0_of_one_face_is_no_reason_to_stop(render, face_clip, tmp_path
     assert render(face_clip, tmp_path / "out.mp4", edit="smile=0", per_face={"largest": "smile"}, end=0.08).faces == 2
 
 
-def test_pixels_are_refused_in_words():
-    with pytest.raises(UsageError, match="path of a file, not ndarray"):
-        edit_image(np.zeros((8, 8, 3), np.uint8), edit="smile")
+def test_pixels_of_another_kind_are_refused_in_words():
+    with pytest.raises(UsageError, match=r"this is float64 \[8, 8, 3\]; for values in 0..1"):
+        edit_image(np.zeros((8, 8, 3)), edit="smile")
+    with pytest.raises(UsageError, match="path of a file, not list"):
+        edit_image([[0]], edit="smile")
 
 
 def test_a_face_number_that_is_not_there(render, face_clip, tmp_path):

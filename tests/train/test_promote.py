@@ -105,7 +105,7 @@ def test_directions_may_be_more_but_not_fewer(tmp_path: Path) -> None:
         check(path, shipped, RULES["directions"])
 
 
-@pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)")
+@pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)")
 def test_worse_weights_stay_out_and_better_ones_get_in(
     tmp_path: Path, people: list[np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:

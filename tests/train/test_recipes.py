@@ -25,7 +25,7 @@ from videdit.training.recipe import RECIPES, read_recipe, recipe_module
 from videdit.weights.judges import have_judges
 
 pytestmark = pytest.mark.skipif(
-    not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)"
+    not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)"
 )
 # What videdit itself depends on but training must not, and what one might reach for.
 ABSENT = ("openvino", "av", "scipy", "pydantic", "psutil", "PIL", "matplotlib", "skimage")

@@ -41,7 +41,7 @@ def test_a_card_without_marks_is_told_and_stays(tmp_path: Path) -> None:
     assert card.read_text() == "# Weights\n"
 
 
-@pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)")
+@pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)")
 def test_clips_are_edited_judged_and_told(tmp_path: Path, face_clip: Path) -> None:
     card, before = tmp_path / "MODEL_CARD.md", (ROOT / "weights" / "MODEL_CARD.md").read_text()
     card.write_text(before)

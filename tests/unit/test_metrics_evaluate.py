@@ -7,9 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import published
 import pytest
+import torch
 
 from videdit.cli.eval import main
+from videdit.cli.main import run
 from videdit.edits import parse_edits
 from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.evaluation.panel import Panel
@@ -19,7 +22,7 @@ from videdit.weights.judges import have_judges
 
 FACES = Path(__file__).resolve().parents[1] / "data" / "faces.jpg"
 pytestmark = pytest.mark.skipif(
-    not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)"
+    not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)"
 )
 
 
@@ -122,3 +125,25 @@ def test_prealign_is_measured_against_the_truth(tmp_path: Path) -> None:
 def test_prealign_of_nobody_is_refused() -> None:
     with pytest.raises(UsageError, match="at least 1"):
         main(["prealign", "--samples", "0"])
+
+
+def test_published_networks_beside_optimisation_of_their_own_generator(tmp_path, faces) -> None:
+    torch.save(published.checkpoint(), tmp_path / "ckpt.pt")
+    cv2.imwrite(str(tmp_path / "0000.png"), faces[0][:, :, ::-1])
+    words = ["--profile", "hfgi-ffhq", "--checkpoint", str(tmp_path / "ckpt.pt"), "--faces", str(tmp_path)]
+    words += ["--range", "0:1", "--steps", "1", "--tune-steps", "1", "--device", "cpu", "--precision", "fp32"]
+    assert run(["eval", "compare", *words, "--json", str(tmp_path / "c.json"), "--sheet", str(tmp_path / "c.png")]) == 0
+    names = [row["inversion"] for row in rows(tmp_path / "c.json")]
+    assert names == ["encoder only", "HFGI", "latent optimisation, 1 steps", "pivotal tuning, 1 steps"]
+    assert (tmp_path / "c.png").is_file()
+
+
+def test_weights_that_are_not_here_are_told_at_once(tmp_path, faces, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("VIDEDIT_WEIGHTS", str(tmp_path / "none"))
+    cv2.imwrite(str(tmp_path / "0000.png"), faces[0][:, :, ::-1])
+    words = ["--profile", "hfgi-ffhq", "--faces", str(tmp_path), "--range", "0:1"]
+    assert run(["eval", "compare", *words]) == 1
+    said = capsys.readouterr().err
+    assert "hfgi_ffhq" in said
+    assert "run `videdit weights fetch hfgi_ffhq` (or name a file with --checkpoint)" in said
+    assert said.count("\n") == 1

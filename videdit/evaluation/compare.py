@@ -19,6 +19,7 @@ from videdit.evaluation.stills import face_masks, picture_256, tuned_to
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, OptimSchedule, ReconstructionLoss, optimise_codes, pictures, tune_generator
 from videdit.imaging.host import network_input
+from videdit.models import stylegan2
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures
 from videdit.weights.judges import load_judge
@@ -30,24 +31,31 @@ OURS = "HFGI"
 class Optimisers:
     """The two baselines on one face at a time, as their papers run them."""
 
-    def __init__(self, generator: Synthesis, mean: Tensor, codes: OptimSchedule, pivotal: OptimSchedule) -> None:
-        """mean: the generator's mean code [512], from which Image2StyleGAN starts."""
+    def __init__(
+        self,
+        generator: Synthesis | stylegan2.Synthesis,
+        mean: Tensor,
+        codes: OptimSchedule,
+        pivotal: OptimSchedule,
+    ) -> None:
+        """mean: the generator's mean code [512] or [L, 512], from which Image2StyleGAN starts."""
         self.generator, self.mean = generator, mean
         self.codes, self.pivotal = codes, pivotal
         self.features = PerceptualFeatures(load_judge("efficientnet_lite0")).to(mean.device)
 
     def latent(self, target: Tensor) -> Tensor:
         """Image2StyleGAN: target [1, 3, 256, 256] -> picture of the optimised code."""
-        start = self.mean.expand(1, 18, -1)
+        start = self.mean.expand(self.generator.num_layers, -1)[None]
         loss = ReconstructionLoss(self.features, target, self.codes)
         return self._picture(self.generator, optimise_codes(self.generator, loss, start, self.codes))
 
     def tuned(self, target: Tensor, pivot: Tensor) -> Tensor:
         """PTI around an encoder's code [1, 18, 512]: target -> picture of the tuned generator."""
         loss = ReconstructionLoss(self.features, target, self.pivotal)
-        return self._picture(tune_generator(self.generator, loss, pivot, self.pivotal), pivot)
+        tuned = tune_generator(self.generator, loss, pivot, self.pivotal)
+        return self._picture(tuned, pivot)
 
-    def _picture(self, generator: Synthesis, codes: Tensor) -> Tensor:
+    def _picture(self, generator: Synthesis | stylegan2.Synthesis, codes: Tensor) -> Tensor:
         with torch.no_grad():
             return pictures(generator, codes, replace(self.codes, bf16=False))
 
@@ -58,7 +66,10 @@ def evaluate_compare(
     faces: Sequence[np.ndarray],
     optimisers: Optimisers,
 ) -> Evaluation:
-    """Encoder only, HFGI, latent optimisation and pivotal tuning at 256 px, with seconds a face."""
+    """Encoder only, HFGI, latent optimisation and pivotal tuning at 256 px, with seconds a face.
+
+    The embedded generator is also tuned as it would be to a clip, which others are not.
+    """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
     inverter.render(crops[:1], codes[:1], codes[:1], SIZE)  # the first pass compiles
@@ -82,15 +93,17 @@ def evaluate_compare(
     bar.close()
     masks = face_masks(panel, crops)
     each_face = list(zip(crops, codes[:, None], masks, strict=True))
-    states, clip_seconds = timed(lambda: [tuned_to(inverter, *face, CLIP.steps) for face in each_face])
-    own = [
-        inverter.with_generator(state).render([crop], code, code, SIZE)[0].inversion
-        for state, (crop, code, _) in zip(states, each_face, strict=True)
-    ]
-    methods = {
-        "encoder only": ([draft.low[0] for draft in encoded], encoder_seconds),
-        OURS: (high, hfgi_seconds),
-        f"{OURS}, tuned as to a clip, {CLIP.steps} steps": (own, clip_seconds + hfgi_seconds),
+    methods = {"encoder only": ([draft.low[0] for draft in encoded], encoder_seconds), OURS: (high, hfgi_seconds)}
+    titles = ["source", "encoder only", OURS]
+    if isinstance(inverter.generator, Synthesis):
+        states, clip_seconds = timed(lambda: [tuned_to(inverter, *face, CLIP.steps) for face in each_face])
+        own = [
+            inverter.with_generator(state).render([crop], code, code, SIZE)[0].inversion
+            for state, (crop, code, _) in zip(states, each_face, strict=True)
+        ]
+        methods[f"{OURS}, tuned as to a clip, {CLIP.steps} steps"] = own, clip_seconds + hfgi_seconds
+        titles.append("tuned")
+    methods |= {
         f"latent optimisation, {optimisers.codes.steps} steps": (latent, latent_seconds),
         f"pivotal tuning, {optimisers.pivotal.steps} steps": (tuned, tuned_seconds),
     }
@@ -102,7 +115,7 @@ def evaluate_compare(
             row[column] = float(getattr(like, column).mean())
         rows.append(row | {"seconds": seconds / len(crops), "times HFGI's": seconds / hfgi_seconds})
     columns = [crops[:_SHOWN], *([picture(image) for image in images[:_SHOWN]] for images, _ in methods.values())]
-    titles = ("source", "encoder only", OURS, "tuned", "latent optim.", "pivotal tuning")
+    titles += ["latent optim.", "pivotal tuning"]
     sheet = contact_sheet(list(zip(*columns, strict=True)), titles, tile=SIZE)
     notes = [
         f"{len(crops)} faces at {SIZE} px, one at a time; seconds a face on {device.type}, compilation not counted",

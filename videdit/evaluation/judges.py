@@ -1,7 +1,7 @@
 """The judges: frozen networks that score aligned faces. Differentiable, so that they can also train.
 
 All take NCHW float RGB in [-1, 1], FFHQ-aligned crops (see DESIGN section 3) of any size, compute in float32 and keep
-their weights fixed. ``scripts/fetch_judges.py`` puts the weights into :func:`judges_dir`.
+their weights fixed. ``videdit weights fetch judges`` puts the weights into :func:`judges_dir`.
 """
 
 from __future__ import annotations

@@ -77,11 +77,17 @@ class Inverter:
 
     @classmethod
     def load(
-        cls, profile: str = "mobile", device: str = "auto", precision: str = "auto", batch: int | None = None
+        cls,
+        profile: str = "mobile",
+        device: str = "auto",
+        precision: str = "auto",
+        batch: int | None = None,
+        checkpoint: tuple[str, ...] = (),
     ) -> Inverter:
         """An inverter of faces that takes and gives numpy arrays, wherever its networks run.
 
-        Weights are loaded and verified now; networks are compiled at their first use.
+        Weights are loaded and verified now; networks are compiled at their first use. checkpoint: files of a published
+        profile's networks, instead of those that are installed.
 
         Raises:
             WeightsError: a file is missing or not what the manifest says.
@@ -89,7 +95,7 @@ class Inverter:
         """
         from videdit.imaging.host import HostPixels
 
-        found = load_profile(profile)
+        found = load_profile(profile, checkpoint)
         if found.subject != "face":
             raise UsageError(f"profile {profile} is of a {found.subject}, and this needs faces")
         return cls(found, HostPixels(resolve_device(device), precision), batch)
@@ -119,6 +125,11 @@ class Inverter:
     @property
     def _channels(self) -> int:
         return TRUNK_CHANNELS if self._hashes else self.generator.trunk_channels
+
+    @property
+    def mean_code(self) -> Tensor:
+        """The mean code [L, 512] that the encoder's are relative to."""
+        return self._encoder.get_buffer("mean")
 
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is

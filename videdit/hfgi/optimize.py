@@ -20,9 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videdit.models import stylegan2
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures, feature_distance
 
+Generator = Synthesis | stylegan2.Synthesis
 Tell = Callable[[int, float], None]  # told of each step and its loss
 
 
@@ -59,7 +61,7 @@ class ReconstructionLoss:
 
 
 def optimise_codes(
-    generator: Synthesis,
+    generator: Generator,
     loss: ReconstructionLoss,
     start: Tensor,
     course: OptimSchedule = CODES,
@@ -79,13 +81,13 @@ def optimise_codes(
 
 
 def tune_generator(
-    generator: Synthesis,
+    generator: Generator,
     loss: ReconstructionLoss,
     pivots: Tensor,
     course: OptimSchedule = PIVOTAL,
     batch: int = 4,
     tell: Tell | None = None,
-) -> Synthesis:
+) -> Generator:
     """A copy of the generator, tuned so that it gives the targets at their pivots; the codes stay where edits work.
 
     pivots: codes [N, 18, 512], one a target. At most `batch` of them are looked at in a step, in turns.
@@ -104,7 +106,7 @@ def tune_generator(
     return tuned.eval().requires_grad_(False)
 
 
-def pictures(generator: Synthesis, codes: Tensor, course: OptimSchedule) -> Tensor:
+def pictures(generator: Generator, codes: Tensor, course: OptimSchedule) -> Tensor:
     """Codes [N, 18, 512] -> pictures [N, 3, size, size] float32."""
     with torch.autocast(codes.device.type, torch.bfloat16, enabled=course.bf16):
         return generator(codes, size=course.size).float()

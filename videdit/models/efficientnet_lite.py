@@ -1,6 +1,6 @@
 """EfficientNet-Lite0: inverted residuals with ReLU6, no squeeze-and-excitation. Features to measure by, or a trunk.
 
-State dict names are our own; ``scripts/fetch_judges.py`` maps the ImageNet weights to them.
+State dict names are our own; ``videdit.evaluation.fetch_judges`` maps the ImageNet weights to them.
 """
 
 from __future__ import annotations

