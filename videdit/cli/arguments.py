@@ -21,7 +21,7 @@ examples:
   %(prog)s in.mp4 --edit smile=1.5,age=20       several, with strengths: in_smile+1.5+age+20.mp4
   %(prog)s clips/ --edit age=20 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering: videdit faces, bench, direction, doctor, eval, sheet, train, weights, schema (--help: more)
+commands beside rendering: videdit studio, faces, bench, direction, doctor, eval, sheet, train, weights, schema
 many jobs, many machines: videdit submit, jobs, work, watch, plan, segment, join, farm
 exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
 """
