@@ -60,7 +60,8 @@ def answered(endpoint: Endpoint) -> Endpoint:
         except VideditError as error:
             return refused(error)
         except Exception as error:
-            log.exception("%s", request.url.path)
+            log.error("%s: unexpected %s: %s", request.url.path, type(error).__name__, " ".join(str(error).split()))
+            log.debug("where", exc_info=True)
             if failure := machine_failure(error):
                 return refused(failure)
             return JSONResponse({"error": f"unexpected {type(error).__name__}; the studio's terminal tells more"}, 500)
