@@ -336,6 +336,7 @@ class _Pages:
         studio = self.studio
 
         def do() -> None:
+            studio.queue.row(number)
             if action == "stop":
                 if not studio.renders.stop(number) and not studio.queue.stop_waiting(number):
                     raise UsageError("that job neither runs nor waits")

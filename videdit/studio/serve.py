@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from videdit.errors import UsageError, VideditError
+from videdit.rendering.session import Session
 from videdit.studio.app import application
 from videdit.studio.guard import Guard
 from videdit.studio.state import State, state_dir
@@ -52,11 +53,11 @@ def serve(
             f"videdit: anybody who can reach {host} and knows the address below can see the clips in these folders and "
             "write renders beside them; what is sent is not encrypted"
         )
-    listener = _listen(host, port)
+    listener = listen(host, port)
     number = listener.getsockname()[1]
     token = secrets.token_urlsafe(24)
-    with listener, contextlib.closing(State(folder or state_dir())) as state:
-        studio = Studio(folders, state, opened, memory)
+    with listener, contextlib.closing(State(folder or state_dir())) as state, Session(memory) as session:
+        studio = Studio(folders, state, opened, session)
         guard = Guard(application(studio), token, state.secret(), host, number)
         shown = "127.0.0.1" if host in ("0.0.0.0", "localhost") else f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{number}/?token={token}"
@@ -105,7 +106,8 @@ def _places(places: Sequence[Path]) -> tuple[list[Path], Path | None]:
     return folders, opened
 
 
-def _listen(host: str, port: int | None) -> socket.socket:
+def listen(host: str, port: int | None) -> socket.socket:
+    """A socket that listens. Raises UsageError: it cannot."""
     for number in [PORT, 0] if port is None else [port]:
         try:
             return _bound(host, number)

@@ -32,11 +32,13 @@ TILE = 128  # px of a face in a strip of strengths
 class Studio:
     """One a process."""
 
-    def __init__(self, folders: Iterable[Path], state: State, opened: Path | None = None, memory: str = "1G") -> None:
-        """folders: what pages may see. opened: the clip that the first page shows. memory: of the session."""
+    def __init__(
+        self, folders: Iterable[Path], state: State, opened: Path | None = None, session: Session | None = None
+    ) -> None:
+        """folders: what pages may see. opened: the clip that the first page shows. session: of whoever closes it."""
         self.roots = Roots(folders)
         self.state, self.events = state, Events()
-        self.session = Session(memory)
+        self.session = session or Session()
         self.clips = Clips(self.roots)
         self.projects = Projects()
         self.queue = RenderQueue(state)
@@ -52,11 +54,9 @@ class Studio:
         self.renders.start()
 
     def close(self) -> None:
-        """Stop all work, and let go of everything."""
+        """Stop all work. The session and the state are closed by whoever opened them."""
         self.looks.close()
         self.renders.close()
-        self.session.close()
-        self.state.close()
 
     def warm(self) -> None:
         """Load what the first preview takes, so that nobody waits for it."""

@@ -13,7 +13,7 @@ export const onPicture = (f) => listeners.push(f);
 const tellAll = () => listeners.forEach((f) => f());
 
 let wanted = 0; // grows with every change
-let restTimer = null, frameBusy = false, draftBusy = false, exactAbort = null, moving = false;
+let restTimer = null, frameBusy = false, draftBusy = false, exactAbort = null;
 let beforeKey = "", afterKey = "", fullBefore = "";
 
 const side = () => Math.min(2048, Math.max(320, Math.round(Math.max($("stage").clientWidth, $("stage").clientHeight) * devicePixelRatio)));
@@ -36,7 +36,7 @@ export function refresh() {
 
 /** While a slider is held, drafts follow; the exact frame waits until it is let go. */
 export function hold(on_) {
-  moving = on_;
+  S.moving = on_;
   if (!on_) { clearTimeout(restTimer); restTimer = setTimeout(rest, 30); }
 }
 
@@ -91,7 +91,7 @@ function show(got, key, tier, begun) {
 }
 
 async function rest() {
-  if (!S.clip || moving) return;
+  if (!S.clip || S.moving) return;
   if (draftBusy) { restTimer = setTimeout(rest, 60); return; }
   const at = wanted, key = editKey(), place = frameKey(), begun = performance.now();
   exactAbort = new AbortController();

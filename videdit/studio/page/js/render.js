@@ -145,10 +145,11 @@ async function beside(job) {
 }
 
 let planTimer = null;
+const planAtRest = () => { if (S.moving) planTimer = setTimeout(planAtRest, 300); else plan(); };
 export function begin(show) {
   showTab = show;
   on("clip", () => Object.assign(form, { name: "", touched: false, replace: false, matte: false, estimate: "", plan: null, planError: "" }));
-  on("clip doc", () => { form.estimate = ""; drawForm(); clearTimeout(planTimer); planTimer = setTimeout(plan, 400); });
+  on("clip doc", () => { form.estimate = ""; drawForm(); clearTimeout(planTimer); planTimer = setTimeout(planAtRest, 400); });
   drawForm();
   load();
 }

@@ -6,7 +6,7 @@ import { toast } from "./dom.js";
 export const S = {
   edits: [], easings: [], clip: null, times: [0], frame: 0, who: "largest",
   doc: { targets: [], settings: {} }, names: {}, people: null, look: null, boxes: [], hardships: null,
-  version: 0, locked: "", opened: null,
+  version: 0, locked: "", moving: false,
 };
 
 const listeners = {};
@@ -193,11 +193,11 @@ function saveSoon() {
   clearTimeout(timer);
   S.saved = "…";
   changed("saved");
-  timer = setTimeout(save, 500);
+  timer = setTimeout(save, 600);
 }
 
 export async function save() {
-  if (saving) { timer = setTimeout(save, 200); return; }
+  if (saving || S.moving) { timer = setTimeout(save, 200); return; } // a drag is saved when it is over
   timer = null;
   saving = true;
   const clip = S.clip.id;
