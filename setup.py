@@ -15,6 +15,7 @@ setup(
     package_data={
         "videdit._weights": ["*.safetensors", "*.yaml", "*.md"],
         "videdit._configs": ["*.json"],
+        "videdit.studio": ["page/*", "page/*/*"],
         "": ["*.yaml", "py.typed"],
     },
 )

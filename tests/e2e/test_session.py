@@ -108,6 +108,15 @@ def test_a_draft_is_nearly_the_exact_frame_and_follows_the_strength(render, requ
         assert np.abs(draft - exact).mean() < 0.5 * np.abs(exact).mean()
 
 
+def test_a_draft_of_the_first_frame_whose_time_stamp_is_nothing(render, face_clip):
+    session = render.session
+    session.forget()
+    session.look(face_clip)  # its neighbours are known
+    before, after = session.frames(clip_of(job_of(face_clip)), 0.0, "draft")
+    assert before.pts == 0
+    assert not same_planes(before, after)
+
+
 def test_strengths_over_time_and_shots_are_those_of_the_moment(render, face_clip):
     job = job_of(face_clip, edit="smile=0@2f,2@4f")
     for tier in ("draft", "exact"):

@@ -22,6 +22,7 @@ examples:
   %(prog)s clips/ --edit age=20 -o out/          a folder: goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml   render jobs
 commands beside rendering (each has --help):
+  videdit studio            the same in a page of your browser: see the clip, move a slider, see the face
   videdit faces in.mp4      who is in a clip, with the numbers that --faces takes
   videdit doctor            whether this machine and installation are all right
   videdit weights           networks that ship, and those of others: list, fetch, import, verify

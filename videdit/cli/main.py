@@ -76,6 +76,7 @@ def commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "faces": faces_command,
         "train": train_command,
         "sheet": sheet_command,
+        "studio": studio_command,
         "weights": weights_command,
         "schema": schema_command,
         "plan": plan_command,
@@ -286,6 +287,13 @@ def sheet_command(words: Sequence[str]) -> int:
     from videdit.cli.sheet import main as sheet_main
 
     return sheet_main(words)
+
+
+def studio_command(words: Sequence[str]) -> int:
+    """`videdit studio`; the exit code."""
+    from videdit.cli.studio import main as studio_main
+
+    return studio_main(words)
 
 
 def direction_command(words: Sequence[str]) -> int:

@@ -129,7 +129,7 @@ class Inverter:
     @property
     def mean_code(self) -> Tensor:
         """The mean code [L, 512] that the encoder's are relative to."""
-        return self._encoder.get_buffer("mean")
+        return self._networks().encoder.get_buffer("mean")
 
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is

@@ -154,7 +154,7 @@ class Estimator:
         device = resolve_device(job.device)
         with cached_analysis(clip.source, info, job, self._models.detector(job), device) as analysis:
             said = check_scenes(job, analysis, info)
-            people = people_of(job, analysis, clock(info), profile.layers, self._detector(job).aligned)
+            people = people_of(job, analysis, clock(info), profile.layers, self._models.detector(job).aligned)
             shown = within(analysis.sightings, job.start, job.end)
             chosen = np.unique(analysis.sightings.track[people.chosen])
             seen = [track for track in describe_tracks(shown) if track.track in chosen]

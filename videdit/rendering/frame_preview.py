@@ -232,7 +232,7 @@ class FramePreviews:
     @staticmethod
     def _bare(request: _Request, row: int, like: Frame) -> Frame:
         """A frame of the analysis without its picture: its faces are known."""
-        pts = like.pts and int(request.sightings.pts[row])
+        pts = None if like.pts is None else int(request.sightings.pts[row])  # that of the first frame may be 0
         return replace(like, pts=pts, time=float(request.sightings.time[row]), picture=_hollow(like.picture))
 
     def _edit_alone(self, request: _Request, pts: int | None) -> list[Stage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -46,3 +47,9 @@ def frame_at(info: MediaInfo, time: float) -> Frame:
             with contextlib.suppress(MediaError):
                 return deque(Decode(info, max(0.0, time - back), stop)(iter(())), maxlen=1).pop()
     raise SettingsError(f"{info.path} has no frame at {time:g} s; it is {info.duration:.2f} s long")
+
+
+def shown_frames(info: MediaInfo) -> Iterator[tuple[float, np.ndarray]]:
+    """All frames of a clip in order: (seconds, as :func:`displayed`). Raises MediaError: it cannot be decoded."""
+    for frame in Decode(info)(iter(())):
+        yield frame.time, displayed(frame)

@@ -35,7 +35,7 @@ from videdit.jobs.job_file import job_of
 from videdit.jobs.plan import Clip, make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
-from videdit.rendering.analyses import Analyses, Source
+from videdit.rendering.analyses import Analyses, HeldAnalysis, Source
 from videdit.rendering.assignments import LeftAloneError
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frame_preview import FramePreviews
@@ -43,6 +43,7 @@ from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.newest import NewestFirst
 from videdit.rendering.progress import CallbackProgress, Moment, Progress
 from videdit.rendering.renderer import Renderer
+from videdit.rendering.review import FaceBox, Hardship, boxes_at, moments
 from videdit.rendering.session_answers import Look, Preview, look_of, preview_of
 from videdit.rendering.window_preview import rendered_pair
 
@@ -161,7 +162,23 @@ class Session:
 
         Raises MediaError, UsageError, WeightsError, Cancelled.
         """
-        job = source if isinstance(source, RenderJob) else as_job({"input": str(source), "edit": "smile"} | options)
+        job = _about(source, **options)
+        known, held = self._looked_at(job, progress, cancel)
+        return look_of(known.info, held.analysis)
+
+    def boxes(self, source: str | Path | RenderJob, time: float) -> list[FaceBox]:
+        """Where the faces of a frame are; looks at all of the clip where nobody has. Raises as :meth:`look`."""
+        known, held = self._looked_at(_about(source))
+        return boxes_at(known.info, held.analysis, time)
+
+    def review(self, source: str | Path | RenderJob) -> list[Hardship]:
+        """Moments of a clip in which an edit will have a hard time, in order. Raises as :meth:`look`."""
+        known, held = self._looked_at(_about(source))
+        return moments(known.info, held.analysis)
+
+    def _looked_at(
+        self, job: RenderJob, progress: Tell = None, cancel: threading.Event | None = None
+    ) -> tuple[Source, HeldAnalysis]:
         known, tell = self._analyses.source(_path(job), job), _progress(progress)
         tell.start(known.info.path.name, known.info.frame_count or None)
         status = "failed"
@@ -170,7 +187,7 @@ class Session:
             status = "done"
         finally:
             tell.end(status)
-        return look_of(known.info, held.analysis)
+        return known, held
 
     def picture(self, pixels: Any) -> Path:
         """A picture in memory as a file that a job can name; it is there until the session is closed.
@@ -249,6 +266,11 @@ def clip_of(job: Job) -> Clip:
     """A job's input to be looked at: where it would be written does not matter."""
     job = as_job(job)
     return Clip(job, _path(job), _path(job))
+
+
+def _about(source: str | Path | RenderJob, **options: Any) -> RenderJob:
+    """A job that is about a clip, whatever its edits."""
+    return source if isinstance(source, RenderJob) else as_job({"input": str(source), "edit": "smile"} | options)
 
 
 def _path(job: RenderJob) -> Path:

@@ -153,13 +153,14 @@ class RayEngine:
             return None
         return Ended(piece, *told)
 
-    def _unborn(self, actor: _Actor, said: str) -> None:
+    def _unborn(self, actor: _Actor, said: str) -> Ended | None:
         """An actor could not be started. Raises VideditError: nor could those before."""
         if actor in self._actors:
             self._drop(actor)
         self._failed += 1
         if self._failed >= _MOST_FAILURES:
             raise VideditError(f"no Ray actor can be started: {said}")
+        return None
 
     def _drop(self, actor: _Actor) -> None:
         self._actors.remove(actor)

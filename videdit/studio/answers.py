@@ -1,0 +1,81 @@
+"""Requests in, answers out: every request is checked against a model, and every mistake is one line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from videdit.errors import NoFaceError, Superseded, UsageError, VideditError, machine_failure
+
+log = logging.getLogger(__name__)
+
+Model = TypeVar("Model", bound="Ask")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Ask(BaseModel):
+    """What a page asks; anything else than its fields is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+async def body(request: Request, model: type[Model]) -> Model:
+    """The body of a request. Raises UsageError: it is not what is expected."""
+    try:
+        return model.model_validate(json.loads(await request.body()))
+    except ValidationError as error:
+        raise UsageError(_first(error)) from None
+    except (ValueError, RecursionError):
+        raise UsageError("the request is no JSON") from None
+
+
+def query(request: Request, model: type[Model]) -> Model:
+    """The words behind the question mark of a request. Raises UsageError: they are not what is expected."""
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise UsageError(_first(error)) from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def answered(endpoint: Endpoint) -> Endpoint:
+    """An endpoint whose failures are told in one line, and never by where they come from."""
+
+    @functools.wraps(endpoint)
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except VideditError as error:
+            return refused(error)
+        except Exception as error:
+            log.error("%s: unexpected %s: %s", request.url.path, type(error).__name__, " ".join(str(error).split()))
+            log.debug("where", exc_info=True)
+            if failure := machine_failure(error):
+                return refused(failure)
+            return JSONResponse({"error": f"unexpected {type(error).__name__}; the studio's terminal tells more"}, 500)
+
+    return guarded
+
+
+def refused(error: VideditError) -> Response:
+    """An error as an answer."""
+    status = {Superseded: 409, NoFaceError: 404, UsageError: 400}.get(type(error), 422)
+    kind = type(error).__name__.removesuffix("Error").lower()
+    return JSONResponse({"error": str(error), "kind": kind}, status)
+
+
+async def aside(work: Callable[..., Any], *words: Any, **more: Any) -> Any:
+    """What work gives, done in a thread."""
+    return await run_in_threadpool(work, *words, **more)

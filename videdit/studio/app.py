@@ -1,0 +1,365 @@
+"""The application: what a page may ask, and under which address."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from videdit._version import __version__
+from videdit.edits.keyframes import EASINGS
+from videdit.errors import UsageError
+from videdit.studio.answers import Ask, Endpoint, answered, aside, body, query
+from videdit.studio.clips import jpeg, png
+from videdit.studio.document import catalogue_for_pages, document_of
+from videdit.studio.projects import ENDING, command, project_text, source_of
+from videdit.studio.studio import Studio
+
+PAGE = Path(__file__).resolve().parent / "page"
+
+Name = Annotated[str, Field(max_length=4096)]
+Time = Annotated[float, Field(ge=0, le=86400)]
+Side = Annotated[int | None, Field(ge=64, le=8192)]
+Words = dict[str, Any]
+
+
+class OfClip(Ask):
+    """About a clip."""
+
+    clip: Name
+
+
+class OfFolder(Ask):
+    """About a folder; "": all of them."""
+
+    folder: Name = ""
+
+
+class OfFrame(OfClip):
+    """About a frame."""
+
+    time: Time = 0.0
+    side: Side = None
+
+
+class OfFace(OfClip):
+    """About a face."""
+
+    track: Annotated[int, Field(ge=0, le=999_999)]
+
+
+class Naming(OfFace):
+    """A name for a face."""
+
+    name: Annotated[str, Field(max_length=60)]
+
+
+class OfDocument(OfClip):
+    """About a job."""
+
+    document: Words
+
+
+class Previewing(OfDocument):
+    """A preview."""
+
+    time: Time
+    tier: Literal["draft", "exact"]
+    viewer: Annotated[str, Field(min_length=1, max_length=64)]
+    side: Side = None
+
+
+class Strip(OfDocument):
+    """Some strengths of an edit."""
+
+    time: Time
+    edit: Annotated[str, Field(max_length=200)]
+    who: Annotated[str, Field(max_length=10)]
+    strengths: Annotated[list[float], Field(min_length=1, max_length=9)]
+
+
+class Saving(OfDocument):
+    """A project."""
+
+    version: Annotated[int, Field(ge=0, le=1 << 40)]
+    viewer: Annotated[str, Field(max_length=64)] = ""
+
+
+class Rendering(OfDocument):
+    """A render."""
+
+    name: Annotated[str | None, Field(max_length=200)] = None
+    replace: bool = False
+    matte: bool = False
+
+
+class Action(Ask):
+    """Something to do with a job of the queue."""
+
+    action: Literal["stop", "retry", "remove", "up", "down"]
+
+
+class Pausing(Ask):
+    """The queue is paused, or goes on."""
+
+    paused: bool
+
+
+def application(studio: Studio) -> Starlette:
+    """The application of a studio; :class:`videdit.studio.guard.Guard` has to stand before it."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        studio.begin()
+        try:
+            yield
+        finally:
+            studio.events.end()
+            await aside(studio.close)
+
+    pages = _Pages(studio)
+    routes: list[Route | Mount] = [
+        Route("/", _index),
+        Route("/api/events", pages.events),
+        Route("/api/queue/{number:int}", answered(pages.act), methods=["POST"]),
+        Route("/api/queue/{number:int}/log", answered(pages.log)),
+        Mount("/page", StaticFiles(directory=PAGE)),
+    ]
+    asked: dict[str, Endpoint] = {
+        "start": pages.start,
+        "folder": pages.folder,
+        "clip": pages.clip,
+        "poster": pages.poster,
+        "frame": pages.frame,
+        "play": pages.play,
+        "people": pages.people,
+        "portrait": pages.portrait,
+        "faces": pages.faces,
+        "queue": pages.queue,
+    }
+    told: dict[str, Endpoint] = {
+        "look": pages.look,
+        "name": pages.name,
+        "prepare": pages.prepare,
+        "preview": pages.preview,
+        "strip": pages.strip,
+        "project": pages.save,
+        "review": pages.review,
+        "plan": pages.plan,
+        "estimate": pages.estimate,
+        "render": pages.render,
+        "pause": pages.pause,
+    }
+    routes += [Route(f"/api/{name}", answered(endpoint)) for name, endpoint in asked.items()]
+    routes += [Route(f"/api/{name}", answered(endpoint), methods=["POST"]) for name, endpoint in told.items()]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _index(_: Request) -> Response:
+    return FileResponse(PAGE / "index.html")
+
+
+class _Pages:
+    """The endpoints: each reads what is asked, and leaves the work to the studio."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    async def events(self, _: Request) -> Response:
+        return StreamingResponse(self.studio.events.listen(), media_type="text/event-stream")
+
+    async def start(self, _: Request) -> Response:
+        edits = await aside(catalogue_for_pages)
+        return JSONResponse(
+            {"version": __version__, "edits": edits, "easings": list(EASINGS), "opened": self.studio.opened}
+        )
+
+    async def folder(self, request: Request) -> Response:
+        return JSONResponse(await aside(self.studio.clips.folder, query(request, OfFolder).folder))
+
+    async def clip(self, request: Request) -> Response:
+        return JSONResponse(await aside(self._clip, query(request, OfClip).clip))
+
+    def _clip(self, name: str) -> Words:
+        studio = self.studio
+        path = studio.roots.path(name)
+        if path.name.endswith(ENDING):
+            source = studio.roots.name(source_of(path).resolve())
+            if source is None:
+                raise UsageError(f"{path.name} is about a clip that is not in the folders of this studio")
+            name, path = source, studio.roots.path(source)
+        described = studio.clips.described(name)
+        project = studio.projects.read(path, studio.clips.info(path))
+        return {"clip": described, "times": studio.clips.times(path), "project": project}
+
+    async def poster(self, request: Request) -> Response:
+        path = self._path(query(request, OfClip))
+        return Response(await aside(self.studio.clips.poster, path), media_type="image/jpeg")
+
+    async def frame(self, request: Request) -> Response:
+        asked = query(request, OfFrame)
+        path = self._path(asked)
+
+        def draw() -> tuple[bytes, Words]:
+            picture, begins = self.studio.clips.frame(path, asked.time, asked.side)
+            told = {"time": begins, "faces": self.studio.faces_at(asked.clip, path, asked.time)}
+            return (jpeg(picture, 90) if asked.side else png(picture)), told
+
+        data, told = await aside(draw)
+        return _picture(data, told, "image/jpeg" if asked.side else "image/png")
+
+    async def play(self, request: Request) -> Response:
+        path = self._path(query(request, OfClip))
+        return FileResponse(await aside(self.studio.clips.playable, path), media_type="video/mp4")
+
+    async def prepare(self, request: Request) -> Response:
+        asked = await body(request, OfClip)
+        path = self._path(asked)
+
+        def told(share: float | None) -> None:
+            self.studio.events.tell("playback", clip=asked.clip, share=share)
+
+        made = await aside(self.studio.clips.playable, path, told)
+        return JSONResponse({"copy": made != path})
+
+    async def look(self, request: Request) -> Response:
+        asked = await body(request, OfClip)
+        return JSONResponse(self.studio.looks.ask(asked.clip, self._path(asked)))
+
+    async def people(self, request: Request) -> Response:
+        return JSONResponse(await aside(self.studio.people, query(request, OfClip).clip))
+
+    async def portrait(self, request: Request) -> Response:
+        asked = query(request, OfFace)
+        picture = await aside(self.studio.portrait, asked.clip, asked.track)
+        return Response(jpeg(picture, 92), media_type="image/jpeg")
+
+    async def faces(self, request: Request) -> Response:
+        asked = query(request, OfFrame)
+        return JSONResponse(await aside(self.studio.faces_at, asked.clip, self._path(asked), asked.time))
+
+    async def name(self, request: Request) -> Response:
+        asked = await body(request, Naming)
+        self._path(asked)
+        await aside(self.studio.state.give_name, asked.clip, asked.track, asked.name.strip())
+        self.studio.events.tell("names", clip=asked.clip)
+        return JSONResponse({})
+
+    async def preview(self, request: Request) -> Response:
+        asked = await body(request, Previewing)
+        path, document = self._path(asked), document_of(asked.document)
+
+        def draw() -> tuple[bytes, Words]:
+            found = self.studio.preview(path, document, asked.time, asked.tier, asked.viewer, asked.side)
+            return (jpeg(found[0]) if asked.tier == "draft" else png(found[0])), found[1]
+
+        data, told = await aside(draw)
+        return _picture(data, told, "image/jpeg" if asked.tier == "draft" else "image/png")
+
+    async def strip(self, request: Request) -> Response:
+        asked = await body(request, Strip)
+        path, document = self._path(asked), document_of(asked.document)
+        picture = await aside(self.studio.strip, path, document, asked.edit, asked.who, asked.strengths, asked.time)
+        return Response(jpeg(picture), media_type="image/jpeg")
+
+    async def save(self, request: Request) -> Response:
+        asked = await body(request, Saving)
+        path, document = self._path(asked), document_of(asked.document)
+        version, overtook = await aside(self.studio.projects.write, path, document, asked.version)
+        self.studio.events.tell("project", clip=asked.clip, version=version, viewer=asked.viewer)
+        return JSONResponse({"version": version, "overtook": overtook})
+
+    async def review(self, request: Request) -> Response:
+        asked = await body(request, OfDocument)
+        return JSONResponse(await aside(self.studio.review, self._path(asked), document_of(asked.document)))
+
+    async def plan(self, request: Request) -> Response:
+        asked = await body(request, OfDocument)
+        path, document = self._path(asked), document_of(asked.document)
+
+        def made() -> Words:
+            job = document.job(path)
+            name = self.studio.output_name(path, document)
+            return {
+                "name": name,
+                "exists": path.with_name(name).exists(),
+                "command": command(job, path),
+                "yaml": project_text(job, path),
+            }
+
+        return JSONResponse(await aside(made))
+
+    async def estimate(self, request: Request) -> Response:
+        asked = await body(request, Rendering)
+        path, document = self._path(asked), document_of(asked.document)
+
+        def made() -> str:
+            return self.studio.estimate(self.studio.plan(path, document, asked.name, True, asked.matte))
+
+        return JSONResponse({"words": await aside(made)})
+
+    async def render(self, request: Request) -> Response:
+        asked = await body(request, Rendering)
+        path, document = self._path(asked), document_of(asked.document)
+
+        def put() -> int:
+            planned = self.studio.plan(path, document, asked.name, asked.replace, asked.matte)
+            return self.studio.queue.add(asked.clip, planned)
+
+        number = await aside(put)
+        self.studio.renders.wake()
+        self.studio.events.tell("queue", id=number)
+        return JSONResponse({"id": number})
+
+    async def queue(self, _: Request) -> Response:
+        rows = await aside(self.studio.queue.rows)
+        jobs = await aside(lambda: [self.studio.job_row(row) for row in rows])
+        return JSONResponse({"paused": self.studio.queue.paused, "jobs": jobs})
+
+    async def pause(self, request: Request) -> Response:
+        self.studio.queue.paused = (await body(request, Pausing)).paused
+        self.studio.renders.wake()
+        self.studio.events.tell("queue", id=0)
+        return JSONResponse({})
+
+    async def act(self, request: Request) -> Response:
+        number, action = request.path_params["number"], (await body(request, Action)).action
+        studio = self.studio
+
+        def do() -> None:
+            studio.queue.row(number)
+            if action == "stop":
+                if not studio.renders.stop(number) and not studio.queue.stop_waiting(number):
+                    raise UsageError("that job neither runs nor waits")
+            elif action == "retry":
+                studio.again(number)
+            elif action == "remove":
+                studio.queue.remove(number)
+            else:
+                studio.queue.move(number, -1 if action == "up" else 1)
+
+        await aside(do)
+        studio.events.tell("queue", id=number)
+        return JSONResponse({})
+
+    async def log(self, request: Request) -> Response:
+        return Response(await aside(self.studio.log_of, request.path_params["number"]), media_type="text/plain")
+
+    def _path(self, asked: OfClip) -> Path:
+        path = self.studio.roots.path(asked.clip)
+        if path.is_dir():
+            raise UsageError(f"{path.name} is a folder")
+        return path
+
+
+def _picture(data: bytes, told: Words, kind: str) -> Response:
+    return Response(data, media_type=kind, headers={"X-Frame-Facts": json.dumps(told)})

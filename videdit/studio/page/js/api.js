@@ -1,0 +1,62 @@
+// The studio's server: requests, and the events it tells.
+
+/** A mistake that the server has told in one line. */
+export class Refused extends Error {
+  constructor(words, kind, status) { super(words); this.kind = kind; this.status = status; }
+}
+
+export const viewer = crypto.randomUUID();
+
+async function answer(request) {
+  let response;
+  try {
+    response = await request;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("The studio does not answer. Is it still running in its terminal?", "gone", 0);
+  }
+  if (response.ok) return response;
+  let told = {};
+  try { told = await response.json(); } catch { /* no JSON: a proxy, or the end of the server */ }
+  throw new Refused(told.error ?? `The studio answered ${response.status}.`, told.kind ?? "", response.status);
+}
+
+export const address = (name, words = {}) => {
+  const query = new URLSearchParams(Object.entries(words).filter(([, value]) => value !== undefined && value !== null));
+  return `/api/${name}${query.size ? `?${query}` : ""}`;
+};
+
+export async function get(name, words = {}, signal) {
+  return (await answer(fetch(address(name, words), { signal }))).json();
+}
+
+export async function post(name, words, signal) {
+  const response = await answer(fetch(`/api/${name}`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(words), signal,
+  }));
+  return (response.headers.get("Content-Type") ?? "").startsWith("application/json") ? response.json() : response;
+}
+
+/** A picture and what the server says of it: {bitmap, facts}. */
+export async function picture(request) {
+  const response = await request;
+  const facts = JSON.parse(response.headers.get("X-Frame-Facts") ?? "{}");
+  return { bitmap: await createImageBitmap(await response.blob()), facts };
+}
+
+export const frame = (words, signal) => picture(answer(fetch(address("frame", words), { signal })));
+export const preview = (words, signal) => picture(post("preview", { ...words, viewer }, signal));
+
+/** Calls handlers[kind](values) for each event; `lost` and `found` when the server goes and comes back. */
+export function listen(handlers) {
+  const source = new EventSource("/api/events");
+  let gone = false;
+  for (const kind of ["look", "names", "project", "queue", "playback"]) {
+    source.addEventListener(kind, (event) => handlers[kind]?.(JSON.parse(event.data)));
+  }
+  source.addEventListener("error", () => {
+    if (!gone) { gone = true; handlers.lost(); }
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => listen({ ...handlers, lost() {} }), 2000);
+  });
+  source.addEventListener("open", () => { if (gone) { gone = false; handlers.found(); } });
+}

@@ -1,0 +1,91 @@
+// Who is in the clip, and whom the edits are for.
+
+import { address, get, post } from "./api.js";
+import { $, el, fill } from "./dom.js";
+import { S, changed, giveName, goTo, frameAt, isEdited, nameOf, on, tell } from "./store.js";
+
+export function choose(who) {
+  S.who = String(who);
+  changed("who");
+}
+
+/** Asks for the look; what comes of it is told by events. */
+export async function look() {
+  if (!S.clip) return;
+  try { hear({ clip: S.clip.id, ...(await post("look", { clip: S.clip.id })) }); } catch (error) { tell(error); }
+}
+
+export async function hear(told) {
+  if (told.clip !== S.clip?.id) return;
+  S.look = told;
+  if (told.state === "done" && !S.people) {
+    try {
+      const people = await get("people", { clip: told.clip });
+      if (told.clip !== S.clip?.id) return;
+      S.people = people;
+      S.names = people.names;
+      changed("frame");
+    } catch (error) { tell(error); }
+  }
+  changed("people");
+}
+
+export async function renamed(told) {
+  if (told.clip !== S.clip?.id || !S.people) return;
+  S.names = (await get("people", { clip: told.clip })).names;
+  changed("people");
+}
+
+function draw() {
+  if (!S.clip) return fill($("people"), el("p", { class: "note" }, "Open a clip to see who is in it."));
+  const words = ["largest", "all", "left"].map((who) => el("li", {}, entry(who, null, {
+    largest: "whoever is largest, also before the look", all: "every face", left: "whoever is furthest left",
+  }[who])));
+  fill($("people"), state(), el("ul", { class: "list" }, (S.people?.faces ?? []).map(person)),
+    el("h2", { class: "note" }, "Or by rule"), el("ul", { class: "list" }, words));
+}
+
+function state() {
+  const look = S.look;
+  if (S.people) {
+    const count = S.people.faces.length;
+    return count ? null : el("p", { class: "note" }, "No face was found in this clip.");
+  }
+  if (look?.state === "failed") {
+    return el("div", { class: "note bad", role: "alert" }, look.error, " ", el("button", { onclick: look_again }, "Look again"));
+  }
+  const bar = el("progress", { max: 1, "aria-label": "Looking for faces" });
+  if (look?.share !== undefined && look.share !== null) bar.value = look.share;
+  const words = look?.state === "looking" ? `Looking for faces: frame ${look.done}${look.frames ? ` of ${look.frames}` : ""}` : "Looking for faces …";
+  return el("div", { class: "note" }, words, bar, "You can edit the largest face meanwhile.");
+}
+
+const look_again = () => { S.look = null; look(); };
+
+function entry(who, face, facts) {
+  return el("button", {
+    class: "entry", "aria-pressed": String(S.who === who), "data-focus": `who-${who}`, onclick: () => choose(who),
+  }, face?.portrait ? el("img", { class: "face", src: address("portrait", { clip: S.clip.id, track: face.track }), alt: "" }) : null,
+  el("div", {}, nameOf(who), isEdited(who) ? el("small", { class: "good" }, "edited") : null, el("small", {}, facts)));
+}
+
+function person(face) {
+  const who = String(face.track), first = face.spans[0]?.[0] ?? 0;
+  const seen = face.spans.reduce((sum, [a, b]) => sum + b - a, 0);
+  const facts = `shot ${face.shot} · ${seen.toFixed(1)} s · ${face.size} px`;
+  return el("li", { class: "person" }, entry(who, face, facts),
+    el("button", { class: "plain", title: "Give a name", "aria-label": `Name ${nameOf(who)}`, onclick: (event) => rename(event, who) }, "✎"),
+    el("button", { class: "plain", title: "Go to where this face is first seen", "aria-label": `Go to ${nameOf(who)}`, onclick: () => goTo(frameAt(first)) }, "→"));
+}
+
+function rename(event, who) {
+  const row = event.currentTarget.closest("li");
+  const input = el("input", { value: S.names[who] ?? "", placeholder: `Face ${who}`, maxLength: 60, "aria-label": "Name" });
+  const done = (keep) => { input.onblur = null; if (keep) giveName(who, input.value.trim()); draw(); };
+  input.onkeydown = (key) => { if (key.key === "Enter") done(true); if (key.key === "Escape") done(false); key.stopPropagation(); };
+  input.onblur = () => done(true);
+  row.replaceChildren(input);
+  input.focus();
+}
+
+on("clip doc people who", draw);

@@ -1,0 +1,242 @@
+// What the page knows, and every change of it. Views subscribe to kinds of changes and draw themselves anew.
+
+import { get, post, viewer } from "./api.js";
+import { toast } from "./dom.js";
+
+export const S = {
+  edits: [], easings: [], clip: null, times: [0], frame: 0, who: "largest",
+  doc: { targets: [], settings: {} }, names: {}, people: null, look: null, boxes: [], hardships: null,
+  version: 0, locked: "", moving: false,
+};
+
+const listeners = {};
+/** Kinds: clip, doc, frame, people, who, boxes, saved. */
+export const on = (kinds, f) => kinds.split(" ").forEach((kind) => (listeners[kind] ??= []).push(f));
+export const changed = (...kinds) => new Set(kinds.flatMap((kind) => listeners[kind] ?? [])).forEach((f) => f());
+
+// -- frames and times ------------------------------------------------------------------------------------------------
+
+export const timeOf = (frame) => S.times[Math.max(0, Math.min(S.times.length - 1, frame))] ?? 0;
+export const now = () => timeOf(S.frame);
+/** The end of the last frame. */
+export const ending = () => Math.max(S.clip?.duration ?? 0, (S.times.at(-1) ?? 0) + step());
+export const step = () => (S.clip?.fps ? 1 / S.clip.fps : 0.04);
+
+/** The frame that is shown at a time: the last one that begins by then. */
+export function frameAt(time) {
+  let low = 0, high = S.times.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (S.times[middle] <= time + 1e-6) low = middle; else high = middle;
+  }
+  return low;
+}
+
+export function goTo(frame) {
+  const wanted = Math.max(0, Math.min(S.times.length - 1, Math.round(frame)));
+  if (wanted !== S.frame) { S.frame = wanted; changed("frame"); }
+}
+
+// -- edits -------------------------------------------------------------------------------------------------------------
+
+export const target = (who = S.who, doc = S.doc) => doc.targets.find((one) => one.who === who);
+export const editsOf = (who = S.who) => target(who)?.edits ?? {};
+export const isEdited = (who) => Object.keys(editsOf(who)).length > 0;
+
+export const easings = {
+  "linear": (u) => u, "ease-in": (u) => u ** 3, "ease-out": (u) => 1 - (1 - u) ** 3,
+  "ease-in-out": (u) => u * u * (3 - 2 * u), "hold": () => 0,
+};
+
+/** The strength of an edit at a time, as the render has it (videdit.edits.keyframes). */
+export function strengthAt(edit, time) {
+  if (!edit) return 0;
+  if (!edit.keys?.length) return edit.strength;
+  const after = edit.keys.findIndex((key) => key.time > time);
+  if (after === 0) return edit.keys[0].strength;
+  if (after < 0) return edit.keys.at(-1).strength;
+  const [last, next] = [edit.keys[after - 1], edit.keys[after]];
+  const way = easings[last.easing]((time - last.time) / (next.time - last.time));
+  return (1 - way) * last.strength + way * next.strength;
+}
+
+/** A keyframe belongs to the frame that is shown at its time. */
+export const keyHere = (edit, frame = S.frame) => edit?.keys?.find((key) => frameAt(key.time) === frame);
+
+function ownEdits(doc, who = S.who) {
+  let own = target(who, doc);
+  if (!own) doc.targets.push((own = { who, edits: {} }));
+  return own.edits;
+}
+
+export function setStrength(name, value, merge) {
+  change(`${name} ${value}`, (doc) => {
+    const edits = ownEdits(doc), edit = edits[name];
+    if (!edit?.keys) { edits[name] = { strength: value }; return; }
+    const here = keyHere(edit);
+    if (here) here.strength = value;
+    else putKey(edit, { time: now(), strength: value, easing: "linear" });
+  }, merge);
+}
+
+export function putKey(edit, key) {
+  edit.keys = [...edit.keys.filter((other) => Math.abs(other.time - key.time) > 1e-6), key].sort((a, b) => a.time - b.time);
+}
+
+export const removeEdit = (name) => change(`${name} off`, (doc) => { delete ownEdits(doc)[name]; });
+
+/** A keyframe at the playhead, or away with the one that is there. */
+export function toggleKey(name) {
+  change(`keyframe of ${name}`, (doc) => {
+    const edits = ownEdits(doc), edit = edits[name];
+    const usual = S.edits.find((info) => info.name === name)?.recommended ?? 1;
+    if (!edit) edits[name] = { keys: [{ time: now(), strength: usual, easing: "linear" }] };
+    else if (!edit.keys) edits[name] = { keys: [{ time: now(), strength: edit.strength, easing: "linear" }] };
+    else if (!keyHere(edit)) putKey(edit, { time: now(), strength: strengthAt(edit, now()), easing: "linear" });
+    else if (edit.keys.length === 1) edits[name] = { strength: edit.keys[0].strength };
+    else edit.keys = edit.keys.filter((key) => frameAt(key.time) !== S.frame);
+  });
+}
+
+export const changeKey = (name, index, values, merge) => change(`keyframe of ${name}`, (doc) => {
+  const edit = ownEdits(doc)[name], key = { ...edit.keys[index], ...values };
+  edit.keys = edit.keys.filter((_, i) => i !== index);
+  putKey(edit, key);
+}, merge);
+
+/** Brings the edits of somebody to nothing between two times, and back to what they were around them. */
+export function leaveOut(who, first, last) {
+  const fade = 0.2;
+  change("leave a moment out", (doc) => {
+    for (const one of doc.targets.filter((t) => t.who === String(who) || !/^\d+$/.test(t.who))) {
+      for (const [name, edit] of Object.entries(one.edits)) {
+        const value = (time) => strengthAt(edit, time);
+        const [from, to] = [Math.max(0, first - fade), Math.min(ending(), last + fade)];
+        const keys = (edit.keys ?? []).filter((key) => key.time < from - 1e-6 || key.time > to + 1e-6);
+        const around = [[from, value(from), "ease-in-out"], [first, 0, "hold"], [last, 0, "ease-in-out"], [to, value(to), "linear"]]
+          .filter(([time], i, all) => i === 0 || time > all[i - 1][0] + 1e-6);
+        const own = { keys };
+        for (const [time, strength, easing] of around) putKey(own, { time, strength, easing });
+        one.edits[name] = own;
+      }
+    }
+  });
+}
+
+// -- changes, undone and redone --------------------------------------------------------------------------------------
+
+const history = { past: [], future: [], merge: null };
+const snapshot = () => JSON.stringify({ doc: S.doc, names: S.names });
+
+/** Every change of the job. merge: changes of one drag, which are undone as one. */
+export function change(label, f, merge = null) {
+  const before = snapshot();
+  f(S.doc);
+  S.doc.targets = S.doc.targets.filter((one) => Object.keys(one.edits).length || one.who === S.who);
+  if (snapshot() === before) return;
+  if (merge === null || merge !== history.merge) history.past.push({ label, state: before });
+  if (history.past.length > 300) history.past.shift();
+  history.merge = merge;
+  history.future = [];
+  changed("doc");
+  saveSoon();
+}
+
+export const settle = () => { history.merge = null; };
+export const canUndo = () => history.past.at(-1)?.label;
+export const canRedo = () => history.future.at(-1)?.label;
+
+function travel(from, to) {
+  const step = history[from].pop();
+  if (!step) return;
+  history[to].push({ label: step.label, state: snapshot() });
+  restore(JSON.parse(step.state));
+}
+export const undo = () => travel("past", "future");
+export const redo = () => travel("future", "past");
+
+function restore({ doc, names }) {
+  history.merge = null;
+  for (const track of new Set([...Object.keys(names), ...Object.keys(S.names)])) {
+    if (names[track] !== S.names[track]) post("name", { clip: S.clip.id, track: Number(track), name: names[track] ?? "" }).catch(tell);
+  }
+  S.names = names;
+  S.doc = doc;
+  changed("doc", "people");
+  saveSoon();
+}
+
+export function giveName(track, name) {
+  const before = snapshot();
+  if (name) S.names[track] = name; else delete S.names[track];
+  if (snapshot() === before) return;
+  history.past.push({ label: "name", state: before });
+  history.future = [];
+  changed("doc", "people");
+  post("name", { clip: S.clip.id, track: Number(track), name }).catch(tell);
+}
+
+export const nameOf = (who) => ({ largest: "Largest face", all: "Everyone", left: "Leftmost face" }[who] ?? S.names[who] ?? `Face ${who}`);
+export const tell = (error) => { if (error.name !== "AbortError") toast(error.message, true); };
+
+// -- the project -----------------------------------------------------------------------------------------------------
+
+/** What the server takes: no empty targets. */
+export const document_ = () => ({
+  targets: S.doc.targets.filter((one) => Object.keys(one.edits).length),
+  settings: S.doc.settings,
+});
+
+let timer = null, saving = false;
+function saveSoon() {
+  if (S.locked) return;
+  clearTimeout(timer);
+  S.saved = "…";
+  changed("saved");
+  timer = setTimeout(save, 600);
+}
+
+export async function save() {
+  if (saving || S.moving) { timer = setTimeout(save, 200); return; } // a drag is saved when it is over
+  timer = null;
+  saving = true;
+  const clip = S.clip.id;
+  try {
+    const told = await post("project", { clip, document: document_(), version: S.version, viewer });
+    if (S.clip.id !== clip) return;
+    if (told.overtook) toast("Another window had changed this project; yours is the one that counts now.");
+    S.version = told.version;
+    S.saved = "saved";
+  } catch (error) {
+    S.saved = `not saved: ${error.message}`;
+    tell(error);
+  } finally {
+    saving = false;
+    changed("saved");
+  }
+}
+
+/** Another window has saved: its version is the newer one. */
+export async function reload(version) {
+  if (!S.clip || version <= S.version) return;
+  const told = await get("clip", { clip: S.clip.id });
+  clearTimeout(timer);
+  history.past.push({ label: "the other window's change", state: snapshot() });
+  S.doc = told.project.document;
+  S.version = told.project.version;
+  toast("Another window changed this project: this is its version. Undo brings yours back.");
+  changed("doc");
+}
+
+export async function open(name) {
+  if (timer && S.clip) { clearTimeout(timer); await save(); }
+  const told = await get("clip", { clip: name });
+  Object.assign(S, {
+    clip: told.clip, times: told.times, frame: 0, doc: told.project.document, version: told.project.version,
+    locked: told.project.locked, people: null, look: null, boxes: [], hardships: null, names: {}, saved: "",
+  });
+  S.who = S.doc.targets[0]?.who ?? "largest";
+  Object.assign(history, { past: [], future: [], merge: null });
+  if (S.locked) toast(S.locked, true);
+  changed("clip", "doc", "frame", "people", "who", "saved");
+}

@@ -1,0 +1,214 @@
+"""What all pages of a studio share: one session, the clips, the projects, the looks, the queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from videdit.errors import UsageError
+from videdit.jobs.plan import Clip, make_plan
+from videdit.jobs.render_job import RenderJob
+from videdit.rendering.estimate import Estimator
+from videdit.rendering.session import Session
+from videdit.rendering.session_answers import Preview
+from videdit.studio.clips import Clips, smaller
+from videdit.studio.document import Document
+from videdit.studio.events import Events
+from videdit.studio.looks import Looks
+from videdit.studio.projects import Projects
+from videdit.studio.queue import RenderQueue
+from videdit.studio.renders import Renders
+from videdit.studio.roots import Roots
+from videdit.studio.state import State
+
+TILE = 128  # px of a face in a strip of strengths
+
+
+class Studio:
+    """One a process."""
+
+    def __init__(
+        self, folders: Iterable[Path], state: State, opened: Path | None = None, session: Session | None = None
+    ) -> None:
+        """folders: what pages may see. opened: the clip that the first page shows. session: of whoever closes it."""
+        self.roots = Roots(folders)
+        self.state, self.events = state, Events()
+        self.session = session or Session()
+        self.clips = Clips(self.roots)
+        self.projects = Projects()
+        self.queue = RenderQueue(state)
+        self.looks = Looks(self.session, lambda clip, stands: self.events.tell("look", clip=clip, **stands))
+        self.renders = Renders(self.session, self.queue, lambda number: self.events.tell("queue", id=number))
+        self.opened = None if opened is None else self.roots.name(opened.resolve())
+        self._estimator, self._estimating = Estimator(), threading.Lock()
+
+    def begin(self) -> None:
+        """Start to work. In the loop in which pages are answered."""
+        self.events.begin()
+        self.looks.start()
+        self.renders.start()
+
+    def close(self) -> None:
+        """Stop all work. The session and the state are closed by whoever opened them."""
+        self.looks.close()
+        self.renders.close()
+
+    def warm(self) -> None:
+        """Load what the first preview takes, so that nobody waits for it."""
+        self.session.warm({"input": "none", "edit": "smile"}, 256)
+
+    def preview(
+        self, path: Path, document: Document, time: float, tier: str, viewer: str, side: int | None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """One frame, edited, and what is to be said of it. Raises what :meth:`Session.preview` raises."""
+        job = document.job(path)
+        if document.rests:
+            picture, begins = self.clips.frame(path, time, side)
+            return picture, {"time": begins, "tier": tier, "seconds": 0.0, "faces": []}
+        found = self.session.preview(job, time, tier="draft" if tier == "draft" else "exact", viewer=viewer)
+        return smaller(found.after, side), _told(found)
+
+    def strip(self, path: Path, document: Document, edit: str, who: str, strengths: list[float], time: float) -> Any:
+        """One face at several strengths of an edit, side by side: [TILE, n TILE, 3] uint8 RGB.
+
+        Raises UsageError: nobody is edited in the frame.
+        """
+        tiles = []
+        for strength in strengths:
+            targets = [target.model_dump() for target in document.targets if target.who != who]
+            own: dict = next((target.model_dump() for target in document.targets if target.who == who), {"edits": {}})
+            targets.append({"who": who, "edits": {**own["edits"], edit: {"strength": strength or 1e-6}}})
+            asked = Document.model_validate({"targets": targets, "settings": document.settings})
+            found = self.session.preview(asked.job(path), time, tier="draft", viewer=("strip", who))
+            if not found.faces:
+                raise UsageError("nobody is edited in this frame; go to one with the face")
+            tiles.append(_tile(found))
+        return np.hstack(tiles)
+
+    def plan(self, path: Path, document: Document, name: str | None, replace: bool, matte: bool) -> Clip:
+        """The render of a document. name: of the output, beside the clip; None: as the command would call it.
+
+        Raises UsageError: something is in the way.
+        """
+        job = document.job(path, overwrite=replace, **self._files(path, document, name, matte))
+        clip = make_plan([job]).clips[0]
+        if self.roots.name(clip.output.parent.resolve()) is None:
+            raise UsageError("the output has to be in the folders of this studio")
+        return clip
+
+    def _files(self, path: Path, document: Document, name: str | None, matte: bool) -> dict[str, str]:
+        files: dict[str, str] = {}
+        if name:
+            files["output"] = str(self.roots.new_file(path.parent, name))
+        if matte:
+            stem = Path(name).stem if name else self.output_name(path, document).rpartition(".")[0]
+            files["alpha_out"] = str(path.with_name(f"{stem}_matte.mp4"))
+        return files
+
+    @staticmethod
+    def output_name(path: Path, document: Document) -> str:
+        """What the command would call the output."""
+        job = document.job(path, overwrite=True)
+        return make_plan([job]).clips[0].output.name
+
+    def estimate(self, clip: Clip) -> str:
+        """About how long a render takes, in words. Raises what rendering it would raise."""
+        with self._estimating:
+            return str(self._estimator(clip))
+
+    def review(self, path: Path, document: Document) -> list[dict[str, Any]]:
+        """Moments to look at before a render: of those who are edited, or of everybody."""
+        tracks = {int(target.who) for target in document.targets if target.who.isdigit() and target.edits}
+        words = any(target.edits for target in document.targets if not target.who.isdigit())
+        return [
+            {"track": moment.track, "first": moment.first, "last": moment.last, "why": moment.why}
+            for moment in self.session.review(path)
+            if words or not tracks or moment.track in tracks
+        ]
+
+    def faces_at(self, clip: str, path: Path, time: float) -> list[dict[str, Any]]:
+        """Where the faces of a frame are, as parts of the picture; nothing before the look is done."""
+        if self.looks.known(clip) is None:
+            return []
+        return [
+            {"track": box.track, "box": [round(v, 5) for v in (box.left, box.top, box.right, box.bottom)]}
+            for box in self.session.boxes(path, time)
+        ]
+
+    def people(self, clip: str) -> dict[str, Any]:
+        """Who is in a clip. Raises UsageError: nobody has looked yet."""
+        look = self.looks.known(clip)
+        if look is None:
+            raise UsageError("nobody has looked at this clip yet")
+        return {
+            "shots": look.shots,
+            "names": self.state.names(clip),
+            "faces": [
+                {
+                    "track": face.track,
+                    "shot": face.shot,
+                    "frames": face.frames,
+                    "spans": face.spans,
+                    "size": round(face.size),
+                    "yaw": [round(value) for value in face.yaw],
+                    "portrait": face.portrait is not None,
+                }
+                for face in look.faces
+            ],
+        }
+
+    def portrait(self, clip: str, track: int) -> np.ndarray:
+        """The best picture of a face. Raises UsageError: there is none."""
+        look = self.looks.known(clip)
+        found = [face.portrait for face in look.faces if face.track == track] if look else []
+        if not found or found[0] is None:
+            raise UsageError("there is no picture of that face")
+        return found[0]
+
+    def job_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row of the queue for a page."""
+        output = Path(row.pop("output"))
+        source = Path(row.pop("source"))
+        row["job"] = None
+        row["source"], row["name"] = source.name, output.name
+        row["file"] = self.roots.name(output) if row["state"] == "done" and output.exists() else None
+        return {key: value for key, value in row.items() if key not in ("job", "log", "result", "position")}
+
+    def log_of(self, number: int) -> str:
+        """What is known of a job, in lines."""
+        return str(self.queue.row(number)["log"])
+
+    def again(self, number: int) -> None:
+        """Try a job again. Raises UsageError: it is not over, or its clip is gone."""
+        job: RenderJob = self.queue.job(number)
+        if not Path(job.input[0]).exists():
+            raise UsageError(f"{Path(job.input[0]).name} is gone")
+        self.queue.retry(number)
+        self.renders.wake()
+
+
+def _told(found: Preview) -> dict[str, Any]:
+    height, width = found.after.shape[:2]
+    faces = [
+        {
+            "track": face.track,
+            "confidence": round(face.confidence, 3),
+            "size": face.size,
+            "outline": [[round(x / width, 5), round(y / height, 5)] for x, y in face.outline.tolist()],
+        }
+        for face in found.faces
+    ]
+    return {"time": found.time, "tier": found.tier, "seconds": round(found.seconds, 3), "faces": faces}
+
+
+def _tile(found: Preview) -> np.ndarray:
+    """The face of a preview, upright, [TILE, TILE, 3]."""
+    face = max(found.faces, key=lambda face: face.size)
+    corners = np.float32([(0, 0), (TILE, 0), (TILE, TILE)])  # type: ignore[arg-type]
+    matrix = cv2.getAffineTransform(face.outline[:3].astype(np.float32), corners)
+    return cv2.warpAffine(found.after, matrix, (TILE, TILE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101)
