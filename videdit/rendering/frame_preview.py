@@ -11,25 +11,23 @@ works out only what is new:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop, Frame, Picture
+from videdit.datatypes import Array, Crop, Frame
 from videdit.edits import parse_edits
-from videdit.hfgi.inverter import Inverter
-from videdit.hfgi.latent_cache import Encode, LatentCache, codes_for
+from videdit.hfgi.latent_cache import codes_for
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.media.frame_times import clock
 from videdit.models.sizes import EDITS
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import reach_of
-from videdit.rendering.analyses import Analyses, HeldAnalysis, Source
-from videdit.rendering.assignments import People, people_of
+from videdit.rendering.analyses import Analyses, Source
+from videdit.rendering.assignments import people_of
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frames import LEAST, frame_at
 from videdit.rendering.graph import (
@@ -41,7 +39,9 @@ from videdit.rendering.graph import (
     regions_of,
     restoration,
 )
+from videdit.rendering.kept_frames import KeptCodes, bare_picture, crops_bytes, hollow, kept_frames
 from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.preview_request import ROUND, Check, Request, active, scenes_before
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.assign_faces import AssignFaces
 from videdit.stages.auxiliary_output import Compose
@@ -53,57 +53,10 @@ from videdit.stages.hair import Hair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.parse_faces import Parse
 from videdit.stages.paste import Paste
-from videdit.stages.restore import Restore
 from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
 from videdit.stages.watermark import Mark
-from videdit.tracks.track_table import TrackTable
-
-_ROUND = 1e-6  # seconds: times are sums of floats
-# Fields of a job on which crops and what is found in them do not depend.
-_LATER = {"edit", "method", "prealign", "smooth_codes", "smooth_fine", "mark", "start", "end"}
-
-Check = Callable[[], None]  # raises where it is of no use to go on
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What a job means for a clip."""
-
-    source: Source
-    job: RenderJob
-    held: HeldAnalysis
-    people: People
-    inverter: Inverter
-    method: str
-    restore: Restore
-    check: Check
-
-    @property
-    def sightings(self) -> TrackTable:
-        return self.held.analysis.sightings
-
-    @property
-    def front(self) -> tuple:
-        """The key of what is known of frames before any edit."""
-        settings = {name: value for name, value in self.job.settings().items() if name not in _LATER}
-        machine = self.job.device, self.job.precision, self.job.batch
-        key: tuple = ("front", self.source.key, self.held.number, repr(settings), *machine)
-        key += self.people.notes  # by which some faces have no crops
-        if self.job.scenes:
-            key += (self.job.start,)  # from which they are counted
-        return (*key, self.job.edit) if self.people.timeline.varies else key  # which frames have crops at all
-
-    @property
-    def edited(self) -> tuple:
-        """The key of what edits leave."""
-        job = self.job
-        return "edited", self.front, job.edit, self.method, job.prealign, job.smooth_codes, job.smooth_fine
-
-    def rows(self, first: float, last: float) -> range:
-        """The frames between two times, both included, as rows of the analysis."""
-        return range(*map(int, np.searchsorted(self.sightings.time, (first - _ROUND, last + _ROUND))))
 
 
 class FramePreviews:
@@ -125,7 +78,7 @@ class FramePreviews:
         front = self.cache.get((*request.front, shown.pts)) or self._alone(request, shown)
         for crop in front.crops:
             self._prepare(clip.job, crop.size)
-        frame = replace(_active(request, front), picture=shown.picture)
+        frame = replace(active(request, front), picture=shown.picture)
         check()
         stages = [*self._edit_alone(request, shown.pts), *self._hair(request, alone=True)]
         return shown, self._finished(request, frame, *stages)
@@ -188,7 +141,7 @@ class FramePreviews:
             inverter.encoder(1)
             inverter.low_pass(1)
 
-    def _asked(self, clip: Clip, time: float, check: Check, reach: float) -> tuple[_Request, Frame]:
+    def _asked(self, clip: Clip, time: float, check: Check, reach: float) -> tuple[Request, Frame]:
         """A request, its analysis of so many seconds around the frame, and the frame that is shown at a time."""
         job, source = clip.job, self.analyses.source(clip.source, clip.job)
         shown = self._frame_at(source, time)
@@ -202,7 +155,7 @@ class FramePreviews:
         people = people_of(job, held.analysis, clock(source.info), inverter.profile.layers, detector.aligned)
         method = method_of(job, people.edits, inverter.profile)
         restore = restoration(job, inverter, people.timeline, self.models)
-        return _Request(source, job, held, people, inverter, method, restore, check), shown
+        return Request(source, job, held, people, inverter, method, restore, check), shown
 
     def _frame_at(self, source: Source, time: float) -> Frame:
         key = ("shown", source.key, time)
@@ -212,7 +165,7 @@ class FramePreviews:
             self.cache.put(key, shown)
         return shown
 
-    def _alone(self, request: _Request, shown: Frame) -> Frame:
+    def _alone(self, request: Request, shown: Frame) -> Frame:
         """The frame with its crops, nothing smoothed but what the analysis alone says."""
         key = ("alone", *request.front, shown.pts)
         frame = self.cache.get(key)
@@ -230,12 +183,12 @@ class FramePreviews:
         return frame
 
     @staticmethod
-    def _bare(request: _Request, row: int, like: Frame) -> Frame:
+    def _bare(request: Request, row: int, like: Frame) -> Frame:
         """A frame of the analysis without its picture: its faces are known."""
         pts = None if like.pts is None else int(request.sightings.pts[row])  # that of the first frame may be 0
-        return replace(like, pts=pts, time=float(request.sightings.time[row]), picture=_hollow(like.picture))
+        return replace(like, pts=pts, time=float(request.sightings.time[row]), picture=bare_picture(like.picture))
 
-    def _edit_alone(self, request: _Request, pts: int | None) -> list[Stage]:
+    def _edit_alone(self, request: Request, pts: int | None) -> list[Stage]:
         """The stages that edit a frame without its neighbours."""
         if request.method == "student":
             return [self._change(request, alone=True)]
@@ -258,37 +211,37 @@ class FramePreviews:
 
         return [_Named("edit", edit), detail]
 
-    def _code(self, request: _Request, pts: int | None, crop: Crop) -> Array | None:
+    def _code(self, request: Request, pts: int | None, crop: Crop) -> Array | None:
         """The code of a crop, as the render has it before it is smoothed; None where it is sooner made than kept."""
         if not isinstance(crop.seen, np.ndarray):
             return None
         return self._codes(request)([(pts, crop.seen)], lambda seen: request.inverter.encode(seen, 1))[0]
 
-    def _change(self, request: _Request, alone: bool = False) -> Change:
+    def _change(self, request: Request, alone: bool = False) -> Change:
         student = self.models.student(request.job, alone)
         return Change(student, request.people.timeline, *self._regions(request))
 
-    def _hair(self, request: _Request, alone: bool = False) -> list[Hair]:
+    def _hair(self, request: Request, alone: bool = False) -> list[Hair]:
         """The stage that changes the hair around faces, where an edit changes hair at all."""
         return hair_stages(self.models, request.job, request.inverter, *self._regions(request), alone)
 
     @staticmethod
-    def _regions(request: _Request) -> tuple[set[str], dict[int, set[str]]]:
+    def _regions(request: Request) -> tuple[set[str], dict[int, set[str]]]:
         profile = request.inverter.profile
         own = {track: regions_of(edits, profile) for track, edits in request.people.own.items()}
         return regions_of(request.people.timeline.edits, profile), own
 
-    def _codes(self, request: _Request) -> _KeptCodes:
+    def _codes(self, request: Request) -> KeptCodes:
         keep = request.job.cache and request.held.span is None
         job = request.job
         key = ("code", job.profile, job.checkpoint, job.device, job.precision, job.batch)
-        return _KeptCodes(self.cache, key, codes_for(request.inverter, request.held.analysis, keep))
+        return KeptCodes(self.cache, key, codes_for(request.inverter, request.held.analysis, keep))
 
-    def _fronts(self, request: _Request, rows: range) -> list[Frame]:
+    def _fronts(self, request: Request, rows: range) -> list[Frame]:
         """Frames with their crops, parsed and restored, as the render has them; without their pictures."""
-        return self._kept(request, request.front, rows, self._new_fronts)
+        return kept_frames(self.cache, request, request.front, rows, self._new_fronts)
 
-    def _new_fronts(self, request: _Request, rows: range) -> Iterator[Frame]:
+    def _new_fronts(self, request: Request, rows: range) -> Iterator[Frame]:
         job, analysis, sightings = request.job, request.held.analysis, request.sightings
         reach = reach_of((Track, Parse))
         first, last = sightings.time[rows.start] - reach, sightings.time[rows.stop - 1] + reach
@@ -299,22 +252,22 @@ class FramePreviews:
         stages = Compose(
             AssignFaces(analysis, request.people.chosen),
             Track(),
-            SelectActive(timeline, job.scenes, base - _scenes_before(sightings, job.start), request.restore.at_rest),
+            SelectActive(timeline, job.scenes, base - scenes_before(sightings, job.start), request.restore.at_rest),
             Align(request.inverter.pixels, job.size),
             Parse(self.models.parser(job)),
             request.restore,
         )
         still = request.source.info.kind == "image"
-        start, end = (None, None) if still else (max(0.0, first - _ROUND), last + LEAST)
+        start, end = (None, None) if still else (max(0.0, first - ROUND), last + LEAST)
         decode = Decode(request.source.info, start, end, decoder=job.decoder)
         for frame in stages(_checked(decode(iter(())), request.check)):
             yield replace(hollow(frame), scene=frame.scene + base)
 
-    def _edits(self, request: _Request, rows: range) -> list[Frame]:
+    def _edits(self, request: Request, rows: range) -> list[Frame]:
         """Frames with their edits by HFGI, as they are before they are steadied."""
-        return self._kept(request, request.edited, rows, self._new_edits)
+        return kept_frames(self.cache, request, request.edited, rows, self._new_edits)
 
-    def _new_edits(self, request: _Request, rows: range) -> Iterator[Frame]:
+    def _new_edits(self, request: Request, rows: range) -> Iterator[Frame]:
         job, timeline = request.job, request.people.timeline
         kind = prealign(job, request.inverter.profile)
         smoothing = job.smooth_codes, job.smooth_fine
@@ -326,55 +279,16 @@ class FramePreviews:
         stages = Compose(edit, Detail(request.inverter.pixels, *self._regions(request)))
         yield from stages(_checked(iter(self._fronts(request, near)), request.check))
 
-    def _steadied(self, request: _Request, frames: Sequence[Frame], pts: int | None) -> Frame:
+    def _steadied(self, request: Request, frames: Sequence[Frame], pts: int | None) -> Frame:
         steady = Steady(request.inverter.pixels, request.people.timeline, restored=request.restore.at_rest)
         (frame,) = [frame for frame in steady(_checked(iter(frames), request.check)) if frame.pts == pts]
         return frame
 
-    def _finished(self, request: _Request, frame: Frame, *stages: Stage) -> Frame:
+    def _finished(self, request: Request, frame: Frame, *stages: Stage) -> Frame:
         info, job = request.source.info, request.job
         mark = [Mark(job.mark, info.rotation, info.mirrored)] if job.mark else []
         (finished,) = Compose(*stages, _KeepEdits(), Paste(request.inverter.pixels), *mark)(iter((frame,)))
         return finished
-
-    def _kept(
-        self,
-        request: _Request,
-        key: tuple,
-        rows: range,
-        make: Callable[[_Request, range], Iterator[Frame]],
-    ) -> list[Frame]:
-        """Frames of rows by a key, those that are not kept made in as few runs as there are gaps."""
-        pts = [None if request.source.info.kind == "image" else int(request.sightings.pts[row]) for row in rows]
-        found = {at: self.cache.get((*key, at)) for at in pts}
-        missing = [row for row, at in zip(rows, pts, strict=True) if found[at] is None]
-        for run in _runs(missing):
-            wanted = {pts[row - rows.start] for row in run}
-            for frame in make(request, run):
-                if frame.pts in wanted:
-                    found[frame.pts] = frame
-                    self.cache.put((*key, frame.pts), frame, crops_bytes(frame))
-        return [frame for frame in found.values() if frame is not None]
-
-
-class _KeptCodes(LatentCache):
-    """Codes of crops from a session's memory; what is not there is looked up, or worked out, as by another cache."""
-
-    def __init__(self, cache: ByteCache, key: tuple, other: LatentCache) -> None:
-        super().__init__()
-        self._memory, self._key, self._other = cache, key, other
-
-    def __call__(self, crops: Sequence[tuple[int | None, np.ndarray]], encode: Encode) -> list[Array]:
-        keys = [(*self._key, hashlib.blake2b(crop.tobytes(), digest_size=16).digest()) for _, crop in crops]
-        codes = [self._memory.get(key) for key in keys]
-        if missing := [i for i, code in enumerate(codes) if code is None]:
-            for i, code in zip(missing, self._other([crops[i] for i in missing], encode), strict=True):
-                codes[i] = code
-                self._memory.put(keys[i], code)
-        return codes
-
-    def flush(self) -> None:
-        self._other.flush()
 
 
 class _KeepEdits:
@@ -398,48 +312,7 @@ class _Named:
         return self.run(frames)
 
 
-def hollow(frame: Frame) -> Frame:
-    """The frame without the pixels of its picture, whose size and kind stay known."""
-    return replace(frame, picture=_hollow(frame.picture), faces=())
-
-
-def _hollow(picture: Picture) -> Picture:
-    planes = tuple(np.broadcast_to(np.zeros((1, 1), plane.dtype), plane.shape) for plane in picture.planes)
-    return replace(picture, planes=planes)
-
-
-def crops_bytes(frame: Frame) -> int:
-    """Bytes that a frame without its picture holds on to."""
-    return frame.nbytes - frame.picture.nbytes + 8192  # meshes and what holds them
-
-
-def _active(request: _Request, frame: Frame) -> Frame:
-    """The frame with the crops that are edited at its time."""
-    job, timeline, rest = request.job, request.people.timeline, request.restore.at_rest
-    if job.scenes and 1 + frame.scene - _scenes_before(request.sightings, job.start) not in job.scenes:
-        return replace(frame, crops=())
-    crops = (crop for crop in frame.crops if rest or timeline.active(crop.track, frame.time))
-    return replace(frame, crops=tuple(crops))
-
-
 def _checked(frames: Iterator[Frame], check: Check) -> Iterator[Frame]:
     for frame in frames:
         check()
         yield frame
-
-
-def _runs(rows: Sequence[int]) -> Iterator[range]:
-    """Rows in order -> stretches of rows that follow each other."""
-    start = 0
-    for i in range(1, len(rows) + 1):
-        if i == len(rows) or rows[i] != rows[i - 1] + 1:
-            yield range(rows[start], rows[i - 1] + 1)
-            start = i
-
-
-def _scenes_before(sightings: TrackTable, start: float | None) -> int:
-    """How many shots are over before what is rendered begins: the user counts from there."""
-    if not start or not len(sightings.time):
-        return 0
-    row = int(np.searchsorted(sightings.time, start - _ROUND))
-    return int(sightings.scene[min(row, len(sightings.time) - 1)])

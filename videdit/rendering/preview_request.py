@@ -1,0 +1,78 @@
+"""What a preview is asked for: a job, its clip's analysis, and by which keys what is known of frames is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from videdit.datatypes import Frame
+from videdit.hfgi.inverter import Inverter
+from videdit.jobs.render_job import RenderJob
+from videdit.rendering.analyses import HeldAnalysis, Source
+from videdit.rendering.assignments import People
+from videdit.stages.restore import Restore
+from videdit.tracks.track_table import TrackTable
+
+ROUND = 1e-6  # seconds: times are sums of floats
+# Fields of a job on which crops and what is found in them do not depend.
+_LATER = {"edit", "method", "prealign", "smooth_codes", "smooth_fine", "mark", "start", "end"}
+
+Check = Callable[[], None]  # raises where it is of no use to go on
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job means for a clip."""
+
+    source: Source
+    job: RenderJob
+    held: HeldAnalysis
+    people: People
+    inverter: Inverter
+    method: str
+    restore: Restore
+    check: Check
+
+    @property
+    def sightings(self) -> TrackTable:
+        return self.held.analysis.sightings
+
+    @property
+    def front(self) -> tuple:
+        """The key of what is known of frames before any edit."""
+        settings = {name: value for name, value in self.job.settings().items() if name not in _LATER}
+        machine = self.job.device, self.job.precision, self.job.batch
+        key: tuple = ("front", self.source.key, self.held.number, repr(settings), *machine)
+        key += self.people.notes  # by which some faces have no crops
+        if self.job.scenes:
+            key += (self.job.start,)  # from which they are counted
+        return (*key, self.job.edit) if self.people.timeline.varies else key  # which frames have crops at all
+
+    @property
+    def edited(self) -> tuple:
+        """The key of what edits leave."""
+        job = self.job
+        return "edited", self.front, job.edit, self.method, job.prealign, job.smooth_codes, job.smooth_fine
+
+    def rows(self, first: float, last: float) -> range:
+        """The frames between two times, both included, as rows of the analysis."""
+        return range(*map(int, np.searchsorted(self.sightings.time, (first - ROUND, last + ROUND))))
+
+
+def active(request: Request, frame: Frame) -> Frame:
+    """The frame with the crops that are edited at its time."""
+    job, timeline, rest = request.job, request.people.timeline, request.restore.at_rest
+    if job.scenes and 1 + frame.scene - scenes_before(request.sightings, job.start) not in job.scenes:
+        return replace(frame, crops=())
+    crops = (crop for crop in frame.crops if rest or timeline.active(crop.track, frame.time))
+    return replace(frame, crops=tuple(crops))
+
+
+def scenes_before(sightings: TrackTable, start: float | None) -> int:
+    """How many shots are over before what is rendered begins: the user counts from there."""
+    if not start or not len(sightings.time):
+        return 0
+    row = int(np.searchsorted(sightings.time, start - ROUND))
+    return int(sightings.scene[min(row, len(sightings.time) - 1)])
