@@ -72,7 +72,7 @@ def test_step_5_alone_is_the_one_of_the_whole(inverter, people):
     motions = inverter.pixels.motions([draft.low for draft in drafts])
     aligned = inverter.aligned(drafts, motions)
     whole = inverter.finish(drafts, motions, 256)
-    generator, consultation = inverter.generator, inverter._networks().consultation
+    generator, consultation = inverter.generator, inverter.networks().consultation
     for draft, image, rendering in zip(drafts, aligned, whole, strict=True):
         condition = consultation(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None])
         trunk = torch.from_numpy(draft.trunk[1:]).float()

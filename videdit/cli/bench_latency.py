@@ -35,6 +35,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--at", default=1.0, type=float, metavar="SECONDS", help="the frame (default: 1)")
     parser.add_argument("--sizes", default="256,512", metavar="PX,PX", help="of the crop (default: 256,512)")
     parser.add_argument("--exact", action="store_true", help="also the exact tier, beside a render of the surroundings")
+    parser.add_argument("--runs", default=RUNS, type=int, metavar="N", help="of each command (default: 5); medians")
     parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
     args = parser.parse_args(words)
     try:
@@ -44,12 +45,14 @@ def main(words: Sequence[str]) -> int:
     if not args.clip.is_file():
         raise UsageError(f"the clip {args.clip} does not exist")
     print(f"{'':52}{'wall s':>8}{'cpu s':>8}", flush=True)
-    for line in bench(args.clip.resolve(), args.edit, args.method, args.at, sizes, args.exact):
+    for line in bench(args.clip.resolve(), args.edit, args.method, args.at, sizes, args.exact, max(1, args.runs)):
         print(line, flush=True)
     return 0
 
 
-def bench(clip: Path, edit: str, method: str, at: float, sizes: Sequence[int], exact: bool) -> Iterator[str]:
+def bench(
+    clip: Path, edit: str, method: str, at: float, sizes: Sequence[int], exact: bool, runs: int = RUNS
+) -> Iterator[str]:
     """The table, line by line. Raises MediaError: a command failed."""
     render = [str(clip), "--edit", edit, "--method", method]
     with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
@@ -62,7 +65,7 @@ def bench(clip: Path, edit: str, method: str, at: float, sizes: Sequence[int], e
         }
         for name, words in commands.items():
             _command(words)  # graphs are compiled, faces found, a face's time measured
-            yield _line(f"videdit ... {name}", [_command(words) for _ in range(RUNS)])
+            yield _line(f"videdit ... {name}", [_command(words) for _ in range(runs)])
     for size in sizes:
         with Session() as session:
             yield from _previews(session, clip, {"edit": edit, "method": method, "size": size}, at, exact)

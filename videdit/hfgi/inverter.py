@@ -70,7 +70,7 @@ class Inverter:
             known = manifest()
             self._hashes = tuple(known[name].sha256 for name in names)
         else:
-            self._networks()
+            self.networks()
         self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
         self._turns: dict[tuple, threading.Lock] = {}
         self._compiling = threading.RLock()
@@ -103,9 +103,9 @@ class Inverter:
     @property
     def generator(self) -> Synthesis:
         """The generator that all passes go through. Not to be changed: see :meth:`with_generator`."""
-        return self._networks().generator
+        return self.networks().generator
 
-    def _networks(self) -> Networks:
+    def networks(self) -> Networks:
         """The networks themselves: of what ships they are built when something first needs more than their graphs."""
         with self._compiling:
             if self._loaded is None:
@@ -134,7 +134,7 @@ class Inverter:
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is
         shared."""
-        other, networks = copy.copy(self), self._networks()
+        other, networks = copy.copy(self), self.networks()
         generator = copy.deepcopy(networks.generator)
         generator.load_state_dict(state)
         generator.eval().requires_grad_(False)
@@ -201,9 +201,9 @@ class Inverter:
             if key not in self._engines:
                 network: nn.Module | NetworkRecipe
                 if self._hashes:
-                    network = NetworkRecipe(name, (key, self._hashes), lambda: build(self._networks()))
+                    network = NetworkRecipe(name, (key, self._hashes), lambda: build(self.networks()))
                 else:
-                    network = build(self._networks())
+                    network = build(self.networks())
                 self._engines[key] = self.pixels.compile(network, shapes)
             return self._engines[key]
 
@@ -251,7 +251,7 @@ class Inverter:
         Raises:
             WeightsError: the profile's weights hold no ADA.
         """
-        if self._networks().alignment is None:
+        if self.networks().alignment is None:
             raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
         count = self.batch(LOW)
         engine = self._engine("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
