@@ -59,9 +59,9 @@ def bench(
         out = ["-o", f"{folder}/out.mp4", "--overwrite"]
         commands = {
             f"--preview {at:g} --draft": [*render, *out, "--preview", f"{at:g}", "--draft"],
-            "--dry-run": [*render, *out, "--dry-run"],
             f"--edit {edit}=0 (nothing to do)": [str(clip), "--edit", f"{edit}=0", *out],
             "faces": ["faces", str(clip), "--sheet", f"{folder}/faces.png", "--overwrite"],
+            "--dry-run": [*render, *out, "--dry-run"],
         }
         for name, words in commands.items():
             _command(words)  # graphs are compiled, faces found, a face's time measured

@@ -109,9 +109,12 @@ class Inverter:
         """The networks themselves: of what ships they are built when something first needs more than their graphs."""
         with self._compiling:
             if self._loaded is None:
+                import torch
+
                 from videdit.hfgi.loader import load_networks
 
-                self._loaded = load_networks(self.profile)
+                with torch.inference_mode(False):  # whoever asks first, they are of use to all
+                    self._loaded = load_networks(self.profile)
             return self._loaded
 
     @property

@@ -16,7 +16,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import files, is_sequence
 from videdit.media.info import MediaInfo
-from videdit.rendering.analysis_pass import cached_analysis, kept_analysis
+from videdit.rendering.analysis_pass import cached_analysis, folder_of_all, kept_analysis
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.progress import Progress
 from videdit.tracks.analysis_store import Analysis
@@ -111,14 +111,21 @@ class Analyses:
     ) -> HeldAnalysis | None:
         """One that was made before and is of all that is asked for."""
         keys = [_key(source, job, device, whole=True), *([_key(source, job, device, whole=False)] if span else [])]
-        for key in keys:
-            found = self._cache.get(key)
+        for place in keys:
+            found = self._cache.get(place)
             if found is not None and (span is None or found.covers(span)):
                 return found
         if source.info.size > SOON_HASHED and span is not None:
             return None
+        key = ("folder", source.key, job.cache, job.analysis, job.detector, device)
+        known = self._cache.get(key)  # for it takes a look at all of the file
+        if known is None:
+            known = (folder_of_all(source.info.path, source.info, job, device),)
+            self._cache.put(key, known, _INFO_BYTES)
+        if known[0] is None:
+            return None
         stack = contextlib.ExitStack()
-        analysis = kept_analysis(source.info.path, source.info, job, device, stack)
+        analysis = kept_analysis(known[0], stack)
         return None if analysis is None else self._held(source, job, device, analysis, None, stack)
 
     def _held(

@@ -70,19 +70,18 @@ def cached_analysis(
             analysis_cache.trim(analysis.folder.parent)
 
 
-def kept_analysis(
-    source: Path, info: MediaInfo, job: RenderJob, device: str, stack: contextlib.ExitStack
-) -> Analysis | None:
-    """The analysis of all of a clip, where an earlier run has kept one; in use until the stack ends.
+def folder_of_all(source: Path, info: MediaInfo, job: RenderJob, device: str) -> Path | None:
+    """Where the analysis of all of a clip is kept, if it is; None: nowhere. Reads all of the file.
 
     Raises:
         MediaError: the clip cannot be read.
     """
-    home = analysis_cache.home(job)
-    if home is None or info.kind == "image" or not home.is_dir():
-        return None
-    folder = _kept(source, info, job.model_copy(update={"start": None, "end": None}), device)
-    return None if folder is None else _found(folder, stack)
+    return _kept(source, info, job.model_copy(update={"start": None, "end": None}), device)
+
+
+def kept_analysis(folder: Path, stack: contextlib.ExitStack) -> Analysis | None:
+    """The analysis in a folder, where there is one; in use until the stack ends."""
+    return _found(folder, stack)
 
 
 def run_analysis(

@@ -41,11 +41,13 @@ class NewestFirst:
         finally:
             with self._changed:
                 self._working = False
+                if self._newest.get(viewer) == turn.number:
+                    del self._newest[viewer]  # viewers come and go
                 self._changed.notify_all()
 
-    def newest(self, viewer: Hashable) -> int:
-        """The number of the newest request of a viewer."""
-        return self._newest[viewer]
+    def newest(self, viewer: Hashable) -> int | None:
+        """The number of the newest request of a viewer that waits or works."""
+        return self._newest.get(viewer)
 
 
 class Turn:
