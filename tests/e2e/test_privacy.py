@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from synthetic import ROOT
+
+from videdit.engine import offline
 
 # Runs at the start of every Python process, children too: counts what goes to the network, and refuses it. Other code
 # than Python's is caught by the proxy, where it keeps to one.
@@ -156,3 +159,26 @@ def test_openvino_that_was_there_before_is_silenced_too(watched):
         "assert told() == before",
     )
     watched("\n".join(lines), program=("-c",))
+
+
+def test_modules_that_are_imported_meanwhile_disturb_nothing():
+    stop = threading.Event()
+
+    def imports() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            name = f"test_of_modules_{number % 5000}"
+            if sys.modules.pop(name, None) is None:
+                sys.modules[name] = types.ModuleType(name)
+
+    thread = threading.Thread(target=imports)
+    thread.start()
+    try:
+        for _ in range(300):
+            offline._silence()
+    finally:
+        stop.set()
+        thread.join()
+        for name in [name for name in sys.modules if name.startswith("test_of_modules_")]:
+            del sys.modules[name]

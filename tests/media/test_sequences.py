@@ -173,3 +173,13 @@ def test_segments_of_pictures_join(tmp_path: Path) -> None:
     writer.commit()
     for number, pixels in enumerate(made, 1):
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / f"out_{number:04d}.png"))[..., ::-1], pixels)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".MOV", ".mkv", ".webm"])
+def test_a_film_may_be_called_like_a_pattern(tmp_path: Path, suffix: str) -> None:
+    film = tmp_path / f"100%03d{suffix}"
+    film.write_bytes(b"\x00\x00\x00\x18ftypisom")
+    (clip,) = make_plan([RenderJob(input=[str(film)], edit="smile")]).clips
+    assert not is_sequence(clip.source)
+    assert not is_sequence(clip.output)  # which is not there yet
+    assert is_sequence(tmp_path / "100%03d.png")

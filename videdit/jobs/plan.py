@@ -29,7 +29,7 @@ from videdit.tracks.selection import is_picture
 
 EXR = ".exr"
 IMAGES = frozenset({EXR, ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # written as they came
+CONTAINERS = image_sequence.CONTAINERS  # written as they came
 OTHER_CONTAINERS = frozenset(
     (".264", ".265", ".3g2", ".3gp", ".apng", ".asf", ".av1", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".gxf")
     + (".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".mjpeg", ".mjpg", ".mpeg", ".mpg", ".mpv")

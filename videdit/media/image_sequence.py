@@ -9,12 +9,13 @@ from pathlib import Path
 from videdit.errors import MediaError
 
 RATE = Fraction(25)  # frames a second, unless the user knows better
+CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # films that are written: never one of many
 _NUMBER = re.compile(r"%(?:0(\d))?d")
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether a path is a pattern: its name holds one %d or %04d, and it is not the name of a file."""
-    return len(_NUMBER.findall(path.name)) == 1 and not path.exists()
+    """Whether a path is a pattern: its name holds one %d or %04d, is no film's, and not that of a file."""
+    return len(_NUMBER.findall(path.name)) == 1 and path.suffix.lower() not in CONTAINERS and not path.exists()
 
 
 def files(path: Path) -> dict[int, Path]:
