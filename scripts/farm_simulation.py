@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videdit.farm import admin
-from videdit.farm.queue import LEASE, Queue
+from videdit.farm.queue import Queue
 from videdit.farm.schema import PLAN, SEGMENT
+from videdit.farm.tasks import LEASE
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 
