@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from footage import frames_of, packets_of, same_planes
 from synthetic import background, with_face, write_clip
 
-from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.errors import MediaError, NoFaceError, UsageError, VideditError
 from videdit.jobs.plan import Clip, make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.shot_plan import PLAN, PlanError, done_path, missing, read_plan
@@ -184,3 +186,44 @@ def test_what_has_no_plan(empty_clip, two_shots, tmp_path, render):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     with pytest.raises(UsageError, match="exists already"):
         plan_shot(planned(two_shots, tmp_path / "o.mp4"), tmp_path / "file", renderer=render.renderer)
+
+
+def test_two_who_join_write_one_output(copy, rendered):
+    """One writes it, the other is told so in one line; who comes later finds that it is there."""
+    output = read_plan(copy).clip().output
+    output.unlink(missing_ok=True)
+    for name in ("_matte.mkv", "_compare.mp4"):
+        output.with_name(f"{output.stem}{name}").unlink(missing_ok=True)
+    ends: list = []
+
+    def joiner() -> None:
+        try:
+            ends.append(join_shot(copy).frames)
+        except VideditError as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=joiner) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    refused = [str(end) for end in ends if isinstance(end, VideditError)]
+    assert ends.count(FRAMES) >= 1
+    assert len(refused) == 3 - ends.count(FRAMES)
+    assert all("another run is writing" in said or "exists" in said for said in refused), refused
+    assert len(frames_of(output)) == FRAMES
+
+
+def test_a_full_disk_leaves_nothing_half_written(copy, render, monkeypatch):
+    done_path(copy, 1).unlink()
+    before = sorted(path.name for path in copy.iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("videdit.media.encode.segments.SegmentFile.append", full)
+        with pytest.raises(MediaError, match="full|No space"):
+            render_segment(copy, 1, render.renderer)
+    assert sorted(path.name for path in copy.iterdir()) == before
+    assert render_segment(copy, 1, render.renderer).index == 1

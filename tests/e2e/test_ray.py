@@ -15,6 +15,8 @@ from videdit.farm.engines.ray import RayEngine
 from videdit.farm.shot import render_shot
 from videdit.jobs.shot_plan import done_path
 
+pytestmark = pytest.mark.timeout(1800)  # of a machine that has much else to do
+
 ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "videdit[farm]"')
 
 
@@ -44,7 +46,7 @@ def at_work(folder: Path) -> list[int]:
     return [int(work.name.split("-")[-2]) for work in folder.glob(".work-*")]
 
 
-def until(said: str, true, seconds: float = 300) -> None:
+def until(said: str, true, seconds: float = 900) -> None:
     limit = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < limit, said

@@ -9,8 +9,9 @@ import pytest
 
 from videdit.errors import UsageError, VideditError
 from videdit.farm import admin
-from videdit.farm.queue import ATTEMPTS, Queue, Task
+from videdit.farm.queue import Queue
 from videdit.farm.schema import HOOK, JOIN, PLAN, RENDER, SEGMENT
+from videdit.farm.tasks import ATTEMPTS, Task
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 

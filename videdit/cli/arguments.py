@@ -151,7 +151,20 @@ def jobs_of(options: dict[str, Any]) -> list[Any]:
 
 
 # Options of rendering that are not of a job.
-_TELLING = ("list_edits", "preview", "dry_run", "bench", "progress", "quiet", "verbose", "report", "log", "debug")
+_TELLING = (
+    "list_edits",
+    "preview",
+    "sweep",
+    "draft",
+    "dry_run",
+    "bench",
+    "progress",
+    "quiet",
+    "verbose",
+    "report",
+    "log",
+    "debug",
+)
 
 
 def submitted_jobs(words: Sequence[str], output: str | None = None) -> list[Any]:

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from videdit.farm.engines.base import Ended, Engine, Piece
-from videdit.farm.queue import LEASE, Queue, Task
+from videdit.farm.queue import Queue
 from videdit.farm.schema import SEGMENT
+from videdit.farm.tasks import LEASE, Task
 from videdit.farm.worker import IDLE, Outcome, Worker
 
 log = logging.getLogger(__name__)

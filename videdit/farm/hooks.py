@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 
 from videdit.errors import UsageError
-from videdit.farm.queue import Task
+from videdit.farm.tasks import Task
 
 log = logging.getLogger(__name__)
 

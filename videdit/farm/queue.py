@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from videdit.errors import UsageError
-from videdit.farm import schema
-from videdit.farm.schema import (
-    BLOCKED,
-    DONE,
-    FAILED,
-    HOOK,
-    JOIN,
-    PLAN,
-    RENDER,
-    RUNNING,
-    SEGMENT,
-    SKIPPED,
-    WAITING,
-    writing,
-)
+from videdit.farm.schema import DONE, HOOK, PLAN, writing
+from videdit.farm.tasks import ATTEMPTS, LEASE, Task, TaskEnds
 from videdit.jobs import clip_record
 from videdit.jobs.plan import Clip
 from videdit.storage.outputs import hidden
-
-ATTEMPTS = 3  # of a task, before its job has failed
-LEASE = 60.0  # seconds that a worker may be silent
-PAUSE = 5.0  # seconds before a task that failed is tried again; twice as long with every further time
 
 # In the order of the indices: job by job, and none that is not looked at.
 _OPEN_TASK = """
@@ -48,53 +26,8 @@ ORDER BY job.priority DESC, job.position, task.id LIMIT 1
 """
 
 
-@dataclass(frozen=True)
-class Task:
-    """A piece of work that a worker has taken."""
-
-    id: int
-    job: int
-    kind: str
-    number: int  # of the segment
-    token: int
-    attempt: int  # 1, 2, ...
-    clip_words: str  # JSON, videdit.jobs.clip_record
-    folder: Path  # of the plan
-    seconds: float | None  # how long a segment is to be
-    command: tuple[str, ...] = ()  # of a hook
-    staged: str | None = None  # a folder of copies
-    upload: str | None = None  # where the output goes, as a URL
-    job_state: str = RUNNING
-    why: str = ""  # the job has failed
-
-    @cached_property
-    def clip(self) -> Clip:
-        """What is rendered. Raises UsageError: this version does not know the job's words."""
-        return clip_record.from_values(json.loads(self.clip_words))
-
-    @property
-    def name(self) -> str:
-        """For people and for the name of its log."""
-        return f"{self.kind}-{self.number:06d}" if self.kind == SEGMENT else self.kind
-
-
-class Queue:
+class Queue(TaskEnds):
     """The queue in one file. Each process, and each thread, opens it for itself."""
-
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
-        """Raises what :func:`videdit.farm.schema.connect` raises."""
-        self.file, self.clock = file, clock
-        self.connection = schema.connect(file)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self.connection.close()
-
-    def __enter__(self) -> Queue:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def log_file(self, task: Task) -> Path:
         """The log of a task."""
@@ -181,12 +114,6 @@ class Queue:
         if busy:
             raise UsageError(f"job {busy['id']} writes {output} already; cancel it, or choose another with -o")
 
-    def _add(self, job: int, kind: str, number: int = 0, state: str = WAITING, frames: int | None = None) -> None:
-        self.connection.execute(
-            "INSERT OR REPLACE INTO task (job, kind, number, state, frames) VALUES (?, ?, ?, ?, ?)",
-            (job, kind, number, state, frames),
-        )
-
     def take(self, worker: str, lease: float = LEASE) -> Task | None:
         """The next task for a worker, who holds it for `lease` seconds; None where there is none now."""
         now = self.clock()
@@ -238,45 +165,6 @@ class Queue:
             else:
                 self._fail(row["id"], row["job"], row["kind"], f"{said}, as {row['attempts'] - 1} were before", 1)
 
-    def renew(self, task: Task, lease: float = LEASE, frames_done: int = 0) -> bool:
-        """Go on holding a task. False: it is another's, or is not wanted any more."""
-        cursor = self.connection.execute(
-            "UPDATE task SET lease = ?, frames_done = ? WHERE id = ? AND token = ? AND state = 'running'",
-            (self.clock() + lease, frames_done, task.id, task.token),
-        )
-        return cursor.rowcount == 1
-
-    def release(self, task: Task) -> None:
-        """Give a task back that was not finished, through no fault of its own."""
-        self.connection.execute(
-            "UPDATE task SET state = 'waiting', attempts = attempts - 1, worker = NULL"
-            " WHERE id = ? AND token = ? AND state = 'running'",
-            (task.id, task.token),
-        )
-
-    def planned(self, task: Task, segments: Sequence[tuple[int, int]], seconds: float) -> bool:
-        """A plan is there, with segments (number, frames); without any the clip is rendered as one. False: lost it."""
-        with writing(self.connection):
-            if not self._end(task, DONE, seconds):
-                return False
-            if not segments:
-                self._add(task.job, RENDER)
-                return True
-            for number, frames in segments:
-                self._add(task.job, SEGMENT, number, frames=frames)
-            self._add(task.job, JOIN, state=BLOCKED)
-            total = sum(frames for _, frames in segments)
-            self.connection.execute("UPDATE job SET frames = ? WHERE id = ?", (total, task.job))
-        return True
-
-    def segment_done(self, task: Task, frames: int, seconds: float) -> bool:
-        """A segment is there; after the last one the job can be joined. False: another has the task now."""
-        with writing(self.connection):
-            if not self._end(task, DONE, seconds, frames):
-                return False
-            self.unblock(task.job)
-        return True
-
     def plan_again(self, job: int) -> None:
         """Begin a job anew if its plan is gone, as that of a cancelled job is."""
         row = self._one("SELECT folder FROM job WHERE id = ?", job)
@@ -284,109 +172,9 @@ class Queue:
             self.connection.execute("DELETE FROM task WHERE job = ?", (job,))
             self._add(job, PLAN)
 
-    def unblock(self, job: int) -> None:
-        """Let a job be joined if all its segments are there."""
-        left = (
-            "SELECT 1 FROM task WHERE job = ? AND state IN ('waiting', 'running', 'failed', 'cancelled')"
-            " AND kind = 'segment' LIMIT 1"
-        )
-        if not self._one(left, job):
-            self.connection.execute(
-                "UPDATE task SET state = 'waiting' WHERE job = ? AND kind = 'join' AND state = 'blocked'", (job,)
-            )
-
-    def job_done(self, task: Task, result: dict[str, Any], seconds: float) -> bool:
-        """The output is there. False: another has the task now."""
-        with writing(self.connection):
-            if not self._end(task, DONE, seconds):
-                return False
-            self.connection.execute(
-                "UPDATE job SET state = 'done', finished = ?, frames = ?, faces = ?, result = ?, exit_code = 0,"
-                " error = NULL, open = on_done IS NOT NULL WHERE id = ?",
-                (self.clock(), result.get("frames"), result.get("faces"), json.dumps(result), task.job),
-            )
-            if self._one("SELECT 1 FROM job WHERE id = ? AND on_done IS NOT NULL", task.job):
-                self._add(task.job, HOOK)
-        return True
-
-    def hook_done(self, task: Task, said: str | None, seconds: float) -> None:
-        """The command for the end of a job was run. said: what went wrong."""
-        with writing(self.connection):
-            if self._end(task, FAILED if said else DONE, seconds, error=said):
-                self.connection.execute("UPDATE job SET open = 0 WHERE id = ?", (task.job,))
-
-    def task_failed(self, task: Task, said: str, exit_code: int, seconds: float, *, again: bool) -> bool:
-        """A task went wrong. again: it may go right the next time. False: another has it now, or it is tried again."""
-        with writing(self.connection):
-            if not self.holds(task):
-                return False
-            if again and task.attempt < ATTEMPTS:
-                self.connection.execute(
-                    "UPDATE task SET state = 'waiting', error = ?, not_before = ?, worker = NULL WHERE id = ?",
-                    (said, self.clock() + PAUSE * 2 ** (task.attempt - 1), task.id),
-                )
-                return False
-            self.connection.execute("UPDATE task SET seconds = ? WHERE id = ?", (seconds, task.id))
-            self._fail(task.id, task.job, task.kind, said, exit_code)
-        return True
-
-    def render_again(self, task: Task, numbers: Iterable[int], said: str) -> bool:
-        """The join found segments that are not as they should be: they are rendered again, and then it is tried again.
-
-        False: it was tried too often, and the job has failed; or another has the task now.
-        """
-        with writing(self.connection):
-            if not self.holds(task):
-                return False
-            if task.attempt >= ATTEMPTS:
-                self._fail(task.id, task.job, task.kind, said, 1)
-                return False
-            rows = [(said, task.job, number) for number in numbers]
-            self.connection.executemany(
-                "UPDATE task SET state = 'waiting', error = ? WHERE job = ? AND kind = 'segment' AND number = ?", rows
-            )
-            self.connection.execute(
-                "UPDATE task SET state = 'blocked', error = ?, worker = NULL WHERE id = ?", (said, task.id)
-            )
-        return True
-
     def left(self, running: bool = True) -> bool:
         """Whether anything is left that is, or will be, for a worker. running: also what others are at work on."""
         busy = "SELECT 1 FROM task WHERE state = 'running' LIMIT 1"
         if running and self._one(busy):
             return True
         return self._one(_OPEN_TASK, now=float("inf")) is not None
-
-    def holds(self, task: Task) -> bool:
-        """Whether a task is still its taker's, and wanted."""
-        held = "SELECT 1 FROM task WHERE id = ? AND token = ? AND state = 'running'"
-        return self._one(held, task.id, task.token) is not None
-
-    def _end(self, task: Task, state: str, seconds: float, frames: int | None = None, error: str | None = None) -> bool:
-        cursor = self.connection.execute(
-            "UPDATE task SET state = ?, seconds = ?, error = ?, frames = COALESCE(?, frames),"
-            " frames_done = COALESCE(?, frames, 0) WHERE id = ? AND token = ? AND state = 'running'",
-            (state, seconds, error, frames, frames, task.id, task.token),
-        )
-        return cursor.rowcount == 1
-
-    def _fail(self, task: int, job: int, kind: str, said: str, exit_code: int) -> None:
-        """A task has failed for good, and its job with it; what others render of it may become of use by a retry."""
-        self.connection.execute("UPDATE task SET state = 'failed', error = ? WHERE id = ?", (said, task))
-        if kind == HOOK:
-            self.connection.execute("UPDATE job SET open = 0 WHERE id = ?", (job,))
-            return
-        state = SKIPPED if exit_code == 3 else FAILED
-        self.connection.execute(
-            "UPDATE job SET state = ?, finished = ?, error = ?, exit_code = ?, open = on_fail IS NOT NULL"
-            " WHERE id = ? AND state NOT IN ('cancelled', 'failed')",
-            (state, self.clock(), said, exit_code, job),
-        )
-        self.connection.execute(
-            "UPDATE task SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'blocked')", (job,)
-        )
-        if self._one("SELECT 1 FROM job WHERE id = ? AND open", job):
-            self._add(job, HOOK)
-
-    def _one(self, words: str, *values: Any, **named: Any) -> sqlite3.Row | None:
-        return self.connection.execute(words, named or values).fetchone()

@@ -18,8 +18,9 @@ from videdit import shutdown
 from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError, VideditError, machine_failure
 from videdit.farm import admin, hooks, staging
 from videdit.farm.execution import Studio
-from videdit.farm.queue import LEASE, Queue, Task
+from videdit.farm.queue import Queue
 from videdit.farm.schema import CANCELLED, HOOK, JOIN, PLAN, SEGMENT
+from videdit.farm.tasks import LEASE, Task
 
 log = logging.getLogger(__name__)
 

@@ -129,7 +129,7 @@ class RayEngine:
             actor.answer = actor.handle.render.remote(str(actor.piece.folder), actor.piece.number)
         starting = sum(actor.piece is None for actor in self._actors)
         for _ in range(min(len(self._waiting) - starting, self.slots - len(self._actors))):
-            handle = self._make.remote(self.device)
+            handle: Any = self._make.remote(self.device)
             self._actors.append(_Actor(handle, answer=handle.ready.remote()))
 
     def _answer(self, actor: _Actor) -> Ended | None:
@@ -141,11 +141,15 @@ class RayEngine:
             told = self.ray.get(answer)
         except self.ray.exceptions.RayTaskError as raised:  # the actor lives
             said = f"unexpected {_line(raised.cause or raised)}"
-            return Ended(piece, said, 1, True, seconds) if piece else self._unborn(actor, said)
+            if piece is not None:
+                return Ended(piece, said, 1, True, seconds)
+            self._unborn(actor, said)
+            return None
         except self.ray.exceptions.RayError as lost:
             self._drop(actor)
             if piece is None:
-                return self._unborn(actor, _line(lost))
+                self._unborn(actor, _line(lost))
+                return None
             said = f"the actor that rendered segment {piece.number} was lost ({type(lost).__name__})"
             return Ended(piece, said, 1, True, seconds)
         if piece is None:
