@@ -223,7 +223,7 @@ def test_stopping_leaves_nothing_half_written(render, studio: Running, place, pe
 
 def test_hard_moments_are_found(studio: Running, people, place):
     pictures = [with_face(background(320, 240), people[0], (160, 120), 200)] * 4
-    pictures += [with_face(background(320, 240), people[0], (160 + 20 * i, 120), 200) for i in range(6)]
+    pictures += [with_face(background(320, 240), people[0], (160 + 16 * i, 120), 200) for i in range(15)]
     write_clip(place / "clips" / "leaves.mp4", pictures)
     studio.wait_for_look("0/leaves.mp4")
     found = studio.post("review", clip="0/leaves.mp4", document={}).json()

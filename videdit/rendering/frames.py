@@ -12,6 +12,7 @@ import numpy as np
 from videdit.datatypes import Color, Frame, Picture
 from videdit.errors import MediaError, SettingsError
 from videdit.media.color import picture_to_rgb
+from videdit.media.frame_times import frame_times
 from videdit.media.info import MediaInfo
 from videdit.stages.decode import Decode
 
@@ -41,7 +42,11 @@ def frame_at(info: MediaInfo, time: float) -> Frame:
     """
     if info.kind == "image":
         return next(iter(Decode(info)(iter(()))))
-    if time < info.duration + float(info.frame_step * info.time_base):
+    step = float(info.frame_step * info.time_base)
+    end = info.duration + step
+    if time >= end and (times := frame_times(info)):  # containers may be wrong about how long they are
+        end = times[-1] + 2 * step
+    if time < end:
         stop = time + float(info.time_base)
         for back in (1.0, time):  # frames may be far apart
             with contextlib.suppress(MediaError):
