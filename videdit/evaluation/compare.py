@@ -75,7 +75,7 @@ class Optimisers:
         counts: Counts = Counts(),  # noqa: B008 - frozen
         bf16: bool = False,
     ) -> None:
-        """encoder: pictures [N, 3, 256, 256] -> codes. mean: the generator's mean code [L, 512], where searches begin."""
+        """encoder: pictures [N, 3, 256, 256] -> codes. mean: the generator's mean code [L, 512]: searches begin there."""
         self.generator, self.encoder, self.mean, self.counts = generator, encoder, mean, counts
         self.codes, self.pivot, self.pivotal, self.in_domain = (
             replace(course, steps=steps, bf16=bf16)
@@ -121,7 +121,7 @@ Pair = tuple[Array, Array]  # inversion and edit
 def differentiable(inverter: Inverter) -> tuple[Generator, nn.Module, Tensor]:
     """(generator, encoder, the generator's mean code [L, 512]) of a profile, in a form that takes gradients."""
     if inverter.profile.layout != "mobile":
-        return inverter.generator, inverter.encoder, inverter.mean_code.to(inverter.device)
+        return inverter.generator, inverter.basic_encoder, inverter.mean_code.to(inverter.device)
     mapping, generator = load_generator(inverter.device)
     chance = torch.randn(4096, W_DIM, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -132,7 +132,7 @@ class Inverter:
         return self._networks().encoder.get_buffer("mean")
 
     @property
-    def encoder(self) -> nn.Module:
+    def basic_encoder(self) -> nn.Module:
         """The basic encoder, pictures [B, 3, 256, 256] -> codes. Not to be changed."""
         return self._networks().encoder
 
