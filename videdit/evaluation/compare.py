@@ -75,7 +75,7 @@ class Optimisers:
         counts: Counts = Counts(),  # noqa: B008 - frozen
         bf16: bool = False,
     ) -> None:
-        """encoder: pictures [N, 3, 256, 256] -> codes. mean: the generator's mean code [L, 512]: searches begin there."""
+        """encoder: pictures [N, 3, 256, 256] -> codes. mean: the mean code [L, 512], where searches begin."""
         self.generator, self.encoder, self.mean, self.counts = generator, encoder, mean, counts
         self.codes, self.pivot, self.pivotal, self.in_domain = (
             replace(course, steps=steps, bf16=bf16)
