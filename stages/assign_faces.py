@@ -26,9 +26,12 @@ class AssignFaces:
 
     name = "recall"
 
-    def __init__(self, analysis: Analysis, chosen: np.ndarray) -> None:
-        """chosen: [N] bool, which of the analysis' faces are to be edited."""
-        self.analysis, self.chosen = analysis, chosen
+    def __init__(self, analysis: Analysis, chosen: np.ndarray, steady: bool = True) -> None:
+        """chosen: [N] bool, which of the analysis' faces are to be edited.
+
+        steady: False for points as they were found in each frame by itself, and none of who is not chosen.
+        """
+        self.analysis, self.chosen, self.steady = analysis, chosen, steady
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         sightings = self.analysis.sightings
@@ -42,9 +45,13 @@ class AssignFaces:
             first = scene if first is None else first
             rows = range(*sightings.faces(row).indices(len(sightings.track)))
             faces = [
-                replace(face, points=self._steadied(i), confidence=float(self.chosen[i]))
+                replace(
+                    face,
+                    points=self._steadied(i) if self.steady else face.points,
+                    confidence=float(self.chosen[i]),
+                )
                 for face, i in zip(self.analysis.faces(row), rows, strict=True)
-                if face.track >= 0
+                if face.track >= 0 and (self.steady or self.chosen[i])
             ]
             yield replace(frame, faces=tuple(faces), scene=scene - first)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from videdit.datatypes import Frame
 from videdit.jobs.segment_store import Segments
@@ -21,6 +22,14 @@ from videdit.media.info import MediaInfo
 from videdit.media.stills.write import write_image
 from videdit.pipeline.executor import Stage
 from videdit.stages.segment import own, place
+
+
+class BesideOutput(Protocol):
+    """What is written beside the edited clip: see :class:`AuxiliaryOutput`."""
+
+    def join(self) -> None: ...
+    def keep(self) -> None: ...
+    def drop(self) -> None: ...
 
 
 class AuxiliaryOutput:

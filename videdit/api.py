@@ -72,6 +72,7 @@ class Options(TypedDict, total=False):
     overwrite: bool
     resume: bool
     alpha_out: str | None
+    crops_out: str | None
     compare: str | None
     debug_video: bool
     mark: str | None

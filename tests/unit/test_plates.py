@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import published
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from synthetic import background
 
 from videdit.cli import main as cli
 from videdit.edits import Edit, catalogue, edit_delta, parse_edits
@@ -17,6 +19,7 @@ from videdit.evaluation.image import psnr
 from videdit.evaluation.paper_figures import ada_plate, load, reach, sweep_plate
 from videdit.evaluation.plot import Series, draw_plots, short, y_ticks
 from videdit.evaluation.rate import averaged, evaluate_rate, share_layers, tensor
+from videdit.evaluation.stills import released
 from videdit.hfgi.inverter import Inverter
 
 
@@ -38,6 +41,16 @@ def test_a_sweep_has_the_source_in_its_middle_and_goes_both_ways(inverter, peopl
     assert near(tiles[0], tiles[1]) > 1
     assert near(tiles[2], tiles[1]) > 1
     assert near(tiles[0], tiles[2]) > 1.5
+
+
+def test_a_sweep_by_the_release_shows_whole_pictures_of_the_generator(inverter, people):
+    (edit,) = parse_edits("smile")
+    sheet = sweep_plate(inverter, people[:1], [None], [edit], 3, plain=True)
+    codes = inverter.encode(people[:1])
+    for i, strength in enumerate((-reach(edit), 0, reach(edit))):
+        delta = edit_delta([Edit("smile", strength)], codes)
+        (image,) = released(inverter, people[:1], codes, codes + delta)
+        assert near(sheet[:230, i * 256 : i * 256 + 256], image[:230] * 127.5 + 127.5) < 0.5
 
 
 def test_how_far_a_sweep_goes():
@@ -63,6 +76,20 @@ def test_a_plate_of_distortion_shows_what_the_method_uses(inverter, people):
     inside = np.abs(tiles[2] - 127.5).max(-1) < 127  # neither black nor white
     assert near((tiles[1] + 2 * (tiles[2] - 127.5))[inside], people[0][inside]) < 3  # inversion + distortion = source
     assert near(tiles[4], rendering.edit * 127.5 + 127.5) < 1
+
+
+def test_ada_alone_gets_the_map_where_it_is(inverter, people):
+    """With nothing before ADA, what the plate shows is what its network makes of the two pictures."""
+    edits = parse_edits("yaw=10")
+    sheets = {kind: ada_plate(inverter, people[:1], edits, kind) for kind in ("none", "flow")}
+    codes = inverter.encode(people[:1])
+    (draft,) = inverter.draft(people[:1], codes, codes + edit_delta(edits))
+    given = (draft.source - draft.low[0], draft.low[1])
+    with torch.inference_mode():
+        aligned = inverter._alignment(*(torch.from_numpy(image.copy()).permute(2, 0, 1)[None] for image in given))
+    wanted = aligned[0].permute(1, 2, 0).numpy() / 2 * 127.5 + 127.5
+    assert near(sheets["none"][16:272, 768:1024], wanted.clip(0, 255)) < 1
+    assert near(sheets["none"][16:272, 768:1024], sheets["flow"][16:272, 768:1024]) > 1
 
 
 def test_step_5_alone_is_the_one_of_the_whole(inverter, people):
@@ -139,13 +166,16 @@ def test_a_plot_shows_each_of_its_points():
 
 
 def test_the_command(tmp_path, people, capsys, detector, inverter, monkeypatch):
-    monkeypatch.setattr(Inverter, "load", lambda *words: inverter)  # which is compiled already
+    monkeypatch.setattr("videdit.hfgi.inverter.Inverter", lambda *words: inverter)  # which is compiled already
     picture = tmp_path / "face.png"
     cv2.imwrite(str(picture), people[0][:, :, ::-1])
     out = tmp_path / "sheet.png"
     words = ["sheet", "ada", str(picture), "-o", str(out), "--precision", "fp32"]
     assert cli.run([*words, "--aligned", "--edit", "smile"]) == 0
     assert cv2.imread(str(out)).shape == (272, 1280, 3)
+    assert cli.run([*words, "--aligned", "--edit", "smile", "--prealign", "none"]) == 0
+    assert cli.run([*words, "--checkpoint", "none.pt"]) == 2
+    assert "a checkpoint is for profile hfgi-ffhq" in capsys.readouterr().err
     assert cli.run(["sheet", "ada", str(picture), "-o", str(tmp_path / "sheet.jpg")]) == 2
     assert cli.run([*words, "--edit", "smlie"]) == 2
     assert "did you mean 'smile'" in capsys.readouterr().err
@@ -156,3 +186,18 @@ def test_the_command(tmp_path, people, capsys, detector, inverter, monkeypatch):
     with pytest.raises(NoFaceError, match=r"no face in .*empty\.png"):
         load([empty], detector, False, 8)
     assert len(load([tmp_path], detector, False, 1)) == 1
+
+
+def test_a_sweep_of_a_car_needs_no_face(tmp_path, capsys):
+    """Of chance numbers, in the published layout: what is on the sheet has the shape of cars."""
+    torch.save(published.checkpoint(published.NARROW[:8]), tmp_path / "car.pt")
+    np.save(tmp_path / "colour.npy", np.random.default_rng(0).normal(0, 0.5, (16, 512)).astype(np.float32))
+    cv2.imwrite(str(tmp_path / "car.png"), background(400, 300))
+    words = ["sheet", "sweep", str(tmp_path / "car.png"), "-o", str(tmp_path / "sheet.png"), "--profile", "hfgi-car"]
+    words += ["--checkpoint", str(tmp_path / "car.pt"), "--edit", f"{tmp_path / 'colour.npy'}=2", "--steps", "3"]
+    assert cli.run(words) == 2
+    assert "sheet sweep --method plain" in capsys.readouterr().err
+    assert cli.run([*words, "--method", "plain"]) == 0
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape == (192, 3 * 256, 3)
+    assert near(sheet[:, :256], sheet[:, 512:]) > 1

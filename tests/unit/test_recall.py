@@ -82,6 +82,16 @@ def test_a_mesh_is_as_it_was_seen_while_points_are_steadied(tmp_path: Path) -> N
     assert np.ptp([frame.faces[0].mesh[:, 0].mean() for frame in frames[10:-10]]) > 0.55
 
 
+def test_points_are_as_they_were_found_where_nothing_is_to_be_smoothed(tmp_path: Path) -> None:
+    shaken = [[face(300 + 0.3 * (-1) ** i), face(500)] for i in range(20)]
+    analysis = recorded(tmp_path / "a", shaken)
+    chosen = analysis.sightings.track == 0
+    frames = list(AssignFaces(analysis, chosen, steady=False)(clip(20)))
+    for i, frame in enumerate(frames):
+        (found,) = frame.faces  # who is not chosen is not there
+        np.testing.assert_array_equal(found.points, analysis.sightings.points[2 * i])
+
+
 def jitter(points: np.ndarray, mesh: np.ndarray) -> float:
     """By how many pixels, RMS, the points of a still mesh [468, 2] wander in the crops that points [T, 5, 2] cut."""
     there = np.stack([transform(invert(face_matrix(five, SIZE)), mesh) for five in points])  # [T, 468, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -13,6 +14,7 @@ from videdit.hfgi.optimize import (
     ReconstructionLoss,
     Stitching,
     optimise_codes,
+    optimise_in_domain,
     tune_for_clip,
     tune_generator,
 )
@@ -60,6 +62,42 @@ def test_codes_are_found() -> None:
     assert not codes.requires_grad
     assert len(seen) == 60
     assert seen[-1] < seen[0]
+
+
+class Reader(nn.Module):
+    """Pictures [N, 3, 16, 16] -> codes [N, 18, 512], linear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(3 * 16 * 16, 18 * 512)
+        nn.init.normal_(self.read.weight, std=0.01, generator=torch.Generator().manual_seed(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.read(x.flatten(1)).view(-1, 18, 512)
+
+
+def test_codes_in_the_domain_are_those_that_the_encoder_finds_again() -> None:
+    """By hand: one step of Adam goes down the gradient of both terms; with many, the encoder's holds codes back."""
+    reader = Reader()
+    course = OptimSchedule(steps=60, lr=0.05, domain=2.0, size=16)
+    generator, loss, start = setting(course)
+    codes = start.clone().requires_grad_()
+    image = generator(codes, size=16)
+    whole = loss(image) + 2.0 * (codes - reader(image)).pow(2).mean()
+    (gradient,) = torch.autograd.grad(whole, codes)
+    once = replace(course, steps=1)
+    moved = optimise_in_domain(generator, reader, loss, start, once)
+    assert torch.equal((moved - start).sign()[gradient.abs() > 1e-9], -gradient.sign()[gradient.abs() > 1e-9])
+
+    def apart(found: Tensor) -> float:
+        with torch.no_grad():
+            return float((found - reader(generator(found, size=16))).square().mean())
+
+    inside = optimise_in_domain(generator, reader, loss, start, course)
+    free = optimise_codes(generator, loss, start, replace(course, domain=0.0))
+    assert apart(inside) < 0.7 * apart(free)
+    with torch.no_grad():
+        assert float(loss(generator(inside, size=16))) < 0.5 * float(loss(generator(start, size=16)))
 
 
 def test_the_generator_is_tuned_around_its_pivots_and_the_original_stays() -> None:

@@ -121,7 +121,7 @@ def bench_clip(clip: Clip) -> Bench:
 
 def elsewhere(clip: Clip, folder: Path) -> Clip:
     """The clip with all that it writes in a folder."""
-    names = ("output", "alpha", "compare", "debug")
+    names = ("output", "alpha", "compare", "debug", "crops")
     moved = {name: folder / file.name for name in names if (file := getattr(clip, name)) is not None}
     return replace(clip, state=None, **moved)
 

@@ -65,7 +65,9 @@ def build_parser() -> Parser:
     inversion.set_defaults(run=run_inversion)
     edit = commands.add_parser("edit", parents=[stills, written], help="what edits change, and what they drag along")
     edit.add_argument("--edit", action="append", metavar="NAME[=STRENGTH]", help="repeatable; default: all that ship")
-    edit.add_argument("--method", choices=("hfgi", "student"), default="hfgi", help="how (default: %(default)s)")
+    methods, kinds = ("hfgi", "student", "plain"), ("flow", "landmarks", "auto", "none")
+    edit.add_argument("--method", choices=methods, default="hfgi", help="how; plain: HFGI as released (%(default)s)")
+    edit.add_argument("--prealign", choices=kinds, default="flow", help="of method hfgi, before ADA (%(default)s)")
     edit.set_defaults(run=run_edit)
     video = commands.add_parser("video", parents=[common, written], help="an edited clip beside its source")
     video.add_argument("clips", nargs="+", type=Path, metavar="SOURCE EDITED", help="pairs of clips")
@@ -83,11 +85,22 @@ def build_parser() -> Parser:
     compare = commands.add_parser("compare", parents=[few, written], help="our inversion beside optimisation, timed")
     compare.add_argument("--steps", type=int, default=200, help="of latent optimisation (%(default)s; its paper: 5000)")
     compare.add_argument("--tune-steps", type=int, default=80, help="of pivotal tuning (%(default)s; its paper: 350)")
+    compare.add_argument(
+        "--pivot-steps", type=int, default=0, help="to find its pivot (0: the encoder's; its paper: 450)"
+    )
+    compare.add_argument(
+        "--domain-steps", type=int, default=100, help="of in-domain inversion (%(default)s, its paper's)"
+    )
+    compare.add_argument(
+        "--papers", action="store_true", help="all of these as their papers have them: hours a face on a CPU"
+    )
+    compare.add_argument("--edit", default="smile", metavar="EDITS", help="of each inversion (%(default)s)")
     compare.set_defaults(run=run_compare)
     turned = commands.add_parser("prealign", parents=[common, written], help="strong edits of samples beside the truth")
     turned.add_argument("--edit", default="yaw=15", metavar="EDITS", help="each both ways (%(default)s)")
     turned.add_argument("--samples", type=int, default=10, help="people of the generator (%(default)s)")
     turned.add_argument("--profile", default="mobile", help="model profile (%(default)s)")
+    turned.add_argument("--checkpoint", nargs="+", default=[], metavar="FILE", help="its networks, in files of yours")
     turned.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
     turned.set_defaults(run=run_prealign)
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
@@ -97,6 +110,7 @@ def build_parser() -> Parser:
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
     defaults = compare.parse_args([])
     card.set_defaults(run=run_card, tune=0, every=4, frames=40, edit=None, masks=None, mattes=None, weights=None)
+    card.set_defaults(method="hfgi", prealign="flow", pivot_steps=0, domain_steps=100, papers=False)
     card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps, samples=10)
     return parser
 
@@ -111,10 +125,15 @@ def faces_options(common: Parser, which: str) -> Parser:
 
 
 def load_inverter(args: argparse.Namespace) -> Inverter:
-    """The networks that the words name. Raises WeightsError: they are not here; what to do is said."""
+    """The networks that the words name; HFGI as released computes in float32 unless it is told otherwise.
+
+    Raises WeightsError: they are not here; what to do is said.
+    """
     from videdit.hfgi.inverter import Inverter
 
-    return Inverter.load(args.profile, args.device, args.precision, checkpoint=tuple(getattr(args, "checkpoint", ())))
+    exact = args.precision == "auto" and getattr(args, "method", None) == "plain"
+    precision = "fp32" if exact else args.precision
+    return Inverter.load(args.profile, args.device, precision, checkpoint=tuple(getattr(args, "checkpoint", ())))
 
 
 def run_inversion(args: argparse.Namespace) -> Evaluation:
@@ -143,7 +162,8 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
     faces = load_faces(args.faces, args.range)
     inverter = load_inverter(args)
     student = StudentEditor(inverter.pixels) if args.method == "student" else None
-    return evaluate_edits(inverter, Panel(inverter.device), faces, edits, student)
+    plain = args.method == "plain"
+    return evaluate_edits(inverter, Panel(inverter.device), faces, edits, student, plain, args.prealign)
 
 
 def run_parser(args: argparse.Namespace) -> Evaluation:
@@ -170,34 +190,19 @@ def run_restorer(args: argparse.Namespace) -> Evaluation:
 
 
 def run_compare(args: argparse.Namespace) -> Evaluation:
-    """`eval compare`: HFGI beside other ways of inversion."""
-    if args.steps < 1 or args.tune_steps < 1:
-        raise UsageError("--steps and --tune-steps are at least 1")
-    from dataclasses import replace
-
-    import torch
-
-    from videdit.engine.devices import resolve_precision
-    from videdit.evaluation.compare import Optimisers, evaluate_compare
+    """``videdit eval compare``."""
+    if min(args.steps, args.tune_steps, args.domain_steps) < 1 or args.pivot_steps < 0:
+        raise UsageError("--steps, --tune-steps and --domain-steps are at least 1")
+    from videdit.edits import parse_edits
+    from videdit.evaluation.compare import PAPERS, Counts, Optimisers, differentiable, evaluate_compare
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import load_faces
-    from videdit.hfgi.loader import load_generator
-    from videdit.hfgi.optimize import CODES, PIVOTAL
 
-    faces = load_faces(args.faces, args.range)
+    faces, edits = load_faces(args.faces, args.range), parse_edits(args.edit) if args.edit else ()
     inverter = load_inverter(args)
-    generator, mean = inverter.generator, inverter.mean_code
-    if inverter.profile.layout == "mobile":  # whose generator takes no gradients in the form that edits
-        mapping, generator = load_generator(inverter.device)
-        mean = mapping(torch.randn(4096, 512, generator=torch.Generator().manual_seed(0)).to(inverter.device)).mean(0)
-    bf16 = resolve_precision(args.precision, inverter.device) == "bf16"
-    optimisers = Optimisers(
-        generator,
-        mean,
-        replace(CODES, steps=args.steps, bf16=bf16),
-        replace(PIVOTAL, steps=args.tune_steps, bf16=bf16),
-    )
-    return evaluate_compare(inverter, Panel(inverter.device), faces, optimisers)
+    counts = PAPERS if args.papers else Counts(args.steps, args.pivot_steps, args.tune_steps, args.domain_steps)
+    optimisers = Optimisers(*differentiable(inverter), counts, inverter.pixels.precision == "bf16")
+    return evaluate_compare(inverter, Panel(inverter.device), faces, optimisers, edits)
 
 
 def run_prealign(args: argparse.Namespace) -> Evaluation:

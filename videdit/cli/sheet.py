@@ -19,19 +19,28 @@ def main(words: Sequence[str]) -> int:
     if args.output.suffix.lower() != ".png":
         raise UsageError(f"a sheet is written as .png, not as {args.output.name}")
     edits = parse_edits(args.edit) if "edit" in args else ()
+    from videdit.engine.devices import resolve_device
     from videdit.faces.detector import FaceDetector
     from videdit.hfgi.inverter import Inverter
+    from videdit.hfgi.profile import load_profile
+    from videdit.imaging.host import HostPixels
 
+    plain = getattr(args, "method", "hfgi") == "plain"
+    profile = load_profile(args.profile, tuple(args.checkpoint))
+    if profile.subject != "face" and not plain:
+        raise UsageError(f"profile {args.profile} is of a {profile.subject}: sheet sweep --method plain shows it")
     detector = FaceDetector()
-    faces = load(args.pictures, detector, args.aligned, args.most)
-    inverter = Inverter.load(args.profile, args.device, args.precision)
+    faces = load(args.pictures, detector, args.aligned, args.most, profile.subject)
+    exact = plain and args.precision == "auto"
+    inverter = Inverter(profile, HostPixels(resolve_device(args.device), "fp32" if exact else args.precision))
     if args.plate == "sweep":
-        found = [detector.detect(face) for face in faces]
-        sheet = sweep_plate(inverter, faces, [f[0].mesh if f else None for f in found], edits, args.steps)
+        found = [None if plain else detector.detect(face) for face in faces]
+        meshes = [f[0].mesh if f else None for f in found]
+        sheet = sweep_plate(inverter, faces, meshes, edits, args.steps, plain, args.prealign)
     elif args.plate == "ada":
-        sheet = ada_plate(inverter, faces, edits)
+        sheet = ada_plate(inverter, faces, edits, args.prealign)
     else:
-        sheet = rate_plate(inverter, faces, args.json)
+        sheet = rate_plate(inverter, faces, args.json, args.bits)
     write_sheet(args.output, sheet)
     print(f"{args.output}: {sheet.shape[1]}x{sheet.shape[0]}, {len(faces)} faces")
     return 0
@@ -47,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--aligned", action="store_true", help="the pictures are aligned as FFHQ's are, and square")
     common.add_argument("--most", type=int, default=8, metavar="N", help="faces at most (%(default)s)")
     common.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (%(default)s)")
+    common.add_argument("--checkpoint", action="append", default=[], metavar="FILE", help="networks of that profile")
     common.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
     common.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
     common.add_argument("--debug", action="store_true", help="show where a failure comes from")
@@ -58,6 +68,15 @@ def build_parser() -> argparse.ArgumentParser:
     sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures a row, odd (%(default)s)")
     ada = plates.add_parser("ada", parents=[common], help="distortion, and how it is aligned to an edit (figure 4)")
     ada.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="(%(default)s)")
+    for plate in (sweep, ada):
+        kinds = ("flow", "landmarks", "auto", "none")
+        plate.add_argument(
+            "--prealign", choices=kinds, default="flow", help="before ADA; none: ADA alone (%(default)s)"
+        )
+    sweep.add_argument("--method", choices=("hfgi", "plain"), default="hfgi", help="plain: HFGI as it is released")
     rate = plates.add_parser("rate", parents=[common], help="size of the code against reconstruction (figure 3)")
+    rate.add_argument(
+        "--bits", action="store_true", help="in bits: quantised, entropy-coded, with Shannon's lower bound"
+    )
     rate.add_argument("--json", type=Path, help="write the figures as JSON")
     return parser

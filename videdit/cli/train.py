@@ -56,6 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
     pack.add_argument("--quality", type=int, default=75, help="of the pictures in it (%(default)s)")
     pack.add_argument("--faces", type=Path, metavar="TAR", help="take the faces from such a file")
     pack.add_argument("--samples", type=positive, help="draw so many samples of the generator, rather than read them")
+    pack.add_argument("--images", type=Path, metavar="DIR", help="make a pack of pictures of your own, no more")
+    pack.add_argument("--pack", metavar="NAME", help="of it: ffhq256.npy (aligned faces) or cars192.npy (cars, 4 to 3)")
     pack.set_defaults(run=run_pack)
     curves = commands.add_parser("curves", help="draw a log's learning curves")
     curves.add_argument("log", type=Path, help="log.jsonl, or one of docs/training")
@@ -70,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
 def add_training(parser: argparse.ArgumentParser) -> None:
     """The options that every recipe has."""
     parser.add_argument("--config", type=Path, help="the recipe's YAML, e.g. configs/train/encoder.yaml")
+    parser.add_argument("--set", type=pair, action="append", metavar="KEY=VALUE", help="a value of the recipe")
     parser.add_argument("--time-budget", type=duration, default="25m", help="wall time, e.g. 90s, 25m (default), 1.5h")
     parser.add_argument("--max-steps", type=positive, help="stop after so many steps of this run")
     parser.add_argument("--out", type=Path, help="folder of what is written (default: runs/<recipe>)")
@@ -85,7 +88,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 def run_recipe(options: argparse.Namespace) -> None:
     """Train by a recipe until its time or its steps are up."""
     module = recipe_module(options.recipe)
-    recipe = read_recipe(module.Recipe, options.config)
+    recipe = read_recipe(module.Recipe, options.config, dict(options.set or ()))
     out = options.out or Path("runs") / options.recipe
     if hasattr(module, "run"):  # not trained in steps
         module.run(recipe, out, options)
@@ -132,6 +135,11 @@ def run_pack(options: argparse.Namespace) -> None:
 
     faces, masks = options.data / "real256.npy", options.data / "masks256.npy"
     bank = (options.data / "bank256.npy", options.data / "bank_codes.npy")
+    if options.images:
+        from videdit.training.data import pack_pictures
+
+        pack_pictures(options.images, options.data / (options.pack or "ffhq256.npy"))
+        return
     if options.travel:
         write_travel(faces, options.travel, options.quality, masks)
         return
@@ -168,6 +176,14 @@ def duration(text: str) -> float:
     if not match or not float(match[1]):
         raise argparse.ArgumentTypeError(f"{text!r}: write a time as 90s, 25m or 1.5h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def pair(text: str) -> tuple[str, str]:
+    """ "lr=1e-4" -> ("lr", "1e-4")"""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r}: write KEY=VALUE")
+    return key, value
 
 
 def positive(text: str) -> int:

@@ -82,13 +82,15 @@ class Directions:
 
 
 def edit_delta(edits: Iterable[Edit], codes: np.ndarray | None = None) -> np.ndarray:
-    """What several edits together add to codes [N, 18, 512]: the same shape; without codes what they add to any.
+    """What several edits together add to codes [N, L, 512]: the same shape; without codes what they add to any of 18.
 
     Raises:
         UsageError: without codes, an edit that adds something else to each.
     """
     edits = tuple(edits)
-    directions, strengths = Directions([edit.name for edit in edits]), np.array([edit.strength for edit in edits])
+    count = NUM_LAYERS if codes is None else codes.shape[1]
+    directions = Directions([edit.name for edit in edits], count)
+    strengths = np.array([edit.strength for edit in edits])
     if codes is not None:
         return np.stack([directions(strengths, code) for code in codes])
     for edit in edits:

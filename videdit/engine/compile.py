@@ -68,7 +68,8 @@ def _openvino_engine(
     }
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
-    compiled = openvino.Core().compile_model(graph_of(network, inputs), "CPU", config)
+    exact = precision == "fp32" and not (isinstance(network, NetworkRecipe) or _fits_half(network))
+    compiled = openvino.Core().compile_model(graph_of(network, inputs, exact), "CPU", config)
     request = compiled.create_infer_request()
     turn = threading.Lock() if threads else compute
     name = network.name if isinstance(network, NetworkRecipe) else name_of(network)
@@ -80,6 +81,12 @@ def _openvino_engine(
         return tuple(results[output] for output in compiled.outputs)  # copies: the request keeps its own
 
     return engine
+
+
+def _fits_half(network: nn.Module) -> bool:
+    """Whether fp16 holds a network's weights as they are, as it does those that ship."""
+    values = (value for value in network.state_dict().values() if value.is_floating_point())
+    return all(bool((value.half() == value).all()) for value in values)
 
 
 def _torch_engine(module: nn.Module, device: str, precision: str, channels_last: bool = True) -> Engine:

@@ -31,11 +31,14 @@ log = logging.getLogger(__name__)
 _conversion = threading.Lock()  # warnings and threads are switched for the whole process
 
 
-def graph_of(network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Any:
-    """An OpenVINO model of a network for fixed shapes of its inputs, from the cache or converted now."""
+def graph_of(network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape], exact: bool = False) -> Any:
+    """An OpenVINO model of a network for fixed shapes of its inputs, from the cache or converted now.
+
+    exact: constants are kept in float32; else in fp16, as weights that ship are anyway.
+    """
     openvino = offline.openvino()
     shapes = [tuple(map(int, getattr(given, "shape", given))) for given in inputs]
-    path = cache_dir() / "graphs" / f"{_digest(network, shapes)}.xml"
+    path = cache_dir() / "graphs" / f"{_digest(network, shapes)}{'-fp32' if exact else ''}.xml"
     seal = path.with_suffix(".sha256")
     core = openvino.Core()
     try:
@@ -49,7 +52,7 @@ def graph_of(network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{os.getpid()}-{path.name}")
-        openvino.save_model(model, draft)  # fp16, as the shipped weights are
+        openvino.save_model(model, draft, compress_to_fp16=not exact)
         os.replace(draft.with_suffix(".bin"), path.with_suffix(".bin"))
         os.replace(draft, path)
         seal.write_text(_seal(path))

@@ -1,136 +1,232 @@
-"""Ours beside optimisation: how near each comes to a face, and how long it takes (the appendix of HFGI's paper)."""
+"""HFGI beside optimisation: how near each comes to a face, what edits do to it, and how long it takes.
+
+Figures 19 and 20 of the appendix of HFGI's paper: Image2StyleGAN (codes alone), PTI (the generator around a code), and
+in-domain GAN inversion (codes that an encoder holds in its domain).
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from videdit import paths
+from videdit.datatypes import Array
+from videdit.edits.directions import edit_delta
+from videdit.edits.parse import Edit
 from videdit.evaluation.panel import SIZE, Panel, picture
 from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.evaluation.stills import face_masks, picture_256, tuned_to
 from videdit.hfgi.inverter import Inverter
-from videdit.hfgi.optimize import CLIP, OptimSchedule, ReconstructionLoss, optimise_codes, pictures, tune_generator
+from videdit.hfgi.loader import load_encoder, load_generator
+from videdit.hfgi.optimize import (
+    CLIP,
+    CODES,
+    IN_DOMAIN,
+    PIVOTAL,
+    Generator,
+    OptimSchedule,
+    ReconstructionLoss,
+    optimise_codes,
+    optimise_in_domain,
+    pictures,
+    tune_generator,
+)
 from videdit.imaging.host import network_input
-from videdit.models import stylegan2
-from videdit.models.mobile_stylegan import Synthesis
+from videdit.models.mobile_stylegan import W_DIM, Synthesis
 from videdit.models.perceptual import PerceptualFeatures
 from videdit.weights.judges import load_judge
 
-_SHOWN = 8  # faces on a sheet
+_SHOWN = 4  # faces on a sheet
 OURS = "HFGI"
 
 
+@dataclass(frozen=True)
+class Counts:
+    """How many steps each optimisation goes; as the papers go by :data:`PAPERS`."""
+
+    latent: int = CODES.steps
+    pivot: int = 0  # of the search for PTI's pivot; 0: the encoder's code
+    tune: int = PIVOTAL.steps
+    domain: int = IN_DOMAIN.steps
+
+
+PAPERS = Counts(latent=5000, pivot=450, tune=350, domain=100)
+
+
 class Optimisers:
-    """The two baselines on one face at a time, as their papers run them."""
+    """The three baselines on one face at a time, as their papers run them.
+
+    Each gives the picture of the inversion and that of the edit, [256, 256, 3] float32 in about [-1, 1].
+    """
 
     def __init__(
         self,
-        generator: Synthesis | stylegan2.Synthesis,
+        generator: Generator,
+        encoder: nn.Module,
         mean: Tensor,
-        codes: OptimSchedule,
-        pivotal: OptimSchedule,
+        counts: Counts = Counts(),  # noqa: B008 - frozen
+        bf16: bool = False,
     ) -> None:
-        """mean: the generator's mean code [512] or [L, 512], from which Image2StyleGAN starts."""
-        self.generator, self.mean = generator, mean
-        self.codes, self.pivotal = codes, pivotal
+        """encoder: pictures [N, 3, 256, 256] -> codes. mean: the mean code [L, 512], where searches begin."""
+        self.generator, self.encoder, self.mean, self.counts = generator, encoder, mean, counts
+        self.codes, self.pivot, self.pivotal, self.in_domain = (
+            replace(course, steps=steps, bf16=bf16)
+            for course, steps in (
+                (CODES, counts.latent),
+                (CODES, counts.pivot),
+                (PIVOTAL, counts.tune),
+                (IN_DOMAIN, counts.domain),
+            )
+        )
         self.features = PerceptualFeatures(load_judge("efficientnet_lite0")).to(mean.device)
 
-    def latent(self, target: Tensor) -> Tensor:
-        """Image2StyleGAN: target [1, 3, 256, 256] -> picture of the optimised code."""
-        start = self.mean.expand(self.generator.num_layers, -1)[None]
-        loss = ReconstructionLoss(self.features, target, self.codes)
-        return self._picture(self.generator, optimise_codes(self.generator, loss, start, self.codes))
+    def latent(self, target: Tensor, delta: Tensor) -> Pair:
+        """Image2StyleGAN: target [1, 3, 256, 256] and what the edit adds to codes, [1, L, 512]."""
+        return self._pair(self.generator, self._searched(target, self.codes), delta)
 
-    def tuned(self, target: Tensor, pivot: Tensor) -> Tensor:
-        """PTI around an encoder's code [1, 18, 512]: target -> picture of the tuned generator."""
+    def tuned(self, target: Tensor, code: Tensor, delta: Tensor) -> Pair:
+        """PTI around an encoder's code [1, L, 512], or around one that is searched first."""
+        pivot = self._searched(target, self.pivot) if self.pivot.steps else code
         loss = ReconstructionLoss(self.features, target, self.pivotal)
-        tuned = tune_generator(self.generator, loss, pivot, self.pivotal)
-        return self._picture(tuned, pivot)
+        return self._pair(tune_generator(self.generator, loss, pivot, self.pivotal), pivot, delta)
 
-    def _picture(self, generator: Synthesis | stylegan2.Synthesis, codes: Tensor) -> Tensor:
+    def domain(self, target: Tensor, code: Tensor, delta: Tensor) -> Pair:
+        """In-domain GAN inversion from the encoder's code [1, L, 512]."""
+        loss = ReconstructionLoss(self.features, target, self.in_domain)
+        codes = optimise_in_domain(self.generator, self.encoder, loss, code, self.in_domain)
+        return self._pair(self.generator, codes, delta)
+
+    def _searched(self, target: Tensor, course: OptimSchedule) -> Tensor:
+        start = self.mean[None]
+        return optimise_codes(self.generator, ReconstructionLoss(self.features, target, course), start, course)
+
+    def _pair(self, generator: Generator, codes: Tensor, delta: Tensor) -> Pair:
+        course = replace(self.codes, bf16=False)
         with torch.no_grad():
-            return pictures(generator, codes, replace(self.codes, bf16=False))
+            both = pictures(generator, torch.cat((codes, codes + delta)), course).permute(0, 2, 3, 1).cpu().numpy()
+        return both[0], both[1]
+
+
+Pair = tuple[Array, Array]  # inversion and edit
+
+
+def differentiable(inverter: Inverter) -> tuple[Generator, nn.Module, Tensor]:
+    """(generator, encoder, the generator's mean code [L, 512]) of a profile, in a form that takes gradients."""
+    if inverter.profile.layout != "mobile":
+        return inverter.generator, inverter.basic_encoder, inverter.mean_code.to(inverter.device)
+    mapping, generator = load_generator(inverter.device)
+    chance = torch.randn(4096, W_DIM, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        mean = mapping(chance.to(inverter.device)).mean(0)
+    encoder = load_encoder(paths.weights_dir() / "encoder.safetensors", inverter.device)
+    return generator, encoder, mean.expand(generator.num_layers, -1)
 
 
 def evaluate_compare(
-    inverter: Inverter,
-    panel: Panel,
-    faces: Sequence[np.ndarray],
-    optimisers: Optimisers,
+    inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray], optimisers: Optimisers, edits: Sequence[Edit] = ()
 ) -> Evaluation:
-    """Encoder only, HFGI, latent optimisation and pivotal tuning at 256 px, with seconds a face.
+    """Encoder only, HFGI, latent optimisation, pivotal tuning and in-domain inversion at 256 px, seconds a face.
 
-    The embedded generator is also tuned as it would be to a clip, which others are not.
+    edits: what is done to each inversion, together; () for none.
     """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
+    deltas = edit_delta(edits, codes) if edits else np.zeros_like(codes)
     inverter.render(crops[:1], codes[:1], codes[:1], SIZE)  # the first pass compiles
     device = optimisers.mean.device
     targets = [torch.from_numpy(network_input(crop))[None].to(device) for crop in crops]
-    pivots = torch.from_numpy(codes).to(device)
+    pivots, steps = (torch.from_numpy(array).to(device).split(1) for array in (codes, deltas))
+    counts = optimisers.counts
+    bar = tqdm(total=3 * len(crops), desc="optimising", file=sys.stderr, disable=None)
 
-    encoded, encoder_seconds = timed(lambda: [inverter.draft([c], w := inverter.encode([c]), w)[0] for c in crops])
-    high, hfgi_seconds = timed(lambda: [_invert(inverter, crop) for crop in crops])
-    bar = tqdm(total=2 * len(crops), desc="optimising", file=sys.stderr, disable=None)
+    def encoded(i: int) -> Pair:
+        own = inverter.encode([crops[i]])
+        return _both(inverter.draft([crops[i]], own, own + deltas[i : i + 1])[0].low)
 
-    def each(work: Callable[[int], Tensor]) -> list[np.ndarray]:
-        found = []
-        for i in range(len(crops)):
-            found.append(work(i)[0].permute(1, 2, 0).cpu().numpy())
+    def consulted(i: int) -> Pair:
+        own = inverter.encode([crops[i]])
+        rendering = inverter.render([crops[i]], own, own + deltas[i : i + 1], SIZE)[0]
+        return rendering.inversion, rendering.edit
+
+    def told(work: Callable[[int], Pair]) -> Callable[[int], Pair]:
+        def run(i: int) -> Pair:
+            found = work(i)
             bar.update()
-        return found
+            return found
 
-    latent, latent_seconds = timed(lambda: each(lambda i: optimisers.latent(targets[i])))
-    tuned, tuned_seconds = timed(lambda: each(lambda i: optimisers.tuned(targets[i], pivots[i : i + 1])))
-    bar.close()
-    masks = face_masks(panel, crops)
-    each_face = list(zip(crops, codes[:, None], masks, strict=True))
-    methods = {"encoder only": ([draft.low[0] for draft in encoded], encoder_seconds), OURS: (high, hfgi_seconds)}
-    titles = ["source", "encoder only", OURS]
-    if isinstance(inverter.generator, Synthesis):
-        states, clip_seconds = timed(lambda: [tuned_to(inverter, *face, CLIP.steps) for face in each_face])
-        own = [
-            inverter.with_generator(state).render([crop], code, code, SIZE)[0].inversion
-            for state, (crop, code, _) in zip(states, each_face, strict=True)
-        ]
-        methods[f"{OURS}, tuned as to a clip, {CLIP.steps} steps"] = own, clip_seconds + hfgi_seconds
-        titles.append("tuned")
-    methods |= {
-        f"latent optimisation, {optimisers.codes.steps} steps": (latent, latent_seconds),
-        f"pivotal tuning, {optimisers.pivotal.steps} steps": (tuned, tuned_seconds),
+        return run
+
+    pti = f"{counts.pivot} + {counts.tune}" if counts.pivot else f"{counts.tune}"
+    methods: dict[str, Callable[[int], Pair]] = {
+        "encoder only": encoded,
+        OURS: consulted,
+        f"latent optimisation, {counts.latent} steps": told(lambda i: optimisers.latent(targets[i], steps[i])),
+        f"pivotal tuning, {pti} steps": told(lambda i: optimisers.tuned(targets[i], pivots[i], steps[i])),
+        f"in-domain, {counts.domain} steps": told(lambda i: optimisers.domain(targets[i], pivots[i], steps[i])),
     }
-    rows: list[dict[str, Value]] = []
-    for name, (results, seconds) in methods.items():
-        like = panel.likeness(results, crops, masks)
-        row: dict[str, Value] = {"inversion": name}
-        for column in ("psnr", "psnr_face", "ssim", "perceptual", "mobileface", "faceres"):
-            row[column] = float(getattr(like, column).mean())
-        rows.append(row | {"seconds": seconds / len(crops), "times HFGI's": seconds / hfgi_seconds})
-    columns = [crops[:_SHOWN], *([picture(image) for image in images[:_SHOWN]] for images, _ in methods.values())]
-    titles += ["latent optim.", "pivotal tuning"]
-    sheet = contact_sheet(list(zip(*columns, strict=True)), titles, tile=SIZE)
+    masks = face_masks(panel, crops)
+    if isinstance(inverter.generator, Synthesis):
+
+        def own_tuned(i: int) -> Pair:
+            code = codes[i : i + 1]
+            tuned = inverter.with_generator(tuned_to(inverter, crops[i], code, masks[i], CLIP.steps))
+            rendering = tuned.render([crops[i]], code, code + deltas[i : i + 1], SIZE)[0]
+            return rendering.inversion, rendering.edit
+
+        methods[f"{OURS}, tuned as to a clip, {CLIP.steps} steps"] = own_tuned
+    found = {name: timed(work, len(crops)) for name, work in methods.items()}
+    bar.close()
+    ours = found[OURS][1]
+    rows = [
+        likeness_row(panel, name, pairs, crops, masks, bool(edits))
+        | {"seconds": seconds / len(crops), "times HFGI's": seconds / ours}
+        for name, (pairs, seconds) in found.items()
+    ]
     notes = [
         f"{len(crops)} faces at {SIZE} px, one at a time; seconds a face on {device.type}, compilation not counted",
         "optimisation looks at the perceptual distance itself: let mobileface and faceres decide",
     ]
-    return Evaluation(rows, sheet, notes)
+    return Evaluation(rows, compare_sheet(crops, {name: pairs for name, (pairs, _) in found.items()}, edits), notes)
 
 
-def _invert(inverter: Inverter, crop: np.ndarray) -> np.ndarray:
-    codes = inverter.encode([crop])
-    return inverter.render([crop], codes, codes, SIZE)[0].inversion
+def likeness_row(
+    panel: Panel, name: str, pairs: Sequence[Pair], crops: Sequence[np.ndarray], masks: np.ndarray, edited: bool
+) -> dict[str, Value]:
+    """How near inversions are to their faces, and how much of the person an edit leaves."""
+    like = panel.likeness([pair[0] for pair in pairs], crops, masks)
+    row: dict[str, Value] = {"inversion": name}
+    for column in ("psnr", "psnr_face", "ssim", "perceptual", "mobileface", "faceres"):
+        row[column] = float(getattr(like, column).mean())
+    if edited:
+        after = panel.likeness([pair[1] for pair in pairs], crops, masks)
+        row["edited, mobileface"] = float(after.mobileface.mean())
+    return row
 
 
-def timed(work: Callable[[], list]) -> tuple[list, float]:
-    """(what it gives, seconds it took)"""
+def compare_sheet(crops: Sequence[np.ndarray], found: dict[str, Sequence[Pair]], edits: Sequence[Edit]) -> np.ndarray:
+    """A row a face: the source and each inversion; with edits another one below, of the edit of each."""
+    rows = []
+    for i, crop in enumerate(crops[:_SHOWN]):
+        for part in (0, 1) if edits else (0,):
+            rows.append([crop, *(picture(pairs[i][part]) for pairs in found.values())])
+    short = [name.partition(",")[0] for name in found]
+    return contact_sheet(rows, ("source", *short), tile=SIZE)
+
+
+def _both(low: Array) -> Pair:
+    return low[0], low[1]
+
+
+def timed(work: Callable[[int], Pair], count: int) -> tuple[list[Pair], float]:
+    """(what it gives for 0, 1, ... count - 1, seconds it took in all)"""
     start = time.perf_counter()
-    result = work()
+    result = [work(i) for i in range(count)]
     return result, time.perf_counter() - start

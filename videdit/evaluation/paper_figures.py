@@ -15,10 +15,13 @@ import numpy as np
 from videdit.datatypes import LOW
 from videdit.edits import Edit, edit_delta
 from videdit.edits.parse import find
-from videdit.errors import NoFaceError, UsageError
+from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.evaluation.sheet import contact_sheet
-from videdit.evaluation.stills import load_face, parsed_crops, pasted, picture_256
+from videdit.evaluation.stills import load_face, parsed_crops, pasted, picture_256, released, rendered
 from videdit.faces.aligned_folder import aligned_faces, pictures
+from videdit.geometry import warp
+from videdit.geometry.box_window import window_matrix
+from videdit.hfgi.prealign import Prealigner
 
 if TYPE_CHECKING:
     from videdit.evaluation.report import Evaluation
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
     from videdit.hfgi.inverter import Inverter
 
 
-def load(paths: Sequence[Path], detector: FaceDetector, aligned: bool, most: int) -> list[np.ndarray]:
+def load(
+    paths: Sequence[Path], detector: FaceDetector, aligned: bool, most: int, subject: str = "face"
+) -> list[np.ndarray]:
     """The faces of pictures and folders, aligned, at most so many, [256, 256, 3] uint8 RGB.
+
+    subject: "car" for whole pictures, each in the window that its generator sees.
 
     Raises:
         UsageError: a path is missing, or `most` is not above zero.
@@ -43,11 +50,26 @@ def load(paths: Sequence[Path], detector: FaceDetector, aligned: bool, most: int
         files += pictures(path) if path.is_dir() else [path]
     if aligned:
         return [picture_256(load_face(file)) for file in files[:most]]
+    if subject != "face":
+        return [in_window(file) for file in files[:most]]
     found = aligned_faces(files, detector, lambda said: print(f"videdit: {said}", file=sys.stderr))
     faces = list(itertools.islice(found, most))
     if not faces:
         raise NoFaceError(f"no face in {', '.join(map(str, paths))}")
     return faces
+
+
+def in_window(file: Path) -> np.ndarray:
+    """A picture in the square window of a generator of wide pictures, [256, 256, 3] uint8 RGB.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if image is None:
+        raise MediaError(f"{file} is not a picture that can be read")
+    box = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+    return warp.crop(np.ascontiguousarray(image[:, :, ::-1]), window_matrix(box, LOW), LOW)
 
 
 def sweep_plate(
@@ -56,11 +78,14 @@ def sweep_plate(
     meshes: Sequence[np.ndarray | None],
     edits: Sequence[Edit],
     steps: int,
+    plain: bool = False,
+    prealign: str = "flow",
 ) -> np.ndarray:
     """Each edit of each face a row, from minus to plus its strength, as a clip would show it; -> [H, W, 3] uint8 RGB.
 
     meshes: [468, 2] of each face, in pixels; where there is none, the edit shows in the whole crop. An edit of the
-    strength that its bare name means goes as far as is recommended both ways.
+    strength that its bare name means goes as far as is recommended both ways. plain: by HFGI as it is released.
+    prealign: see :func:`videdit.evaluation.stills.rendered`.
 
     Raises:
         UsageError: `steps` is not odd, or below 3; an edit has strength 0, or goes too far the other way.
@@ -68,17 +93,22 @@ def sweep_plate(
     if steps < 3 or steps % 2 == 0:
         raise UsageError(f"--steps should be an odd number from 3 on, so that 0 is in the middle, not {steps}")
     rows = []
-    for face, crop in zip(faces, parsed_crops(inverter, faces, meshes), strict=True):
+    crops = [None] * len(faces) if plain else parsed_crops(inverter, faces, meshes)
+    for face, crop in zip(faces, crops, strict=True):
         codes = inverter.encode([face])
         for edit in edits:
             regions = find(edit.name).regions
             strengths = np.linspace(-1, 1, steps) * reach(edit)
             several = np.repeat(codes, steps, 0)
             deltas = np.concatenate([edit_delta([replace(edit, strength=float(s))], codes) for s in strengths])
-            renderings = inverter.render([face] * steps, several, several + deltas, LOW)
-            shown = [as_picture(pasted(inverter, crop, rendering, regions)) for rendering in renderings]
+            if crop is None:
+                images = list(released(inverter, [face] * steps, several, several + deltas))
+            else:
+                renderings = rendered(inverter, [face] * steps, several, several + deltas, prealign)
+                images = [pasted(inverter, crop, rendering, regions) for rendering in renderings]
+            shown = [as_picture(image)[slice(*inverter.profile.rows)] for image in images]
             rows.append([labelled(p, f"{edit.name} {s:+.2g}") for p, s in zip(shown, strengths, strict=True)])
-    return contact_sheet(rows, tile=LOW)
+    return np.concatenate([np.concatenate(row, 1) for row in rows])
 
 
 def reach(edit: Edit) -> float:
@@ -93,17 +123,22 @@ def reach(edit: Edit) -> float:
     return abs(edit.strength)
 
 
-def ada_plate(inverter: Inverter, faces: Sequence[np.ndarray], edits: Sequence[Edit]) -> np.ndarray:
+def ada_plate(
+    inverter: Inverter, faces: Sequence[np.ndarray], edits: Sequence[Edit], prealign: str = "flow"
+) -> np.ndarray:
     """Source, inversion by the code, what it lost, the same aligned to the edit, and the edit; -> uint8 RGB.
 
-    Distortion maps are drawn around grey, at their own strength: a difference of the whole range is white or black.
+    prealign: how the map is carried along before ADA, one of :data:`videdit.hfgi.prealign.KINDS`; "none" shows what ADA
+    does alone, as in the paper. Distortion maps are drawn around grey, at their own strength: a difference of the whole
+    range is white or black.
     """
     faces = list(faces)
     codes = inverter.encode(faces)
     drafts = inverter.draft(faces, codes, codes + edit_delta(edits, codes))
-    motions = inverter.pixels.motions([draft.low for draft in drafts])
-    aligned = inverter.aligned(drafts, motions)
-    renderings = inverter.finish(drafts, motions, LOW)
+    motions = Prealigner(inverter.pixels, prealign).memory()([draft.low for draft in drafts], range(len(drafts)))
+    carried = prealign != "none"
+    aligned = inverter.aligned(drafts, motions, carried)
+    renderings = inverter.finish(drafts, motions, LOW, carried)
     rows = []
     for face, draft, carried, rendering in zip(faces, drafts, aligned, renderings, strict=True):
         maps = (draft.source - draft.low[0]) / 2, carried / 2
@@ -113,11 +148,15 @@ def ada_plate(inverter: Inverter, faces: Sequence[np.ndarray], edits: Sequence[E
     return contact_sheet(rows, ("source", "inversion", "distortion", "aligned distortion", words), tile=LOW)
 
 
-def rate_plate(inverter: Inverter, faces: Sequence[np.ndarray], json: Path | None) -> np.ndarray:
-    """Size of the code against reconstruction; the figures are printed, and written to `json`."""
-    from videdit.evaluation.rate import evaluate_rate
+def rate_plate(inverter: Inverter, faces: Sequence[np.ndarray], json: Path | None, bits: bool = False) -> np.ndarray:
+    """Size of the code against reconstruction; the figures are printed, and written to `json`.
 
-    result: Evaluation = evaluate_rate(inverter, faces)
+    bits: of what is quantised and entropy-coded, and not counts of numbers.
+    """
+    from videdit.evaluation.rate import evaluate_rate
+    from videdit.evaluation.rate_bits import evaluate_bits
+
+    result: Evaluation = evaluate_bits(inverter, faces) if bits else evaluate_rate(inverter, faces)
     print(result)
     if json:
         result.write_json(json)

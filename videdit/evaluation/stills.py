@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import face_mask
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
+from videdit.hfgi.prealign import Prealigner
 from videdit.hfgi.student import StudentEditor
 from videdit.imaging.detail_transfer import return_detail
 from videdit.imaging.host import network_input
@@ -109,10 +110,12 @@ def evaluate_edits(
     faces: Sequence[np.ndarray],
     edits: Sequence[Edit],
     student: StudentEditor | None = None,
+    plain: bool = False,
+    prealign: str = "flow",
 ) -> Evaluation:
     """For each edit by itself: what its own score does, what the others do, and how much of the person stays.
 
-    student: edits in place of the inverter.
+    student: edits in place of the inverter. plain: HFGI as it is released. prealign: see :func:`rendered`.
     """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
@@ -122,8 +125,10 @@ def evaluate_edits(
     shown: list[list[np.ndarray]] = [list(crops[:SHOWN])]
     for edit in edits:
         regions, renderings = find(edit.name).regions, []
-        if student is None:
-            renderings = inverter.render(crops, codes, codes + edit_delta([edit], codes), SIZE)
+        if plain:
+            results = list(released(inverter, crops, codes, codes + edit_delta([edit], codes)))
+        elif student is None:
+            renderings = rendered(inverter, crops, codes, codes + edit_delta([edit], codes), prealign)
             results = [pasted(inverter, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
         else:
             results = student.pasted(parsed, [edit], regions)
@@ -133,17 +138,42 @@ def evaluate_edits(
         for net, embeddings in panel.identity(results).items():
             row[net] = float((embeddings * who[net]).sum(1).mean())
         if renderings:
-            plain = panel.identity([r.edit for r in renderings])["mobileface"]
-            row["mobileface, no detail return"] = float((plain * who["mobileface"]).sum(1).mean())
+            bare = panel.identity([r.edit for r in renderings])["mobileface"]
+            row["mobileface, no detail return"] = float((bare * who["mobileface"]).sum(1).mean())
         rows.append(row)
         shown.append([picture(result) for result in results[:SHOWN]])
     sheet = contact_sheet(list(zip(*shown, strict=True)), ["source", *(str(row["edit"]) for row in rows)])
     notes = [
         f"{len(faces)} faces; sd: change in standard deviations of the score over the generator's faces; leaks: the "
-        "others' change in theirs, for each one of the edit's; smile counts on faces that did not smile; an edit shows "
-        "behind its mask, as in a clip"
+        "others' change in theirs, for each one of the edit's; smile counts on faces that did not smile; "
+        + ("all that the release makes of a crop shows" if plain else "an edit shows behind its mask, as in a clip")
     ]
     return Evaluation(rows, sheet, notes)
+
+
+def rendered(
+    inverter: Inverter, crops: Sequence[np.ndarray], codes: np.ndarray, edited: np.ndarray, prealign: str = "flow"
+) -> list[Rendering]:
+    """HFGI of crops [S, S, 3] uint8 at 256 px, with one of :data:`videdit.hfgi.prealign.KINDS` before ADA.
+
+    codes, edited: [N, L, 512].
+    """
+    drafts = inverter.draft(list(crops), codes, edited)
+    motions = Prealigner(inverter.pixels, prealign).memory()([draft.low for draft in drafts], range(len(drafts)))
+    return inverter.finish(drafts, motions, SIZE, carried=prealign != "none")
+
+
+def released(
+    inverter: Inverter, crops: Sequence[np.ndarray], codes: np.ndarray, edited: np.ndarray
+) -> Iterator[np.ndarray]:
+    """What the release computes of crops, made at the generator's size and brought to 256 px as it does: bilinearly.
+
+    Images [256, 256, 3] float32 in [-1, 1].
+    """
+    size = max(inverter.profile.sizes)
+    for crop, *pair in zip(crops, codes, edited, strict=True):
+        (image,) = inverter.plain([crop], pair[0][None], pair[1][None], size)
+        yield cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR).clip(-1, 1)
 
 
 def changes(

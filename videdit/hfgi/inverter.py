@@ -60,6 +60,9 @@ class Inverter:
     def __init__(self, profile: Profile, pixels: Pixels, batch: int | None = None):
         self.profile, self.pixels = profile, pixels
         self._batch = batch
+        self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
+        self._turns: dict[tuple, threading.Lock] = {}
+        self._compiling = threading.RLock()
         self._loaded: Networks | None = None
         self._hashes: tuple[str, ...] | None = None  # of the weights, where graphs can be told by them
         if profile.layout == "mobile":
@@ -71,9 +74,6 @@ class Inverter:
             self._hashes = tuple(known[name].sha256 for name in names)
         else:
             self.networks()
-        self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
-        self._turns: dict[tuple, threading.Lock] = {}
-        self._compiling = threading.RLock()
 
     @classmethod
     def load(
@@ -132,7 +132,12 @@ class Inverter:
     @property
     def mean_code(self) -> Tensor:
         """The mean code [L, 512] that the encoder's are relative to."""
-        return self._networks().encoder.get_buffer("mean")
+        return self.networks().encoder.get_buffer("mean")
+
+    @property
+    def basic_encoder(self) -> nn.Module:
+        """The basic encoder, pictures [B, 3, 256, 256] -> codes. Not to be changed."""
+        return self.networks().encoder
 
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is
@@ -248,8 +253,10 @@ class Inverter:
                 results.append(Rendering(draft.low[0], draft.low[1], motion, high[2 * i], high[2 * i + 1]))
         return results
 
-    def aligned(self, drafts: list[Draft], motions: list[Motion]) -> list[Array]:
+    def aligned(self, drafts: list[Draft], motions: list[Motion], carried: bool = True) -> list[Array]:
         """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].
+
+        carried: as of :meth:`finish`.
 
         Raises:
             WeightsError: the profile's weights hold no ADA.
@@ -258,10 +265,31 @@ class Inverter:
             raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
         count = self.batch(LOW)
         engine = self._engine("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
-        maps = [self.pixels.carry(d.source - d.low[0], m) for d, m in zip(drafts, motions, strict=True)]
+        maps = [draft.source - draft.low[0] for draft in drafts]
+        if carried:
+            maps = [self.pixels.carry(*pair) for pair in zip(maps, motions, strict=True)]
         inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [draft.low[1] for draft in drafts])]
         parts = [engine(*pair)[0][:used] for *pair, used in batches(count, *inputs)]
         return [image.swapaxes(0, 1).swapaxes(1, 2) for part in parts for image in part]
+
+    def plain(self, crops: list[Array], codes: Array, edited: Array, size: int) -> list[Array]:
+        """What the release computes of crops: nothing but the edit, and no part of it rounded between two passes.
+
+        crops: [S, S, 3] uint8 RGB. codes, edited: [N, L, 512]. size: 256, 512 or 1024. -> images [size, size, 3],
+        about [-1, 1].
+        """
+        count = self.batch(size)
+
+        def build(networks: Networks) -> nn.Module:
+            from videdit.models.passes import ConsultationPass, LowFidelityPass, PlainPass
+
+            parts = networks.generator, networks.alignment, networks.consultation
+            return PlainPass(LowFidelityPass(networks.generator), ConsultationPass(*parts, size, networks.rows))
+
+        code = (count, self._layers, W_DIM)
+        engine = self._engine(f"PlainPass {size}", ("plain", count, size), build, [(count, 3, LOW, LOW), code, code])
+        x = stack([self.pixels.network_input(crop) for crop in crops])
+        return [image for *parts, used in batches(count, x, codes, edited) for image in engine(*parts)[0][:used]]
 
     def render(self, crops: list[Array], codes: Array, edited: Array, size: int) -> list[Rendering]:
         """Steps 2 to 7 for crops that are not frames of a clip.

@@ -7,7 +7,7 @@ which part a file holds is seen from its tensors, and so are the networks' width
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from videdit import paths, weights
 from videdit.errors import WeightsError
-from videdit.models import e4e, encoder, hfgi, hfgi_released, mobile_stylegan, stylegan2
+from videdit.models import ada_appendix, e4e, encoder, hfgi, hfgi_released, mobile_stylegan, stylegan2
 from videdit.models.encoder import Encoder
 from videdit.models.passes import WHOLE
 from videdit.weights.checkpoint import read_checkpoint
@@ -96,14 +96,25 @@ def _published(profile: Profile) -> Networks:
 def _tensors(profile: Profile) -> dict[str, Tensor]:
     """All tensors of a profile's files, by the names that they have in a whole published file."""
     if profile.checkpoint:
-        files = [_flat(read_checkpoint(paths.expanded(path)), path) for path in profile.checkpoint]
-    else:
-        first = profile.weights[0]
-        names = next((names for names in profile.weights if all(map(is_installed, names))), first)
-        try:
-            files = [weights.load_state(name) for name in names]
-        except WeightsError as error:
-            raise WeightsError(f"profile {profile.name}: {error} (or name a file with --checkpoint)") from None
+        return checkpoint_tensors(profile.checkpoint)
+    first = profile.weights[0]
+    names = next((names for names in profile.weights if all(map(is_installed, names))), first)
+    try:
+        return _merged([weights.load_state(name) for name in names])
+    except WeightsError as error:
+        raise WeightsError(f"profile {profile.name}: {error} (or name a file with --checkpoint)") from None
+
+
+def checkpoint_tensors(files: Sequence[str]) -> dict[str, Tensor]:
+    """All tensors of the user's files, by the names that they have in a whole published one.
+
+    Raises:
+        WeightsError: a file is missing, damaged, or holds something else.
+    """
+    return _merged([_flat(read_checkpoint(paths.expanded(path)), path) for path in files])
+
+
+def _merged(files: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for file in files:
         alone = "input.input" in file  # a generator alone, whose names have no prefix
@@ -167,12 +178,14 @@ def _widths(state: Mapping[str, Tensor]) -> dict:
 
 def _released(
     align: Mapping[str, Tensor], residue: Mapping[str, Tensor]
-) -> tuple[hfgi_released.Alignment | None, hfgi_released.Consultation | None]:
+) -> tuple[nn.Module | None, hfgi_released.Consultation | None]:
     if not align or not residue:
         return None, None
+    heads = [len(residue[f"condition_scale3.{i}.weight"]) for i in (0, 2)]
+    if "layers.0.0.weight" in align:  # trained here, with ADA as the paper's appendix has it
+        return ada_appendix.Alignment(), hfgi_released.Consultation(channels=heads[1])
     ada = [len(align[f"conv_layer{i}.{unit}.weight"]) for i, unit in FIRST_UNITS]
     consult = [len(residue[f"conv_layer{i}.{unit}.weight"]) for i, unit in FIRST_UNITS[:3]]
-    heads = [len(residue[f"condition_scale3.{i}.weight"]) for i in (0, 2)]
     return hfgi_released.Alignment(ada), hfgi_released.Consultation(consult, *heads)
 
 

@@ -1,12 +1,14 @@
-"""Optimisation for one face or clip: of its code (Image2StyleGAN), or of the generator around the code (PTI).
+"""Optimisation for one face or clip: of its code (Image2StyleGAN, or in-domain), or of the generator around it (PTI).
 
-Slow, where :mod:`videdit.hfgi.inverter` is fast. Both go down on the same loss, of pictures at one size,
+Slow, where :mod:`videdit.hfgi.inverter` is fast. All go down on the same loss, of pictures at one size,
 
     l2 + perceptual distance
 
-by Adam, the learning rate falling along a half cosine.
+by Adam, the learning rate falling along a half cosine. In-domain inversion starts from an encoder's code and adds what
+that encoder thinks of the picture, so that codes stay where the generator has people: |w - E(G(w))|^2.
 
-Abdal et al., "Image2StyleGAN", ICCV 2019; Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images", 2021.
+Abdal et al., "Image2StyleGAN", ICCV 2019; Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images", 2021;
+Zhu et al., "In-Domain GAN Inversion for Real Image Editing", ECCV 2020.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from videdit.models import stylegan2
 from videdit.models.mobile_stylegan import Synthesis
@@ -26,6 +29,7 @@ from videdit.models.perceptual import PerceptualFeatures, feature_distance
 
 Generator = Synthesis | stylegan2.Synthesis
 Tell = Callable[[int, float], None]  # told of each step and its loss
+G = TypeVar("G", bound=Synthesis | stylegan2.Synthesis)
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,14 @@ class OptimSchedule:
     lr: float
     l2: float = 1.0  # weights of the losses
     perceptual: float = 1.0
+    domain: float = 0.0  # of the in-domain term
     size: int = 256  # px of the pictures that are compared
     bf16: bool = False  # the generator computes in bfloat16: twice as fast on CPUs and GPUs that multiply it
 
 
 CODES = OptimSchedule(steps=200, lr=0.03)
 PIVOTAL = OptimSchedule(steps=80, lr=3e-4)
+IN_DOMAIN = OptimSchedule(steps=100, lr=0.01, domain=2.0)  # its paper's numbers
 CLIP = OptimSchedule(steps=40, lr=2e-4)
 
 
@@ -80,19 +86,42 @@ def optimise_codes(
     return codes.detach()
 
 
-def tune_generator(
+def optimise_in_domain(
     generator: Generator,
+    encoder: nn.Module,
+    loss: ReconstructionLoss,
+    start: Tensor,
+    course: OptimSchedule = IN_DOMAIN,
+    tell: Tell | None = None,
+) -> Tensor:
+    """Codes in W+ whose pictures are the targets, and which the encoder finds in those pictures again.
+
+    encoder: pictures [N, 3, 256, 256] in [-1, 1] -> codes [N, L, 512]. start: its codes of the targets.
+    """
+    codes = start.detach().clone().requires_grad_()
+
+    def step() -> Tensor:
+        images = pictures(generator, codes, course)
+        return loss(images) + course.domain * (codes - encoder(images)).square().mean()
+
+    descend([codes], step, course, tell)
+    return codes.detach()
+
+
+def tune_generator(
+    generator: G,
     loss: ReconstructionLoss,
     pivots: Tensor,
     course: OptimSchedule = PIVOTAL,
     batch: int = 4,
     tell: Tell | None = None,
-) -> Generator:
+) -> G:
     """A copy of the generator, tuned so that it gives the targets at their pivots; the codes stay where edits work.
 
     pivots: codes [N, 18, 512], one a target. At most `batch` of them are looked at in a step, in turns.
     """
-    tuned = copy.deepcopy(generator).train().requires_grad_(True)
+    tuned: G = copy.deepcopy(generator)
+    tuned.train().requires_grad_(True)
     turns = -(-len(pivots) // batch)
     turn = 0
 
@@ -103,11 +132,12 @@ def tune_generator(
         return loss(pictures(tuned, pivots[which], course), which)
 
     descend(tuned.parameters(), step, course, tell)
-    return tuned.eval().requires_grad_(False)
+    tuned.eval().requires_grad_(False)
+    return tuned
 
 
 def pictures(generator: Generator, codes: Tensor, course: OptimSchedule) -> Tensor:
-    """Codes [N, 18, 512] -> pictures [N, 3, size, size] float32."""
+    """Codes [N, L, 512] -> pictures [N, 3, size, size] float32."""
     with torch.autocast(codes.device.type, torch.bfloat16, enabled=course.bf16):
         return generator(codes, size=course.size).float()
 

@@ -175,7 +175,7 @@ def relative_to(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     for name in {"input", "checkpoint"} & entry.keys():
         value = entry[name]
         entry[name] = [place(item) for item in value] if isinstance(value, list) else place(value)
-    paths = ("output", "alpha_out", "sign", "sign_key", "analysis")
+    paths = ("output", "alpha_out", "crops_out", "sign", "sign_key", "analysis")
     entry |= {name: place(entry[name]) for name in paths if name in entry}
     if is_picture(entry.get("faces", "")):
         entry["faces"] = place(entry["faces"])

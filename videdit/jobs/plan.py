@@ -59,6 +59,7 @@ class Clip:
     alpha: Path | None = None  # where the edit's matte goes
     compare: Path | None = None  # where source and edit in one picture go
     debug: Path | None = None  # where the edit with all that is known of it goes
+    crops: Path | None = None  # the folder into which crops and their results go
     state: Path | None = None  # the folder whose state file remembers this clip
     status: str = "render"
     replace: bool = False  # files that are there; else they are left as they are, whenever they came to be
@@ -67,11 +68,13 @@ class Clip:
     def files(self) -> list[Path]:
         """All that is written, the output first."""
         sidecar = sidecar_path(self.output) if self.job.sidecar else None
-        return list(filter(None, (self.output, self.alpha, self.compare, self.debug, sidecar)))
+        return list(filter(None, (self.output, self.alpha, self.compare, self.debug, sidecar, self.crops)))
 
     def obstacle(self) -> str | None:
         """What stands in the way of the files now, in words. Raises UsageError: one of them is the source."""
-        found = (_obstacle(self.source, file, self.replace) for file in self.files)
+        if self.crops and os.path.lexists(self.crops) and not (self.replace and self.crops.is_dir()):
+            return f"{self.crops} exists already; pass --overwrite to replace that folder, or choose another"
+        found = (_obstacle(self.source, file, self.replace) for file in self.files if file != self.crops)
         return next(filter(None, found), None)
 
     @property
@@ -227,8 +230,9 @@ def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, 
     alpha = alpha_path(source, output, job, batch=home is not None)
     compare = output.with_name(f"{output.stem}_compare{output.suffix}") if job.compare else None
     debug = output.with_name(f"{output.stem}_debug{output.suffix}") if job.debug_video else None
+    crops = paths.expanded(job.crops_out) / output.stem if job.crops_out else None
     may_replace = job.overwrite or handing_over(output, source, job)
-    clip = Clip(job, source, output, alpha, compare, debug, home, replace=may_replace)
+    clip = Clip(job, source, output, alpha, compare, debug, crops, home, replace=may_replace)
     for file in clip.files:
         if len(os.fsencode(file.name)) > NAME_BYTES:
             raise UsageError(f"{file.name} is longer than a file's name can be; choose a shorter one with -o")

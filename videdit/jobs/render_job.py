@@ -68,10 +68,11 @@ class RenderJob(BaseModel):
     profile: Annotated[str, Option("how", "NAME")] = Field(
         "mobile", pattern=r"^[\w-]+$", description="The model profile: a name in configs/profiles."
     )
-    method: Annotated[Literal["auto", "student", "hfgi"], Option("how", "NAME")] = Field(
+    method: Annotated[Literal["auto", "student", "hfgi", "plain"], Option("how", "NAME")] = Field(
         "auto",
         description="How a face is edited: student (one small network, taught by the generator), hfgi (inversion, edit "
-        "and consultation by the generator itself), or auto: what looks best for these edits.",
+        "and consultation by the generator itself), plain (exactly what HFGI's release computes, frame by frame), or "
+        "auto: what looks best for these edits.",
     )
     checkpoint: Annotated[
         tuple[str, ...], BeforeValidator(parse_inputs), schema(STRING, STRINGS), Option("how", "FILE", repeated=True)
@@ -183,6 +184,9 @@ class RenderJob(BaseModel):
     alpha_out: Annotated[str | None, Option("output", "OUT")] = Field(
         None, description="Also write the edit's matte, in grey: a file or a folder."
     )
+    crops_out: Annotated[str | None, Option("output", "DIR")] = Field(
+        None, description="Method plain: also write each crop and its whole result, as PNG, into this folder."
+    )
     compare: Annotated[Literal["side", "wipe"] | None, Option("output", "KIND", bare="side")] = Field(
         None,
         description="Also write OUT_compare, source and edit: side (by side; what a bare word means) or wipe (moving).",
@@ -246,6 +250,7 @@ class RenderJob(BaseModel):
         if (self.sign is None) != (self.sign_key is None):
             raise ValueError("sign and sign_key belong together: the certificates and the key of the first")
         self._check_profile()
+        self._check_plain()
         if self.lossless and self.crf is not None:
             raise ValueError("lossless and crf exclude each other")
         return self
@@ -270,6 +275,20 @@ class RenderJob(BaseModel):
             raise ValueError(f"profile {self.profile} edits a {profile.subject}: say where with box, not with faces")
         if self.size != "auto" and self.size not in profile.sizes:
             raise ValueError(f"profile {self.profile} renders at {' or '.join(map(str, profile.sizes))} pixels")
+
+    def _check_plain(self) -> None:
+        """Raises ValueError for words that only HFGI as it is released has a use for, or has none for."""
+        if self.method != "plain" and self.crops_out is not None:
+            raise ValueError("crops_out is of method plain: the other methods change a crop only where the edit is")
+        if self.method == "plain" and self.tune:
+            raise ValueError("method plain is HFGI as it is released; a generator is tuned for method hfgi")
+        if self.method == "plain" and self.prealign not in ("auto", "none"):
+            raise ValueError(f"method plain has no pre-alignment; prealign={self.prealign} is of method hfgi")
+
+    @property
+    def networks_precision(self) -> str:
+        """What the networks compute in: as released, unless the user says otherwise, where the method is plain."""
+        return "fp32" if self.method == "plain" and self.precision == "auto" else self.precision
 
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""

@@ -51,3 +51,17 @@ class ConsultationPass(nn.Module):
                 scale, shift = (F.pad(part, (0, 0, above, below)) for part in (scale, shift))
             condition = scale, shift
         return self.generator.render(trunk, codes, condition, size=self.size).permute(0, 2, 3, 1)
+
+
+class PlainPass(nn.Module):
+    """Steps 2 to 7 of an edit alone, as the release computes them: the distortion map goes to ADA as it is."""
+
+    def __init__(self, low: LowFidelityPass, consult: ConsultationPass):
+        super().__init__()
+        self.low, self.consult = low, consult
+
+    def forward(self, x: Tensor, codes: Tensor, edited: Tensor) -> Tensor:
+        """Crops [N, 3, 256, 256] in [-1, 1], codes before and after the edit, [N, L, 512] -> images [N, S, S, 3]."""
+        _, low = self.low(codes)
+        trunk, edited_low = self.low(edited)
+        return self.consult(trunk, edited, x.permute(0, 2, 3, 1) - low, edited_low)

@@ -63,7 +63,11 @@ class StyledConv(nn.Module):
         style = self.modulation(w)  # [B, C_in]
         style = style / (style.abs().amax(dim=1, keepdim=True) + EPSILON)
         # Elementwise and not as a matrix product, so that it is never rounded to half precision.
-        demodulation = GAIN * torch.rsqrt((style.square()[:, None] * self.energy).sum(dim=2) + EPSILON)  # [B, C_out]
+        energy: Tensor = self.energy
+        if self.weight.requires_grad:  # a generator that is tuned: its kernels change
+            energy = self.weight.square().sum((2, 3))
+            energy = energy.transpose(0, 1) if self.up else energy
+        demodulation = GAIN * torch.rsqrt((style.square()[:, None] * energy).sum(dim=2) + EPSILON)  # [B, C_out]
         x = x * style[:, :, None, None]
         x = F.conv_transpose2d(x, self.weight, stride=2) if self.up else F.conv2d(x, self.weight, padding=1)
         x = self.blur(x) * demodulation[:, :, None, None]
@@ -168,9 +172,12 @@ class Synthesis(nn.Module):
         image = self.whole(trunk, codes).clamp(-1, 1)
         return F.interpolate(image, size=(LOW, LOW), mode="bilinear", align_corners=False)
 
-    def forward(self, codes: Tensor, size: int | None = None) -> Tensor:
-        """Codes [B, L, 512] -> images [B, 3, S, S]: of the generator's own size, or averaged down to `size`."""
-        return self.render(self.trunk(codes), codes, size=size or self.size)
+    def forward(self, codes: Tensor, condition: tuple[Tensor, Tensor] | None = None, size: int | None = None) -> Tensor:
+        """Codes [B, L, 512] -> images [B, 3, S, S]: of the generator's own size, or averaged down to `size`.
+
+        condition: as of :meth:`whole`.
+        """
+        return self.render(self.trunk(codes), codes, condition, size or self.size)
 
     def _finish(self, i: int, x: Tensor, image: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Block i from its second convolution on: (features, image so far)."""
@@ -206,6 +213,22 @@ def converted(state: abc.Mapping[str, Tensor]) -> dict[str, Tensor]:
             new |= _styled(state, f"convs.{index - 1}", index, f"blocks.{i}.conv{k}", up)
         new |= _to_image(state, f"to_rgbs.{i}", f"blocks.{i}.to_image")
     return new
+
+
+def noises_of(generator: Synthesis) -> dict[str, Tensor]:
+    """The frozen noise of each layer, [1, 1, S, S], by its parameter's name."""
+    return {name: value for name, value in generator.named_parameters() if name.endswith(".noise")}
+
+
+def noise_strengths(state: abc.Mapping[str, Tensor]) -> dict[str, float]:
+    """What normal numbers are multiplied with to be new noise, by the names of :func:`noises_of`.
+
+    state: as of :func:`converted`. Raises KeyError for what is missing.
+    """
+    names = {"conv.noise": "conv1"}
+    for i in range(len(channels_of(state)) - 1):
+        names |= {f"blocks.{i}.conv{k}.noise": f"convs.{2 * i + k - 1}" for k in (1, 2)}
+    return {new: float(state[f"{old}.noise.weight"]) * GAIN for new, old in names.items()}
 
 
 def converted_mapping(state: abc.Mapping[str, Tensor], lr: float = 0.01) -> dict[str, Tensor]:

@@ -90,7 +90,7 @@ def idle(job: RenderJob) -> bool:
     strengths = [key.strength for edit in edits for key in edit.keyframes] + [
         edit.strength for edit in edits if not edit.keyframes
     ]
-    asked = job.mark or job.alpha_out or job.compare or job.debug_video or job.sign
+    asked = job.method == "plain" or job.mark or job.alpha_out or job.compare or job.debug_video or job.sign
     return not any(strengths) and not asked and job.restore in ("none", "auto")
 
 

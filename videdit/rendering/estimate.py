@@ -233,7 +233,7 @@ def with_what(clip: Clip, info: MediaInfo) -> str:
     """Networks, machine, encoder, and the files that are written beside the output."""
     job, choice = clip.job, choose(clip.job.restore)
     device = resolve_device(job.device)
-    told = [f"profile {job.profile} on {device} in {resolve_precision(job.precision, device)}"]
+    told = [f"profile {job.profile} on {device} in {resolve_precision(job.networks_precision, device)}"]
     if choice.kind != "none":
         told.append(f"restoration {choice.kind}" + (f" of faces that are {choice.need}" if choice.if_needed else ""))
     if info.kind == "video" and info.container != "exr":

@@ -38,7 +38,7 @@ from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.other_tracks import elsewhere
 from videdit.restoration.policy import RestorerChoice, choose
 from videdit.stages.assign_faces import AssignFaces
-from videdit.stages.auxiliary_output import AuxiliaryOutput, Compose
+from videdit.stages.auxiliary_output import AuxiliaryOutput, BesideOutput, Compose
 from videdit.stages.average_changes import Steady
 from videdit.stages.change import Change
 from videdit.stages.compare import Compare, doubled
@@ -53,6 +53,7 @@ from videdit.stages.invert_edit import Edit
 from videdit.stages.matte import Matte
 from videdit.stages.parse_faces import Parse
 from videdit.stages.paste import Paste
+from videdit.stages.plain import CropFolder, Plain
 from videdit.stages.read_span import DropBefore, ReadSpan
 from videdit.stages.restore import Restore
 from videdit.stages.segment import OnlyFirst, RestartPerSegment, Split, own
@@ -74,12 +75,12 @@ class Chain:
     restore: Restore
     encode: Encode
     counted: CountEdits
-    files: Sequence[AuxiliaryOutput] = ()  # that are written beside the output
+    files: Sequence[BesideOutput] = ()  # that are written beside the output
     schedule: SelectActive | None = None
     account: Account = field(default_factory=Account)
     scenes_known: bool = False  # and what is wrong with the chosen ones was said before
     reach: float = 0.0  # seconds before and after a frame that its pictures depend on
-    method: str = ""  # how faces are edited: "student" or "hfgi"
+    method: str = ""  # how faces are edited: "student", "hfgi" or "plain"
     notes: tuple[str, ...] = ()  # who gets less than was asked for, and why
     unclear: Sequence[tuple[float, float]] = ()  # when faces are left out, for which way up they are cannot be told
 
@@ -107,12 +108,14 @@ def assemble(
     inverter = loaded.inverter(job)
     people = people_of(job, analysis, clock(info), inverter.profile.layers, loaded.detector(job).aligned)
     timeline = people.timeline
-    faces: list[Stage] = [AssignFaces(analysis, people.chosen)] if analysis else []
+    method = method_of(job, people.edits, inverter.profile)
+    plain = method == "plain"
+    faces: list[Stage] = [AssignFaces(analysis, people.chosen, steady=not plain)] if analysis else []
     if job.tune and analysis:
         inverter = tuned(clip, info, loaded, inverter, people, faces, cancel)
     place = work.next if work else None
     restore = restoration(job, inverter, timeline, loaded)
-    schedule = SelectActive(timeline, job.scenes, place.scene if place else first_scene, restore.at_rest)
+    schedule = SelectActive(timeline, job.scenes, place.scene if place else first_scene, plain or restore.at_rest)
     whole = (job.start, job.end) == (None, None) or by_number((job.faces, *job.per_face))
     account = Account(whole and inverter.profile.subject == "face", inverter.profile.subject)
     track, counted = Track(account), CountEdits(Paste(inverter.pixels), account)
@@ -134,17 +137,19 @@ def assemble(
         read = ReadSpan(decode, analysis.sightings, place.scene_pts, span.last)
     encode = encoder(clip, info, provenance.tags(job), approve, sealed(clip))
     parse = Parse(loaded.parser(job), account)
-    find_faces: list[Stage] = [read, *finders(job, inverter, [*faces, track], schedule)]
+    find_faces: list[Stage] = [read, *finders(job, inverter, [*faces, *([] if plain else [track])], schedule)]
     if span:
         find_faces.append(DropBefore(span.first))
-    if inverter.profile.subject == "face":
+    if inverter.profile.subject == "face" and not plain:
         find_faces.append(parse)
     regions = regions_of(timeline.edits, inverter.profile)
     own_regions = {track: regions_of(edits, inverter.profile) for track, edits in people.own.items()}
     edit_faces: list[Stage]
-    hair = hair_stages(loaded, job, inverter, regions, own_regions)
-    method = method_of(job, people.edits, inverter.profile)
-    if method == "student":
+    hair = [] if plain else hair_stages(loaded, job, inverter, regions, own_regions)
+    folder = CropFolder(clip.crops, clip.replace) if clip.crops else None
+    if plain:
+        edit_faces = [restore, Plain(inverter, timeline, folder), counted]
+    elif method == "student":
         edit_faces = [restore, Change(loaded.student(job), timeline, regions, own_regions), *hair, counted]
     else:
         codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
@@ -158,7 +163,8 @@ def assemble(
         ]
     if job.mark:
         edit_faces[-1] = Compose(counted, Mark(job.mark, info.rotation, info.mirrored))
-    files = files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
+    files: list[BesideOutput] = [folder] if folder else []
+    files += files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
     stages = in_segments(find_faces, edit_faces, encode, work)
     reach = reach_of([*find_faces[1:], *edit_faces])
     known = analysis is not None
@@ -285,9 +291,10 @@ def finders(
     job: RenderJob, inverter: Inverter, faces: Sequence[Stage], schedule: SelectActive | None = None
 ) -> list[Stage]:
     """The stages from the decoded frame to the crops that are edited; `faces`: those that find and follow faces."""
+    size = max(inverter.profile.sizes) if job.method == "plain" and job.size == "auto" else job.size
     if inverter.profile.subject != "face":
-        return [CropBox(inverter.pixels, inverter.profile.sizes, job.box, job.size)]
-    return [*faces, *filter(None, [schedule]), Align(inverter.pixels, job.size)]
+        return [CropBox(inverter.pixels, inverter.profile.sizes, job.box, size)]
+    return [*faces, *filter(None, [schedule]), Align(inverter.pixels, size)]
 
 
 def hair_stages(
@@ -308,7 +315,7 @@ def hair_stages(
 
 
 def method_of(job: RenderJob, edits: Iterable[OneEdit], profile: Profile) -> str:
-    """How a job's faces are edited: "student" or "hfgi".
+    """How a job's faces are edited: "student", "hfgi" or "plain".
 
     Raises:
         UsageError: the student is asked for and cannot.
@@ -332,6 +339,8 @@ def all_edits(job: RenderJob) -> list[OneEdit]:
 
 def reach_of_job(job: RenderJob, profile: Profile) -> float:
     """How many seconds before and after a frame its pictures depend on: what the stages of the job declare together."""
+    if job.method == "plain":
+        return 0.0
     stages: list[object] = [Track, Parse] if profile.subject == "face" else []
     return reach_of(stages) + edit_reach(job, profile)
 

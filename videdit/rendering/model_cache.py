@@ -39,7 +39,7 @@ class ModelCache:
 
     def parser(self, job: RenderJob, alone: bool = False) -> CropParser:
         """alone: in passes of one crop, for a single frame that somebody waits for."""
-        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch, alone)
+        key = (job.profile, job.checkpoint, job.device, job.networks_precision, job.batch, alone)
         with self._lock:
             if key not in self._parsers:
                 new = self.parser(job).alone() if alone else CropParser(self.inverter(job).pixels, job.batch)
@@ -48,7 +48,7 @@ class ModelCache:
 
     def student(self, job: RenderJob, alone: bool = False) -> StudentEditor:
         """alone: in passes of one crop, for a single frame that somebody waits for."""
-        key = (job.device, job.precision, job.batch, alone)
+        key = (job.device, job.networks_precision, job.batch, alone)
         with self._lock:
             if key not in self._students:
                 new = self.student(job).alone() if alone else StudentEditor(self.inverter(job).pixels, job.batch)
@@ -57,14 +57,14 @@ class ModelCache:
 
     def editor(self, job: RenderJob, prealign: str) -> OneCropEditor:
         """HFGI in passes of one crop."""
-        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch, prealign)
+        key = (job.profile, job.checkpoint, job.device, job.networks_precision, job.batch, prealign)
         with self._lock:
             if key not in self._editors:
                 self._editors[key] = OneCropEditor(self.inverter(job), prealign)
             return self._editors[key]
 
     def restorer(self, choice: RestorerChoice, job: RenderJob) -> CropRestorer | None:
-        machine = (job.device, job.precision, job.batch)
+        machine = (job.device, job.networks_precision, job.batch)
         key = (choice.kind, choice.file, *machine)
         with self._lock:
             if key not in self._restorers:
@@ -78,10 +78,10 @@ class ModelCache:
                 kept.clear()
 
     def _of(self, job: RenderJob) -> tuple[Inverter, FaceDetector]:
-        key = (job.profile, job.checkpoint, job.detector, job.device, job.precision, job.batch)
+        key = (job.profile, job.checkpoint, job.detector, job.device, job.networks_precision, job.batch)
         with self._lock:
             if key not in self._networks:
-                pixels = self._pixels_for(resolve_device(job.device), job.precision)
+                pixels = self._pixels_for(resolve_device(job.device), job.networks_precision)
                 inverter = Inverter(load_profile(job.profile, job.checkpoint), pixels, job.batch)
                 self._networks[key] = inverter, detector_of(job.detector, inverter.device)
             return self._networks[key]

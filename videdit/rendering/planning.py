@@ -98,6 +98,8 @@ def not_in_segments(clip: Clip, info: MediaInfo) -> str | None:
         return "numbered pictures have no segments that could be joined"
     if clip.job.tune:
         return "--tune changes the networks of one machine"
+    if clip.crops:
+        return "crops that are written too are counted from a clip's first frame"
     if idle(clip.job):
         return "nothing is edited, for every strength is 0"
     if load_profile(clip.job.profile, clip.job.checkpoint).subject != "face":

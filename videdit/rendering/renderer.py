@@ -36,7 +36,7 @@ from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.graph import Chain, assemble, unedited
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.progress import Progress
-from videdit.stages.auxiliary_output import AuxiliaryOutput
+from videdit.stages.auxiliary_output import BesideOutput
 from videdit.stages.segment import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
 from videdit.tracks import account
@@ -71,12 +71,12 @@ class Renderer:
         info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
         for said in check(clip, info):
             log.warning("%s", said)
-        for file in filter(None, (clip.output, clip.alpha)):
+        for file in filter(None, (clip.output, clip.alpha, clip.crops)):
             check_writable(file.parent)
         nothing = idle(clip.job)
         resumed = resumable(clip, info) and not nothing
         with (
-            Claim(*filter(None, (clip.output, clip.alpha))),
+            Claim(*filter(None, (clip.output, clip.alpha, clip.crops))),
             SegmentStore(clip.output, clip.source, clip.job) if resumed else contextlib.nullcontext() as work,
         ):
             if obstacle := clip.obstacle():  # the clips before this one may have taken hours
@@ -253,14 +253,17 @@ class Renderer:
 
 
 def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again; EXR always is, for it is many files."""
+    """Whether a clip is rendered in segments: a short one is sooner done again; EXR always is, for it is many files.
+
+    One whose crops are written too is not, for these are counted from its first frame.
+    """
     frames = frames_between(info, clip.job.start, clip.job.end)
     long = frames is None or frames > CROPS or info.container == "exr"
     countable = is_sequence(clip.source) or not is_sequence(clip.output)  # pictures of a clip are numbered as they come
-    return clip.job.resume and info.kind == "video" and long and countable
+    return clip.job.resume and clip.crops is None and info.kind == "video" and long and countable
 
 
-def keep(files: Sequence[AuxiliaryOutput]) -> None:
+def keep(files: Sequence[BesideOutput]) -> None:
     """Give files beside an output their names, or none that is left. Raises MediaError: one cannot be written."""
     try:
         for file in files:

@@ -118,7 +118,8 @@ class Session:
     ) -> tuple[Frame, Frame]:
         """:meth:`preview` with the frames' own planes: (source, edited); the source twice where no face is edited."""
         with self._turns.turn(viewer, cancel) as turn:
-            if load_profile(clip.job.profile, clip.job.checkpoint).subject != "face" or clip.job.tune:
+            subject = load_profile(clip.job.profile, clip.job.checkpoint).subject
+            if subject != "face" or clip.job.tune or clip.job.method == "plain":
                 return rendered_pair(self.renderer(), clip, self.source(clip).info, time)
             previews = self._previews.draft if tier == DRAFT else self._previews.exact
             try:

@@ -1,6 +1,6 @@
 """One frame of a clip by a render of its surroundings: for what needs the stages of a render just as they are.
 
-Cars, and generators that are tuned to a clip. Faces go through :mod:`videdit.rendering.frame_preview`.
+Cars, generators that are tuned to a clip, and HFGI as released; all else goes through the module frame_preview.
 """
 
 from __future__ import annotations
@@ -54,4 +54,4 @@ def around(clip: Clip, time: float, reach: float) -> Clip:
     """
     keep = clip.job.cache and by_number((clip.job.faces, *clip.job.per_face))
     cut = {"start": max(0.0, time - reach), "end": time + reach + LEAST, "cache": keep}
-    return replace(clip, job=clip.job.model_copy(update=cut), alpha=None, compare=None, debug=None)
+    return replace(clip, job=clip.job.model_copy(update=cut), alpha=None, compare=None, debug=None, crops=None)

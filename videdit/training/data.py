@@ -27,6 +27,32 @@ def pack_faces(folder: Path, out: Path) -> None:
     np.save(out, np.stack(small))
 
 
+def pack_pictures(folder: Path, out: Path) -> None:
+    """Pictures of a folder and those in it -> out: of 256x256 pixels, or 256x192 where its name says 192 (cars).
+
+    Raises:
+        UsageError: there is none, or one cannot be read.
+    """
+    height = 192 if "192" in out.stem else SIZE
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
+    if not paths:
+        raise UsageError(f"no pictures in {folder}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}")  # tens of thousands of pictures are not held in memory
+    pack = np.lib.format.open_memmap(draft, "w+", np.uint8, (len(paths), height, SIZE, 3))
+    try:
+        for i, path in enumerate(paths):
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise UsageError(f"{path} is not a picture that can be read")
+            small = cv2.resize(image, (SIZE, height), interpolation=cv2.INTER_AREA)
+            pack[i] = small[..., ::-1]
+        pack.flush()
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def pack_bank(folder: Path, images_out: Path, codes_out: Path) -> None:
     """Tars of NNNNNN.webp and codes.npy -> images [N, 256, 256, 3] and codes [N, 512]."""
     images, codes = [], []

@@ -29,7 +29,7 @@ from videdit.training.training import Setup, Validation, weighted
 
 @dataclass
 class Recipe(recipe.Recipe):
-    """configs/train/hfgi.yaml (`mobile`; the defaults are what shipped) and hfgi_paper.yaml."""
+    """configs/train/hfgi.yaml (`mobile`; the defaults are what shipped) and hfgi_adversarial.yaml."""
 
     warmup: int = 30
     ema: float = 0.99

@@ -103,7 +103,8 @@ def take_step(training: Training, ema: Ema, batch: tuple[Tensor, ...], step: int
     loss, terms = training.loss(batch, step, progress)
     training.optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(training.model.parameters(), recipe.clip)
+    if recipe.clip:
+        nn.utils.clip_grad_norm_(training.model.parameters(), recipe.clip)
     training.optimizer.step()
     ema.update(training.model)
     return {key: value.detach() for key, value in (terms | {"loss": loss}).items()}

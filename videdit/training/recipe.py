@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,8 @@ RECIPES = {
     "head256": "videdit.training.head256",
     "encoder": "videdit.training.encoder",
     "hfgi": "videdit.training.hfgi",
+    "hfgi_ffhq": "videdit.training.hfgi_ffhq",
+    "hfgi_car": "videdit.training.hfgi_car",
     "directions": "videdit.training.directions",
     "parser": "videdit.training.parser",
     "restorer": "videdit.training.restorer",
@@ -32,8 +35,8 @@ class Recipe:
     seed: int = 0
     schedule: str = "cosine"  # of the learning rate, or "constant"
     warmup: int = 100  # steps until the learning rate is at its peak
-    clip: float = 1.0  # gradients are shortened to this length
-    ema: float = 0.995  # of the weights: the average is what is validated and exported
+    clip: float = 1.0  # gradients are shortened to this length; 0: they are not
+    ema: float = 0.995  # of the weights: the average is what is validated and exported; 0: there is none
     held: int = 50  # the last faces of the pack, which no step sees: validation is on them
 
 
@@ -45,24 +48,29 @@ def recipe_module(name: str) -> ModuleType:
     return importlib.import_module(RECIPES[name])
 
 
-def read_recipe(kind: type[R], path: Path | None) -> R:
-    """A recipe from its YAML file, or its defaults.
+def read_recipe(kind: type[R], path: Path | None, own: Mapping[str, str] | None = None) -> R:
+    """A recipe from its YAML file, or its defaults; own: values that count in place of those.
 
     Raises:
         UsageError: the file cannot be read, has a key that the recipe has not, or a value of another kind.
     """
-    if path is None:
-        return kind()
+    values = {} if path is None else _read(path)
+    values |= {key: yaml.safe_load(word) if word else word for key, word in (own or {}).items()}
+    path = path or Path("--set")
+    defaults = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(map(str, set(values) - set(defaults))):
+        raise UsageError(f"{path}: unknown key {unknown[0]!r}; a recipe has {', '.join(sorted(defaults))}")
+    return kind(**{key: _like(path, key, value, defaults[key]) for key, value in values.items()})
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"cannot read the recipe {path}: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path} is no recipe: it should be lines of `key: value`")
-    defaults = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(map(str, set(values) - set(defaults))):
-        raise UsageError(f"{path}: unknown key {unknown[0]!r}; a recipe has {', '.join(sorted(defaults))}")
-    return kind(**{key: _like(path, key, value, defaults[key]) for key, value in values.items()})
+    return values
 
 
 def _like(path: Path, key: str, value: Any, default: Any) -> Any:
