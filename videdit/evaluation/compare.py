@@ -18,7 +18,7 @@ from videdit.evaluation.sheet import contact_sheet
 from videdit.evaluation.stills import face_masks, picture_256, tuned_to
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, OptimSchedule, ReconstructionLoss, optimise_codes, pictures, tune_generator
-from videdit.imaging.host import network_input
+from videdit.imaging.crop import network_input
 from videdit.models import stylegan2
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures
