@@ -157,6 +157,9 @@ class Accumulator:
     def __add__(self, other: Accumulator) -> Accumulator:
         return Accumulator(self.changes + other.changes, self.masks + other.masks)
 
+    def __mul__(self, weight: float) -> Accumulator:
+        return Accumulator(self.changes * weight, self.masks * weight)
+
 
 @dataclass(frozen=True, slots=True)
 class Rendering:

@@ -126,11 +126,6 @@ class Pixels(ABC):
         with self.working():
             return temporal_average.init_accumulator(change, mask, confidence)
 
-    def composed(self, first: Motion, then: Motion) -> Motion:
-        """See :func:`videdit.imaging.temporal_average.compose`."""
-        with self.working():
-            return temporal_average.compose(first, then)
-
     def enlarged(self, motion: Motion, size: int) -> Motion:
         """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
         with self.working():

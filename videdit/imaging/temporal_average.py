@@ -12,8 +12,9 @@ where f is what a frame's edit was scaled by (confidence, and the level of a str
 fading in and out is not smeared; A is how alike the strengths of two neighbours are, for a stronger edit also changes
 other places (:mod:`videdit.edits.timeline`); and V is how well the motion from a frame to the next and back agree, and
 how alike the two frames are along it: where a mouth opens or a hand comes up there is nothing to average with, and the
-frame's own change counts alone. Both sums are chained from neighbour to neighbour: one warp a frame and side. Motion is
-estimated at 256 px, changes are averaged at up to BAND; what is finer in a change stays as it is.
+frame's own change counts alone. Both sums are chained from neighbour to neighbour, which takes one warp a frame for
+what was, and a few for what comes (:mod:`videdit.stages.average_changes`). Motion is estimated at 256 px, changes
+are averaged at up to BAND; what is finer in a change stays as it is.
 
 A mean is never quite in place: where lips part quickly, a mean that should take their line away leaves a ghost of it
 across the teeth. So the result, source and mean change, is kept within what source and own change have in the
@@ -82,13 +83,6 @@ def likeness(one: Array, other: Array, there: Array) -> Array:
     """
     xp = primitives.of(one)
     return xp.exp(-((xp.blur(xp.warp(other, there) - one, SMOOTH) / LIKENESS) ** 2))
-
-
-def compose(first: Motion, then: Motion) -> Motion:
-    """The motion [256, 256] of pixels that go along one motion, and from where that leads along another."""
-    xp = primitives.of(first.flow)
-    read = xp.warp(xp.merge(then.flow, then.validity[..., None]), first.flow)
-    return Motion(first.flow + read[..., :2], first.validity * read[..., 2])
 
 
 def init_accumulator(change: Array, mask: Array, confidence: float) -> Accumulator:
