@@ -17,9 +17,9 @@ import torch
 from videdit.datatypes import Frame
 from videdit.edits.catalogue import shipped
 from videdit.edits.directions import load_direction
-from videdit.geometry.warp import crop_picture
 from videdit.hfgi.loader import load_generator
 from videdit.hfgi.population import sample_codes
+from videdit.imaging.crop import crop_picture
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.media.probe import probe

@@ -36,7 +36,8 @@ class CropBox:
             scene += cuts(frame.picture)
             to_frame, size, outline = self._placed(frame.picture, frame.extra.get("rotation", 0))
             (image,) = self.pixels.crop(frame.picture, [(to_frame, size)])
-            yield replace(frame, scene=scene, crops=(Crop(0, image, to_frame, 1.0, outline),))
+            crop = Crop(0, image, to_frame, 1.0, outline, low=self.pixels.low(image))
+            yield replace(frame, scene=scene, crops=(crop,))
 
     def _placed(self, picture: Picture, rotation: int) -> tuple[np.ndarray, int, np.ndarray]:
         """(to_frame, the crop's size, the box's outline in it); a turned clip's box is turned with it."""

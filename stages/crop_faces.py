@@ -34,7 +34,8 @@ class Align:
                 places.append((coded(face_matrix(face.points, size), frame.picture.stretch), size))
             images = self.pixels.crop(frame.picture, places)
             stretch = frame.picture.stretch
-            crops = (_crop(*known, stretch) for known in zip(frame.faces, images, places, strict=True))
+            lows = [self.pixels.low(image) for image in images]
+            crops = (_crop(*known, stretch) for known in zip(frame.faces, images, lows, places, strict=True))
             yield replace(frame, crops=tuple(crops))
 
 
@@ -43,7 +44,7 @@ def size_of(face: Face, size: str | int, current: int | None = None) -> int:
     return choose_size(crop_side(face.points), current) if isinstance(size, str) else size
 
 
-def _crop(face: Face, image: Array, place: tuple[np.ndarray, int], stretch: tuple[float, float]) -> Crop:
+def _crop(face: Face, image: Array, low: Array, place: tuple[np.ndarray, int], stretch: tuple[float, float]) -> Crop:
     to_frame, _ = place
     mesh = None if face.mesh is None else transform(invert(to_frame), face.mesh / stretch)
-    return Crop(face.track, image, to_frame, face.confidence, mesh)
+    return Crop(face.track, image, to_frame, face.confidence, mesh, low=low)

@@ -12,6 +12,7 @@ from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.edits import Timeline
 from videdit.faces.detector import face_size
 from videdit.geometry.affine import compose, invert, transform, upright_matrix
+from videdit.geometry.warp import pixels_at
 from videdit.imaging.pixels import Pixels
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.info import MediaInfo
@@ -127,15 +128,13 @@ def _draw_face(
         _dot(image, point, round(2.5 * unit), colour)
     low, high = every.min(0), every.max(0)
     margin = 0.08 * (high - low)
-    x0, y0, x1, y1 = np.concatenate((low - margin, high + margin)).round().astype(int).tolist()
+    (x0, y0), (x1, y1) = (pixels_at(corner).tolist() for corner in (low - margin, high + margin))
     cv2.rectangle(image, (x0, y0), (x1, y1), colour, max(1, round(unit)))
     _write(image, words, (max(2, x0), max(round(30 * unit), y0 - round(4 * unit))), unit, colour)
 
 
 def _dot(image: np.ndarray, point: np.ndarray, radius: int, colour: tuple[int, int, int]) -> None:
-    # Pixel centres are at +0.5 here, at 0 in OpenCV.
-    x, y = np.rint(point - 0.5).astype(int).tolist()
-    cv2.circle(image, (x, y), max(0, radius), colour, -1)
+    cv2.circle(image, pixels_at(point).tolist(), max(0, radius), colour, -1)
 
 
 def _write(image: np.ndarray, words: str, at: tuple[int, int], unit: float, colour: tuple[int, int, int]) -> None:

@@ -15,7 +15,7 @@ from videdit.faces.edit_fitness import SMALLEST
 from videdit.faces.roll import POSSIBLE, SHOWN, SURE, Uprightness
 from videdit.geometry.affine import transform, upright_matrix
 from videdit.geometry.ffhq_align import coded
-from videdit.geometry.warp import crop_picture
+from videdit.imaging.crop import crop_picture
 from videdit.media.color import picture_to_rgb
 from videdit.models.sizes import MESH_INPUT as SIZE
 from videdit.tracks.shots import CutDetector

@@ -104,9 +104,9 @@ class Edit:
 
     def _codes(self, crops: list[tuple[Frame, Crop]]) -> Sequence[Array]:
         """Raw codes [18, 512] of crops. On a device they are sooner made than looked up."""
-        if all(isinstance(crop.seen, np.ndarray) for _, crop in crops):
-            return self.codes([(frame.pts, crop.seen) for frame, crop in crops], self.inverter.encode)
-        return self.inverter.encode([crop.seen for _, crop in crops])
+        if all(isinstance(crop.seen_low, np.ndarray) for _, crop in crops):
+            return self.codes([(frame.pts, crop.seen_low) for frame, crop in crops], self.inverter.encode)
+        return self.inverter.encode([crop.seen_low for _, crop in crops])
 
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
         """The same with codes smoothed per track, never across a cut."""
@@ -157,7 +157,7 @@ class Edit:
         codes = stack([code for *_, code in jobs])
         delta = np.stack([self.timeline.added(*job) for job in jobs])
         edited = codes + self.inverter.pixels.put(delta)
-        return self.inverter.draft([crop.seen for crop, *_ in jobs], codes, edited)
+        return self.inverter.draft([crop.seen_low for crop, *_ in jobs], codes, edited)
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""

@@ -17,6 +17,7 @@ from videdit.faces.edit_fitness import FADE, fade
 from videdit.faces.parser import CropParser
 from videdit.faces.visibility import visibility
 from videdit.imaging.arrays import half, join, larger
+from videdit.imaging.crop import low_picture
 from videdit.models.face_parts import GLASSES
 from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
 from videdit.tracks.account import Account
@@ -56,7 +57,7 @@ class Parse:
         for group in groups(((frame, frame.crops) for frame in frames), self.parser.batch):
             crops = [crop for _, own in group for crop in own]
             times = [frame.time for frame, own in group for _ in own]
-            found = self.parser.parts([crop.image for crop in crops]) if crops else ()
+            found = self.parser.parts([low_picture(crop) for crop in crops]) if crops else ()
             seen = self.parser.pixels.fetch(found) if crops else ()
             fits = [self._fitness(*each) for each in zip(crops, seen, times, strict=True)] if crops else []
             parsed = iter(map(_Parsed, found, fits))

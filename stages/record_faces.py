@@ -11,7 +11,7 @@ from videdit.datatypes import Face, Frame
 from videdit.faces.detector import face_size
 from videdit.geometry.affine import invert, transform, upright_matrix
 from videdit.geometry.ffhq_align import coded, face_matrix
-from videdit.geometry.warp import crop_picture
+from videdit.imaging.crop import crop_picture
 from videdit.stages.detect import UNCLEAR
 from videdit.tracks.analysis_store import PORTRAIT, Analysis, Portrait, Recorder
 from videdit.tracks.appearance import look_of

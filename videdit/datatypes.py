@@ -113,6 +113,7 @@ class Crop:
     parts: Array | None = None
     restored: Array | None = None  # [S, S, 3] uint8 RGB, the image after face restoration
     restoration: float = 1.0  # 0..1, how much of restored - image reaches the frame
+    low: Array | None = None  # [256, 256, 3] uint8 RGB, the image shrunk: once, for all that look at no more
 
     @property
     def size(self) -> int:
@@ -124,13 +125,18 @@ class Crop:
         return self.image if self.restored is None else self.restored
 
     @property
+    def seen_low(self) -> Array:
+        """What networks look at that look at 256 px, [S, S, 3]: shrunk already, if it is."""
+        return self.seen if self.restored is not None or self.low is None else self.low
+
+    @property
     def skin(self) -> Array | None:
         """How surely it is the face's skin, eyes or brows, [128, 128]: the first of the parts, where they are known."""
         return None if self.parts is None else self.parts[0]
 
     @property
     def nbytes(self) -> int:
-        return sum(array.nbytes for array in (self.image, self.parts, self.restored) if array is not None)
+        return sum(array.nbytes for array in (self.image, self.parts, self.restored, self.low) if array is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +151,14 @@ class Motion:
 class Accumulator:
     """Sums over moments of an edit, each weighted by w, at B pixels: see :mod:`videdit.imaging.temporal_average`."""
 
-    changes: Array  # [B, B, 4] float32: w C, then w f; on a device [1, 4, B, B]
-    masks: Array  # [B, B] float32: w f m, of masks m in 0..1; on a device [1, 1, B, B]
+    changes: Array  # [B, B, 4] float32: w C, then w f
+    masks: Array  # [B, B, 1] float32: w f m, of masks m in 0..1
 
     def __add__(self, other: Accumulator) -> Accumulator:
         return Accumulator(self.changes + other.changes, self.masks + other.masks)
+
+    def __mul__(self, weight: float) -> Accumulator:
+        return Accumulator(self.changes * weight, self.masks * weight)
 
 
 @dataclass(frozen=True, slots=True)

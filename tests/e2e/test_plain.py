@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from videdit.edits import edit_delta, parse_edits
 from videdit.errors import UsageError
-from videdit.imaging.host import network_input
+from videdit.imaging.crop import network_input
 from videdit.jobs.render_job import RenderJob
 from videdit.models.stylegan2_plain import Generator
 from videdit.rendering.session import Session, clip_of

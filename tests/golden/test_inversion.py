@@ -8,8 +8,8 @@ import torch
 
 from videdit.engine.compile import eager
 from videdit.hfgi.inverter import Inverter
+from videdit.imaging.crop import network_input
 from videdit.imaging.detail_transfer import return_detail
-from videdit.imaging.host import network_input
 from videdit.imaging.optical_flow import warp_distortion_map
 from videdit.models.mobile_stylegan import NUM_LAYERS
 from videdit.models.passes import ConsultationPass, LowFidelityPass

@@ -1,4 +1,4 @@
-"""Pixels on a GPU against their twins on the host: the tests of tests/unit/test_pixels_device.py, on another device."""
+"""Pixels on a GPU against those on the host: the tests of tests/unit/test_pixels_device.py, on another device."""
 
 import numpy as np
 import pytest

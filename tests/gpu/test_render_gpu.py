@@ -5,7 +5,7 @@ from test_device import *  # noqa: F403
 
 from videdit.cli.bench import bench_clip
 from videdit.imaging.device import DevicePixels
-from videdit.imaging.pixels import pixels_for
+from videdit.imaging.memory import pixels_for
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.rendering.renderer import Renderer

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.datatypes import Color, Picture
+from videdit.datatypes import Color, Face, Picture
 from videdit.errors import UsageError
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
@@ -17,7 +17,7 @@ from videdit.media.color import picture_to_rgb
 from videdit.media.probe import probe
 from videdit.rendering.preview import parse_times, preview_path
 from videdit.stages.compare import doubled, side_by_side, wiped
-from videdit.stages.debug_overlay import drawable, to_picture
+from videdit.stages.debug_overlay import _draw_face, drawable, to_picture
 
 ROTATIONS = st.sampled_from([0, 90, 180, 270])
 LAYOUTS = st.sampled_from([((1, 1), 8), ((1, 0), 8), ((0, 0), 10), ((1, 1), 10)])
@@ -81,6 +81,20 @@ def test_what_is_drawn_comes_back_in_its_colours():
     image = np.full((41, 63, 3), (200, 60, 90), np.uint8)
     back = picture_to_rgb(to_picture(image))
     assert np.abs(back.astype(int) - image).max() <= 2
+
+
+@pytest.mark.parametrize("at", [10.5, 11.5, 12.1, 12.9])
+def test_landmarks_and_boxes_are_drawn_in_the_pixels_that_they_lie_in(at: float) -> None:
+    image = np.zeros((80, 80, 3), np.uint8)
+    face = Face(np.array([(at, 40.5), (50.5, 40.5), (30.5, 50.5), (at, 60.5), (50.5, 60.5)]), 1.0)
+    _draw_face(image, face, np.eye(2, 3), 0.3, (255, 0, 0), "")
+    drawn = image[..., 0] > 0
+    pixel = int(at)
+    assert drawn[40, pixel - 1 : pixel + 2].tolist() == [True] * 3, "a dot of radius 1 around its pixel"
+    assert not drawn[40, pixel + 2]
+    margin = 0.08 * (50.5 - at)
+    columns = np.flatnonzero(drawn[55])
+    assert columns.tolist() == [int(at - margin), int(50.5 + margin)]
 
 
 def test_the_shape_of_what_goes_beside(face_clip):

@@ -6,7 +6,8 @@ import pytest
 
 from videdit.datatypes import LOW, Motion, Rendering
 from videdit.imaging.detail_transfer import return_detail, trust
-from videdit.imaging.optical_flow import MotionEstimator, blend_motions, warp_distortion_map
+from videdit.imaging.inverse_search import InverseSearch
+from videdit.imaging.optical_flow import blend_motions, estimate_motion, warp_distortion_map
 
 
 def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:
@@ -26,7 +27,7 @@ def rendering(inversion: np.ndarray, edit: np.ndarray) -> Rendering:
         return cv2.resize(image, (LOW, LOW), interpolation=cv2.INTER_AREA)
 
     before, after = low(inversion), low(edit)
-    return Rendering(before, after, MotionEstimator()(before, after), inversion, edit)
+    return Rendering(before, after, estimate_motion(before, after, InverseSearch()), inversion, edit)
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -121,7 +122,7 @@ def test_a_residual_is_trusted_where_nothing_changed_and_doubted_where_much_did(
     edit = inversion.copy()
     edit[100:160, 30:100] += 0.5
     still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
-    kept = trust(source, Rendering(inversion, edit, still, inversion, edit))
+    kept = trust(source, Rendering(inversion, edit, still, inversion, edit))[..., 0]
     assert kept[120:140, 45:85].max() < 0.1
     assert kept[175:190, 35:95].min() > 0.9, "a residual alone is no reason"
     assert kept[:, 140:].min() > 0.99

@@ -1,17 +1,23 @@
 """Warps under the half-pixel convention, against pictures whose every sample is known."""
 
+import re
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import videdit
 from videdit.datatypes import Color, Picture
 from videdit.geometry.affine import invert, transform
 from videdit.geometry.ffhq_align import crop_matrix
-from videdit.geometry.warp import crop, crop_picture, polygon_mask, region, shift, warp
+from videdit.geometry.warp import crop, displace, pixel_centres, pixels_at, polygon_mask, region, shift, warp
+from videdit.imaging.crop import crop_picture
 
 H, W = 120, 160
+SAMPLERS = re.compile(r"cv2\.(remap|warp\w+|getRectSubPix|fillPoly|convertMaps)\b")
 
 
 def ramp(height: int = H, width: int = W) -> np.ndarray:
@@ -47,6 +53,35 @@ def test_identity_is_exact() -> None:
     image = np.random.default_rng(0).integers(0, 255, (H, W, 3), np.uint8)
     np.testing.assert_array_equal(warp(image, np.eye(2, 3), (H, W)), image)
     np.testing.assert_array_equal(crop(image, shift(np.eye(2, 3), 20, 30), 64), image[30:94, 20:84])
+
+
+@pytest.mark.parametrize("size", [(31, 17), (64, 64)])
+def test_a_flow_is_where_pixels_are_read_relative_to_themselves(size: tuple[int, int]) -> None:
+    image, flow = ramp(*size), np.full((*size, 2), (2.5, -1.25), np.float32)
+    np.testing.assert_array_equal(pixel_centres(*size), image)
+    np.testing.assert_allclose(displace(image, flow)[4:-4, 4:-4], (image + flow)[4:-4, 4:-4], atol=1e-4)
+    np.testing.assert_array_equal(displace(image, 0 * flow), image)
+
+
+def test_a_point_lies_in_the_pixel_whose_centre_is_nearest() -> None:
+    corners = pixel_centres(8, 8)[..., None, :] + np.array([(-0.5, -0.5), (0.49, -0.5), (0, 0), (0.49, 0.49)])
+    rows, columns = np.indices((8, 8))
+    for i in range(4):
+        np.testing.assert_array_equal(pixels_at(corners[..., i, :]), np.stack((columns, rows), -1))
+
+
+def test_opencv_s_pixel_centres_are_dealt_with_in_one_module_only() -> None:
+    """What reads between pixels takes their centres for 0, 1, ...: nobody else is to know. Training's chance-drawn
+    distortions of its pictures may be off by half a pixel."""
+    root = Path(videdit.__file__).parent
+    files = [*root.rglob("*.py"), *(root / "stages").glob("*.py")]  # stages may be a link
+    using = {
+        str(file.relative_to(root))
+        for file in files
+        if "training" not in file.parts and SAMPLERS.search(file.read_text())
+    }
+    assert len(files) > 200
+    assert using == {"geometry/warp.py"}
 
 
 def test_shrinking_by_two_is_the_mean_of_four() -> None:

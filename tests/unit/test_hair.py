@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Crop, Edited, Frame, HairChange, Picture
 from videdit.faces.parser import CropParser
-from videdit.geometry.warp import crop_picture
 from videdit.hfgi.hair import (
     GRID,
     HairPainter,
@@ -26,6 +25,7 @@ from videdit.hfgi.hair import (
     own_hair,
     without_hair,
 )
+from videdit.imaging.crop import crop_picture
 from videdit.imaging.host import HostPixels
 from videdit.models.face_parts import PARTS
 from videdit.stages.hair import Hair, steady

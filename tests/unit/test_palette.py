@@ -27,7 +27,7 @@ def tinted(image: np.ndarray, factor: complex, where: slice = slice(None)) -> np
 
 
 def chroma(image: np.ndarray) -> np.ndarray:
-    return cv2.transform(image, APART)[..., 1:]
+    return cv2.transform(image, np.array(APART, np.float32))[..., 1:]
 
 
 @pytest.mark.parametrize("factor", [1.8 + 0j, 1.4 + 0.3j])

@@ -17,7 +17,7 @@ from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit
 from videdit.stages.segment import RestartPerSegment, Split, own, place
 
-REACH = 0.8  # seconds of context
+REACH = 0.95  # seconds of context
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
 CROP = Crop(0, np.zeros((1, 1, 3), np.uint8), np.eye(2, 3), 1.0)
 
@@ -71,8 +71,8 @@ def test_context_reaches_as_far_as_the_smoothing():
     assert Edit.reach_of(0.07, 0.0) + Steady.reach <= REACH < Edit.reach_of(0.3, 0.0) + Steady.reach
     frames = clip([3] * 199, [1] * 200, [])
     (_, first), (_, second), *_ = segments(frames, crops=50, most=1000)
-    assert [pts for pts, mine in first if not mine] == [150 + 3 * i for i in range(27)]
-    assert [pts for pts, mine in second if not mine][:26] == [72 + 3 * i for i in range(26)]
+    assert [pts for pts, mine in first if not mine] == [150 + 3 * i for i in range(32)]
+    assert [pts for pts, mine in second if not mine][:31] == [57 + 3 * i for i in range(31)]
 
 
 def test_a_cut_ends_a_segment_that_is_half_full_and_needs_no_context():

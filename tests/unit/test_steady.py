@@ -16,8 +16,9 @@ from videdit.datatypes import LOW, Array, Color, Edited, Frame, Picture
 from videdit.edits import Timeline, parse_edits
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
+from videdit.imaging.inverse_search import InverseSearch
 from videdit.imaging.pixels import Pixels
-from videdit.imaging.temporal_average import DriftEstimator, agreement, fading, resolve
+from videdit.imaging.temporal_average import agreement, estimate_drift, fading, resolve
 from videdit.stages.average_changes import Steady
 
 INNER = slice(60, -60)
@@ -180,21 +181,20 @@ def test_the_drift_is_the_source_s_motion_both_ways(pixels: Pixels) -> None:
     assert (host(still.validity) == 1).all()
 
 
-def test_twins_agree(pixels: Pixels) -> None:
+def test_a_device_agrees_with_the_host(pixels: Pixels) -> None:
     change, other = noise(1, 512).astype(np.float16), noise(2, 512)
     mask, masked = ((noise(seed, 512)[..., 0] > 0).astype(np.uint8) * 255 for seed in (3, 4))
-    motion = DriftEstimator()(*map(grey, clip(2)))[0]
+    motion = estimate_drift(*map(grey, clip(2)), InverseSearch())[0]
     put = {k: there(pixels, v) for k, v in {"flow": motion.flow, "validity": motion.validity}.items()}
-    twin, weight = HostPixels("cpu", "fp32"), fading(0.04)
+    other_side, weight = HostPixels("cpu", "fp32"), fading(0.04)
     ours = pixels.opened(there(pixels, other), there(pixels, masked), 0.5)
-    theirs = twin.opened(other, masked, 0.5)
+    theirs = other_side.opened(other, masked, 0.5)
     moved = pixels.moved(ours, pixels.enlarged(type(motion)(**put), 512), weight)
-    expected = twin.moved(theirs, twin.enlarged(motion, 512), weight)
+    expected = other_side.moved(theirs, other_side.enlarged(motion, 512), weight)
     for name in ("changes", "masks"):
-        seen = host(getattr(moved, name))
-        seen = seen[0].transpose(1, 2, 0).squeeze() if seen.ndim == 4 else seen
+        seen, wanted = host(getattr(moved, name)), getattr(expected, name)
         # OpenCV reads between pixels in steps of a 32nd.
-        np.testing.assert_allclose(seen[4:-4, 4:-4], getattr(expected, name)[4:-4, 4:-4], atol=0.02)
+        np.testing.assert_allclose(seen[4:-4, 4:-4], wanted[4:-4, 4:-4], atol=0.02)
     source = (noise(5, 512) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
     edit = Edited(0, change, mask, np.eye(2, 3), source, source[::2, ::2, 0])
     on_device = replace(edit, **{k: there(pixels, getattr(edit, k)) for k in ("change", "mask", "source", "grey")})

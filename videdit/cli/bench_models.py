@@ -27,7 +27,8 @@ from videdit.errors import UsageError
 from videdit.hfgi.inverter import SIZES
 from videdit.hfgi.loader import Networks, load_networks
 from videdit.hfgi.profile import load_profile
-from videdit.imaging.pixels import Pixels, pixels_for
+from videdit.imaging.memory import pixels_for
+from videdit.imaging.pixels import Pixels
 from videdit.models import e4e, hfgi_released, stylegan2
 from videdit.models.passes import ConsultationPass, LowFidelityPass
 from videdit.models.stylegan2_plain import Generator

@@ -39,7 +39,7 @@ from videdit.hfgi.optimize import (
     pictures,
     tune_generator,
 )
-from videdit.imaging.host import network_input
+from videdit.imaging.crop import network_input
 from videdit.models.mobile_stylegan import W_DIM, Synthesis
 from videdit.models.perceptual import PerceptualFeatures
 from videdit.weights.judges import load_judge

@@ -25,8 +25,8 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.prealign import Prealigner
 from videdit.hfgi.student import StudentEditor
+from videdit.imaging.crop import network_input
 from videdit.imaging.detail_transfer import return_detail
-from videdit.imaging.host import network_input
 from videdit.models.mobile_stylegan import Synthesis
 
 SHOWN = 8  # faces on a sheet

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import cv2
 import numpy as np
+
+from videdit.geometry.warp import displace, pixel_centres
+from videdit.imaging.inverse_search import InverseSearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +41,19 @@ def warp_errors(source: np.ndarray, *clips: np.ndarray) -> list[float]:
     does; pixels that it sees hidden or leaving the picture do not count. The source itself is a fair first clip.
     """
     totals, count = np.zeros(len(clips)), 0
-    flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in source]
-    height, width = grey[0].shape
-    places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(
-        np.float32
-    )  # OpenCV's: centres at 0
+    strategy = InverseSearch()
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None] for frame in source]
+    height, width, _ = grey[0].shape
+    centres = pixel_centres(height, width)
+    sample = partial(displace, border=cv2.BORDER_CONSTANT)
     for t in range(len(source) - 1):
-        forward = flow.calc(grey[t], grey[t + 1], None)  # [H, W, 2] where each pixel of t goes
-        back = flow.calc(grey[t + 1], grey[t], None)
-        there = places + forward
-        returned = cv2.remap(back, there[..., 0], there[..., 1], cv2.INTER_LINEAR)
-        inside = ((there >= 0) & (there <= (width - 1, height - 1))).all(-1)
-        valid = inside & ~_occluded(forward, returned)
+        forward, back = strategy.both_ways(grey[t], grey[t + 1])  # [H, W, 2] where each pixel of t goes, and back
+        there = centres + forward
+        inside = ((there >= 0.5) & (there <= (width - 0.5, height - 0.5))).all(-1)
+        valid = inside & ~_occluded(forward, sample(back, forward))
         count += int(valid.sum())
         for i, clip in enumerate(clips):
-            moved = cv2.remap(clip[t + 1].astype(np.float32), there[..., 0], there[..., 1], cv2.INTER_LINEAR)
-            difference = (moved - clip[t].astype(np.float32)) / 255
+            difference = (sample(clip[t + 1].astype(np.float32), forward) - clip[t].astype(np.float32)) / 255
             totals[i] += float(np.square(difference).mean(-1)[valid].sum())
     return [float(total / max(count, 1)) for total in totals]
 

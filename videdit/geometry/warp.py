@@ -7,13 +7,12 @@ align_corners; in torch's words everything is align_corners=False.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from videdit.datatypes import Picture
 from videdit.geometry.affine import transform
-from videdit.media.color import region_to_rgb
 
 _FINER = 4  # polygons are drawn so many times finer than asked for: OpenCV's own antialiasing is half a pixel off
 _SHIFT = 8  # fractional bits of OpenCV's polygon corners
@@ -40,6 +39,37 @@ def warp(
     return cv2.warpAffine(image, shifted, shape[::-1], flags=flags, borderMode=border, borderValue=(value,) * 4)
 
 
+def displace(
+    image: np.ndarray,
+    flow: np.ndarray,
+    *,
+    interpolation: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_REPLICATE,
+) -> np.ndarray:
+    """Sample an image where a flow says, out(p) = image(p + flow(p)), without antialiasing.
+
+    image: [H, W] or [H, W, C], uint8, uint16 or float32. flow: [H, W, 2] float32, (x, y) in pixels of the image, whose
+    size it has. border: OpenCV's border mode. Returns an array of the image's shape (OpenCV drops a C of 1) and dtype.
+    """
+    return cv2.remap(image, _opencv_grid(*flow.shape[:2]) + flow, None, interpolation, borderMode=border)
+
+
+@lru_cache(maxsize=8)
+def _opencv_grid(height: int, width: int) -> np.ndarray:
+    """Where the pixels of an image are for OpenCV, [H, W, 2] (x, y) float32: its centres are at 0."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+
+
+def pixel_centres(height: int, width: int) -> np.ndarray:
+    """Where the pixels of an image are, [H, W, 2] (x, y) float32: 0.5, 1.5, ..."""
+    return _opencv_grid(height, width) + np.float32(0.5)
+
+
+def pixels_at(points: np.ndarray) -> np.ndarray:
+    """The pixels (column, row) that points [..., 2] lie in, int: what OpenCV's functions that draw want."""
+    return np.floor(points).astype(int)
+
+
 def crop(image: np.ndarray, to_image: np.ndarray, size: int, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
     """A size x size crop, antialiased: where the crop shrinks the image it is sampled finer and averaged.
 
@@ -57,13 +87,6 @@ def shrinking(to_image: np.ndarray) -> int:
     """How many times finer than a crop its image is to be sampled: 1 where the crop does not shrink it."""
     step = float(np.linalg.norm(to_image[:, :2], 2))  # image pixels a crop pixel, where they are most
     return max(1, math.ceil(step - 0.2))
-
-
-def crop_picture(picture: Picture, to_frame: np.ndarray, size: int, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """A size x size RGB crop, uint8 [size, size, 3], of a picture: only the region it needs is converted to RGB."""
-    x0, y0, x1, y1 = region(to_frame, size, picture.width, picture.height)
-    rgb = region_to_rgb(picture, x0, y0, x1, y1)
-    return crop(rgb, shift(to_frame, -x0, -y0), size, interpolation)
 
 
 def region(to_frame: np.ndarray, size: int, width: int, height: int, margin: int = 4) -> tuple[int, int, int, int]:

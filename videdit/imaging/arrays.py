@@ -1,61 +1,36 @@
-"""The few array operations that numpy and torch spell differently."""
+"""Arrays of either kind, for those who work with no pixels: :mod:`videdit.imaging.primitives` does what they ask."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from videdit.datatypes import Array
+from videdit.imaging.primitives import of
 
 
 def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
     """Arrays of one shape along a new axis."""
-    if isinstance(arrays[0], np.ndarray):
-        return np.stack(arrays, axis)
-    import torch
-
-    return torch.stack(list(arrays), axis)
+    return of(arrays[0]).stack(arrays, axis)
 
 
 def join(arrays: Sequence[Array]) -> Array:
     """Arrays one after the other along their first axis."""
-    if isinstance(arrays[0], np.ndarray):
-        return np.concatenate(arrays)
-    import torch
-
-    return torch.cat(list(arrays))
+    return of(arrays[0]).concatenate(arrays)
 
 
 def larger(a: Array, b: Array) -> Array:
     """The larger of two arrays, element by element."""
-    if isinstance(a, np.ndarray):
-        return np.maximum(a, b)
-    import torch
-
-    return torch.maximum(a, b)
+    return of(a).maximum(a, b)
 
 
 def half(array: Array) -> Array:
     """The array in float16."""
-    return _half(array) if isinstance(array, np.ndarray) else array.half()
-
-
-def _half(array: np.ndarray) -> np.ndarray:
-    """OpenCV rounds as NumPy does, in a tenth of the time; versions before 5 cannot."""
-    import cv2
-
-    if array.dtype == np.float32 and array.size:
-        with contextlib.suppress(cv2.error):
-            flat = np.ascontiguousarray(array).reshape(-1, 1)
-            return cv2.add(flat, 0.0, dtype=cv2.CV_16F).reshape(array.shape)
-    return array.astype(np.float16)
+    return of(array).half(array)
 
 
 def single(array: Array) -> Array:
     """The array in float32, in which NumPy adds up many times faster than in half precision."""
-    return array.astype(np.float32, copy=False) if isinstance(array, np.ndarray) else array.float()
+    return of(array).single(array)
 
 
 def extent(change: Array, full: float) -> Array:
@@ -63,18 +38,10 @@ def extent(change: Array, full: float) -> Array:
 
     Neighbours count because planes are sampled between the pixels of a crop, and chroma beside them.
     """
-    if isinstance(change, np.ndarray):
-        import cv2
-
-        most = np.abs(change.astype(np.float32)).max(-1)
-        near = cv2.dilate(most, np.ones((5, 5), np.uint8))
-        return np.minimum(near / full, 1)[..., None].astype(change.dtype)
-    import torch
-    import torch.nn.functional as F
-
-    most = change.float().abs().amax(-1)
-    near = F.max_pool2d(most[None, None], 5, 1, 2)[0, 0]
-    return torch.clamp(near / full, max=1)[..., None].to(change.dtype)
+    xp = of(change)
+    near = xp.dilate(xp.channel_max(abs(xp.single(change))), 2)
+    share = (near / full).clip(max=1)
+    return share if change.dtype == near.dtype else xp.half(share)
 
 
 def batches(count: int, *arrays: Array) -> Iterator[tuple]:

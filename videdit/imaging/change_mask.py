@@ -19,14 +19,15 @@ the hand and of the face around a pixel of colour c near its edge, the share of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-import cv2
 import numpy as np
 
-from videdit.datatypes import LOW, Crop, Motion
+from videdit.datatypes import LOW, Array, Crop, Motion
 from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
-from videdit.imaging.optical_flow import channel_sum, resized, warp
+from videdit.imaging import primitives
+from videdit.imaging.crop import low_picture
+from videdit.imaging.primitives import Matrix
 from videdit.models.face_parts import GLASSES, NECK, OTHER, PARTS
 
 _FACE = ("face", "lips", "mouth", "neck")
@@ -57,73 +58,76 @@ LIKE = (0.25, 0.5)  # share of the colour of what hides
 SOFT = 1.2  # pixels at 256: sigma of the edge
 
 
-def change_mask(crop: Crop, motion: Motion, regions: Iterable[str]) -> np.ndarray:
+def change_mask(
+    crop: Crop, motion: Motion, regions: Iterable[str], put: Callable[[np.ndarray], Array] = lambda array: array
+) -> Array:
     """Where and how much of a change reaches the frame, [S, S] uint8 0..255; regions: names of EDIT_REGIONS.
 
-    A crop that was not parsed gets the shapes alone.
+    A crop that was not parsed gets the shapes alone. Those are drawn on the host: `put` brings them to the pixels.
     """
     names = sorted(set(regions))
     if crop.parts is None or crop.mesh is None:
-        return edit_mask(crop.mesh, crop.size, names)
-    mesh = crop.mesh / crop.size
-    picture = resized(crop.image, LOW).astype(np.float32) / 127.5 - 1
-    parts = crop.parts.transpose(1, 2, 0).astype(np.float32)
-    size = len(parts)
-    hull, near = (draw(mesh * size, size).astype(np.float32) / 255 for draw in (hull_mask, near_mask))
-    parts[..., NECK] *= near * resized(motion.validity, size)
-    front = parts.copy()
-    front[..., OTHER] *= dilate(ramp(hull * parts[..., OTHER], *OCCLUDER_RAMP), OUTWARDS)
-    masks = []
+        return put(edit_mask(crop.mesh, crop.size, names))
+    xp, mesh = primitives.of(crop.image), crop.mesh / crop.size
+    picture = xp.single(low_picture(crop)) / 127.5 - 1
+    parts = xp.channels_last(xp.single(crop.parts))  # [128, 128, 9]
+    size = parts.shape[0]
+    drawn = put(np.stack([draw(mesh * size, size) for draw in (hull_mask, near_mask)], axis=-1))
+    hull, near = xp.split(xp.single(drawn) / 255)
+    neck = parts[..., NECK : NECK + 1] * (near * xp.resize(motion.validity[..., None], size))
+    parts = xp.with_channel(parts, NECK, neck)
+    other = parts[..., OTHER : OTHER + 1]
+    other = other * xp.dilate(ramp(hull * other, *OCCLUDER_RAMP), OUTWARDS)
+    front = xp.with_channel(parts, OTHER, other)
+    masks = None
     for name in names:
-        painted, hiding = weights(name)
-        sums = np.dstack((parts @ painted, front @ hiding, front[..., OTHER] * hiding[OTHER]))
-        paint, hide, hand = (ramp(part, *PRESENT) for part in cv2.split(resized(sums, LOW)))
-        hide = np.maximum(dilate(hide, DILATE_PX), dilate(color_similarity(picture, hand, paint), 1))
+        painted, hiding, hand = weights(name)
+        sums = xp.merge(xp.mix(parts, (painted,)), xp.mix(front, (hiding, hand)))
+        paint, hide, hand = xp.split(ramp(xp.resize(sums, LOW), *PRESENT))
+        hide = xp.maximum(xp.dilate(hide, DILATE_PX), xp.dilate(color_similarity(picture, hand, paint), 1))
         if name in GROWING:
-            paint = np.maximum(paint, dilate(paint, GROW_PX) * warp(paint, motion.flow))
-        hide = np.maximum(hide, warp(hide, motion.flow))
-        shape = edit_mask(mesh * LOW, LOW, (name,))
-        masks.append(shape * cv2.GaussianBlur(paint * (1 - hide), (0, 0), SOFT))
-    return resized(np.rint(np.maximum.reduce(masks)).astype(np.uint8), crop.size)
+            paint = xp.maximum(paint, xp.dilate(paint, GROW_PX) * xp.warp(paint, motion.flow))
+        hide = xp.maximum(hide, xp.warp(hide, motion.flow))
+        shape = xp.single(put(edit_mask(mesh * LOW, LOW, (name,))))[..., None]
+        mask = shape * xp.blur(paint * (1 - hide), SOFT)
+        masks = mask if masks is None else xp.maximum(masks, mask)
+    return xp.resize(xp.byte(masks), crop.size)[..., 0]
 
 
-def color_similarity(picture: np.ndarray, hide: np.ndarray, paint: np.ndarray) -> np.ndarray:
-    """Where a pixel near a hand that hides has its colour rather than the face's, [256, 256] in [0, 1].
+def color_similarity(picture: Array, hide: Array, paint: Array) -> Array:
+    """Where a pixel near a hand that hides has its colour rather than the face's, [256, 256, 1] in [0, 1].
 
-    picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256] in [0, 1].
+    picture: [256, 256, 3] in [-1, 1]; hide, paint: [256, 256, 1] in [0, 1].
     """
-    near = dilate(hide, BESIDE)
+    xp = primitives.of(picture)
+    near = xp.dilate(hide, BESIDE)
     half = LOW // 2  # is enough for means
-    colours = resized(picture, half)
-    (h, weight_h), (f, weight_f) = (_mean(colours, resized(weight, half)) for weight in (hide, paint * (1 - near)))
-    apart = channel_sum(np.square(h - f))
-    known = ramp(np.sqrt(apart), *APART) * ramp(np.minimum(weight_h, weight_f), *KNOWN)
+    colours = xp.resize(picture, half)
+    (h, weight_h), (f, weight_f) = (_mean(colours, xp.resize(weight, half)) for weight in (hide, paint * (1 - near)))
+    apart = xp.channel_sum((h - f) ** 2)
+    known = ramp(xp.sqrt(apart), *APART) * ramp(xp.minimum(weight_h, weight_f), *KNOWN)
     # Linear in the colour c, with factors that hardly change from pixel to pixel: (c - f)(h - f) / |h - f|^2.
-    slope = (h - f) / (apart[..., None] + 1e-4)
-    slope, offset, known = resized(slope, LOW), resized(channel_sum(f * slope), LOW), resized(known, LOW)
-    share = np.clip(channel_sum(picture * slope) - offset, 0, 1)
-    return ramp(cv2.GaussianBlur(near * known * share, (0, 0), STRANDS), *LIKE)
+    slope = (h - f) / xp.spread(apart + 1e-4, 3)
+    slope, offset, known = (xp.resize(part, LOW) for part in (slope, xp.channel_sum(f * slope), known))
+    share = (xp.channel_sum(picture * slope) - offset).clip(0, 1)
+    return ramp(xp.blur(near * known * share, STRANDS), *LIKE)
 
 
-def _mean(colours: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean colour around each pixel and the weight behind it: [128, 128, 3], [128, 128]."""
-    sums = cv2.GaussianBlur(np.dstack((colours * weight[..., None], weight)), (0, 0), AROUND)
-    return sums[..., :3] / (sums[..., 3:] + 1e-4), sums[..., 3]
+def _mean(colours: Array, weight: Array) -> tuple[Array, Array]:
+    """The mean colour around each pixel and the weight behind it: [128, 128, 3], [128, 128, 1]."""
+    xp = primitives.of(colours)
+    sums = xp.blur(xp.merge(colours * xp.spread(weight, 3), weight), AROUND)
+    return sums[..., :3] / (sums[..., 3:] + 1e-4), sums[..., 3:]
 
 
-def weights(region: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which of PARTS a region paints, 0 or 1, and how much each hides it, 0 to 1: [9], [9]."""
-    painted = np.array([float(part in PAINTED[region]) for part in PARTS], np.float32)
-    hiding = 1 - painted
-    hiding[:GLASSES], hiding[GLASSES:OTHER] = 0, SUSPECTED * hiding[GLASSES:OTHER]
-    return painted, hiding
+def weights(region: str) -> Matrix:
+    """By PARTS: which a region paints, 0 or 1; how much each hides it, 0 to 1; and of that only what is no face's."""
+    painted = tuple(float(part in PAINTED[region]) for part in PARTS)
+    share = tuple(0.0 if i < GLASSES else SUSPECTED if i < OTHER else 1.0 for i in range(len(PARTS)))
+    hiding = tuple(much * (1 - paint) for much, paint in zip(share, painted, strict=True))
+    return painted, hiding, tuple(much * (i >= OTHER) for i, much in enumerate(hiding))
 
 
-def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def ramp(value: Array, low: float, high: float) -> Array:
     """0 up to low, 1 from high on."""
-    return np.clip((value - low) / (high - low), 0, 1)
-
-
-def dilate(mask: np.ndarray, by: int) -> np.ndarray:
-    """The largest value within a square of `by` pixels to each side."""
-    return cv2.dilate(mask, np.ones((2 * by + 1, 2 * by + 1), np.uint8))
+    return ((value - low) / (high - low)).clip(0, 1)

@@ -18,70 +18,73 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from videdit.datatypes import LOW, Rendering
+from videdit.datatypes import LOW, Array, Rendering
+from videdit.imaging import primitives
 from videdit.imaging.change_mask import ramp
-from videdit.imaging.optical_flow import resized, warp
+from videdit.imaging.primitives import Matrix
 
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
 PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
 EVERYWHERE = 0.02  # weight of the whole face in a neighbourhood's sums
-NOTHING = np.array((1e-5, 0, 1e-5), np.float32)  # sums where there is no colour and no skin at all: g = 1
+NOTHING = 1e-5  # of skin and its colours where there is none at all: g = 1
 DARK = 0.1  # of the range of luma, added to it: the chroma of black is noise
 
 LUMA = (0.299, 0.587, 0.114)
 # RGB -> Y, R - Y, B - Y, and back.
-APART = np.array([LUMA, *np.subtract(np.eye(3)[[0, 2]], LUMA)], np.float32)
-TOGETHER = np.linalg.inv(APART).astype(np.float32)
+APART: Matrix = (LUMA, (1 - LUMA[0], -LUMA[1], -LUMA[2]), (-LUMA[0], -LUMA[1], 1 - LUMA[2]))
+TOGETHER: Matrix = tuple(map(tuple, np.linalg.inv(APART).tolist()))
 
 
-def match_chroma(source: np.ndarray, rendering: Rendering, skin: np.ndarray) -> Rendering:
+def match_chroma(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     """A rendering with its two renders graded to the colours of the source.
 
     source: [S, S, 3] float32 in [-1, 1]. skin: how surely the source's pixels are skin, [N, N] float in [0, 1].
     """
-    seen = small(source)
-    skin = erode_confidence(resized(skin.astype(np.float32), SMALL))
-    flow = resized(rendering.motion.flow, SMALL) * (SMALL / LOW)
-    before = chroma_gain(seen, small(rendering.inversion), skin)
-    after = chroma_gain(warp(seen, flow), small(rendering.edit), warp(skin, flow))
+    xp = primitives.of(source)
+    seen, inversion, edit = (
+        xp.resize(xp.single(image), SMALL) for image in (source, rendering.inversion, rendering.edit)
+    )
+    sure = erode_confidence(xp.resize(xp.single(skin)[..., None], SMALL))
+    flow = xp.resize(rendering.motion.flow, SMALL) * (SMALL / LOW)
+    before = chroma_gain(seen, inversion, sure)
+    after = chroma_gain(xp.warp(seen, flow), edit, xp.warp(sure, flow))
     return replace(
         rendering, inversion=rotate_chroma(rendering.inversion, before), edit=rotate_chroma(rendering.edit, after)
     )
 
 
-def erode_confidence(skin: np.ndarray) -> np.ndarray:
-    """What of the skin [64, 64] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
-    return cv2.erode(ramp(skin, *PURE), np.ones((3, 3), np.uint8))
+def erode_confidence(skin: Array) -> Array:
+    """What of the skin [64, 64, 1] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
+    return primitives.of(skin).erode(ramp(skin, *PURE), 1)
 
 
-def chroma_gain(source: np.ndarray, render: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """g, real and imaginary part, [64, 64, 2]; source, render: [64, 64, 3] in [-1, 1]; skin: [64, 64] in [0, 1]."""
+def chroma_gain(source: Array, render: Array, skin: Array) -> Array:
+    """g, real and imaginary part, [64, 64, 2]; source, render: [64, 64, 3] in [-1, 1]; skin: [64, 64, 1] in [0, 1]."""
+    xp = primitives.of(source)
     (ax, ay), (bx, by) = (saturation(image) for image in (source, render))
-    sums = skin[..., None] * np.dstack((ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by))
+    sums = xp.merge(ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by) * skin
     mean = sums.sum((0, 1)) / (skin.sum() + 1e-3)
-    near = cv2.GaussianBlur(sums, (0, 0), NEAR) + (EVERYWHERE * mean + NOTHING)
-    found = near[..., :2] / near[..., 2:]
-    return found / np.maximum(1, np.hypot(*cv2.split(found)))[..., None]
+    real, imaginary, weight = xp.split(xp.blur(sums, NEAR) + EVERYWHERE * mean)
+    real, imaginary, weight = real + NOTHING, imaginary, weight + NOTHING
+    # Over its own size where that is more than 1.
+    longer = xp.sqrt(real**2 + imaginary**2)
+    return xp.merge(real, imaginary) / xp.maximum(longer, weight)
 
 
-def saturation(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """s of an RGB image [H, W, 3] in [-1, 1], real and imaginary part, [H, W] each."""
-    luma, red, blue = cv2.split(cv2.transform(image / 2 + 0.5, APART))
-    luma = np.maximum(luma, 0) + DARK
+def saturation(image: Array) -> tuple[Array, Array]:
+    """s of an RGB image [H, W, 3] in [-1, 1], real and imaginary part, [H, W, 1] each."""
+    xp = primitives.of(image)
+    luma, red, blue = xp.split(xp.mix(image / 2 + 0.5, APART))
+    luma = luma.clip(min=0) + DARK
     return red / luma, blue / luma
 
 
-def rotate_chroma(render: np.ndarray, by: np.ndarray) -> np.ndarray:
+def rotate_chroma(render: Array, by: Array) -> Array:
     """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2]."""
-    x, y = cv2.split(resized(by, len(render)))
-    luma, red, blue = cv2.split(cv2.transform(np.asarray(render, np.float32), APART))
-    return cv2.transform(cv2.merge((luma, x * red - y * blue, x * blue + y * red)), TOGETHER)
-
-
-def small(image: np.ndarray) -> np.ndarray:
-    """An image [S, S, 3] averaged to 64 px."""
-    return resized(np.asarray(image, np.float32), SMALL)
+    xp = primitives.of(render)
+    x, y = xp.split(xp.resize(by, render.shape[0]))
+    luma, red, blue = xp.split(xp.mix(xp.single(render), APART))
+    return xp.mix(xp.merge(luma, x * red - y * blue, x * blue + y * red), TOGETHER)

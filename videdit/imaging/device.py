@@ -6,40 +6,67 @@ stage holds are tensors that the device may still be working on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.datatypes import LOW, Accumulator, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.datatypes import LOW, Edited, Motion, Picture
 from videdit.engine.cuda_graph import Network
 from videdit.engine.devices import resolve_precision
 from videdit.engine.profiler import booked
 from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.engine.transfer import Transfer
+from videdit.imaging import device_planes
 from videdit.imaging.arrays import batches, stack
-from videdit.imaging.primitives.torch import channels_first, resize
-from videdit.imaging.twins import change_mask, optical_flow, temporal_average
-from videdit.imaging.twins import paste as planes
-from videdit.imaging.twins.detail_transfer import change_restored, return_detail
-from videdit.media import tone_proxy
+from videdit.imaging.lucas_kanade import LucasKanade
+from videdit.imaging.optical_flow import estimate_motion
+from videdit.imaging.pixels import Pixels
+from videdit.imaging.temporal_average import estimate_drift
 
 _MOTIONS = {"cuda": 32, "cpu": 2}  # edits a pass
 
 
-class DevicePixels:
-    """:class:`videdit.imaging.pixels.Pixels` on tensors of one device."""
+class MotionEstimator(nn.Module):
+    """Low renders Xo and Xe, [N, 2, 256, 256, 3] in [-1, 1] -> flow [N, 256, 256, 2], validity [N, 256, 256]."""
+
+    def forward(self, lows: Tensor) -> tuple[Tensor, Tensor]:
+        motion = estimate_motion(lows[:, 0], lows[:, 1], LucasKanade())
+        return motion.flow, motion.validity
+
+
+class DriftEstimator(nn.Module):
+    """Greys [N, 2, 256, 256] in 0..255 -> flows there and back [N, 2, 256, 256, 2], validities [N, 2, 256, 256]."""
+
+    def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        pairs = pairs.to(torch.uint8)
+        both = estimate_drift(pairs[:, 0], pairs[:, 1], LucasKanade())
+        return torch.stack([m.flow for m in both], dim=1), torch.stack([m.validity for m in both], dim=1)
+
+
+class DevicePixels(Pixels):
+    """:class:`videdit.imaging.pixels.Pixels` in tensors of one device."""
 
     ahead = 4  # frames: enough that the device finds work while the host waits for the first of them
     drifts_at_once = 4
 
     def __init__(self, device: str, precision: str = "auto") -> None:
-        self.device, self.precision = device, resolve_precision(precision, device)
+        super().__init__(device, resolve_precision(precision, device))
         self._device = torch.device(device)
         self._transfer = Transfer(self._device)
         self._estimate: Network | None = None
         self._drift: Network | None = None
+
+    @contextmanager
+    def working(self, name: str = "") -> Iterator[None]:
+        with torch.inference_mode():
+            if not name:
+                yield
+                return
+            with booked(name, self._device):
+                yield
 
     def compile(self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Network:
         module = network.build() if isinstance(network, NetworkRecipe) else network
@@ -49,92 +76,41 @@ class DevicePixels:
     def put(self, array: np.ndarray) -> Tensor:
         return self._transfer.upload(array.astype(np.float32) if array.dtype == np.float64 else array)
 
-    @torch.inference_mode()
+    def fetch(self, array: Tensor) -> np.ndarray:
+        return array.cpu().numpy()
+
     def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Tensor]:
-        with booked("crop", self._device):
-            return [planes.crop_picture(picture, to_frame, size, self._transfer) for to_frame, size in places]
+        with self.working("crop"):
+            return [device_planes.crop_picture(picture, to_frame, size, self._transfer) for to_frame, size in places]
 
-    @torch.inference_mode()
-    def network_input(self, crop: Tensor) -> Tensor:
-        return resize(channels_first(crop), LOW)[0] / 127.5 - 1
-
-    @torch.inference_mode()
     def motions(self, lows: Sequence[Tensor]) -> list[Motion]:
         if not lows:
             return []
         count = _MOTIONS[self._device.type]
-        if self._estimate is None:
-            example = (torch.zeros(count, 2, LOW, LOW, 3),)
-            self._estimate = Network(optical_flow.MotionEstimator(), example, self._device, "fp32")
-        found: list[Motion] = []
-        for part, used in batches(count, stack(lows)):
-            flow, validity = self._estimate(part)
-            found += [Motion(flow[i], validity[i]) for i in range(used)]
-        return found
+        with self.working():
+            if self._estimate is None:
+                example = (torch.zeros(count, 2, LOW, LOW, 3),)
+                self._estimate = Network(MotionEstimator(), example, self._device, "fp32")
+            found: list[Motion] = []
+            for part, used in batches(count, stack(lows)):
+                flow, validity = self._estimate(part)
+                found += [Motion(flow[i], validity[i]) for i in range(used)]
+            return found
 
-    @torch.inference_mode()
-    def carry(self, distortion: Tensor, motion_: Motion) -> Tensor:
-        flow, validity = channels_first(motion_.flow), motion_.validity[None, None]
-        return optical_flow.warp_distortion_map(channels_first(distortion), flow, validity)[0].permute(1, 2, 0)
-
-    @torch.inference_mode()
-    def change(self, crop: Crop, rendering: Rendering) -> Tensor:
-        with booked("detail", self._device):
-            return return_detail(crop.image, rendering, crop.skin)[0].permute(1, 2, 0).half()
-
-    @torch.inference_mode()
-    def change_of_code(self, change: Tensor, crop: Crop, color: Color) -> Tensor:
-        return tone_proxy.change_of_code(change, crop.image, color, torch).half()
-
-    @torch.inference_mode()
-    def mask(self, crop: Crop, motion_: Motion, regions: Iterable[str]) -> Tensor:
-        return change_mask.change_mask(crop, motion_, regions, self.put)
-
-    @torch.inference_mode()
-    def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Tensor, Tensor]:
-        with booked("detail", self._device):
-            mask, face = (self.mask(crop, rendering.motion, names) for names in (regions, ("face",)))
-            change, mask = change_restored(crop, rendering, mask, face)
-            return change[0].permute(1, 2, 0).half(), mask
-
-    def fetch(self, array: Tensor) -> np.ndarray:
-        return array.cpu().numpy()
-
-    @torch.inference_mode()
-    def grey(self, crop: Crop) -> Tensor:
-        return temporal_average.grey(crop.image)
-
-    @torch.inference_mode()
     def drifts(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Motion, Motion]]:
         if not pairs:
             return []
-        if self._drift is None:
-            example = (torch.zeros(self.drifts_at_once, 2, LOW, LOW, dtype=torch.uint8),)
-            self._drift = Network(temporal_average.DriftEstimator(), example, self._device, "fp32")
-        found: list[tuple[Motion, Motion]] = []
-        for part, used in batches(self.drifts_at_once, stack([stack(pair) for pair in pairs])):
-            flows, validities = self._drift(part)
-            there, back = ([Motion(flows[i, k], validities[i, k]) for i in range(used)] for k in (0, 1))
-            found += zip(there, back, strict=True)
-        return found
+        with self.working():
+            if self._drift is None:
+                example = (torch.zeros(self.drifts_at_once, 2, LOW, LOW, dtype=torch.uint8),)
+                self._drift = Network(DriftEstimator(), example, self._device, "fp32")
+            found: list[tuple[Motion, Motion]] = []
+            for part, used in batches(self.drifts_at_once, stack([stack(pair) for pair in pairs])):
+                flows, validities = self._drift(part)
+                there, back = ([Motion(flows[i, k], validities[i, k]) for i in range(used)] for k in (0, 1))
+                found += zip(there, back, strict=True)
+            return found
 
-    @torch.inference_mode()
-    def opened(self, change: Tensor, mask: Tensor, confidence: float) -> Accumulator:
-        return temporal_average.init_accumulator(change, mask, confidence)
-
-    @torch.inference_mode()
-    def enlarged(self, motion_: Motion, size: int) -> Motion:
-        return temporal_average.upsample_flow(motion_, size)
-
-    @torch.inference_mode()
-    def moved(self, total: Accumulator, motion_: Motion, weight: float) -> Accumulator:
-        return temporal_average.warp_accumulator(total, motion_, weight)
-
-    @torch.inference_mode()
-    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Tensor, Tensor]:
-        return temporal_average.resolve(edit, total, confidence)
-
-    @torch.inference_mode()
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
-        with booked("paste", self._device):
-            return planes.add_changes(picture, edits, self._transfer)
+        with self.working("paste"):
+            return device_planes.add_changes(picture, edits, self._transfer)

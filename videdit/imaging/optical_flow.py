@@ -1,23 +1,19 @@
 """How an edit moves a face: dense flow between the generator's renders before and after it.
 
 Two clean renders of one face differ by the edit alone, so flow between them is easy, and where it fails says what is
-new.
+new. How flow is found is a strategy: :class:`videdit.imaging.inverse_search.InverseSearch` on the host,
+:class:`videdit.imaging.lucas_kanade.LucasKanade` for batches on a device. What it is worth is judged alike.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from functools import cache
-from typing import Generic, TypeVar
+from typing import Protocol
 
-import cv2
 import numpy as np
 
-from videdit.datatypes import Motion
+from videdit.datatypes import Array, Motion
+from videdit.imaging import primitives
 from videdit.pipeline.windows import weighted_mean
-
-T = TypeVar("T")
 
 TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
 BROAD, BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven
@@ -26,46 +22,39 @@ SOFT = 2.0  # sigma in pixels at 256 of where validity ends
 FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
 
 
-class ThreadOwn(Generic[T]):
-    """An object for each thread that asks: OpenCV's estimators write into memory of their own while they work."""
+class FlowStrategy(Protocol):
+    """A way to find dense flow."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make, self._kept = make, threading.local()
+    def grey(self, image: Array, /) -> Array:
+        """RGB [..., 256, 256, 3] float32 in [-1, 1] -> [..., 256, 256, 1], as `both_ways` wants it."""
+        ...
 
-    def __call__(self) -> T:
-        if not hasattr(self._kept, "value"):
-            self._kept.value = self._make()
-        return self._kept.value
+    def both_ways(self, one: Array, other: Array, /) -> tuple[Array, Array]:
+        """Flows [..., 256, 256, 2] float32, (x, y) in pixels, with other(p + flow(p)) = one(p), and the other way.
+
+        one, other: what `grey` gave, or [..., 256, 256, 1] uint8.
+        """
+        ...
 
 
-class MotionEstimator:
-    """Dense inverse search flow (Kroeger et al., 2016), both ways, smoothed. Threads may ask at once."""
+def estimate_motion(before: Array, after: Array, strategy: FlowStrategy) -> Motion:
+    """The motion of an edit, smoothed, and how far it can be trusted.
 
-    def __init__(self) -> None:
-        self._flows = ThreadOwn(self._flow)
-
-    @staticmethod
-    def _flow() -> cv2.DISOpticalFlow:
-        flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        flow.setFinestScale(1)
-        return flow
-
-    def __call__(self, before: np.ndarray, after: np.ndarray) -> Motion:
-        """before, after: the low renders Xo and Xe, [256, 256, 3] float32 in [-1, 1]."""
-        grey_before, grey_after = _grey(before), _grey(after)
-        flow = self._flows()
-        forward = flow.calc(grey_after, grey_before, None)  # edited pixel -> where it was
-        back = flow.calc(grey_before, grey_after, None)
-        forward = cv2.GaussianBlur(forward, (0, 0), SMOOTH)
-        back = cv2.GaussianBlur(back, (0, 0), SMOOTH)
-        # Photometric agreement, on smoothed colours, since fine texture of two renders never matches to the pixel; and
-        # mostly without the broad part, since skin that tans or hair that greys is still the same skin and hair.
-        difference = cv2.GaussianBlur(warp(before, forward) - after, (0, 0), SMOOTH)
-        difference -= BROAD_SHARE * cv2.GaussianBlur(difference, (0, 0), BROAD)
-        difference = np.abs(difference).max(axis=2)
-        distance = channel_sum(np.square(forward + warp(back, forward)))
-        validity = np.exp(-np.square(difference / TOLERANCE) - distance / FLOW_TOLERANCE**2)
-        return Motion(forward, cv2.GaussianBlur(validity, (0, 0), SOFT))
+    before, after: the low renders Xo and Xe, [..., 256, 256, 3] float32 in [-1, 1]. Where the two are one, flow is 0
+    and validity 1, exactly.
+    """
+    xp = primitives.of(before)
+    # Edited pixel -> where it was, and the other way.
+    forward, back = strategy.both_ways(strategy.grey(after), strategy.grey(before))
+    forward, back = xp.blur(forward, SMOOTH), xp.blur(back, SMOOTH)
+    # Photometric agreement, on smoothed colours, since fine texture of two renders never matches to the pixel; and
+    # mostly without the broad part, since skin that tans or hair that greys is still the same skin and hair.
+    difference = xp.blur(xp.warp(before, forward) - after, SMOOTH)
+    difference = xp.channel_max(abs(difference - BROAD_SHARE * xp.blur(difference, BROAD)))
+    distance = xp.channel_sum((forward + xp.warp(back, forward)) ** 2)
+    validity = xp.exp(-((difference / TOLERANCE) ** 2) - distance / FLOW_TOLERANCE**2)
+    # Blurred from 1 down: where nothing moves it is 1, whatever the kernel's weights add up to.
+    return Motion(forward, 1 - xp.blur(1 - validity, SOFT)[..., 0])
 
 
 def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
@@ -74,54 +63,11 @@ def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
     return Motion(flow, weighted_mean([motion.validity for motion in motions], weights))
 
 
-def warp_distortion_map(distortion: np.ndarray, motion: Motion) -> np.ndarray:
+def warp_distortion_map(distortion: Array, motion: Motion) -> Array:
     """A distortion map [256, 256, 3] moved to where the edited face is, and emptied where nothing of the source is.
 
     The paper's remedy for large edits (appendix C.6: align before ADA), by flow instead of landmarks: ADA learnt to
     undo small global motion, and would paint the source's lips over new teeth.
     """
-    return warp(distortion, motion.flow) * motion.validity[..., None]
-
-
-def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """image [S, S, C] read where flow [S, S, 2] says: out(p) = image(p + flow(p))."""
-    return remap(image, sampling_grid(flow))
-
-
-def sampling_grid(flow: np.ndarray) -> np.ndarray:
-    """Where a flow [S, S, 2] points to, for :func:`remap`: p + flow(p)."""
-    return _places(len(flow)) + flow
-
-
-def remap(image: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """image [S, S, C] at the places `where` [S, S, 2]."""
-    return cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def channel_sum(image: np.ndarray) -> np.ndarray:
-    """[H, W, C] float32 -> [H, W]. NumPy's own sum over so short an axis takes five times as long."""
-    return image @ np.ones(image.shape[2], np.float32)
-
-
-def strongest(image: np.ndarray) -> np.ndarray:
-    """The largest magnitude of three channels, [H, W, 3] -> [H, W]; fast for the same reason."""
-    red, green, blue = cv2.split(np.abs(image))
-    return np.maximum(np.maximum(red, green), blue)
-
-
-@cache
-def _places(size: int) -> np.ndarray:
-    """Where the pixels of an image are for OpenCV, [S, S, 2] (x, y)."""
-    return np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1).astype(np.float32)
-
-
-def _grey(image: np.ndarray) -> np.ndarray:
-    """[H, W, 3] float32 RGB in [-1, 1] -> uint8 [H, W]"""
-    return cv2.cvtColor(np.clip(image * 127.5 + 127.5, 0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-
-
-def resized(image: np.ndarray, size: int) -> np.ndarray:
-    """An image [N, N(, C)] at another size, averaged where it shrinks."""
-    if len(image) == size:
-        return image
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR)
+    xp = primitives.of(distortion)
+    return xp.warp(distortion, motion.flow) * motion.validity[..., None]

@@ -1,133 +1,142 @@
-"""The pixel work of the stages behind one interface, so that stages read the same wherever the pixels are.
+"""The pixel work of the stages behind one class, so that stages read the same wherever the pixels are.
 
-:mod:`videdit.imaging.host` works on numpy arrays with OpenCV, :mod:`videdit.imaging.device` on torch tensors that stay
-on their device from the crop to the paste. Layouts, ranges and conventions are the same for both: an image is [H, W, 3]
-here and there, and a test for each function holds the two together.
+:mod:`videdit.imaging.host` keeps them in numpy arrays, :mod:`videdit.imaging.device` in torch tensors that stay on
+their device from the crop to the paste. Formulas are the same for both (:mod:`videdit.imaging.primitives`); what
+differs is how networks run, how flow is found, and how pixels get into frames and out of them.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videdit.datatypes import Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
 from videdit.engine.recipe import NetworkRecipe, Shape
+from videdit.imaging import change_mask, detail_transfer, primitives, temporal_average
+from videdit.imaging.crop import low_picture, network_input
+from videdit.imaging.optical_flow import warp_distortion_map
+from videdit.media import tone_proxy
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Pixels(Protocol):
+class Pixels(ABC):
     """One kind of memory for pixels and what is done with them there. Array: np.ndarray or torch.Tensor."""
 
-    @property
-    def device(self) -> str:
-        """Where the networks run: "cpu", "cuda", "cuda:1"."""
-        ...
+    ahead: int  # frames that are best begun to be pasted before the first of them is called for
+    drifts_at_once: int  # pairs of crops whose motion is best estimated at once
 
-    @property
-    def precision(self) -> str:
-        """What the networks compute in: "fp32", "bf16"."""
-        ...
+    def __init__(self, device: str, precision: str) -> None:
+        """device: where the networks run: "cpu", "cuda", "cuda:1"; precision: what they compute in: "fp32", "bf16"."""
+        self.device, self.precision = device, precision
 
-    @property
-    def ahead(self) -> int:
-        """Frames that are best begun to be pasted before the first of them is called for."""
-        ...
-
+    @abstractmethod
     def compile(
         self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]
     ) -> Callable[..., tuple[Array, ...]]:
         """A network for one fixed set of input shapes, given as such or as examples; inputs of any real type."""
-        ...
 
+    @abstractmethod
     def put(self, array: np.ndarray) -> Array:
         """A small array of the host's, where the pixels are."""
-        ...
 
+    @abstractmethod
     def fetch(self, array: Array) -> np.ndarray:
         """An array in the host's memory; waits for it."""
-        ...
 
+    @abstractmethod
     def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Array]:
         """Crops, uint8 [S, S, 3] RGB, one for each (to_frame [2, 3], S)."""
-        ...
 
-    def network_input(self, crop: Array) -> Array:
-        """Crop [S, S, 3] uint8 RGB -> [3, 256, 256] float32 in [-1, 1], antialiased."""
-        ...
-
+    @abstractmethod
     def motions(self, lows: Sequence[Array]) -> list[Motion]:
-        """The motion of each edit; lows: the two low renders, Xo and Xe, [2, 256, 256, 3] float32 in [-1, 1]."""
-        ...
+        """The motion of each edit: see :func:`videdit.imaging.optical_flow.estimate_motion`.
 
-    def carry(self, distortion: Array, motion: Motion) -> Array:
-        """See :func:`videdit.imaging.optical_flow.warp_distortion_map`."""
-        ...
+        lows: the two low renders, Xo and Xe, [2, 256, 256, 3] float32 in [-1, 1].
+        """
 
-    def change(self, crop: Crop, rendering: Rendering) -> Array:
-        """What the edit changes, float16 [S, S, 3]: see :func:`videdit.imaging.detail_transfer.return_detail`."""
-        ...
-
-    def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
-        """(change, mask) of a crop that was restored: see :func:`videdit.imaging.detail_transfer.change_restored`."""
-        ...
-
-    def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
-        """What a change of an SDR proxy means for the picture: see :func:`videdit.media.tone_proxy.change_of_code`."""
-        ...
-
-    def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:
-        """How much of the change reaches the frame, uint8 [S, S]: see
-        :func:`videdit.imaging.change_mask.change_mask`."""
-        ...
-
-    @property
-    def drifts_at_once(self) -> int:
-        """Pairs of crops whose motion is best estimated at once."""
-        ...
-
-    def grey(self, crop: Crop) -> Array:
-        """See :func:`videdit.imaging.temporal_average.grey`."""
-        ...
-
+    @abstractmethod
     def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Motion, Motion]]:
         """The source's motion between two greys, there and back: see
-        :class:`videdit.imaging.temporal_average.DriftEstimator`."""
-        ...
+        :func:`videdit.imaging.temporal_average.estimate_drift`."""
 
-    def opened(self, change: Array, mask: Array, confidence: float) -> Accumulator:
-        """See :func:`videdit.imaging.temporal_average.init_accumulator`."""
-        ...
-
-    def enlarged(self, motion: Motion, size: int) -> Motion:
-        """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
-        ...
-
-    def moved(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
-        """See :func:`videdit.imaging.temporal_average.warp_accumulator`."""
-        ...
-
-    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
-        """See :func:`videdit.imaging.temporal_average.resolve`."""
-        ...
-
+    @abstractmethod
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         """Begin to add the changes; what comes back waits for the picture, which is in the host's memory.
 
         See :func:`videdit.imaging.paste.add_changes`.
         """
-        ...
 
+    def working(self, name: str = "") -> AbstractContextManager[object]:
+        """What formulas run in; a name books their time under it."""
+        return nullcontext()
 
-def pixels_for(device: str, precision: str = "auto") -> Pixels:
-    """Where pixels are best kept for networks on this device ("cpu", "cuda", "cuda:1")."""
-    if device.startswith("cuda"):
-        from videdit.imaging.device import DevicePixels
+    def low(self, image: Array) -> Array:
+        """A crop's picture [S, S, 3] uint8 at 256 px, for :attr:`videdit.datatypes.Crop.low`."""
+        with self.working():
+            return primitives.of(image).resize(image, LOW)
 
-        return DevicePixels(device, precision)
-    from videdit.imaging.host import HostPixels
+    def network_input(self, crop: Array) -> Array:
+        """Crop [S, S, 3] uint8 RGB -> [3, 256, 256] float32 in [-1, 1], antialiased."""
+        with self.working():
+            return network_input(crop)
 
-    return HostPixels(device, precision)
+    def carry(self, distortion: Array, motion: Motion) -> Array:
+        """See :func:`videdit.imaging.optical_flow.warp_distortion_map`."""
+        with self.working():
+            return warp_distortion_map(distortion, motion)
+
+    def change(self, crop: Crop, rendering: Rendering) -> Array:
+        """What the edit changes, float16 [S, S, 3]: see :func:`videdit.imaging.detail_transfer.return_detail`."""
+        with self.working("detail"):
+            change = detail_transfer.return_detail(crop.image, rendering, crop.skin)
+            return primitives.of(change).half(change)
+
+    def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
+        """(change, mask) of a crop that was restored: see :func:`videdit.imaging.detail_transfer.change_restored`."""
+        with self.working("detail"):
+            mask, face = (self.mask(crop, rendering.motion, names) for names in (regions, ("face",)))
+            change, mask = detail_transfer.change_restored(crop, rendering, mask, face)
+            return primitives.of(change).half(change), mask
+
+    def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
+        """What a change of an SDR proxy means for the picture: see :func:`videdit.media.tone_proxy.change_of_code`."""
+        with self.working():
+            xp = primitives.of(change)
+            return xp.half(tone_proxy.change_of_code(change, crop.image, color, xp.library))
+
+    def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:
+        """How much of the change reaches the frame, uint8 [S, S]: see
+        :func:`videdit.imaging.change_mask.change_mask`."""
+        with self.working():
+            return change_mask.change_mask(crop, motion, regions, self.put)
+
+    def grey(self, crop: Crop) -> Array:
+        """See :func:`videdit.imaging.temporal_average.grey`."""
+        with self.working():
+            return temporal_average.grey(low_picture(crop))
+
+    def opened(self, change: Array, mask: Array, confidence: float) -> Accumulator:
+        """See :func:`videdit.imaging.temporal_average.init_accumulator`."""
+        with self.working():
+            return temporal_average.init_accumulator(change, mask, confidence)
+
+    def enlarged(self, motion: Motion, size: int) -> Motion:
+        """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
+        with self.working():
+            return temporal_average.upsample_flow(motion, size)
+
+    def moved(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+        """See :func:`videdit.imaging.temporal_average.warp_accumulator`."""
+        with self.working():
+            return temporal_average.warp_accumulator(total, motion, weight)
+
+    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
+        """See :func:`videdit.imaging.temporal_average.resolve`."""
+        with self.working():
+            return temporal_average.resolve(edit, total, confidence)

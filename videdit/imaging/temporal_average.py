@@ -12,8 +12,9 @@ where f is what a frame's edit was scaled by (confidence, and the level of a str
 fading in and out is not smeared; A is how alike the strengths of two neighbours are, for a stronger edit also changes
 other places (:mod:`videdit.edits.timeline`); and V is how well the motion from a frame to the next and back agree, and
 how alike the two frames are along it: where a mouth opens or a hand comes up there is nothing to average with, and the
-frame's own change counts alone. Both sums are chained from neighbour to neighbour: one warp a frame and side. Motion is
-estimated at 256 px, changes are averaged at up to BAND; what is finer in a change stays as it is.
+frame's own change counts alone. Both sums are chained from neighbour to neighbour, which takes one warp a frame for
+what was, and a few for what comes (:mod:`videdit.stages.average_changes`). Motion is estimated at 256 px, changes
+are averaged at up to BAND; what is finer in a change stays as it is.
 
 A mean is never quite in place: where lips part quickly, a mean that should take their line away leaves a ghost of it
 across the teeth. So the result, source and mean change, is kept within what source and own change have in the
@@ -29,11 +30,9 @@ from __future__ import annotations
 
 import math
 
-import cv2
-import numpy as np
-
-from videdit.datatypes import LOW, Accumulator, Edited, Motion
-from videdit.imaging.optical_flow import SMOOTH, ThreadOwn, channel_sum, remap, resized, sampling_grid, warp
+from videdit.datatypes import LOW, Accumulator, Array, Edited, Motion
+from videdit.imaging import primitives
+from videdit.imaging.optical_flow import SMOOTH, FlowStrategy
 
 # Seconds in which a neighbour's weight falls to 1/e: longer, shadows of a smile smear where a mouth moves, and within
 # the bounds below nothing trembles less. Speech and blinks come through, since the source's own lips and lids carry the
@@ -51,89 +50,94 @@ def fading(seconds: float) -> float:
     return math.exp(-abs(seconds) / CONSTANT)
 
 
-def grey(crop: np.ndarray) -> np.ndarray:
-    """A crop [S, S, 3] uint8 RGB, S >= 256 -> what its motion is estimated on, uint8 [256, 256]."""
-    return cv2.cvtColor(cv2.resize(crop, (LOW, LOW), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+def grey(low: Array) -> Array:
+    """A crop at 256 px, [256, 256, 3] uint8 RGB -> what its motion is estimated on, uint8 [256, 256]."""
+    return primitives.of(low).grey(low)[..., 0]
 
 
-class DriftEstimator:
-    """The source's motion between two crops, grey uint8 [256, 256]: from the one to the other, and back."""
+def estimate_drift(one: Array, other: Array, strategy: FlowStrategy) -> tuple[Motion, Motion]:
+    """The source's motion between two crops, grey uint8 [..., 256, 256]: from the one to the other, and back.
 
-    def __init__(self) -> None:
-        self._flows = ThreadOwn(lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM))
-
-    def __call__(self, one: np.ndarray, other: np.ndarray) -> tuple[Motion, Motion]:
-        """(where in `other` each pixel of `one` went, where in `one` each pixel of `other` came from)"""
-        flow = self._flows()
-        there, back = flow.calc(one, other, None), flow.calc(other, one, None)
-        one, other = one.astype(np.float32), other.astype(np.float32)
-        return (
-            Motion(there, agreement(there, back) * likeness(one, other, there)),
-            Motion(back, agreement(back, there) * likeness(other, one, back)),
-        )
+    Returns (where in `other` each pixel of `one` went, where in `one` each pixel of `other` came from).
+    """
+    xp = primitives.of(one)
+    one, other = one[..., None], other[..., None]
+    there, back = strategy.both_ways(one, other)
+    one, other = xp.single(one), xp.single(other)
+    return (
+        Motion(there, (agreement(there, back) * likeness(one, other, there))[..., 0]),
+        Motion(back, (agreement(back, there) * likeness(other, one, back))[..., 0]),
+    )
 
 
-def agreement(there: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """How well two flows [256, 256, 2] undo each other, [256, 256] float32 in [0, 1]."""
-    return np.exp(-channel_sum(np.square(there + warp(back, there))) / DRIFT_TOLERANCE**2)
+def agreement(there: Array, back: Array) -> Array:
+    """How well two flows [..., 256, 256, 2] undo each other, [..., 256, 256, 1] float32 in [0, 1]."""
+    xp = primitives.of(there)
+    return xp.exp(-xp.channel_sum((there + xp.warp(back, there)) ** 2) / DRIFT_TOLERANCE**2)
 
 
-def likeness(one: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """How alike two greys [256, 256] are along the flow from the one to the other, [256, 256] float32 in [0, 1]."""
-    difference = cv2.GaussianBlur(warp(other, there) - one, (0, 0), SMOOTH)
-    return np.exp(-np.square(difference / LIKENESS))
+def likeness(one: Array, other: Array, there: Array) -> Array:
+    """How alike two greys are along the flow from the one to the other, [..., 256, 256, 1] float32 in [0, 1].
+
+    one, other: [..., 256, 256, 1] float32 in 0..255.
+    """
+    xp = primitives.of(one)
+    return xp.exp(-((xp.blur(xp.warp(other, there) - one, SMOOTH) / LIKENESS) ** 2))
 
 
-def init_accumulator(change: np.ndarray, mask: np.ndarray, confidence: float) -> Accumulator:
+def init_accumulator(change: Array, mask: Array, confidence: float) -> Accumulator:
     """The sums that hold one change [S, S, 3] and its mask [S, S] uint8 alone."""
-    low = low_band(change)
-    return Accumulator(np.dstack((low, np.full(low.shape[:2], confidence, np.float32))), low_mask(mask) * confidence)
+    xp, low = primitives.of(change), low_band(change)
+    return Accumulator(xp.merge(low, xp.constant(low, confidence)), low_mask(mask) * confidence)
 
 
-def low_band(change: np.ndarray) -> np.ndarray:
-    """A change [S, S(, 3)] as it is averaged: [B, B(, 3)] float32."""
-    change = change.astype(np.float32)
-    return change if change.shape[0] <= BAND else cv2.resize(change, (BAND, BAND), interpolation=cv2.INTER_AREA)
+def low_band(change: Array) -> Array:
+    """A change [S, S, C] as it is averaged: [B, B, C] float32."""
+    xp = primitives.of(change)
+    return xp.resize(xp.single(change), min(change.shape[0], BAND))
 
 
-def low_mask(mask: np.ndarray) -> np.ndarray:
-    """A mask [S, S] uint8 as it is averaged: [B, B] float32 in 0..1."""
-    return low_band(mask) / 255
+def low_mask(mask: Array) -> Array:
+    """A mask [S, S] uint8 as it is averaged: [B, B, 1] float32 in 0..1."""
+    return low_band(mask[..., None]) / 255
 
 
 def upsample_flow(motion: Motion, size: int) -> Motion:
-    """A motion at 256 px -> the same for sums of `size`: validity [B, B], and as flow the places [B, B, 2] it leads to.
-
-    Places, since one motion is followed for every frame that a change is carried through.
-    """
-    return Motion(sampling_grid(resized(motion.flow, size) * (size / LOW)), resized(motion.validity, size))
+    """A motion at 256 px -> the same for sums of `size`: flow [B, B, 2] in their pixels, validity [B, B]."""
+    xp = primitives.of(motion.flow)
+    return Motion(xp.resize(motion.flow, size) * (size / LOW), xp.resize(motion.validity[..., None], size)[..., 0])
 
 
 def warp_accumulator(total: Accumulator, motion: Motion, weight: float) -> Accumulator:
     """A neighbour's sums as they count here: read along the motion (of this size), times `weight` and validity."""
-    weights = weight * motion.validity
-    changes, masks = (remap(resized(sums, len(weights)), motion.flow) for sums in (total.changes, total.masks))
-    return Accumulator(changes * weights[..., None], masks * weights)
+    xp, size = primitives.of(total.changes), motion.flow.shape[0]
+    weights = weight * motion.validity[..., None]
+    changes, masks = (xp.warp(xp.resize(sums, size), motion.flow) for sums in (total.changes, total.masks))
+    return Accumulator(changes * xp.spread(weights, 4), masks * weights)
 
 
-def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
     """The change [S, S, 3] float16 and the mask [S, S] uint8 of an edit, the means of `total` in place of low bands."""
-    size, weights = len(edit.change), total.changes[..., 3]
-    mean, mean_mask = confidence * total.changes[..., :3] / weights[..., None], total.masks / weights
-    own = low_band(edit.change)
+    xp, size = primitives.of(edit.change), edit.change.shape[0]
+    *sums, weights = xp.split(total.changes)
+    mean = xp.merge(*(confidence * channel / weights for channel in sums))
+    mean_mask, own_mask = total.masks / weights, xp.single(edit.mask)[..., None]
+    change = xp.single(edit.change)
+    own = low_band(change)
     mean = within(low_band(edit.source) / 127.5 - 1, own, mean)
-    if len(mean) != size:
-        mean = edit.change + resized(mean - own, size)
-        mean_mask = edit.mask / 255 + resized(mean_mask - low_mask(edit.mask), size)
+    if own.shape[0] == size:
+        mask = mean_mask
+    else:
+        mean = change + xp.resize(mean - own, size)
+        mask = own_mask / 255 + xp.resize(mean_mask - low_mask(edit.mask), size)
     # A moment's own mask has the last word where it says no: what comes in front of a face is in front at once.
-    mask = np.minimum(255 * mean_mask, 2.0 * edit.mask).clip(0, 255)
-    return mean.astype(np.float16), np.rint(mask).astype(np.uint8)
+    mask = xp.minimum(255 * mask, 2.0 * own_mask).clip(0, 255)
+    return xp.half(mean), xp.byte(mask)[..., 0]
 
 
-def within(source: np.ndarray, own: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def within(source: Array, own: Array, mean: Array) -> Array:
     """A mean change so that the result stays near what the moment's own has around; all [B, B, 3], RGB in [-1, 1]."""
+    xp, reach = primitives.of(own), REACH * own.shape[0] // LOW
     result = source + own
-    width = 2 * REACH * len(own) // LOW + 1
-    square = np.ones((width, width), np.uint8)
-    least, most = cv2.erode(result, square) - MARGIN, cv2.dilate(result, square) + MARGIN
-    return np.clip(mean, least - source, most - source)
+    least, most = xp.erode(result, reach) - MARGIN, xp.dilate(result, reach) + MARGIN
+    return xp.minimum(xp.maximum(mean, least - source), most - source)

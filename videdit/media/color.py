@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Color, Picture
+from videdit.geometry.warp import warp
 from videdit.media import tone_proxy
 
 # Weights of red and blue in luma (ITU-T H.273).
@@ -193,14 +194,8 @@ def _chroma(plane: np.ndarray, color: Color, x0: int, y0: int, x1: int, y1: int,
     """A chroma plane at the luma pixels of a region, [y1 - y0, x1 - x0], uint8, uint16 or (exact) float32."""
     rows, columns, to_part = chroma_part(color, x0, y0, x1, y1)
     part = plane[rows, columns]
-    to_part[:, 2] += to_part[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV counts from centre to centre
-    return cv2.warpAffine(
-        part.astype(np.float32) if exact else part,
-        to_part,
-        (x1 - x0, y1 - y0),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    part = part.astype(np.float32) if exact else part
+    return warp(part, to_part, (y1 - y0, x1 - x0), border=cv2.BORDER_REPLICATE)
 
 
 def chroma_part(color: Color, x0: int, y0: int, x1: int, y1: int) -> tuple[slice, slice, np.ndarray]:

@@ -18,7 +18,7 @@ from videdit.engine.devices import resolve_device, resolve_precision
 from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import face_size
 from videdit.hfgi.profile import load_profile
-from videdit.imaging.pixels import pixels_for
+from videdit.imaging.memory import pixels_for
 from videdit.jobs.batch_ledger import NO_FACE
 from videdit.jobs.plan import Clip, Plan
 from videdit.jobs.render_job import RenderJob

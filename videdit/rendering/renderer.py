@@ -19,7 +19,8 @@ from videdit import shutdown
 from videdit.datatypes import LOW
 from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.hfgi.inverter import SIZES
-from videdit.imaging.pixels import Pixels, pixels_for
+from videdit.imaging.memory import pixels_for
+from videdit.imaging.pixels import Pixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult, count
 from videdit.jobs.segment_store import Segments, SegmentStore

@@ -29,7 +29,8 @@ from videdit import paths
 from videdit.datatypes import Frame
 from videdit.errors import UsageError
 from videdit.hfgi.profile import load_profile
-from videdit.imaging.pixels import Pixels, pixels_for
+from videdit.imaging.memory import pixels_for
+from videdit.imaging.pixels import Pixels
 from videdit.jobs.field_types import parse_bytes
 from videdit.jobs.job_file import job_of
 from videdit.jobs.plan import Clip, make_plan

@@ -15,7 +15,7 @@ import numpy as np
 
 from videdit.datatypes import Face, Picture
 from videdit.geometry.ffhq_align import coded, face_matrix
-from videdit.geometry.warp import crop_picture
+from videdit.imaging.crop import crop_picture
 
 _SIDE = 8  # pixels of the thumbnail
 _CROP = 32  # pixels of the crop it is made of

@@ -1,1 +1,149 @@
-"""The operations that pixel formulas are made of, for one kind of memory each."""
+"""The operations that pixel formulas are made of: numpy and OpenCV on the host, torch elsewhere, chosen by the array.
+
+    xp = primitives.of(image)
+    near = xp.blur(xp.resize(image, 256), 1.5)
+
+A picture is [H, W, C] and a map [H, W, 1], float32 unless it says otherwise; torch's may have leading dimensions, the
+same ones for all that go into an operation. What both libraries spell alike (+, *, abs(), .clip(), .round(), .sum(),
+slices) is no operation of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Protocol
+
+import numpy as np
+
+from videdit.datatypes import Array
+
+Matrix = tuple[tuple[float, ...], ...]  # rows of weights: one an output channel, a number an input channel
+
+
+class Primitives(Protocol):
+    """What :mod:`.host` and :mod:`.torch` both offer."""
+
+    @property
+    def library(self) -> ModuleType:
+        """Numpy or torch itself, for formulas in what the two spell alike (:mod:`videdit.media.tone_proxy`)."""
+        ...
+
+    def single(self, array: Array, /) -> Array:
+        """The array in float32; itself where it is that already."""
+        ...
+
+    def half(self, array: Array, /) -> Array:
+        """The array in float16."""
+        ...
+
+    def byte(self, array: Array, /) -> Array:
+        """The array, in 0..255, rounded to uint8."""
+        ...
+
+    def stack(self, arrays: Sequence[Array], /, axis: int = 0) -> Array:
+        """Arrays of one shape along a new axis."""
+        ...
+
+    def concatenate(self, arrays: Sequence[Array], /) -> Array:
+        """Arrays one after the other along their first axis."""
+        ...
+
+    def maximum(self, one: Array, other: Array, /) -> Array:
+        """The larger of two arrays of one shape, element by element."""
+        ...
+
+    def minimum(self, one: Array, other: Array, /) -> Array:
+        """The smaller of two arrays of one shape, element by element."""
+        ...
+
+    def exp(self, array: Array, /) -> Array:
+        """e to the array."""
+        ...
+
+    def sqrt(self, array: Array, /) -> Array:
+        """The square root."""
+        ...
+
+    def channels_last(self, planes: Array, /) -> Array:
+        """Planes [C, H, W] as a picture [H, W, C]."""
+        ...
+
+    def channels_first(self, image: Array, /) -> Array:
+        """A picture [H, W, C] as planes [C, H, W]."""
+        ...
+
+    def split(self, image: Array, /) -> Sequence[Array]:
+        """A picture's channels, each a map."""
+        ...
+
+    def merge(self, *images: Array) -> Array:
+        """Pictures of one size as one, channel after channel."""
+        ...
+
+    def spread(self, map_: Array, channels: int, /) -> Array:
+        """A map as a picture with that in every channel."""
+        ...
+
+    def constant(self, like: Array, value: float, /) -> Array:
+        """A map of one value, of the size of a picture."""
+        ...
+
+    def with_channel(self, image: Array, index: int, map_: Array, /) -> Array:
+        """A picture with a map in place of a channel; the picture itself stays as it is."""
+        ...
+
+    def mix(self, image: Array, matrix: Matrix, /) -> Array:
+        """Each pixel's channels times a matrix: [H, W, C] -> [H, W, rows]. Few different matrices: each is kept."""
+        ...
+
+    def channel_sum(self, image: Array, /) -> Array:
+        """The sum of a picture's channels, a map."""
+        ...
+
+    def channel_max(self, image: Array, /) -> Array:
+        """The largest of a picture's channels, a map."""
+        ...
+
+    def grey(self, image: Array, /) -> Array:
+        """An RGB picture, uint8, as a map of its light, uint8."""
+        ...
+
+    def resize(self, image: Array, size: int, /, mode: str = "bilinear") -> Array:
+        """A square picture, float32 or uint8, at another size: averaged where it shrinks, else read as `mode` says.
+
+        mode: "bilinear" or "bicubic". Torch's shrinks by whole factors only. The result has the picture's type.
+        """
+        ...
+
+    def blur(self, image: Array, sigma: float, /) -> Array:
+        """A Gaussian of `sigma` pixels, the picture mirrored beyond its border. Few different sigmas: each is kept."""
+        ...
+
+    def dilate(self, image: Array, by: int, /) -> Array:
+        """The largest value within a square of `by` pixels to each side, channel by channel."""
+        ...
+
+    def erode(self, image: Array, by: int, /) -> Array:
+        """The smallest value within a square of `by` pixels to each side, channel by channel."""
+        ...
+
+    def warp(self, image: Array, flow: Array, /, mode: str = "bilinear", border: str = "replicate") -> Array:
+        """A picture read where a flow says: out(p) = image(p + flow(p)).
+
+        flow: [H, W, 2] (x, y) in pixels of the picture, whose size it has. mode: "bilinear" or "bicubic". border: what
+        lies beyond the outermost pixel: "replicate", the same, or "reflect", the picture mirrored. On the host, places
+        between pixels are rounded to a 32nd.
+        """
+        ...
+
+
+def of(array: Array) -> Primitives:
+    """The primitives for arrays of this kind. Neither library is imported before one of its arrays is seen."""
+    if isinstance(array, np.ndarray):
+        from videdit.imaging.primitives import host
+
+        return host
+    from videdit.imaging.primitives import torch
+
+    return torch

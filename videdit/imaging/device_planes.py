@@ -1,7 +1,7 @@
 """Between the planes of a picture and the device: crops out of them, changes into them.
 
-The twin in torch of :func:`videdit.geometry.warp.crop_picture` and :mod:`videdit.imaging.paste`. Only the part of a
-plane that a crop covers travels, in the plane's own depth.
+What :mod:`videdit.imaging.crop` and :mod:`videdit.imaging.paste` do on the host, and a work of its own: only the part
+of a plane that a crop covers travels, in the plane's own depth, and results come back while the device goes on.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from videdit.datatypes import Color, Edited, Picture
 from videdit.engine.transfer import Transfer
 from videdit.geometry.warp import region, shift, shrinking
 from videdit.imaging.paste import Placement, to_plane
-from videdit.imaging.primitives.torch import blur, channels_first, mapped, sample
+from videdit.imaging.primitives.torch import blur, mapped, resize, sample
 from videdit.media import tone_proxy
 from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
 
@@ -31,29 +30,28 @@ def crop_picture(picture: Picture, to_frame: np.ndarray, size: int, transfer: Tr
     """A size x size RGB crop, uint8 [size, size, 3], of a picture: only the region it needs travels."""
     x0, y0, x1, y1 = region(to_frame, size, picture.width, picture.height)
     rgb = region_to_rgb(picture, x0, y0, x1, y1, transfer)
-    cut = crop(rgb, shift(to_frame, -x0, -y0), size)
-    return _rounded(cut)[0].permute(1, 2, 0).to(torch.uint8).contiguous()
+    return _rounded(crop(rgb, shift(to_frame, -x0, -y0), size)).to(torch.uint8).contiguous()
 
 
 def crop(image: Tensor, to_image: np.ndarray, size: int) -> Tensor:
-    """A size x size crop of an image [1, C, H, W], antialiased as :func:`videdit.geometry.warp.crop` does."""
+    """A size x size crop of an image [H, W, C], antialiased as :func:`videdit.geometry.warp.crop` does."""
     finer = shrinking(to_image)
     if finer == 1:
         return sample(image, mapped(to_image, size, size, image.device), "bicubic")
     fine = sample(image, mapped(to_image * (1 / finer, 1 / finer, 1), size * finer, size * finer, image.device))
-    return F.avg_pool2d(_rounded(fine), finer)
+    return resize(_rounded(fine), size)
 
 
 def region_to_rgb(picture: Picture, x0: int, y0: int, x1: int, y1: int, transfer: Transfer) -> Tensor:
-    """RGB [1, 3, y1 - y0, x1 - x0], float32 whole numbers 0..255, as :func:`videdit.media.color.region_to_rgb`."""
+    """RGB [y1 - y0, x1 - x0, 3], float32 whole numbers 0..255, as :func:`videdit.media.color.region_to_rgb`."""
     color = picture.color
     planes = []
     for i, plane in enumerate(seen_planes(picture)):
         if i and color.matrix != "rgb" and color.chroma_log2 != (0, 0):
             rows, columns, to_part = chroma_part(color, x0, y0, x1, y1)
-            part = transfer.upload(plane[rows, columns])[None, None].float()
+            part = transfer.upload(plane[rows, columns])[..., None].float()
             places = mapped(to_part, y1 - y0, x1 - x0, part.device)
-            planes.append(sample(part, places, border="border").round()[0, 0])
+            planes.append(sample(part, places, border="replicate").round()[..., 0])
         else:
             planes.append(transfer.upload(plane[y0:y1, x0:x1]).float())
     flat = torch.stack(planes).flatten(1)  # [P, h * w]
@@ -63,15 +61,15 @@ def region_to_rgb(picture: Picture, x0: int, y0: int, x1: int, y1: int, transfer
     rgb = matrix[:, : len(planes)] @ flat + matrix[:, 3:]
     if tone_proxy.needs_proxy(color):
         rgb = torch.stack(tone_proxy.to_sdr(list(rgb / 255), color, torch)) * 255
-    return _rounded(rgb).reshape(1, 3, y1 - y0, x1 - x0)
+    return _rounded(rgb).reshape(3, y1 - y0, x1 - x0).permute(1, 2, 0)
 
 
 def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -> Callable[[], Picture]:
     """See :func:`videdit.imaging.paste.add_changes`; the work goes on until the result is called for."""
     color = picture.color
     matrix = _on(change_matrix, color, edits[0].change.device)
-    changes = [torch.einsum("pc,nchw->nphw", matrix, channels_first(edit.change)) for edit in edits]
-    masks = [channels_first(edit.mask[..., None]) / 255 for edit in edits]
+    changes = [edit.change.float() @ matrix.mT for edit in edits]  # [S, S, P] each
+    masks = [edit.mask[..., None].float() / 255 for edit in edits]
     spots: list[tuple[list[int], slice, slice]] = []  # planes of one shape, and what of them changes
     results: list[Tensor] = []
     for indices in _alike(picture, len(matrix)):
@@ -84,7 +82,7 @@ def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -
         parts = torch.stack([transfer.upload(picture.planes[i][rows, columns]).float() for i in indices])  # [P, h, w]
         for place, i in met:
             own = parts[:, _within(place.rows, rows), _within(place.columns, columns)]
-            added = _unwarped(changes[i][:, indices], masks[i], place)[0]
+            added = _unwarped(changes[i][..., indices], masks[i], place).permute(2, 0, 1)
             total = own + added
             own.copy_(torch.where(added != 0, total, own) if color.depth == 32 else total.round().clamp(0, color.top))
         spots.append((indices, rows, columns))
@@ -103,11 +101,11 @@ def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -
 
 
 def _unwarped(change: Tensor, mask: Tensor, place: Placement) -> Tensor:
-    """What a change [1, P, S, S] under a mask [1, 1, S, S] adds to the part of the planes, [1, P, h, w]."""
+    """What a change [S, S, P] under a mask [S, S, 1] adds to the part of the planes, [h, w, P]."""
     if place.sigma:
         change = blur(change, math.ceil(32 * place.sigma) / 32)
     places = mapped(place.from_plane, *place.shape, change.device)
-    return sample(mask, places, border="zeros") * sample(change, places, border="border")
+    return sample(mask, places, border="zeros") * sample(change, places, border="replicate")
 
 
 def _alike(picture: Picture, count: int) -> list[list[int]]:

@@ -1,0 +1,162 @@
+"""Changes of the frames ahead, along chains that frames share, against a chain of its own for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_detail import moved, smooth_image
+from test_steady import frame, host, there
+
+from videdit.datatypes import LOW, Accumulator, Frame, Motion
+from videdit.imaging.device import DevicePixels
+from videdit.imaging.host import HostPixels
+from videdit.imaging.pixels import Pixels
+from videdit.stages.average_changes import BLOCK, LOOK_AHEAD, Steady, _place, _States
+
+
+class Counting(HostPixels):
+    """Counts the sums that are brought from one frame to another."""
+
+    moves = 0
+
+    def moved(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+        self.moves += 1
+        return super().moved(total, motion, weight)
+
+
+def clip(pixels: Pixels, count: int, fps: float, sizes: tuple[int, ...] = (LOW,)) -> list[Frame]:
+    """A texture that moves; changes that move with it and tremble, and masks; crops of sizes that take turns."""
+    texture, change, shade = (smooth_image(LOW, seed, cells=20) for seed in (1, 2, 3))
+    frames = []
+    for i in range(count):
+        x, y = 40 * i / fps, 15 * np.sin(8 * i / fps)
+        size = sizes[i * len(sizes) // count]
+        trembling = np.random.default_rng(i).normal(0, 0.02, (size, size, 3))
+        own = np.repeat(np.repeat(0.2 * moved(change, x, y), size // LOW, 0), size // LOW, 1) + trembling
+        one = frame(pixels, i, 0.8 * moved(texture, x, y), own, confidence=1 - 0.5 * i / count)
+        mask = np.clip(moved(shade, x, y)[..., 0] * 400 + 128, 0, 255).astype(np.uint8)
+        mask = there(pixels, np.repeat(np.repeat(mask, size // LOW, 0), size // LOW, 1))
+        frames.append(replace(one, time=i / fps, edits=(replace(one.edits[0], mask=mask),)))
+    return frames
+
+
+def by_definition(pixels: Pixels, frames: list[Frame]) -> list[Frame]:
+    """The frames averaged along chains of their own, each through all that lies up to its end."""
+    known = list(Steady(pixels)._remembered(iter(frames)))
+    done = []
+    for i, (now, states) in enumerate(known):
+        edits = []
+        for edit in now.edits:
+            (block, share), total = _place(now.time), states[edit.track].past
+            for end, weight in ((block, 1 - share), (block + 1, share)):
+                if (future := chain(pixels, known[i + 1 :], edit.track, end * BLOCK + LOOK_AHEAD)) is not None:
+                    total = total + future * weight
+            change, mask = pixels.closed(edit, total, states[edit.track].scale)
+            edits.append(replace(edit, change=change, mask=mask))
+        done.append(replace(now, edits=tuple(edits)))
+    return done
+
+
+def chain(pixels: Pixels, later: list[tuple[Frame, _States]], track: int, end: float) -> Accumulator | None:
+    """What frames add to the one before them."""
+    states = []
+    for frame_, theirs in later:
+        state = theirs.get(track)
+        if frame_.time > end or state is None or state.went is None:
+            break
+        states.append(state)
+    future: Accumulator | None = None
+    for state in reversed(states):
+        assert state.went is not None
+        future = pixels.moved(state.own if future is None else state.own + future, state.went, state.weight)
+    return future
+
+
+def same(ours: list[Frame], theirs: list[Frame]) -> bool:
+    """Whether two clips are edited alike, to the bit."""
+    edits = [[edit for one in frames for edit in one.edits] for frames in (ours, theirs)]
+    return [one.index for one in ours] == [one.index for one in theirs] and all(
+        np.array_equal(host(getattr(a, name)), host(getattr(b, name)))
+        for a, b in zip(*edits, strict=True)
+        for name in ("change", "mask")
+    )
+
+
+@pytest.mark.parametrize("kind", [HostPixels, DevicePixels])
+def test_the_sum_is_the_chain_s(kind: type[Pixels]) -> None:
+    pixels = kind("cpu", "fp32")
+    frames = clip(pixels, 12, 15)
+    assert same(list(Steady(pixels)(iter(frames))), by_definition(pixels, frames))
+    assert not same(list(Steady(pixels)(iter(frames))), frames)
+
+
+@pytest.mark.parametrize("what", ["a cut", "a gap", "uneven times", "two tracks", "crops that grow"])
+def test_so_it_is_in_clips_that_are_not_even(what: str) -> None:
+    pixels = HostPixels("cpu", "fp32")
+    frames = clip(pixels, 14, 15, (256, 512, 256) if what == "crops that grow" else (LOW,))
+    if what == "a cut":
+        frames = [replace(one, scene=int(one.index >= 7)) for one in frames]
+    elif what == "a gap":
+        frames[8] = replace(frames[8], edits=())
+    elif what == "uneven times":
+        frames = [replace(one, time=one.time + 0.6 * (one.index > 4) + 0.02 * (one.index % 3)) for one in frames]
+    elif what == "two tracks":
+        second = [replace(one.edits[0], track=5, change=-one.edits[0].change) for one in frames]
+        frames = [
+            replace(one, edits=(*one.edits, other) if 4 <= one.index < 13 else one.edits)
+            for one, other in zip(frames, second, strict=True)
+        ]
+    assert same(list(Steady(pixels)(iter(frames))), by_definition(pixels, frames))
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+def test_warps_a_frame_do_not_grow_with_what_is_ahead(fps: int) -> None:
+    pixels = Counting("cpu", "fp32")
+    count = int(0.8 * fps)
+    list(Steady(pixels)(iter(clip(pixels, count, fps))))
+    assert 2 * count < pixels.moves <= (2 + LOOK_AHEAD / BLOCK) * count
+
+
+def test_an_average_is_near_that_of_all_that_lies_within_the_look_ahead() -> None:
+    """The ends of chains are not seen: a change that comes to stay is taken in evenly."""
+    pixels = HostPixels("cpu", "fp32")
+    still = smooth_image(LOW, 3)
+    values = [0.0] * 12 + [0.1] * 12
+    frames = [frame(pixels, i, still, np.full((LOW, LOW, 3), value)) for i, value in enumerate(values)]
+    known = list(Steady(pixels)._remembered(iter(frames)))
+    means = [float(one.edits[0].change.mean()) for one in Steady(pixels)(iter(frames))]
+    for i, (now, states) in enumerate(known):
+        future = chain(pixels, known[i + 1 :], 0, now.time + LOOK_AHEAD)
+        total = states[0].past if future is None else states[0].past + future
+        assert 127.5 * abs(means[i] - float(pixels.closed(now.edits[0], total, 1.0)[0].mean())) < 0.25
+
+
+def test_what_is_ahead_of_a_frame_does_not_depend_on_where_a_segment_begins() -> None:
+    pixels = HostPixels("cpu", "fp32")
+    frames, block, at = clip(pixels, 30, 50), 3, 20  # at 0.4 s, in the block from 0.36 s
+    sums = []
+    for begin in (18, at):
+        known = list(Steady(pixels)._remembered(iter(frames[begin:])))
+        sums.append([Steady(pixels)._chained_back(known, number)[at][0] for number in (block, block + 1)])
+    for one, other in zip(*sums, strict=True):
+        np.testing.assert_array_equal(one.changes, other.changes)
+        np.testing.assert_array_equal(one.masks, other.masks)
+
+
+@pytest.mark.parametrize("kind", [HostPixels, DevicePixels])
+@pytest.mark.parametrize("size", [256, 512])
+def test_flows_are_displacements_in_pixels_of_their_size(kind: type[Pixels], size: int) -> None:
+    """One meaning and one layout, wherever the pixels are."""
+    pixels = kind("cpu", "fp32")
+    flow = np.full((LOW, LOW, 2), (3, -2), np.float32)
+    motion = Motion(there(pixels, flow), there(pixels, np.full((LOW, LOW), 0.5, np.float32)))
+    larger = pixels.enlarged(motion, size)
+    np.testing.assert_allclose(host(larger.flow), np.broadcast_to((3 * size / LOW, -2 * size / LOW), (size, size, 2)))
+    assert host(larger.validity).shape == (size, size)
+    change, mask = np.zeros((size, size, 3), np.float16), np.full((size, size), 51, np.uint8)
+    sums = pixels.moved(pixels.opened(there(pixels, change), there(pixels, mask), 0.5), larger, 0.8)
+    assert host(sums.changes).shape == (size, size, 4)
+    assert host(sums.masks).shape == (size, size, 1)
+    np.testing.assert_allclose(host(sums.masks), 0.5 * 0.8 * 0.5 * 0.2, rtol=1e-4)

@@ -1,1 +1,0 @@
-"""The formulas of the modules of the same name above, in torch."""
