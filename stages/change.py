@@ -9,6 +9,7 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
+from videdit.edits.mouth_compensation import openness
 from videdit.hfgi.hair import HAIR, hair_change, without_hair
 from videdit.hfgi.student import StudentEditor, student_strengths, with_restoration
 from videdit.imaging.arrays import half
@@ -62,7 +63,8 @@ class Change:
     def _strengths(self, crop: Crop, time: float) -> np.ndarray:
         """What a crop gets, as far as the edit is sure of it: [E] in recommended strengths."""
         edits = self.timeline.edits_of(crop.track)
-        return crop.confidence * student_strengths(edits, self.timeline.strengths(crop.track, time))
+        strengths = self.timeline.strengths(crop.track, time)
+        return crop.confidence * student_strengths(edits, strengths, openness(crop.mesh))
 
     def _placed(self, crop: Crop, change: Array, motion: Motion, color: Color) -> Edited:
         regions = self.own.get(crop.track, self.regions)

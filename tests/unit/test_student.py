@@ -58,6 +58,16 @@ def points(*crops: Crop) -> torch.Tensor:
     return torch.from_numpy(np.stack([anchors_of(one) for one in crops]))
 
 
+def test_a_smile_makes_way_for_a_round_mouth_and_for_no_other_edit():
+    edits = parse_edits("smile=1.25,age=20")
+    still, talking, calling = (student_strengths(edits, [1.25, 20.0], gap) for gap in (0.05, 0.15, 0.4))
+    smile, age = EDITS.index("smile"), EDITS.index("age")
+    assert 0 < calling[smile] < 0.2 * still[smile] < talking[smile] < still[smile]
+    assert still[age] == calling[age]
+    sterner = student_strengths(parse_edits("smile=-1"), [-1.0], 0.4)
+    np.testing.assert_array_equal(sterner, student_strengths(parse_edits("smile=-1"), [-1.0]))
+
+
 @pytest.mark.parametrize("number", [float, np.float32, np.float64])
 def test_strengths_may_be_numbers_of_any_kind(number):
     edits = parse_edits("smile=1.25,age=-10")

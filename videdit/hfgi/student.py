@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Motion
+from videdit.edits.mouth_compensation import Speech
 from videdit.edits.parse import Edit, find
 from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 NAME = "student"  # in the manifest
 BATCH = {"cpu": {256: 4, 512: 2, 1024: 1}, "cuda": {256: 32, 512: 16, 1024: 8}}
+# How an edit that makes way for speech does so here. The student leaves mouths as open as they are, and who calls "oh"
+# does not smile: teeth that it puts into a round mouth are believed by nobody.
+SPEECH = Speech(eases=0.85, opens=0.0)
+SOONER = 1.4  # and does so at mouths so many times less open
 
 
 def have_student() -> bool:
@@ -112,11 +117,16 @@ def student_edit(net: Student | None = None) -> nn.Module:
     return StudentEdit(net.eval().requires_grad_(False))
 
 
-def student_strengths(edits: Iterable[Edit], strengths: Iterable[float]) -> np.ndarray:
-    """Strengths of edits as the student takes them, [E] by EDITS: in recommended ones, answered for by `response`."""
+def student_strengths(edits: Iterable[Edit], strengths: Iterable[float], gap: float = 0.0) -> np.ndarray:
+    """Strengths of edits as the student takes them, [E] by EDITS: in recommended ones, answered for by `response`.
+
+    gap: how open the mouth is, as of :func:`videdit.edits.mouth_compensation.openness`; some edits make way for it.
+    """
     given = np.zeros(len(EDITS), np.float32)
     for edit, strength in zip(edits, strengths, strict=True):
         info = find(edit.name)
+        if info.speech:
+            strength, _ = SPEECH(float(strength), SOONER * gap)
         given[EDITS.index(edit.name)] = strength / info.recommended * info.response[int(strength > 0)]
     return given
 

@@ -111,21 +111,21 @@ def parts(raw: Tensor, strengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     return g * REACH * raw[:, :2], g * torch.sigmoid(2 * raw[:, 2:3] - 3), torch.tanh(raw[:, 3:6]), g * raw[:, 6:9]
 
 
-def warp(x: Tensor, flow: Tensor) -> Tensor:
+def warp(x: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """x [B, C, S, S] read at each pixel's place plus flow [B, 2, S, S], in half sides; borders are repeated.
 
-    Pixel centres at +0.5 (align_corners=False).
+    Pixel centres at +0.5 (align_corners=False). mode: "bilinear", or "bicubic", which keeps fine detail.
     """
     size = x.shape[-1]
     along = (torch.arange(size, device=x.device, dtype=x.dtype) * 2 + 1) / size - 1
     down, across = along[:, None].expand(size, size), along[None].expand(size, size)
     grid = torch.stack((across, down), -1) + flow.permute(0, 2, 3, 1)
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(x, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def compose(x: Tensor, flow: Tensor, mask: Tensor, colours: Tensor, shade: Tensor) -> Tensor:
+def compose(x: Tensor, flow: Tensor, mask: Tensor, colours: Tensor, shade: Tensor, mode: str = "bilinear") -> Tensor:
     """The edited crop [B, 3, S, S] from the crop and the network's parts, all of the crop's size."""
-    return (1 - mask) * (warp(x, flow) + shade) + mask * colours
+    return (1 - mask) * (warp(x, flow, mode) + shade) + mask * colours
 
 
 class StudentEdit(nn.Module):
@@ -142,7 +142,7 @@ class StudentEdit(nn.Module):
     def forward(self, crops: Tensor, strengths: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = crops.permute(0, 3, 1, 2) / 127.5 - 1
         found = parts(self.net(F.avg_pool2d(x, x.shape[-1] // SIZE), strengths, anchors), strengths)
-        change = compose(x, *(enlarged(part, x.shape[-1]) for part in found)) - x
+        change = compose(x, *(enlarged(part, x.shape[-1]) for part in found), mode="bicubic") - x
         flow, mask = (enlarged(part, LOW) for part in found[:2])
         return change.permute(0, 2, 3, 1), (flow * (LOW / 2)).permute(0, 2, 3, 1), 1 - mask[:, 0]
 
