@@ -134,6 +134,11 @@ class Inverter:
         """The mean code [L, 512] that the encoder's are relative to."""
         return self.networks().encoder.get_buffer("mean")
 
+    @property
+    def basic_encoder(self) -> nn.Module:
+        """The basic encoder, pictures [B, 3, 256, 256] -> codes. Not to be changed."""
+        return self.networks().encoder
+
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is
         shared."""
