@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from footage import frames_of, same_planes
-from synthetic import background, with_face, write_clip
+from synthetic import ROOT, background, with_face, write_clip
 
 import videdit
 from videdit.cli.preview import sweeps
@@ -67,6 +69,7 @@ def test_an_exact_preview_is_the_rendered_frame(render, request, face_clip, tmp_
     sources, edited = frames_of(face_clip), frames_of(tmp_path / "out.mp4")
     session = render.session
     session.forget()
+    session.frames(clip_of(job_of(face_clip, edit="smile=0.5", method=method)), 3 / 25)  # what it leaves is of use
     for index in (3, 4, 0):  # the second finds most of what it needs
         clip = clip_of(job_of(face_clip, edit=edit, method=method))
         before, after = session.frames(clip, index / 25)
@@ -263,3 +266,16 @@ def test_an_estimate_measures_a_face_once_and_counts_those_of_a_kept_analysis(fa
         session.look(face_clip)
     assert "8 frames, 1.0 faces a frame at 256 px in 8 samples" in next(describe(plan))
     assert len(measured) == 1
+
+
+def test_with_graphs_at_hand_a_draft_imports_neither_torch_nor_scipy(render, face_clip):
+    render.session.preview(job_of(face_clip, method="hfgi"), 0.12, tier="draft")  # so that they are
+    code = (
+        "import sys; from videdit import Session\n"
+        "words = {'input': sys.argv[1], 'edit': 'smile=2', 'method': 'hfgi'}\n"
+        "assert Session().preview(words, 0.12, tier='draft').faces\n"
+        "heavy = {'torch', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(face_clip)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -74,9 +74,10 @@ class Bench:
 
     def __str__(self) -> str:
         result, usage = self.result, self.usage
-        lines = [f"{'stage':10}{'packets':>9}{'busy s':>9}{'waits in':>10}{'waits out':>11}"]
+        lines = [f"{'stage':10}{'packets':>9}{'busy s':>9}{'of wall':>9}{'waits in':>10}{'waits out':>11}"]
         lines += [
-            f"{s.name:10}{s.packets:9d}{s.busy:9.2f}{s.waiting_input:10.2f}{s.waiting_output:11.2f}"
+            f"{s.name:10}{s.packets:9d}{s.busy:9.2f}{100 * s.busy / result.seconds:8.0f}%"
+            f"{s.waiting_input:10.2f}{s.waiting_output:11.2f}"
             for s in result.stages
         ]
         lines += [f"{'network':24}{'passes':>7}{'seconds':>9}{'ms a pass':>11}"]

@@ -63,7 +63,7 @@ class Inverter:
         self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
         self._turns: dict[tuple, threading.Lock] = {}
         self._compiling = threading.RLock()
-        self._loaded: Networks | None = None
+        self._loaded: list[Networks] = []  # one, once they are
         self._hashes: tuple[str, ...] | None = None  # of the weights, where graphs can be told by them
         if profile.layout == "mobile":
             # What ships is known by its hash: with its graphs at hand PyTorch is not even imported.
@@ -108,18 +108,18 @@ class Inverter:
     def networks(self) -> Networks:
         """The networks themselves: of what ships they are built when something first needs more than their graphs."""
         with self._compiling:
-            if self._loaded is None:
+            if not self._loaded:
                 import torch
 
                 from videdit.hfgi.loader import load_networks
 
                 with torch.inference_mode(False):  # whoever asks first, they are of use to all
-                    self._loaded = load_networks(self.profile)
-            return self._loaded
+                    self._loaded.append(load_networks(self.profile))
+            return self._loaded[0]
 
     @property
     def _heavy(self) -> bool:
-        return self._loaded is not None and self._loaded.heavy
+        return bool(self._loaded) and self._loaded[0].heavy
 
     @property
     def _layers(self) -> int:
@@ -146,7 +146,7 @@ class Inverter:
         generator = copy.deepcopy(networks.generator)
         generator.load_state_dict(state)
         generator.eval().requires_grad_(False)
-        other._loaded, other._hashes = replace(networks, generator=generator), None
+        other._loaded, other._hashes = [replace(networks, generator=generator)], None
         other._compiling, other._turns = threading.RLock(), {}
         other._engines = {name: engine for name, engine in self._engines.items() if "encode" in name}
         return other

@@ -19,7 +19,10 @@ import numpy as np
 
 from videdit.datatypes import Array, Crop, Frame
 from videdit.edits import parse_edits
+from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.kept_inversions import KeptInversions
 from videdit.hfgi.latent_cache import codes_for
+from videdit.imaging.host import HostPixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.media.frame_times import clock
@@ -263,6 +266,18 @@ class FramePreviews:
         for frame in stages(_checked(decode(iter(())), request.check)):
             yield replace(hollow(frame), scene=frame.scene + base)
 
+    def _inverter(self, request: Request) -> Inverter:
+        """The request's inverter, which in the host's memory remembers inversions."""
+        job = request.job
+        if not isinstance(request.inverter.pixels, HostPixels):
+            return request.inverter
+        place = ("known", job.profile, job.checkpoint, job.precision, job.batch)
+        return KeptInversions(
+            request.inverter,
+            lambda key: self.cache.get((*place, *key)),
+            lambda key, known: self.cache.put((*place, *key), known),
+        )
+
     def _edits(self, request: Request, rows: range) -> list[Frame]:
         """Frames with their edits by HFGI, as they are before they are steadied."""
         return kept_frames(self.cache, request, request.edited, rows, self._new_edits)
@@ -274,7 +289,7 @@ class FramePreviews:
         times = request.sightings.time
         span = float(times[rows.start]), float(times[rows.stop - 1])
         codes = self._codes(request)
-        edit = Edit(request.inverter, timeline, *smoothing, prealign=kind, codes=codes, span=span)
+        edit = Edit(self._inverter(request), timeline, *smoothing, prealign=kind, codes=codes, span=span)
         near = request.rows(span[0] - edit.reach, span[1] + edit.reach)
         stages = Compose(edit, Detail(request.inverter.pixels, *self._regions(request)))
         yield from stages(_checked(iter(self._fronts(request, near)), request.check))
