@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from videdit.errors import Cancelled, NoFaceError, UsageError, VideditError, machine_failure
-from videdit.farm.execution import Studio
+from videdit.farm.execution import TaskRunner
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +20,13 @@ class PieceRenderer:
 
     def __init__(self, device: str | None = None) -> None:
         """device: in place of the one that was planned."""
-        self._studio = Studio(device)
+        self._runner = TaskRunner(device)
 
     def render(self, folder: str, number: int, cancel: threading.Event | None = None) -> Answer:
         """Render a segment of a plan."""
         begun = time.monotonic()
         try:
-            self._studio.segment(Path(folder), number, cancel)
+            self._runner.segment(Path(folder), number, cancel)
         except Exception as error:
             log.debug("where", exc_info=True)
             said, code, again = in_words(error)
