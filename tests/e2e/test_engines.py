@@ -186,8 +186,13 @@ def test_the_template_of_openjd_is_valid_and_runs(plan, render, expected, tmp_pa
     for number in range(1, SEGMENTS):
         render_segment(plan, number, render.renderer)
     file = tmp_path / "job.json"
-    file.write_text(json.dumps(template(read_plan(plan), plan)))
+    file.write_text(json.dumps(template(read_plan(plan))))
     assert subprocess.run([openjd, "check", file], capture_output=True, cwd=tmp_path).returncode == 0
-    done = subprocess.run([openjd, "run", file], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [openjd, "run", file, "--step", "Join", "--run-dependencies", "-p", f"PlanFolder={plan}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     assert packets_of(plan.with_suffix(".mp4"), "video") == expected
