@@ -24,7 +24,7 @@ ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "vide
 def cluster():
     """Two nodes of one core each, on this machine."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     small = {"num_cpus": 1, "object_store_memory": 80 << 20}
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=small | {"include_dashboard": False})
     cluster.add_node(**small)
