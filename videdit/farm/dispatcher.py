@@ -62,6 +62,9 @@ class Dispatcher(Worker):
         piece = Piece(task.folder, task.number)
         with self._logged(task):
             log.info("job %d %s: attempt %d by %s", task.job, task.name, task.attempt, type(self.engine).__name__)
+        if piece in self._held:  # its lease had ended, and nobody else has taken it
+            self.engine.cancel(piece)
+        self._lost_pieces.discard(piece)
         self._held[piece] = task
         self.engine.submit(piece)
 
