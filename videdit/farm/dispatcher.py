@@ -73,7 +73,7 @@ class Dispatcher(Worker):
         with self._logged(task):
             log.info("%s", ended.error or f"done in {ended.seconds:.1f} s")
         if ended.error is None:
-            frames = self.studio.frames_of(task.folder, task.number)
+            frames = self.runner.frames_of(task.folder, task.number)
             kept = self.queue.segment_done(task, frames, ended.seconds)
             return Outcome(task, "done", "", ended.seconds, frames) if kept else self._lost(task, ended.seconds)
         final = self.queue.task_failed(task, ended.error, ended.exit_code, ended.seconds, again=ended.again)
