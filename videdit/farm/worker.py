@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from videdit import shutdown
-from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError, VideditError, machine_failure
+from videdit.errors import MediaError
 from videdit.farm import admin, hooks, staging
 from videdit.farm.execution import TaskRunner
+from videdit.farm.failures import in_words
 from videdit.farm.queue import Queue
 from videdit.farm.schema import CANCELLED, HOOK, JOIN, PLAN, SEGMENT
 from videdit.farm.tasks import LEASE, Task
@@ -111,13 +112,10 @@ class Worker:
                 return self._dispatch(task, lost, begun)
         except Exception as error:
             seconds = time.monotonic() - begun
-            if lost.is_set():
+            if lost.is_set() or not self.queue.holds(task):
                 return self._lost(task, seconds)
-            known = error if isinstance(error, VideditError) else machine_failure(error)
-            said = str(known) if known else f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
             log.debug("where", exc_info=True)
-            code = known.exit_code if known else 1
-            again = known is None or not isinstance(error, UsageError | NoFaceError | Cancelled) and code == 1
+            said, code, again = in_words(error)
             final = self.queue.task_failed(task, said, code, seconds, again=again)
             return Outcome(task, "failed" if final else "again", said, seconds)
 
