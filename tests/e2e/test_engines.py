@@ -17,11 +17,14 @@ from synthetic import ROOT, background, with_face, write_clip
 
 from videdit.cli.main import run
 from videdit.errors import UsageError, VideditError
+from videdit.farm import admin
+from videdit.farm.dispatcher import Dispatcher
 from videdit.farm.engines.base import Ended, Engine, Piece
 from videdit.farm.engines.choose import engine_of
 from videdit.farm.engines.local import LocalEngine
 from videdit.farm.engines.openjd import template
 from videdit.farm.engines.slurm import SCRIPT, array
+from videdit.farm.queue import Queue
 from videdit.farm.shot import render_shot
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
@@ -30,6 +33,7 @@ from videdit.rendering.planned_segments import join_shot, render_segment
 from videdit.rendering.planning import plan_shot
 
 SEGMENTS = 5
+EDIT = "smile=0@0s,0@3.5s,1@3.8s"
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +51,7 @@ def workers_find_the_code(monkeypatch):
 
 def planned(clip: Path, folder: Path, render, name: str = "shot") -> Path:
     """A plan of five segments, of which the last two frames are edited: networks take no time, all else does."""
-    edit = "smile=0@0s,0@3.5s,1@3.8s"
-    words = {"input": str(clip), "output": str(folder / f"{name}.mp4"), "edit": edit, "size": 256}
+    words = {"input": str(clip), "output": str(folder / f"{name}.mp4"), "edit": EDIT, "size": 256}
     (planned,) = make_plan([RenderJob.model_validate(words)]).clips
     plan = plan_shot(planned, folder / f"{name}.plan", 0.9, renderer=render.renderer)
     assert len(plan.segments) == SEGMENTS
@@ -162,6 +165,29 @@ def test_failures_that_may_pass_are_tried_again_so_often(plan, render, expected)
         render_shot(plan, Flaky(render, hopeless=2))
 
 
+def test_a_worker_of_the_queue_hands_segments_to_an_engine(clip, render, expected, tmp_path):
+    """Each fails once; planning and joining are the worker's own."""
+    file, ahead = tmp_path / "queue.sqlite", 0.0
+
+    def idle(seconds: float) -> None:
+        nonlocal ahead
+        ahead += 20  # what failed is tried again some seconds later
+
+    words = ["--edit", EDIT, "--size", "256", "--segment-seconds", "0.9", "-o", str(tmp_path / "shot.mp4")]
+    assert run(["submit", str(clip), *words, "--queue", str(file)]) == 0
+    with Queue(file, lambda: time.time() + ahead) as queue:
+        dispatcher = Dispatcher(queue, Flaky(render))
+        dispatcher.runner._renderer.loaded = render.renderer.loaded
+        outcomes = list(dispatcher.work(until_empty=True, idle=idle))
+        assert admin.jobs(queue)[0]["state"] == "done"
+        logs = admin.log_words(queue, 1, 0)
+    ends = [(outcome.task.kind, outcome.state) for outcome in outcomes]
+    assert ends.count(("segment", "again")) == SEGMENTS == ends.count(("segment", "done"))
+    assert (ends[0], ends[-1]) == (("plan", "done"), ("join", "done"))
+    assert "the node is gone" in logs
+    assert packets_of(tmp_path / "shot.mp4", "video") == expected
+
+
 def test_the_script_of_slurm_needs_environment_variables_only(plan, render, tmp_path):
     for number in range(1, SEGMENTS):
         render_segment(plan, number, render.renderer)
@@ -186,8 +212,13 @@ def test_the_template_of_openjd_is_valid_and_runs(plan, render, expected, tmp_pa
     for number in range(1, SEGMENTS):
         render_segment(plan, number, render.renderer)
     file = tmp_path / "job.json"
-    file.write_text(json.dumps(template(read_plan(plan), plan)))
+    file.write_text(json.dumps(template(read_plan(plan))))
     assert subprocess.run([openjd, "check", file], capture_output=True, cwd=tmp_path).returncode == 0
-    done = subprocess.run([openjd, "run", file], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [openjd, "run", file, "--step", "Join", "--run-dependencies", "-p", f"PlanFolder={plan}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     assert packets_of(plan.with_suffix(".mp4"), "video") == expected

@@ -17,7 +17,7 @@ from synthetic import ROOT, background, with_face, write_clip
 
 from videdit.cli.main import run
 from videdit.farm import admin
-from videdit.farm.execution import Studio
+from videdit.farm.execution import TaskRunner
 from videdit.farm.queue import Queue
 from videdit.farm.worker import Worker
 
@@ -33,16 +33,16 @@ def short_clip(tmp_path_factory, people) -> Path:
 
 
 @pytest.fixture
-def studio(render, monkeypatch) -> Studio:
+def runner(render, monkeypatch) -> TaskRunner:
     """The networks of all end-to-end tests."""
-    studio = Studio()
-    studio._renderer.loaded = render.renderer.loaded
-    return studio
+    runner = TaskRunner()
+    runner._renderer.loaded = render.renderer.loaded
+    return runner
 
 
-def worker(queue: Queue, studio: Studio, **how) -> Worker:
+def worker(queue: Queue, runner: TaskRunner, **how) -> Worker:
     made = Worker(queue, **how)
-    made._studio = studio
+    made._runner = runner
     return made
 
 
@@ -52,7 +52,7 @@ def submitted(queue: Path, *words: str) -> int:
         return max(job["id"] for job in admin.jobs(opened))
 
 
-def test_a_killed_worker_loses_nothing_and_doubles_nothing(short_clip, tmp_path, studio):
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(short_clip, tmp_path, runner):
     file, log = tmp_path / "queue.sqlite", tmp_path / "done"
     command = f"{sys.executable} -c \"import sys; open(sys.argv[1], 'a').write(sys.argv[2])\" {log} {{id}}"
     words = [str(short_clip), *WORDS, "--segment-seconds", "0.5", "-o", str(tmp_path / "out.mp4")]
@@ -77,7 +77,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(short_clip, tmp_path,
         before = admin.job(queue, number)
         assert before["state"] == "running"
         assert 1 <= before["segments_done"] < before["segments"]
-        outcomes = list(worker(queue, studio, lease=4).work(until_empty=True))
+        outcomes = list(worker(queue, runner, lease=4).work(until_empty=True))
         job = admin.job(queue, number)
         assert (job["state"], job["frames"]) == ("done", 10), job
         done = [outcome.task.number for outcome in outcomes if outcome.task.kind == "segment"]
@@ -86,12 +86,12 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(short_clip, tmp_path,
         assert "attempt 2" in admin.log_words(queue, number)
     submitted(tmp_path / "other.sqlite", *words[:-1], str(tmp_path / "whole.mp4"))
     with Queue(tmp_path / "other.sqlite") as queue:
-        list(worker(queue, studio).work(until_empty=True))
+        list(worker(queue, runner).work(until_empty=True))
     assert packets_of(tmp_path / "out.mp4", "video") == packets_of(tmp_path / "whole.mp4", "video")
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"queue.sqlite.logs", "other.sqlite.logs"}
 
 
-def test_what_is_not_split_and_what_fails(short_clip, empty_clip, tmp_path, studio, capsys):
+def test_what_is_not_split_and_what_fails(short_clip, empty_clip, tmp_path, runner, capsys):
     """Of three jobs one is done, one has no face and one has no source any more."""
     file = tmp_path / "queue.sqlite"
     gone = tmp_path / "gone.mp4"
@@ -101,7 +101,7 @@ def test_what_is_not_split_and_what_fails(short_clip, empty_clip, tmp_path, stud
     lost = submitted(file, str(gone), *WORDS, "-o", str(tmp_path / "lost.mp4"))
     gone.unlink()
     with Queue(file) as queue:
-        made = worker(queue, studio)
+        made = worker(queue, runner)
         outcomes = {(o.task.job, o.task.kind): o for o in made.work(until_empty=True, idle=no_wait(queue))}
         states = {job["id"]: job["state"] for job in admin.jobs(queue)}
         assert states == {done: "done", nobody: "skipped", lost: "failed"}
@@ -126,11 +126,11 @@ def no_wait(queue: Queue):
     return idle
 
 
-def test_cancel_stops_the_work_and_leaves_nothing(short_clip, tmp_path, studio, monkeypatch):
+def test_cancel_stops_the_work_and_leaves_nothing(short_clip, tmp_path, runner, monkeypatch):
     file = tmp_path / "queue.sqlite"
     words = [str(short_clip), *WORDS, "--segment-seconds", "0.5", "-o", str(tmp_path / "out.mp4")]
     number = submitted(file, *words)
-    rendering = studio.segment
+    rendering = runner.segment
 
     def cancelled(folder, index, cancel):
         with Queue(file) as queue:
@@ -138,25 +138,25 @@ def test_cancel_stops_the_work_and_leaves_nothing(short_clip, tmp_path, studio, 
         assert cancel.wait(10)  # the worker has noticed
         return rendering(folder, index, cancel)
 
-    monkeypatch.setattr(studio, "segment", cancelled)
+    monkeypatch.setattr(runner, "segment", cancelled)
     with Queue(file) as queue:
-        outcomes = list(worker(queue, studio, lease=4).work(until_empty=True))
+        outcomes = list(worker(queue, runner, lease=4).work(until_empty=True))
         assert [outcome.state for outcome in outcomes] == ["done", "lost"]
         assert admin.job(queue, number)["state"] == "cancelled"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["queue.sqlite", "queue.sqlite.logs"]
 
 
-def test_a_worker_that_is_interrupted_gives_its_task_back(short_clip, tmp_path, studio, monkeypatch):
+def test_a_worker_that_is_interrupted_gives_its_task_back(short_clip, tmp_path, runner, monkeypatch):
     file = tmp_path / "queue.sqlite"
     number = submitted(file, str(short_clip), *WORDS, "-o", str(tmp_path / "out.mp4"))
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(studio, "plan", interrupted)
+    monkeypatch.setattr(runner, "plan", interrupted)
     with Queue(file) as queue:
         with pytest.raises(KeyboardInterrupt):
-            list(worker(queue, studio).work(until_empty=True))
+            list(worker(queue, runner).work(until_empty=True))
         (task,) = admin.job(queue, number)["tasks"]
         assert (task["state"], task["attempts"]) == ("waiting", 0)
     left = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]

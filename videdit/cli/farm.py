@@ -79,8 +79,8 @@ def write_script(args: argparse.Namespace) -> int:
         text = slurm.SCRIPT
         how = f"VIDEDIT_PLAN={args.plan.resolve()} sbatch --array=0-{len(plan.segments) - 1} {args.script}"
     elif args.engine == "openjd":
-        text = json.dumps(openjd.template(plan, args.plan), indent=1) + "\n"
-        how = f"openjd run {args.script}"
+        text = json.dumps(openjd.template(plan), indent=1) + "\n"
+        how = f"openjd run {args.script} --step Join --run-dependencies -p PlanFolder={args.plan.resolve()}"
     else:
         raise UsageError("--script is of engines slurm and openjd")
     put_text(args.script, text, args.overwrite)

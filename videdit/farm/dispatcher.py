@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,7 +13,7 @@ from videdit.farm.engines.base import Ended, Engine, Piece
 from videdit.farm.queue import Queue
 from videdit.farm.schema import SEGMENT
 from videdit.farm.tasks import LEASE, Task
-from videdit.farm.worker import IDLE, Outcome, Worker
+from videdit.farm.worker import BEAT, IDLE, Outcome, Worker
 
 log = logging.getLogger(__name__)
 
@@ -18,17 +21,20 @@ WAIT = 0.5  # seconds for which an engine is asked at a time
 
 
 class Dispatcher(Worker):
-    """Plans and joins in this process, and hands segments to an engine. Leases are renewed between two looks at it."""
+    """Plans and joins in this process, and hands segments to an engine."""
 
     def __init__(self, queue: Queue, engine: Engine, *, lease: float = LEASE, device: str | None = None) -> None:
         """engine: who renders segments; it is not closed. lease, device: as of :class:`Worker`."""
         super().__init__(queue, lease=lease, device=device)
         self.engine = engine
         self._held: dict[Piece, Task] = {}
-        self._renewed = time.monotonic()
+        self._lost_pieces: set[Piece] = set()
 
     def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Outcome]:
         """As :meth:`Worker.work`; tasks end in any order."""
+        over = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(over,), name="videdit-leases", daemon=True)
+        beat.start()
         try:
             while True:
                 task = self.queue.take(self.name, self.lease) if len(self._held) < self.engine.slots else None
@@ -43,8 +49,10 @@ class Dispatcher(Worker):
                     return
                 else:
                     idle(IDLE)
-                yield from self._renew()
+                yield from self._stop_lost()
         finally:
+            over.set()
+            beat.join()
             self.engine.cancel()
             for task in self._held.values():
                 self.queue.release(task)
@@ -54,6 +62,9 @@ class Dispatcher(Worker):
         piece = Piece(task.folder, task.number)
         with self._logged(task):
             log.info("job %d %s: attempt %d by %s", task.job, task.name, task.attempt, type(self.engine).__name__)
+        if piece in self._held:  # its lease had ended, and nobody else has taken it
+            self.engine.cancel(piece)
+        self._lost_pieces.discard(piece)
         self._held[piece] = task
         self.engine.submit(piece)
 
@@ -62,19 +73,25 @@ class Dispatcher(Worker):
         with self._logged(task):
             log.info("%s", ended.error or f"done in {ended.seconds:.1f} s")
         if ended.error is None:
-            frames = self.studio.frames_of(task.folder, task.number)
+            frames = self.runner.frames_of(task.folder, task.number)
             kept = self.queue.segment_done(task, frames, ended.seconds)
             return Outcome(task, "done", "", ended.seconds, frames) if kept else self._lost(task, ended.seconds)
         final = self.queue.task_failed(task, ended.error, ended.exit_code, ended.seconds, again=ended.again)
         return Outcome(task, "failed" if final else "again", ended.error, ended.seconds)
 
-    def _renew(self) -> Iterator[Outcome]:
-        """Go on holding what is being rendered, and have stopped what is not wanted any more."""
-        if time.monotonic() - self._renewed < min(1.0, self.lease / 4):
-            return
-        self._renewed = time.monotonic()
-        for piece, task in list(self._held.items()):
-            if not self.queue.renew(task, self.lease):
+    def _beat(self, over: threading.Event) -> None:
+        """Go on holding what is being rendered, also while this process plans or joins."""
+        with Queue(self.queue.file, self.queue.clock) as queue:
+            while not over.wait(min(BEAT, self.lease / 4)):
+                for piece, task in list(self._held.items()):
+                    with contextlib.suppress(sqlite3.Error):  # the next time it may go
+                        if not queue.renew(task, self.lease):
+                            self._lost_pieces.add(piece)
+
+    def _stop_lost(self) -> Iterator[Outcome]:
+        """Have stopped what is another's, or is not wanted any more."""
+        for piece in list(self._lost_pieces):
+            self._lost_pieces.discard(piece)
+            if (task := self._held.pop(piece, None)) is not None:
                 self.engine.cancel(piece)
-                del self._held[piece]
                 yield self._lost(task, 0.0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from videdit.jobs.shot_plan import SegmentReport, ShotPlan
 
 
-class Studio:
+class TaskRunner:
     """Plans, renders and joins. Nothing heavy is imported before something is asked for."""
 
     def __init__(self, device: str | None = None) -> None:

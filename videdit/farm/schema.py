@@ -105,15 +105,17 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
 
 @contextlib.contextmanager
 def writing(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block, or nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")
+    """All of the block, or nothing of it. Raises VideditError: it cannot be written."""
     try:
+        connection.execute("BEGIN IMMEDIATE")
         yield
-    except BaseException:
+        connection.execute("COMMIT")
+    except BaseException as error:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError):  # the disk is full, another holds it for too long
+            raise VideditError(f"the queue cannot be written: {error}") from None
         raise
-    connection.execute("COMMIT")
 
 
 def failed(file: Path, error: sqlite3.DatabaseError) -> VideditError:

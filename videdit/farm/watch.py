@@ -85,6 +85,7 @@ class Watch:
                 waiting = True
                 continue
             yield self._taken(file, stamp)
+            waiting |= bool(self.done_to and not self._marks[name]["over"])
         if self.done_to:
             yield from self._move_done()
         return waiting

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from videdit import shutdown
-from videdit.errors import Cancelled, MediaError, NoFaceError, UsageError, VideditError, machine_failure
+from videdit.errors import MediaError
 from videdit.farm import admin, hooks, staging
-from videdit.farm.execution import Studio
+from videdit.farm.execution import TaskRunner
+from videdit.farm.failures import in_words
 from videdit.farm.queue import Queue
 from videdit.farm.schema import CANCELLED, HOOK, JOIN, PLAN, SEGMENT
 from videdit.farm.tasks import LEASE, Task
@@ -55,17 +57,17 @@ class Worker:
     """Works on a queue, in this process and one task at a time."""
 
     def __init__(self, queue: Queue, *, lease: float = LEASE, device: str | None = None) -> None:
-        """lease: seconds of silence after which others take this worker for dead. device: see :class:`Studio`."""
+        """lease: seconds of silence after which others take this worker for dead. device: see :class:`TaskRunner`."""
         self.queue, self.lease, self.device = queue, lease, device
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
-        self._studio: Studio | None = None
+        self._runner: TaskRunner | None = None
 
     @property
-    def studio(self) -> Studio:
+    def runner(self) -> TaskRunner:
         """What renders; made when it is first needed."""
-        if self._studio is None:
-            self._studio = Studio(self.device)
-        return self._studio
+        if self._runner is None:
+            self._runner = TaskRunner(self.device)
+        return self._runner
 
     def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Outcome]:
         """Do what there is to do, and tell of each task as it ends.
@@ -110,13 +112,10 @@ class Worker:
                 return self._dispatch(task, lost, begun)
         except Exception as error:
             seconds = time.monotonic() - begun
-            if lost.is_set():
+            if lost.is_set() or not self.queue.holds(task):
                 return self._lost(task, seconds)
-            known = error if isinstance(error, VideditError) else machine_failure(error)
-            said = str(known) if known else f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
             log.debug("where", exc_info=True)
-            code = known.exit_code if known else 1
-            again = known is None or not isinstance(error, UsageError | NoFaceError | Cancelled) and code == 1
+            said, code, again = in_words(error)
             final = self.queue.task_failed(task, said, code, seconds, again=again)
             return Outcome(task, "failed" if final else "again", said, seconds)
 
@@ -129,27 +128,27 @@ class Worker:
             self.queue.hook_done(task, said, seconds())
             return Outcome(task, "failed" if said else "done", said or "", seconds())
         if task.kind == PLAN:
-            plan = self.studio.plan(task.clip, task.folder, task.seconds, lost)
+            plan = self.runner.plan(task.clip, task.folder, task.seconds, lost)
             segments = [(segment.index, segment.frames) for segment in plan.segments] if plan else []
             kept, frames = self.queue.planned(task, segments, seconds()), 0
         elif task.kind == SEGMENT:
-            report = self.studio.segment(task.folder, task.number, lost)
+            report = self.runner.segment(task.folder, task.number, lost)
             kept, frames = self.queue.segment_done(task, report.frames, seconds()), report.frames
         elif task.kind == JOIN:
             return self._join(task, seconds)
         else:
-            result = self.studio.render(task.clip, lost, again=task.attempt > 1)
+            result = self.runner.render(task.clip, lost, again=task.attempt > 1)
             kept, frames = self._finished(task, result, seconds()), result["frames"]
         return Outcome(task, "done", "", seconds(), frames) if kept else self._lost(task, seconds())
 
     def _join(self, task: Task, seconds: Callable[[], float]) -> Outcome:
-        wrong = self.studio.missing(task.folder)
+        wrong = self.runner.missing(task.folder)
         if wrong:
             number, why = next(iter(wrong.items()))
             said = f"segment {number} {why}" + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else "")
             again = self.queue.render_again(task, wrong, said)
             return Outcome(task, "again" if again else "failed", said, seconds())
-        result = self.studio.join(task.clip, task.folder, again=task.attempt > 1)
+        result = self.runner.join(task.clip, task.folder, again=task.attempt > 1)
         kept = self._finished(task, result, seconds())
         if kept:
             admin.forget(task.folder)
@@ -161,7 +160,7 @@ class Worker:
             result = result | {"output": task.upload, "sha256": digest}
         kept = self.queue.job_done(task, result, seconds)
         if kept:
-            self.studio.remember(task.clip)
+            self.runner.remember(task.clip)
             if task.staged:
                 shutil.rmtree(task.staged, ignore_errors=True)
         return kept
@@ -185,14 +184,13 @@ class Worker:
             last = time.monotonic()
             with Queue(self.queue.file, self.queue.clock) as queue:
                 while not over.wait(min(BEAT, self.lease / 4)):
-                    if not queue.holds(task):
-                        lost.set()
-                        return
-                    if time.monotonic() - last >= self.lease / 4:
-                        done = self._studio.frames_done if self._studio else 0
-                        with contextlib.suppress(VideditError):
-                            queue.renew(task, self.lease, done)
-                        last = time.monotonic()
+                    with contextlib.suppress(sqlite3.Error):  # the next time it may go
+                        if not queue.holds(task):
+                            lost.set()
+                            return
+                        if time.monotonic() - last >= self.lease / 4:
+                            queue.renew(task, self.lease, self._runner.frames_done if self._runner else 0)
+                            last = time.monotonic()
 
         thread = threading.Thread(target=beat, name="videdit-lease", daemon=True)
         thread.start()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -18,16 +17,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
 from videdit import shutdown
 from videdit.datatypes import Frame
 from videdit.edits import Timeline, parse_edits
 from videdit.errors import NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.imaging.host import HostPixels
 from videdit.jobs.plan import Clip
+from videdit.jobs.plan_folder import AllSegments, OneSegment, sweep
 from videdit.jobs.result import RenderResult
-from videdit.jobs.segment_store import Segments, SegmentStart, Span, record_of
+from videdit.jobs.segment_store import record_of
 from videdit.jobs.shot_plan import (
     ANALYSIS,
     PlanError,
@@ -54,52 +52,10 @@ from videdit.rendering.renderer import MEMORY, Renderer, check_writable, keep
 from videdit.stages.encode_segments import Commit
 from videdit.stages.paste import Paste
 from videdit.storage.hashes import sha256
-from videdit.storage.outputs import Claim, temporary_name
+from videdit.storage.outputs import Claim
 from videdit.tracks.analysis_store import Analysis, DamagedError
 
 log = logging.getLogger(__name__)
-
-
-class OneSegment(Segments):
-    """A folder for a single segment of a plan."""
-
-    def __init__(self, folder: Path, plan: ShotPlan, index: int) -> None:
-        super().__init__(folder)
-        self.span: Span | None = plan.span(index)
-        self.crops, self.frames_most = plan.crops, plan.frames_most
-        self._start = plan.segments[index].place
-
-    @property
-    def next(self) -> SegmentStart | None:
-        return self._start
-
-    @property
-    def complete(self) -> bool:
-        return False
-
-
-class AllSegments(Segments):
-    """The folder of a plan of which every segment is there; what is joined grows beside the output."""
-
-    def __init__(self, folder: Path, output: Path) -> None:
-        super().__init__(folder)
-        self._output = output
-        self._handed_over = folder / "handed-over"
-
-    def handing_over(self) -> bool:
-        """Whether a joiner was stopped while the files took their names: those that are there are the plan's own."""
-        return self._handed_over.exists()
-
-    def hand_over(self) -> None:
-        with writing(self.folder):
-            self._handed_over.touch()
-            sync_folder(self.folder)
-
-    def take_back(self) -> None:
-        self._handed_over.unlink(missing_ok=True)
-
-    def unjoined(self, suffix: str, part: str = "") -> Path:
-        return temporary_name(self._output.with_name(f"{self._output.stem}{suffix}"))
 
 
 def render_segment(
@@ -294,15 +250,6 @@ def _join(plan: ShotPlan, clip: Clip, info: MediaInfo, folder: Path, begun: floa
     if clip.job.sidecar:
         tags.write_sidecar(clip.job, clip.source, clip.output, result.as_dict(), clip.replace)
     return result
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed processes of this machine have left in a plan's folder."""
-    name = re.compile(rf"\.work-\d{{6}}-{re.escape(socket.gethostname())}-(\d+)-[0-9a-f]+")
-    for left in folder.glob(".work-*"):
-        match = name.fullmatch(left.name)
-        if match and not psutil.pid_exists(int(match[1])):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _nothing() -> Iterator[Frame]:

@@ -19,12 +19,13 @@ TEMPLATE = "job.openjd.json"
 _NAME = 64  # letters of a job's name, at most
 
 
-def template(plan: ShotPlan, folder: Path, numbers: list[int] | None = None, join: bool = True) -> dict[str, Any]:
+def template(plan: ShotPlan, numbers: list[int] | None = None, join: bool = True) -> dict[str, Any]:
     """The job template of a plan: a task for each segment, and a step that joins when all are done.
+
+    The plan's folder is a parameter of the job, PlanFolder: defaults of paths have to be relative.
 
     Args:
         plan: what is in the folder.
-        folder: of the plan, as those who run it see it; a parameter of the job, PlanFolder.
         numbers: of the segments; None: all.
         join: whether the output is written too.
     """
@@ -56,7 +57,7 @@ def template(plan: ShotPlan, folder: Path, numbers: list[int] | None = None, joi
                 "type": "PATH",
                 "objectType": "DIRECTORY",
                 "dataFlow": "INOUT",
-                "default": str(folder.resolve()),
+                "description": "as those who run it see it",
             },
             {
                 "name": "Python",
@@ -91,8 +92,8 @@ class OpenJobEngine(CommandEngine):
     def hand_on(self, folder: Path, numbers: list[int]) -> None:
         """Run the template for some segments."""
         file = folder / TEMPLATE
-        file.write_text(json.dumps(template(self._plans[folder], folder, numbers, join=False)), encoding="utf-8")
-        words = [self._program, "run", str(file), "--step", "Segments"]
+        file.write_text(json.dumps(template(self._plans[folder], numbers, join=False)), encoding="utf-8")
+        words = [self._program, "run", str(file), "--step", "Segments", "-p", f"PlanFolder={folder.resolve()}"]
         with (folder / "openjd.log").open("ab") as log:
             self._runs[folder] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
