@@ -71,7 +71,7 @@ def watched(context, wrong: list[str]):
     """A new page whose mistakes are collected."""
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    # What the network refuses is told by the browser as an error of the page; it is one of the studio only where it says so.
+    # Browsers tell of requests that fail as errors of the page; the tests ask for some.
     page.on(
         "console", lambda said: wrong.append(said.text) if said.type == "error" and "net::" not in said.text else None
     )
