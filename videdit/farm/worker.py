@@ -53,11 +53,13 @@ class Outcome:
 class Worker:
     """Works on a queue, in this process and one task at a time."""
 
-    def __init__(self, queue: Queue, *, lease: float = LEASE, device: str | None = None) -> None:
-        """lease: seconds of silence after which others take this worker for dead. device: see :class:`Studio`."""
+    def __init__(
+        self, queue: Queue, *, lease: float = LEASE, device: str | None = None, studio: Studio | None = None
+    ) -> None:
+        """lease: seconds of silence after which others take this worker for dead. device, studio: what renders."""
         self.queue, self.lease, self.device = queue, lease, device
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
-        self._studio: Studio | None = None
+        self._studio = studio
 
     @property
     def studio(self) -> Studio:

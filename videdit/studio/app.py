@@ -313,7 +313,7 @@ class _Pages:
 
         def put() -> int:
             planned = self.studio.plan(path, document, asked.name, asked.replace, asked.matte)
-            return self.studio.queue.add(asked.clip, planned)
+            return self.studio.queue.add(planned)
 
         number = await aside(put)
         self.studio.renders.wake()
@@ -336,12 +336,11 @@ class _Pages:
         studio = self.studio
 
         def do() -> None:
-            studio.queue.row(number)
             if action == "stop":
-                if not studio.renders.stop(number) and not studio.queue.stop_waiting(number):
-                    raise UsageError("that job neither runs nor waits")
+                studio.queue.stop(number)
             elif action == "retry":
-                studio.again(number)
+                studio.queue.retry(number)
+                studio.renders.wake()
             elif action == "remove":
                 studio.queue.remove(number)
             else:

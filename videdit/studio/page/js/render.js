@@ -93,8 +93,8 @@ async function act(id, action) {
 }
 
 function left(job) {
-  if (!job.share || !job.started || job.phase !== "render") return "";
-  const gone = Date.now() / 1000 - job.started, rest = (gone * (1 - job.share)) / job.share;
+  if (job.state !== "running" || !job.share || !job.started || job.phase !== "render") return "";
+  const gone = Date.now() / 1000 - job.started, rest = job.left ?? (gone * (1 - job.share)) / job.share;
   return job.share > 0.03 ? `, about ${rest < 90 ? `${Math.round(rest)} s` : `${Math.round(rest / 60)} min`} left` : "";
 }
 
