@@ -62,7 +62,7 @@ function row(info) {
   usual.style.left = `calc(30px + (100% - 40px) * ${(info.recommended - low) / (high - low)})`;
   const dot = el("button", { class: "dot", "data-focus": `dot-${info.name}`, onclick: () => onOff(info) });
   const key = el("button", { class: "key", "data-focus": `key-${info.name}`, onclick: () => toggleKey(info.name) }, "◆");
-  const name = el("button", { class: "name", "data-focus": `name-${info.name}`, "aria-expanded": String(opened === info.name), title: info.meaning, onclick: () => { opened = opened === info.name ? null : info.name; draw(); } },
+  const name = el("button", { class: "name", "data-focus": `name-${info.name}`, "aria-expanded": String(opened === info.name), title: info.meaning, onclick: () => { opened = opened === info.name ? null : info.name; draw(); rows.get(info.name).box.scrollIntoView({ block: "nearest" }); } },
     title(info.name), info.experimental ? el("span", { class: "mark", title: `experimental: ${info.experimental}`, "aria-label": "experimental" }, "exp.") : null);
   const box = el("div", { class: "edit" },
     el("div", { class: "head" }, dot, name, el("span", { class: "unit" }, natural(info) ? `${natural(info)}s` : ""), number, key),
