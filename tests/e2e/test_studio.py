@@ -172,7 +172,7 @@ def test_a_render_is_the_commands_frame_by_frame(studio: Running, render, place)
     shown = picture(studio.post("preview", clip=CLIP, document=SMILE, time=0.12, tier="exact", viewer="a"))
     assert np.array_equal(shown, displayed(mine[3]))
     assert (place / "clips" / "person_smile+2_matte.mp4").exists()
-    assert "edited for" in studio.get(f"queue/{number}/log").text
+    assert "done" in studio.get(f"queue/{number}/log").text
     taken = studio.post("render", clip=CLIP, document=document)
     assert taken.status_code == 400
     assert "exists" in taken.json()["error"]

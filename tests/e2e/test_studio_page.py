@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def watched(context, wrong: list[str]):
     """A new page whose mistakes are collected."""
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    # What the network refuses is told by the browser as an error of the page; it is the studio's only where it says so.
+    # Browsers tell of requests that fail as errors of the page; the tests ask for some.
     page.on(
         "console", lambda said: wrong.append(said.text) if said.type == "error" and "net::" not in said.text else None
     )
@@ -87,21 +88,30 @@ def project(place: Path) -> dict:
     return yaml.safe_load((place / "clips" / "person.mp4.videdit.yaml").read_text())
 
 
+def until(page, condition: str) -> None:
+    """Wait for a condition in the page's words; Playwright's own way is refused by the page's security policy."""
+    limit = time.monotonic() + SLOW / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < limit, condition
+        page.wait_for_timeout(50)
+
+
 def saved(page) -> None:
-    page.wait_for_function("document.getElementById('saved').textContent === 'saved'")
+    until(page, "document.getElementById('saved').textContent === 'saved'")
 
 
 def seen(page) -> list[int]:
-    """The pixels that are on the stage."""
+    """What is on the stage, 128 pixels wide and 80 high."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return page.evaluate(
-        "() => { const c = document.getElementById('picture');"
-        " return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
+        "() => { const own = new OffscreenCanvas(128, 80), context = own.getContext('2d');"
+        " context.drawImage(document.getElementById('picture'), 0, 0, 128, 80);"
+        " return [...context.getImageData(0, 0, 128, 80).data]; }"
     )
 
 
 def apart(one: list[int], other: list[int]) -> float:
-    return sum(abs(a - b) for a, b in zip(one[::7], other[::7], strict=True)) / len(one[::7])
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
 
 
 def drag(page, name: str, share: float) -> None:
@@ -125,7 +135,7 @@ def test_a_person_chooses_a_face_and_sees_it_smile(page, place):
     assert page.get_attribute("#faces button", "aria-pressed") == "true"
     assert "Face 0" in page.inner_text("#edits .who")
     source = seen(page)
-    drag(page, "smile", 0.85)
+    drag(page, "smile", 0.72)
     exact(page)
     shot(page, "edited")
     smiling = seen(page)
@@ -146,7 +156,7 @@ def test_a_person_chooses_a_face_and_sees_it_smile(page, place):
     words = project(place)
     assert words["faces"] == 0
     strength = float(words["edit"].removeprefix("smile="))
-    assert 1.5 < strength < 2.6
+    assert 1 < strength < 2.6
     page.locator("input[type=range][aria-label^='smile:']").dblclick()
     assert page.locator(".edit.on").count() == 0
     page.keyboard.press("Control+z")
@@ -200,7 +210,7 @@ def test_a_render_outlives_the_page(page, place, render):
     page.click("#tab-render")
     page.check("text=Lossless")
     page.wait_for_selector("#set-name")
-    page.wait_for_function("document.getElementById('set-name').value.includes('smile')")
+    until(page, "document.getElementById('set-name').value.includes('smile')")
     shot(page, "render")
     page.click("text=Add to the queue")
     page.wait_for_selector(".job")
@@ -217,15 +227,15 @@ def test_a_render_outlives_the_page(page, place, render):
     assert len(mine) == 10
     assert all(same_planes(a, b) for a, b in zip(mine, theirs, strict=True))
     page.click("text=Play beside the source")
-    page.wait_for_function("!document.getElementById('player2').hidden")
-    page.wait_for_function("document.getElementById('player2').hidden")  # it ends with the clip
+    until(page, "!document.getElementById('player2').hidden")
+    until(page, "document.getElementById('player2').hidden")  # it ends with the clip
     assert page.input_value("#frame") == "9"
 
 
 def test_playing_shows_the_frames_in_their_time(page):
     page.keyboard.press(" ")
-    page.wait_for_function("document.getElementById('frame').value === '9'")
-    page.wait_for_function("document.getElementById('player').hidden")
+    until(page, "document.getElementById('frame').value === '9'")
+    until(page, "document.getElementById('player').hidden")
     page.keyboard.press("Home")
     assert page.input_value("#frame") == "0"
 

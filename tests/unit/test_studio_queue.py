@@ -1,8 +1,9 @@
-"""The queue of the studio: order, pause, restarts, and one studio a folder."""
+"""The queue of the studio: order, pause, stop, restarts, and one studio a folder."""
 
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 
 import pytest
 
@@ -12,7 +13,7 @@ from videdit.jobs.render_job import RenderJob
 
 pytest.importorskip("starlette")
 
-from videdit.studio.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, RenderQueue  # noqa: E402
+from videdit.studio.queue import RenderQueue  # noqa: E402
 from videdit.studio.state import State  # noqa: E402
 
 
@@ -27,93 +28,89 @@ def clip(tmp_path, name: str) -> Clip:
     return Clip(RenderJob(input=str(source), edit="smile=1.5", output=str(output)), source, output)
 
 
-def names(queue: RenderQueue) -> list[str]:
-    return [row["clip"] for row in queue.rows()]
+def names(queue: RenderQueue, state: str) -> list[str]:
+    return [row["source"].rpartition("/")[2][0] for row in queue.rows() if row["state"] == state]
 
 
 def test_jobs_are_taken_in_their_order_which_can_be_changed(state, tmp_path):
     queue = RenderQueue(state)
-    a, b, c = (queue.add(name, clip(tmp_path, name)) for name in "abc")
+    a, b, c = (queue.add(clip(tmp_path, name)) for name in "abc")
     queue.move(c, -1)
-    assert names(queue) == ["a", "c", "b"]
+    assert names(queue, "waiting") == ["a", "c", "b"]
     queue.move(a, -1)  # the first stays the first
     queue.move(a, 1)
-    assert names(queue) == ["c", "a", "b"]
-    assert [queue.take(), queue.take(), queue.take(), queue.take()] == [c, a, b, None]
-    assert queue.job(c).edit == "smile=1.5"
+    assert names(queue, "waiting") == ["c", "a", "b"]
+    queue.move(b, 1)  # the last stays the last
+    assert names(queue, "waiting") == ["c", "a", "b"]
+    with queue.opened() as opened:
+        assert [opened.take("me").job for _ in range(3)] == [c, a, b]
 
 
-def test_a_paused_queue_begins_nothing_and_says_so_after_a_restart(state, tmp_path):
-    queue = RenderQueue(state)
-    number = queue.add("a", clip(tmp_path, "a"))
-    queue.paused = True
-    assert queue.take() is None
+def test_whether_it_is_paused_is_kept(state):
+    RenderQueue(state).paused = True
     assert RenderQueue(state).paused
-    queue.paused = False
-    assert queue.take() == number
+    RenderQueue(state).paused = False
+    assert not RenderQueue(state).paused
 
 
-def test_what_ran_when_the_studio_ended_waits_after_a_restart(state, tmp_path):
+def test_a_stopped_job_goes_on_when_it_is_tried_again_and_can_be_taken_away(state, tmp_path):
     queue = RenderQueue(state)
-    first, second = (queue.add(name, clip(tmp_path, name)) for name in "ab")
-    queue.take()
-    queue.progress(first, "render", 5, 10, 0.5)
-    again = RenderQueue(state)
-    assert [row["state"] for row in again.rows()] == [WAITING, WAITING]
-    assert "closed" in again.row(first)["log"]
-    assert again.take() == first
-    assert again.row(second)["state"] == WAITING
+    a, b = (queue.add(clip(tmp_path, name)) for name in "ab")
+    with queue.opened() as opened:
+        task = opened.take("me")
+        assert task.job == a
+        queue.stop(a)
+        assert not opened.holds(task)  # the worker hears of it
+        assert names(queue, "stopped") == ["a"]
+        assert opened.take("me").job == b
+    with pytest.raises(UsageError, match="running"):
+        queue.remove(b)
+    queue.retry(a)
+    assert names(queue, "stopped") == []
+    queue.stop(a)
+    queue.remove(a)
+    assert [row["id"] for row in queue.rows()] == [b]
+    for action in (queue.remove, queue.retry, queue.stop, queue.log):
+        with pytest.raises(UsageError, match="no job"):
+            action(a)
 
 
-def test_ends_are_kept_and_failures_can_be_tried_again(state, tmp_path):
+def test_a_failure_is_kept_and_can_be_tried_again(state, tmp_path):
     queue = RenderQueue(state)
-    number = queue.add("a", clip(tmp_path, "a"))
-    queue.take()
-    with pytest.raises(UsageError, match="stop it first"):
-        queue.remove(number)
-    queue.end(number, FAILED, "the disk is full")
-    assert queue.row(number)["error"] == "the disk is full"
+    number = queue.add(clip(tmp_path, "a"))
+    with queue.opened() as opened:
+        assert opened.task_failed(opened.take("me"), "the disk is full", 1, 0.1, again=False)
+    (row,) = queue.rows()
+    assert (row["state"], row["error"]) == ("failed", "the disk is full")
     queue.retry(number)
-    assert queue.row(number)["state"] == WAITING
-    queue.take()
-    queue.end(number, DONE, result={"frames": 3})
-    with pytest.raises(UsageError, match="failed or was stopped"):
+    assert names(queue, "waiting") == ["a"]
+    with pytest.raises(UsageError, match="waiting"):
         queue.retry(number)
-    queue.remove(number)
-    assert queue.rows() == []
-    with pytest.raises(UsageError, match="not in the queue"):
-        queue.row(number)
-
-
-def test_stopping_one_that_waits(state, tmp_path):
-    queue = RenderQueue(state)
-    number = queue.add("a", clip(tmp_path, "a"))
-    assert queue.stop_waiting(number)
-    assert queue.row(number)["state"] == STOPPED
-    assert not queue.stop_waiting(number)
-    assert queue.take() is None
 
 
 def test_two_jobs_never_write_one_file(state, tmp_path):
     queue = RenderQueue(state)
-    first = queue.add("a", clip(tmp_path, "a"))
-    with pytest.raises(UsageError, match="another name"):
-        queue.add("a", clip(tmp_path, "a"))
-    queue.take()
-    queue.end(first, FAILED, "x")
-    second = queue.add("a", clip(tmp_path, "a"))
-    with pytest.raises(UsageError, match="another name"):
-        queue.retry(first)
-    assert queue.take() == second
-    assert queue.row(second)["state"] == RUNNING
+    queue.add(clip(tmp_path, "a"))
+    with pytest.raises(UsageError, match="writes"):
+        queue.add(clip(tmp_path, "a"))
 
 
-def test_a_log_stays_small(state, tmp_path):
+@pytest.mark.parametrize("number", [0, -1, 7, 1 << 63, 10**30])
+def test_numbers_of_no_job(state, number):
     queue = RenderQueue(state)
-    number = queue.add("a", clip(tmp_path, "a"))
-    for _ in range(100):
-        queue.say(number, "x" * 2000)
-    assert len(queue.row(number)["log"]) <= 64 << 10
+    for action in (queue.stop, queue.retry, queue.remove, queue.log):
+        with pytest.raises(UsageError):
+            action(number)
+    with pytest.raises(UsageError):
+        queue.move(number, 1)
+
+
+def test_names_of_faces_are_kept(state):
+    state.give_name("0/a.mp4", 3, "Ada")
+    state.give_name("0/a.mp4", 4, "Grace")
+    state.give_name("0/a.mp4", 4, "")
+    assert state.names("0/a.mp4") == {"3": "Ada"}
+    assert state.secret() == state.secret()
 
 
 def test_one_studio_a_folder(state):
@@ -123,10 +120,7 @@ def test_one_studio_a_folder(state):
 
 def test_another_version_of_the_file_is_left_alone(tmp_path):
     folder = tmp_path / "state"
-    with contextlib.closing(State(folder)) as state, state.writing() as connection:
-        connection.execute("CREATE TABLE mine (x)")
-    import sqlite3
-
+    State(folder).close()
     with contextlib.closing(sqlite3.connect(folder / "studio.sqlite")) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(UsageError, match="another version"):

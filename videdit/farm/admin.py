@@ -188,6 +188,14 @@ def prune(queue: Queue, older: float = 0.0, states: Sequence[str] = OVER) -> lis
     return numbers
 
 
+def remove(queue: Queue, number: int) -> None:
+    """Forget one job that is over, with its logs; its output stays. Raises UsageError: it is not over."""
+    with writing(queue.connection):
+        _checked(queue, [number], OVER, "taken away")
+        queue.connection.execute("DELETE FROM job WHERE id = ?", (number,))
+    shutil.rmtree(queue.logs(number), ignore_errors=True)
+
+
 def log_words(queue: Queue, number: int, segment: int | None = None) -> str:
     """The logs of a job, or of one of its segments. Raises UsageError: there is none."""
     job(queue, number)

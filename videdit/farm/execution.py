@@ -12,13 +12,20 @@ from videdit.jobs.plan import Clip
 
 if TYPE_CHECKING:
     from videdit.jobs.shot_plan import SegmentReport, ShotPlan
+    from videdit.rendering.session import Session
 
 
 class TaskRunner:
     """Plans, renders and joins. Nothing heavy is imported before something is asked for."""
 
-    def __init__(self, device: str | None = None) -> None:
-        """device: in place of the one that jobs name."""
+    def __init__(self, device: str | None = None, session: Session | None = None, progress: Any = None) -> None:
+        """Plans, renders and joins.
+
+        Args:
+            device: in place of the one that jobs name.
+            session: whose networks are used; by default one of its own.
+            progress: a :class:`videdit.rendering.progress.Progress` that has ``frames``, those that are done.
+        """
         from videdit.rendering.progress import Progress
         from videdit.rendering.session import Session
 
@@ -35,8 +42,8 @@ class TaskRunner:
                 self.frames = stats[-1].packets
 
         self.device = device
-        self._progress = Counting()
-        self._session = Session()
+        self._progress = progress or Counting()
+        self._session = session or Session()
         self._renderer = self._session.renderer(self._progress)
 
     @property

@@ -56,11 +56,20 @@ class Outcome:
 class Worker:
     """Works on a queue, in this process and one task at a time."""
 
-    def __init__(self, queue: Queue, *, lease: float = LEASE, device: str | None = None) -> None:
-        """lease: seconds of silence after which others take this worker for dead. device: see :class:`TaskRunner`."""
+    def __init__(
+        self, queue: Queue, *, lease: float = LEASE, device: str | None = None, runner: TaskRunner | None = None
+    ) -> None:
+        """What a worker works on, and with what.
+
+        Args:
+            queue: where the tasks are.
+            lease: seconds of silence after which others take this worker for dead.
+            device: see :class:`TaskRunner`.
+            runner: what renders, if it is there already.
+        """
         self.queue, self.lease, self.device = queue, lease, device
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
-        self._runner: TaskRunner | None = None
+        self._runner = runner
 
     @property
     def runner(self) -> TaskRunner:

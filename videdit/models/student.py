@@ -142,7 +142,8 @@ class StudentEdit(nn.Module):
     def forward(self, crops: Tensor, strengths: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = crops.permute(0, 3, 1, 2) / 127.5 - 1
         found = parts(self.net(F.avg_pool2d(x, x.shape[-1] // SIZE), strengths, anchors), strengths)
-        change = compose(x, *(enlarged(part, x.shape[-1]) for part in found), mode="bicubic") - x
+        flow, mask, colours, shade = (enlarged(part, x.shape[-1]) for part in found)
+        change = compose(x, flow, mask, colours, shade, "bicubic") - x
         flow, mask = (enlarged(part, LOW) for part in found[:2])
         return change.permute(0, 2, 3, 1), (flow * (LOW / 2)).permute(0, 2, 3, 1), 1 - mask[:, 0]
 

@@ -6,9 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -18,100 +16,28 @@ from starlette.staticfiles import StaticFiles
 from videdit._version import __version__
 from videdit.edits.keyframes import EASINGS
 from videdit.errors import UsageError
-from videdit.studio.answers import Ask, Endpoint, answered, aside, body, query
+from videdit.studio.answers import Endpoint, answered, aside, body, query
 from videdit.studio.clips import jpeg, png
 from videdit.studio.document import catalogue_for_pages, document_of
 from videdit.studio.projects import ENDING, command, project_text, source_of
+from videdit.studio.requests import (
+    Action,
+    Naming,
+    OfClip,
+    OfDocument,
+    OfFace,
+    OfFolder,
+    OfFrame,
+    Pausing,
+    Previewing,
+    Rendering,
+    Saving,
+    Strip,
+    Words,
+)
 from videdit.studio.studio import Studio
 
 PAGE = Path(__file__).resolve().parent / "page"
-
-Name = Annotated[str, Field(max_length=4096)]
-Time = Annotated[float, Field(ge=0, le=86400)]
-Side = Annotated[int | None, Field(ge=64, le=8192)]
-Words = dict[str, Any]
-
-
-class OfClip(Ask):
-    """About a clip."""
-
-    clip: Name
-
-
-class OfFolder(Ask):
-    """About a folder; "": all of them."""
-
-    folder: Name = ""
-
-
-class OfFrame(OfClip):
-    """About a frame."""
-
-    time: Time = 0.0
-    side: Side = None
-
-
-class OfFace(OfClip):
-    """About a face."""
-
-    track: Annotated[int, Field(ge=0, le=999_999)]
-
-
-class Naming(OfFace):
-    """A name for a face."""
-
-    name: Annotated[str, Field(max_length=60)]
-
-
-class OfDocument(OfClip):
-    """About a job."""
-
-    document: Words
-
-
-class Previewing(OfDocument):
-    """A preview."""
-
-    time: Time
-    tier: Literal["draft", "exact"]
-    viewer: Annotated[str, Field(min_length=1, max_length=64)]
-    side: Side = None
-
-
-class Strip(OfDocument):
-    """Some strengths of an edit."""
-
-    time: Time
-    edit: Annotated[str, Field(max_length=200)]
-    who: Annotated[str, Field(max_length=10)]
-    strengths: Annotated[list[float], Field(min_length=1, max_length=9)]
-
-
-class Saving(OfDocument):
-    """A project."""
-
-    version: Annotated[int, Field(ge=0, le=1 << 40)]
-    viewer: Annotated[str, Field(max_length=64)] = ""
-
-
-class Rendering(OfDocument):
-    """A render."""
-
-    name: Annotated[str | None, Field(max_length=200)] = None
-    replace: bool = False
-    matte: bool = False
-
-
-class Action(Ask):
-    """Something to do with a job of the queue."""
-
-    action: Literal["stop", "retry", "remove", "up", "down"]
-
-
-class Pausing(Ask):
-    """The queue is paused, or goes on."""
-
-    paused: bool
 
 
 def application(studio: Studio) -> Starlette:
@@ -313,7 +239,7 @@ class _Pages:
 
         def put() -> int:
             planned = self.studio.plan(path, document, asked.name, asked.replace, asked.matte)
-            return self.studio.queue.add(asked.clip, planned)
+            return self.studio.queue.add(planned)
 
         number = await aside(put)
         self.studio.renders.wake()
@@ -336,12 +262,11 @@ class _Pages:
         studio = self.studio
 
         def do() -> None:
-            studio.queue.row(number)
             if action == "stop":
-                if not studio.renders.stop(number) and not studio.queue.stop_waiting(number):
-                    raise UsageError("that job neither runs nor waits")
+                studio.queue.stop(number)
             elif action == "retry":
-                studio.again(number)
+                studio.queue.retry(number)
+                studio.renders.wake()
             elif action == "remove":
                 studio.queue.remove(number)
             else:

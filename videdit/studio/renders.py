@@ -1,19 +1,24 @@
-"""Renders the jobs of the queue, one after the other, in a thread of its own."""
+"""Renders the jobs of the queue: a worker of the farm in a thread of the studio, with the networks of its session."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from videdit.errors import Cancelled, VideditError, machine_failure
-from videdit.rendering.progress import Moment
-from videdit.rendering.session import Session, planned
-from videdit.studio.queue import DONE, FAILED, STOPPED, WAITING, RenderQueue
+from videdit.farm.execution import TaskRunner
+from videdit.farm.queue import Queue, Task
+from videdit.farm.worker import Worker
+from videdit.pipeline.executor import StageStats
+from videdit.rendering.progress import Moment, Progress
+from videdit.rendering.session import Session
+from videdit.studio.queue import RenderQueue
 
 log = logging.getLogger(__name__)
 
+LEASE = 8.0  # seconds after which a studio that was killed has lost its task: it is begun again then
+IDLE = 1.0  # seconds between two looks at an empty queue
 _EVERY = 0.4  # seconds between two words about progress
 _PATIENCE = 20.0  # seconds for a render to stop when the studio ends
 
@@ -23,10 +28,11 @@ class Renders:
 
     def __init__(self, session: Session, queue: RenderQueue, told: Callable[[int], None]) -> None:
         """told: called with a job's number whenever something about it has changed, from this thread."""
-        self._session, self._queue, self._told = session, queue, told
+        self._queue, self._told = queue, told
+        self._progress = _Live(self._say)
+        self._execution = TaskRunner(session=session, progress=self._progress)
         self._wake, self._ending = threading.Event(), threading.Event()
-        self._running: tuple[int, threading.Event] | None = None
-        self._lock = threading.Lock()
+        self._task: Task | None = None
         self._thread = threading.Thread(target=self._work, name="videdit-studio-renders", daemon=True)
 
     def start(self) -> None:
@@ -37,79 +43,83 @@ class Renders:
         """There may be something to do."""
         self._wake.set()
 
-    def stop(self, number: int) -> bool:
-        """Stop the running job now, if it is this one."""
-        with self._lock:
-            if self._running is None or self._running[0] != number:
-                return False
-            self._running[1].set()
-            return True
+    def moment(self, number: int) -> Moment | None:
+        """How far a job is that this studio works on; None for others."""
+        task = self._task
+        return self._progress.moment if task is not None and task.job == number else None
 
     def close(self) -> None:
         """Stop; what runs waits for the next start of the studio, and goes on there."""
         self._ending.set()
         self._wake.set()
-        with self._lock:
-            if self._running is not None:
-                self._running[1].set()
+        if (task := self._task) is not None:
+            with self._queue.opened() as queue:
+                queue.release(task)  # the worker notices, and stops
         if self._thread.is_alive():
             self._thread.join(_PATIENCE)
 
+    def _say(self) -> None:
+        if (task := self._task) is not None:
+            self._told(task.job)
+
     def _work(self) -> None:
-        while not self._ending.is_set():
-            try:
-                number = self._queue.take()
-            except Exception:  # a disk that is full, say: the thread has to live
-                log.exception("the queue cannot be read")
-                number = None
-            if number is None:
-                self._wake.wait(2.0)
-                self._wake.clear()
-                continue
-            try:
-                self._render(number)
-            except Exception:
-                log.exception("job %d", number)
-            self._told(number)
+        with self._queue.opened() as queue:
+            worker = Worker(queue, lease=LEASE, runner=self._execution)
+            while not self._ending.is_set():
+                try:
+                    if not self._one(queue, worker):
+                        self._wake.wait(IDLE)
+                        self._wake.clear()
+                except Exception:  # a disk that is full, say: the thread has to live
+                    log.exception("the queue")
+                    self._wake.wait(10 * IDLE)
 
-    def _render(self, number: int) -> None:
-        cancel = threading.Event()
-        with self._lock:
-            self._running = number, cancel
-            if self._ending.is_set():
-                cancel.set()
-        said = 0.0
-
-        def progress(moment: Moment) -> None:
-            nonlocal said
-            now = time.monotonic()
-            if now - said >= _EVERY or moment.share == 1:
-                said = now
-                self._queue.progress(number, moment.phase, moment.done, moment.frames, moment.share)
-                self._told(number)
-
-        self._queue.say(number, "begins")
-        self._told(number)
+    def _one(self, queue: Queue, worker: Worker) -> bool:
+        """Do one task; False where there is none, or the queue is paused."""
+        task = None if self._queue.paused else queue.take(worker.name, worker.lease)
+        if task is None:
+            return False
+        self._progress.begin()
+        self._task = task
+        if self._ending.is_set():
+            queue.release(task)
+            return False
         try:
-            result = self._session.render(planned(self._queue.job(number)), progress=progress, cancel=cancel)
-        except Cancelled:
-            ended = self._ending.is_set()
-            self._queue.say(number, "the studio ends" if ended else "stopped")
-            self._queue.end(number, WAITING if ended else STOPPED)
-        except VideditError as error:
-            self._failed(number, str(error))
-        except Exception as error:
-            log.exception("job %d", number)
-            failure = machine_failure(error)
-            self._failed(number, str(failure or f"unexpected {type(error).__name__}; the log of the studio has more"))
-        else:
-            for line in result.summary().splitlines():
-                self._queue.say(number, line)
-            self._queue.end(number, DONE, result=result.as_dict())
+            self._told(task.job)
+            worker.do(task)
         finally:
-            with self._lock:
-                self._running = None
+            self._task = None
+            self._told(task.job)
+        return True
 
-    def _failed(self, number: int, words: str) -> None:
-        self._queue.say(number, words)
-        self._queue.end(number, FAILED, words)
+
+class _Live(Progress):
+    """How far the render is, for pages."""
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self._tell = told
+        self.frames = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """A task begins."""
+        self.moment = Moment("look", 0, None, 0.0)
+        self._of: int | None = None
+        self._said, self._begun = 0.0, time.monotonic()
+
+    def start(self, name: str, frames: int | None) -> None:
+        self._of, self.frames = frames, 0
+
+    def look(self, stats: Sequence[StageStats]) -> None:
+        self._at("look", stats[-1].packets)
+
+    def update(self, stats: Sequence[StageStats]) -> None:
+        self.frames = stats[-1].packets
+        self._at("render", self.frames)
+
+    def _at(self, phase: str, done: int) -> None:
+        now = time.monotonic()
+        self.moment = Moment(phase, done, self._of, now - self._begun)
+        if now - self._said >= _EVERY:
+            self._said = now
+            self._tell()

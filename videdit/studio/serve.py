@@ -13,11 +13,12 @@ from pathlib import Path
 
 import uvicorn
 
+from videdit import paths
 from videdit.errors import UsageError, VideditError
 from videdit.rendering.session import Session
 from videdit.studio.app import application
 from videdit.studio.guard import Guard
-from videdit.studio.state import State, state_dir
+from videdit.studio.state import State
 from videdit.studio.studio import Studio
 from videdit.terminal import complain, say
 
@@ -56,7 +57,11 @@ def serve(
     listener = listen(host, port)
     number = listener.getsockname()[1]
     token = secrets.token_urlsafe(24)
-    with listener, contextlib.closing(State(folder or state_dir())) as state, Session(memory) as session:
+    with (
+        listener,
+        contextlib.closing(State(folder or paths.state_dir() / "studio")) as state,
+        Session(memory) as session,
+    ):
         studio = Studio(folders, state, opened, session)
         guard = Guard(application(studio), token, state.secret(), host, number)
         shown = "127.0.0.1" if host in ("0.0.0.0", "localhost") else f"[{host}]" if ":" in host else host

@@ -10,36 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from videdit import paths
 from videdit.errors import UsageError, VideditError
 from videdit.storage import locks
 
 _VERSION = 1
 _TABLES = """
-CREATE TABLE job (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    position REAL NOT NULL,           -- smaller is sooner
-    state TEXT NOT NULL,              -- waiting, running, done, failed, stopped
-    clip TEXT NOT NULL,               -- the source's name for pages
-    source TEXT NOT NULL,
-    output TEXT NOT NULL,
-    job TEXT NOT NULL,                -- JSON, the fields of a RenderJob
-    phase TEXT, done INTEGER NOT NULL DEFAULT 0, frames INTEGER, share REAL,
-    error TEXT, result TEXT, log TEXT NOT NULL DEFAULT '',
-    created REAL NOT NULL, started REAL, finished REAL
-);
 CREATE TABLE name (clip TEXT NOT NULL, track INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (clip, track));
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-
-
-def state_dir() -> Path:
-    """The folder for what the studio remembers; the environment variable VIDEDIT_STATE names another."""
-    if override := os.environ.get("VIDEDIT_STATE"):
-        return Path(override)
-    home = paths.home_dir()
-    base = os.environ.get("XDG_STATE_HOME") or (home and home / ".local" / "state")
-    return Path(base) / "videdit" if base else paths.cache_dir() / "state"
 
 
 class State:

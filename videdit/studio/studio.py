@@ -12,7 +12,6 @@ import numpy as np
 
 from videdit.errors import UsageError
 from videdit.jobs.plan import Clip, make_plan
-from videdit.jobs.render_job import RenderJob
 from videdit.rendering.estimate import Estimator
 from videdit.rendering.session import Session
 from videdit.rendering.session_answers import Preview
@@ -172,24 +171,29 @@ class Studio:
 
     def job_row(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the queue for a page."""
-        output = Path(row.pop("output"))
-        source = Path(row.pop("source"))
-        row["job"] = None
-        row["source"], row["name"] = source.name, output.name
-        row["file"] = self.roots.name(output) if row["state"] == "done" and output.exists() else None
-        return {key: value for key, value in row.items() if key not in ("job", "log", "result", "position")}
+        output, source = Path(row["output"]), Path(row["source"])
+        live = self.renders.moment(row["id"]) if row["state"] == "running" else None
+        share = live.share if live else None
+        if live is None and row["frames"]:
+            share = row["frames_done"] / row["frames"]
+        return {
+            "id": row["id"],
+            "state": row["state"],
+            "name": output.name,
+            "clip": self.roots.name(source),
+            "file": self.roots.name(output) if row["state"] == "done" and output.exists() else None,
+            "phase": live.phase if live else "render",
+            "done": live.done if live else row["frames_done"],
+            "frames": live.frames if live else row["frames"],
+            "share": share,
+            "left": row["seconds_left"],
+            "started": row["started"],
+            "error": row["error"] or "",
+        }
 
     def log_of(self, number: int) -> str:
         """What is known of a job, in lines."""
-        return str(self.queue.row(number)["log"])
-
-    def again(self, number: int) -> None:
-        """Try a job again. Raises UsageError: it is not over, or its clip is gone."""
-        job: RenderJob = self.queue.job(number)
-        if not Path(job.input[0]).exists():
-            raise UsageError(f"{Path(job.input[0]).name} is gone")
-        self.queue.retry(number)
-        self.renders.wake()
+        return self.queue.log(number)
 
 
 def _told(found: Preview) -> dict[str, Any]:

@@ -168,9 +168,9 @@ class Training(training.Training[Recipe]):
             )
         )
         flow, mask = found[:2]
-        small = [F.avg_pool2d(part, 4) for part in (x, *found)]
+        coarse = compose(*(F.avg_pool2d(part, 4) for part in (x, *found)))  # type: ignore[arg-type]
         terms = {
-            "coarse": ((compose(*small) - F.avg_pool2d(y, 4)).abs() * F.avg_pool2d(weight, 4)).mean(),
+            "coarse": ((coarse - F.avg_pool2d(y, 4)).abs() * F.avg_pool2d(weight, 4)).mean(),
             "flow": ((flow - moved[:, :2]).abs() * weight * moved[:, 2:3]).mean(),
             "mask": (
                 F.binary_cross_entropy(mask.clamp(1e-4, 1 - 1e-4), moved[:, 3:], reduction="none") * weight
@@ -224,7 +224,8 @@ class Training(training.Training[Recipe]):
         """The edited pictures [B, 3, S, S], S 128 or a multiple of it, on the CPU."""
         x, strengths, anchors = (part.to(self.device) for part in (x, strengths, anchors))
         found = parts(model(F.avg_pool2d(x, x.shape[-1] // SIZE), strengths, anchors), strengths)
-        return compose(x, *(enlarged(part, x.shape[-1]) for part in found)).cpu()
+        flow, mask, colours, shade = (enlarged(part, x.shape[-1]) for part in found)
+        return compose(x, flow, mask, colours, shade).cpu()
 
     @staticmethod
     def anchors(meshes: np.ndarray) -> Tensor:

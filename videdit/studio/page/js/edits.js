@@ -4,7 +4,7 @@ import { address, post } from "./api.js";
 import { $, clock, el, fill, plain, seconds } from "./dom.js";
 import { hold } from "./previews.js";
 import {
-  S, changeKey, document_, editsOf, frameAt, goTo, keyHere, nameOf, now, on, removeEdit, setStrength, settle, strengthAt, tell, toggleKey,
+  S, changeKey, document_, editsOf, frameAt, goTo, keyHere, nameOf, now, on, removeEdit, setStrength, settle, strengthAt, takeOver, tell, toggleKey,
 } from "./store.js";
 
 let opened = null, dragging = false, rows = new Map();
@@ -28,8 +28,16 @@ function draw() {
     el("div", { class: "who" }, face?.portrait ? el("img", { src: address("portrait", { clip: S.clip.id, track: face.track }), alt: "" }) : null,
       el("span", { class: "quiet" }, "Edits of"), el("strong", {}, nameOf(S.who)), el("span", { class: "fill" }),
       Object.keys(editsOf()).length ? el("button", { class: "plain", onclick: () => Object.keys(editsOf()).forEach(removeEdit) }, "Clear") : null),
-    S.edits.map(row));
+    inherited(), S.edits.map(row));
   update();
+}
+
+/** A face without edits of its own gets those of a rule that means it; it may have them as its own. */
+function inherited() {
+  const rule = S.doc.targets.find((one) => !/^\d+$/.test(one.who) && Object.keys(one.edits).length);
+  if (!/^\d+$/.test(S.who) || Object.keys(editsOf()).length || !rule) return null;
+  return el("p", { class: "note" }, `The edits are of “${nameOf(rule.who)}”. `,
+    el("button", { class: "plain", onclick: () => takeOver(rule.who) }, "Give them to this face"));
 }
 
 function row(info) {
@@ -54,7 +62,7 @@ function row(info) {
   usual.style.left = `calc(30px + (100% - 40px) * ${(info.recommended - low) / (high - low)})`;
   const dot = el("button", { class: "dot", "data-focus": `dot-${info.name}`, onclick: () => onOff(info) });
   const key = el("button", { class: "key", "data-focus": `key-${info.name}`, onclick: () => toggleKey(info.name) }, "◆");
-  const name = el("button", { class: "name", "data-focus": `name-${info.name}`, "aria-expanded": String(opened === info.name), title: info.meaning, onclick: () => { opened = opened === info.name ? null : info.name; draw(); } },
+  const name = el("button", { class: "name", "data-focus": `name-${info.name}`, "aria-expanded": String(opened === info.name), title: info.meaning, onclick: () => { opened = opened === info.name ? null : info.name; draw(); rows.get(info.name).box.scrollIntoView({ block: "nearest" }); } },
     title(info.name), info.experimental ? el("span", { class: "mark", title: `experimental: ${info.experimental}`, "aria-label": "experimental" }, "exp.") : null);
   const box = el("div", { class: "edit" },
     el("div", { class: "head" }, dot, name, el("span", { class: "unit" }, natural(info) ? `${natural(info)}s` : ""), number, key),

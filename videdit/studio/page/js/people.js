@@ -2,7 +2,7 @@
 
 import { address, get, post } from "./api.js";
 import { $, el, fill } from "./dom.js";
-import { S, changed, giveName, goTo, frameAt, isEdited, nameOf, on, tell } from "./store.js";
+import { S, changed, giveName, goTo, frameAt, isEdited, nameOf, now, on, tell } from "./store.js";
 
 export function choose(who) {
   S.who = String(who);
@@ -24,7 +24,9 @@ export async function hear(told) {
       if (told.clip !== S.clip?.id) return;
       S.people = people;
       S.names = people.names;
-      changed("frame");
+      changed("people");
+      S.boxes = await get("faces", { clip: told.clip, time: now() });
+      if (told.clip === S.clip?.id) changed("boxes");
     } catch (error) { tell(error); }
   }
   changed("people");
@@ -39,7 +41,7 @@ export async function renamed(told) {
 function draw() {
   if (!S.clip) return fill($("people"), el("p", { class: "note" }, "Open a clip to see who is in it."));
   const words = ["largest", "all", "left"].map((who) => el("li", {}, entry(who, null, {
-    largest: "whoever is largest, also before the look", all: "every face", left: "whoever is furthest left",
+    largest: "whoever is largest in the picture", all: "every face", left: "whoever is furthest left",
   }[who])));
   fill($("people"), state(), el("ul", { class: "list" }, (S.people?.faces ?? []).map(person)),
     el("h2", { class: "note" }, "Or by rule"), el("ul", { class: "list" }, words));
@@ -72,7 +74,7 @@ function entry(who, face, facts) {
 function person(face) {
   const who = String(face.track), first = face.spans[0]?.[0] ?? 0;
   const seen = face.spans.reduce((sum, [a, b]) => sum + b - a, 0);
-  const facts = `shot ${face.shot} · ${seen.toFixed(1)} s · ${face.size} px`;
+  const facts = `${S.people.shots.length > 1 ? `shot ${face.shot} · ` : ""}${seen.toFixed(1)} s · ${face.size} px`;
   return el("li", { class: "person" }, entry(who, face, facts),
     el("button", { class: "plain", title: "Give a name", "aria-label": `Name ${nameOf(who)}`, onclick: (event) => rename(event, who) }, "✎"),
     el("button", { class: "plain", title: "Go to where this face is first seen", "aria-label": `Go to ${nameOf(who)}`, onclick: () => goTo(frameAt(first)) }, "→"));

@@ -38,8 +38,11 @@ function drawForm() {
   fill($("render"), edited ? null : el("p", { class: "note warn" }, "No edit is on: move a slider first."),
     el("div", { class: "form" },
       el("label", { for: "set-name" }, "File"), el("input", { id: "set-name", value: form.name, "data-focus": "name", onchange: (event) => { form.name = event.target.value.trim(); form.touched = form.name !== ""; form.estimate = ""; plan(); } }),
-      check("replace", "Replace a file of that name", form.replace, (on_) => { form.replace = on_; }, "Otherwise a file that is there is left as it is"),
+      check("replace", "Replace if it is there", form.replace, (on_) => { form.replace = on_; }, "Otherwise a file that is there is left as it is"),
       el("span", { class: "quiet" }, "Span"), el("span", {}, start === undefined && end === undefined ? `all, ${clock(ending())}` : `${clock(start ?? 0)} – ${clock(end ?? ending())}`),
+      el("div", { class: "buttons wide" },
+        el("button", { class: "main", disabled: !edited, onclick: render }, "Add to the queue"),
+        el("button", { disabled: !edited, onclick: estimate }, "Estimate time")),
       el("h2", {}, "Encoding"), select("codec", "Codec", CODECS, set.codec),
       el("label", { for: "set-crf", title: "Lower is better and larger" }, "Quality (crf)"), quality,
       check("lossless", "Lossless", set.lossless, (on_) => change("lossless", (doc) => { if (on_) { doc.settings.lossless = true; delete doc.settings.crf; } else delete doc.settings.lossless; })),
@@ -47,10 +50,7 @@ function drawForm() {
       select("restore", "Restoration", [["", "automatic"], ["none", "none"], ["small", "small (ships)"]], set.restore),
       el("h2", {}, "Also write"), select("compare", "Comparison", [["", "none"], ["side", "side by side"], ["wipe", "moving wipe"]], set.compare),
       check("matte", "Matte of the edit, in grey", form.matte, (on_) => { form.matte = on_; }),
-      check("sidecar", "JSON that says what was done", set.sidecar, (on_) => setting("sidecar", on_)),
-      el("div", { class: "buttons wide" },
-        el("button", { class: "main", disabled: !edited, onclick: render }, "Add to the queue"),
-        el("button", { disabled: !edited, onclick: estimate }, "Estimate time")),
+      check("sidecar", "JSON of what was done", set.sidecar, (on_) => setting("sidecar", on_)),
       form.planError ? el("p", { class: "wide bad" }, form.planError) : null,
       form.plan?.exists && !form.replace && form.name === form.plan.name ? el("p", { class: "wide warn" }, "A file of that name is there: choose another, or replace it.") : null,
       form.estimate ? el("p", { class: "wide quiet", role: "status" }, form.estimate) : null,
@@ -93,8 +93,8 @@ async function act(id, action) {
 }
 
 function left(job) {
-  if (!job.share || !job.started || job.phase !== "render") return "";
-  const gone = Date.now() / 1000 - job.started, rest = (gone * (1 - job.share)) / job.share;
+  if (job.state !== "running" || !job.share || !job.started || job.phase !== "render") return "";
+  const gone = Date.now() / 1000 - job.started, rest = job.left ?? (gone * (1 - job.share)) / job.share;
   return job.share > 0.03 ? `, about ${rest < 90 ? `${Math.round(rest)} s` : `${Math.round(rest / 60)} min`} left` : "";
 }
 

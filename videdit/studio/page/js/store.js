@@ -83,6 +83,12 @@ export function putKey(edit, key) {
   edit.keys = [...edit.keys.filter((other) => Math.abs(other.time - key.time) > 1e-6), key].sort((a, b) => a.time - b.time);
 }
 
+/** The edits of a rule ("largest") become those of whoever is chosen. */
+export const takeOver = (rule) => change(`edits of ${nameOf(S.who)}`, (doc) => {
+  const edits = target(rule, doc).edits;
+  doc.targets = [...doc.targets.filter((one) => one.who !== rule && one.who !== S.who), { who: S.who, edits }];
+});
+
 export const removeEdit = (name) => change(`${name} off`, (doc) => { delete ownEdits(doc)[name]; });
 
 /** A keyframe at the playhead, or away with the one that is there. */
