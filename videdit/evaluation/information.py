@@ -9,7 +9,8 @@ The estimator (:func:`lower_bound`) is InfoNCE (van den Oord et al., 2018) with 
 both variables are projected on their first principal components and canonical ones within these, and the critic is the
 log density ratio of normal distributions of the correlations found. Projection, components and correlations come from
 one half of the faces, the bound from the other, and the other way round. Whatever the critic, the expectation is a
-lower bound of the mutual information; it cannot say more than log2 of the faces in a half, and on few faces it is small.
+lower bound of the mutual information; it cannot say more than log2 of the faces in a half, and of few faces it says
+little.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def dotted(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
 def strip_plate(clip: Path, edits: Sequence[str], moments: int, method: str = "auto", tile: int = LOW) -> np.ndarray:
     """Figure 22: film strips of a clip, the source's above one of each edit's; -> [H, W, 3] uint8 RGB.
 
-    edits: each as --edit takes it. moments: evenly over the clip. Frames are cut to squares around their middle.
+    edits: each as --edit takes it. moments: evenly over the clip; each frame is edited by itself, and cut to a square
+    around its middle.
 
     Raises:
         UsageError: there are fewer than two moments.
@@ -130,7 +131,10 @@ def strip_plate(clip: Path, edits: Sequence[str], moments: int, method: str = "a
     rows: list[list[np.ndarray]] = []
     with Session() as session:
         for words in edits:
-            found = [session.preview({"input": str(clip), "edit": words, "method": method}, time) for time in times]
+            found = [
+                session.preview({"input": str(clip), "edit": words, "method": method}, time, tier="draft")
+                for time in times
+            ]
             if not rows:
                 rows.append([labelled(squared(one.before, tile), f"{one.time:.2f} s") for one in found])
             rows.append([labelled(squared(one.after, tile), words) for one in found])
