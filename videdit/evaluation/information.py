@@ -30,7 +30,7 @@ from videdit.evaluation.plot import Series, draw_plots
 from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.stills import picture_256
 from videdit.hfgi.loader import load_encoder, load_generator
-from videdit.imaging.host import network_input
+from videdit.imaging.crop import network_input
 from videdit.models.hfgi import Alignment, Consultation
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.weights.module_io import load_weights
