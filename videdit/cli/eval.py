@@ -103,6 +103,11 @@ def build_parser() -> Parser:
     turned.add_argument("--checkpoint", nargs="+", default=[], metavar="FILE", help="its networks, in files of yours")
     turned.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
     turned.set_defaults(run=run_prealign)
+    information = commands.add_parser(
+        "information", parents=[faces, written], help="I(X;Y) and I(Y;X^) over a training"
+    )
+    information.add_argument("snapshots", type=Path, help="folder of weights, made by videdit train --snapshot-every")
+    information.set_defaults(run=run_information)
     card = commands.add_parser("card", parents=[stills], help="every table of the model card, made anew in it")
     card.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
     card.add_argument("--card", type=Path, default=paths.weights_dir() / "MODEL_CARD.md", help="(%(default)s)")
@@ -220,6 +225,15 @@ def run_prealign(args: argparse.Namespace) -> Evaluation:
     inverter = load_inverter(args)
     codes = sample_codes(args.samples, seed=11)[:, None].repeat(inverter.profile.layers, 1)
     return evaluate_prealign(inverter, Panel(inverter.device), codes, edits)
+
+
+def run_information(args: argparse.Namespace) -> Evaluation:
+    """`eval information`: mutual information along a training."""
+    from videdit.engine.devices import resolve_device
+    from videdit.evaluation.information import evaluate_information
+    from videdit.evaluation.stills import load_faces
+
+    return evaluate_information(args.snapshots, load_faces(args.faces, args.range), resolve_device(args.device))
 
 
 def run_video(args: argparse.Namespace) -> Evaluation:

@@ -18,8 +18,11 @@ def main(words: Sequence[str]) -> int:
     args = build_parser().parse_args(words)
     if args.output.suffix.lower() != ".png":
         raise UsageError(f"a sheet is written as .png, not as {args.output.name}")
-    edits = parse_edits(args.edit) if "edit" in args else ()
+    edits = parse_edits(args.edit) if "edit" in args and args.plate != "strip" else ()
+    if args.plate == "strip":
+        return strip(args)
     from videdit.engine.devices import resolve_device
+    from videdit.evaluation.motion_figures import landmark_plate, viewpoint_plate
     from videdit.faces.detector import FaceDetector
     from videdit.hfgi.inverter import Inverter
     from videdit.hfgi.profile import load_profile
@@ -39,10 +42,26 @@ def main(words: Sequence[str]) -> int:
         sheet = sweep_plate(inverter, faces, meshes, edits, args.steps, plain, args.prealign)
     elif args.plate == "ada":
         sheet = ada_plate(inverter, faces, edits, args.prealign)
+    elif args.plate == "viewpoint":
+        sheet = viewpoint_plate(inverter, faces, edits)
+    elif args.plate == "landmarks":
+        sheet = landmark_plate(inverter, detector, faces, edits)
     else:
         sheet = rate_plate(inverter, faces, args.json, args.bits)
     write_sheet(args.output, sheet)
     print(f"{args.output}: {sheet.shape[1]}x{sheet.shape[0]}, {len(faces)} faces")
+    return 0
+
+
+def strip(args: argparse.Namespace) -> int:
+    """Draw film strips of a clip."""
+    from videdit.evaluation.motion_figures import strip_plate
+
+    if len(args.pictures) != 1 or not args.pictures[0].is_file():
+        raise UsageError("sheet strip takes one clip")
+    sheet = strip_plate(args.pictures[0], args.edit or ["age", "smile"], args.moments, args.method)
+    write_sheet(args.output, sheet)
+    print(f"{args.output}: {sheet.shape[1]}x{sheet.shape[0]}")
     return 0
 
 
@@ -68,6 +87,14 @@ def build_parser() -> argparse.ArgumentParser:
     sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures a row, odd (%(default)s)")
     ada = plates.add_parser("ada", parents=[common], help="distortion, and how it is aligned to an edit (figure 4)")
     ada.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="(%(default)s)")
+    view = plates.add_parser("viewpoint", parents=[common], help="strong turns, by each pre-alignment (figure 23)")
+    view.add_argument("--edit", "-e", default="yaw=15,yaw=-15", metavar="EDITS", help="each a row (%(default)s)")
+    marks = plates.add_parser("landmarks", parents=[common], help="how landmarks carry what was lost (figure 24)")
+    marks.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="(%(default)s)")
+    film = plates.add_parser("strip", parents=[common], help="film strips of a clip (figure 22)")
+    film.add_argument("--edit", "-e", action="append", metavar="EDITS", help="a strip each; repeatable (age, smile)")
+    film.add_argument("--moments", type=int, default=6, metavar="N", help="pictures a strip (%(default)s)")
+    film.add_argument("--method", default="auto", metavar="NAME", help="as of rendering (%(default)s)")
     for plate in (sweep, ada):
         kinds = ("flow", "landmarks", "auto", "none")
         plate.add_argument(

@@ -78,6 +78,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder of what is written (default: runs/<recipe>)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
     parser.add_argument("--validate-every", type=duration, default="4m", help="time between validations (default: 4m)")
+    parser.add_argument(
+        "--snapshot-every", type=positive, metavar="STEPS", help="also keep weights by themselves, so often"
+    )
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--initial", type=Path, help="weights to start from (default: those that ship)")
     start.add_argument("--fresh", action="store_true", help="start from nothing")
@@ -106,6 +109,7 @@ def run_recipe(options: argparse.Namespace) -> None:
     setup = Setup(options.data, device, initial, options.encoder or weights / "encoder.safetensors", options.eager)
     stop = stop_on_signals()
     budget = Budget(options.time_budget, options.max_steps, options.validate_every, stop=stop)
+    budget.snapshot_every = options.snapshot_every or 0
     train(options.recipe, module.Training(recipe, setup), out, budget, options.resume)
     if stop.is_set():
         raise Cancelled(f"stopped; the checkpoint is in {out}, --resume goes on from it")

@@ -21,7 +21,7 @@ from videdit.geometry.face_regions import edit_mask
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.prealign import Prealigner
 
-KINDS = ("none", "flow", "landmarks")
+KINDS = ("none", "flow", "auto", "landmarks")
 SHOWN = 3  # people of each edit on a sheet
 
 

@@ -26,6 +26,7 @@ from videdit.training.recipe import Recipe
 from videdit.training.training import Training
 from videdit.weights.module_io import save_weights
 
+SNAPSHOTS = "snapshots"  # the folder of weights along the way, in that of a training
 AHEAD = 16  # batches made in advance for a GPU
 WORKERS = 8
 
@@ -38,6 +39,7 @@ class Budget:
     steps: int | None = None  # of this run, at most
     validate_every: float = 240.0  # seconds
     log_every: int = 25  # steps
+    snapshot_every: int = 0  # steps after which weights are also kept by themselves; 0: never
     stop: threading.Event = field(default_factory=threading.Event)  # set it to stop after the step that is running
 
 
@@ -72,6 +74,10 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
         print(f"all {recipe.steps} steps are done already", file=sys.stderr)
         return moment
     save_weights(training.state(ema.model), out / training.file)  # too large a file is told before time is spent on it
+    if budget.snapshot_every:
+        (out / SNAPSHOTS).mkdir(exist_ok=True)
+        if moment.step == 0:
+            save_weights(training.state(ema.model), out / SNAPSHOTS / f"{0:06}.safetensors")
     log = Log(out / "log.jsonl", moment.step, moment.seconds)
     last = min(moment.step + (budget.steps or math.inf), recipe.steps or math.inf)
     end, looked = moment.seconds + budget.seconds, moment.seconds
@@ -84,6 +90,8 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
             if step % budget.log_every == 0:
                 log.write(step=step, **checked(terms, step))
             step += 1
+            if budget.snapshot_every and step % budget.snapshot_every == 0:
+                save_weights(training.state(ema.model), out / SNAPSHOTS / f"{step:06}.safetensors")
             if log.seconds() - looked > budget.validate_every:
                 checked(terms, step - 1)
                 kept = keep(name, training, ema, out, log, step)
