@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from videdit.cli.preview import TILE, parse_sweep, sheet_of, square_around, with_sweep
+from videdit.cli.preview import TILE, _cut, parse_sweep, sheet_of, square_around, with_sweep
 from videdit.errors import UsageError
 from videdit.rendering.session_answers import EditedFace, Preview
+from videdit.studio.studio import _tile
 
 
 def preview(value: int, outlines: list[np.ndarray]) -> Preview:
@@ -72,3 +75,21 @@ def test_the_sheet_shows_source_and_edits_where_the_face_is():
 
 def test_a_sheet_without_a_face_shows_all_of_the_frame():
     assert square_around([preview(100, [])]) == (150.0, 100.0, 300.0)
+
+
+def of_the_studio(picture: np.ndarray, place: tuple[float, float, float]) -> np.ndarray:
+    x, y, side = place
+    corners = np.array((x, y)) + side / 2 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    return _tile(replace(preview(0, [corners]), after=picture))
+
+
+@pytest.mark.parametrize("cut", [_cut, of_the_studio])
+def test_tiles_show_what_is_in_their_square_to_the_pixel(cut):
+    """A picture that says of its points where they are, twice as large in the tile."""
+    y, x = np.indices((200, 300), dtype=np.float32) + 0.5
+    size = cut(np.dstack((x, y, x)), (150.0, 100.0, 64.0)).shape[0]
+    tile = cut(np.dstack((x, y, x)), (150.0, 100.0, size / 2))
+    along = (np.arange(size) + 0.5) / 2 - size / 4
+    inner = slice(size // 2 - 40, size // 2 + 40)
+    np.testing.assert_allclose(tile[inner, inner, 0], np.tile(150 + along[inner], (80, 1)), atol=0.02)
+    np.testing.assert_allclose(tile[inner, inner, 1], np.tile(100 + along[inner, None], (1, 80)), atol=0.02)

@@ -13,6 +13,7 @@ import numpy as np
 from videdit.edits import parse_edits
 from videdit.errors import UsageError
 from videdit.evaluation.sheet import contact_sheet, write_sheet
+from videdit.geometry.warp import warp
 from videdit.jobs.plan import Clip, Plan, make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.provenance.tags import tags
@@ -136,9 +137,9 @@ def _cut(picture: np.ndarray, place: tuple[float, float, float]) -> np.ndarray:
     """The square of a picture, grey beyond its border, [TILE, TILE, 3]."""
     x, y, side = place
     scale = TILE / side
-    matrix = np.array([[scale, 0, TILE / 2 - scale * x], [0, scale, TILE / 2 - scale * y]])
+    to_picture = np.array([[1 / scale, 0, x - side / 2], [0, 1 / scale, y - side / 2]])
     smaller = cv2.GaussianBlur(picture, (0, 0), 0.4 / scale) if scale < 1 else picture
-    return cv2.warpAffine(smaller, matrix, (TILE, TILE), flags=cv2.INTER_LINEAR, borderValue=(32, 32, 32))
+    return warp(smaller, to_picture, (TILE, TILE), border=cv2.BORDER_CONSTANT, value=32)
 
 
 def _titled(tile: np.ndarray, title: str) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from videdit.datatypes import Edited, Picture
 from videdit.geometry.affine import invert, transform
 from videdit.geometry.warp import warp
+from videdit.imaging.primitives.host import single
 from videdit.media.color import rgb_change_to_yuv
 
 
@@ -25,7 +26,7 @@ def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:
     planes = list(picture.planes)
     fresh = [False] * len(planes)
     for edit in edits:
-        changes = rgb_change_to_yuv(edit.change.astype(np.float32), picture.color)
+        changes = rgb_change_to_yuv(single(edit.change), picture.color)
         placed: dict[tuple[int, int], tuple[Placement, np.ndarray] | None] = {}
         for i, change in enumerate(changes):
             kind = (planes[i].shape[0], planes[i].shape[1])

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from videdit.errors import UsageError
+from videdit.geometry.warp import crop
 from videdit.jobs.plan import Clip, make_plan
 from videdit.rendering.estimate import Estimator
 from videdit.rendering.session import Session
@@ -214,5 +215,5 @@ def _tile(found: Preview) -> np.ndarray:
     """The face of a preview, upright, [TILE, TILE, 3]."""
     face = max(found.faces, key=lambda face: face.size)
     corners = np.float32([(0, 0), (TILE, 0), (TILE, TILE)])  # type: ignore[arg-type]
-    matrix = cv2.getAffineTransform(face.outline[:3].astype(np.float32), corners)
-    return cv2.warpAffine(found.after, matrix, (TILE, TILE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101)
+    to_picture = cv2.getAffineTransform(corners, face.outline[:3].astype(np.float32))
+    return crop(found.after, to_picture, TILE, cv2.INTER_LINEAR)
