@@ -182,12 +182,14 @@ class HairChange:
     """What an edit does to the colours of hair: change = matrix @ (r, g, b, 1), RGB in -1..1."""
 
     matrix: np.ndarray  # [3, 4] float64
+    mean: np.ndarray  # [3] the hair's own colours
+    covariance: np.ndarray  # [3, 3]
     weight: float  # share of the crop that it was found on, 0..1
     seen: np.ndarray  # [128, 128] float16: how likely each place of the crop is hair, 0..1
 
     @property
     def nbytes(self) -> int:
-        return self.matrix.nbytes + self.seen.nbytes
+        return self.matrix.nbytes + self.mean.nbytes + self.covariance.nbytes + self.seen.nbytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from videdit.hfgi.hair import (
     fit,
     guided,
     hair_change,
+    hair_coloured,
     mean_change,
     own_hair,
     without_hair,
@@ -44,33 +45,50 @@ def strands(seed: int, size: int = 128) -> np.ndarray:
 def test_a_shift_of_colours_is_found_exactly(seed, lighter, redder):
     source = strands(seed)
     shift = np.array([lighter + redder, lighter, lighter])
-    found = fit(source, np.broadcast_to(shift, source.shape), np.ones(source.shape[:2]))
-    np.testing.assert_allclose(found[0], np.column_stack((np.zeros((3, 3)), shift)), atol=1e-9)
-    assert found[1] == 1
+    matrix, mean, covariance = fit(source, np.broadcast_to(shift, source.shape), np.ones(source.shape[:2]))
+    np.testing.assert_allclose(matrix, np.column_stack((np.zeros((3, 3)), shift)), atol=1e-6)
+    np.testing.assert_allclose(mean, source.mean((0, 1)))
+    np.testing.assert_allclose(covariance, np.cov(source.reshape(-1, 3).T), atol=2e-3)
 
 
-def test_grey_hair_is_less_coloured_hair():
-    source = strands(1)
-    grey = source.mean(-1, keepdims=True) + 0.4
-    matrix, _ = fit(source, grey - source, np.ones(source.shape[:2]))
+@given(st.floats(0.75, 1.5), st.floats(0.75, 1.5))
+def test_contrast_is_taken_over_though_strands_lie_elsewhere(contrast, saturation):
+    source, other = strands(1), strands(2)
+    grey, other_grey = (part.mean(-1, keepdims=True) for part in (source, other))
+    wanted = 0.2 + contrast * other_grey + saturation * (other - other_grey)  # of strands that nothing ties to these
+    matrix, *_ = fit(source, wanted - source, np.ones(source.shape[:2]))
     made = source + source @ matrix[:, :3].T + matrix[:, 3]
-    assert np.abs(made - grey).mean() < 0.6 * np.abs(source - source.mean(-1, keepdims=True)).mean()
-    np.testing.assert_allclose(made.mean((0, 1)), grey.mean((0, 1)).repeat(3), atol=1e-9)
+    made_grey = made.mean(-1, keepdims=True)
+    np.testing.assert_allclose(made.mean((0, 1)), wanted.mean((0, 1)), atol=1e-9)
+    assert made_grey.std() == pytest.approx(contrast * grey.std(), rel=0.05)
+    assert (made - made_grey).std() == pytest.approx(saturation * (source - grey).std(), rel=0.1)
 
 
-def test_only_hair_counts():
-    source, change = strands(2), np.full((128, 128, 3), 0.3)
-    hair = np.zeros((128, 128))
-    hair[:64] = 1
+def test_only_what_weighs_counts():
+    source, change, weights = strands(2), np.full((128, 128, 3), 0.3), np.zeros((128, 128))
+    weights[:64] = 1
     change[64:] = -1  # what happens to the skin
-    np.testing.assert_allclose(fit(source, change, hair)[0][:, 3], 0.3, atol=1e-9)
-    assert fit(source, change, 0 * hair) is None
-    assert fit(source, change, hair * (np.arange(128) < 0.5)) is None, "some pixels are no hair"
+    matrix, *_ = fit(source, change, weights)
+    np.testing.assert_allclose(matrix[:, 3], 0.3, atol=1e-6)
+
+
+def test_walls_and_skin_are_no_hair():
+    hair = change_of(mean=np.full(3, -0.6), covariance=0.02 * np.eye(3))
+    picture = np.array([[[-0.6] * 3, [-0.4] * 3, [0.5, 0.1, 0.0], [0.8] * 3]], np.float32)
+    strand, light, skin, wall = hair_coloured(picture, hair)[0]
+    assert strand == 1
+    assert light > 0.95
+    assert skin < 0.01
+    assert wall < 0.01
+
+
+def change_of(**fields) -> HairChange:
+    seen = np.zeros((128, 128), np.float16)
+    return replace(HairChange(np.zeros((3, 4)), np.zeros(3), np.eye(3), 0.2, seen), **fields)
 
 
 def test_a_mean_of_changes_goes_by_weights():
-    seen = np.zeros((128, 128), np.float16)
-    one, other = (HairChange(np.full((3, 4), value), weight, seen) for value, weight in ((1.0, 0.2), (4.0, 0.1)))
+    one, other = (change_of(matrix=np.full((3, 4), value), weight=share) for value, share in ((1.0, 0.2), (4.0, 0.1)))
     np.testing.assert_allclose(mean_change(one, [one, other], [1, 1]).matrix, 2.0)
     np.testing.assert_allclose(mean_change(other, [one, other], [1, 0]).matrix, 1.0)
 

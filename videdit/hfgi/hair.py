@@ -1,14 +1,17 @@
 """Hair changes as a whole: one map of colours, found where an edit sees the hair, for all of the hair in the frame.
 
 A crop ends somewhere in most people's hair, and what an edit does to hair is a matter of colour: grey, lighter, darker.
-So of what an edit changes in a crop only the colours are kept,
+So of what an edit changes in a crop only the colours are kept: the linear map that takes mean and covariance of the
+hair's colours before the edit to those after it (Pitie and Kokaram, "The linear Monge-Kantorovitch colour mapping for
+example-based colour transfer", CVMP 2007),
 
-    change = (A - I) s + b,
+    change = (A - I) s + b,    A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2
 
-with s the hair's own RGB in -1..1 and A, b fitted by least squares over the crop's hair (A is drawn towards I, which
-keeps the hair's own contrast). The map then holds for a square twice as wide around the head, where the parser sees
-hair that hangs together with the head's; so there is no edge where the crop ends, every strand keeps its own detail,
-and hair of others stays. The mask follows the picture's own edges (guided filter, He et al., ECCV 2010).
+with s a colour in -1..1, S and T the covariances. Unlike least squares it keeps the contrast that the edit's hair has;
+grey hair is no veil. The map then holds for a square twice as wide around the head, where the parser sees hair that
+hangs together with the head's, and only for colours that hair has there: so there is no edge where the crop ends,
+every strand keeps its own detail, walls and skin keep their colours, and hair of others stays. The mask follows the
+picture's own edges (guided filter, He et al., ECCV 2010).
 """
 
 from __future__ import annotations
@@ -34,27 +37,35 @@ HAIR = "hair"  # of the parts of a face, and of the regions that edits may chang
 _HAIR = list(PARTS).index(HAIR)
 SURE = (0.5, 0.9)  # chances of hair at which a place begins to count for the fit, and at which it fully does
 LEAST = 0.004  # share of a crop that has to be hair: below it there is none
-KEPT = 0.01  # how strongly A is drawn towards I, in variance of RGB in -1..1
-THERE = (0.25, 0.6)  # chances at which hair begins to be painted, and at which it fully is
+FLOOR = 1e-3  # variance of RGB in -1..1 below which two colours are one
+STEEPEST, FLATTEST = 1.6, 0.7  # how much more or less contrast hair may get
+SPREAD = 0.015  # variance of RGB that is granted to hair beside its own
+ALIKE = (1.8, 0.7)  # deviations from the hair's mean colour up to which a colour is hair's, and within which it fades
+THERE = (0.3, 0.65)  # chances at which hair begins to be painted, and at which it fully is
 NEAR, EDGES = 4, 0.003  # of the guided filter: radius in px of the grid, and variance of luma that is an edge
 EASES = 0.12  # of the square's side, at its border, over which the change fades out
 
 
-def fit(source: np.ndarray, change: np.ndarray, hair: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """The map of colours [3, 4] of a change of hair, and the share of the crop it was found on; None of hardly any.
+def fit(source: np.ndarray, change: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(map of colours [3, 4], mean [3] and covariance [3, 3] of the hair's own) of a change of hair.
 
-    source, change: [N, N, 3] in -1..1 and what is added to it. hair: how likely it is, [N, N] in 0..1.
+    source, change: [N, N, 3] in -1..1 and what is added to it. weights: how far each place counts, [N, N], not all 0.
     """
-    weights = ramp(hair, *SURE)
-    total = float(weights.sum())
-    if total < LEAST * weights.size:
-        return None
-    w = weights[..., None] / total
+    w = (weights / weights.sum())[..., None]
     mean, shift = (w * source).sum((0, 1)), (w * change).sum((0, 1))
-    centred, rest = source - mean, change - shift
-    square = np.einsum("yxi,yxj->ij", w * centred, centred) + KEPT * np.eye(3)
-    slope = np.linalg.solve(square, np.einsum("yxi,yxj->ij", w * centred, rest)).T  # [3, 3]: A - I
-    return np.column_stack((slope, shift - slope @ mean)), total / weights.size
+    before, after = source - mean, source + change - mean - shift
+    own, made = (np.einsum("yxi,yxj->ij", w * part, part) + FLOOR * np.eye(3) for part in (before, after))
+    root = power(own, 0.5)
+    slope = power(own, -0.5) @ power(root @ made @ root, 0.5) @ power(own, -0.5)
+    values, vectors = np.linalg.eigh(slope)
+    slope = (vectors * np.clip(values, FLATTEST, STEEPEST)) @ vectors.T - np.eye(3)
+    return np.column_stack((slope, shift - slope @ mean)), mean, own
+
+
+def power(matrix: np.ndarray, exponent: float) -> np.ndarray:
+    """A power of a symmetric positive matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T
 
 
 def hair_change(pixels: Pixels, crop: Crop, change: Array) -> HairChange | None:
@@ -66,14 +77,20 @@ def hair_change(pixels: Pixels, crop: Crop, change: Array) -> HairChange | None:
         cv2.resize(pixels.fetch(picture).astype(np.float32), hair.shape[:2], interpolation=cv2.INTER_AREA)
         for picture in (crop.image, change)
     )
-    found = fit(source / 127.5 - 1, made, hair.astype(np.float32))
-    return None if found is None else HairChange(*found, hair.astype(np.float16))
+    weights = ramp(hair.astype(np.float32), *SURE)
+    share = float(weights.mean())
+    if share < LEAST:
+        return None
+    return HairChange(*fit(source / 127.5 - 1, made, weights), share, hair.astype(np.float16))
 
 
 def mean_change(own: HairChange, others: Sequence[HairChange], weights: Sequence[float]) -> HairChange:
-    """A moment's change of hair with the mean of its map and its neighbours' (itself among them)."""
+    """A moment's change of hair with the means of its map and colours and of its neighbours' (itself among them)."""
     shares = np.array([found.weight * weight for found, weight in zip(others, weights, strict=True)])
-    return replace(own, matrix=np.tensordot(shares / shares.sum(), np.stack([found.matrix for found in others]), 1))
+    shares /= shares.sum()
+    parts = ([found.matrix for found in others], [found.mean for found in others], [x.covariance for x in others])
+    matrix, mean, covariance = (np.tensordot(shares, np.stack(part), 1) for part in parts)
+    return replace(own, matrix=matrix, mean=mean, covariance=covariance)
 
 
 class HairPainter:
@@ -94,7 +111,7 @@ class HairPainter:
     def _layer(self, edit: Edited, square: Array, hair: np.ndarray, color: Color) -> Edited:
         assert edit.hair is not None
         image = self.pixels.fetch(square).astype(np.float32) / 127.5 - 1
-        mask = hair_mask(image, hair, edit.hair.seen.astype(np.float32))
+        mask = hair_mask(image, hair, edit.hair.seen.astype(np.float32)) * hair_coloured(image, edit.hair)
         matrix = edit.hair.matrix
         change = self.pixels.put((image @ matrix[:, :3].T + matrix[:, 3]).astype(np.float32))
         if needs_proxy(color):
@@ -133,6 +150,14 @@ def hair_mask(image: np.ndarray, hair: np.ndarray, inner: np.ndarray) -> np.ndar
     mask = ramp(seen, *THERE) * joined
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return guided(mask, luma) * cv2.resize(border(GRID, EASES), luma.shape[::-1])
+
+
+def hair_coloured(image: np.ndarray, hair: HairChange) -> np.ndarray:
+    """How far the colours of a picture [S, S, 3] in -1..1 are the hair's, [S, S] in 0..1."""
+    inverse = np.linalg.inv(hair.covariance + SPREAD * np.eye(3)).astype(np.float32)
+    away = image - hair.mean.astype(np.float32)
+    distance = np.sqrt(np.maximum(((away @ inverse) * away) @ np.ones(3, np.float32), 0))
+    return np.exp(-0.5 * np.square(np.maximum(distance - ALIKE[0], 0) / ALIKE[1]))
 
 
 def own_hair(hair: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
