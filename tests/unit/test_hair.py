@@ -41,7 +41,7 @@ def strands(seed: int, size: int = 128) -> np.ndarray:
     return np.clip(rng.normal(-0.5, 0.3, (size, size, 1)) + rng.normal(0, 0.15, (size, size, 3)), -1, 1)
 
 
-@given(st.integers(0, 1000), st.floats(-0.4, 0.6), st.floats(-0.3, 0.3))
+@given(st.integers(0, 1000), st.floats(-0.3, 0), st.floats(-0.1, 0))
 def test_a_shift_of_colours_is_found_exactly(seed, lighter, redder):
     source = strands(seed)
     shift = np.array([lighter + redder, lighter, lighter])
@@ -51,11 +51,13 @@ def test_a_shift_of_colours_is_found_exactly(seed, lighter, redder):
     np.testing.assert_allclose(covariance, np.cov(source.reshape(-1, 3).T), atol=2e-3)
 
 
-@given(st.floats(0.75, 1.5), st.floats(0.75, 1.5))
+@given(st.floats(1, 1.5), st.floats(0.75, 1.5))
 def test_contrast_is_taken_over_though_strands_lie_elsewhere(contrast, saturation):
     source, other = strands(1), strands(2)
     grey, other_grey = (part.mean(-1, keepdims=True) for part in (source, other))
-    wanted = 0.2 + contrast * other_grey + saturation * (other - other_grey)  # of strands that nothing ties to these
+    wanted = (
+        min(0, contrast - 1) + contrast * other_grey + saturation * (other - other_grey)
+    )  # of strands that nothing ties to these
     matrix, *_ = fit(source, wanted - source, np.ones(source.shape[:2]))
     made = source + source @ matrix[:, :3].T + matrix[:, 3]
     made_grey = made.mean(-1, keepdims=True)
@@ -64,18 +66,29 @@ def test_contrast_is_taken_over_though_strands_lie_elsewhere(contrast, saturatio
     assert (made - made_grey).std() == pytest.approx(saturation * (source - grey).std(), rel=0.1)
 
 
+def test_shadows_stay_dark_where_hair_becomes_lighter():
+    source = np.clip(strands(3) - 0.2, -1, 1)
+    matrix, *_ = fit(source, np.full(source.shape, 0.35), np.ones(source.shape[:2]))
+    shadow, strand = (np.full(3, value) @ matrix[:, :3].T + matrix[:, 3] for value in (-0.95, -0.5))
+    assert (np.abs(shadow) < 0.25).all()
+    assert (strand > 0.35).all()
+
+
 def test_only_what_weighs_counts():
     source, change, weights = strands(2), np.full((128, 128, 3), 0.3), np.zeros((128, 128))
     weights[:64] = 1
     change[64:] = -1  # what happens to the skin
-    matrix, *_ = fit(source, change, weights)
-    np.testing.assert_allclose(matrix[:, 3], 0.3, atol=1e-6)
+    matrix, mean, _ = fit(source, change, weights)
+    np.testing.assert_allclose(mean, source[:64].mean((0, 1)))
+    np.testing.assert_allclose(matrix[:, :3] @ mean + matrix[:, 3], 0.3, atol=1e-6)
 
 
 def test_walls_and_skin_are_no_hair():
     hair = change_of(mean=np.full(3, -0.6), covariance=0.02 * np.eye(3))
     picture = np.array([[[-0.6] * 3, [-0.4] * 3, [0.5, 0.1, 0.0], [0.8] * 3]], np.float32)
-    strand, light, skin, wall = hair_coloured(picture, hair)[0]
+    nearest, alike = hair_coloured(picture, hair)
+    strand, light, skin, wall = alike[0]
+    assert nearest[0, 3].max() < 0
     assert strand == 1
     assert light > 0.95
     assert skin < 0.01
@@ -163,14 +176,18 @@ def test_hair_changes_beyond_the_crop_and_nothing_else_does(people, hair):
     (edit,) = frame.edits
     layer = edit.layer
     assert frame.layers == (edit, layer)
-    np.testing.assert_allclose(layer.change, 0.3, atol=0.01)
+    colours = layer.source / 127.5 - 1
+    of_hair = np.abs(colours - edit.hair.mean).max(-1) < 0.1
+    np.testing.assert_allclose(layer.change[of_hair].mean(), 0.3, atol=0.05)
     whole = hair.painter.parser.parts([people[0]])[0][HAIR_PART]
     black = Picture((np.zeros((256, 256), np.uint8),), replace(RGB, matrix="gray"), "gray")
     found = HostPixels().paste(black, [layer])()
     changed = cv2.resize(found.planes[0].astype(np.float32), (128, 128), interpolation=cv2.INTER_AREA) / (0.3 * 127.5)
     outside = np.ones((128, 128), bool)
     outside[32:109, 26:102] = False  # the crop
-    assert changed[outside & (whole > 0.95)].mean() > 0.5, "it eases out towards the border of the square"
+    assert changed[outside & (whole > 0.95)].mean() > 0.35, (
+        "less of what is no colour of hair, and near the square's border"
+    )
     assert changed[whole < 0.02].mean() < 0.05
 
 
@@ -178,8 +195,10 @@ def test_changes_are_averaged_over_time_but_not_across_a_cut(people, hair):
     before, after = heads(people, 3), heads(people, 3, scene=1)
     painted = list(hair(iter(before)))
     shades = [float(frame.edits[0].layer.change.mean()) for frame in painted]
-    assert 0.3 < shades[0] < shades[1] < shades[2] < 0.5
-    assert shades[1] == pytest.approx(0.4, abs=0.01)
+    assert shades[0] < shades[1] < shades[2]
+    alone = [float(hair.of(frame, [frame]).edits[0].layer.change.mean()) for frame in before]
+    assert alone[0] < shades[0]
+    assert shades[2] < alone[2]
     np.testing.assert_array_equal(hair.of(before[0], before).edits[0].layer.change, painted[0].edits[0].layer.change)
     (alone,) = steady(after[0], [before[2], after[0]])
     np.testing.assert_array_equal(alone.hair.matrix, after[0].edits[0].hair.matrix)

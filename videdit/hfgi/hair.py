@@ -36,9 +36,10 @@ GRID = 256  # px of the square at which hair is looked for: there the crop has a
 HAIR = "hair"  # of the parts of a face, and of the regions that edits may change
 _HAIR = list(PARTS).index(HAIR)
 SURE = (0.5, 0.9)  # chances of hair at which a place begins to count for the fit, and at which it fully does
-LEAST = 0.004  # share of a crop that has to be hair: below it there is none
+LEAST = 0.02  # share of a crop that has to be hair: below it there is none
 FLOOR = 1e-3  # variance of RGB in -1..1 below which two colours are one
 STEEPEST, FLATTEST = 1.6, 0.7  # how much more or less contrast hair may get
+DEEPEST = 1.5  # and how much more brightness, so that its shadows stay dark
 SPREAD = 0.015  # variance of RGB that is granted to hair beside its own
 ALIKE = (1.8, 0.7)  # deviations from the hair's mean colour up to which a colour is hair's, and within which it fades
 THERE = (0.3, 0.65)  # chances at which hair begins to be painted, and at which it fully is
@@ -58,7 +59,11 @@ def fit(source: np.ndarray, change: np.ndarray, weights: np.ndarray) -> tuple[np
     root = power(own, 0.5)
     slope = power(own, -0.5) @ power(root @ made @ root, 0.5) @ power(own, -0.5)
     values, vectors = np.linalg.eigh(slope)
-    slope = (vectors * np.clip(values, FLATTEST, STEEPEST)) @ vectors.T - np.eye(3)
+    slope = (vectors * np.clip(values, FLATTEST, STEEPEST)) @ vectors.T
+    # Light hair in shadow is dark: what makes hair lighter multiplies its brightness, as far as noise allows.
+    grey = np.full(3, 3**-0.5)
+    brighter = float(np.clip((1 + (mean + shift).mean()) / max(1 + mean.mean(), 1e-3), 1, DEEPEST))
+    slope += max(0.0, brighter - float(grey @ slope @ grey)) * np.outer(grey, grey) - np.eye(3)
     return np.column_stack((slope, shift - slope @ mean)), mean, own
 
 
@@ -111,9 +116,10 @@ class HairPainter:
     def _layer(self, edit: Edited, square: Array, hair: np.ndarray, color: Color) -> Edited:
         assert edit.hair is not None
         image = self.pixels.fetch(square).astype(np.float32) / 127.5 - 1
-        mask = hair_mask(image, hair, edit.hair.seen.astype(np.float32)) * hair_coloured(image, edit.hair)
+        colours, alike = hair_coloured(image, edit.hair)
+        mask = hair_mask(image, hair, edit.hair.seen.astype(np.float32)) * alike
         matrix = edit.hair.matrix
-        change = self.pixels.put((image @ matrix[:, :3].T + matrix[:, 3]).astype(np.float32))
+        change = self.pixels.put((colours @ matrix[:, :3].T + matrix[:, 3]).astype(np.float32))
         if needs_proxy(color):
             wide = Crop(edit.track, square, around(edit), edit.confidence)
             change = self.pixels.change_of_code(change, wide, color)
@@ -152,12 +158,14 @@ def hair_mask(image: np.ndarray, hair: np.ndarray, inner: np.ndarray) -> np.ndar
     return guided(mask, luma) * cv2.resize(border(GRID, EASES), luma.shape[::-1])
 
 
-def hair_coloured(image: np.ndarray, hair: HairChange) -> np.ndarray:
-    """How far the colours of a picture [S, S, 3] in -1..1 are the hair's, [S, S] in 0..1."""
+def hair_coloured(image: np.ndarray, hair: HairChange) -> tuple[np.ndarray, np.ndarray]:
+    """The hair's colour nearest to each of a picture [S, S, 3] in -1..1, and how far it is the hair's, [S, S], 0..1."""
     inverse = np.linalg.inv(hair.covariance + SPREAD * np.eye(3)).astype(np.float32)
-    away = image - hair.mean.astype(np.float32)
-    distance = np.sqrt(np.maximum(((away @ inverse) * away) @ np.ones(3, np.float32), 0))
-    return np.exp(-0.5 * np.square(np.maximum(distance - ALIKE[0], 0) / ALIKE[1]))
+    mean = hair.mean.astype(np.float32)
+    away = image - mean
+    distance = np.sqrt(np.maximum(((away @ inverse) * away) @ np.ones(3, np.float32), 1e-6))
+    nearest = mean + np.minimum(1, ALIKE[0] / distance)[..., None] * away
+    return nearest, np.exp(-0.5 * np.square(np.maximum(distance - ALIKE[0], 0) / ALIKE[1]))
 
 
 def own_hair(hair: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
