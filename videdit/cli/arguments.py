@@ -176,7 +176,11 @@ def submitted_jobs(words: Sequence[str], output: str | None = None) -> list[Any]
         UsageError: one line for each word that makes no sense.
     """
     options = read(render_parser(), words)
-    use_edits_dir(options)
+    if options.pop("edits_dir", None):
+        raise UsageError(
+            "--edits-dir is not known to who renders it later: "
+            "name the direction's file in --edit, or set VIDEDIT_EDITS for everyone"
+        )
     for name in _TELLING:
         if options.pop(name, None) not in (None, False, "auto"):
             raise UsageError(f"--{name.replace('_', '-')} is of a rendering that is done here and now; leave it out")

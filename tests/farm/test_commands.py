@@ -1,0 +1,84 @@
+"""The words of submit, jobs, work, watch, plan, segment, join and farm: what makes no sense is said in one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from videdit.cli.main import run
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return ["--queue", str(tmp_path / "queue.sqlite")]
+
+
+@pytest.mark.parametrize(
+    "words, code, said",
+    [
+        (["jobs", "show", "7"], 2, "there is no job 7"),
+        (["jobs", "cancel", "7"], 2, "there is no job 7"),
+        (["jobs", "frobnicate"], 2, "unrecognized arguments"),
+        (["submit", "gone.mp4", "--edit", "smile"], 2, "gone.mp4 does not exist"),
+        (["submit", "in.mp4"], 2, "say what to change"),
+        (["submit", "in.mp4", "--edit", "smile", "--dry-run"], 2, "--dry-run is of a rendering"),
+        (["submit", "in.mp4", "--edit", "smile", "--after", "9"], 2, "there is no job 9"),
+        (["submit", "in.mp4", "--edit", "smile", "--on-done", "echo 'x"], 2, "cannot be read"),
+        (["submit", "in.mp4", "--edit", "smile", "--segment-seconds", "0"], 2, "no number of seconds above 0"),
+        (["submit", "s3://b/in.mp4", "--edit", "smile"], 2, "both are URLs"),
+        (["watch", "gone", "--edit", "smile"], 2, "there is no folder gone"),
+        (["work", "--engine", "local", "--workers", "0", "--until-empty"], 2, "at least 1"),
+        (["work", "--engine", "local", "--address", "auto", "--until-empty"], 2, "--address is of engine ray"),
+    ],
+)
+def test_one_clear_line(queue, tmp_path, capsys, words, code, said):
+    (tmp_path / "in.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    assert run([*words, *queue]) == code
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["segment", "p", "0"], ["join", "p"], ["farm", "p"], ["join", "p", "--check"]])
+def test_what_is_no_plan(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    assert run(words) == 2
+    assert "p is no plan" in capsys.readouterr().err
+    assert run(["farm", "p", "--engine", "slurm", "--script", "s"]) == 2
+
+
+def test_jobs_as_people_and_machines_read_them(queue, tmp_path, capsys):
+    (tmp_path / "in.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    words = ["in.mp4", "--edit", "smile", "-o", "a.mp4"]
+    assert run(["submit", *words, "--priority", "3", *queue]) == 0
+    assert "job 1: in.mp4 -> a.mp4" in capsys.readouterr().out
+    assert run(["submit", *words[:-1], "b.mp4", "--after", "1", "--json", *queue]) == 0
+    assert json.loads(capsys.readouterr().out)["jobs"][0]["id"] == 2
+    assert run(["jobs", *queue]) == 0
+    told = capsys.readouterr().out
+    assert "(after 1)" in told
+    assert told.splitlines()[-1] == "2 waiting"
+    assert run(["jobs", *queue, "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["id"], first["priority"], second["waits_for"]) == (1, 3, [1])
+    for action in (["pause", "2"], ["resume", "2"], ["move", "2", "--priority", "5"], ["cancel", "1"], ["retry", "1"]):
+        assert run(["jobs", *action, *queue, "--json"]) == 0
+        json.loads(capsys.readouterr().out)
+    assert run(["jobs", "show", "2", *queue]) == 0
+    assert "priority: 5" in capsys.readouterr().out
+    assert run(["jobs", "log", "2", *queue]) == 2
+    assert run(["jobs", "cancel", "1", "2", *queue]) == 0
+    assert run(["jobs", "prune", *queue]) == 0
+    assert "2 jobs are forgotten" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["submit", "watch", "plan", "segment", "join", "farm", "work", "jobs"])
+def test_help(capsys, command):
+    try:
+        code = run([command, "--help"])
+    except SystemExit as end:
+        code = end.code
+    assert code == 0
+    assert "usage: videdit" in capsys.readouterr().out
