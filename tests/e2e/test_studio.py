@@ -57,7 +57,7 @@ def test_a_clip_is_told_as_it_is_and_its_frames_are_exact(studio: Running, face_
     assert studio.get("frame", clip=CLIP, time=99).status_code == 422
 
 
-def test_frames_of_uneven_times_turned_and_wide_ones_are_as_they_are_seen(studio: Running, place):
+def test_frames_of_uneven_times_are_found_by_their_times(studio: Running, place):
     pictures = [np.full((64, 96, 3), 20 * i, np.uint8) for i in range(6)]
     write_clip(place / "clips" / "uneven.mp4", pictures, pts=lambda i: 1000 * i * i, sound=False)
     told = studio.get("clip", clip="0/uneven.mp4").json()
