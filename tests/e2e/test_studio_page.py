@@ -208,7 +208,7 @@ def test_a_render_outlives_the_page(page, place, render):
     drag(page, "smile", 0.8)
     saved(page)
     page.click("#tab-render")
-    page.check("text=Lossless")
+    page.get_by_label("Lossless", exact=True).check()
     page.wait_for_selector("#set-name")
     until(page, "document.getElementById('set-name').value.includes('smile')")
     shot(page, "render")
