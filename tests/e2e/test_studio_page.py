@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from footage import frames_of, same_planes
-from synthetic import background, with_face, write_clip
+from synthetic import ROOT, background, with_face, write_clip
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("httpx")
@@ -208,7 +208,7 @@ def test_a_render_outlives_the_page(page, place, render):
     drag(page, "smile", 0.8)
     saved(page)
     page.click("#tab-render")
-    page.check("text=Lossless")
+    page.get_by_label("Lossless", exact=True).check()
     page.wait_for_selector("#set-name")
     until(page, "document.getElementById('set-name').value.includes('smile')")
     shot(page, "render")
@@ -238,6 +238,29 @@ def test_playing_shows_the_frames_in_their_time(page):
     until(page, "document.getElementById('player').hidden")
     page.keyboard.press("Home")
     assert page.input_value("#frame") == "0"
+
+
+@pytest.mark.skipif("VIDEDIT_SCREENSHOTS" not in os.environ, reason="VIDEDIT_SCREENSHOTS names no folder")
+def test_the_picture_of_the_readme(browser, render, tmp_path):
+    (tmp_path / "clips").mkdir()
+    shutil.copy(ROOT / "examples" / "portrait.mp4", tmp_path / "clips")
+    edit = "smile=1.5@0s:ease-in-out,2@1.6s:ease-in-out,0@3.6s,age=-10"
+    words = {"input": "portrait.mp4", "edit": edit, "faces": 0, "size": 256}
+    (tmp_path / "clips" / "portrait.mp4.videdit.yaml").write_text(yaml.safe_dump(words))
+    clip = tmp_path / "clips" / "portrait.mp4"
+    with running(tmp_path / "clips", tmp_path / "state", render.session, clip) as studio:
+        page = browser.new_page(viewport=SIZE)
+        page.set_default_timeout(2 * SLOW)
+        page.goto(f"{studio.address}/?token={TOKEN}")
+        page.wait_for_selector(".person")
+        page.click(".person .entry")
+        page.fill("#frame", "40")
+        page.press("#frame", "Enter")
+        exact(page)
+        page.keyboard.press("3")
+        page.wait_for_timeout(500)
+        shot(page, "studio")
+        page.close()
 
 
 def test_two_windows_see_each_other(page, studio, place):

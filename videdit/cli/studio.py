@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from videdit import shutdown
 from videdit.argument_parser import Parser, read
 from videdit.errors import UsageError
 
@@ -46,4 +47,6 @@ def main(words: Sequence[str]) -> int:
         folder=options["state"],
         memory=options["memory"],
     )
-    return 0
+    return (
+        shutdown.EXIT_CODE
+    )  # it ends by Ctrl-C, and at once: tearing down networks that are being made would abort it

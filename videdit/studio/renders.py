@@ -30,7 +30,7 @@ class Renders:
         """told: called with a job's number whenever something about it has changed, from this thread."""
         self._queue, self._told = queue, told
         self._progress = _Live(self._say)
-        self._execution = TaskRunner(session=session, progress=self._progress)
+        self._runner = TaskRunner(session=session, progress=self._progress)
         self._wake, self._ending = threading.Event(), threading.Event()
         self._task: Task | None = None
         self._thread = threading.Thread(target=self._work, name="videdit-studio-renders", daemon=True)
@@ -64,7 +64,7 @@ class Renders:
 
     def _work(self) -> None:
         with self._queue.opened() as queue:
-            worker = Worker(queue, lease=LEASE, runner=self._execution)
+            worker = Worker(queue, lease=LEASE, runner=self._runner)
             while not self._ending.is_set():
                 try:
                     if not self._one(queue, worker):

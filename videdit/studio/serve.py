@@ -57,12 +57,9 @@ def serve(
     listener = listen(host, port)
     number = listener.getsockname()[1]
     token = secrets.token_urlsafe(24)
-    with (
-        listener,
-        contextlib.closing(State(folder or paths.state_dir() / "studio")) as state,
-        Session(memory) as session,
-    ):
-        studio = Studio(folders, state, opened, session)
+    with listener, contextlib.closing(State(folder or paths.state_dir() / "studio")) as state:
+        # The session is not closed: the process ends, and networks that are being compiled would abort it.
+        studio = Studio(folders, state, opened, Session(memory))
         guard = Guard(application(studio), token, state.secret(), host, number)
         shown = "127.0.0.1" if host in ("0.0.0.0", "localhost") else f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{number}/?token={token}"

@@ -35,6 +35,8 @@ export function begin() {
       (event.shiftKey ? redo : undo)();
       return event.preventDefault();
     }
+    // What was typed is taken, and the keys are the editor's again.
+    if (inField && !event.target.closest("dialog") && (event.key === "Enter" || event.key === "Escape")) return event.target.blur();
     if (inField || event.ctrlKey || event.metaKey || event.altKey || !S.clip) {
       if (event.key === "?" && !inField) help();
       return;
