@@ -18,7 +18,7 @@ from videdit.weights.judges import have_judges
 pytestmark = pytest.mark.skipif(
     not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)"
 )
-ONE = Counts(latent=1, pivot=1, tune=1, domain=1)
+ONE = Counts(latent=1, pivot=1, tune=1, domain=1, clip=1)
 
 
 def test_the_papers_counts() -> None:

@@ -94,6 +94,7 @@ def build_parser() -> Parser:
     compare.add_argument(
         "--papers", action="store_true", help="all of these as their papers have them: hours a face on a CPU"
     )
+    compare.add_argument("--clip-steps", type=int, default=40, help="of ours tuned as to a clip (%(default)s; 0: not)")
     compare.add_argument("--edit", default="smile", metavar="EDITS", help="of each inversion (%(default)s)")
     compare.set_defaults(run=run_compare)
     turned = commands.add_parser("prealign", parents=[common, written], help="strong edits of samples beside the truth")
@@ -115,7 +116,7 @@ def build_parser() -> Parser:
     card.add_argument("--edited", type=Path, default=Path("runs/card"), help="folder of the edited ones (%(default)s)")
     defaults = compare.parse_args([])
     card.set_defaults(run=run_card, tune=0, every=4, frames=40, edit=None, masks=None, mattes=None, weights=None)
-    card.set_defaults(method="hfgi", prealign="flow", pivot_steps=0, domain_steps=100, papers=False)
+    card.set_defaults(method="hfgi", prealign="flow", pivot_steps=0, domain_steps=100, clip_steps=40, papers=False)
     card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps, samples=10)
     return parser
 
@@ -196,7 +197,7 @@ def run_restorer(args: argparse.Namespace) -> Evaluation:
 
 def run_compare(args: argparse.Namespace) -> Evaluation:
     """``videdit eval compare``."""
-    if min(args.steps, args.tune_steps, args.domain_steps) < 1 or args.pivot_steps < 0:
+    if min(args.steps, args.tune_steps, args.domain_steps) < 1 or min(args.pivot_steps, args.clip_steps) < 0:
         raise UsageError("--steps, --tune-steps and --domain-steps are at least 1")
     from videdit.edits import parse_edits
     from videdit.evaluation.compare import PAPERS, Counts, Optimisers, differentiable, evaluate_compare
@@ -205,7 +206,11 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
 
     faces, edits = load_faces(args.faces, args.range), parse_edits(args.edit) if args.edit else ()
     inverter = load_inverter(args)
-    counts = PAPERS if args.papers else Counts(args.steps, args.pivot_steps, args.tune_steps, args.domain_steps)
+    counts = (
+        PAPERS
+        if args.papers
+        else Counts(args.steps, args.pivot_steps, args.tune_steps, args.domain_steps, args.clip_steps)
+    )
     optimisers = Optimisers(*differentiable(inverter), counts, inverter.pixels.precision == "bf16")
     return evaluate_compare(inverter, Panel(inverter.device), faces, optimisers, edits)
 

@@ -56,6 +56,7 @@ class Counts:
     pivot: int = 0  # of the search for PTI's pivot; 0: the encoder's code
     tune: int = PIVOTAL.steps
     domain: int = IN_DOMAIN.steps
+    clip: int = CLIP.steps  # of ours, tuned as to a clip; 0: that is left out
 
 
 PAPERS = Counts(latent=5000, pivot=450, tune=350, domain=100)
@@ -173,15 +174,15 @@ def evaluate_compare(
         f"in-domain, {counts.domain} steps": told(lambda i: optimisers.domain(targets[i], pivots[i], steps[i])),
     }
     masks = face_masks(panel, crops)
-    if isinstance(inverter.generator, Synthesis):
+    if counts.clip and isinstance(inverter.generator, Synthesis):
 
         def own_tuned(i: int) -> Pair:
             code = codes[i : i + 1]
-            tuned = inverter.with_generator(tuned_to(inverter, crops[i], code, masks[i], CLIP.steps))
+            tuned = inverter.with_generator(tuned_to(inverter, crops[i], code, masks[i], counts.clip))
             rendering = tuned.render([crops[i]], code, code + deltas[i : i + 1], SIZE)[0]
             return rendering.inversion, rendering.edit
 
-        methods[f"{OURS}, tuned as to a clip, {CLIP.steps} steps"] = own_tuned
+        methods[f"{OURS}, tuned as to a clip, {counts.clip} steps"] = own_tuned
     found = {name: timed(work, len(crops)) for name, work in methods.items()}
     bar.close()
     ours = found[OURS][1]

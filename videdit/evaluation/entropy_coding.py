@@ -156,15 +156,19 @@ def shannon_bound(faces: Sequence[np.ndarray], distortions: np.ndarray) -> np.nd
 def gaussian_rate(faces: Sequence[np.ndarray], distortions: np.ndarray) -> np.ndarray:
     """Bits, [D], of a Gaussian source with the pictures' mean spectrum at mean absolute errors in [-1, 1].
 
-    Reverse water-filling over the frequencies of their cosine transforms: no source of that spectrum needs more at that
-    squared error, so what an inversion saves against it is what is known of faces beyond their spectrum. The absolute
-    error is a normal distribution's of that squared one.
+    Reverse water-filling over the frequencies of their cosine transforms, those alike in one: no source of that
+    spectrum needs more at that squared error, so what an inversion saves against it is what is known of faces beyond
+    their spectrum. The absolute error is a normal distribution's of that squared one.
     """
     spectra = []
     for face in faces:
         mixed = (face.astype(np.float64) / 127.5 - 1) @ COLOURS.T
         spectra.append([cv2.dct(np.ascontiguousarray(mixed[..., channel])) for channel in range(3)])
-    power = np.square(np.array(spectra)).mean(0).ravel()  # the transform keeps energy
+    power = np.square(np.array(spectra)).mean(0)  # [3, S, S]; the transform keeps energy
+    y, x = np.mgrid[: power.shape[1], : power.shape[2]]
+    ring = np.rint(np.hypot(y, x)).astype(int).ravel()  # few faces tell a mean of frequencies alike, and no single one
+    means = [np.bincount(ring, plane.ravel()) / np.maximum(np.bincount(ring), 1) for plane in power]
+    power = np.concatenate([mean[ring] for mean in means])
     rates = []
     for distortion in np.asarray(distortions, float):
         wanted = (distortion / np.sqrt(2 / np.pi)) ** 2  # mean squared error a number

@@ -11,7 +11,8 @@ import numpy as np
 WIDTH, HEIGHT = 520, 360  # of a plot, px
 _LEFT, _TOP, _RIGHT, _BOTTOM = 58, 34, 16, 46
 _GROUND, _GRID, _INK = (252,) * 3, (225,) * 3, (50,) * 3  # RGB
-_COLOURS = ((52, 101, 164), (204, 82, 0), (78, 140, 60), (140, 70, 140))
+_COLOURS = ((52, 101, 164), (204, 82, 0), (78, 140, 60), (140, 70, 140), (0, 150, 160), (190, 150, 0), (120, 120, 120))
+_FEW = 4  # names of series find room below; more go above
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _plot(area: np.ndarray, title: str, series: Sequence[Series], x_title: str) 
         cv2.polylines(area, [places[:, None]], False, colour, 2, cv2.LINE_AA)
         for x, y in places.tolist():
             cv2.circle(area, (x, y), 4, colour, -1, cv2.LINE_AA)
-        row = y1 - 10 - 18 * (len(series) - 1 - i)
+        row = y0 + 14 + 18 * i if len(series) > _FEW else y1 - 10 - 18 * (len(series) - 1 - i)
         cv2.line(area, (x1 - 196, row - 4), (x1 - 176, row - 4), colour, 2, cv2.LINE_AA)
         _words(area, one.name, (x1 - 170, row))
 
