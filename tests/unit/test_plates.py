@@ -86,7 +86,9 @@ def test_ada_alone_gets_the_map_where_it_is(inverter, people):
     (draft,) = inverter.draft(people[:1], codes, codes + edit_delta(edits))
     given = (draft.source - draft.low[0], draft.low[1])
     with torch.inference_mode():
-        aligned = inverter._alignment(*(torch.from_numpy(image.copy()).permute(2, 0, 1)[None] for image in given))
+        aligned = inverter.networks().alignment(
+            *(torch.from_numpy(image.copy()).permute(2, 0, 1)[None] for image in given)
+        )
     wanted = aligned[0].permute(1, 2, 0).numpy() / 2 * 127.5 + 127.5
     assert near(sheets["none"][16:272, 768:1024], wanted.clip(0, 255)) < 1
     assert near(sheets["none"][16:272, 768:1024], sheets["flow"][16:272, 768:1024]) > 1
