@@ -17,7 +17,7 @@ from tiny import Training, make
 from videdit.errors import UsageError, VideditError, WeightsError
 from videdit.training.checkpoint import FILE
 from videdit.training.log import read_log
-from videdit.training.loop import Budget, ahead, learning_rate, train
+from videdit.training.loop import SNAPSHOTS, Budget, ahead, learning_rate, train
 from videdit.training.recipe import Recipe
 
 LONG = 3600.0  # seconds: never the reason to stop
@@ -222,3 +222,22 @@ def test_learning_rate_rises_and_ends(schedule: str, end: float) -> None:
     assert learning_rate(recipe, 1000, 1.0) == pytest.approx(end)
     with pytest.raises(UsageError, match="linear"):
         learning_rate(Recipe(schedule="linear"), 0, 0.0)
+
+
+def test_weights_along_the_way_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
+    out, budget = tmp_path / "out", Budget(LONG, snapshot_every=2)
+    train("tiny", make(5, ema=0.0), out, budget)
+    kept = sorted(path.name for path in (out / SNAPSHOTS).iterdir())
+    assert kept == ["000000.safetensors", "000002.safetensors", "000004.safetensors"]
+    train("tiny", make(5, ema=0.0), tmp_path / "short", Budget(LONG, 4))
+    alike = load_file(tmp_path / "short" / "tiny.safetensors")  # stopped there
+    for key, value in load_file(out / SNAPSHOTS / "000004.safetensors").items():
+        assert torch.equal(value, alike[key])
+
+
+def test_without_an_average_what_was_trained_is_exported_and_no_gradient_is_shortened(tmp_path: Path) -> None:
+    training = make(3, ema=0.0, clip=0.0, lr=0.5)
+    run(training, tmp_path)
+    exported = load_file(tmp_path / "tiny.safetensors")
+    for key, value in training.model.state_dict().items():
+        assert torch.equal(exported[key], value.half() if value.is_floating_point() else value)

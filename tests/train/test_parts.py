@@ -144,6 +144,29 @@ def test_bad_recipes_are_told(tmp_path: Path, words: str, complaint: str) -> Non
         read_recipe(Recipe, tmp_path / "recipe.yaml")
 
 
+def test_values_of_the_command_line_count_in_place_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("ema: 0.5\nclip: 2\n")
+    recipe = read_recipe(Recipe, tmp_path / "recipe.yaml", {"ema": "0", "steps": "7"})
+    assert (recipe.ema, recipe.clip, recipe.steps) == (0.0, 2.0, 7)
+    with pytest.raises(UsageError, match="unknown key 'stpes'"):
+        read_recipe(Recipe, None, {"stpes": "7"})
+
+
+def test_pictures_of_a_folder_become_a_pack(tmp_path: Path, people: list[np.ndarray]) -> None:
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "in" / "a.png"), people[0][:, :, ::-1])
+    cv2.imwrite(str(tmp_path / "in" / "more" / "b.png"), cv2.resize(people[1], (400, 300))[:, :, ::-1])
+    assert main(["pack", "--images", str(tmp_path / "in"), "--data", str(tmp_path / "out")]) == 0
+    assert (
+        main(["pack", "--images", str(tmp_path / "in"), "--data", str(tmp_path / "out"), "--pack", "cars192.npy"]) == 0
+    )
+    faces, cars = np.load(tmp_path / "out" / "ffhq256.npy"), np.load(tmp_path / "out" / "cars192.npy")
+    assert faces.shape == (2, 256, 256, 3)
+    assert cars.shape == (2, 192, 256, 3)
+    assert np.array_equal(faces[0], people[0])
+    assert main(["pack", "--images", str(tmp_path / "out"), "--data", str(tmp_path / "out")]) == 2
+
+
 def test_numbers_that_yaml_takes_for_words(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("ema: 9e-1\nclip: 2\n")
     recipe = read_recipe(Recipe, tmp_path / "recipe.yaml")
