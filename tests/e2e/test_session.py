@@ -78,6 +78,15 @@ def test_an_exact_preview_is_the_rendered_frame(render, request, face_clip, tmp_
         assert same_planes(after, edited[index]), f"frame {index}"
 
 
+def test_a_frame_after_its_neighbour_is_as_it_is_alone(render, long_clip):
+    clip = clip_of(job_of(long_clip))
+    render.session.forget()
+    render.session.frames(clip, 0.8)
+    _, after = render.session.frames(clip, 0.9)  # of which most is known
+    render.session.forget()
+    assert same_planes(after, render.session.frames(clip, 0.9)[1])
+
+
 def test_what_lies_farther_away_hardly_counts(render, long_clip, tmp_path):
     render(long_clip, tmp_path / "out.mp4", edit="smile=2", lossless=True)
     before, after = render.session.frames(clip_of(job_of(long_clip)), 0.8)

@@ -264,7 +264,9 @@ class FramePreviews:
         start, end = (None, None) if still else (max(0.0, first - ROUND), last + LEAST)
         decode = Decode(request.source.info, start, end, decoder=job.decoder)
         for frame in stages(_checked(decode(iter(())), request.check)):
-            yield replace(hollow(frame), scene=frame.scene + base)
+            row = sightings.row(frame.pts)
+            # Frames of several runs are put together later: each is counted from the first of the clip.
+            yield replace(hollow(frame), scene=frame.scene + base, index=frame.index if row is None else row)
 
     def _inverter(self, request: Request) -> Inverter:
         """The request's inverter, which in the host's memory remembers inversions."""
