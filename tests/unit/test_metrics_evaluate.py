@@ -111,7 +111,8 @@ def test_prealign_is_measured_against_the_truth(tmp_path: Path) -> None:
     words = ["prealign", "--samples", "1", "--edit", "yaw=10", "--device", "cpu", "--json", str(found)]
     assert main([*words, "--sheet", str(sheet)]) == 0
     table = {row["edit, pre-alignment"]: row for row in rows(found)}
-    assert list(table) == [f"yaw={way}, {kind}" for way in ("+10", "-10") for kind in ("none", "flow", "landmarks")]
+    kinds = ("none", "auto", "landmarks", "flow")
+    assert set(table) == {f"yaw={way}, {kind}" for way in ("+10", "-10") for kind in kinds}
     for row in table.values():  # whether it helps is seen on more people than one: weights/MODEL_CARD.md
         assert 0 < row["distortion"] < 2
         assert row["psnr"] > 10
@@ -119,7 +120,7 @@ def test_prealign_is_measured_against_the_truth(tmp_path: Path) -> None:
         assert 0 < row["returned"] <= 1
     for way in ("+10", "-10"):
         assert table[f"yaw={way}, landmarks"]["returned"] >= table[f"yaw={way}, flow"]["returned"]
-    assert cv2.imread(str(sheet)).shape == (16 + 2 * 160, 6 * 160, 3)
+    assert cv2.imread(str(sheet)).shape == (16 + 2 * 160, 7 * 160, 3)
 
 
 def test_prealign_of_nobody_is_refused() -> None:
@@ -131,10 +132,13 @@ def test_published_networks_beside_optimisation_of_their_own_generator(tmp_path,
     torch.save(published.checkpoint(), tmp_path / "ckpt.pt")
     cv2.imwrite(str(tmp_path / "0000.png"), faces[0][:, :, ::-1])
     words = ["--profile", "hfgi-ffhq", "--checkpoint", str(tmp_path / "ckpt.pt"), "--faces", str(tmp_path)]
-    words += ["--range", "0:1", "--steps", "1", "--tune-steps", "1", "--device", "cpu", "--precision", "fp32"]
+    words += ["--range", "0:1", "--steps", "1", "--tune-steps", "1", "--domain-steps", "1", "--device", "cpu"]
+    words += ["--precision", "fp32"]
     assert run(["eval", "compare", *words, "--json", str(tmp_path / "c.json"), "--sheet", str(tmp_path / "c.png")]) == 0
     names = [row["inversion"] for row in rows(tmp_path / "c.json")]
-    assert names == ["encoder only", "HFGI", "latent optimisation, 1 steps", "pivotal tuning, 1 steps"]
+    assert names == ["encoder only", "HFGI", "latent optimisation, 1 steps", "pivotal tuning, 1 steps"] + [
+        "in-domain, 1 steps"
+    ]
     assert (tmp_path / "c.png").is_file()
 
 
