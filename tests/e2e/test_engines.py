@@ -33,14 +33,14 @@ from videdit.rendering.planned_segments import join_shot, render_segment
 from videdit.rendering.planning import plan_shot
 
 SEGMENTS = 5
-EDIT = "smile=0@0s,0@3.5s,1@3.8s"
+EDIT = "smile=0@0s,0@4.5s,1@4.8s"
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory, people) -> Path:
-    """Twenty frames, four seconds, with sound."""
+    """Twenty-five frames, five seconds, with sound."""
     plain = background(160, 128)
-    pictures = [with_face(plain, people[0], (70 + i, 64), 100) for i in range(20)]
+    pictures = [with_face(plain, people[0], (70 + i, 64), 100) for i in range(25)]
     return write_clip(tmp_path_factory.mktemp("clips") / "in.mp4", pictures, fps=5)
 
 
@@ -83,7 +83,7 @@ def local() -> Iterator[LocalEngine]:
 
 def assert_joined(plan: Path, expected: list) -> None:
     assert not missing(plan, read_plan(plan))
-    assert join_shot(plan).frames == 20
+    assert join_shot(plan).frames == 25
     assert packets_of(plan.with_suffix(".mp4"), "video") == expected
     assert not list(plan.glob(".work*"))
 
