@@ -35,7 +35,7 @@ def long_clip(tmp_path_factory, people) -> Path:
         with_face(with_face(dark, people[0], (105, 120), 185), people[1], (290, 120), 175 + 3 * i)
         for i in range(FRAMES - CUT)
     ]
-    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", [*one, *two], fps=8)
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", [*one, *two], fps=5)
 
 
 @pytest.fixture
