@@ -25,11 +25,11 @@ FRAMES, CUT = 16, 9
 
 @pytest.fixture(scope="module")
 def two_shots(tmp_path_factory, people) -> Path:
-    """Sixteen frames, two seconds, with sound: one person in a shot of nine frames, then another."""
+    """Sixteen frames, 3.2 seconds, with sound: one person in a shot of nine frames, then another."""
     plain = background(320, 240)
     one = [with_face(plain, people[0], (140 + 2 * i, 120), 190) for i in range(CUT)]
     two = [with_face(255 - plain, people[1], (150, 115 + i), 185) for i in range(FRAMES - CUT)]
-    return write_clip(tmp_path_factory.mktemp("clips") / "shots.mp4", [*one, *two], fps=8)
+    return write_clip(tmp_path_factory.mktemp("clips") / "shots.mp4", [*one, *two], fps=5)
 
 
 @pytest.fixture(autouse=True)
