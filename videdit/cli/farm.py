@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videdit.argument_parser import Parser
+from videdit.cli.plan import join_and_tell
 from videdit.terminal import complain, say
 
 ENGINES = ("local", "ray", "slurm", "openjd")
@@ -57,13 +58,7 @@ def main(words: Sequence[str]) -> int:
     finally:
         engine.close()
     if args.join:
-        from videdit.rendering.planned_segments import join_shot
-
-        result = join_shot(args.plan, overwrite=args.overwrite)
-        if args.json:
-            print(json.dumps(result.as_dict()))
-        else:
-            say(result.summary())
+        join_and_tell(args)
     return 0
 
 

@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch failed
 
 from __future__ import annotations
 
+import functools
+import importlib
 import itertools
 import logging
 import os
@@ -12,7 +14,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == shutdown.EXIT_CODE:
         shutdown.leave(code)
     return code
+
+
+# Commands that live in modules of their own, by their first word: module of videdit.cli, function.
+ELSEWHERE = {
+    name: (name, "main") for name in ("direction", "eval", "faces", "farm", "sheet", "studio", "train", "weights")
+}
+ELSEWHERE |= {name: ("plan", name) for name in ("plan", "segment", "join")}
+ELSEWHERE |= {name: ("submit", name) for name in ("submit", "watch")}
+ELSEWHERE |= {name: ("queue", name) for name in ("jobs", "work")}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -65,29 +76,19 @@ def run(argv: Sequence[str]) -> int:
         return fail(f"unexpected {type(error).__name__}: {detail} (--debug shows where)", 1)
 
 
-def commands() -> dict[str, Callable[[Sequence[str]], int]]:
+def commands() -> Mapping[str, Callable[[Sequence[str]], int]]:
     """The first word of the command line; anything else is rendered. A file of such a name is called ./train."""
     return {
         "render": render_command,
         "bench": bench_command,
-        "direction": direction_command,
         "doctor": doctor_command,
-        "eval": eval_command,
-        "faces": faces_command,
-        "train": train_command,
-        "sheet": sheet_command,
-        "studio": studio_command,
-        "weights": weights_command,
         "schema": schema_command,
-        "plan": plan_command,
-        "segment": segment_command,
-        "join": join_command,
-        "farm": farm_command,
-        "submit": submit_command,
-        "jobs": jobs_command,
-        "work": work_command,
-        "watch": watch_command,
-    }
+    } | {name: functools.partial(elsewhere, *place) for name, place in ELSEWHERE.items()}
+
+
+def elsewhere(module: str, function: str, words: Sequence[str]) -> int:
+    """A command of a module of its own, which is imported only now; the exit code."""
+    return getattr(importlib.import_module(f"videdit.cli.{module}"), function)(list(words))
 
 
 def fail(message: str, code: int) -> int:
@@ -221,48 +222,6 @@ def bench_command(words: Sequence[str]) -> int:
     return render_command([*words, "--bench"])
 
 
-def eval_command(words: Sequence[str]) -> int:
-    """`videdit eval`; the exit code."""
-    from videdit.cli.eval import main as eval_main
-
-    return eval_main(words)
-
-
-def faces_command(words: Sequence[str]) -> int:
-    """`videdit faces`; the exit code."""
-    from videdit.cli.faces import main as faces_main
-
-    return faces_main(words)
-
-
-def train_command(words: Sequence[str]) -> int:
-    """`videdit train`; the exit code."""
-    from videdit.cli.train import main as train_main
-
-    return train_main(list(words))
-
-
-def sheet_command(words: Sequence[str]) -> int:
-    """`videdit sheet`; the exit code."""
-    from videdit.cli.sheet import main as sheet_main
-
-    return sheet_main(words)
-
-
-def studio_command(words: Sequence[str]) -> int:
-    """`videdit studio`; the exit code."""
-    from videdit.cli.studio import main as studio_main
-
-    return studio_main(words)
-
-
-def direction_command(words: Sequence[str]) -> int:
-    """`videdit direction`; the exit code."""
-    from videdit.cli.direction import main as direction_main
-
-    return direction_main(words)
-
-
 def doctor_command(words: Sequence[str]) -> int:
     """`videdit doctor`; the exit code."""
     parser = Parser("videdit doctor", description="Check this machine and installation.")
@@ -277,13 +236,6 @@ def doctor_command(words: Sequence[str]) -> int:
     return 0 if healthy else 1
 
 
-def weights_command(words: Sequence[str]) -> int:
-    """`videdit weights`; the exit code."""
-    from videdit.cli.weights import main as weights_main
-
-    return weights_main(words)
-
-
 def schema_command(words: Sequence[str]) -> int:
     """`videdit schema`; the exit code."""
     parser = Parser("videdit schema", description="Print the JSON schema of job files.")
@@ -293,59 +245,3 @@ def schema_command(words: Sequence[str]) -> int:
 
     print(job_schema(), end="")
     return 0
-
-
-def plan_command(words: Sequence[str]) -> int:
-    """`videdit plan`."""
-    from videdit.cli import plan
-
-    return plan.plan(words)
-
-
-def segment_command(words: Sequence[str]) -> int:
-    """`videdit segment`."""
-    from videdit.cli import plan
-
-    return plan.segment(words)
-
-
-def join_command(words: Sequence[str]) -> int:
-    """`videdit join`."""
-    from videdit.cli import plan
-
-    return plan.join(words)
-
-
-def submit_command(words: Sequence[str]) -> int:
-    """`videdit submit`."""
-    from videdit.cli import submit
-
-    return submit.submit(words)
-
-
-def watch_command(words: Sequence[str]) -> int:
-    """`videdit watch`."""
-    from videdit.cli import submit
-
-    return submit.watch(words)
-
-
-def jobs_command(words: Sequence[str]) -> int:
-    """`videdit jobs`."""
-    from videdit.cli import queue
-
-    return queue.jobs(words)
-
-
-def work_command(words: Sequence[str]) -> int:
-    """`videdit work`."""
-    from videdit.cli import queue
-
-    return queue.work(words)
-
-
-def farm_command(words: Sequence[str]) -> int:
-    """`videdit farm`."""
-    from videdit.cli import farm
-
-    return farm.main(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -87,7 +88,6 @@ def join(words: Sequence[str]) -> int:
     args = parser.parse_args(words)
 
     from videdit.jobs.shot_plan import missing, read_plan
-    from videdit.rendering.planned_segments import join_shot
 
     if args.check:
         made = read_plan(args.plan)
@@ -99,12 +99,19 @@ def join(words: Sequence[str]) -> int:
                 say(f"segment {number} {why}")
             say(f"{len(made.segments) - len(wrong)} of {len(made.segments)} segments are there")
         return 1 if wrong else 0
+    join_and_tell(args)
+    return 0
+
+
+def join_and_tell(args: argparse.Namespace) -> None:
+    """Join the segments of ``args.plan`` and say what came of it, by ``args.overwrite`` and ``args.json``."""
+    from videdit.rendering.planned_segments import join_shot
+
     result = join_shot(args.plan, overwrite=args.overwrite)
     if args.json:
         print(json.dumps(result.as_dict()))
     else:
         say(result.summary())
-    return 0
 
 
 def one_clip(words: Sequence[str], output: str | None) -> Any:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -190,6 +191,7 @@ def guided(mask: np.ndarray, luma: np.ndarray) -> np.ndarray:
     return np.clip(slope * luma + offset, 0, 1)
 
 
+@cache  # the same for every frame, and only read
 def border(size: int, share: float) -> np.ndarray:
     """0 at the border of a square, 1 from `share` of its side inwards, [size, size] float32."""
     along = (np.arange(size, dtype=np.float32) + 0.5) / size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from videdit.farm.engines.base import Ended, Piece
@@ -11,7 +12,7 @@ from videdit.jobs.shot_plan import ShotPlan, read_plan, read_report
 LOOK = 0.5  # seconds between two looks at a folder
 
 
-class CommandEngine:
+class CommandEngine(ABC):
     """What such engines share: pieces are gathered, handed on together, and looked for where they will appear."""
 
     slots = 10_000
@@ -52,10 +53,10 @@ class CommandEngine:
             del self._handed[end.piece]
         return ended
 
+    @abstractmethod
     def hand_on(self, folder: Path, numbers: list[int]) -> None:
         """Have segments of a plan rendered. Raises VideditError: they cannot be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self) -> dict[Path, str]:
         """The plans of which no more is being rendered, with the reason."""
-        raise NotImplementedError
