@@ -9,7 +9,7 @@ from test_geometry_mask import round_mesh
 
 from videdit.datatypes import LOW, Crop, Motion
 from videdit.edits.catalogue import shipped
-from videdit.geometry.face_regions import EDIT_REGIONS, edit_mask
+from videdit.geometry.face_regions import EDIT_REGIONS, REGIONS, edit_mask
 from videdit.imaging.change_mask import PAINTED, change_mask
 from videdit.models.face_parts import PARTS
 
@@ -93,6 +93,37 @@ def test_lips_are_all_that_lipstick_paints() -> None:
 
 def test_eyes_are_painted_behind_glasses() -> None:
     assert at(change_mask(crop(glasses=disc(*CENTRE, 12)), STILL, ["eyes"]), *CENTRE) > 200
+
+
+def facing(opening: float) -> np.ndarray:
+    """A mesh at 256 px whose oval, lips and eyes are where a face has them, the eyes open by so many pixels."""
+    mesh = round_mesh(LOW)
+    for corners, x in (((33, 133), 103), ((263, 362), 153)):
+        name = "eye_left" if x < 128 else "eye_right"
+        ring = list(REGIONS[name])
+        angles = np.linspace(0, 2 * np.pi, len(ring), endpoint=False)
+        mesh[ring] = np.stack((x + 15 * np.cos(angles), 118 + opening / 2 * np.sin(angles)), 1)
+        mesh[list(corners)] = ((x - 15, 118), (x + 15, 118))
+    ring = list(REGIONS["lips"])
+    angles = np.linspace(0, 2 * np.pi, len(ring), endpoint=False)
+    mesh[ring] = np.stack((128 + 22 * np.cos(angles), 172 + 8 * np.sin(angles)), 1)
+    return mesh
+
+
+@pytest.mark.parametrize("opening", [0.5, 10.0])
+def test_what_blinks_and_speaks_is_kept_whether_it_is_open_or_closed(opening: float) -> None:
+    seen = replace(crop(lips=disc(128, 172, 12)), mesh=facing(opening))
+    skin = change_mask(seen, STILL, ["skin"])
+    for x in (103, 153):
+        assert at(skin, x, 118) < 8  # the eye
+        assert at(skin, x, 110) < 40  # its upper lid, closed or not
+        assert at(skin, x, 140) > 200  # the bag under it ages
+    assert at(skin, 128, 172) < 8  # lips
+    assert at(skin, 128, 145) > 200  # the nose
+    speaking = change_mask(seen, STILL, ["skin_and_mouth"])
+    assert at(speaking, 128, 172) > 200
+    assert at(speaking, 103, 118) < 8
+    assert (change_mask(seen, STILL, ["round_eyes"]) <= change_mask(seen, STILL, ["eyes"])).all()
 
 
 def test_a_head_that_grows_wider_covers_what_is_behind_it_and_a_face_does_not() -> None:

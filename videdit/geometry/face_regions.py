@@ -26,7 +26,9 @@ REGIONS: dict[str, tuple[int, ...]] = {
 BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its border
 INSIDE = 0.85  # of the outline's distance from its middle: there the mesh may be trusted to lie on the face
 BELOW = 0.25  # of the crop's side below the chin, within which a change of the hair fades out
+LID_WIDTH, LID_HEIGHT = 1.1, 0.75  # half axes of an eye with its lids, in half widths of the eye
 _CHIN = 152
+_CORNERS = ((33, 133), (263, 362))  # of the eyes
 _DRAWN = 256  # masks are soft: they are drawn at this size and enlarged
 
 
@@ -78,10 +80,37 @@ def near_mask(mesh: np.ndarray, size: int) -> np.ndarray:
     return _oval(mesh, size, grow=0.025, forehead=0.0, feather=0.07)
 
 
+def _face(mesh: np.ndarray, size: int) -> np.ndarray:
+    return _oval(mesh, size, grow=0.07, forehead=0.0, feather=0.07)
+
+
 def _eyes(mesh: np.ndarray, size: int) -> np.ndarray:
     """Both eyes with lids and brows."""
     masks = [region_mask(mesh, name, size, feather=0.05, grow=0.035) for name in ("eye_left", "eye_right")]
     return np.maximum(*masks)
+
+
+def _lids(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Both eyes with their lids, as large whether they are open or closed: what opens and closes."""
+    outlines = []
+    for corners in _CORNERS:
+        one, other = mesh[list(corners)]
+        axis = (other - one) / 2
+        up = np.array([-axis[1], axis[0]]) * LID_HEIGHT
+        angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)[:, None]
+        outlines.append((one + other) / 2 + LID_WIDTH * axis * np.cos(angles) + up * np.sin(angles))
+    return np.maximum(*(soft_mask([outline], size, 0.025) for outline in outlines))
+
+
+def _lips(mesh: np.ndarray, size: int) -> np.ndarray:
+    """The lips, and what is between them."""
+    return region_mask(mesh, "lips", size, feather=0.025, grow=0.01)
+
+
+def _without(shape: np.ndarray, *kept: np.ndarray) -> np.ndarray:
+    """A mask less others, uint8 [size, size] each."""
+    rest = shape.astype(np.uint16) * (255 - np.maximum.reduce(kept))
+    return ((rest + 127) // 255).astype(np.uint8)
 
 
 def _crop(mesh: np.ndarray | None, size: int) -> np.ndarray:
@@ -97,9 +126,13 @@ def _whole_hair(mesh: np.ndarray, size: int) -> np.ndarray:
 
 # The parts that an edit's recipe may name: configs/edits/*.yaml
 EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
-    "face": lambda mesh, size: _oval(mesh, size, grow=0.07, forehead=0.0, feather=0.07),
+    "face": _face,
     "lips": lambda mesh, size: region_mask(mesh, "lips", size, feather=0.03, grow=0.015),
     "eyes": _eyes,
+    # What blinks and speaks stays the source's in every frame: a code hardly knows closed lids and round mouths.
+    "skin": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size), _lips(mesh, size)),
+    "skin_and_mouth": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size)),
+    "round_eyes": lambda mesh, size: _without(_eyes(mesh, size), _lids(mesh, size)),
     "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),
     "hair": lambda mesh, size: _oval(mesh, size, grow=0.16, forehead=0.7, feather=0.12),
     "whole_hair": _whole_hair,

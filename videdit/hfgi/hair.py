@@ -200,5 +200,5 @@ def border(size: int, share: float) -> np.ndarray:
 
 
 def without_hair(regions: Iterable[str]) -> frozenset[str]:
-    """Regions for a change whose hair has a layer of its own: the face, in place of face and hair."""
-    return frozenset("face" if name == HAIR else name for name in regions)
+    """Regions for a change whose hair has a layer of its own: the others, the face where there are none."""
+    return frozenset(regions) - {HAIR} or frozenset({"face"})

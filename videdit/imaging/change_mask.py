@@ -35,6 +35,9 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "face": _FACE,
     "lips": ("lips",),
     "eyes": ("face", "glasses"),  # behind glasses too
+    "skin": ("face", "neck"),
+    "skin_and_mouth": _FACE,
+    "round_eyes": ("face", "glasses"),
     "hair": (*_FACE, "ears", "hair"),
     "whole_hair": (*_FACE, "ears", "hair"),  # wherever the parser sees it, not only near the face
     "head": (*_FACE, "ears", "glasses", "hair", "hat"),

@@ -52,7 +52,8 @@ DRAWN: dict[str, tuple[float, float, float]] = {
 }
 # Standard deviations, in recommended strengths, by which bases are moved at random.
 MOVED = {"mouth_open": 0.9, "yaw": 0.7, "eyes_open": 0.6, "smile": 0.5}
-SHAPED = ("lips", "eyes")  # regions that the mesh draws; the others are the parser's
+# Regions that the mesh draws; the others are the parser's.
+SHAPED = ("lips", "eyes", "skin", "skin_and_mouth", "round_eyes")
 SHAVEN = 2.5  # of the beard's score: below it there is nothing to take away
 NEW_ONLY = tuple(list(PARTS).index(name) for name in ("glasses", "hat"))
 
