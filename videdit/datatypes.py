@@ -130,11 +130,6 @@ class Crop:
         return self.seen if self.restored is not None or self.low is None else self.low
 
     @property
-    def skin(self) -> Array | None:
-        """How surely it is the face's skin, eyes or brows, [128, 128]: the first of the parts, where they are known."""
-        return None if self.parts is None else self.parts[0]
-
-    @property
     def nbytes(self) -> int:
         return sum(array.nbytes for array in (self.image, self.parts, self.restored, self.low) if array is not None)
 

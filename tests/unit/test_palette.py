@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from test_detail import rendering, smooth_image
 
-from videdit.imaging.color_transfer import APART, match_chroma, rotate_chroma
+from videdit.imaging.color_transfer import APART, match_colors, regrade
 from videdit.imaging.detail_transfer import return_detail
+from videdit.models.face_parts import PARTS
 
 SKIN = np.array((0.55, 0.1, -0.1), np.float32)  # RGB in [-1, 1]
 EVERYWHERE = np.ones((128, 128), np.float32)
@@ -22,7 +23,7 @@ def tinted(image: np.ndarray, factor: complex, where: slice = slice(None)) -> np
     """The image with its chroma multiplied by a factor, in some rows and columns."""
     other = image.copy()
     by = np.tile(np.array((factor.real, factor.imag), np.float32), (64, 64, 1))
-    other[where, where] = rotate_chroma(image, by)[where, where]
+    other[where, where] = regrade(image, by, np.ones((64, 64, 1), np.float32))[where, where]
     return other
 
 
@@ -35,7 +36,7 @@ def chroma(image: np.ndarray) -> np.ndarray:
 def test_what_an_edit_tints_has_the_source_s_colour_again(factor: complex, where: slice) -> None:
     source = face()
     edit = tinted(source, factor, where)
-    result = match_chroma(source, rendering(source, edit), EVERYWHERE)
+    result = match_colors(source, rendering(source, edit), EVERYWHERE)
     inner = slice(110, 140)
     before, after = (np.abs(chroma(one) - chroma(source))[inner, inner].mean() for one in (edit, result.edit))
     assert after < 0.35 * before
@@ -49,7 +50,7 @@ def test_teeth_beside_the_skin_stay_white() -> None:
     edit[120:140, 100:160] = (0.8, 0.78, 0.75)
     skin = EVERYWHERE.copy()
     skin[60:70, 50:80] = 0  # there were lips
-    result = match_chroma(source, rendering(source, edit), skin).edit
+    result = match_colors(source, rendering(source, edit), skin).edit
     assert np.abs(chroma(result)[124:136, 104:156]).max() <= np.abs(chroma(edit)[124:136, 104:156]).max() + 1e-6
 
 
@@ -60,21 +61,21 @@ def test_lips_that_an_edit_reddens_stay_as_red() -> None:
     parts = np.ones((256, 256), np.float32)
     parts[lips] = 0
     skin = cv2.GaussianBlur(cv2.resize(parts, (128, 128), interpolation=cv2.INTER_AREA), (0, 0), 1.5)  # as a parser's
-    redder = np.abs(chroma(match_chroma(source, rendering(source, edit), skin).edit) - chroma(source))[lips].mean()
+    redder = np.abs(chroma(match_colors(source, rendering(source, edit), skin).edit) - chroma(source))[lips].mean()
     assert redder > 0.93 * np.abs(chroma(edit) - chroma(source))[lips].mean()
 
 
 def test_saturation_is_never_raised() -> None:
     source = face()
     edit = tinted(source, 0.4 + 0j)  # a beard comes
-    np.testing.assert_allclose(match_chroma(source, rendering(source, edit), EVERYWHERE).edit, edit, atol=1e-4)
+    np.testing.assert_allclose(match_colors(source, rendering(source, edit), EVERYWHERE).edit, edit, atol=1e-4)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_nothing_happens_without_skin_or_colour(value: float) -> None:
     grey = np.repeat(face()[..., :1], 3, axis=2)
     edit = tinted(face(), 1.5 + 0j) if value == 0 else grey
-    result = match_chroma(grey, rendering(grey, edit), value * EVERYWHERE)
+    result = match_colors(grey, rendering(grey, edit), value * EVERYWHERE)
     np.testing.assert_allclose(result.edit, edit, atol=1e-3)
     assert np.isfinite(result.inversion).all()
 
@@ -82,4 +83,28 @@ def test_nothing_happens_without_skin_or_colour(value: float) -> None:
 def test_equal_renders_stay_equal() -> None:
     crop = np.random.default_rng(0).integers(0, 256, (512, 512, 3)).astype(np.uint8)
     same = tinted(face(512), 1.6 + 0j)
-    assert np.abs(return_detail(crop, rendering(same, same), EVERYWHERE)).max() < 1e-5
+    assert np.abs(return_detail(crop, rendering(same, same), np.tile(EVERYWHERE, (len(PARTS), 1, 1)))).max() < 1e-5
+
+
+def darker(image: np.ndarray, by: float) -> np.ndarray:
+    """An image [S, S, 3] in [-1, 1] in less light."""
+    return ((image + 1) * by - 1).astype(np.float32)
+
+
+def test_what_an_edit_paints_stands_in_the_source_s_light() -> None:
+    """An inversion that is too light would leave a pale band where an edit can carry nothing over."""
+    source = darker(face(), 0.7)
+    paler = face()
+    paler[150:] = tinted(paler, 1.2 + 0j)[150:]
+    result = match_colors(source, rendering(face(), paler), EVERYWHERE)
+    np.testing.assert_allclose(result.inversion[40:-40, 40:-40], source[40:-40, 40:-40], atol=0.03)
+    light = np.array(APART[0], np.float32)
+    np.testing.assert_allclose((result.edit @ light)[40:-40, 40:-40], (source @ light)[40:-40, 40:-40], atol=0.03)
+
+
+def test_the_shade_that_an_edit_brings_stays() -> None:
+    source = face()
+    folds = source.copy()
+    folds[100:160, 90:170] = darker(folds, 0.7)[100:160, 90:170]
+    result = match_colors(source, rendering(source, folds), EVERYWHERE).edit
+    np.testing.assert_allclose(result, folds, atol=5e-3)

@@ -215,6 +215,20 @@ def test_a_line_that_jumps_leaves_no_ghost_where_it_is_taken_away(pixels: Pixels
         assert np.abs(source + change - skin).max() < 0.13
 
 
+def test_a_change_that_is_another_one_is_not_averaged(pixels: Pixels) -> None:
+    """A mouth that opens fast: what was right for it a moment ago is smeared over what is right now, else."""
+    source, where = smooth_image(LOW, 3), (slice(120, 150), slice(90, 166))
+    changes = []
+    for i in range(10):
+        change = np.full((LOW, LOW, 3), 0.1, np.float32)
+        change[where] = 0.6 if i < 5 else -0.4
+        changes.append(change)
+    done = steadied(pixels, [frame(pixels, i, source, c) for i, c in enumerate(changes)])
+    middle = (slice(126, 144), slice(96, 160))
+    for now, wanted in zip(done, changes, strict=True):
+        np.testing.assert_allclose(now[middle], wanted[middle], atol=0.01)
+
+
 def test_masks_keep_still_and_follow_what_comes_in_front(pixels: Pixels) -> None:
     """A mask that trembles is steadied; where the source itself changes, as a hand comes up, the frame's own counts."""
     sources = clip(12, step=(0.0, 0.0))

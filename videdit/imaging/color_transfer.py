@@ -28,6 +28,8 @@ from videdit.imaging.primitives import Matrix
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
 PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
+LIGHT = 5.0  # pixels at 64: sigma of a neighbourhood's light: what is narrower is the shape of a face
+LIGHTER = (0.6, 1.6)  # no factor of light is beyond
 EVERYWHERE = 0.02  # weight of the whole face in a neighbourhood's sums
 NOTHING = 1e-5  # of skin and its colours where there is none at all: g = 1
 DARK = 0.1  # of the range of luma, added to it: the chroma of black is noise
@@ -38,7 +40,7 @@ APART: Matrix = (LUMA, (1 - LUMA[0], -LUMA[1], -LUMA[2]), (-LUMA[0], -LUMA[1], 1
 TOGETHER: Matrix = tuple(map(tuple, np.linalg.inv(APART).tolist()))
 
 
-def match_chroma(source: Array, rendering: Rendering, skin: Array) -> Rendering:
+def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     """A rendering with its two renders graded to the colours of the source.
 
     source: [S, S, 3] float32 in [-1, 1]. skin: how surely the source's pixels are skin, [N, N] float in [0, 1].
@@ -51,8 +53,11 @@ def match_chroma(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     flow = xp.resize(rendering.motion.flow, SMALL) * (SMALL / LOW)
     before = chroma_gain(seen, inversion, sure)
     after = chroma_gain(xp.warp(seen, flow), edit, xp.warp(sure, flow))
+    lighter = luma_gain(seen, inversion, sure)
     return replace(
-        rendering, inversion=rotate_chroma(rendering.inversion, before), edit=rotate_chroma(rendering.edit, after)
+        rendering,
+        inversion=regrade(rendering.inversion, before, lighter),
+        edit=regrade(rendering.edit, after, xp.warp(lighter, flow)),
     )
 
 
@@ -74,6 +79,20 @@ def chroma_gain(source: Array, render: Array, skin: Array) -> Array:
     return xp.merge(real, imaginary) / xp.maximum(longer, weight)
 
 
+def luma_gain(source: Array, render: Array, skin: Array) -> Array:
+    """By how much the source's skin is lighter, [64, 64, 1] in LIGHTER; arguments as of :func:`chroma_gain`."""
+    xp = primitives.of(source)
+    sums = xp.merge(*(lightness(image) for image in (source, render))) * skin
+    mean = sums.sum((0, 1)) / (skin.sum() + 1e-3)
+    one, other = xp.split(xp.blur(sums, LIGHT) + EVERYWHERE * mean)
+    return ((one + NOTHING) / (other + NOTHING)).clip(*LIGHTER)
+
+
+def lightness(image: Array) -> Array:
+    """Luma of an RGB image [H, W, 3] in [-1, 1]: [H, W, 1], 0 where it is black."""
+    return primitives.of(image).split(primitives.of(image).mix(image / 2 + 0.5, APART))[0].clip(min=0)
+
+
 def saturation(image: Array) -> tuple[Array, Array]:
     """s of an RGB image [H, W, 3] in [-1, 1], real and imaginary part, [H, W, 1] each."""
     xp = primitives.of(image)
@@ -82,9 +101,11 @@ def saturation(image: Array) -> tuple[Array, Array]:
     return red / luma, blue / luma
 
 
-def rotate_chroma(render: Array, by: Array) -> Array:
-    """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2]."""
-    xp = primitives.of(render)
-    x, y = xp.split(xp.resize(by, render.shape[0]))
+def regrade(render: Array, by: Array, lighter: Array) -> Array:
+    """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2], and all of it by `lighter` [64, 64, 1]."""
+    xp, size = primitives.of(render), render.shape[0]
+    x, y = xp.split(xp.resize(by, size))
+    lighter = xp.resize(lighter, size)
     luma, red, blue = xp.split(xp.mix(xp.single(render), APART))
-    return xp.mix(xp.merge(luma, x * red - y * blue, x * blue + y * red), TOGETHER)
+    x, y = x * lighter, y * lighter
+    return xp.mix(xp.merge((luma + 1) * lighter - 1, x * red - y * blue, x * blue + y * red), TOGETHER)

@@ -19,36 +19,43 @@ from __future__ import annotations
 
 from videdit.datatypes import LOW, Array, Crop, Rendering
 from videdit.imaging import primitives
-from videdit.imaging.color_transfer import match_chroma
+from videdit.imaging.color_transfer import match_colors
+from videdit.models.face_parts import MOUTH, SKIN
 
 # In units of [-1, 1]:
 GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
 BROAD = 0.18  # a residual over several pixels of this size says that the inversion saw something else there
 CHANGED = 0.1  # a change of this size says that the edit was at work there
+STIRRED = 0.03  # the same of the inside of a mouth
 
 SEVERAL = 3.0  # pixels at 256: sigma of a mean over several pixels
 SOFT = 2.0  # pixels at 256: sigma of where trust ends
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
 
 
-def return_detail(crop: Array, rendering: Rendering, skin: Array | None = None) -> Array:
+def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None) -> Array:
     """The change that the edit makes to a crop.
 
-    crop: [S, S, 3] uint8 RGB. skin: how surely each pixel is that, [N, N] in [0, 1], if it is known: then renders are
-    graded to its colours first (:mod:`videdit.imaging.color_transfer`).
+    crop: [S, S, 3] uint8 RGB. parts: how surely each pixel is of which of PARTS, [9, N, N] in [0, 1], if it is known:
+    then renders are graded to the colours of its skin first (:mod:`videdit.imaging.color_transfer`), and a mouth that
+    changes is the generator's.
 
     Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
     """
     xp, size = primitives.of(crop), crop.shape[0]
     source = xp.single(crop) / 127.5 - 1
-    if skin is not None:
-        rendering = match_chroma(source, rendering, skin)
-    validity = rendering.motion.validity[..., None] * trust(source, rendering)
+    mouth = None
+    if parts is not None:
+        rendering = match_colors(source, rendering, parts[SKIN])
+        mouth = xp.resize(xp.single(parts[MOUTH])[..., None], LOW)
+    validity = rendering.motion.validity[..., None] * trust(source, rendering, mouth)
     flow, validity = xp.resize(rendering.motion.flow, size) * (size / LOW), xp.resize(validity, size)
     moved = xp.warp(source, flow, mode="bicubic", border="reflect")
     before = xp.warp(rendering.inversion, flow, border="reflect")
     carried = moved + core(rendering.edit - before, size * FINE)
     new = core(rendering.edit, size * FINE) - core(source, size * FINE)
+    if mouth is not None:  # what is fine between the lips are the edges of teeth, not grain
+        new = new + xp.spread(xp.resize(mouth, size), 3) * (rendering.edit - source - new)
     return new + xp.spread(validity, 3) * (carried - source - new)
 
 
@@ -63,19 +70,21 @@ def change_restored(crop: Crop, rendering: Rendering, mask: Array, face: Array) 
     before = xp.single(crop.image)
     # What the edit begins with:
     start = xp.byte((before + crop.restoration * (xp.single(crop.restored) - before)).clip(0, 255))
-    edit = return_detail(start, rendering, crop.skin)
+    edit = return_detail(start, rendering, crop.parts)
     both = xp.maximum(mask, face)
     whole = xp.single(both).clip(1, 255)
     edit_share, face_share = (xp.spread((xp.single(part) / whole)[..., None], 3) for part in (mask, face))
     return edit_share * edit + face_share * (xp.single(start) - before) / 127.5, both
 
 
-def trust(source: Array, rendering: Rendering) -> Array:
+def trust(source: Array, rendering: Rendering, mouth: Array | None = None) -> Array:
     """How far the residual belongs into the edit, [256, 256, 1] float32 in [0, 1], at the edited places.
 
     Where the inversion took a lip for teeth, the residual puts the lip back; carried into a changed mouth it would lie
     across the new teeth. So where the edit changes much, a broad residual is not trusted: the generator's picture is
-    better there. Where the edit changes nothing, trust is 1 whatever the residual.
+    better there. Nor is any where the inside of a mouth is or was (mouth: how surely, [256, 256, 1] in [0, 1]): two
+    rows of teeth that are not quite in the same place look like neither. Where the edit changes nothing, trust is 1
+    whatever the residual.
     """
     xp = primitives.of(source)
     residual = xp.resize(source - rendering.inversion, LOW)
@@ -83,6 +92,9 @@ def trust(source: Array, rendering: Rendering) -> Array:
     broad = xp.channel_max(abs(xp.blur(moved, SEVERAL)))
     changed = xp.channel_max(abs(xp.blur(rendering.edit_low - rendering.inversion_low, SEVERAL)))
     doubt = (1 - xp.exp(-((broad / BROAD) ** 2))) * (1 - xp.exp(-((changed / CHANGED) ** 2)))
+    if mouth is not None:
+        mouth = xp.maximum(mouth, xp.warp(mouth, rendering.motion.flow))
+        doubt = xp.maximum(doubt, mouth * (1 - xp.exp(-((changed / STIRRED) ** 2))))
     return 1 - xp.blur(doubt, SOFT)
 
 

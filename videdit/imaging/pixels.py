@@ -94,7 +94,7 @@ class Pixels(ABC):
     def change(self, crop: Crop, rendering: Rendering) -> Array:
         """What the edit changes, float16 [S, S, 3]: see :func:`videdit.imaging.detail_transfer.return_detail`."""
         with self.working("detail"):
-            change = detail_transfer.return_detail(crop.image, rendering, crop.skin)
+            change = detail_transfer.return_detail(crop.image, rendering, crop.parts)
             return primitives.of(change).half(change)
 
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:

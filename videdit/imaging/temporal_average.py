@@ -41,6 +41,8 @@ CONSTANT = 0.35
 BAND = 512  # pixels
 DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
 MARGIN = 0.03  # in units of [-1, 1] RGB
+SEVERAL = 2.0  # pixels at 256: sigma of a mean over several pixels
+APART = 0.1  # in units of [-1, 1] RGB: by how much a mean and a moment's own may differ there, where the mean is 1/e
 REACH = 1  # pixels at 256 to each side that are a pixel's neighbourhood
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
@@ -124,6 +126,7 @@ def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array,
     mean_mask, own_mask = total.masks / weights, xp.single(edit.mask)[..., None]
     change = xp.single(edit.change)
     own = low_band(change)
+    mean = own + (mean - own) * like(own, mean)
     mean = within(low_band(edit.source) / 127.5 - 1, own, mean)
     if own.shape[0] == size:
         mask = mean_mask
@@ -133,6 +136,13 @@ def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array,
     # A moment's own mask has the last word where it says no: what comes in front of a face is in front at once.
     mask = xp.minimum(255 * mask, 2.0 * own_mask).clip(0, 255)
     return xp.half(mean), xp.byte(mask)[..., 0]
+
+
+def like(own: Array, mean: Array) -> Array:
+    """How far a mean change speaks of the same as a moment's own, [B, B, 3] each -> the same in [0, 1]."""
+    xp, unit = primitives.of(own), own.shape[0] / LOW
+    apart = xp.channel_max(abs(xp.blur(mean - own, SEVERAL * unit)))
+    return xp.spread(xp.exp(-((apart / APART) ** 2)), 3)
 
 
 def within(source: Array, own: Array, mean: Array) -> Array:

@@ -30,4 +30,4 @@ PARTS: dict[str, tuple[str, ...]] = {
     "hat": ("hat",),
     "other": ("background", "earring", "necklace", "cloth"),  # hands and microphones too
 }
-NECK, GLASSES, OTHER = (list(PARTS).index(name) for name in ("neck", "glasses", "other"))
+SKIN, MOUTH, NECK, GLASSES, OTHER = (list(PARTS).index(name) for name in ("face", "mouth", "neck", "glasses", "other"))
