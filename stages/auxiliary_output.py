@@ -21,7 +21,7 @@ from videdit.media.encode.write import VideoWriter, container_for
 from videdit.media.info import MediaInfo
 from videdit.media.stills.write import write_image
 from videdit.pipeline.executor import Stage
-from videdit.stages.segment import own, place
+from videdit.stages.segment import place
 
 
 class BesideOutput(Protocol):
@@ -99,7 +99,7 @@ class AuxiliaryOutput:
             self._still = frame
         elif self._writer is not None:
             self._writer.write(frame)
-        elif self.work is not None and own(frame):
+        elif self.work is not None and frame.own:
             if self._segment is None:
                 encoder = choose_encoder(self.info, container_for(self.path), self.settings)
                 path = self.work.path(place(frame).index, self.part)

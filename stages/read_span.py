@@ -64,7 +64,7 @@ def blank_frames(sightings: TrackTable, first: int, stop: int | None, like: Fram
     picture = blank(like.picture)
     for index, (pts, time) in enumerate(zip(sightings.pts.tolist(), sightings.time.tolist(), strict=True)):
         if pts >= first and (stop is None or pts < stop):
-            yield replace(like, index=index, pts=pts, time=time, picture=picture, extra=dict(like.extra))
+            yield replace(like, index=index, pts=pts, time=time, picture=picture)
 
 
 def blank(picture: Picture) -> Picture:

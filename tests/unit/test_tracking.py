@@ -40,10 +40,10 @@ def face(x: float, y: float = 180, size: float = 100, yaw: float = 0) -> Face:
     return Face(points * size + (x, y), 0.99, mesh=mesh * size + (x, y), yaw=yaw)
 
 
-def clip(faces: list[list[Face]], fps: float = 25, scenes: list[int] | None = None, **extra) -> Iterator[Frame]:
+def clip(faces: list[list[Face]], fps: float = 25, scenes: list[int] | None = None) -> Iterator[Frame]:
     for i, found in enumerate(faces):
         scene = scenes[i] if scenes else 0
-        yield Frame(i, i, Fraction(1, 25), i / fps, GREY, scene=scene, faces=tuple(found), extra=extra)
+        yield Frame(i, i, Fraction(1, 25), i / fps, GREY, scene=scene, faces=tuple(found))
 
 
 def named(frames: Iterator[Frame]) -> Iterator[Frame]:

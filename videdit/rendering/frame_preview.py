@@ -304,18 +304,8 @@ class FramePreviews:
     def _finished(self, request: Request, frame: Frame, *stages: Stage) -> Frame:
         info, job = request.source.info, request.job
         mark = [Mark(job.mark, info.rotation, info.mirrored)] if job.mark else []
-        (finished,) = Compose(*stages, _KeepEdits(), Paste(request.inverter.pixels), *mark)(iter((frame,)))
+        (finished,) = Compose(*stages, Paste(request.inverter.pixels), *mark)(iter((frame,)))
         return finished
-
-
-class _KeepEdits:
-    """Hands on frames that still say whom they edit after paste has dropped the edits."""
-
-    name = "keep_edits"
-
-    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            yield replace(frame, extra=frame.extra | {"edited": frame.edits})
 
 
 @dataclass(frozen=True)

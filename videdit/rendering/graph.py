@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from videdit.datatypes import Frame
 from videdit.edits import Edit as OneEdit
 from videdit.edits import Timeline, parse_edits
 from videdit.edits.parse import find
@@ -47,16 +46,16 @@ from videdit.stages.crop_faces import Align
 from videdit.stages.debug_overlay import Debug, KeepDetections, drawable
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
-from videdit.stages.encode_segments import EDITED, Commit, CommitOne
+from videdit.stages.encode_segments import Commit, CommitOne
 from videdit.stages.hair import Hair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.matte import Matte
 from videdit.stages.parse_faces import Parse
-from videdit.stages.paste import Paste
+from videdit.stages.paste import Paste, Release
 from videdit.stages.plain import CropFolder, Plain
 from videdit.stages.read_span import DropBefore, ReadSpan
 from videdit.stages.restore import Restore
-from videdit.stages.segment import OnlyFirst, RestartPerSegment, Split, own
+from videdit.stages.segment import OnlyFirst, RestartPerSegment, Split
 from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
@@ -74,7 +73,7 @@ class Chain:
     decode: Decode
     restore: Restore
     encode: Encode
-    counted: CountEdits
+    release: Release
     files: Sequence[BesideOutput] = ()  # that are written beside the output
     schedule: SelectActive | None = None
     account: Account = field(default_factory=Account)
@@ -118,12 +117,12 @@ def assemble(
     schedule = SelectActive(timeline, job.scenes, place.scene if place else first_scene, plain or restore.at_rest)
     whole = (job.start, job.end) == (None, None) or by_number((job.faces, *job.per_face))
     account = Account(whole and inverter.profile.subject == "face", inverter.profile.subject)
-    track, counted = Track(account), CountEdits(Paste(inverter.pixels), account)
+    track, release = Track(account), Release(account)
 
     unclear = analysis.unclear_between(job.start, job.end) if analysis else []
 
     def approve() -> None:
-        if not counted.faces and not (work and work.faces):
+        if not release.faces and not (work and work.faces):
             why = no_face(clip.source, track.unfit + parse.unfit, schedule, unclear)
             raise NoFaceError(why + elsewhere(info, loaded.detector(job)))
         for file in files:
@@ -148,9 +147,9 @@ def assemble(
     hair = [] if plain else hair_stages(loaded, job, inverter, regions, own_regions)
     folder = CropFolder(clip.crops, clip.replace) if clip.crops else None
     if plain:
-        edit_faces = [restore, Plain(inverter, timeline, folder), counted]
+        edit_faces = [restore, Plain(inverter, timeline, folder)]
     elif method == "student":
-        edit_faces = [restore, Change(loaded.student(job), timeline, regions, own_regions), *hair, counted]
+        edit_faces = [restore, Change(loaded.student(job), timeline, regions, own_regions), *hair]
     else:
         codes, smoothing = codes_for(inverter, analysis, keep=job.cache), (job.smooth_codes, job.smooth_fine)
         edit_faces = [
@@ -159,17 +158,18 @@ def assemble(
             Detail(inverter.pixels, regions, own_regions),
             Steady(inverter.pixels, timeline, restored=restore.at_rest),
             *hair,
-            counted,
         ]
+    pasted: list[Stage] = [Paste(inverter.pixels)]
     if job.mark:
-        edit_faces[-1] = Compose(counted, Mark(job.mark, info.rotation, info.mirrored))
+        pasted.append(Mark(job.mark, info.rotation, info.mirrored))
     files: list[BesideOutput] = [folder] if folder else []
-    files += files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, work)
+    files += files_beside(clip, info, inverter.pixels, timeline, find_faces, edit_faces, pasted, work)
+    edit_faces.append(Compose(*pasted, release))
     stages = in_segments(find_faces, edit_faces, encode, work)
     reach = reach_of([*find_faces[1:], *edit_faces])
     known = analysis is not None
     said = people.notes, unclear
-    return Chain(stages, decode, restore, encode, counted, files, schedule, account, known, reach, method, *said)
+    return Chain(stages, decode, restore, encode, release, files, schedule, account, known, reach, method, *said)
 
 
 def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: Segments | None = None) -> Chain:
@@ -178,7 +178,7 @@ def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: Segments | N
     decode = Decode(info, clip.job.start, clip.job.end, first=first, decoder=clip.job.decoder)
     encode = encoder(clip, info, {}, lambda: None)
     stages = in_segments([decode], [], encode, work)
-    return Chain(stages, decode, Restore(), encode, CountEdits(Paste(loaded.inverter(clip.job).pixels)))
+    return Chain(stages, decode, Restore(), encode, Release())
 
 
 def in_segments(whole: Sequence[Stage], each: Sequence[Stage], encode: Encode, work: Segments | None) -> list[Stage]:
@@ -200,9 +200,10 @@ def files_beside(
     timeline: Timeline,
     find_faces: list[Stage],
     edit_faces: list[Stage],
+    pasted: list[Stage],
     work: Segments | None,
 ) -> list[AuxiliaryOutput]:
-    """The files beside the output, their stages put among the others; paste is the last of `edit_faces`."""
+    """The files beside the output, their stages put among the others; `pasted`: paste and what comes behind it."""
     job = clip.job
     span: dict[str, Any] = {"start": job.start, "end": job.end, "work": work, "replace": clip.replace}
     tags = provenance.tags(job)
@@ -210,15 +211,15 @@ def files_beside(
     if clip.compare and job.compare:
         shape = doubled(info) if job.compare == "side" else info
         files.append(AuxiliaryOutput("compare", clip.compare, shape, encoding(job), metadata=tags, **span))
-        edit_faces[-1] = Compare(edit_faces[-1], job.compare, files[-1])
+        pasted.append(Compare(job.compare, files[-1]))
     if clip.debug:
         files.append(AuxiliaryOutput("debug", clip.debug, drawable(info), metadata=tags, **span))
-        edit_faces[-1] = Debug(edit_faces[-1], files[-1], pixels, timeline)
+        pasted.append(Debug(files[-1], pixels, timeline))
         find_faces.insert(2, KeepDetections())
     if clip.alpha:
         matte = Matte(clip.alpha, info, pixels, **span)
         files.append(matte.file)
-        edit_faces.insert(-1, matte)
+        edit_faces.append(matte)
     return files
 
 
@@ -265,26 +266,6 @@ def restoration(
     choice = choose(job.restore) if inverter.profile.subject == "face" else RestorerChoice("none")
     restorer = loaded.restorer(choice, job)
     return Restore(choice, job.restore_strength, restorer, pixels or inverter.pixels, timeline)
-
-
-class CountEdits:
-    """A stage that also counts the changes of faces that reach it."""
-
-    def __init__(self, stage: Paste, account: Account | None = None) -> None:
-        self.stage, self.name, self.account = stage, stage.name, account
-        self.faces = 0
-
-    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        return self.stage(self._counting(frames))
-
-    def _counting(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            if own(frame):
-                self.faces += len(frame.edits)
-                if self.account:
-                    for edit in frame.edits:
-                        self.account.edited(edit.track, frame.time)
-            yield replace(frame, extra=frame.extra | {EDITED: len(frame.edits)})
 
 
 def finders(

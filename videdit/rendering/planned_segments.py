@@ -223,7 +223,7 @@ def _join(plan: ShotPlan, clip: Clip, info: MediaInfo, folder: Path, begun: floa
     pixels = HostPixels()
     timeline = Timeline(parse_edits(clip.job.edit), clock(info))
     stages: list[Stage] = [Paste(pixels)]
-    files = files_beside(clip, info, pixels, timeline, [*stages, *stages], stages, work)
+    files = files_beside(clip, info, pixels, timeline, [*stages, *stages], [], stages, work)
 
     def approve() -> None:
         if not work.faces:

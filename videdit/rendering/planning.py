@@ -38,7 +38,7 @@ from videdit.stages.auxiliary_output import Compose
 from videdit.stages.decode import Decode
 from videdit.stages.read_span import blank_frames
 from videdit.stages.restore import Restore
-from videdit.stages.segment import Split, own, place, work_of
+from videdit.stages.segment import Split, place, work_of
 from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
 from videdit.tracks.analysis_store import Analysis
@@ -149,7 +149,7 @@ def lay_out(
 def _segments(frames: Iterator[Frame]) -> Iterator[tuple[SegmentStart, list[int], int]]:
     """(where it begins, the pts of its own frames, faces in them) of each segment."""
     for start, group in groupby(frames, key=place):
-        mine = [(frame.pts or 0, work_of(frame)) for frame in group if own(frame)]
+        mine = [(frame.pts or 0, work_of(frame)) for frame in group if frame.own]
         yield start, [pts for pts, _ in mine], sum(faces for _, faces in mine)
 
 

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from videdit import paths, weights
 from videdit._version import __version__
-from videdit.datatypes import LOW, Color, Frame, Picture
+from videdit.datatypes import LOW, Coded, Color, Frame, Picture
 from videdit.edits import Timeline
 from videdit.errors import Cancelled, NoFaceError
 from videdit.geometry.face_regions import edit_mask
@@ -120,7 +120,7 @@ def representatives(frames: Iterator[Frame]) -> list[Frame]:
     for frame in frames:
         for crop in frame.crops:
             if crop.mesh is not None:
-                alone = replace(frame, crops=(crop,), picture=_NOTHING, faces=(), extra={})
+                alone = replace(frame, crops=(crop,), picture=_NOTHING, faces=(), coded=Coded())
                 chosen.add(look(crop.track, crop.image, crop.mesh), alone)
     return list(chosen)
 
