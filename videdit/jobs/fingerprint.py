@@ -11,7 +11,7 @@ from typing import Any
 from videdit import paths, weights
 from videdit._version import __version__
 from videdit.jobs.render_job import RenderJob
-from videdit.media.image_sequence import existing, is_sequence
+from videdit.media.source_identity import SourceIdentity
 from videdit.storage import hashes
 
 
@@ -47,11 +47,6 @@ def _words(value: Any) -> Iterator[str]:
 
 
 def stamp(path: Path) -> list[Any] | None:
-    """Size and time of a file; of numbered pictures, those of each."""
-    try:
-        if is_sequence(path):
-            return [stamp(file) for file in existing(path).values()] or None
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """The identity of a file or of numbered pictures as plain values; None where there is none."""
+    found = SourceIdentity.known(path)
+    return found.values if found else None

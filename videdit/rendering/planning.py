@@ -20,12 +20,11 @@ from videdit.jobs.clip_record import absolute, to_values
 from videdit.jobs.plan import Clip
 from videdit.jobs.segment_store import SegmentStart
 from videdit.jobs.shot_plan import ANALYSIS, PLAN, PlannedSegment, ShotPlan, hash_of_times, versions, write_plan
-from videdit.jobs.shot_plan import size_and_time as state_of
-from videdit.media.content_hash import content_hash
 from videdit.media.decode.start import probe_from
 from videdit.media.frame_times import clock, key_frames
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
+from videdit.media.source_identity import SourceIdentity
 from videdit.rendering.assignments import people_of
 from videdit.rendering.checks import check, check_scenes, idle
 from videdit.rendering.graph import edit_reach, no_face, reach_of_job
@@ -130,12 +129,12 @@ def lay_out(
     if not faces:
         unclear = analysis.unclear_between(job.start, job.end)
         raise NoFaceError(no_face(clip.source, track.unfit, schedule, unclear) + elsewhere(info, detector))
-    size, modified = state_of(clip.source)
+    identity = SourceIdentity.of(clip.source)
     return ShotPlan(
         clip_values=to_values(replace(clip, state=None)),
-        size=size,
-        modified=modified,
-        sha256=content_hash(clip.source),
+        size=identity.size,
+        modified=identity.modified,
+        sha256=identity.content(),
         reach=reach,
         crops=crops,
         frames_most=frames_most,

@@ -33,7 +33,7 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.sample_selection import Representatives, look
 from videdit.jobs.render_job import RenderJob
-from videdit.media.content_hash import content_hash
+from videdit.media.source_identity import SourceIdentity
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.storage import hashes
 
@@ -54,7 +54,7 @@ def tuned_path(job: RenderJob, source: Path) -> Path:
     settings = {key: value for key, value in job.settings().items() if key not in _INDIFFERENT}
     parts = {
         "layout": _LAYOUT,
-        "source": content_hash(source),
+        "source": SourceIdentity.of(source).content(),
         "settings": settings,
         "version": __version__,
         "weights": hashes.sha256(paths.weights_dir() / weights.MANIFEST),
