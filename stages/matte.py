@@ -30,19 +30,24 @@ class Matte:
 
     name = "matte"
 
-    def __init__(self, path: Path, info: MediaInfo, pixels: Pixels, **span: Any) -> None:
-        """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. span: as of AuxiliaryOutput."""
-        if info.kind == "video":
-            info = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
-            info = replace(info, hdr=None, riders=())
-        how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
-        self.file, self.pixels = AuxiliaryOutput("matte", path, info, how, alone=True, **span), pixels
+    def __init__(self, file: AuxiliaryOutput, pixels: Pixels) -> None:
+        """file: as of :func:`matte_file`."""
+        self.file, self.pixels = file, pixels
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with self.file.opened():
             for frame in frames:
                 self.file.write(replace(frame, picture=mask_of(frame.picture, frame.layers, self.pixels)))
                 yield frame
+
+
+def matte_file(path: Path, info: MediaInfo, **span: Any) -> AuxiliaryOutput:
+    """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. span: as of AuxiliaryOutput."""
+    if info.kind == "video":
+        info = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
+        info = replace(info, hdr=None, riders=())
+    how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
+    return AuxiliaryOutput("matte", path, info, how, alone=True, **span)
 
 
 def mask_of(picture: Picture, layers: Sequence[Edited], pixels: Pixels) -> Picture:

@@ -98,6 +98,7 @@ class Face:
     mesh: np.ndarray | None = None  # [468, 2] dense landmarks, where the points are
     yaw: float = 0.0  # degrees, positive: turned to image right
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets (fades instead of popping)
+    crop: int = 0  # px, the size of the crop it is edited at, 0 before that is chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,11 @@ from videdit.storage import hashes
 
 def fingerprint(source: Path, job: RenderJob) -> str:
     """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
-    from videdit.edits import parse_edits
-    from videdit.edits.parse import find
     from videdit.hfgi.profile import load_profile
     from videdit.restoration.policy import choose
 
     restorer = choose(job.restore)
-    own = [info for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
+    own = [edit.info for edit in job.edits]
     parts = {
         "source": stamp(source),
         "settings": job.settings(),
