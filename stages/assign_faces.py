@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.datatypes import Frame
+from videdit.datatypes import Frame, Picture
 from videdit.geometry.landmark_smoothing import smooth_points
+from videdit.pipeline.executor import Stage
 from videdit.stages.track_faces import GAP
 from videdit.tracks.analysis_store import Analysis
+from videdit.tracks.track_table import TrackTable
 
 REACH = 1.0  # seconds
+ROUND = 1e-9  # seconds: as of videdit.tracks.track_table.within
 
 
 class AssignFaces:
@@ -61,3 +64,55 @@ class AssignFaces:
         near = sightings.near(i, REACH, GAP)
         times = sightings.time[sightings.frame[near]]
         return smooth_points(times, sightings.points[near], float(sightings.time[sightings.frame[i]]))
+
+
+class TablePass:
+    """Gives frames the faces that stages have found for them which look at faces only, never at a picture.
+
+    These run once over the table of a clip's analysis, ahead of its frames: however far they look ahead, no picture
+    waits for it. A frame that the table does not know (the file has grown since) has no faces.
+    """
+
+    name = "recall"
+
+    def __init__(self, table: TrackTable, stages: Stage, end: float | None = None, first: int | None = None) -> None:
+        """stages: the first of them sets faces, as :class:`AssignFaces` does.
+
+        end: seconds; rows from there on are not looked at. first: the pts of the row that they begin with; None: that
+        of the first frame that comes.
+        """
+        self.table, self.stages, self.end, self.first = table, stages, end, first
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        passed: Iterator[Frame] | None = None
+        known: Frame | None = None
+        for frame in frames:
+            if passed is None:
+                first = self.first if self.first is not None else frame.pts or 0
+                passed = self.stages(bare_frames(self.table, first, self.end, frame))
+            while known is None or (known.pts or 0) < (frame.pts or 0):
+                if (following := next(passed, None)) is None:
+                    break
+                known = following
+            if known is not None and known.pts == frame.pts:
+                yield replace(frame, faces=known.faces, found=known.found, scene=known.scene)
+            else:
+                yield replace(frame, scene=known.scene if known else 0)
+
+
+def bare_frames(table: TrackTable, first: int, end: float | None, like: Frame) -> Iterator[Frame]:
+    """Frames of a table from a pts on that have no pixels, only the size and kind of the picture that `like` has.
+
+    end: seconds; None: to the last row.
+    """
+    picture = bare_picture(like.picture)
+    times = zip(table.pts.tolist(), table.time.tolist(), strict=True)
+    for index, (pts, time) in enumerate(times):
+        if pts >= first and (end is None or time < end - ROUND):
+            yield replace(like, index=index, pts=None if like.pts is None else pts, time=time, picture=picture)
+
+
+def bare_picture(picture: Picture) -> Picture:
+    """A picture of the same size and kind without pixels of its own."""
+    planes = tuple(np.broadcast_to(np.zeros((1, 1), plane.dtype), plane.shape) for plane in picture.planes)
+    return replace(picture, planes=planes)

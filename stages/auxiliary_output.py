@@ -5,7 +5,6 @@ Of a clip that is split, their segments are kept beside the clip's own, each fin
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,8 +19,7 @@ from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter, container_for
 from videdit.media.info import MediaInfo
 from videdit.media.stills.write import write_image
-from videdit.pipeline.executor import Stage
-from videdit.stages.segment import own, place
+from videdit.stages.segment import place
 
 
 class BesideOutput(Protocol):
@@ -99,7 +97,7 @@ class AuxiliaryOutput:
             self._still = frame
         elif self._writer is not None:
             self._writer.write(frame)
-        elif self.work is not None and own(frame):
+        elif self.work is not None and frame.own:
             if self._segment is None:
                 encoder = choose_encoder(self.info, container_for(self.path), self.settings)
                 path = self.work.path(place(frame).index, self.part)
@@ -126,28 +124,3 @@ class AuxiliaryOutput:
         """Leave nothing behind."""
         if self._writer is not None:
             self._writer.abort()
-
-
-class Compose:
-    """Several stages as one, under the first one's name."""
-
-    def __init__(self, *stages: Stage) -> None:
-        self.stages, self.name = stages, stages[0].name
-
-    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        for stage in self.stages:
-            frames = stage(frames)
-        return frames
-
-
-def before_and_after(stage: Stage, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Frame]]:
-    """Frames as they go into a stage and as they come out of it; one comes out for each that goes in."""
-    inside: deque[Frame] = deque()
-
-    def entering() -> Iterator[Frame]:
-        for frame in frames:
-            inside.append(frame)
-            yield frame
-
-    for after in stage(entering()):
-        yield inside.popleft(), after

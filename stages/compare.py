@@ -11,8 +11,7 @@ import numpy as np
 from videdit.datatypes import Frame, Picture
 from videdit.media.info import MediaInfo
 from videdit.media.viewing import Viewing
-from videdit.pipeline.executor import Stage
-from videdit.stages.auxiliary_output import AuxiliaryOutput, before_and_after
+from videdit.stages.auxiliary_output import AuxiliaryOutput
 from videdit.stages.watermark import code_value
 
 PERIOD = 4.0  # seconds in which the wipe goes there and back
@@ -21,28 +20,30 @@ _LINE = 1 / 320  # of the picture's width: the wipe's edge
 
 
 class Compare:
-    """Wraps the stage that pastes, and hands on what it does. ``file`` gets both pictures of each frame.
+    """Hands frames on as they are behind paste; ``file`` gets both pictures of each.
 
     Planes are put together as they are: the comparison shows neither more nor less than the two clips.
     """
 
-    def __init__(self, paste: Stage, kind: str, file: AuxiliaryOutput) -> None:
+    name = "compare"
+
+    def __init__(self, kind: str, file: AuxiliaryOutput) -> None:
         """kind: "side" (the file's info is then :func:`doubled`) or "wipe"."""
-        self.paste, self.kind, self.file, self.name = paste, kind, file, paste.name
+        self.kind, self.file = kind, file
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with self.file.opened():
-            for before, after in before_and_after(self.paste, frames):
-                self.file.write(replace(after, picture=self._both(before, after)))
-                yield after
+            for frame in frames:
+                self.file.write(replace(frame, picture=self._both(frame), pasted=None))
+                yield frame
 
-    def _both(self, before: Frame, after: Frame) -> Picture:
-        rotation = before.extra.get("rotation", 0)
+    def _both(self, frame: Frame) -> Picture:
+        source, rotation = frame.pasted.source if frame.pasted else frame.picture, frame.coded.rotation
         if self.kind == "side":
-            return side_by_side(before.picture, after.picture, rotation)
+            return side_by_side(source, frame.picture, rotation)
         # The first picture is the edit's, from its left side the source comes in.
-        part = 0.5 - 0.5 * math.cos(2 * math.pi * after.time / PERIOD)
-        return wiped(before.picture, after.picture, part, rotation)
+        part = 0.5 - 0.5 * math.cos(2 * math.pi * frame.time / PERIOD)
+        return wiped(source, frame.picture, part, rotation)
 
 
 def doubled(info: MediaInfo) -> MediaInfo:

@@ -34,7 +34,7 @@ class CropBox:
         cuts, scene = CutDetector(), 0
         for frame in frames:
             scene += cuts(frame.picture)
-            to_frame, size, outline = self._placed(frame.picture, frame.extra.get("rotation", 0))
+            to_frame, size, outline = self._placed(frame.picture, frame.coded.rotation)
             (image,) = self.pixels.crop(frame.picture, [(to_frame, size)])
             crop = Crop(0, image, to_frame, 1.0, outline, low=self.pixels.low(image))
             yield replace(frame, scene=scene, crops=(crop,))

@@ -14,8 +14,25 @@ from videdit.geometry.ffhq_align import SIZES, choose_size, coded, crop_side, fa
 from videdit.imaging.pixels import Pixels
 
 
+class ChooseSize:
+    """Says at which size each face is cut out: one that suits its track, and changes only if the face clearly does."""
+
+    name = "size"
+
+    def __init__(self, size: str | int = "auto") -> None:
+        """size: "auto", or one of 256, 512, 1024 px for all crops."""
+        self.size = size
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        sizes: dict[int, int] = {}  # by track
+        for frame in frames:
+            for face in frame.faces:
+                sizes[face.track] = size_of(face, self.size, sizes.get(face.track))
+            yield replace(frame, faces=tuple(replace(face, crop=sizes[face.track]) for face in frame.faces))
+
+
 class Align:
-    """Adds a crop for each face, of a size that suits its track and changes only when the face clearly does."""
+    """Adds a crop for each face, of the size that was chosen for it (:class:`ChooseSize`), or that suits it alone."""
 
     name = "align"
 
@@ -26,11 +43,10 @@ class Align:
         self.pixels, self.size = pixels, size
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        sizes: dict[int, int] = {}  # by track
         for frame in frames:
             places = []
             for face in frame.faces:
-                size = sizes[face.track] = size_of(face, self.size, sizes.get(face.track))
+                size = face.crop or size_of(face, self.size)
                 places.append((coded(face_matrix(face.points, size), frame.picture.stretch), size))
             images = self.pixels.crop(frame.picture, places)
             stretch = frame.picture.stretch

@@ -17,8 +17,7 @@ from videdit.imaging.pixels import Pixels
 from videdit.media.color import picture_to_rgb, rgb_to_yuv
 from videdit.media.info import MediaInfo
 from videdit.media.viewing import Viewing
-from videdit.pipeline.executor import Stage
-from videdit.stages.auxiliary_output import AuxiliaryOutput, before_and_after
+from videdit.stages.auxiliary_output import AuxiliaryOutput
 from videdit.stages.matte import mask_of
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -26,7 +25,6 @@ _COLOURS = ((90, 220, 120), (255, 170, 60), (110, 170, 255), (240, 110, 200), (2
 _IDLE = (170, 170, 170)  # of a face that is not edited
 _PLAIN = Color("bt709", chroma_log2=(1, 1), chroma_site=(0.5, 1.0))
 _TAGS = (1, 1, 1, 1)  # limited range, bt709
-FOUND = "found"  # the faces that were detected, in Frame.extra
 
 
 class KeepDetections:
@@ -36,29 +34,31 @@ class KeepDetections:
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            yield replace(frame, extra=frame.extra | {FOUND: frame.faces})
+            yield replace(frame, found=frame.faces)
 
 
 class Debug:
-    """Wraps the stage that pastes, and hands on what it does; ``file`` gets the pictures with what is drawn on them.
+    """Hands frames on as they are behind paste; ``file`` gets their pictures with what is known drawn on them.
 
     They are upright and of 8 bits, whatever the source is.
     """
 
-    def __init__(self, paste: Stage, file: AuxiliaryOutput, pixels: Pixels, timeline: Timeline) -> None:
+    name = "debug"
+
+    def __init__(self, file: AuxiliaryOutput, pixels: Pixels, timeline: Timeline) -> None:
         """file: with info :func:`drawable`."""
-        self.paste, self.file, self.pixels, self.timeline, self.name = paste, file, pixels, timeline, paste.name
+        self.file, self.pixels, self.timeline = file, pixels, timeline
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with self.file.opened():
-            for before, after in before_and_after(self.paste, frames):
-                mask = mask_of(before, self.pixels).planes[0]
-                self.file.write(replace(after, picture=to_picture(self._drawn(after, mask))))
-                yield after
+            for frame in frames:
+                mask = mask_of(frame.picture, frame.pasted.layers if frame.pasted else (), self.pixels).planes[0]
+                self.file.write(replace(frame, picture=to_picture(self._drawn(frame, mask)), pasted=None))
+                yield frame
 
     def _drawn(self, frame: Frame, mask: np.ndarray) -> np.ndarray:
         """The picture upright with all that is known of it, [H, W, 3] uint8 RGB."""
-        rotation, (height, width) = frame.extra.get("rotation", 0), mask.shape
+        rotation, (height, width) = frame.coded.rotation, mask.shape
         image = np.ascontiguousarray(np.rot90(picture_to_rgb(frame.picture), -rotation // 90))
         mask = np.ascontiguousarray(np.rot90(mask, -rotation // 90))
         stretch = frame.picture.stretch
@@ -68,7 +68,7 @@ class Debug:
         image[mask > 0] = (0.85 * image[mask > 0] + 0.15 * np.array(_COLOURS[0])).astype(np.uint8)
         borders, _ = cv2.findContours((mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(image, borders, -1, (255, 255, 255), round(unit))
-        for face in frame.extra.get(FOUND, ()):
+        for face in frame.found:
             if not any(_same(face, other) for other in frame.faces):
                 _draw_face(image, face, upright, unit, _IDLE, f"not edited, {face_size(face):.0f} px")
         for face in frame.faces:

@@ -16,7 +16,7 @@ from videdit.media.kinds import pages
 class Decode:
     """The first stage: hands on the frames of a clip between two times, or the one frame of a picture.
 
-    ``extra["rotation"]`` says how many degrees clockwise a viewer turns the picture; ``warnings`` says, after the last
+    ``coded.rotation`` says how many degrees clockwise a viewer turns the picture; ``warnings`` says, after the last
     frame, what was odd about the file.
     """
 
@@ -56,4 +56,4 @@ class Decode:
         return VideoReader(self.info, self.start, self.end, first=self.first, device=device)
 
     def _turned(self, frame: Frame) -> Frame:
-        return replace(frame, extra=frame.extra | {"rotation": self.info.rotation})
+        return replace(frame, coded=replace(frame.coded, rotation=self.info.rotation))

@@ -21,7 +21,6 @@ from videdit.models.sizes import MESH_INPUT as SIZE
 from videdit.tracks.shots import CutDetector
 
 TURNED = 25  # frames
-UNCLEAR = "unclear"  # in Frame.extra: how many faces are left out, for which way up they are cannot be told
 _LARGE = SMALLEST + 8  # px
 
 
@@ -66,7 +65,7 @@ class Detect:
                 followed += found
                 searched, turned = position, position if also_turned else turned
             faces = distinct(followed)
-            yield replace(frame, faces=tuple(faces), scene=scene, extra=frame.extra | {UNCLEAR: unclear})
+            yield replace(frame, faces=tuple(faces), scene=scene, unclear=unclear)
 
     def _new(
         self, frame: Frame, coarse: np.ndarray, known: list[Face], look: Look, turn: bool
@@ -128,7 +127,7 @@ class Detect:
 
     def _upright(self, frame: Frame, turns: int) -> tuple[np.ndarray, np.ndarray]:
         """The small copy [h, w, 3] of a frame, as it is displayed, and the matrix [2, 3] from it to its points."""
-        picture, rotation = frame.picture, (frame.extra.get("rotation", 0) + turns) % 360
+        picture, rotation = frame.picture, (frame.coded.rotation + turns) % 360
         small = picture_to_rgb(picture, self.proxy)
         if picture.aspect != 1:
             small = _square(small, picture, self.proxy)

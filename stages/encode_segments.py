@@ -12,12 +12,10 @@ from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.exr.write import ExrSegment, ExrWriter
 from videdit.stages.encode import Encode
-from videdit.stages.segment import own, place
+from videdit.stages.segment import place
 from videdit.storage.outputs import ExistsError
 
 log = logging.getLogger(__name__)
-
-EDITED = "edited"  # how many faces of a frame were edited, in Frame.extra
 
 
 class Commit:
@@ -69,9 +67,9 @@ class Commit:
                         self._commit(writer, now, place(frame), faces)
                     now, faces = place(frame), 0
                     writer = whole.segment(self.work.path(now.index))
-                if own(frame) and writer is not None:
+                if frame.own and writer is not None:
                     writer.write(frame)
-                    faces += frame.extra.get(EDITED, 0)
+                    faces += frame.edited
                     yield frame
             if writer is not None and now is not None:
                 self._commit(writer, now, following, faces)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from videdit.datatypes import Color, Frame, Picture
+from videdit.datatypes import Color, Edited, Frame, Picture
 from videdit.imaging.arrays import extent
 from videdit.imaging.pixels import Pixels
 from videdit.media.encode.codecs import EncodeSettings
@@ -30,24 +30,29 @@ class Matte:
 
     name = "matte"
 
-    def __init__(self, path: Path, info: MediaInfo, pixels: Pixels, **span: Any) -> None:
-        """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. span: as of AuxiliaryOutput."""
-        if info.kind == "video":
-            info = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
-            info = replace(info, hdr=None, riders=())
-        how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
-        self.file, self.pixels = AuxiliaryOutput("matte", path, info, how, alone=True, **span), pixels
+    def __init__(self, file: AuxiliaryOutput, pixels: Pixels) -> None:
+        """file: as of :func:`matte_file`."""
+        self.file, self.pixels = file, pixels
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with self.file.opened():
             for frame in frames:
-                self.file.write(replace(frame, picture=mask_of(frame, self.pixels)))
+                self.file.write(replace(frame, picture=mask_of(frame.picture, frame.layers, self.pixels)))
                 yield frame
 
 
-def mask_of(frame: Frame, pixels: Pixels) -> Picture:
-    """Where and how much the edits of a frame change it, grey."""
-    black = Picture((np.zeros((frame.picture.height, frame.picture.width), np.uint8),), _GRAY, "gray")
+def matte_file(path: Path, info: MediaInfo, **span: Any) -> AuxiliaryOutput:
+    """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. span: as of AuxiliaryOutput."""
+    if info.kind == "video":
+        info = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
+        info = replace(info, hdr=None, riders=())
+    how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
+    return AuxiliaryOutput("matte", path, info, how, alone=True, **span)
+
+
+def mask_of(picture: Picture, layers: Sequence[Edited], pixels: Pixels) -> Picture:
+    """Where and how much layers change a picture, grey."""
+    black = Picture((np.zeros((picture.height, picture.width), np.uint8),), _GRAY, "gray")
     # A change from black to white, where there is any, is what the mask lets through of it.
-    white = [replace(edit, change=edit.change * 0 + 2 * extent(edit.change, FULL)) for edit in frame.layers]
+    white = [replace(edit, change=edit.change * 0 + 2 * extent(edit.change, FULL)) for edit in layers]
     return pixels.paste(black, white)() if white else black

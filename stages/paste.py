@@ -6,12 +6,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from videdit.datatypes import Frame, Picture
+from videdit.datatypes import Frame, Pasted, Picture
 from videdit.imaging.pixels import Pixels
+from videdit.tracks.account import Account
 
 
 class Paste:
-    """Hands on frames whose picture has the changes in it; a frame without any keeps its planes as they are."""
+    """Hands on frames whose picture has the changes in it; a frame without any keeps its planes as they are.
+
+    What they were before is ``pasted``, for the stages that still need it, until :class:`Release`.
+    """
 
     name = "paste"
 
@@ -32,4 +36,24 @@ class Paste:
 
 
 def _finished(frame: Frame, picture: Callable[[], Picture]) -> Frame:
-    return replace(frame, picture=picture(), edits=())
+    return replace(frame, picture=picture(), edits=(), pasted=Pasted(frame.picture, frame.edits))
+
+
+class Release:
+    """Counts the edits that were pasted, and lets go of what frames were before."""
+
+    name = "release"
+
+    def __init__(self, account: Account | None = None) -> None:
+        """account: hears who was edited when."""
+        self.account, self.faces = account, 0
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            edits = frame.pasted.edits if frame.pasted else ()
+            if frame.own:
+                self.faces += len(edits)
+                for edit in edits:
+                    if self.account:
+                        self.account.edited(edit.track, frame.time)
+            yield replace(frame, pasted=None, edited=len(edits))

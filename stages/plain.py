@@ -23,7 +23,6 @@ from videdit.imaging.arrays import half, single, stack
 from videdit.media.failures import writing
 from videdit.media.tone_proxy import needs_proxy
 from videdit.pipeline.windows import groups
-from videdit.stages.segment import own
 from videdit.storage.outputs import ExistsError, temporary_name
 
 
@@ -43,7 +42,7 @@ class Plain:
             for frame, crops in group:
                 images = [next(results) for _ in crops]
                 pairs = list(zip(crops, images, strict=True))
-                if self.folder is not None and own(frame):
+                if self.folder is not None and frame.own:
                     for crop, image in pairs:
                         self.folder.write(frame.index, crop.track, *self._pictures(crop, image))
                 edits = tuple(self._edited(crop, image, frame.picture.color) for crop, image in pairs)

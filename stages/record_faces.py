@@ -12,7 +12,6 @@ from videdit.faces.detector import face_size
 from videdit.geometry.affine import invert, transform, upright_matrix
 from videdit.geometry.ffhq_align import coded, face_matrix
 from videdit.imaging.crop import crop_picture
-from videdit.stages.detect import UNCLEAR
 from videdit.tracks.analysis_store import PORTRAIT, Analysis, Portrait, Recorder
 from videdit.tracks.appearance import look_of
 from videdit.tracks.tracker import Tracker
@@ -34,7 +33,7 @@ class RecordFaces:
             stretches = tracker(frame.faces, looks, frame.time, frame.scene)
             xs = [_from_left(frame, face) for face in frame.faces]
             self.recorder.add(frame.pts, frame.time, frame.scene, frame.faces, stretches, xs)
-            if frame.extra.get(UNCLEAR):
+            if frame.unclear:
                 self.recorder.unclear.append(frame.time)
             for face, stretch in zip(frame.faces, stretches, strict=True):
                 quality = face_size(face) * np.cos(np.radians(face.yaw)) ** 2 * face.score
@@ -46,7 +45,7 @@ class RecordFaces:
 
 def _from_left(frame: Frame, face: Face) -> float:
     """The place of a face in the displayed picture, 0 the left border .. 1 the right."""
-    picture, rotation = frame.picture, frame.extra.get("rotation", 0)
+    picture, rotation = frame.picture, frame.coded.rotation
     wide, high = picture.square_size
     upright = invert(upright_matrix(rotation, wide, high))
     width = high if rotation % 180 else wide

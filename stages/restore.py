@@ -55,11 +55,6 @@ class Restore:
         self.restorer, self.pixels, self.timeline = restorer, pixels, timeline
         self.restored: set[int] = set()  # tracks
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether faces are restored also while no edit is at work: those in need are restored for the edit's sake."""
-        return self.choice.kind != "none" and not self.choice.if_needed
-
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if self.choice.kind == "none":
             yield from frames
@@ -113,7 +108,7 @@ class Restore:
         if crop.track not in self.restored:
             log.info("face %d is restored by %s", crop.track, self.choice.kind)
         self.restored.add(crop.track)
-        share = 1.0 if self.at_rest or self.timeline is None else self.timeline.presence(crop.track, time)
+        share = 1.0 if self.choice.at_rest or self.timeline is None else self.timeline.presence(crop.track, time)
         return replace(crop, restored=restored, restoration=self.strength * share)
 
     def words(self) -> str:

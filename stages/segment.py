@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from videdit.datatypes import Frame
-from videdit.jobs.segment_store import SegmentStart
+from videdit.datatypes import Frame, SegmentStart, SegmentTag
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import MOST
 
@@ -24,7 +23,7 @@ _CONTEXT_BYTES = 2 << 30  # of decoded pictures that wait on one side of a borde
 
 
 class Split:
-    """Says of each frame to which segment it belongs and whether it is only its context (:func:`place`, :func:`own`).
+    """Says of each frame to which segment it belongs and whether it is only its context (``Frame.segment``).
 
     start: where to begin; frames before that are looked at as context. None: with the first frame.
     """
@@ -65,7 +64,8 @@ class Split:
                 size, crops = len(after), sum(map(work_of, after))
                 yield from self._opened(now, before, after)
                 after = []
-            frame = replace(frame, extra=frame.extra | {_SCENE: (scene_pts, first_scene + scene)})
+            shot = scene_pts, first_scene + scene
+            frame = replace(frame, segment=SegmentTag(now, False, *shot))
             if pts < now.pts:
                 _remember(before, frame)
                 continue
@@ -131,9 +131,6 @@ class RestartPerSegment:
             yield from self.stage(segment)
 
 
-_PLACE, _OWN, _SCENE = "segment", "own", "scene"
-
-
 def work_of(frame: Frame) -> int:
     """How many crops a frame is to be edited in, as is known before any is looked at: parsing may leave some out.
 
@@ -143,17 +140,14 @@ def work_of(frame: Frame) -> int:
 
 
 def place(frame: Frame) -> SegmentStart:
-    """The segment that a frame is rendered for."""
-    return frame.extra[_PLACE]
-
-
-def own(frame: Frame) -> bool:
-    """False for a frame that is only context; True in a clip that is not split."""
-    return frame.extra.get(_OWN, True)
+    """The segment that a frame of a clip that is split is rendered for."""
+    assert frame.segment is not None
+    return frame.segment.start
 
 
 def _marked(frame: Frame, place: SegmentStart, own: bool) -> Frame:
-    return replace(frame, extra=frame.extra | {_PLACE: place, _OWN: own})
+    assert frame.segment is not None
+    return replace(frame, segment=replace(frame.segment, start=place, own=own))
 
 
 def _most(frame: Frame) -> int:
@@ -163,7 +157,8 @@ def _most(frame: Frame) -> int:
 def _after(place: SegmentStart, first: Frame) -> SegmentStart:
     """The place of the next segment, which begins with `first`."""
     assert first.pts is not None
-    return SegmentStart(place.index + 1, first.pts, *first.extra[_SCENE])
+    assert first.segment is not None
+    return SegmentStart(place.index + 1, first.pts, first.segment.scene_pts, first.segment.scene)
 
 
 def _remember(before: deque[Frame], frame: Frame) -> None:

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
-from videdit.edits import cautions, parse_edits
+from videdit.edits import cautions
 from videdit.errors import UsageError, VideditError
 from videdit.hfgi.profile import load_profile
 from videdit.jobs.job_file import job_of
@@ -120,7 +120,7 @@ def edit_video(
     words = {"input": str(source), "edit": edit, "output": None if output is None else str(output)}
     clip = planned(job_of(words | options))
     subject = load_profile(clip.job.profile, clip.job.checkpoint).subject
-    for caution in cautions(parse_edits(clip.job.edit), subject):
+    for caution in cautions(clip.job.edits, subject):
         log.warning(caution)
     return _kept().render(clip, progress=progress, cancel=cancel)
 

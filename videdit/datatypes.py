@@ -16,7 +16,7 @@ Conventions, everywhere in the project:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -98,6 +98,7 @@ class Face:
     mesh: np.ndarray | None = None  # [468, 2] dense landmarks, where the points are
     yaw: float = 0.0  # degrees, positive: turned to image right
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets (fades instead of popping)
+    crop: int = 0  # px, the size of the crop it is edited at, 0 before that is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,53 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True)
+class Coded:
+    """What is known of a frame's place in its file."""
+
+    duration: int | None = None  # in units of the frame's time_base; None: the file does not say
+    key_frame: bool = False
+    corrupt: bool = False  # damaged, or missing and replaced by the one before it
+    rotation: int = 0  # degrees clockwise that a viewer turns the picture: 0, 90, 180 or 270
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStart:
+    """Where a segment begins. Times are pts of the source."""
+
+    index: int  # 0, 1, 2, ...
+    pts: int  # its first frame
+    scene_pts: int  # the first frame of that frame's shot: whoever begins there finds and tracks the same faces
+    scene: int  # the number of that shot, from 0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTag:
+    """To which segment of a clip that is split a frame belongs."""
+
+    start: SegmentStart  # of the segment that it is rendered for
+    own: bool  # False: it is only context of that segment, rendered and dropped
+    scene_pts: int  # the first frame of its own shot
+    scene: int  # the number of that shot, from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """What a frame was before its edits were pasted."""
+
+    source: Picture
+    edits: tuple[Edited, ...]
+
+    @property
+    def layers(self) -> tuple[Edited, ...]:
+        """All that was pasted."""
+        return layers_of(self.edits)
+
+    @property
+    def nbytes(self) -> int:
+        return self.source.nbytes + sum(edit.nbytes for edit in self.edits)
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One video frame (or still image) and what the stages have learnt about it so far."""
 
@@ -221,12 +269,22 @@ class Frame:
     crops: tuple[Crop, ...] = ()
     renderings: tuple[Rendering, ...] = ()  # one a crop
     edits: tuple[Edited, ...] = ()
-    extra: dict = field(default_factory=dict)  # media's own luggage (duration, key frame flag, side data)
+    coded: Coded = Coded()
+    unclear: int = 0  # faces that are left out, for which way up they are cannot be told
+    found: tuple[Face, ...] = ()  # all that were found, where somebody draws those that are left out too
+    segment: SegmentTag | None = None  # of a clip that is split
+    pasted: Pasted | None = None  # while the stages behind paste need it
+    edited: int = 0  # how many edits were pasted
 
     @property
     def layers(self) -> tuple[Edited, ...]:
         """All that is pasted: the edits, and the hair of those that change it."""
-        return tuple(layer for edit in self.edits for layer in (edit, edit.layer) if layer is not None)
+        return layers_of(self.edits)
+
+    @property
+    def own(self) -> bool:
+        """False for a frame that is only context of a segment; True in a clip that is not split."""
+        return self.segment is None or self.segment.own
 
     @property
     def nbytes(self) -> int:
@@ -236,4 +294,10 @@ class Frame:
             + sum(crop.nbytes for crop in self.crops)
             + sum(rendering.nbytes for rendering in self.renderings)
             + sum(edit.nbytes for edit in self.edits)
+            + (self.pasted.nbytes if self.pasted else 0)
         )
+
+
+def layers_of(edits: tuple[Edited, ...]) -> tuple[Edited, ...]:
+    """Edits, and the hair of those that change it."""
+    return tuple(layer for edit in edits for layer in (edit, edit.layer) if layer is not None)

@@ -150,6 +150,8 @@ def test_a_preview_is_the_renders_frame(render, face_clip, tmp_path) -> None:
     result = render(face_clip, tmp_path / "out.mkv", end=0.1, **{k: v for k, v in words.items() if k != "input"})
     with Session() as session:
         before, after = session.frames(clip_of(words), 0.04)
+        (face,) = session.preview(words, 0.04).faces
+    assert (face.size, face.confidence) == (256, 1.0)
     first, second = frames_of(result.output)[1].picture.planes[0], after.picture.planes[0]
     assert before.pts == after.pts
     assert (first != before.picture.planes[0]).mean() > 0.2

@@ -78,6 +78,17 @@ def test_an_exact_preview_is_the_rendered_frame(render, request, face_clip, tmp_
         assert same_planes(after, edited[index]), f"frame {index}"
 
 
+@pytest.mark.parametrize("method", ["hfgi", "student", "plain"])
+def test_stages_look_as_far_as_the_nodes_say(render, untrained, face_clip, method):
+    clip = clip_of(job_of(face_clip, edit="age=20", method=method))
+    info = render.session.source(clip).info
+    with render.renderer.analysed(clip, info) as analysis:
+        chain = render.renderer.chain(clip, info, analysis)
+    looked = sum(getattr(stage, "reach", 0.0) for stage in chain.graph.part())
+    assert looked == pytest.approx(chain.reach)
+    assert (looked > 0) == (method != "plain")
+
+
 def test_a_frame_after_its_neighbour_is_as_it_is_alone(render, long_clip):
     clip = clip_of(job_of(long_clip))
     render.session.forget()

@@ -176,8 +176,8 @@ def test_a_damaged_packet_costs_its_own_frames(tmp_path: Path, clip: Path, which
     for i, (frame, good) in enumerate(zip(frames, whole, strict=True)):
         if i not in group:  # every other group of pictures is untouched
             np.testing.assert_array_equal(frame.picture.planes[0], good.picture.planes[0])
-            assert not frame.extra["corrupt"]
-    assert sum(f.extra["corrupt"] for f in frames) == reader.repeated + reader.patched
+            assert not frame.coded.corrupt
+    assert sum(f.coded.corrupt for f in frames) == reader.repeated + reader.patched
 
 
 def test_a_machine_without_memory_is_no_damaged_packet(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def copy(source: Path, target: Path, how: EncodeSettings = LOSSLESS, **more) -> 
 
 def frames_of(path: Path) -> list[tuple[Fraction, Fraction, tuple[np.ndarray, ...]]]:
     with VideoReader(path) as reader:
-        return [(f.pts * f.time_base, (f.extra["duration"] or 0) * f.time_base, f.picture.planes) for f in reader]
+        return [(f.pts * f.time_base, (f.coded.duration or 0) * f.time_base, f.picture.planes) for f in reader]
 
 
 def assert_same_frames(one: Path, other: Path) -> None:
@@ -332,5 +332,5 @@ def test_open_groups_of_pictures(tmp_path: Path, codec: str, suffix: str) -> Non
             part = [next(it := iter(reader)), next(it), next(it)]
         for found, expected in zip(part, everything[frame.index : frame.index + 3], strict=True):
             assert found.pts == expected.pts
-            assert not found.extra["corrupt"]
+            assert not found.coded.corrupt
             np.testing.assert_array_equal(found.picture.planes[0], expected.picture.planes[0])

@@ -54,7 +54,7 @@ def write_segment(path: Path, info: MediaInfo, writer: VideoWriter, frames: list
 
 def frames_of(path: Path) -> list[tuple[Fraction, Fraction, tuple[np.ndarray, ...]]]:
     with VideoReader(path) as reader:
-        return [(f.pts * f.time_base, (f.extra["duration"] or 0) * f.time_base, f.picture.planes) for f in reader]
+        return [(f.pts * f.time_base, (f.coded.duration or 0) * f.time_base, f.picture.planes) for f in reader]
 
 
 def assert_same(one: Path, other: Path) -> None:

@@ -1,8 +1,7 @@
 """Jobs: what is accepted, and that every mistake is told with its line and a remedy."""
 
-from __future__ import annotations
-
 import json
+import pickle
 from pathlib import Path
 
 import jsonschema
@@ -207,3 +206,32 @@ def test_the_schema_refuses_what_the_model_refuses():
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
+
+
+def test_edits_are_parsed_once_and_fields_stay_plain_words(monkeypatch):
+    from videdit.edits import parse
+
+    parsed: list[str] = []
+    monkeypatch.setattr("videdit.edits.parse_edits", lambda words: parsed.append(words) or parse.parse_edits(words))
+    job = RenderJob.model_validate(
+        {"input": "a.mp4", "edit": {"smile": 1.5}, "per_face": {"left": "age=20", 2: "smile"}}
+    )
+    assert parsed == ["smile=1.5", "age=20", "smile"]
+    assert [(edit.name, edit.strength, edit.info.name) for edit in job.edits] == [("smile", 1.5, "smile")]
+    assert {face: edits[0].name for face, edits in job.edits_of_faces.items()} == {"left": "age", "2": "smile"}
+    assert [edit.name for edit in job.all_edits] == ["smile", "age", "smile"]
+    assert len(parsed) == 3
+    assert {type(job.edit), *map(type, job.per_face.values())} == {str}
+    assert job == RenderJob.model_validate(job.model_dump()) == pickle.loads(pickle.dumps(job))
+    assert RenderJob.model_validate_json(job.model_dump_json()).edits == job.edits
+    assert set(job.model_dump()) == set(RenderJob.model_fields)
+
+
+def test_a_copy_with_other_edits_means_these():
+    job = RenderJob.model_validate({"input": "a.mp4", "edit": "smile", "per_face": {"left": "age=20"}})
+    assert job.model_copy(update={"crf": 3}).edits is job.edits
+    other = job.model_copy(update={"edit": "age=10"})
+    assert [edit.name for edit in other.edits] == ["age"]
+    assert [edit.name for edit in other.all_edits] == ["age", "age"]
+    assert job.model_copy(update={"per_face": {}}).all_edits == list(job.edits)
+    assert [edit.name for edit in job.edits] == ["smile"]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from videdit.datatypes import Color, Frame, Picture
+from videdit.datatypes import Coded, Color, Frame, Picture
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.affine import invert, transform, upright_matrix
 from videdit.geometry.ffhq_align import ffhq_square
@@ -33,7 +33,7 @@ def clip(pictures: list[np.ndarray], rotation: int = 0) -> Iterator[Frame]:
     for i, rgb in enumerate(pictures):
         coded = np.rot90(rgb, rotation // 90)
         planes = tuple(np.ascontiguousarray(coded[..., c]) for c in range(3))
-        yield Frame(i, i, Fraction(1, 25), i / 25, Picture(planes, RGB, "gbrp"), extra={"rotation": rotation})
+        yield Frame(i, i, Fraction(1, 25), i / 25, Picture(planes, RGB, "gbrp"), coded=Coded(rotation=rotation))
 
 
 def test_a_moving_face_is_found_in_every_frame(detector: FaceDetector) -> None:
@@ -67,7 +67,7 @@ def test_points_are_in_square_pixels(detector: FaceDetector, wide: int, high: in
     (plain,) = Detect(detector)(clip([upright], rotation))
     planes = tuple(np.ascontiguousarray(coded[..., c]) for c in range(3))
     picture = Picture(planes, RGB, "gbrp", aspect)
-    (found,) = Detect(detector)(iter([Frame(0, 0, Fraction(1, 25), 0.0, picture, extra={"rotation": rotation})]))
+    (found,) = Detect(detector)(iter([Frame(0, 0, Fraction(1, 25), 0.0, picture, coded=Coded(rotation=rotation))]))
     scale = picture.square_size[0] / shape[1]
     assert len(found.faces) == 1
     assert np.abs(found.faces[0].points / scale - plain.faces[0].points).max() < 2

@@ -40,6 +40,10 @@ def own_folder(tmp_path, monkeypatch) -> Path:
     return folder
 
 
+def edit_of(name: str, strength: float) -> Edit:
+    return Edit(name, strength, info=catalogue()[name])
+
+
 def problem(words: str) -> str:
     with pytest.raises(UsageError) as error:
         parse_edits(words)
@@ -60,8 +64,8 @@ def test_the_catalogue_has_what_is_promised_and_makes_sense():
 
 
 def test_a_bare_name_means_the_recommended_strength():
-    assert parse_edits("smile") == (Edit("smile", catalogue()["smile"].recommended),)
-    assert parse_edits(" smile = 1.5 , age=-1") == (Edit("smile", 1.5), Edit("age", -1.0))
+    assert parse_edits("smile") == (edit_of("smile", catalogue()["smile"].recommended),)
+    assert parse_edits(" smile = 1.5 , age=-1") == (edit_of("smile", 1.5), edit_of("age", -1.0))
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(NEEDED)), st.floats(-2, 2)), min_size=1, unique_by=lambda e: e[0]))
@@ -89,8 +93,8 @@ def test_mistakes_are_told_with_a_remedy():
 
 def test_beyond_the_recommended_range_is_a_caution():
     top = catalogue()["smile"].range[1]
-    assert cautions([Edit("smile", top), Edit("age", -10)]) == []
-    (caution,) = cautions([Edit("smile", top + 0.5), Edit("age", -10)])
+    assert cautions([edit_of("smile", top), edit_of("age", -10)]) == []
+    (caution,) = cautions([edit_of("smile", top + 0.5), edit_of("age", -10)])
     assert caution.startswith("smile=")
     assert "recommended" in caution
 
@@ -108,9 +112,9 @@ def test_the_table_says_what_is_wrong_and_verbose_what_is_known():
 
 def test_a_strength_that_hardly_shows_is_a_caution():
     """Ages were once in steps of twelve years: who still writes age=2 is told that this means two."""
-    (caution,) = cautions([Edit("age", 2)])
+    (caution,) = cautions([edit_of("age", 2)])
     assert caution == "age=2 will hardly be seen: 1 means 1 year, 20 is usual"
-    assert cautions([Edit("age", 0)]) == []
+    assert cautions([edit_of("age", 0)]) == []
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
@@ -175,7 +179,7 @@ def test_files_in_ones_own_folder_are_edits(own_folder):
     np.save(own_folder / "freckles.npy", np.ones(512, np.float32))
     assert "freckles" in catalogue()
     assert "freckles" in catalogue_table()
-    assert parse_edits("freckles")[0] == Edit("freckles", 1.0)
+    assert parse_edits("freckles")[0] == edit_of("freckles", 1.0)
     np.testing.assert_array_equal(load_direction("freckles"), np.ones((18, 512)))
     assert "did you mean 'freckles'" in problem("frekles")
     np.save(own_folder / "smile.npy", np.ones(512, np.float32))

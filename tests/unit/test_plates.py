@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synthetic import background
 
 from videdit.cli import main as cli
-from videdit.edits import Edit, catalogue, edit_delta, parse_edits
+from videdit.edits import catalogue, edit_delta, parse_edits
 from videdit.errors import NoFaceError, UsageError
 from videdit.evaluation import rate
 from videdit.evaluation.image import psnr
@@ -48,7 +48,7 @@ def test_a_sweep_by_the_release_shows_whole_pictures_of_the_generator(inverter, 
     sheet = sweep_plate(inverter, people[:1], [None], [edit], 3, plain=True)
     codes = inverter.encode(people[:1])
     for i, strength in enumerate((-reach(edit), 0, reach(edit))):
-        delta = edit_delta([Edit("smile", strength)], codes)
+        delta = edit_delta(parse_edits(f"smile={strength}"), codes)
         (image,) = released(inverter, people[:1], codes, codes + delta)
         assert near(sheet[:230, i * 256 : i * 256 + 256], image[:230] * 127.5 + 127.5) < 0.5
 
@@ -56,9 +56,9 @@ def test_a_sweep_by_the_release_shows_whole_pictures_of_the_generator(inverter, 
 def test_how_far_a_sweep_goes():
     low, high = catalogue()["smile"].range
     assert reach(parse_edits("smile")[0]) == min(-low, high)
-    assert reach(Edit("smile", 0.5)) == reach(Edit("smile", -0.5)) == 0.5
+    assert reach(*parse_edits("smile=0.5")) == reach(*parse_edits("smile=-0.5")) == 0.5
     with pytest.raises(UsageError, match="goes nowhere"):
-        reach(Edit("smile", 0.0))
+        reach(*parse_edits("smile=0"))
     for steps in (1, 2, 4):
         with pytest.raises(UsageError, match="odd"):
             sweep_plate(None, [], [], [], steps)  # type: ignore[arg-type]

@@ -17,9 +17,11 @@ from videdit.faces.detector import FaceDetector
 from videdit.geometry.affine import invert, transform
 from videdit.geometry.ffhq_align import face_matrix, ffhq_square
 from videdit.media.decode.read import VideoReader
-from videdit.stages.assign_faces import AssignFaces
+from videdit.pipeline.graph import Compose
+from videdit.stages.assign_faces import AssignFaces, TablePass
 from videdit.stages.detect import Detect
 from videdit.stages.record_faces import RecordFaces
+from videdit.stages.track_faces import LOOK_AHEAD, Track
 from videdit.tracks.analysis_store import Analysis, Recorder
 from videdit.tracks.tracker import Tracker
 
@@ -145,3 +147,78 @@ def test_the_crop_of_a_still_head_stands_still(
     before = max(jitter(analysis.sightings.points[second], mesh) for second in seconds)
     assert shown < 0.3
     assert shown < before
+
+
+def lost_now_and_then(folder: Path, fps: float = 25) -> Analysis:
+    """Two faces over 90 frames and a cut; both are lost for short and for long."""
+    seen = [[face(150 + i), face(450 - i, 200)] for i in range(90)]
+    for i in (10, 11, 30, 31, 32, 33, 34, 35, 36, 70):
+        seen[i] = seen[i][:1]
+    for i in (0, 20, 59, 60, 89):
+        seen[i] = seen[i][1:]
+    return recorded(folder, seen, [0] * 45 + [1] * 45, fps)
+
+
+def same_faces(one: Frame, other: Frame) -> None:
+    assert (one.pts, one.scene) == (other.pts, other.scene)
+    for a, b in zip(one.faces, other.faces, strict=True):
+        assert (a.track, a.confidence, a.yaw) == (b.track, b.confidence, b.yaw)
+        np.testing.assert_array_equal(a.points, b.points)
+        np.testing.assert_array_equal(a.mesh, b.mesh)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+@pytest.mark.parametrize("first", [0, 17, 45])
+def test_a_pass_over_the_table_leaves_frames_as_stages_do_that_hold_them(tmp_path: Path, first: int, fps: int) -> None:
+    analysis = lost_now_and_then(tmp_path / "a", fps)
+    picture = replace(GREY, planes=(np.zeros((360, 640), np.uint8),) * 3)
+
+    def frames(wanted: int = first) -> Iterator[Frame]:
+        return (replace(frame, picture=picture) for frame in clip(90 - wanted, fps, first=wanted))
+
+    def stages() -> Compose:
+        return Compose(AssignFaces(analysis, everyone(analysis)), Track())
+
+    held = list(stages()(frames()))
+    passed = list(TablePass(analysis.sightings, stages())(frames()))
+    assert [len(frame.faces) for frame in held].count(2) > 20
+    for one, other in zip(held, passed, strict=True):
+        same_faces(one, other)
+        assert other.picture is picture
+    # A run that begins later, in the middle of a shot, and has its first frame named, sees the shot from there.
+    late = list(TablePass(analysis.sightings, stages(), first=first)(frames(first + 20)))
+    for one, other in zip(held[20:], late, strict=True):
+        same_faces(one, other)
+
+
+def test_no_picture_waits_for_what_faces_are_compared_with(tmp_path: Path) -> None:
+    analysis = lost_now_and_then(tmp_path / "a")
+    stages = Compose(AssignFaces(analysis, everyone(analysis)), Track())
+    pulled = 0
+
+    def counted() -> Iterator[Frame]:
+        nonlocal pulled
+        for frame in clip(90):
+            pulled += 1
+            yield frame
+
+    for given, _ in enumerate(TablePass(analysis.sightings, stages)(counted()), 1):
+        assert pulled == given
+    pulled = 0
+    ahead = max(pulled - given for given, _ in enumerate(stages(counted()), 1))
+    assert ahead >= LOOK_AHEAD * 25 - 1  # which the same stages hold where they look at frames
+
+
+def test_faces_after_the_end_of_a_cut_and_in_frames_that_nobody_knows_do_not_count(tmp_path: Path) -> None:
+    analysis = lost_now_and_then(tmp_path / "a")
+
+    def stages() -> Compose:
+        return Compose(AssignFaces(analysis, everyone(analysis)), Track())
+
+    held = list(stages()(clip(40)))
+    for one, other in zip(held, TablePass(analysis.sightings, stages(), end=40 / 25)(clip(40)), strict=True):
+        same_faces(one, other)
+    *known, last = TablePass(analysis.sightings, stages())(clip(91))  # the file has grown since
+    assert len(known) == 90
+    assert not last.faces
+    assert last.scene == known[-1].scene

@@ -15,7 +15,7 @@ from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.jobs.segment_store import SegmentStart
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit
-from videdit.stages.segment import RestartPerSegment, Split, own, place
+from videdit.stages.segment import RestartPerSegment, Split, place
 
 REACH = 0.95  # seconds of context
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
@@ -35,8 +35,7 @@ def segments(frames: list[Frame], start: SegmentStart | None = None, crops: int 
     """(place, [(pts, own)]) of each segment."""
     split = Split(start, reach=REACH, crops=crops, frames=most)
     return [
-        (where, [(frame.pts, own(frame)) for frame in group])
-        for where, group in groupby(split(iter(frames)), key=place)
+        (where, [(frame.pts, frame.own) for frame in group]) for where, group in groupby(split(iter(frames)), key=place)
     ]
 
 
@@ -98,4 +97,4 @@ def test_stages_begin_anew_with_each_segment():
     stage = RestartPerSegment(Count())
     frames = list(stage(Split(reach=REACH, crops=10)(iter(clip([100] * 29, [1] * 30, [])))))
     assert stage.name == "count"
-    assert [frame.index for frame in frames if frame.pts == place(frame).pts and own(frame)] == [0, 0, 0]
+    assert [frame.index for frame in frames if frame.pts == place(frame).pts and frame.own] == [0, 0, 0]

@@ -16,7 +16,8 @@ from videdit.faces.edit_fitness import fade, fitness
 from videdit.geometry.affine import transform
 from videdit.geometry.ffhq_align import crop_side
 from videdit.imaging.host import HostPixels
-from videdit.stages.crop_faces import Align
+from videdit.pipeline.graph import Compose
+from videdit.stages.crop_faces import Align, ChooseSize
 from videdit.stages.track_faces import FADE, MOST_AHEAD, Track
 from videdit.tracks.shots import CutDetector
 from videdit.tracks.tracker import Tracker
@@ -40,10 +41,10 @@ def face(x: float, y: float = 180, size: float = 100, yaw: float = 0) -> Face:
     return Face(points * size + (x, y), 0.99, mesh=mesh * size + (x, y), yaw=yaw)
 
 
-def clip(faces: list[list[Face]], fps: float = 25, scenes: list[int] | None = None, **extra) -> Iterator[Frame]:
+def clip(faces: list[list[Face]], fps: float = 25, scenes: list[int] | None = None) -> Iterator[Frame]:
     for i, found in enumerate(faces):
         scene = scenes[i] if scenes else 0
-        yield Frame(i, i, Fraction(1, 25), i / fps, GREY, scene=scene, faces=tuple(found), extra=extra)
+        yield Frame(i, i, Fraction(1, 25), i / fps, GREY, scene=scene, faces=tuple(found))
 
 
 def named(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -236,12 +237,13 @@ def test_crops_show_what_they_say() -> None:
 
 
 def test_crop_sizes() -> None:
-    def sizes(stage: Align, faces: list[float]) -> list[int]:
-        return [frame.crops[0].size for frame in stage(clip([[face(300, size=size)] for size in faces]))]
+    def sizes(size: str | int, faces: list[float]) -> list[int]:
+        stages = Compose(ChooseSize(size), Align(HostPixels(), size))
+        return [frame.crops[0].size for frame in stages(clip([[face(300, size=size)] for size in faces]))]
 
     side = crop_side(face(300).points) / 100  # of the crop, for each pixel of the face
-    assert sizes(Align(HostPixels()), [100 / side, 300 / side, 330 / side, 300 / side]) == [256] * 4  # hysteresis
-    assert sizes(Align(HostPixels()), [300 / side, 500 / side, 300 / side, 200 / side]) == [256, 512, 512, 256]
-    assert sizes(Align(HostPixels(), 512), [100 / side, 900 / side]) == [512, 512]
+    assert sizes("auto", [100 / side, 300 / side, 330 / side, 300 / side]) == [256] * 4  # hysteresis
+    assert sizes("auto", [300 / side, 500 / side, 300 / side, 200 / side]) == [256, 512, 512, 256]
+    assert sizes(512, [100 / side, 900 / side]) == [512, 512]
     with pytest.raises(UsageError, match="crop size"):
         Align(HostPixels(), 300)

@@ -128,12 +128,12 @@ def render_command(words: Sequence[str]) -> int:
         with_sweep(options, sweep)
     jobs = jobs_of(options)
 
-    from videdit.edits import cautions, parse_edits
+    from videdit.edits import cautions
     from videdit.hfgi.profile import load_profile
     from videdit.jobs.plan import make_plan
 
     subjects = [load_profile(job.profile, job.checkpoint).subject for job in jobs]
-    told = (cautions(parse_edits(job.edit), subject) for job, subject in zip(jobs, subjects, strict=True))
+    told = (cautions(job.edits, subject) for job, subject in zip(jobs, subjects, strict=True))
     for caution in dict.fromkeys(itertools.chain.from_iterable(told)):
         logging.getLogger("videdit").warning(caution)
     if preview is not None:

@@ -98,7 +98,7 @@ def sweeps(
 
 def _swept(clip: Clip, name: str, strengths: Sequence[float]) -> list[RenderJob]:
     """The clip's job with each of the strengths."""
-    given = parse_edits(clip.job.edit)
+    given = clip.job.edits
     alone = [edit.name for edit in given] == [name] and clip.job.edit == name
     if not alone and name in [edit.name for edit in given]:
         raise UsageError(f"--sweep goes through the strengths of {name}: leave it out of --edit")

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from videdit import paths
@@ -23,11 +23,12 @@ FAINT = 0.15  # of the recommended strength: what is weaker is hardly seen
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One edit: a name of the catalogue or the path of a direction's file, and how much of it."""
+    """One edit: a name of the catalogue or the path of a direction's file, how much of it, and what is known of it."""
 
     name: str
     strength: float  # of one with keyframes: the strength furthest from 0
     keyframes: tuple[Keyframe, ...] = ()
+    info: EditInfo = field(kw_only=True, compare=False, repr=False)
 
 
 def parse_edits(words: str) -> tuple[Edit, ...]:
@@ -51,7 +52,7 @@ def parse_edits(words: str) -> tuple[Edit, ...]:
         check_order(name, keyframes)
         numbers = [f"{key.strength:g}" for key in keyframes] or [number]
         strengths = [_strength(name, given, info) for given in numbers] if equals else [info.recommended]
-        edits.append(Edit(name, max(strengths, key=abs), keyframes))
+        edits.append(Edit(name, max(strengths, key=abs), keyframes, info=info))
     return tuple(edits)
 
 
@@ -76,10 +77,9 @@ def cautions(edits: Iterable[Edit], subject: str = "face") -> list[str]:
 
     subject: of the profile; only of faces parts are told apart.
     """
-    infos = catalogue()
     said = []
     for edit in edits:
-        info = find(edit.name, infos)
+        info = edit.info
         low, high = info.range
         if 0 < abs(edit.strength) < FAINT * abs(info.recommended):
             said.append(
@@ -125,9 +125,8 @@ def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
 
 def check_codes(edits: Iterable[Edit], profile: str, count: int) -> None:
     """Raise UsageError where an edit is one of codes of another number of layers than the profile's, `count`."""
-    infos = catalogue()
     for edit in edits:
-        info = find(edit.name, infos)
+        info = edit.info
         layers = info.codes
         if info.source is not None and info.component is None:
             layers = len(read_layers(info.source))

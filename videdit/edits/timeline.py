@@ -14,7 +14,7 @@ from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.directions import Directions
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.mouth_compensation import OPENER, openness
-from videdit.edits.parse import Edit, find
+from videdit.edits.parse import Edit
 
 ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
 
@@ -40,10 +40,10 @@ class Timeline:
         self.edits = tuple(
             replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
         )
-        self._speech = [find(edit.name).speech for edit in self.edits]
+        self._speech = [edit.info.speech for edit in self.edits]
         opener = [OPENER] if any(self._speech) else []  # comes after the others
         self._directions = Directions([*(edit.name for edit in self.edits), *opener], layers)
-        self._units = np.array([find(edit.name).recommended for edit in self.edits])
+        self._units = np.array([edit.info.recommended for edit in self.edits])
         peaks = np.array([edit.strength for edit in self.edits]) / self._units
         self._peak = float(np.abs(peaks).sum())
         self.varies = self._peak > 0 and any(edit.keyframes for edit in self.edits)

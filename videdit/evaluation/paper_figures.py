@@ -14,7 +14,6 @@ import numpy as np
 
 from videdit.datatypes import LOW
 from videdit.edits import Edit, edit_delta
-from videdit.edits.parse import find
 from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.evaluation.sheet import contact_sheet
 from videdit.evaluation.stills import load_face, parsed_crops, pasted, picture_256, released, rendered
@@ -97,7 +96,7 @@ def sweep_plate(
     for face, crop in zip(faces, crops, strict=True):
         codes = inverter.encode([face])
         for edit in edits:
-            regions = find(edit.name).regions
+            regions = edit.info.regions
             strengths = np.linspace(-1, 1, steps) * reach(edit)
             several = np.repeat(codes, steps, 0)
             deltas = np.concatenate([edit_delta([replace(edit, strength=float(s))], codes) for s in strengths])
@@ -113,7 +112,7 @@ def sweep_plate(
 
 def reach(edit: Edit) -> float:
     """How far a sweep goes. Raises UsageError for 0, and where the other end is out of the edit's hard range."""
-    info = find(edit.name)
+    info = edit.info
     if edit.strength == 0:
         raise UsageError(f"{edit.name}=0 goes nowhere; say how far the sweep should go")
     if edit.strength == info.recommended:

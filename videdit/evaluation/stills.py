@@ -13,7 +13,7 @@ from torch import Tensor
 
 from videdit.datatypes import Array, Crop, Rendering
 from videdit.edits.directions import edit_delta
-from videdit.edits.parse import Edit, find
+from videdit.edits.parse import Edit
 from videdit.errors import MediaError, UsageError
 from videdit.evaluation.attributes import POPULATION
 from videdit.evaluation.panel import SIZE, Panel, picture
@@ -124,7 +124,7 @@ def evaluate_edits(
     rows: list[dict[str, Value]] = []
     shown: list[list[np.ndarray]] = [list(crops[:SHOWN])]
     for edit in edits:
-        regions, renderings = find(edit.name).regions, []
+        regions, renderings = edit.info.regions, []
         if plain:
             results = list(released(inverter, crops, codes, codes + edit_delta([edit], codes)))
         elif student is None:

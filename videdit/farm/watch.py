@@ -14,6 +14,7 @@ from typing import Any
 from videdit.errors import VideditError
 from videdit.farm.queue import Queue
 from videdit.farm.schema import DONE, OVER
+from videdit.media.source_identity import SourceIdentity
 from videdit.storage.outputs import put_text
 
 LOOK = 2.0  # seconds between two looks at the folder
@@ -70,18 +71,17 @@ class Watch:
         there = {file.name: file for file in self._files()}
         self._seen = {name: seen for name, seen in self._seen.items() if name in there}
         for name, file in there.items():
-            try:
-                state = file.stat()
-            except OSError:
+            state = SourceIdentity.known(file)
+            if state is None:
                 continue
-            stamp = [state.st_size, state.st_mtime_ns]
+            stamp = state.values
             if name in self._marks and self._marks[name]["stamp"] == stamp:
                 waiting |= bool(self.done_to and not self._marks[name]["over"])
                 continue
             known, since = self._seen.get(name, (None, now))
             if known != stamp:
                 self._seen[name], since = (stamp, now), now
-            if now - since < self.settle or not state.st_size:
+            if now - since < self.settle or not state.size:
                 waiting = True
                 continue
             yield self._taken(file, stamp)

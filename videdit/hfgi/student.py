@@ -10,7 +10,7 @@ import numpy as np
 
 from videdit.datatypes import Array, Crop, Motion
 from videdit.edits.mouth_compensation import Speech
-from videdit.edits.parse import Edit, find
+from videdit.edits.parse import Edit
 from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
 from videdit.imaging.arrays import batches, larger, single, stack
@@ -124,7 +124,7 @@ def student_strengths(edits: Iterable[Edit], strengths: Iterable[float], gap: fl
     """
     given = np.zeros(len(EDITS), np.float32)
     for edit, strength in zip(edits, strengths, strict=True):
-        info = find(edit.name)
+        info = edit.info
         if info.speech:
             strength, _ = SPEECH(float(strength), SOONER * gap)
         given[EDITS.index(edit.name)] = strength / info.recommended * info.response[int(strength > 0)]

@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from videdit.edits.keyframes import EASINGS
 from videdit.errors import VideditError
+
+if TYPE_CHECKING:
+    from videdit.edits import Edit
 
 SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 BYTES_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*$"
@@ -153,6 +156,23 @@ def parse_per_face(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     return {str(parse_faces(face)): parse_edit(edit) for face, edit in value.items()}
+
+
+class ParsedWords(str):
+    """Words for edits on their way into a job, with what they mean."""
+
+    edits: tuple[Edit, ...]
+
+    def __new__(cls, words: str) -> Self:
+        """Raises ValueError where they mean nothing, with what :func:`videdit.edits.parse_edits` says."""
+        from videdit.edits import parse_edits
+
+        parsed = super().__new__(cls, words)
+        try:
+            parsed.edits = parse_edits(words)
+        except VideditError as error:
+            raise ValueError(str(error)) from None
+        return parsed
 
 
 def parse_restore(value: Any) -> Any:

@@ -11,19 +11,17 @@ from typing import Any
 from videdit import paths, weights
 from videdit._version import __version__
 from videdit.jobs.render_job import RenderJob
-from videdit.media.image_sequence import existing, is_sequence
+from videdit.media.source_identity import SourceIdentity
 from videdit.storage import hashes
 
 
 def fingerprint(source: Path, job: RenderJob) -> str:
     """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
-    from videdit.edits import parse_edits
-    from videdit.edits.parse import find
     from videdit.hfgi.profile import load_profile
     from videdit.restoration.policy import choose
 
     restorer = choose(job.restore)
-    own = [info for edit in parse_edits(job.edit) if (info := find(edit.name)).source is not None]
+    own = [edit.info for edit in job.edits]
     parts = {
         "source": stamp(source),
         "settings": job.settings(),
@@ -47,11 +45,6 @@ def _words(value: Any) -> Iterator[str]:
 
 
 def stamp(path: Path) -> list[Any] | None:
-    """Size and time of a file; of numbered pictures, those of each."""
-    try:
-        if is_sequence(path):
-            return [stamp(file) for file in existing(path).values()] or None
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """The identity of a file or of numbered pictures as plain values; None where there is none."""
+    found = SourceIdentity.known(path)
+    return found.values if found else None

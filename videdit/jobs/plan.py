@@ -134,17 +134,14 @@ def make_plan(jobs: Iterable[RenderJob]) -> Plan:
     return plan
 
 
-def edit_label(words: str) -> str:
+def edit_label(edits: Iterable[Edit]) -> str:
     """The edits as they appear in a file's name, each with its strength where that is not the recommended one.
 
     "smile" -> "smile", "smile=1.5,age=-1" -> "smile+1.5+age-1", "smile=0@0s,2@1.5s" -> "smile+0to+2"
     """
-    from videdit.edits import parse_edits
-    from videdit.edits.parse import find
-
     return "+".join(
-        edit_name(edit) + ("" if not edit.keyframes and edit.strength == find(edit.name).recommended else signed(edit))
-        for edit in parse_edits(words)
+        edit_name(edit) + ("" if not edit.keyframes and edit.strength == edit.info.recommended else signed(edit))
+        for edit in edits
     )
 
 
@@ -251,8 +248,6 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     Raises:
         UsageError: the output's name cannot be: an unknown template field, or a kind of file that cannot hold it.
     """
-    from videdit.edits import parse_edits
-
     numbered = is_sequence(source)
     stem, suffix = image_sequence.name_of(source) if numbered else source.stem, source.suffix.lower()
     kind = Kind("video", suffix) if numbered else _kind(source)
@@ -260,14 +255,13 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     extension = FALLBACK if numbered else _extension(source, kind)
     if numbered and suffix == EXR:  # no container holds what these may hold
         extension = f"_{image_sequence.numbering(source)}{source.suffix}"
-    label = edit_label(job.edit)
+    label = edit_label(job.edits)
     name = f"{stem}_{label}{extension}"
     if job.output is None:
         return source.with_name(name)
     output = paths.expanded(job.output)
     if "{" in job.output:
-        edits = parse_edits(job.edit)
-        fields = {"edit": "+".join(map(edit_name, edits)), "strength": "".join(map(signed, edits))}
+        fields = {"edit": "+".join(map(edit_name, job.edits)), "strength": "".join(map(signed, job.edits))}
         output = Path(_filled(str(output), {"stem": stem, **fields, "ext": extension}))
         output = output.parent / tree / output.name
     elif _means_folder(job.output):

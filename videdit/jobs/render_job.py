@@ -6,7 +6,10 @@ The command line, job files and the Python API all end here, with the same names
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -33,6 +36,7 @@ from videdit.jobs.field_types import (
     Faces,
     Inputs,
     Option,
+    ParsedWords,
     PerFace,
     Rate,
     Scenes,
@@ -45,6 +49,9 @@ from videdit.jobs.field_types import (
     parse_track,
     schema,
 )
+
+if TYPE_CHECKING:
+    from videdit.edits import Edit
 
 
 class RenderJob(BaseModel):
@@ -207,23 +214,52 @@ class RenderJob(BaseModel):
         False, description="Write a JSON file beside the output that says what was done to it."
     )
 
+    @cached_property
+    def edits(self) -> tuple[Edit, ...]:
+        """What `edit` means: worked out once, when the job is validated."""
+        from videdit.edits import parse_edits
+
+        return parse_edits(self.edit)
+
+    @cached_property
+    def edits_of_faces(self) -> dict[str, tuple[Edit, ...]]:
+        """What `per_face` means, by its words for faces."""
+        from videdit.edits import parse_edits
+
+        return {face: parse_edits(words) for face, words in self.per_face.items()}
+
+    @property
+    def all_edits(self) -> list[Edit]:
+        """What anybody gets."""
+        return [*self.edits, *chain.from_iterable(self.edits_of_faces.values())]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values in some fields; what was worked out of these is worked out anew."""
+        copy = super().model_copy(update=update, deep=deep)
+        for field, derived in (("edit", "edits"), ("per_face", "edits_of_faces")):
+            if update and field in update:
+                copy.__dict__.pop(derived, None)
+        return copy
+
     @field_validator("edit")
     @classmethod
     def _edit_is_known(cls, value: str) -> str:
-        from videdit.edits import parse_edits
-
-        try:
-            parse_edits(value)
-        except VideditError as error:
-            raise ValueError(str(error)) from None
-        return value
+        return ParsedWords(value)
 
     @field_validator("per_face")
     @classmethod
     def _edits_are_known(cls, value: dict[str, str]) -> dict[str, str]:
-        for words in value.values():
-            cls._edit_is_known(words)
-        return value
+        return {face: ParsedWords(words) for face, words in value.items()}
+
+    @model_validator(mode="after")
+    def _edits_are_kept(self) -> Self:
+        """Fields hold plain words; what they mean was found out when they were checked."""
+        edit, own = cast(ParsedWords, self.edit), cast(dict[str, ParsedWords], self.per_face)
+        mine = vars(self)  # for this is frozen
+        mine["edits"], mine["edit"] = edit.edits, str(edit)
+        mine["edits_of_faces"] = {face: words.edits for face, words in own.items()}
+        mine["per_face"] = {face: str(words) for face, words in own.items()}
+        return self
 
     @field_validator("profile")
     @classmethod
@@ -257,12 +293,12 @@ class RenderJob(BaseModel):
 
     def _check_profile(self) -> None:
         """Raises ValueError for words that the profile has no use for."""
-        from videdit.edits import check_codes, parse_edits
+        from videdit.edits import check_codes
         from videdit.hfgi.profile import load_profile
 
         try:
             profile = load_profile(self.profile, self.checkpoint)
-            check_codes(parse_edits(self.edit), self.profile, profile.layers)
+            check_codes(self.edits, self.profile, profile.layers)
         except VideditError as error:
             raise ValueError(str(error)) from None
         if profile.subject == "face":

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from videdit.datatypes import SegmentStart
 from videdit.errors import MediaError, UsageError
 from videdit.jobs.fingerprint import fingerprint
 from videdit.jobs.render_job import RenderJob
@@ -31,16 +32,6 @@ _OURS = re.compile(
     r"(key\.json|handed-over|unedited)(\.part)?|lock|\d{6}(-[a-z]+)?\.(segment|part)|\d{6}\.pictures|joined(-[a-z]+)?\.\w+"
 )
 _LAYOUT = 5  # of the folder; raised when segments are cut or written in another way
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentStart:
-    """Where a segment begins. Times are pts of the source."""
-
-    index: int  # 0, 1, 2, ...
-    pts: int  # its first frame
-    scene_pts: int  # the first frame of that frame's shot: whoever begins there finds and tracks the same faces
-    scene: int  # the number of that shot, from 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,11 @@ from typing import Any
 
 from videdit import paths, weights
 from videdit._version import __version__
-from videdit.errors import UsageError, VideditError
+from videdit.errors import MediaError, UsageError, VideditError
 from videdit.jobs.clip_record import from_values
 from videdit.jobs.plan import Clip
 from videdit.jobs.segment_store import SegmentStart, Span
-from videdit.media.content_hash import content_hash
-from videdit.media.image_sequence import is_sequence
+from videdit.media.source_identity import SourceIdentity
 from videdit.storage import hashes
 
 PLAN, ANALYSIS, _DONE = "plan.json", "analysis", ".done"
@@ -155,11 +154,13 @@ def read_plan(folder: Path) -> ShotPlan:
 def check_source(plan: ShotPlan, source: Path, thorough: bool = False) -> None:
     """Raises PlanError: the source is not the one that was planned. thorough: by its bytes, whatever its time says."""
     try:
-        size, modified = size_and_time(source)
-        if not thorough and (size, modified) == (plan.size, plan.modified):
+        now = SourceIdentity.of(source)
+        if not thorough and (now.size, now.modified) == (plan.size, plan.modified):
             return
-        if size == plan.size and content_hash(source) == plan.sha256:  # a copy, say
+        if now.size == plan.size and now.content(fresh=True) == plan.sha256:  # a copy, say
             return
+    except MediaError as error:
+        raise PlanError(str(error)) from None
     except OSError as error:
         raise PlanError(f"cannot read {source}: {error.strerror}") from None
     raise PlanError(f"{source} has changed since it was planned; plan again")
@@ -172,17 +173,6 @@ def check_versions(plan: ShotPlan) -> None:
         if here.get(name) != planned:
             what = f"videdit {planned}, this is {here['videdit']}" if name == "videdit" else f"other {name}"
             raise PlanError(f"the plan was made with {what}; use the same installation on every machine, or plan again")
-
-
-def size_and_time(source: Path) -> tuple[int, int]:
-    """(bytes, nanoseconds) of a file; of numbered pictures the sum and the latest. Raises OSError: it is not there."""
-    if is_sequence(source):
-        from videdit.media.image_sequence import files
-
-        states = [file.stat() for file in files(source).values()]
-        return sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
-    state = source.stat()
-    return state.st_size, state.st_mtime_ns
 
 
 @dataclass(frozen=True)

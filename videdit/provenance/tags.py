@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from videdit._version import __version__
 from videdit.errors import MediaError
-from videdit.media.content_hash import content_hash
+from videdit.media.source_identity import SourceIdentity, content_hash
 from videdit.media.stills.xmp import SOURCE_TYPE
 from videdit.storage.outputs import put_text
 
@@ -61,7 +61,7 @@ def write_sidecar(job: Edited, source: Path, output: Path, result: dict[str, Any
     values = {
         "tool": f"videdit {__version__}",
         "digital_source_type": SOURCE_TYPE,
-        "source": {"name": source.name, "sha256": content_hash(source)},
+        "source": {"name": source.name, "sha256": SourceIdentity.of(source).content()},
         "output": {"name": output.name, "sha256": content_hash(output)},
         "settings": job.settings(),
         "result": result,

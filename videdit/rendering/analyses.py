@@ -10,12 +10,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from videdit.errors import MediaError
 from videdit.faces.detector import FaceDetector
 from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
-from videdit.media.image_sequence import files, is_sequence
 from videdit.media.info import MediaInfo
+from videdit.media.source_identity import SourceIdentity
 from videdit.rendering.analysis_pass import cached_analysis, folder_of_all, kept_analysis
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.progress import Progress
@@ -33,7 +32,7 @@ _numbers = itertools.count()
 class Source:
     """A file as it is now: another one of the same name is another source."""
 
-    key: tuple  # of its path, size and time of change, and of what of it is read
+    key: tuple  # its identity, and what of it is read
     info: MediaInfo
 
 
@@ -62,7 +61,7 @@ class Analyses:
 
     def source(self, path: Path, job: RenderJob) -> Source:
         """What a file is. Raises MediaError: it cannot be read."""
-        key = (*identity(path), job.fps, job.video_track, job.start)
+        key = (SourceIdentity.of(path), job.fps, job.video_track, job.start)
         info = self._cache.get(("info", key))
         if info is None:
             info = probe_from(path, job.fps, job.start, job.video_track)
@@ -146,17 +145,6 @@ def whole_is_needed(job: RenderJob) -> bool:
     """Whether whom a job means can only be told by who is looked at all of a clip."""
     words = (job.faces, *job.per_face)
     return by_number(words) or any(map(is_picture, words)) or bool(job.scenes)
-
-
-def identity(path: Path) -> tuple:
-    """What tells a file, or a sequence of pictures, from what lay at its place before. Raises MediaError: not there."""
-    try:
-        parts = list(files(path).values()) if is_sequence(path) else [path]
-        stats = [part.stat() for part in parts]
-    except OSError as error:
-        raise MediaError(f"cannot read {path}: {error.strerror}") from None
-    newest = max((stat.st_mtime_ns for stat in stats), default=0)
-    return str(path.resolve()), len(stats), sum(stat.st_size for stat in stats), newest
 
 
 def _key(source: Source, job: RenderJob, device: str, whole: bool) -> tuple:

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from videdit.datatypes import Array, Face
-from videdit.edits import Edit, Timeline, parse_edits
-from videdit.edits.parse import find
+from videdit.edits import Edit, Timeline
 from videdit.errors import NoFaceError
 from videdit.faces.beard import beard
 from videdit.jobs.render_job import RenderJob
@@ -92,7 +91,7 @@ def people_of(
         UsageError: a reference picture cannot be used; keyframes are not in order.
         NoFaceError: nobody in the clip is meant.
     """
-    usual = Timeline(parse_edits(job.edit), time_of_frame, layers)
+    usual = Timeline(job.edits, time_of_frame, layers)
     if analysis is None:
         return People(np.zeros(0, bool), usual)
     sightings = analysis.sightings
@@ -104,9 +103,9 @@ def people_of(
 
     chosen = choose(job.faces, sightings, likeness)
     own: dict[int, Timeline] = {}
-    for word, words in job.per_face.items():
+    for word, edits in job.edits_of_faces.items():
         theirs = choose(word, sightings, likeness)
-        timeline = Timeline(parse_edits(words), time_of_frame, layers)
+        timeline = Timeline(edits, time_of_frame, layers)
         own |= {int(track): timeline for track in np.unique(sightings.track[theirs])}
         chosen = chosen | theirs
     notes: list[str] = []
@@ -123,8 +122,8 @@ def people_of(
             raise LeftAloneError("; ".join(notes))
     if not own:
         return People(chosen, usual, notes=tuple(notes))
-    edits = {track: timeline.edits for track, timeline in own.items()}
-    return People(chosen, OwnTimelines(usual, own), edits, tuple(notes))
+    by_track = {track: timeline.edits for track, timeline in own.items()}
+    return People(chosen, OwnTimelines(usual, own), by_track, tuple(notes))
 
 
 def _able(
@@ -133,7 +132,7 @@ def _able(
     """Edits as far as they can do anything to a face, for what is not there cannot be taken away; and what to say."""
     found, said = [], []
     for edit in edits:
-        takes = find(edit.name).takes
+        takes = edit.info.takes
         if not takes or min(edit.strength, *(key.strength for key in edit.keyframes), 0.0) == 0:
             found.append(edit)
             continue

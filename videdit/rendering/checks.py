@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 
-from videdit.edits import parse_edits
 from videdit.edits.keyframes import in_seconds
 from videdit.errors import SettingsError, WeightsError
 from videdit.faces import scrfd
@@ -15,7 +14,7 @@ from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
 from videdit.provenance import c2pa
-from videdit.rendering.graph import encoding
+from videdit.rendering.output_files import encoding
 from videdit.restoration import policy
 from videdit.restoration.policy import PUBLISHED, choose
 from videdit.tracks.analysis_store import Analysis
@@ -56,7 +55,7 @@ def beyond(job: RenderJob, info: MediaInfo) -> list[str]:
         return []
     said = []
     time_of = clock(info)
-    for edit in (edit for words in (job.edit, *job.per_face.values()) for edit in parse_edits(words)):
+    for edit in job.all_edits:
         placed = in_seconds(edit.name, edit.keyframes, time_of)
         late = [str(key) for key, place in zip(edit.keyframes, placed, strict=True) if place.place > info.duration]
         if late:
@@ -86,7 +85,7 @@ def check_scenes(job: RenderJob, analysis: Analysis | None, info: MediaInfo) -> 
 
 def idle(job: RenderJob) -> bool:
     """Whether nothing is to be done to any face: every strength is 0, and nothing else is asked for."""
-    edits = [edit for words in (job.edit, *job.per_face.values()) for edit in parse_edits(words)]
+    edits = job.all_edits
     strengths = [key.strength for edit in edits for key in edit.keyframes] + [
         edit.strength for edit in edits if not edit.keyframes
     ]

@@ -7,13 +7,13 @@ machine. Nothing is written but that.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from videdit.datatypes import Color, Frame, Picture
-from videdit.edits import Timeline, parse_edits
+from videdit.edits import Edit, Timeline
 from videdit.engine.devices import resolve_device, resolve_precision
 from videdit.errors import MediaError, VideditError
 from videdit.faces.detector import face_size
@@ -28,15 +28,18 @@ from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
+from videdit.pipeline.executor import Stage
 from videdit.rendering.analyses import Analyses
 from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import people_of
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.checks import check, check_scenes, copyable, idle
-from videdit.rendering.graph import all_edits, encoding, finders, method_of
+from videdit.rendering.clip_nodes import Shape, Workshop, graph_of
 from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.output_files import encoding
 from videdit.rendering.pace import Pace
 from videdit.rendering.renderer import frames_between
+from videdit.rendering.resolved_job import resolve
 from videdit.restoration.policy import choose
 from videdit.stages.assign_faces import AssignFaces
 from videdit.stages.crop_faces import size_of
@@ -123,8 +126,7 @@ class Estimator:
         whom = self._whom(clip, info)
         frames = frames_between(info, job.start, job.end) or 1
         seen, places, looking = self._crops(clip, info)
-        profile = load_profile(job.profile, job.checkpoint)
-        method = method_of(job, all_edits(job), profile)
+        method = resolve(job).method
         faces = len(seen) / max(places, 1)
         face = float(np.mean([self._pace(job, method, size) for size in seen])) if seen else 0.0
         sizes = tuple(sorted(set(seen)))
@@ -192,7 +194,11 @@ class Estimator:
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
         """Frames with crops from a few places of the clip."""
-        detector, inverter = self._models.detector(job), self._models.inverter(job)
+        detector, inverter, resolved = self._models.detector(job), self._models.inverter(job), resolve(job)
+        nobody = people_of(job, None, clock(info), resolved.profile.layers)
+        shop = Workshop(resolved, info, self._models, nobody, inverter)
+        found: list[Stage] = [Detect(detector), _Some(job), Track()] if resolved.faces else []
+        stages = [*found, graph_of(Shape(resolved), shop).stage("align" if resolved.faces else "place")]
         start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
         places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]
         for place in places:
@@ -201,7 +207,7 @@ class Estimator:
             except MediaError:  # the last frame is shown for long
                 frame = next(iter(Decode(info, job.start, job.end)(iter(()))))
             frames: Iterator[Frame] = iter((frame,))
-            for stage in finders(job, inverter, [Detect(detector), _Some(job), Track()]):
+            for stage in stages:
                 frames = stage(frames)
             yield next(frames)
 
@@ -211,13 +217,14 @@ MEANT = {"largest": "the largest face", "all": "all faces", "left": "the face on
 
 def what(job: RenderJob) -> list[str]:
     """The edits in words, a line for those of everybody and one for each face with edits of its own."""
-    return [edits_in_words(job.edit), *(f"{face}: {edits_in_words(words)}" for face, words in job.per_face.items())]
+    own = job.edits_of_faces.items()
+    return [edits_in_words(job.edits), *(f"{face}: {edits_in_words(edits)}" for face, edits in own)]
 
 
-def edits_in_words(words: str) -> str:
+def edits_in_words(edits: Iterable[Edit]) -> str:
     """ "smile" -> "smile 1.25"; keyframes as they were written."""
     told = []
-    for edit in parse_edits(words):
+    for edit in edits:
         told.append(f"{edit.name} {', '.join(map(str, edit.keyframes)) or f'{edit.strength:g}'}")
     return "; ".join(told)
 
@@ -260,7 +267,7 @@ class _Some:
 
 def share_edited(info: MediaInfo, job: RenderJob) -> tuple[float, list[str]]:
     """(the part of a clip in which an edit is at work, when its shots begin: told where some of them are chosen)."""
-    timelines = [Timeline(parse_edits(words), clock(info)) for words in (job.edit, *job.per_face.values())]
+    timelines = [Timeline(edits, clock(info)) for edits in (job.edits, *job.edits_of_faces.values())]
     start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
     times = np.linspace(start, max(start, end), 500)
     at_rest = job.restore not in ("none", "auto")  # faces are restored whatever the strength

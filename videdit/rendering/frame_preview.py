@@ -11,14 +11,13 @@ works out only what is new:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Frame
-from videdit.edits import parse_edits
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.kept_inversions import KeptInversions
 from videdit.hfgi.latent_cache import codes_for
@@ -28,38 +27,23 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.frame_times import clock
 from videdit.models.sizes import EDITS
 from videdit.pipeline.executor import Stage
-from videdit.pipeline.windows import reach_of
+from videdit.pipeline.graph import Compose, Graph
 from videdit.rendering.analyses import Analyses, Source
 from videdit.rendering.assignments import people_of
 from videdit.rendering.byte_cache import ByteCache
+from videdit.rendering.clip_nodes import Workshop, reach_of
 from videdit.rendering.frames import LEAST, frame_at
-from videdit.rendering.graph import (
-    all_edits,
-    hair_stages,
-    method_of,
-    prealign,
-    reach_of_job,
-    regions_of,
-    restoration,
-)
-from videdit.rendering.kept_frames import KeptCodes, bare_picture, crops_bytes, hollow, kept_frames
+from videdit.rendering.kept_frames import KeptCodes, crops_bytes, hollow, kept_frames
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.preview_request import ROUND, Check, Request, active, scenes_before
+from videdit.rendering.resolved_job import resolve
 from videdit.stages.assign_faces import REACH as RECALLED
-from videdit.stages.assign_faces import AssignFaces
-from videdit.stages.auxiliary_output import Compose
+from videdit.stages.assign_faces import bare_picture
 from videdit.stages.average_changes import Steady
-from videdit.stages.change import Change
-from videdit.stages.crop_faces import Align
-from videdit.stages.decode import Decode
 from videdit.stages.hair import Hair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.parse_faces import Parse
-from videdit.stages.paste import Paste
-from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
-from videdit.stages.transfer_detail import Detail
-from videdit.stages.watermark import Mark
 
 
 class FramePreviews:
@@ -83,30 +67,36 @@ class FramePreviews:
             self._prepare(clip.job, crop.size)
         frame = replace(active(request, front), picture=shown.picture)
         check()
-        stages = [*self._edit_alone(request, shown.pts), *self._hair(request, alone=True)]
-        return shown, self._finished(request, frame, *stages)
+        alone = request.graph(alone=True)
+        if request.resolved.method == "student":
+            edits = alone.part("change", "hair")
+        else:
+            edits = [self._edit_alone(request, shown.pts), *alone.part("detail", "detail"), *alone.part("hair", "hair")]
+        return shown, self._finished(alone, frame, *edits)
 
     def exact(self, clip: Clip, time: float, check: Check) -> tuple[Frame, Frame]:
         """The frame as the render has it, its neighbours worked out as far as they count. Raises as :meth:`draft`."""
-        reach = reach_of_job(clip.job, self.models.inverter(clip.job).profile)
+        reach = reach_of(resolve(clip.job))
         request, shown = self._asked(clip, time, check, reach)
         row = request.sightings.row(shown.pts)
         if row is None:
             return shown, shown
-        hair = self._hair(request)
-        far = max(reach_of(hair), Steady.reach if request.method != "student" else 0.0)
+        graph = request.graph()
+        hair = [stage for stage in graph.part("hair", "hair") if isinstance(stage, Hair)]
+        far = max([Steady.reach] * (request.resolved.method != "student") + [Hair.reach] * len(hair), default=0.0)
         time_of = request.sightings.time
         rows = request.rows(time_of[row] - far, time_of[row] + far)
-        if request.method == "student":
-            near = list(self._change(request)(iter(self._fronts(request, rows))))
+        if request.resolved.method == "student":
+            near = list(graph.stage("change")(iter(self._fronts(request, rows))))
             (frame,) = [frame for frame in near if frame.pts == shown.pts]
         else:
             near = self._edits(request, rows)
-            frame = self._steadied(request, near, shown.pts)
+            steadied = graph.stage("steady")(_checked(iter(near), request.check))
+            (frame,) = [frame for frame in steadied if frame.pts == shown.pts]
         frame = replace(frame, picture=shown.picture)
         for stage in hair:
             frame = stage.of(frame, near)
-        return shown, self._finished(request, frame)
+        return shown, self._finished(graph, frame)
 
     def shown(self, clip: Clip, time: float) -> Frame:
         """The clip's own frame at a time."""
@@ -119,10 +109,11 @@ class FramePreviews:
         image = inverter.pixels.put(np.zeros((size, size, 3), np.uint8))
         self.models.parser(job, alone=True).parts([image])
         crop = Crop(0, image, np.eye(2, 3), 1.0)
-        if method_of(job, parse_edits(job.edit), inverter.profile) == "student":
+        resolved = resolve(job)
+        if resolved.method == "student":
             self.models.student(job, alone=True)([crop], np.zeros((1, len(EDITS)), np.float32))
         else:
-            editor = self.models.editor(job, prealign(job, inverter.profile))
+            editor = self.models.editor(job, resolved.prealign)
             inversion = editor.invert(crop)
             editor.edit(inversion, np.zeros(inversion.code.shape, np.float32))
 
@@ -136,7 +127,7 @@ class FramePreviews:
 
     def _compile(self, job: RenderJob, size: int | None) -> None:
         inverter = self.models.inverter(job)
-        if method_of(job, all_edits(job), inverter.profile) != "hfgi":
+        if resolve(job).method != "hfgi":
             return
         if size:
             inverter.high_pass(1, size)
@@ -156,9 +147,7 @@ class FramePreviews:
         span = (np.floor(first), np.ceil(last)) if reach else (first, last)
         held = self.analyses.of(source, job, detector, (max(0.0, float(span[0])), float(span[1])))
         people = people_of(job, held.analysis, clock(source.info), inverter.profile.layers, detector.aligned)
-        method = method_of(job, people.edits, inverter.profile)
-        restore = restoration(job, inverter, people.timeline, self.models)
-        return Request(source, job, held, people, inverter, method, restore, check), shown
+        return Request(source, resolve(job), held, people, inverter, self.models, check), shown
 
     def _frame_at(self, source: Source, time: float) -> Frame:
         key = ("shown", source.key, time)
@@ -174,13 +163,13 @@ class FramePreviews:
         frame = self.cache.get(key)
         if frame is None:
             near = request.rows(shown.time - Track.reach, shown.time + Track.reach)
-            faces = Compose(AssignFaces(request.held.analysis, request.people.chosen), Track())
+            graph = request.graph(alone=True)
+            faces = Compose(*graph.part("recall", "track"))
             bare = (self._bare(request, row, shown) for row in near)
             (tracked,) = [frame for frame in faces(bare) if frame.pts == shown.pts] or [shown]
             scene = tracked.scene + (int(request.sightings.scene[near.start]) if near else 0)
             tracked = replace(tracked, picture=shown.picture, scene=scene)
-            parser = self.models.parser(request.job, alone=True)
-            crops = Compose(Align(request.inverter.pixels, request.job.size), Parse(parser), request.restore)
+            crops = Compose(*graph.part("align", "restore"))
             (frame,) = map(hollow, crops(iter((tracked,))))
             self.cache.put(key, frame, crops_bytes(frame))
         return frame
@@ -191,13 +180,10 @@ class FramePreviews:
         pts = None if like.pts is None else int(request.sightings.pts[row])  # that of the first frame may be 0
         return replace(like, pts=pts, time=float(request.sightings.time[row]), picture=bare_picture(like.picture))
 
-    def _edit_alone(self, request: Request, pts: int | None) -> list[Stage]:
-        """The stages that edit a frame without its neighbours."""
-        if request.method == "student":
-            return [self._change(request, alone=True)]
-        editor = self.models.editor(request.job, prealign(request.job, request.inverter.profile))
-        timeline, regions = request.people.timeline, self._regions(request)
-        detail = Detail(request.inverter.pixels, *regions)
+    def _edit_alone(self, request: Request, pts: int | None) -> Stage:
+        """In place of the node "edit": one that needs no neighbours, and knows inversions that were made before."""
+        editor = self.models.editor(request.job, request.resolved.prealign)
+        timeline = request.people.timeline
 
         def edit(frames: Iterator[Frame]) -> Iterator[Frame]:
             for frame in frames:
@@ -212,27 +198,13 @@ class FramePreviews:
                     renderings.append(editor.edit(inversion, timeline.added(crop, frame.time, inversion.code)))
                 yield replace(frame, renderings=tuple(renderings))
 
-        return [_Named("edit", edit), detail]
+        return _Named("edit", edit)
 
     def _code(self, request: Request, pts: int | None, crop: Crop) -> Array | None:
         """The code of a crop, as the render has it before it is smoothed; None where it is sooner made than kept."""
         if not isinstance(crop.seen, np.ndarray):
             return None
         return self._codes(request)([(pts, crop.seen)], lambda seen: request.inverter.encode(seen, 1))[0]
-
-    def _change(self, request: Request, alone: bool = False) -> Change:
-        student = self.models.student(request.job, alone)
-        return Change(student, request.people.timeline, *self._regions(request))
-
-    def _hair(self, request: Request, alone: bool = False) -> list[Hair]:
-        """The stage that changes the hair around faces, where an edit changes hair at all."""
-        return hair_stages(self.models, request.job, request.inverter, *self._regions(request), alone)
-
-    @staticmethod
-    def _regions(request: Request) -> tuple[set[str], dict[int, set[str]]]:
-        profile = request.inverter.profile
-        own = {track: regions_of(edits, profile) for track, edits in request.people.own.items()}
-        return regions_of(request.people.timeline.edits, profile), own
 
     def _codes(self, request: Request) -> KeptCodes:
         keep = request.job.cache and request.held.span is None
@@ -245,25 +217,18 @@ class FramePreviews:
         return kept_frames(self.cache, request, request.front, rows, self._new_fronts)
 
     def _new_fronts(self, request: Request, rows: range) -> Iterator[Frame]:
-        job, analysis, sightings = request.job, request.held.analysis, request.sightings
-        reach = reach_of((Track, Parse))
+        job, sightings = request.job, request.sightings
+        reach = Track.reach + Parse.reach
         first, last = sightings.time[rows.start] - reach, sightings.time[rows.stop - 1] + reach
         near = request.rows(first, last)
         # Shots are counted from the first frame that comes, and by the user from the start of what is rendered.
         base = int(sightings.scene[near.start])
-        timeline = request.people.timeline
-        stages = Compose(
-            AssignFaces(analysis, request.people.chosen),
-            Track(),
-            SelectActive(timeline, job.scenes, base - scenes_before(sightings, job.start), request.restore.at_rest),
-            Align(request.inverter.pixels, job.size),
-            Parse(self.models.parser(job)),
-            request.restore,
-        )
         still = request.source.info.kind == "image"
-        start, end = (None, None) if still else (max(0.0, first - ROUND), last + LEAST)
-        decode = Decode(request.source.info, start, end, decoder=job.decoder)
-        for frame in stages(_checked(decode(iter(())), request.check)):
+        cut = (None, None) if still else (max(0.0, first - ROUND), last + LEAST)
+        decode, *stages = request.graph(cut=cut, first_scene=base - scenes_before(sightings, job.start)).stages(
+            last="restore"
+        )
+        for frame in Compose(*stages)(_checked(decode(iter(())), request.check)):
             row = sightings.row(frame.pts)
             # Frames of several runs are put together later: each is counted from the first of the clip.
             yield replace(hollow(frame), scene=frame.scene + base, index=frame.index if row is None else row)
@@ -285,37 +250,18 @@ class FramePreviews:
         return kept_frames(self.cache, request, request.edited, rows, self._new_edits)
 
     def _new_edits(self, request: Request, rows: range) -> Iterator[Frame]:
-        job, timeline = request.job, request.people.timeline
-        kind = prealign(job, request.inverter.profile)
-        smoothing = job.smooth_codes, job.smooth_fine
         times = request.sightings.time
         span = float(times[rows.start]), float(times[rows.stop - 1])
-        codes = self._codes(request)
-        edit = Edit(self._inverter(request), timeline, *smoothing, prealign=kind, codes=codes, span=span)
-        near = request.rows(span[0] - edit.reach, span[1] + edit.reach)
-        stages = Compose(edit, Detail(request.inverter.pixels, *self._regions(request)))
-        yield from stages(_checked(iter(self._fronts(request, near)), request.check))
+        graph = request.graph(inverter=self._inverter(request), codes=self._codes(request), span=span)
+        reach = Edit.reach_of(request.job.smooth_codes, request.job.smooth_fine)
+        near = request.rows(span[0] - reach, span[1] + reach)
+        edited = Compose(*graph.part("edit", "detail"))
+        yield from edited(_checked(iter(self._fronts(request, near)), request.check))
 
-    def _steadied(self, request: Request, frames: Sequence[Frame], pts: int | None) -> Frame:
-        steady = Steady(request.inverter.pixels, request.people.timeline, restored=request.restore.at_rest)
-        (frame,) = [frame for frame in steady(_checked(iter(frames), request.check)) if frame.pts == pts]
-        return frame
-
-    def _finished(self, request: Request, frame: Frame, *stages: Stage) -> Frame:
-        info, job = request.source.info, request.job
-        mark = [Mark(job.mark, info.rotation, info.mirrored)] if job.mark else []
-        (finished,) = Compose(*stages, _KeepEdits(), Paste(request.inverter.pixels), *mark)(iter((frame,)))
+    @staticmethod
+    def _finished(graph: Graph[Workshop], frame: Frame, *edits: Stage) -> Frame:
+        (finished,) = Compose(*edits, *graph.part("paste", "mark"))(iter((frame,)))
         return finished
-
-
-class _KeepEdits:
-    """Hands on frames that still say whom they edit after paste has dropped the edits."""
-
-    name = "keep_edits"
-
-    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            yield replace(frame, extra=frame.extra | {"edited": frame.edits})
 
 
 @dataclass(frozen=True)

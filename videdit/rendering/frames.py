@@ -31,7 +31,7 @@ def as_rgb(picture: Picture) -> Picture:
 def displayed(frame: Frame) -> np.ndarray:
     """A frame as a viewer sees it: [H, W, 3] uint8 RGB, upright, in square pixels."""
     rgb = np.dstack(as_rgb(frame.picture).planes)
-    return np.ascontiguousarray(np.rot90(rgb, -frame.extra.get("rotation", 0) // 90))
+    return np.ascontiguousarray(np.rot90(rgb, -frame.coded.rotation // 90))
 
 
 def frame_at(info: MediaInfo, time: float) -> Frame:

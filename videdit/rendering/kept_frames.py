@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Frame, Picture
+from videdit.datatypes import Array, Frame
 from videdit.hfgi.latent_cache import Encode, LatentCache
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.preview_request import Request
+from videdit.stages.assign_faces import bare_picture
 
 
 def kept_frames(
@@ -57,12 +58,6 @@ class KeptCodes(LatentCache):
 def hollow(frame: Frame) -> Frame:
     """The frame without the pixels of its picture, whose size and kind stay known."""
     return replace(frame, picture=bare_picture(frame.picture), faces=())
-
-
-def bare_picture(picture: Picture) -> Picture:
-    """A picture of the same size and kind without pixels of its own."""
-    planes = tuple(np.broadcast_to(np.zeros((1, 1), plane.dtype), plane.shape) for plane in picture.planes)
-    return replace(picture, planes=planes)
 
 
 def crops_bytes(frame: Frame) -> int:

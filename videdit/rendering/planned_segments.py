@@ -19,9 +19,7 @@ from pathlib import Path
 
 from videdit import shutdown
 from videdit.datatypes import Frame
-from videdit.edits import Timeline, parse_edits
 from videdit.errors import NoFaceError, OutOfMemoryError, UsageError, machine_failure
-from videdit.imaging.host import HostPixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.plan_folder import AllSegments, OneSegment, sweep
 from videdit.jobs.result import RenderResult
@@ -43,14 +41,12 @@ from videdit.jobs.shot_plan import (
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.segments import read_record, sync_folder
 from videdit.media.failures import writing
-from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
-from videdit.pipeline.executor import Pipeline, Stage
+from videdit.pipeline.executor import Pipeline
 from videdit.provenance import tags
-from videdit.rendering.graph import encoder, files_beside, sealed
-from videdit.rendering.renderer import MEMORY, Renderer, check_writable, keep
+from videdit.rendering.output_files import encoder, output_files
+from videdit.rendering.renderer import MEMORY, Renderer, check_writable
 from videdit.stages.encode_segments import Commit
-from videdit.stages.paste import Paste
 from videdit.storage.hashes import sha256
 from videdit.storage.outputs import Claim
 from videdit.tracks.analysis_store import Analysis, DamagedError
@@ -220,28 +216,23 @@ def _join(plan: ShotPlan, clip: Clip, info: MediaInfo, folder: Path, begun: floa
             raise PlanError(f"{folder} cannot be joined: segment {segment.index} is damaged")
         following = plan.span(segment.index).following
         work.add(record | record_of(segment.place, following, record["faces"]))
-    pixels = HostPixels()
-    timeline = Timeline(parse_edits(clip.job.edit), clock(info))
-    stages: list[Stage] = [Paste(pixels)]
-    files = files_beside(clip, info, pixels, timeline, [*stages, *stages], stages, work)
+    files = output_files(clip, info, work)
 
     def approve() -> None:
         if not work.faces:
             raise NoFaceError(f"no face to edit in {clip.source}: none could be seen well enough; nothing was written")
-        for file in files:
-            file.join()
+        files.join()
 
-    commit = Commit(encoder(clip, info, tags.tags(clip.job), approve, sealed(clip)), work)
+    commit = Commit(encoder(clip, info, edited=True, approve=approve), work)
     try:
         for _ in commit(_nothing()):
             pass
     except BaseException:
-        for file in files:
-            file.drop()
+        files.drop()
         raise
     for warning in commit.warnings:
         log.warning("%s", warning)
-    keep(files)
+    files.keep()
     work.take_back()
     sweep(folder)
     result = RenderResult(

@@ -14,33 +14,28 @@ from pathlib import Path
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError, NoFaceError, UsageError
-from videdit.faces.detector import FaceDetector
 from videdit.hfgi.profile import load_profile
 from videdit.jobs.clip_record import absolute, to_values
 from videdit.jobs.plan import Clip
 from videdit.jobs.segment_store import SegmentStart
 from videdit.jobs.shot_plan import ANALYSIS, PLAN, PlannedSegment, ShotPlan, hash_of_times, versions, write_plan
-from videdit.jobs.shot_plan import size_and_time as state_of
-from videdit.media.content_hash import content_hash
 from videdit.media.decode.start import probe_from
 from videdit.media.frame_times import clock, key_frames
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
+from videdit.media.source_identity import SourceIdentity
+from videdit.pipeline.graph import Compose
 from videdit.rendering.assignments import people_of
 from videdit.rendering.checks import check, check_scenes, idle
-from videdit.rendering.graph import edit_reach, no_face, reach_of_job
+from videdit.rendering.clip_nodes import Shape, Workshop, graph_of, reach_of
+from videdit.rendering.graph import no_face
 from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.renderer import Renderer
-from videdit.restoration.policy import choose
+from videdit.rendering.resolved_job import resolve
 from videdit.shutdown import half_written
-from videdit.stages.assign_faces import AssignFaces
-from videdit.stages.auxiliary_output import Compose
+from videdit.stages.assign_faces import bare_frames
 from videdit.stages.decode import Decode
-from videdit.stages.read_span import blank_frames
-from videdit.stages.restore import Restore
-from videdit.stages.segment import Split, own, place, work_of
-from videdit.stages.select_active import SelectActive
-from videdit.stages.track_faces import Track
+from videdit.stages.segment import Split, place, work_of
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.track_table import TrackTable, within
 
@@ -83,7 +78,7 @@ def plan_shot(
     with renderer.analysed(clip, info, cancel=cancel) as analysis:
         assert analysis is not None
         check_scenes(clip.job, analysis, info)
-        plan = lay_out(clip, info, analysis, renderer.loaded.detector(clip.job), seconds)
+        plan = lay_out(clip, info, analysis, renderer, seconds)
         with _folder(folder, overwrite) as draft:
             shutil.copytree(analysis.folder, draft / ANALYSIS, ignore=shutil.ignore_patterns("codes-*"))
             write_plan(draft, plan)
@@ -108,34 +103,34 @@ def not_in_segments(clip: Clip, info: MediaInfo) -> str | None:
 
 
 def lay_out(
-    clip: Clip, info: MediaInfo, analysis: Analysis, detector: FaceDetector, seconds: float | None = None
+    clip: Clip, info: MediaInfo, analysis: Analysis, renderer: Renderer, seconds: float | None = None
 ) -> ShotPlan:
     """The segments of a clip, by what was found in it. Raises NoFaceError: nobody in it is to be edited."""
-    job = clip.job
-    profile = load_profile(job.profile, job.checkpoint)
-    people = people_of(job, analysis, clock(info), profile.layers, detector.aligned)
+    job, resolved = clip.job, resolve(clip.job)
+    detector = renderer.loaded.detector(job)
+    people = people_of(job, analysis, clock(info), resolved.profile.layers, detector.aligned)
     sightings = within(analysis.sightings, job.start, job.end)
-    at_rest = Restore(choose(job.restore), job.restore_strength, timeline=people.timeline).at_rest
-    track, schedule = Track(), SelectActive(people.timeline, job.scenes, at_rest=at_rest)
-    find = Compose(AssignFaces(analysis, people.chosen), track, schedule)
+    shop = Workshop(resolved, info, renderer.loaded, people, renderer.loaded.inverter(job), analysis)
+    graph = graph_of(Shape(resolved), shop)
     frames_most = None if seconds is None else max(1, round(seconds * float(info.fps or 25)))
     crops = None if seconds is None else 1 << 30  # by length alone
     like = next(Decode(info, job.start, job.end, decoder=job.decoder)(iter(())))
-    split = Split(reach=edit_reach(job, profile), crops=crops, frames=frames_most)
-    frames = find(blank_frames(sightings, int(sightings.pts[0]), None, like))
-    reach = reach_of_job(job, profile)
+    split = Split(reach=reach_of(resolved, first="split"), crops=crops, frames=frames_most)
+    find = Compose(*graph.part("recall", "size"), split)
+    reach = reach_of(resolved)
     keys = key_frames(info)
-    segments = [_segment(*found, sightings, reach, keys) for found in _segments(split(frames))]
+    frames = find(bare_frames(sightings, int(sightings.pts[0]), None, like))
+    segments = [_segment(*found, sightings, reach, keys) for found in _segments(frames)]
     faces = sum(segment.faces for segment in segments)
     if not faces:
         unclear = analysis.unclear_between(job.start, job.end)
-        raise NoFaceError(no_face(clip.source, track.unfit, schedule, unclear) + elsewhere(info, detector))
-    size, modified = state_of(clip.source)
+        raise NoFaceError(no_face(clip.source, graph, unclear) + elsewhere(info, detector))
+    identity = SourceIdentity.of(clip.source)
     return ShotPlan(
         clip_values=to_values(replace(clip, state=None)),
-        size=size,
-        modified=modified,
-        sha256=content_hash(clip.source),
+        size=identity.size,
+        modified=identity.modified,
+        sha256=identity.content(),
         reach=reach,
         crops=crops,
         frames_most=frames_most,
@@ -149,7 +144,7 @@ def lay_out(
 def _segments(frames: Iterator[Frame]) -> Iterator[tuple[SegmentStart, list[int], int]]:
     """(where it begins, the pts of its own frames, faces in them) of each segment."""
     for start, group in groupby(frames, key=place):
-        mine = [(frame.pts or 0, work_of(frame)) for frame in group if own(frame)]
+        mine = [(frame.pts or 0, work_of(frame)) for frame in group if frame.own]
         yield start, [pts for pts, _ in mine], sum(faces for _, faces in mine)
 
 

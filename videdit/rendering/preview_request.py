@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from videdit.datatypes import Frame
 from videdit.hfgi.inverter import Inverter
 from videdit.jobs.render_job import RenderJob
+from videdit.pipeline.graph import Graph
 from videdit.rendering.analyses import HeldAnalysis, Source
 from videdit.rendering.assignments import People
-from videdit.stages.restore import Restore
+from videdit.rendering.clip_nodes import Shape, Workshop, graph_of
+from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.resolved_job import ResolvedJob
 from videdit.tracks.track_table import TrackTable
 
 ROUND = 1e-6  # seconds: times are sums of floats
@@ -27,13 +31,22 @@ class Request:
     """What a job means for a clip."""
 
     source: Source
-    job: RenderJob
+    resolved: ResolvedJob
     held: HeldAnalysis
     people: People
     inverter: Inverter
-    method: str
-    restore: Restore
+    models: ModelCache
     check: Check
+
+    @property
+    def job(self) -> RenderJob:
+        return self.resolved.job
+
+    def graph(self, **more: Any) -> Graph[Workshop]:
+        """The graph that renders the clip, or a stretch of it, without files. more: fields of a :class:`Workshop`."""
+        info, analysis = self.source.info, self.held.analysis
+        shop = Workshop(self.resolved, info, self.models, self.people, self.inverter, analysis)
+        return graph_of(Shape(self.resolved), replace(shop, **more))
 
     @property
     def sightings(self) -> TrackTable:
@@ -54,7 +67,7 @@ class Request:
     def edited(self) -> tuple:
         """The key of what edits leave."""
         job = self.job
-        return "edited", self.front, job.edit, self.method, job.prealign, job.smooth_codes, job.smooth_fine
+        return "edited", self.front, job.edit, self.resolved.method, job.prealign, job.smooth_codes, job.smooth_fine
 
     def rows(self, first: float, last: float) -> range:
         """The frames between two times, both included, as rows of the analysis."""
@@ -63,7 +76,7 @@ class Request:
 
 def active(request: Request, frame: Frame) -> Frame:
     """The frame with the crops that are edited at its time."""
-    job, timeline, rest = request.job, request.people.timeline, request.restore.at_rest
+    job, timeline, rest = request.job, request.people.timeline, request.resolved.restorer.at_rest
     if job.scenes and 1 + frame.scene - scenes_before(request.sightings, job.start) not in job.scenes:
         return replace(frame, crops=())
     crops = (crop for crop in frame.crops if rest or timeline.active(crop.track, frame.time))

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,6 @@ from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.graph import Chain, assemble, unedited
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.progress import Progress
-from videdit.stages.auxiliary_output import BesideOutput
 from videdit.stages.segment import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
 from videdit.tracks import account
@@ -149,8 +148,8 @@ class Renderer:
                 if not as_it_is:
                     raise
                 untouched = str(error) if isinstance(error, LeftAloneError) else ""
-                for file in chain.files if chain else ():
-                    file.drop()
+                if chain:
+                    chain.files.drop()
                 copy, before = True, (0, 0)
             if copy:
                 chain = unedited(clip, info, self.loaded, work)
@@ -168,11 +167,11 @@ class Renderer:
                 people=people,
                 told=tuple(filter(None, (first_of_all, *chain.notes, *told, *unclear))),
                 unclear=[{"from": round(first, 3), "to": round(last, 3)} for first, last in chain.unclear],
-                beside=tuple(clip.files[1:] if chain.counted.faces + before[1] else ()),
+                beside=tuple(clip.files[1:] if chain.faces + before[1] else ()),
                 frames=result.frames + before[0],
-                faces=chain.counted.faces + before[1],
+                faces=chain.faces + before[1],
                 method=chain.method,
-                restoration=chain.restore.words(),
+                restoration=chain.restoration,
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
             )
@@ -185,14 +184,13 @@ class Renderer:
             status = "interrupted"
             raise
         finally:
-            if status != "done":
-                for file in chain.files if chain else ():
-                    file.drop()
+            if status != "done" and chain:
+                chain.files.drop()
             self.progress.end(status, detail)
         for warning in chain.warnings():
             log.warning("%s", warning)
         try:
-            keep(chain.files)
+            chain.files.keep()
             if clip.job.sidecar and result.faces:
                 tags.write_sidecar(clip.job, clip.source, clip.output, result.as_dict(), clip.replace)
         except ExistsError:
@@ -262,17 +260,6 @@ def resumable(clip: Clip, info: MediaInfo) -> bool:
     long = frames is None or frames > CROPS or info.container == "exr"
     countable = is_sequence(clip.source) or not is_sequence(clip.output)  # pictures of a clip are numbered as they come
     return clip.job.resume and clip.crops is None and info.kind == "video" and long and countable
-
-
-def keep(files: Sequence[BesideOutput]) -> None:
-    """Give files beside an output their names, or none that is left. Raises MediaError: one cannot be written."""
-    try:
-        for file in files:
-            file.keep()
-    except BaseException:
-        for file in files:
-            file.drop()
-        raise
 
 
 def kept(work: SegmentStore) -> str:

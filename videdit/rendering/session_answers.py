@@ -84,7 +84,7 @@ def preview_of(before: Frame, after: Frame, tier: str, seconds: float) -> Previe
     """Frames as people see them."""
     source = displayed(before)
     edited = source if after.picture is before.picture else displayed(after)
-    faces = tuple(_face(edit, before) for edit in after.extra.get("edited", ()))
+    faces = tuple(_face(edit, before) for edit in (after.pasted.edits if after.pasted else ()))
     return Preview(source, edited, before.time, tier, faces, seconds)
 
 
@@ -100,7 +100,7 @@ def look_of(info: MediaInfo, analysis: Analysis) -> Look:
 def _face(edit: Edited, frame: Frame) -> EditedFace:
     size, picture = len(edit.source), frame.picture
     corners = np.array([(0, 0), (size, 0), (size, size), (0, size)], float)
-    upright = invert(upright_matrix(frame.extra.get("rotation", 0), *picture.square_size))
+    upright = invert(upright_matrix(frame.coded.rotation, *picture.square_size))
     outline = transform(upright, transform(edit.to_frame, corners) * picture.stretch)
     return EditedFace(edit.track, edit.confidence, size, outline)
 

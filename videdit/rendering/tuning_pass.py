@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from videdit import paths, weights
 from videdit._version import __version__
-from videdit.datatypes import LOW, Color, Frame, Picture
+from videdit.datatypes import LOW, Coded, Color, Frame, Picture
 from videdit.edits import Timeline
 from videdit.errors import Cancelled, NoFaceError
 from videdit.geometry.face_regions import edit_mask
@@ -33,7 +33,7 @@ from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.sample_selection import Representatives, look
 from videdit.jobs.render_job import RenderJob
-from videdit.media.content_hash import content_hash
+from videdit.media.source_identity import SourceIdentity
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.storage import hashes
 
@@ -54,7 +54,7 @@ def tuned_path(job: RenderJob, source: Path) -> Path:
     settings = {key: value for key, value in job.settings().items() if key not in _INDIFFERENT}
     parts = {
         "layout": _LAYOUT,
-        "source": content_hash(source),
+        "source": SourceIdentity.of(source).content(),
         "settings": settings,
         "version": __version__,
         "weights": hashes.sha256(paths.weights_dir() / weights.MANIFEST),
@@ -120,7 +120,7 @@ def representatives(frames: Iterator[Frame]) -> list[Frame]:
     for frame in frames:
         for crop in frame.crops:
             if crop.mesh is not None:
-                alone = replace(frame, crops=(crop,), picture=_NOTHING, faces=(), extra={})
+                alone = replace(frame, crops=(crop,), picture=_NOTHING, faces=(), coded=Coded())
                 chosen.add(look(crop.track, crop.image, crop.mesh), alone)
     return list(chosen)
 

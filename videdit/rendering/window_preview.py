@@ -5,20 +5,23 @@ Cars, generators that are tuned to a clip, and HFGI as released; all else goes t
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.hfgi.profile import load_profile
 from videdit.jobs.plan import Clip
 from videdit.media.info import MediaInfo
+from videdit.pipeline.executor import Stage
+from videdit.pipeline.graph import Compose
+from videdit.rendering.clip_nodes import reach_of
 from videdit.rendering.frames import LEAST, frame_at
-from videdit.rendering.graph import reach_of_job
 from videdit.rendering.renderer import Renderer
+from videdit.rendering.resolved_job import resolve
 from videdit.stages.assign_faces import REACH as RECALLED
-from videdit.stages.auxiliary_output import Compose, before_and_after
 from videdit.tracks.selection import by_number
 from videdit.tracks.shots import scene_times
 
@@ -35,7 +38,8 @@ def rendered_pair(renderer: Renderer, clip: Clip, info: MediaInfo, time: float) 
     begins = scene_times(info, clip.job.start, time + margin(clip)) if scenes else [0.0]
     before_it = max(0, int(np.searchsorted(begins, near.job.start or 0.0, side="right")) - 1)
     with renderer.analysed(wide, info) as analysis:
-        decode, *stages, _ = renderer.chain(near, info, analysis, first_scene=before_it).stages
+        chain = renderer.chain(near, info, analysis, first_scene=before_it)
+        decode, *stages = chain.graph.stages(last="mark")
         for before, after in before_and_after(Compose(*stages), decode(iter(()))):
             if before.pts == shown.pts:
                 return before, after
@@ -44,7 +48,7 @@ def rendered_pair(renderer: Renderer, clip: Clip, info: MediaInfo, time: float) 
 
 def margin(clip: Clip) -> float:
     """Seconds on either side that are rendered too: all that the frame depends on, so that it is as in the render."""
-    return reach_of_job(clip.job, load_profile(clip.job.profile, clip.job.checkpoint))
+    return reach_of(resolve(clip.job))
 
 
 def around(clip: Clip, time: float, reach: float) -> Clip:
@@ -55,3 +59,16 @@ def around(clip: Clip, time: float, reach: float) -> Clip:
     keep = clip.job.cache and by_number((clip.job.faces, *clip.job.per_face))
     cut = {"start": max(0.0, time - reach), "end": time + reach + LEAST, "cache": keep}
     return replace(clip, job=clip.job.model_copy(update=cut), alpha=None, compare=None, debug=None, crops=None)
+
+
+def before_and_after(stage: Stage, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Frame]]:
+    """Frames as they go into a stage and as they come out of it; one comes out for each that goes in."""
+    inside: deque[Frame] = deque()
+
+    def entering() -> Iterator[Frame]:
+        for frame in frames:
+            inside.append(frame)
+            yield frame
+
+    for after in stage(entering()):
+        yield inside.popleft(), after

@@ -42,6 +42,11 @@ class RestorerChoice:
     if_needed: bool = False  # only faces that need it; else all
 
     @property
+    def at_rest(self) -> bool:
+        """Whether faces are restored also while no edit is at work: those in need are restored for the edit's sake."""
+        return self.kind != "none" and not self.if_needed
+
+    @property
     def need(self) -> str:
         """Which faces need it, in words."""
         return "small or soft" if self.kind == "gfpgan" else "small and soft"

@@ -19,7 +19,7 @@ from videdit.media.encode.playback import plays_as_it_is, write_playback
 from videdit.media.frame_times import frame_times
 from videdit.media.info import MediaInfo
 from videdit.media.probe import probe
-from videdit.rendering.analyses import identity
+from videdit.media.source_identity import SourceIdentity
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frames import displayed, frame_at, shown_frames
 from videdit.studio.roots import Roots
@@ -75,7 +75,7 @@ class Clips:
 
     def info(self, path: Path) -> MediaInfo:
         """What a clip is. Raises MediaError."""
-        return self._kept(("info", identity(path)), lambda: probe(path), lambda info: 4096)
+        return self._kept(("info", SourceIdentity.of(path)), lambda: probe(path), lambda info: 4096)
 
     def described(self, name: str) -> dict[str, Any]:
         """The same for a page."""
@@ -106,14 +106,16 @@ class Clips:
             return [0.0]
         if info.size > SMALL:
             return [i * info.duration / max(1, info.frame_count) for i in range(info.frame_count)]
-        return self._kept(("times", identity(path)), lambda: frame_times(info) or [0.0], lambda times: 32 * len(times))
+        return self._kept(
+            ("times", SourceIdentity.of(path)), lambda: frame_times(info) or [0.0], lambda times: 32 * len(times)
+        )
 
     def frame(self, path: Path, time: float, side: int | None = None) -> tuple[np.ndarray, float]:
         """The frame that is shown at a time, as displayed, and when it begins.
 
         side: px; a larger picture is made smaller, so that its longer side is that long.
         """
-        key = ("frame", identity(path), time)
+        key = ("frame", SourceIdentity.of(path), time)
 
         def read() -> tuple[np.ndarray, float]:
             frame = frame_at(self.info(path), time)
@@ -130,7 +132,7 @@ class Clips:
             picture, _ = self.frame(path, info.duration * 0.4 if info.kind == "video" else 0.0)
             return jpeg(smaller(picture, POSTER), 85)
 
-        return self._kept(("poster", identity(path)), draw, len)
+        return self._kept(("poster", SourceIdentity.of(path)), draw, len)
 
     def playable(self, path: Path, told: Callable[[float | None], None] = lambda share: None) -> Path:
         """A file that browsers play: the clip itself, or a copy in the user's cache, made now where it is not there.
@@ -142,7 +144,7 @@ class Clips:
             raise UsageError(f"{path.name} is a picture")
         if plays_as_it_is(info):
             return path
-        key = hashlib.sha256(repr((identity(path), PLAYED, 1)).encode()).hexdigest()[:32]
+        key = hashlib.sha256(repr((SourceIdentity.of(path), PLAYED, 1)).encode()).hexdigest()[:32]
         copy = paths.cache_dir() / "playback" / f"{key}.mp4"
         with self._lock:
             lock = self._making.setdefault(copy, threading.Lock())

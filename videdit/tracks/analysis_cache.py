@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from videdit import paths, weights
 from videdit._version import __version__
-from videdit.media.content_hash import content_hash
+from videdit.media.source_identity import SourceIdentity
 from videdit.storage.locks import lock
 from videdit.tracks.analysis_store import LAYOUT, forget
 
@@ -55,7 +55,7 @@ def key(source: Path, job: Analysed, device: str) -> str:
     """A name for the analysis of a clip: of its bytes, wherever it lies, and of what decides what is found in it."""
     manifest = weights.manifest()
     parts: dict[str, Any] = {
-        "source": content_hash(source),
+        "source": SourceIdentity.of(source).content(),
         "cut": [job.start, job.end, str(job.fps), job.video_track],
         "detector": job.detector,
         "nets": [manifest[name].sha256 for name in _NETS],

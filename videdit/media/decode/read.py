@@ -12,7 +12,7 @@ from types import TracebackType
 import av
 import numpy as np
 
-from videdit.datatypes import Frame, Picture
+from videdit.datatypes import Coded, Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.decode.hwaccel import accelerator
 from videdit.media.decode.lost import DroppedFrameDetector
@@ -42,7 +42,7 @@ class VideoReader:
     device.
 
     A frame's ``pts`` and ``time_base`` are the container's, ``time`` is seconds from the first frame of the whole clip,
-    ``index`` counts what this reader gave. ``extra`` holds "duration" (pts units, or None), "key_frame" and "corrupt".
+    ``index`` counts what this reader gave. ``coded`` says its duration, and whether it is a key frame or corrupt.
 
     Packets that cannot be decoded are counted in ``errors``. A frame that is lost with one is replaced by the frame
     before it ("corrupt", counted in ``repeated``), so that their number and times stay; what a decoder patched up
@@ -161,11 +161,11 @@ class VideoReader:
             time_base=info.time_base,
             time=float((pts - info.start_pts) * info.time_base),
             picture=self._picture(frame, index, pts),
-            extra={
-                "duration": None if repeats else frame.duration or None,
-                "key_frame": frame.key_frame and not repeats,
-                "corrupt": corrupt,
-            },
+            coded=Coded(
+                duration=None if repeats else frame.duration or None,
+                key_frame=bool(frame.key_frame and not repeats),
+                corrupt=corrupt,
+            ),
         )
 
     def _nothing(self) -> str:
@@ -350,7 +350,7 @@ def read_image(source: MediaInfo | str | os.PathLike[str]) -> Frame:
     if picture.pix_fmt == "gbrap" and info.pix_fmt in ("pal8", "argb") and bool(np.all(picture.planes[3] == 255)):
         # Palettes and WebP always decode with an alpha channel, mostly an idle one.
         picture = replace(picture, planes=picture.planes[:3], pix_fmt="gbrp")
-    return Frame(index=0, pts=None, time_base=info.time_base, time=0.0, picture=picture, extra=frame.extra)
+    return Frame(index=0, pts=None, time_base=info.time_base, time=0.0, picture=picture, coded=frame.coded)
 
 
 def _units(seconds: float | None, info: MediaInfo) -> int:

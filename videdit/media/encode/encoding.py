@@ -45,7 +45,7 @@ class FrameEncoder:
             raise ValueError(f"frame {frame.index} with pts {frame.pts} comes after one with {self._last_pts}")
         packed = self._pack(frame.picture)
         self._last_pts = frame.pts
-        duration = frame.extra.get("duration") or self._info.frame_step
+        duration = frame.coded.duration or self._info.frame_step
         self.end_pts = frame.pts + duration
         packed.pts, packed.time_base = frame.pts - origin, self._info.time_base
         self._durations[packed.pts] = packed.duration = duration

@@ -1,0 +1,84 @@
+"""What tells a clip, or a sequence of pictures, from what lay at its place before, and where else the same one lies."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from videdit.errors import MediaError
+from videdit.media.image_sequence import existing, is_sequence
+from videdit.storage.hashes import sha256
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """A file, or numbered pictures, as they are now.
+
+    Two of these are equal while nobody has written to the files: whatever is kept beside them, or in memory, goes by
+    that. What is kept for the same clip wherever it lies goes by its :meth:`content`.
+    """
+
+    path: Path  # resolved
+    stamps: tuple[tuple[int, int], ...]  # (bytes, nanoseconds of the last change) of the file, or of each picture
+
+    @classmethod
+    def of(cls, path: Path) -> SourceIdentity:
+        """What lies at a path now. Raises MediaError: nothing does, or it cannot be read."""
+        try:
+            parts = list(existing(path).values()) if is_sequence(path) else [path]
+            states = [part.stat() for part in parts]
+            place = path.resolve()
+        except OSError as error:
+            raise MediaError(f"cannot read {path}: {error.strerror}") from None
+        if not states:
+            raise MediaError(f"no file is named like {path}")
+        return cls(place, tuple((state.st_size, state.st_mtime_ns) for state in states))
+
+    @classmethod
+    def known(cls, path: Path) -> SourceIdentity | None:
+        """What lies at a path now; None where nothing does."""
+        try:
+            return cls.of(path)
+        except MediaError:
+            return None
+
+    @property
+    def size(self) -> int:
+        """Bytes, of all pictures together."""
+        return sum(size for size, _ in self.stamps)
+
+    @property
+    def modified(self) -> int:
+        """Nanoseconds: when somebody last wrote to it."""
+        return max(time for _, time in self.stamps)
+
+    @property
+    def values(self) -> list[Any]:
+        """The stamps as plain values, for files that say of what something was made: [bytes, time], or several."""
+        stamps: list[Any] = [list(stamp) for stamp in self.stamps]
+        return stamps[0] if len(stamps) == 1 else stamps
+
+    def content(self, fresh: bool = False) -> str:
+        """The SHA-256 of a file; of pictures, that of their own, in their order. Takes a look at every byte.
+
+        fresh: also where that was done before and the stamps say that nothing has changed since.
+
+        Raises:
+            OSError: the files cannot be read.
+        """
+        return content_hash(self.path) if fresh else _content(self)
+
+
+@lru_cache(maxsize=256)
+def _content(identity: SourceIdentity) -> str:
+    return content_hash(identity.path)
+
+
+def content_hash(path: Path) -> str:
+    """What :meth:`SourceIdentity.content` says of a path. Raises OSError: its files cannot be read."""
+    if not is_sequence(path):
+        return sha256(path)
+    return hashlib.sha256("".join(map(sha256, existing(path).values())).encode()).hexdigest()
