@@ -62,6 +62,7 @@ class Recipe(recipe.Recipe):
     judged_from: float = 0.6  # share of the training from which on they are: first it learns what moves where
     new: float = 0.02  # mean of the mask
     rough: float = 0.5  # of the flow
+    smiles: float = 0.35  # share of pairs that are the strongest smile of their face: mouths are the hardest to learn
     nothing: float = 0.06  # share of pairs whose strengths are 0 and nothing changes
     occluded: float = 0.3  # share of pairs with something in front
     worn: float = 0.35  # share of pairs with blur, compression or grain
@@ -95,6 +96,8 @@ class Training(training.Training[Recipe]):
         inputs, targets, strengths, moved, points = [], [], [], [], []
         for number in rng.integers(len(self.base) - self.recipe.held_bases, size=self.recipe.pairs):
             k = int(rng.integers(self.edited.shape[1]))
+            if rng.random() < self.recipe.smiles:
+                k = int(np.abs(self.strengths[number, :, EDITS.index("smile")]).argmax())
             pair = looked_at(self.base[number]), looked_at(self.edited[number, k])
             strength = np.array(self.strengths[number, k])
             if rng.random() < self.recipe.nothing:
