@@ -110,8 +110,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
     progress = make_progress("auto")
     progress.start(clip.name, info.frame_count or None)
     try:
-        whole = job.model_copy(update={"start": None, "end": None})
-        with cached_analysis(clip, info, whole, FaceDetector(device), device, progress) as analysis:
+        with cached_analysis(clip, info, job, FaceDetector(device), device, progress, whole=True) as analysis:
             progress.end("done")
             shown = within(analysis.sightings, job.start, job.end)
             tracks = describe(shown)

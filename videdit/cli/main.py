@@ -182,8 +182,8 @@ def render_plan(
         return session.render(clip, progress=progress)
 
     try:
-        for number, outcome in enumerate(batch.run_plan(plan, render, progress.clip), 1):
-            head = f"clip {number} of {len(plan.clips)}: " if plan.batch else ""
+        for outcome in batch.run_plan(plan, render, progress.clip):
+            head = f"clip {outcome.number} of {len(plan.clips)}: " if plan.batch else ""
             outcomes.append(outcome)
             log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")
             if outcome.result is not None and not quiet:
