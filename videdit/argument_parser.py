@@ -17,9 +17,19 @@ class Parser(argparse.ArgumentParser):
         for name in (None, "store"):
             self.register("action", name, Once)
         self.register("action", "add", AddUp)
+        self.register("action", "parsers", Commands)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; {self.prog} --help shows what there is")
+
+
+class Commands(argparse._SubParsersAction):
+    """Subcommands that say in their own help what the help of their parent says of them."""
+
+    def add_parser(self, name: str, **words: Any) -> Any:
+        if what := words.get("help"):
+            words.setdefault("description", f"{what[:1].upper()}{what[1:]}.")
+        return super().add_parser(name, **words)
 
 
 class Once(argparse.Action):

@@ -42,6 +42,17 @@ class SettingsError(MediaError):
     exit_code = 2
 
 
+class PicturesChange(MediaError):
+    """The pictures of a clip change their size or layout on the way.
+
+    at: seconds from its first frame, whole milliseconds; None where times do not tell the parts apart.
+    """
+
+    def __init__(self, message: str, at: float | None) -> None:
+        super().__init__(message)
+        self.at = at
+
+
 class WeightsError(VideditError):
     """A weight file is missing, damaged or not what the manifest says."""
 

@@ -17,21 +17,33 @@ from videdit.jobs.render_job import RenderJob
 
 EPILOG = """\
 examples:
-  %(prog)s in.mp4 --edit smile                  writes in_smile.mp4
-  %(prog)s in.mp4 --edit smile=1.5,age=20       several, with strengths: in_smile+1.5+age+20.mp4
-  %(prog)s clips/ --edit age=20 -o out/          a folder: goes on where it stopped
-  %(prog)s --config configs/jobs/example.yaml   render jobs
-commands beside rendering (each has --help):
-  videdit studio            the same in a page of your browser: see the clip, move a slider, see the face
-  videdit faces in.mp4      who is in a clip, with the numbers that --faces takes
-  videdit doctor            whether this machine and installation are all right
-  videdit weights           networks that ship, and those of others: list, fetch, import, verify
-  videdit bench in.mp4 ...  how fast a render is here, stage by stage
-  videdit direction         learn an edit of your own from two folders of pictures
-  videdit eval, sheet, train, schema    measure, draw plates, train networks, print the schema of job files
-  videdit submit, jobs, work, watch, plan, segment, join, farm    many jobs, many machines
-what an option says in full: docs/edits.md, docs/people.md, docs/media.md
-exit codes: 0 done, 1 failed, 2 usage, 3 no face, 4 part of a batch failed, 130 interrupted
+  %(prog)s in.mp4 --edit smile
+      writes in_smile.mp4
+  %(prog)s in.mp4 --edit smile=1.5,age=20
+      several edits, with strengths: in_smile+1.5+age+20.mp4
+  %(prog)s clips/ --edit age=20 -o out/
+      a folder; run again, it goes on where it stopped
+  %(prog)s --config configs/jobs/example.yaml
+      render jobs of a file
+
+other commands (each has --help):
+  videdit studio         a page in your browser: move a slider, see the face
+  videdit faces          who is in a clip, with the numbers that --faces takes
+  videdit doctor         whether this machine and installation are all right
+  videdit weights        networks: list, fetch, import, verify
+  videdit bench          how fast a render is here, stage by stage
+  videdit direction      learn an edit of your own from two folders of pictures
+  videdit schema         print the JSON schema of job files
+  videdit submit, watch  put clips, or what arrives in a folder, into a queue
+  videdit work, jobs     render the queue; see and change it
+  videdit plan, segment, join, farm
+                         one clip on many machines
+  videdit eval, sheet, train
+                         measure, draw figures, train the networks
+
+more about every option: docs/edits.md, docs/people.md, docs/media.md
+exit codes: 0 done, 1 failed, 2 usage, 3 no face found, 4 part of a batch
+failed, 130 interrupted
 """
 
 
@@ -39,7 +51,7 @@ def render_parser() -> Parser:
     """The options of rendering. Those that a job file knows too have no default here: the job's own apply."""
     parser = Parser(
         usage="%(prog)s INPUT ... --edit EDITS [options]",
-        prog="videdit" if Path(sys.argv[0]).stem == "videdit" else "run_video.py",
+        prog="run_video.py" if Path(sys.argv[0]).stem == "run_video" else "videdit",
         description="Edit the faces in video and leave the rest of the clip exactly as it was.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -48,52 +60,58 @@ def render_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"videdit {__version__}")
 
-    groups = {name: parser.add_argument_group(name) for name in ("what", "output", "how")}
+    titles = {"what": "what to edit", "output": "what to write", "how": "how to render"}
+    groups = {name: parser.add_argument_group(title) for name, title in titles.items()}
     for name, field in RenderJob.model_fields.items():
         for option in field.metadata:
             if isinstance(option, Option):
                 add_option(groups[option.group], name, option, field.description or "", field.default)
     what = groups["what"]
-    what.add_argument("--list-edits", action="store_true", help="show all edits with their ranges, and stop")
-    what.add_argument("--edits-dir", type=Path, metavar="DIR", help="folder of your own directions, each file an edit")
+    what.add_argument("--list-edits", action="store_true", help="list all edits with units and ranges, and exit")
+    what.add_argument(
+        "--edits-dir", type=Path, metavar="DIR", help="folder of your own edits; default: ~/.config/videdit/edits"
+    )
     what.add_argument(
         "--config",
         type=Path,
         action="add",
         metavar="FILE",
-        help="YAML file of render jobs, repeatable; options here win",
+        help="YAML file of render jobs, repeatable; options given here win",
     )
 
-    tell = parser.add_argument_group("telling")
+    tell = parser.add_argument_group("what to show")
     tell.add_argument(
-        "--preview", action="add", metavar="TIMES", help="write PNGs of single frames, before and after: 3,0:00:07.5"
+        "--preview",
+        action="add",
+        metavar="TIMES",
+        help="write PNGs of single frames, before and after, at times in seconds or h:mm:ss: 3,0:00:07.5",
     )
     tell.add_argument(
-        "--draft", action="store_true", help="with --preview: each frame by itself, in an instant, nothing smoothed"
+        "--draft", action="store_true", help="with --preview: each frame by itself, within a second, nothing smoothed"
     )
     tell.add_argument(
         "--sweep",
         metavar="EDIT=A..B",
-        help="with --preview: the frame under several strengths, on one sheet: age=-15..30, age=-15..30:7 for seven",
+        help="with --preview: the frame under five strengths, on one sheet: age=-15..30; under seven: age=-15..30:7",
     )
-    tell.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
-    tell.add_argument("--bench", action="store_true", help="keep no output, tell how long each stage takes")
+    tell.add_argument("--dry-run", action="store_true", help="show what would be done and how long it takes, and exit")
+    tell.add_argument("--bench", action="store_true", help="write no output, tell how long each stage takes")
     tell.add_argument(
         "--progress",
         choices=("auto", "bar", "jsonl", "none"),
         default="auto",
-        help="a bar, JSON lines on stdout, or none; auto (default): a bar on a terminal",
+        help="how progress is shown: bar, jsonl (JSON lines on stdout), none, or auto (default): a bar on a terminal",
     )
-    tell.add_argument("--quiet", "-q", action="store_true", help="say nothing unless it fails")
+    tell.add_argument("--quiet", "-q", action="store_true", help="print nothing unless it fails")
     tell.add_argument(
         "--verbose",
         "-v",
         action="store_true",
-        help="also how long each stage has worked; with --list-edits, what is known of directions",
+        help="also print how long each stage took; with --list-edits, how each edit was measured",
     )
     tell.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report of the run")
     tell.add_argument("--log", type=Path, metavar="FILE", help="write a detailed log")
-    tell.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    tell.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     return parser
 
 

@@ -26,17 +26,35 @@ _STRENGTHS = (1.0, 0.8, 0.6, 0.4, 0.2)  # of recommended ones; the first is also
 
 def main(words: Sequence[str]) -> int:
     """Run the bench and print its table as it grows."""
-    parser = Parser("videdit bench latency", description=str(__doc__).partition("\n\n")[0], allow_abbrev=False)
-    parser.add_argument("clip", type=Path, help="a video in which a face is seen")
+    parser = Parser(
+        "videdit bench latency",
+        description="Time how long one waits for a first preview, for the next one, and for commands that do little.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("clip", type=Path, metavar="CLIP", help="a video in which a face is seen")
     parser.add_argument(
         "--edit", default="smile", metavar="NAME", help="the edit whose strength moves (default: smile)"
     )
-    parser.add_argument("--method", default="auto", metavar="NAME", help="student, hfgi or auto (default)")
-    parser.add_argument("--at", default=1.0, type=float, metavar="SECONDS", help="the frame (default: 1)")
-    parser.add_argument("--sizes", default="256,512", metavar="PX,PX", help="of the crop (default: 256,512)")
-    parser.add_argument("--exact", action="store_true", help="also the exact tier, beside a render of the surroundings")
-    parser.add_argument("--runs", default=RUNS, type=int, metavar="N", help="of each command (default: 5); medians")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument(
+        "--method", default="auto", metavar="NAME", help="how faces are edited: student, hfgi or auto (default)"
+    )
+    parser.add_argument(
+        "--at", default=1.0, type=float, metavar="SECONDS", help="time of the frame in seconds (default: 1)"
+    )
+    parser.add_argument(
+        "--sizes", default="256,512", metavar="PX,PX", help="sizes of the face crop in pixels (default: 256,512)"
+    )
+    parser.add_argument(
+        "--exact", action="store_true", help="also time exact previews, beside a render of the surroundings"
+    )
+    parser.add_argument(
+        "--runs",
+        default=RUNS,
+        type=int,
+        metavar="N",
+        help="runs of each command, of which the median is shown (default: 5)",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     args = parser.parse_args(words)
     try:
         sizes = [int(word) for word in args.sizes.split(",")]

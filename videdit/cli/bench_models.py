@@ -50,11 +50,23 @@ class Row:
 
 def main(words: Sequence[str]) -> int:
     """Run the bench and print its table as it grows."""
-    parser = Parser("videdit bench models", description=str(__doc__).partition("\n\n")[0])
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="of ours (default: auto)")
-    parser.add_argument("--batch", default="1,4,16", metavar="N,N,...", help="images a pass (default: 1,4,16)")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser = Parser(
+        "videdit bench models",
+        description="Time each network per picture on this machine, beside the published code of HFGI.",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "bf16"),
+        help="number format of our networks (default: auto)",
+    )
+    parser.add_argument(
+        "--batch", default="1,4,16", metavar="N,N,...", help="pictures per network pass (default: 1,4,16)"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     args = parser.parse_args(words)
     try:
         counts = [int(word) for word in args.batch.split(",")]

@@ -18,9 +18,20 @@ def main(words: Sequence[str]) -> int:
         description="Learn an edit from two folders of pictures: what tells the faces in the second from the first. "
         "The more pictures (dozens), and the more alike the folders are otherwise, the purer the edit.",
     )
-    parser.add_argument("--from", dest="before", type=Path, required=True, metavar="DIR", help="faces without it")
-    parser.add_argument("--to", dest="after", type=Path, required=True, metavar="DIR", help="faces with it")
-    parser.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="a .safetensors file")
+    parser.add_argument(
+        "--from",
+        dest="before",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of pictures of faces without what the edit adds",
+    )
+    parser.add_argument(
+        "--to", dest="after", type=Path, required=True, metavar="DIR", help="folder of pictures of faces with it"
+    )
+    parser.add_argument(
+        "--output", "-o", type=Path, required=True, metavar="FILE", help="the file of the edit, .safetensors"
+    )
     parser.add_argument(
         "--regions",
         default="face",
@@ -28,8 +39,10 @@ def main(words: Sequence[str]) -> int:
         help="where the edit may show, joined by commas: face (default), eyes, lips, hair, head",
     )
     parser.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (default: mobile)")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     options = parser.parse_args(words)
     check_output(options.output)
     regions = regions_named(options.regions.split(","), Path("--regions"))

@@ -42,20 +42,37 @@ def main(words: Sequence[str]) -> int:
         "its person, at a cut numbers begin anew.",
         allow_abbrev=False,
     )
-    parser.add_argument("clip", type=Path, help="a video, a picture, or shot_%%04d.png")
+    parser.add_argument("clip", type=Path, metavar="CLIP", help="a video, a picture, or shot_%%04d.png")
     parser.add_argument(
-        "--sheet", type=Path, metavar="PNG", help="the sheet of portraits (default: CLIP_faces.png here)"
+        "--sheet",
+        type=Path,
+        metavar="PNG",
+        help="write the sheet of portraits here (default: CLIP_faces.png in this folder)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--fps", help="frames a second of numbered pictures (default: 25)")
-    parser.add_argument("--video-track", metavar="N|LANG", help="which of several videos (default: the first)")
-    parser.add_argument("--start", help="show who is there from then on: seconds or h:mm:ss")
-    parser.add_argument("--end", help="show who is there until then; numbers stay those of the whole clip")
-    parser.add_argument("--device", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument("--cache", action=argparse.BooleanOptionalAction, help="keep what is found (default)")
-    parser.add_argument("--analysis", metavar="DIR", help="where that is kept (default: the user's cache)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is no such sheet")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument(
+        "--fps", metavar="RATE", help="frames per second of numbered pictures, e.g. 24 or 24000/1001 (default: 25)"
+    )
+    parser.add_argument(
+        "--video-track",
+        metavar="N|LANG",
+        help="video track, where a file has several: number from 1, or language (default: the first)",
+    )
+    parser.add_argument("--start", metavar="TIME", help="show who is there from this time on: seconds or h:mm:ss")
+    parser.add_argument(
+        "--end",
+        metavar="TIME",
+        help="show who is there before this time: seconds or h:mm:ss; numbers are those of the whole clip",
+    )
+    parser.add_argument("--device", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--cache",
+        action=argparse.BooleanOptionalAction,
+        help="keep what is found for the renders that follow (default: on)",
+    )
+    parser.add_argument("--analysis", metavar="DIR", help="folder of what --cache keeps (default: the user's cache)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is no sheet of portraits")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     options = read(parser, words)
     clip, sheet, as_json = options.pop("clip"), options.pop("sheet"), options.pop("json")
     overwrite = options.pop("overwrite")
@@ -93,8 +110,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
     progress = make_progress("auto")
     progress.start(clip.name, info.frame_count or None)
     try:
-        whole = job.model_copy(update={"start": None, "end": None})
-        with cached_analysis(clip, info, whole, FaceDetector(device), device, progress) as analysis:
+        with cached_analysis(clip, info, job, FaceDetector(device), device, progress, whole=True) as analysis:
             progress.end("done")
             shown = within(analysis.sightings, job.start, job.end)
             tracks = describe(shown)

@@ -18,22 +18,33 @@ def main(words: Sequence[str]) -> int:
     """The command. Raises PlanError: segments have failed."""
     parser = Parser(
         "videdit farm",
-        description="Render what is missing of a plan (videdit plan) on an engine, and write the output.",
+        description="Render the segments of a plan that are missing, on an engine, and write the output.",
     )
-    parser.add_argument("plan", type=Path, metavar="PLAN")
-    parser.add_argument("--engine", choices=ENGINES, default="local", help="who renders (default: local)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes or actors at once (default: 1)")
-    parser.add_argument("--address", help="of a Ray cluster that runs (default: one on this machine)")
-    parser.add_argument("--device", help="in place of the planned one: auto, cpu, cuda or cuda:N")
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that videdit plan has made")
     parser.add_argument(
-        "--join", action=argparse.BooleanOptionalAction, default=True, help="write the output (default)"
+        "--engine", choices=ENGINES, default="local", help="who renders (default: local, processes of this machine)"
+    )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes or actors at once (default: 1)")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="address of a running Ray cluster (default: start one on this machine)"
+    )
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where the networks run, in place of the planned one: auto, cpu, cuda or cuda:N",
+    )
+    parser.add_argument(
+        "--join",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write the output when all segments are there (default: on)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an output that exists")
     parser.add_argument(
-        "--script", type=Path, metavar="FILE", help="write what slurm or openjd is to run to a file, and stop"
+        "--script", type=Path, metavar="FILE", help="only write what slurm or openjd would run into this file"
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each segment")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     args = parser.parse_args(words)
 
     from videdit.farm.engines.base import Ended

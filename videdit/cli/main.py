@@ -83,6 +83,7 @@ def commands() -> Mapping[str, Callable[[Sequence[str]], int]]:
         "bench": bench_command,
         "doctor": doctor_command,
         "schema": schema_command,
+        "help": help_command,
     } | {name: functools.partial(elsewhere, *place) for name, place in ELSEWHERE.items()}
 
 
@@ -181,8 +182,8 @@ def render_plan(
         return session.render(clip, progress=progress)
 
     try:
-        for number, outcome in enumerate(batch.run_plan(plan, render, progress.clip), 1):
-            head = f"clip {number} of {len(plan.clips)}: " if plan.batch else ""
+        for outcome in batch.run_plan(plan, render, progress.clip):
+            head = f"clip {outcome.number} of {len(plan.clips)}: " if plan.batch else ""
             outcomes.append(outcome)
             log.info("%s: %s%s", outcome.clip.source, outcome.status, f", {outcome.reason}" if outcome.reason else "")
             if outcome.result is not None and not quiet:
@@ -213,10 +214,11 @@ def bench_command(words: Sequence[str]) -> int:
     if {"-h", "--help"} & set(words):
         parser = Parser(
             "videdit bench",
-            usage="videdit bench INPUT --edit EDITS [options of a render], or: videdit bench models | latency",
-            description="Render a clip, keep no output, and tell what each stage, each network and the machine did; "
-            "the options are those of a render (videdit --help). `videdit bench models` times the networks alone, "
-            "`videdit bench latency` how long one waits for a picture.",
+            usage="videdit bench INPUT --edit EDITS [options of a render]\n"
+            "       videdit bench models | latency [--help]",
+            description="Render a clip, write no output, and tell how long each stage and each network took and how "
+            "busy the machine was. The options are those of a render (videdit --help). videdit bench models times the "
+            "networks alone, videdit bench latency how long one waits for a preview.",
         )
         parser.parse_args(["--help"])
     return render_command([*words, "--bench"])
@@ -225,7 +227,7 @@ def bench_command(words: Sequence[str]) -> int:
 def doctor_command(words: Sequence[str]) -> int:
     """`videdit doctor`; the exit code."""
     parser = Parser("videdit doctor", description="Check this machine and installation.")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     parser.parse_args(words)
     from videdit.cli.doctor import examine
 
@@ -236,10 +238,15 @@ def doctor_command(words: Sequence[str]) -> int:
     return 0 if healthy else 1
 
 
+def help_command(words: Sequence[str]) -> int:
+    """`videdit help`, or `videdit help faces`; the exit code."""
+    return run([*words, "--help"])
+
+
 def schema_command(words: Sequence[str]) -> int:
     """`videdit schema`; the exit code."""
     parser = Parser("videdit schema", description="Print the JSON schema of job files.")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     parser.parse_args(words)
     from videdit.jobs.job_file import job_schema
 

@@ -18,16 +18,30 @@ from videdit.terminal import say
 def plan(words: Sequence[str]) -> int:
     """`videdit plan CLIP --edit ... -o shot.plan`. Raises what :func:`videdit.rendering.planning.plan_shot` raises."""
     own = Parser("videdit plan", add_help=False, allow_abbrev=False)
-    own.add_argument("-o", "--output", "--plan", dest="plan", type=Path, required=True, metavar="PLAN")
-    own.add_argument("--result", metavar="OUT")
-    own.add_argument("--segment-seconds", type=positive_seconds, metavar="S")
-    own.add_argument("--json", action="store_true")
+    own.add_argument(
+        "-o",
+        "--output",
+        "--plan",
+        dest="plan",
+        type=Path,
+        required=True,
+        metavar="PLAN",
+        help="folder to write the plan into",
+    )
+    own.add_argument("--result", metavar="OUT", help="output of the clip (default: beside the input)")
+    own.add_argument(
+        "--segment-seconds",
+        type=positive_seconds,
+        metavar="SECONDS",
+        help="length of a segment in seconds (default: as a render cuts long clips)",
+    )
+    own.add_argument("--json", action="store_true", help="print the plan as JSON")
     if not words or {"-h", "--help"} & set(words):
         parser = Parser(
             "videdit plan",
             description="Look at a clip once and lay out its segments. Any machine that sees the files renders them: "
-            "videdit segment PLAN K; videdit join PLAN writes the output. Beside the options here all of videdit's "
-            "are taken, but those of telling.",
+            "videdit segment PLAN K; videdit join PLAN writes the output. The options of a render are taken too "
+            "(videdit --help).",
             parents=[own],
         )
         parser.print_help()
@@ -53,12 +67,16 @@ def plan(words: Sequence[str]) -> int:
 
 def segment(words: Sequence[str]) -> int:
     """`videdit segment PLAN K...`."""
-    parser = Parser("videdit segment", description="Render segments of a plan; what is there already stays.")
-    parser.add_argument("plan", type=Path, metavar="PLAN")
-    parser.add_argument("numbers", type=int, nargs="+", metavar="K", help="from 0")
-    parser.add_argument("--device", help="in place of the planned one: auto, cpu, cuda or cuda:N")
-    parser.add_argument("--json", action="store_true", help="print a line of JSON for each")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser = Parser("videdit segment", description="Render segments of a plan. What is rendered already stays.")
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that videdit plan has made")
+    parser.add_argument("numbers", type=int, nargs="+", metavar="K", help="numbers of segments, from 0")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where the networks run, in place of the planned one: auto, cpu, cuda or cuda:N",
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each segment")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     args = parser.parse_args(words)
 
     from videdit.jobs.shot_plan import read_plan
@@ -79,12 +97,12 @@ def segment(words: Sequence[str]) -> int:
 
 def join(words: Sequence[str]) -> int:
     """`videdit join PLAN`."""
-    parser = Parser("videdit join", description="Write the output of a plan, all of whose segments are rendered.")
-    parser.add_argument("plan", type=Path, metavar="PLAN")
-    parser.add_argument("--check", action="store_true", help="only tell which segments are missing or wrong")
+    parser = Parser("videdit join", description="Write the output of a plan whose segments are all rendered.")
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that videdit plan has made")
+    parser.add_argument("--check", action="store_true", help="only print which segments are missing or damaged")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that exists")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     args = parser.parse_args(words)
 
     from videdit.jobs.shot_plan import missing, read_plan

@@ -33,46 +33,55 @@ def jobs(words: Sequence[str]) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The words that `videdit jobs` understands."""
     common = Parser(add_help=False)
-    common.add_argument("--queue", type=Path, metavar="FILE", help="the queue (default: the user's)")
+    common.add_argument("--queue", type=Path, metavar="FILE", help="file of the queue (default: the user's)")
     common.add_argument("--json", action="store_true", help="print JSON")
-    common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    parser = Parser("videdit jobs", description="How the queue stands, and what is to become of its jobs.")
+    common.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
+    parser = Parser("videdit jobs", description="Show the jobs of the queue (also without ACTION), and change them.")
     commands = parser.add_subparsers(required=True, metavar="ACTION")
 
     def command(name: str, run: Callable[..., int], what: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, parents=[common], help=what, description=what)
+        sub = commands.add_parser(name, parents=[common], help=what)
         sub.set_defaults(run=run)
         return sub
 
-    listing = command("list", list_jobs, "all jobs, those that are next first (what is done: with --all)")
-    listing.add_argument("--all", action="store_true", help="also what is done, failed or cancelled")
-    command("show", show, "one job with its tasks").add_argument("id", type=int, metavar="ID")
-    log = command("log", show_log, "the log of a job, or of one of its segments")
-    log.add_argument("id", type=int, metavar="ID")
-    log.add_argument("segment", type=int, nargs="?", metavar="SEGMENT")
+    listing = command("list", list_jobs, "list the jobs that are not over, the next one first")
+    listing.add_argument("--all", action="store_true", help="also jobs that are done, failed or cancelled")
+    command("show", show, "show one job with its tasks").add_argument("id", type=int, metavar="ID", help=_ID)
+    log = command("log", show_log, "print the log of a job, or of one of its segments")
+    log.add_argument("id", type=int, metavar="ID", help=_ID)
+    log.add_argument("segment", type=int, nargs="?", metavar="SEGMENT", help="number of a segment, from 0")
     for name, what in VERBS.items():
         sub = command(name, change, what)
-        sub.add_argument("ids", type=int, nargs="+", metavar="ID")
+        sub.add_argument("ids", type=int, nargs="+", metavar="ID", help=_ID)
         sub.set_defaults(verb=name)
         if name == "pause":
-            sub.add_argument("--now", action="store_true", help="stop also what is being rendered")
-    moving = command("move", move, "change the order: to the front of its priority, or as the options say")
-    moving.add_argument("id", type=int, metavar="ID")
-    moving.add_argument("--priority", type=int, metavar="N")
-    moving.add_argument("--before", type=int, metavar="ID", help="the job that is to come after it")
-    pruning = command("prune", prune, "forget jobs that are over, with their logs")
-    pruning.add_argument("--older", type=positive_seconds, default=0.0, metavar="S", help="for that many seconds")
-    pruning.add_argument("--done", action="store_true", help="only those that are done")
+            sub.add_argument("--now", action="store_true", help="also stop what is being rendered now")
+    moving = command("move", move, "move a job to the front of its priority, or as the options say")
+    moving.add_argument("id", type=int, metavar="ID", help=_ID)
+    moving.add_argument("--priority", type=int, metavar="N", help="give it this priority; higher comes first")
+    moving.add_argument("--before", type=int, metavar="ID", help="put it right before this job")
+    pruning = command("prune", prune, "remove jobs that are over, and their logs")
+    pruning.add_argument(
+        "--older",
+        type=positive_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="only those that ended so many seconds ago (default: all)",
+    )
+    pruning.add_argument(
+        "--done", action="store_true", help="only jobs that are done; default: also failed and cancelled ones"
+    )
     return parser
 
 
 VERBS = {
-    "pause": "begin nothing more of these jobs; what is being rendered is finished",
+    "pause": "start nothing more of these jobs; what is being rendered is finished",
     "resume": "go on with paused jobs",
-    "cancel": "give jobs up, at once",
-    "retry": "try again what failed, and only that",
+    "cancel": "give jobs up at once",
+    "retry": "render again what failed, and only that",
 }
 SHOWN = ("id", "state", "priority", "source", "output", "frames", "faces", "error", "waits_for", "plan", "logs")
+_ID = "number of a job, as videdit jobs list shows it"
 ACTIONS = ("list", "show", "log", *VERBS, "move", "prune")
 
 
@@ -176,23 +185,38 @@ def _tell(queue: Any, args: argparse.Namespace, numbers: Sequence[int]) -> int:
 
 def work(words: Sequence[str]) -> int:
     """`videdit work`: until Ctrl-C, or until nothing is left. Raises PartialFailure: jobs have failed meanwhile."""
-    parser = Parser("videdit work", description="Render what is in the queue. Start as many as the machine bears.")
-    parser.add_argument("--queue", type=Path, metavar="FILE", help="the queue (default: the user's)")
-    parser.add_argument("--until-empty", action="store_true", help="end when nothing is left (default: Ctrl-C)")
-    parser.add_argument("--device", help="in place of what jobs name: auto, cpu, cuda or cuda:N")
-    parser.add_argument("--engine", choices=("local", "ray", "slurm", "openjd"), help="who renders segments")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="of the engine, at once (default: 1)")
-    parser.add_argument("--address", help="of a Ray cluster that runs (default: one on this machine)")
+    parser = Parser(
+        "videdit work",
+        description="Render the jobs of the queue. Several may run at once, on one machine or on several GPUs.",
+    )
+    parser.add_argument("--queue", type=Path, metavar="FILE", help="file of the queue (default: the user's)")
+    parser.add_argument(
+        "--until-empty", action="store_true", help="end when no job is left (default: wait for more until Ctrl-C)"
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="where the networks run, in place of what jobs name: auto, cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray", "slurm", "openjd"),
+        help="who renders segments of long clips (default: this process)",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="segments that --engine renders at once (default: 1)"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="address of a running Ray cluster (default: start one on this machine)"
+    )
     parser.add_argument(
         "--lease",
         type=positive_seconds,
         default=60.0,
-        metavar="S",
-        help="silence that means that it is dead (60)",
+        metavar="SECONDS",
+        help="seconds of silence after which a worker counts as dead (default: 60)",
     )
-    parser.add_argument("--json", action="store_true", help="print a line of JSON for each task")
-    parser.add_argument("--quiet", "-q", action="store_true", help="say nothing of what goes well")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each task that ended")
+    parser.add_argument("--quiet", "-q", action="store_true", help="print only what fails")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     args = parser.parse_args(words)
 
     from videdit.farm.queue import Queue

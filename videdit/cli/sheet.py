@@ -73,37 +73,78 @@ def build_parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--output", "-o", type=Path, required=True, metavar="FILE", help="the sheet, a .png")
     common.add_argument("--aligned", action="store_true", help="the pictures are aligned as FFHQ's are, and square")
-    common.add_argument("--most", type=int, default=8, metavar="N", help="faces at most (%(default)s)")
-    common.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (%(default)s)")
-    common.add_argument("--checkpoint", action="append", default=[], metavar="FILE", help="networks of that profile")
-    common.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N")
-    common.add_argument("--precision", default="auto", help="fp32, bf16 or auto (default)")
-    common.add_argument("--debug", action="store_true", help="show where a failure comes from")
-    parser = Parser("videdit sheet", description="Plates of HFGI's paper, from our own networks.")
+    common.add_argument(
+        "--most", type=int, default=8, metavar="N", help="use at most so many faces (default: %(default)s)"
+    )
+    common.add_argument("--profile", default="mobile", metavar="NAME", help="model profile (default: %(default)s)")
+    common.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="network file of that profile, repeatable (default: the installed ones)",
+    )
+    common.add_argument(
+        "--device", default="auto", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N"
+    )
+    common.add_argument(
+        "--precision",
+        default="auto",
+        metavar="KIND",
+        help="number format of the networks: fp32, bf16 or auto (default)",
+    )
+    common.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
+    parser = Parser(
+        "videdit sheet", description="Draw figures as those of HFGI's paper, from the networks that are installed."
+    )
     plates = parser.add_subparsers(dest="plate", required=True, metavar="PLATE")
 
-    sweep = plates.add_parser("sweep", parents=[common], help="an edit from minus to plus (figure 21)")
-    sweep.add_argument("--edit", "-e", default="smile,age", metavar="EDITS", help="with how far to go (%(default)s)")
-    sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures a row, odd (%(default)s)")
-    ada = plates.add_parser("ada", parents=[common], help="distortion, and how it is aligned to an edit (figure 4)")
-    ada.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="(%(default)s)")
-    view = plates.add_parser("viewpoint", parents=[common], help="strong turns, by each pre-alignment (figure 23)")
-    view.add_argument("--edit", "-e", default="yaw=15,yaw=-15", metavar="EDITS", help="each a row (%(default)s)")
-    marks = plates.add_parser("landmarks", parents=[common], help="how landmarks carry what was lost (figure 24)")
-    marks.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="(%(default)s)")
-    film = plates.add_parser("strip", parents=[common], help="film strips of a clip (figure 22)")
-    film.add_argument("--edit", "-e", action="append", metavar="EDITS", help="a strip each; repeatable (age, smile)")
-    film.add_argument("--moments", type=int, default=6, metavar="N", help="pictures a strip (%(default)s)")
-    film.add_argument("--method", default="auto", metavar="NAME", help="as of rendering (%(default)s)")
+    sweep = plates.add_parser("sweep", parents=[common], help="draw an edit from minus to plus (figure 21)")
+    sweep.add_argument(
+        "--edit", "-e", default="smile,age", metavar="EDITS", help="edits, with how far to go (default: %(default)s)"
+    )
+    sweep.add_argument("--steps", type=int, default=7, metavar="N", help="pictures per row, odd (default: %(default)s)")
+    ada = plates.add_parser(
+        "ada", parents=[common], help="draw the distortion map, and how it is aligned to an edit (figure 4)"
+    )
+    ada.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="the edit (default: %(default)s)")
+    view = plates.add_parser("viewpoint", parents=[common], help="draw strong turns, by each pre-alignment (figure 23)")
+    view.add_argument(
+        "--edit", "-e", default="yaw=15,yaw=-15", metavar="EDITS", help="edits, each a row (default: %(default)s)"
+    )
+    marks = plates.add_parser(
+        "landmarks", parents=[common], help="draw how landmarks carry lost detail along (figure 24)"
+    )
+    marks.add_argument("--edit", "-e", default="yaw=15", metavar="EDITS", help="the edit (default: %(default)s)")
+    film = plates.add_parser("strip", parents=[common], help="draw film strips of a clip (figure 22)")
+    film.add_argument(
+        "--edit", "-e", action="append", metavar="EDITS", help="edits of a strip, repeatable (default: age, and smile)"
+    )
+    film.add_argument("--moments", type=int, default=6, metavar="N", help="pictures per strip (default: %(default)s)")
+    film.add_argument(
+        "--method", default="auto", metavar="NAME", help="how faces are edited: student, hfgi, plain or auto (default)"
+    )
     for plate in (sweep, ada):
         kinds = ("flow", "landmarks", "auto", "none")
         plate.add_argument(
-            "--prealign", choices=kinds, default="flow", help="before ADA; none: ADA alone (%(default)s)"
+            "--prealign",
+            choices=kinds,
+            default="flow",
+            help="pre-alignment before ADA; none: ADA alone (default: %(default)s)",
         )
-    sweep.add_argument("--method", choices=("hfgi", "plain"), default="hfgi", help="plain: HFGI as it is released")
-    rate = plates.add_parser("rate", parents=[common], help="size of the code against reconstruction (figure 3)")
-    rate.add_argument(
-        "--bits", action="store_true", help="in bits: quantised, entropy-coded, with Shannon's lower bound"
+    sweep.add_argument(
+        "--method",
+        choices=("hfgi", "plain"),
+        default="hfgi",
+        help="how faces are edited; plain: as HFGI's release (default: %(default)s)",
     )
-    rate.add_argument("--json", type=Path, help="write the figures as JSON")
+    rate = plates.add_parser(
+        "rate", parents=[common], help="draw the size of the code against reconstruction (figure 3)"
+    )
+    rate.add_argument(
+        "--bits",
+        action="store_true",
+        help="measure the code in bits: quantised, entropy-coded, with Shannon's lower bound",
+    )
+    rate.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     return parser

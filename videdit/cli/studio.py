@@ -21,14 +21,19 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "places", nargs="*", type=Path, metavar="FILE|FOLDER", help="clips and folders (default: the current folder)"
     )
-    parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
-    parser.add_argument("--port", type=int, help="where to listen (default: 8420, or one that is free)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
+    parser.add_argument("--port", type=int, metavar="N", help="port of the page (default: 8420, or one that is free)")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="listen on another address than 127.0.0.1: others can come then"
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on (default: 127.0.0.1); with another one other machines can connect",
     )
-    parser.add_argument("--state", type=Path, metavar="DIR", help="where the queue is kept (default: the user's state)")
-    parser.add_argument("--memory", default="1G", metavar="SIZE", help="what is kept of recent clips (default: 1G)")
-    parser.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="folder of the render queue (default: the user's)")
+    parser.add_argument(
+        "--memory", default="1G", metavar="SIZE", help="memory for recent clips, e.g. 500M or 1G (default: 1G)"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     options = read(parser, words)
     port = options["port"]
     if port is not None and not 0 <= port < 1 << 16:

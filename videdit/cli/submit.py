@@ -109,12 +109,20 @@ def _submit_copy(
 def watch(words: Sequence[str]) -> int:
     """`videdit watch FOLDER --edit ... -o OUT`: until Ctrl-C."""
     own = queue_options("videdit watch")
-    own.add_argument("folder", type=Path, metavar="FOLDER", help="where clips arrive")
-    own.add_argument("--done-to", type=Path, metavar="DIR", help="move sources there when their job is done")
+    own.add_argument("folder", type=Path, metavar="FOLDER", help="folder where clips arrive")
+    own.add_argument("--done-to", type=Path, metavar="DIR", help="folder to move sources to when their job is done")
     own.add_argument(
-        "--settle", type=positive_seconds, default=10.0, metavar="S", help="take files of that age of change (10)"
+        "--settle",
+        type=positive_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="take a file when it has not changed for so many seconds (default: 10)",
     )
-    own.add_argument("--once", action="store_true", help="look until nothing grows any more, and end")
+    own.add_argument(
+        "--once",
+        action="store_true",
+        help="take what is there, wait for files that still grow, and end (default: watch until Ctrl-C)",
+    )
     if shown_help(own, words, "Put into the queue what arrives in a folder, once it has stopped growing."):
         return 0 if words else UsageError.exit_code
     args, rest = own.parse_known_args(words)
@@ -168,14 +176,21 @@ def put(
 def queue_options(name: str) -> Parser:
     """Options of what puts clips into the queue; all others are of rendering."""
     own = Parser(name, add_help=False, allow_abbrev=False)
-    own.add_argument("--queue", type=Path, metavar="FILE", help="the queue (default: the user's)")
-    own.add_argument("--priority", type=int, default=0, metavar="N", help="the highest is next (default: 0)")
+    own.add_argument("--queue", type=Path, metavar="FILE", help="file of the queue (default: the user's)")
+    own.add_argument("--priority", type=int, default=0, metavar="N", help="higher comes first (default: 0)")
     own.add_argument(
-        "--segment-seconds", type=positive_seconds, metavar="S", help="length of a segment (default: of long clips)"
+        "--segment-seconds",
+        type=positive_seconds,
+        metavar="SECONDS",
+        help="length of a segment in seconds (default: as a render cuts long clips)",
     )
-    own.add_argument("--on-done", metavar="CMD", help="run when the job is done; knows {id} {state} {source} {output}")
-    own.add_argument("--on-fail", metavar="CMD", help="run when it has failed, or no face was found")
-    own.add_argument("--json", action="store_true", help="print JSON")
+    own.add_argument(
+        "--on-done",
+        metavar="CMD",
+        help="command to run when a job is done; {id}, {state}, {source} and {output} are filled in",
+    )
+    own.add_argument("--on-fail", metavar="CMD", help="command to run when a job has failed, or no face was found")
+    own.add_argument("--json", action="store_true", help="print what was submitted as JSON")
     return own
 
 
@@ -186,7 +201,7 @@ def shown_help(own: Parser, words: Sequence[str], what: str) -> bool:
     parser = Parser(
         own.prog,
         parents=[own],
-        description=f"{what} Beside the options here it takes those of rendering (videdit --help).",
+        description=f"{what} The options of a render are taken too (videdit --help).",
     )
     parser.print_help(sys.stdout)
     return True

@@ -1,12 +1,4 @@
-"""Train the embedded models, and let better ones ship.
-
-    python -m videdit.train pack                                                     packs of the training data
-    python -m videdit.train encoder --config configs/train/encoder.yaml --time-budget 25m --resume
-    python -m videdit.train promote encoder --candidate runs/encoder/encoder.safetensors
-
-A recipe stops at its time budget and writes weights, checkpoint, log, curves and sheets under --out; --resume goes on
-from there. Nothing in weights/ is touched but by promote, and only by what is better.
-"""
+"""Train the embedded models, and let better ones ship."""
 
 from __future__ import annotations
 
@@ -19,19 +11,35 @@ from pathlib import Path
 from typing import Any
 
 from videdit import paths
+from videdit.argument_parser import Parser
 from videdit.errors import Cancelled, VideditError
+from videdit.terminal import complain
 from videdit.training.common import prepare
 from videdit.training.promote import add_options as add_promotion
 from videdit.training.recipe import RECIPES, read_recipe, recipe_module
 
+DESCRIPTION = """\
+Train the networks that ship, and let better ones take their place.
+
+  %(prog)s pack
+      makes packs of the training data
+  %(prog)s encoder --config configs/train/encoder.yaml --time-budget 25m
+      trains by a recipe
+  %(prog)s promote encoder --candidate runs/encoder/encoder.safetensors
+      lets the trained weights ship if they are better
+
+A recipe stops at its time budget and writes weights, checkpoint, log, curves
+and sheets into --out; --resume goes on from there. Only promote touches
+weights/."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """`python -m videdit.train`; the exit code."""
-    options = build_parser().parse_args(argv)
     try:
+        options = build_parser().parse_args(argv)
         options.run(options)
     except VideditError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"videdit: {error}")
         return error.exit_code
     return 0
 
@@ -39,29 +47,50 @@ def main(argv: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The commands: one a recipe, and what is around them."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m videdit.train", description=__doc__, formatter_class=raw)
-    words = " | ".join((*RECIPES, "pack", "curves", "promote"))
-    commands = parser.add_subparsers(dest="recipe", required=True, metavar=words)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data", type=Path, default=Path("runs/data"), help="folder of the packs (%(default)s)")
-    common.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
-    common.add_argument("--threads", type=int, help="cores to use (default: torch's choice)")
-    for name in RECIPES:
-        recipe = commands.add_parser(name, parents=[common], help=f"train {name}")
+    parser = Parser("videdit train", description=DESCRIPTION, formatter_class=raw)
+    commands = parser.add_subparsers(dest="recipe", required=True, metavar="RECIPE|COMMAND")
+    common = Parser(add_help=False)
+    common.add_argument(
+        "--data", type=Path, default=Path("runs/data"), metavar="DIR", help="folder of the packs (default: %(default)s)"
+    )
+    common.add_argument(
+        "--device", default="auto", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N"
+    )
+    common.add_argument("--threads", type=int, metavar="N", help="processor cores to use (default: torch's choice)")
+    for name, what in RECIPES.items():
+        recipe = commands.add_parser(name, parents=[common], help=what)
         add_training(recipe)
         recipe.set_defaults(run=run_recipe)
     pack = commands.add_parser("pack", parents=[common], help="make the packs of training data")
-    pack.add_argument("--shared", type=Path, default=Path("../shared/data"), help="where the raw data lies")
-    pack.add_argument("--travel", type=Path, metavar="TAR", help="write faces and masks as one small file, no more")
-    pack.add_argument("--quality", type=int, default=75, help="of the pictures in it (%(default)s)")
-    pack.add_argument("--faces", type=Path, metavar="TAR", help="take the faces from such a file")
-    pack.add_argument("--samples", type=positive, help="draw so many samples of the generator, rather than read them")
-    pack.add_argument("--images", type=Path, metavar="DIR", help="make a pack of pictures of your own, no more")
-    pack.add_argument("--pack", metavar="NAME", help="of it: ffhq256.npy (aligned faces) or cars192.npy (cars, 4 to 3)")
+    pack.add_argument(
+        "--shared",
+        type=Path,
+        default=Path("../shared/data"),
+        metavar="DIR",
+        help="folder of the raw data (default: %(default)s)",
+    )
+    pack.add_argument("--travel", type=Path, metavar="TAR", help="only write faces and masks into one small file")
+    pack.add_argument(
+        "--quality",
+        type=int,
+        default=75,
+        metavar="N",
+        help="JPEG quality of the pictures of --travel, 1 to 100 (default: %(default)s)",
+    )
+    pack.add_argument("--faces", type=Path, metavar="TAR", help="take the faces from a file of --travel")
+    pack.add_argument(
+        "--samples", type=positive, metavar="N", help="draw so many samples of the generator, rather than read them"
+    )
+    pack.add_argument("--images", type=Path, metavar="DIR", help="only make a pack of the pictures in this folder")
+    pack.add_argument(
+        "--pack",
+        metavar="NAME",
+        help="name of the pack of --images: ffhq256.npy (aligned faces; default) or cars192.npy (cars, 4:3)",
+    )
     pack.set_defaults(run=run_pack)
     curves = commands.add_parser("curves", help="draw a log's learning curves")
-    curves.add_argument("log", type=Path, help="log.jsonl, or one of docs/training")
-    curves.add_argument("out", type=Path, help="the picture, a PNG")
+    curves.add_argument("log", type=Path, metavar="LOG", help="log.jsonl of a training")
+    curves.add_argument("out", type=Path, metavar="PNG", help="the picture to write")
     curves.set_defaults(run=run_curves)
     promote = commands.add_parser("promote", help="let trained weights ship if they are better than those that do")
     add_promotion(promote)
@@ -71,21 +100,44 @@ def build_parser() -> argparse.ArgumentParser:
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """The options that every recipe has."""
-    parser.add_argument("--config", type=Path, help="the recipe's YAML, e.g. configs/train/encoder.yaml")
-    parser.add_argument("--set", type=pair, action="append", metavar="KEY=VALUE", help="a value of the recipe")
-    parser.add_argument("--time-budget", type=duration, default="25m", help="wall time, e.g. 90s, 25m (default), 1.5h")
-    parser.add_argument("--max-steps", type=positive, help="stop after so many steps of this run")
-    parser.add_argument("--out", type=Path, help="folder of what is written (default: runs/<recipe>)")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
-    parser.add_argument("--validate-every", type=duration, default="4m", help="time between validations (default: 4m)")
     parser.add_argument(
-        "--snapshot-every", type=positive, metavar="STEPS", help="also keep weights by themselves, so often"
+        "--config", type=Path, metavar="FILE", help="the recipe's YAML, e.g. configs/train/encoder.yaml"
+    )
+    parser.add_argument(
+        "--set", type=pair, action="append", metavar="KEY=VALUE", help="change a value of the recipe, repeatable"
+    )
+    parser.add_argument(
+        "--time-budget",
+        type=duration,
+        default="25m",
+        metavar="DURATION",
+        help="wall time, e.g. 90s, 25m (default), 1.5h",
+    )
+    parser.add_argument(
+        "--max-steps", type=positive, metavar="N", help="stop after so many steps (default: when the time is up)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write into (default: runs/<recipe>)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
+    parser.add_argument(
+        "--validate-every",
+        type=duration,
+        default="4m",
+        metavar="DURATION",
+        help="time between validations (default: 4m)",
+    )
+    parser.add_argument(
+        "--snapshot-every", type=positive, metavar="STEPS", help="also keep the weights every so many steps"
     )
     start = parser.add_mutually_exclusive_group()
-    start.add_argument("--initial", type=Path, help="weights to start from (default: those that ship)")
-    start.add_argument("--fresh", action="store_true", help="start from nothing")
-    parser.add_argument("--encoder", type=Path, help="weights of E0, for what comes after it (default: what ships)")
-    parser.add_argument("--eager", action="store_true", help="do not compile: for a few steps only")
+    start.add_argument("--initial", type=Path, metavar="FILE", help="weights to start from (default: those that ship)")
+    start.add_argument("--fresh", action="store_true", help="start from random weights")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="FILE",
+        help="weights of the encoder, for networks that build on it (default: those that ship)",
+    )
+    parser.add_argument("--eager", action="store_true", help="do not compile the networks: quicker for a few steps")
 
 
 def run_recipe(options: argparse.Namespace) -> None:

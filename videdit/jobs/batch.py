@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from videdit.errors import Cancelled, NoFaceError, PartialFailure, VideditError
+from videdit.errors import Cancelled, NoFaceError, PartialFailure, PicturesChange, UsageError, VideditError
 from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
+from videdit.jobs.parts import can_be_cut, cut
 from videdit.jobs.plan import Clip, Plan
 from videdit.jobs.result import RenderResult, count
 
 log = logging.getLogger(__name__)
+
+SKIPPED = {"done": "done already and unchanged", NO_FACE: "no face, as found before"}  # by a clip's status
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Outcome:
     status: str
     reason: str = ""
     result: RenderResult | None = None
+    number: int = 1  # which clip of the plan it is, or is a part of
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for report.json."""
@@ -44,7 +48,8 @@ def run_plan(
 
     begins: hears which clip of how many begins.
 
-    In a batch a failure becomes an outcome; the failure of a single file is raised as it is. Interruption always is.
+    A clip whose pictures change on the way has an outcome for each part. In a batch a failure becomes an outcome; that
+    of a single file is raised as it is. Interruption always is.
     """
     for path, reason in plan.passed_over:
         log.info("%s: passed over, %s", path, reason)
@@ -55,34 +60,60 @@ def run_plan(
     for number, clip in enumerate(plan.clips, 1):
         if begins and plan.batch:
             begins(number, len(plan.clips))
-        if clip.status == "done":
-            yield Outcome(clip, "skipped", "done already and unchanged")
-        elif clip.status == NO_FACE:
-            yield Outcome(clip, "skipped", "no face, as found before")
-        elif clip.status != "render":
-            yield Outcome(clip, "failed", clip.status)
-        else:
-            yield _run_clip(clip, render, plan.batch)
+        for outcome in _run_clip(clip, render, plan.batch):
+            yield replace(outcome, number=number)
 
 
-def _run_clip(clip: Clip, render: Callable[[Clip], RenderResult], batch: bool) -> Outcome:
+def _run_clip(clip: Clip, render: Callable[[Clip], RenderResult], batch: bool) -> Iterator[Outcome]:
+    """In a batch a failure becomes an outcome."""
     try:
-        result = render(clip)
+        yield from _run_parts(clip, render)
     except Cancelled:
         raise
     except NoFaceError as error:
         if not batch:
             raise
         _remember(clip, NO_FACE)
-        return Outcome(clip, "skipped", str(error))
+        yield Outcome(clip, "skipped", str(error))
     except Exception as error:
         if not batch:
             raise
         log.debug("%s failed", clip.source, exc_info=True)
         known = isinstance(error, VideditError)
-        return Outcome(clip, "failed", str(error) if known else f"unexpected {type(error).__name__}: {error}")
-    _remember(clip, "done")
-    return Outcome(clip, "done", result=result)
+        yield Outcome(clip, "failed", str(error) if known else f"unexpected {type(error).__name__}: {error}")
+
+
+def _run_parts(clip: Clip, render: Callable[[Clip], RenderResult]) -> Iterator[Outcome]:
+    """A clip in one piece, or in parts where its pictures change on the way. Raises what stops it."""
+    pending, cuts = [clip], 0
+    faceless: list[tuple[Clip, NoFaceError]] = []
+    while pending:
+        part = pending.pop(0)
+        if part.status in SKIPPED:
+            yield Outcome(part, "skipped", SKIPPED[part.status])
+            continue
+        if part.status != "render":
+            raise UsageError(part.status)
+        try:
+            result = render(part)
+        except PicturesChange as change:
+            if pending or not can_be_cut(part, change):
+                raise
+            cuts += 1
+            pending = cut(clip, part, change, cuts)
+        except NoFaceError as error:
+            if part is clip:
+                raise
+            faceless.append((part, error))
+        else:
+            _remember(part, "done")
+            yield Outcome(part, "done", result=result)
+    if len(faceless) == cuts + 1:
+        raise faceless[0][1]
+    for part, _ in faceless:  # the others were written, so that all of the clip is there
+        result = render(replace(part, job=part.job.model_copy(update={"keep_unedited": True})))
+        _remember(part, "done")
+        yield Outcome(part, "done", result=result)
 
 
 def _remember(clip: Clip, result: str) -> None:

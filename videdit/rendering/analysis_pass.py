@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from videdit import paths, shutdown
-from videdit.errors import MediaError
+from videdit.errors import MediaError, PicturesChange
 from videdit.faces.detector import FaceDetector
 from videdit.jobs.render_job import RenderJob
 from videdit.media.info import MediaInfo
@@ -38,11 +38,12 @@ def cached_analysis(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     quick: bool = False,
+    whole: bool = False,
 ) -> Iterator[Analysis]:
     """The analysis of a clip, for as long as the context lasts.
 
-    Where faces are named by number it is of the whole clip even if only a part is rendered: numbers are those that
-    `videdit faces` tells, whatever the cut.
+    whole: of all of it, whatever the job's cut; so it is too where faces are named by number, for numbers are those
+    that `videdit faces` tells. Of a clip whose pictures change their size it is of the cut all the same, said.
 
     It is kept where the job says (:func:`videdit.tracks.analysis_cache.home`); that of a picture, which is soon made,
     is not. What is damaged is made anew, and what cannot be kept is not; either is said in one line.
@@ -53,9 +54,8 @@ def cached_analysis(
         MediaError: the clip cannot be read, or there is no room for what is found in it.
         Cancelled: `cancel` was set.
     """
-    if by_number((job.faces, *job.per_face)):
-        job = job.model_copy(update={"start": None, "end": None})
-    with contextlib.ExitStack() as stack:
+
+    def made(job: RenderJob) -> Analysis:
         folder = _kept(source, info, job, device)
         analysis = None if folder is None else _found(folder, stack)
         if analysis is None:
@@ -65,6 +65,19 @@ def cached_analysis(
                 folder = home / "analysis"
             analysis = run_analysis(info, job, detector, folder, progress, cancel, quick)
             stack.enter_context(analysis_cache.in_use(analysis.folder))
+        return analysis
+
+    with contextlib.ExitStack() as stack:
+        if whole or by_number((job.faces, *job.per_face)):
+            try:
+                analysis = made(job.model_copy(update={"start": None, "end": None}))
+            except PicturesChange as change:
+                if job.start is None and job.end is None:
+                    raise
+                log.warning("%s: faces have the numbers of this cut alone", str(change).partition(";")[0])
+                analysis = made(job)
+        else:
+            analysis = made(job)
         yield analysis
         if analysis.folder.parent == paths.cache_dir() / "analysis":
             analysis_cache.trim(analysis.folder.parent)

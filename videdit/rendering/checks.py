@@ -96,7 +96,7 @@ def idle(job: RenderJob) -> bool:
 def copyable(clip: Clip, info: MediaInfo) -> bool:
     """Whether the output of an idle job is the source, byte for byte."""
     job, plain = clip.job, RenderJob.model_fields
-    how = ("start", "end", "codec", "crf", "preset", "lossless", "transcode", "encoder_backend")
+    how = ("start", "end", "codec", "crf", "preset", "lossless", "pix_fmt", "transcode", "encoder_backend")
     same = all(getattr(job, name) == plain[name].default for name in how)
     one = info.container != "exr" or info.kind == "image"
     return same and one and clip.source.is_file() and clip.source.suffix.lower() == clip.output.suffix.lower()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from collections.abc import Iterator
 
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Color, Frame, Picture
-from videdit.errors import MediaError, SettingsError
+from videdit.errors import MediaError, PicturesChange, SettingsError
 from videdit.media.color import picture_to_rgb
 from videdit.media.frame_times import frame_times
 from videdit.media.info import MediaInfo
@@ -38,7 +37,7 @@ def frame_at(info: MediaInfo, time: float) -> Frame:
     """The frame that a player shows at a time: the last one that begins by then.
 
     Raises:
-        MediaError: the clip is over by then.
+        SettingsError: the clip is over by then, or its pictures change their size right before.
     """
     if info.kind == "image":
         return next(iter(Decode(info)(iter(()))))
@@ -49,8 +48,13 @@ def frame_at(info: MediaInfo, time: float) -> Frame:
     if time < end:
         stop = time + float(info.time_base)
         for back in (1.0, time):  # frames may be far apart
-            with contextlib.suppress(MediaError):
+            try:
                 return deque(Decode(info, max(0.0, time - back), stop)(iter(())), maxlen=1).pop()
+            except PicturesChange as change:
+                told = str(change).partition(";")[0]
+                raise SettingsError(f"{told}; a render makes a file of each part, which can be previewed") from None
+            except MediaError:
+                continue
     raise SettingsError(f"{info.path} has no frame at {time:g} s; it is {info.duration:.2f} s long")
 
 

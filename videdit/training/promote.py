@@ -111,14 +111,32 @@ class Verdict:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `promote`."""
-    parser.add_argument("what", choices=tuple(RULES), metavar="recipe", help=", ".join(RULES))
-    parser.add_argument("--candidate", type=Path, required=True, help="e.g. runs/encoder/encoder.safetensors")
-    parser.add_argument("--faces", type=Path, help="folder of aligned faces (default: videdit eval's)")
-    parser.add_argument("--range", help="which of them, e.g. 950:1000 (default: videdit eval's)")
-    parser.add_argument("--weights", type=Path, default=paths.weights_dir(), help="folder that ships (%(default)s)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
-    parser.add_argument("--licence", help="SPDX name or words; needed where no such weights ship yet")
-    parser.add_argument("--source", help="where the numbers come from; needed likewise")
+    parser.add_argument("what", choices=tuple(RULES), metavar="RECIPE", help=", ".join(RULES))
+    parser.add_argument(
+        "--candidate",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the trained weights, e.g. runs/encoder/encoder.safetensors",
+    )
+    parser.add_argument(
+        "--faces", type=Path, metavar="DIR", help="folder of aligned faces (default: that of videdit eval)"
+    )
+    parser.add_argument("--range", metavar="A:B", help="which of the faces (default: 950:1000, as videdit eval)")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=paths.weights_dir(),
+        metavar="DIR",
+        help="folder of the weights that ship (default: weights/)",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--licence", metavar="NAME", help="licence of the weights, SPDX name or words; needed where none ship yet"
+    )
+    parser.add_argument("--source", metavar="WORDS", help="where the weights come from; needed where none ship yet")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -13,17 +13,18 @@ import yaml
 
 from videdit.errors import UsageError
 
-# Each module has a class Recipe (its numbers) and either a class Training (a step, see training.py) or a function run.
+# What each trains. Its module videdit.training.NAME has a class Recipe (its numbers) and either a class Training (a
+# step, see training.py) or a function run.
 RECIPES = {
-    "head256": "videdit.training.head256",
-    "encoder": "videdit.training.encoder",
-    "hfgi": "videdit.training.hfgi",
-    "hfgi_ffhq": "videdit.training.hfgi_ffhq",
-    "hfgi_car": "videdit.training.hfgi_car",
-    "directions": "videdit.training.directions",
-    "parser": "videdit.training.parser",
-    "restorer": "videdit.training.restorer",
-    "student": "videdit.training.student",
+    "head256": "train the generator's head for 256 px",
+    "encoder": "train the basic encoder (E0)",
+    "hfgi": "train ADA and the consultation encoder, with encoder and generator frozen",
+    "hfgi_ffhq": "train HFGI for faces, to the letter of its paper",
+    "hfgi_car": "train HFGI for cars, to the letter of its paper",
+    "directions": "fit the directions of edits on samples of the generator",
+    "parser": "train the face parser on CelebAMask-HQ",
+    "restorer": "train the blind face restorer",
+    "student": "train the student on pairs of the generator",
 }
 
 
@@ -45,7 +46,7 @@ R = TypeVar("R")
 
 def recipe_module(name: str) -> ModuleType:
     """The module of a recipe, imported only when it is wanted."""
-    return importlib.import_module(RECIPES[name])
+    return importlib.import_module(f"videdit.training.{name}")
 
 
 def read_recipe(kind: type[R], path: Path | None, own: Mapping[str, str] | None = None) -> R:

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from videdit.datatypes import Coded, Frame, Picture
-from videdit.errors import MediaError
+from videdit.errors import MediaError, PicturesChange
 from videdit.media.decode.hwaccel import accelerator
 from videdit.media.decode.lost import DroppedFrameDetector
 from videdit.media.info import MediaInfo
@@ -52,7 +52,8 @@ class VideoReader:
     times go on from there (``resets``).
 
     Raises:
-        MediaError: the file cannot be opened, gives no frame (in that span), or changes its size on the way.
+        PicturesChange: they change their size or layout on the way.
+        MediaError: the file cannot be opened, or gives no frame (in that span).
     """
 
     def __init__(
@@ -202,17 +203,17 @@ class VideoReader:
         info = self.info
         at = f"{math.floor((pts - info.start_pts) * info.time_base * 1000) / 1000:g}"
         if (frame.width, frame.height) != (info.width, info.height):
-            raise MediaError(
-                f"{info.path} changes from {info.width}x{info.height} to {frame.width}x{frame.height} "
-                f"at {at} s (frame {index}); {self._advice(at)}"
-            )
+            raise self._change(f"{info.width}x{info.height}", f"{frame.width}x{frame.height}", at, index)
         planar = planar_name(frame.format.name)
         if (planar, info.planar) == ("gbrap", "gbrp"):
             return Picture(unpack(frame)[:3], info.color, info.planar, info.aspect)  # it only seemed transparent
         if planar != info.planar:
-            change = f"from {info.pix_fmt} to {frame.format.name} at {at} s (frame {index})"
-            raise MediaError(f"{info.path} changes {change}; {self._advice(at)}")
+            raise self._change(info.pix_fmt, frame.format.name, at, index)
         return Picture(unpack(frame), info.color, planar, info.aspect)
+
+    def _change(self, before: str, now: str, at: str, index: int) -> PicturesChange:
+        words = f"{self.info.path} changes from {before} to {now} at {at} s (frame {index}); {self._advice(at)}"
+        return PicturesChange(words, None if self.resets or self.repaired else float(at))
 
     def _advice(self, at: str) -> str:
         """What to do with a clip whose pictures change at a time: seconds, in whole milliseconds."""
