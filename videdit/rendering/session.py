@@ -89,6 +89,7 @@ class Session:
         tier: Tier = "exact",
         viewer: Hashable = None,
         cancel: threading.Event | None = None,
+        side: int | None = None,
     ) -> Preview:
         """One frame of the job's clip, before and after.
 
@@ -99,6 +100,7 @@ class Session:
                 what is known of it: while a strength moves.
             viewer: whoever looks: a request of the same viewer that comes later takes this one's place.
             cancel: set it from another thread to stop.
+            side: px; of larger frames the pictures are made smaller, so that their longer side is that long.
 
         Raises:
             Superseded: a newer preview was asked for, by the same viewer.
@@ -108,7 +110,7 @@ class Session:
             raise UsageError(f"the tier of a preview is draft or exact, not {tier!r}")
         begun = clocks.perf_counter()
         before, after = self.frames(clip_of(job), time, tier, viewer, cancel)
-        return preview_of(before, after, tier, clocks.perf_counter() - begun)
+        return preview_of(before, after, tier, clocks.perf_counter() - begun, side)
 
     def frames(
         self,

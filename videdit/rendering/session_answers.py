@@ -80,11 +80,12 @@ class Look:
     faces: tuple[SeenFace, ...]
 
 
-def preview_of(before: Frame, after: Frame, tier: str, seconds: float) -> Preview:
-    """Frames as people see them."""
-    source = displayed(before)
-    edited = source if after.picture is before.picture else displayed(after)
-    faces = tuple(_face(edit, before) for edit in after.extra.get("edited", ()))
+def preview_of(before: Frame, after: Frame, tier: str, seconds: float, side: int | None = None) -> Preview:
+    """Frames as people see them. side: px that the longer side of the pictures has at most."""
+    source = displayed(before, side)
+    edited = source if after.picture is before.picture else displayed(after, side)
+    scale = max(source.shape[:2]) / max(before.picture.square_size)
+    faces = tuple(_face(edit, before, scale) for edit in after.extra.get("edited", ()))
     return Preview(source, edited, before.time, tier, faces, seconds)
 
 
@@ -97,12 +98,12 @@ def look_of(info: MediaInfo, analysis: Analysis) -> Look:
     return Look(info.path, width, height, float(info.fps), len(sightings.pts), info.duration, shots, faces)
 
 
-def _face(edit: Edited, frame: Frame) -> EditedFace:
+def _face(edit: Edited, frame: Frame, scale: float) -> EditedFace:
     size, picture = len(edit.source), frame.picture
     corners = np.array([(0, 0), (size, 0), (size, size), (0, size)], float)
     upright = invert(upright_matrix(frame.extra.get("rotation", 0), *picture.square_size))
     outline = transform(upright, transform(edit.to_frame, corners) * picture.stretch)
-    return EditedFace(edit.track, edit.confidence, size, outline)
+    return EditedFace(edit.track, edit.confidence, size, outline * scale)
 
 
 def _seen(track: TrackInfo, sightings: TrackTable, portraits: np.ndarray | None) -> SeenFace:

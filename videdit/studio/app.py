@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -184,12 +185,18 @@ class _Pages:
         asked = await body(request, Previewing)
         path, document = self._path(asked), document_of(asked.document)
 
-        def draw() -> tuple[bytes, Words]:
-            found = self.studio.preview(path, document, asked.time, asked.tier, asked.viewer, asked.side)
-            return (jpeg(found[0]) if asked.tier == "draft" else png(found[0])), found[1]
+        def draw() -> tuple[bytes, Words, float]:
+            picture, told = self.studio.preview(path, document, asked.time, asked.tier, asked.viewer, asked.side)
+            begun = perf_counter()
+            data = jpeg(picture) if asked.tier == "draft" else png(picture)
+            return data, told, perf_counter() - begun
 
-        data, told = await aside(draw)
-        return _picture(data, told, "image/jpeg" if asked.tier == "draft" else "image/png")
+        begun = perf_counter()
+        data, told, encoding = await aside(draw)
+        answer = _picture(data, told, "image/jpeg" if asked.tier == "draft" else "image/png")
+        parts = {"edit": told["seconds"], "encode": encoding, "all": perf_counter() - begun}
+        answer.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * part:.1f}" for name, part in parts.items())
+        return answer
 
     async def strip(self, request: Request) -> Response:
         asked = await body(request, Strip)

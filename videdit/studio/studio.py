@@ -16,7 +16,7 @@ from videdit.jobs.plan import Clip, make_plan
 from videdit.rendering.estimate import Estimator
 from videdit.rendering.session import Session
 from videdit.rendering.session_answers import Preview
-from videdit.studio.clips import Clips, smaller
+from videdit.studio.clips import Clips
 from videdit.studio.document import Document
 from videdit.studio.events import Events
 from videdit.studio.looks import Looks
@@ -70,8 +70,10 @@ class Studio:
         if document.rests:
             picture, begins = self.clips.frame(path, time, side)
             return picture, {"time": begins, "tier": tier, "seconds": 0.0, "faces": []}
-        found = self.session.preview(job, time, tier="draft" if tier == "draft" else "exact", viewer=viewer)
-        return smaller(found.after, side), _told(found)
+        found = self.session.preview(
+            job, time, tier="draft" if tier == "draft" else "exact", viewer=viewer, side=side
+        )
+        return found.after, _told(found)
 
     def strip(self, path: Path, document: Document, edit: str, who: str, strengths: list[float], time: float) -> Any:
         """One face at several strengths of an edit, side by side: [TILE, n TILE, 3] uint8 RGB.
