@@ -38,7 +38,8 @@ class Running:
     def wait_for_look(self, clip: str) -> dict:
         """The people of a clip, after the look."""
         assert self.post("look", clip=clip).status_code == 200
-        return self.wait(lambda: self.studio.looks.known(clip) and self.get("people", clip=clip).json())
+        path = self.studio.roots.path(clip)
+        return self.wait(lambda: self.studio.looks.known(clip, path) and self.get("people", clip=clip).json())
 
     def wait_for_job(self, number: int, *states: str) -> dict:
         """A row of the queue, once it has one of these states."""

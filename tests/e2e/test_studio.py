@@ -221,14 +221,53 @@ def test_stopping_leaves_nothing_half_written(render, studio: Running, place, pe
     assert not (place / "clips" / "stopped.mp4").exists()
 
 
+def reviewed(studio: Running, clip: str) -> list[dict]:
+    """The moments of a clip, after it was gone through for them."""
+    studio.wait_for_look(clip)
+
+    def found():
+        answer = studio.post("review", clip=clip, document={}).json()
+        assert answer["state"] != "failed", answer
+        return answer if answer["state"] == "done" else None
+
+    return studio.wait(found)["moments"]
+
+
 def test_hard_moments_are_found(studio: Running, people, place):
     pictures = [with_face(background(320, 240), people[0], (160, 120), 200)] * 4
     pictures += [with_face(background(320, 240), people[0], (160 + 16 * i, 120), 200) for i in range(15)]
     write_clip(place / "clips" / "leaves.mp4", pictures)
-    studio.wait_for_look("0/leaves.mp4")
-    found = studio.post("review", clip="0/leaves.mp4", document={}).json()
+    found = reviewed(studio, "0/leaves.mp4")
     assert any(moment["why"] == "out of the picture" and moment["first"] > 0.15 for moment in found)
-    assert studio.post("review", clip=CLIP, document={}).json() == []
+    assert reviewed(studio, CLIP) == []
+
+
+def test_faces_that_are_hidden_or_blurred_are_found(studio: Running, people, place):
+    clear = with_face(background(320, 240), people[0], (160, 120), 200)
+    covered = clear.copy()
+    cv2.rectangle(covered, (100, 118), (220, 190), (40, 120, 60), -1)  # a card before mouth and nose
+    swept = cv2.blur(clear, (25, 1))
+    pictures = [clear] * 15 + [covered] * 15 + [clear] * 15 + [swept] * 15
+    write_clip(place / "clips" / "unseen.mp4", pictures, options={"crf": "12"})
+    found = {(moment["why"], moment["track"]): moment for moment in reviewed(studio, "0/unseen.mp4")}
+    (hidden,) = [moment for (why, _), moment in found.items() if why == "hidden"]
+    assert hidden["first"] == pytest.approx(0.6, abs=0.11)
+    assert hidden["last"] == pytest.approx(1.2, abs=0.11)
+    (blurred,) = [moment for (why, _), moment in found.items() if why == "blurred"]
+    assert blurred["first"] == pytest.approx(1.8, abs=0.11)
+
+
+def test_what_was_found_in_a_clip_is_not_told_of_another_that_took_its_place(studio: Running, people, place):
+    shutil.copy(place / "clips" / "person.mp4", place / "clips" / "changes.mp4")
+    assert len(studio.wait_for_look("0/changes.mp4")["faces"]) == 1
+    write_clip(place / "clips" / "changes.mp4", [background(320, 240)] * 6)
+    assert studio.get("people", clip="0/changes.mp4").status_code == 400  # nobody has looked at this one
+    assert studio.get("faces", clip="0/changes.mp4", time=0.1).json() == []
+    assert studio.wait_for_look("0/changes.mp4")["faces"] == []
+    (place / "clips" / "changes.mp4").unlink()
+    gone = studio.post("look", clip="0/changes.mp4")
+    assert gone.status_code in (400, 422)
+    assert "changes.mp4" in gone.json()["error"] or "no such file" in gone.json()["error"]
 
 
 def test_events_tell_of_what_happens(studio: Running):

@@ -46,6 +46,7 @@ from videdit.rendering.progress import CallbackProgress, Moment, Progress
 from videdit.rendering.renderer import Renderer
 from videdit.rendering.review import FaceBox, Hardship, boxes_at, moments
 from videdit.rendering.session_answers import Look, Preview, look_of, preview_of
+from videdit.rendering.visibility_pass import poorly_seen
 from videdit.rendering.window_preview import rendered_pair
 
 Tier = Literal["draft", "exact"]
@@ -176,10 +177,33 @@ class Session:
         known, held = self._looked_at(_about(source))
         return boxes_at(known.info, held.analysis, time)
 
-    def review(self, source: str | Path | RenderJob) -> list[Hardship]:
-        """Moments of a clip in which an edit will have a hard time, in order. Raises as :meth:`look`."""
-        known, held = self._looked_at(_about(source))
-        return moments(known.info, held.analysis)
+    def review(
+        self,
+        source: str | Path | RenderJob,
+        *,
+        pictures: bool = True,
+        progress: Callable[[float], None] = lambda share: None,
+        cancel: threading.Event | None = None,
+    ) -> list[Hardship]:
+        """Moments of a clip in which an edit will have a hard time, in order.
+
+        Args:
+            source: a file, or the job that is about it.
+            pictures: whether to go through the clip once more, for faces that are hidden or blurred: ten frames of
+                each second. Without it only what the look knows is told, at once.
+            progress: called with the share of the clip that is done, 0..1.
+            cancel: set it from another thread to stop.
+
+        Raises as :meth:`look`.
+        """
+        job = _about(source)
+        known, held = self._looked_at(job, cancel=cancel)
+        if not pictures:
+            return moments(known.info, held.analysis)
+        length = known.info.duration or 1.0
+        parser = self._models.parser(job)
+        sights = poorly_seen(known.info, held.analysis, parser, lambda time: progress(min(1.0, time / length)), cancel)
+        return moments(known.info, held.analysis, sights)
 
     def _looked_at(
         self, job: RenderJob, progress: Tell = None, cancel: threading.Event | None = None

@@ -213,7 +213,8 @@ class _Pages:
 
     async def review(self, request: Request) -> Response:
         asked = await body(request, OfDocument)
-        return JSONResponse(await aside(self.studio.review, self._path(asked), document_of(asked.document)))
+        words = asked.clip, self._path(asked), document_of(asked.document)
+        return JSONResponse(await aside(self.studio.review, *words))
 
     async def plan(self, request: Request) -> Response:
         asked = await body(request, OfDocument)

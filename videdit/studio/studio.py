@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from videdit.errors import UsageError
 from videdit.geometry.warp import crop
 from videdit.jobs.plan import Clip, make_plan
 from videdit.rendering.estimate import Estimator
+from videdit.rendering.progress import Moment
+from videdit.rendering.review import Hardship
 from videdit.rendering.session import Session
-from videdit.rendering.session_answers import Preview
+from videdit.rendering.session_answers import Look, Preview
 from videdit.studio.clips import Clips
 from videdit.studio.document import Document
 from videdit.studio.events import Events
-from videdit.studio.looks import Looks
+from videdit.studio.findings import Findings, Tell
 from videdit.studio.projects import Projects
 from videdit.studio.queue import RenderQueue
 from videdit.studio.renders import Renders
@@ -42,7 +44,8 @@ class Studio:
         self.clips = Clips(self.roots)
         self.projects = Projects()
         self.queue = RenderQueue(state)
-        self.looks = Looks(self.session, lambda clip, stands: self.events.tell("look", clip=clip, **stands))
+        self.looks: Findings[Look] = Findings("look", self._look, self._told("look"))
+        self.reviews: Findings[list[Hardship]] = Findings("review", self._review, self._told("review"))
         self.renders = Renders(self.session, self.queue, lambda number: self.events.tell("queue", id=number))
         self.opened = None if opened is None else self.roots.name(opened.resolve())
         self._estimator, self._estimating = Estimator(), threading.Lock()
@@ -51,12 +54,26 @@ class Studio:
         """Start to work. In the loop in which pages are answered."""
         self.events.begin()
         self.looks.start()
+        self.reviews.start()
         self.renders.start()
 
     def close(self) -> None:
         """Stop all work. The session and the state are closed by whoever opened them."""
         self.looks.close()
+        self.reviews.close()
         self.renders.close()
+
+    def _told(self, kind: str) -> Callable[[str, dict[str, Any]], None]:
+        return lambda clip, stands: self.events.tell(kind, clip=clip, **stands)
+
+    def _look(self, path: Path, tell: Tell, cancel: threading.Event) -> Look:
+        def progress(moment: Moment) -> None:
+            tell({"done": moment.done, "frames": moment.frames, "share": moment.share})
+
+        return self.session.look(path, progress=progress, cancel=cancel)
+
+    def _review(self, path: Path, tell: Tell, cancel: threading.Event) -> list[Hardship]:
+        return self.session.review(path, progress=lambda share: tell({"share": share}), cancel=cancel)
 
     def warm(self) -> None:
         """Load what the first preview takes, so that nobody waits for it."""
@@ -70,9 +87,7 @@ class Studio:
         if document.rests:
             picture, begins = self.clips.frame(path, time, side)
             return picture, {"time": begins, "tier": tier, "seconds": 0.0, "faces": []}
-        found = self.session.preview(
-            job, time, tier="draft" if tier == "draft" else "exact", viewer=viewer, side=side
-        )
+        found = self.session.preview(job, time, tier="draft" if tier == "draft" else "exact", viewer=viewer, side=side)
         return found.after, _told(found)
 
     def strip(self, path: Path, document: Document, edit: str, who: str, strengths: list[float], time: float) -> Any:
@@ -123,19 +138,28 @@ class Studio:
         with self._estimating:
             return str(self._estimator(clip))
 
-    def review(self, path: Path, document: Document) -> list[dict[str, Any]]:
-        """Moments to look at before a render: of those who are edited, or of everybody."""
+    def review(self, clip: str, path: Path, document: Document) -> dict[str, Any]:
+        """Moments to look at before a render: of those who are edited, or of everybody, and how their search stands.
+
+        What the look knows is told at once, faces that are hidden or blurred when the clip was gone through for them.
+        """
         tracks = {int(target.who) for target in document.targets if target.who.isdigit() and target.edits}
         words = any(target.edits for target in document.targets if not target.who.isdigit())
-        return [
-            {"track": moment.track, "first": moment.first, "last": moment.last, "why": moment.why}
-            for moment in self.session.review(path)
-            if words or not tracks or moment.track in tracks
-        ]
+        stands = self.reviews.ask(clip, path)
+        found = self.reviews.known(clip, path)
+        moments = self.session.review(path, pictures=False) if found is None else found
+        return {
+            **stands,
+            "moments": [
+                {"track": moment.track, "first": moment.first, "last": moment.last, "why": moment.why}
+                for moment in moments
+                if words or not tracks or moment.track in tracks
+            ],
+        }
 
     def faces_at(self, clip: str, path: Path, time: float) -> list[dict[str, Any]]:
         """Where the faces of a frame are, as parts of the picture; nothing before the look is done."""
-        if self.looks.known(clip) is None:
+        if self.looks.known(clip, path) is None:
             return []
         return [
             {"track": box.track, "box": [round(v, 5) for v in (box.left, box.top, box.right, box.bottom)]}
@@ -144,7 +168,7 @@ class Studio:
 
     def people(self, clip: str) -> dict[str, Any]:
         """Who is in a clip. Raises UsageError: nobody has looked yet."""
-        look = self.looks.known(clip)
+        look = self.looks.known(clip, self.roots.path(clip))
         if look is None:
             raise UsageError("nobody has looked at this clip yet")
         return {
@@ -166,7 +190,7 @@ class Studio:
 
     def portrait(self, clip: str, track: int) -> np.ndarray:
         """The best picture of a face. Raises UsageError: there is none."""
-        look = self.looks.known(clip)
+        look = self.looks.known(clip, self.roots.path(clip))
         found = [face.portrait for face in look.faces if face.track == track] if look else []
         if not found or found[0] is None:
             raise UsageError("there is no picture of that face")

@@ -8,12 +8,12 @@ import * as library from "./library.js";
 import * as people from "./people.js";
 import * as player from "./player.js";
 import * as render from "./render.js";
-import "./review.js";
+import * as review from "./review.js";
 import * as stage from "./stage.js";
 import { S, canRedo, canUndo, changed, on, open, redo, reload, save, tell, undo } from "./store.js";
 import * as timeline from "./timeline.js";
 
-const leftTab = tabs(["clips", "people", "review"]), rightTab = tabs(["edits", "render", "queue"]);
+const leftTab = tabs(["clips", "people", "review"], (id) => { if (id === "review") review.find(); }), rightTab = tabs(["edits", "render", "queue"]);
 
 function drawBar() {
   $("undo").disabled = !canUndo();
@@ -47,6 +47,7 @@ async function begin() {
   $("copy").onclick = render.copyCommand;
   listen({
     look: people.hear,
+    review: review.hear,
     names: (told) => people.renamed(told).catch(tell),
     project: (told) => { if (told.clip === S.clip?.id && told.viewer !== viewer) reload(told.version).catch(tell); },
     queue: render.load,

@@ -1,8 +1,8 @@
 // Who is in the clip, and whom the edits are for.
 
 import { address, get, post } from "./api.js";
-import { $, el, fill } from "./dom.js";
-import { S, changed, giveName, goTo, frameAt, isEdited, nameOf, now, on, tell } from "./store.js";
+import { $, el, fill, soon } from "./dom.js";
+import { S, changed, giveName, goTo, frameAt, isEdited, isMoving, nameOf, now, on, tell } from "./store.js";
 
 export function choose(who) {
   S.who = String(who);
@@ -90,4 +90,4 @@ function rename(event, who) {
   input.focus();
 }
 
-on("clip doc people who", draw);
+on("clip doc people who rest", soon(draw, isMoving));

@@ -1,9 +1,9 @@
 // What is rendered and how, and the queue: which lives in the studio, not in this page.
 
 import { address, get, post } from "./api.js";
-import { $, clock, el, fill, toast } from "./dom.js";
+import { $, clock, el, fill, soon, toast } from "./dom.js";
 import { play } from "./player.js";
-import { S, change, document_, ending, on, open, tell } from "./store.js";
+import { S, change, document_, ending, isMoving, on, open, tell } from "./store.js";
 
 const form = { name: "", touched: false, replace: false, matte: false, estimate: "", plan: null };
 let jobs = { paused: false, jobs: [] }, logs = new Map(), showTab = () => {};
@@ -145,11 +145,10 @@ async function beside(job) {
 }
 
 let planTimer = null;
-const planAtRest = () => { if (S.moving) planTimer = setTimeout(planAtRest, 300); else plan(); };
 export function begin(show) {
   showTab = show;
   on("clip", () => Object.assign(form, { name: "", touched: false, replace: false, matte: false, estimate: "", plan: null, planError: "" }));
-  on("clip doc", () => { form.estimate = ""; drawForm(); clearTimeout(planTimer); planTimer = setTimeout(planAtRest, 400); });
+  on("clip doc rest", soon(() => { form.estimate = ""; drawForm(); clearTimeout(planTimer); planTimer = setTimeout(plan, 400); }, isMoving));
   drawForm();
   load();
 }

@@ -10,7 +10,7 @@ export const S = {
 };
 
 const listeners = {};
-/** Kinds: clip, doc, frame, people, who, boxes, saved. */
+/** Kinds: clip, doc, frame, playhead (while it plays), people, hardships, who, boxes, saved, rest (what was held was let go). */
 export const on = (kinds, f) => kinds.split(" ").forEach((kind) => (listeners[kind] ??= []).push(f));
 export const changed = (...kinds) => new Set(kinds.flatMap((kind) => listeners[kind] ?? [])).forEach((f) => f());
 
@@ -110,19 +110,32 @@ export const changeKey = (name, index, values, merge) => change(`keyframe of ${n
   putKey(edit, key);
 }, merge);
 
-/** Brings the edits of somebody to nothing between two times, and back to what they were around them. */
-export function leaveOut(who, first, last) {
-  const fade = 0.2;
+const isRule = (one) => !/^\d+$/.test(one.who) && Object.keys(one.edits).length > 0;
+
+/** Whose edits a face gets: its own, or those of the rules. */
+const targetsFor = (who, doc) => (isEditedIn(doc, who) ? [target(who, doc)] : doc.targets.filter(isRule));
+const isEditedIn = (doc, who) => Object.keys(target(who, doc)?.edits ?? {}).length > 0;
+export const editsFor = (who) => Object.assign({}, ...targetsFor(who, S.doc).map((one) => one.edits));
+
+/** Brings the edits of a face to nothing between two times, and back to what they were around them. */
+export function leaveOut(track, first, last) {
+  const fade = 0.2, who = String(track);
   change("leave a moment out", (doc) => {
-    for (const one of doc.targets.filter((t) => t.who === String(who) || !/^\d+$/.test(t.who))) {
+    // Of everyone one face is left out: it gets the edits as its own.
+    const all = target("all", doc);
+    if (!isEditedIn(doc, who) && all && isRule(all)) {
+      doc.targets = [...doc.targets.filter((one) => one.who !== who), { who, edits: structuredClone(all.edits) }];
+    }
+    for (const one of targetsFor(who, doc)) {
       for (const [name, edit] of Object.entries(one.edits)) {
         const value = (time) => strengthAt(edit, time);
         const [from, to] = [Math.max(0, first - fade), Math.min(ending(), last + fade)];
-        const keys = (edit.keys ?? []).filter((key) => key.time < from - 1e-6 || key.time > to + 1e-6);
-        const around = [[from, value(from), "ease-in-out"], [first, 0, "hold"], [last, 0, "ease-in-out"], [to, value(to), "linear"]]
-          .filter(([time], i, all) => i === 0 || time > all[i - 1][0] + 1e-6);
-        const own = { keys };
-        for (const [time, strength, easing] of around) putKey(own, { time, strength, easing });
+        const own = { keys: (edit.keys ?? []).filter((key) => key.time < from - 1e-6 || key.time > to + 1e-6) };
+        // At the ends of the clip there is nothing to fade from or to.
+        if (from < first - 1e-6) putKey(own, { time: from, strength: value(from), easing: "ease-in-out" });
+        putKey(own, { time: first, strength: 0, easing: "hold" });
+        if (last > first + 1e-6) putKey(own, { time: last, strength: 0, easing: "ease-in-out" });
+        if (to > last + 1e-6) putKey(own, { time: to, strength: value(to), easing: "linear" });
         one.edits[name] = own;
       }
     }
@@ -149,6 +162,8 @@ export function change(label, f, merge = null) {
 }
 
 export const settle = () => { history.merge = null; };
+/** While something is held, views that do not show it wait with drawing themselves anew. */
+export const isMoving = () => S.moving;
 export const canUndo = () => history.past.at(-1)?.label;
 export const canRedo = () => history.future.at(-1)?.label;
 
