@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ class Running:
 @contextlib.contextmanager
 def running(folder: Path, state: Path, session: Session | None = None, opened: Path | None = None) -> Iterator[Running]:
     """A studio that sees one folder."""
+    logging.getLogger("videdit").setLevel(logging.DEBUG)  # as the command does: jobs keep their logs
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     with listener, contextlib.closing(State(state)) as kept:

@@ -78,6 +78,7 @@ class Look:
     duration: float  # seconds; 0 for a picture
     shots: tuple[tuple[float, float], ...]  # seconds: times of first and last frame of each
     faces: tuple[SeenFace, ...]
+    times: np.ndarray  # [frames] seconds, when each frame is shown
 
 
 def preview_of(before: Frame, after: Frame, tier: str, seconds: float, side: int | None = None) -> Preview:
@@ -95,7 +96,9 @@ def look_of(info: MediaInfo, analysis: Analysis) -> Look:
     width, height = info.display_size
     shots = tuple((float(sightings.time[s.start]), float(sightings.time[s.stop - 1])) for s in sightings.scenes())
     faces = tuple(_seen(track, sightings, portraits.get(track.track)) for track in describe(sightings))
-    return Look(info.path, width, height, float(info.fps), len(sightings.pts), info.duration, shots, faces)
+    return Look(
+        info.path, width, height, float(info.fps), len(sightings.pts), info.duration, shots, faces, sightings.time
+    )
 
 
 def _face(edit: Edited, frame: Frame, scale: float) -> EditedFace:

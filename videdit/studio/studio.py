@@ -16,9 +16,9 @@ from videdit.jobs.plan import Clip, make_plan
 from videdit.rendering.estimate import Estimator
 from videdit.rendering.progress import Moment
 from videdit.rendering.review import Hardship
-from videdit.rendering.session import Session
+from videdit.rendering.session import Session, Tier
 from videdit.rendering.session_answers import Look, Preview
-from videdit.studio.clips import Clips
+from videdit.studio.clips import Clips, told_times
 from videdit.studio.document import Document
 from videdit.studio.events import Events
 from videdit.studio.findings import Findings, Tell
@@ -42,7 +42,7 @@ class Studio:
         self.state, self.events = state, Events()
         self.session = session or Session()
         self.clips = Clips(self.roots)
-        self.projects = Projects()
+        self.projects = Projects(self.roots)
         self.queue = RenderQueue(state)
         self.looks: Findings[Look] = Findings("look", self._look, self._told("look"))
         self.reviews: Findings[list[Hardship]] = Findings("review", self._review, self._told("review"))
@@ -80,17 +80,35 @@ class Studio:
         self.session.warm({"input": "none", "edit": "smile"}, 256)
 
     def preview(
-        self, path: Path, document: Document, time: float, tier: str, viewer: str, side: int | None
+        self,
+        path: Path,
+        document: Document,
+        time: float,
+        tier: str,
+        viewer: str,
+        side: int | None,
+        cancel: threading.Event,
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """One frame, edited, and what is to be said of it. Raises what :meth:`Session.preview` raises."""
         job = document.job(path)
         if document.rests:
             picture, begins = self.clips.frame(path, time, side)
             return picture, {"time": begins, "tier": tier, "seconds": 0.0, "faces": []}
-        found = self.session.preview(job, time, tier="draft" if tier == "draft" else "exact", viewer=viewer, side=side)
+        quick: Tier = "draft" if tier == "draft" else "exact"
+        found = self.session.preview(job, time, tier=quick, viewer=viewer, side=side, cancel=cancel)
         return found.after, _told(found)
 
-    def strip(self, path: Path, document: Document, edit: str, who: str, strengths: list[float], time: float) -> Any:
+    def strip(
+        self,
+        path: Path,
+        document: Document,
+        edit: str,
+        who: str,
+        strengths: list[float],
+        time: float,
+        viewer: str,
+        cancel: threading.Event,
+    ) -> np.ndarray:
         """One face at several strengths of an edit, side by side: [TILE, n TILE, 3] uint8 RGB.
 
         Raises UsageError: nobody is edited in the frame.
@@ -101,37 +119,18 @@ class Studio:
             own: dict = next((target.model_dump() for target in document.targets if target.who == who), {"edits": {}})
             targets.append({"who": who, "edits": {**own["edits"], edit: {"strength": strength or 1e-6}}})
             asked = Document.model_validate({"targets": targets, "settings": document.settings})
-            found = self.session.preview(asked.job(path), time, tier="draft", viewer=("strip", who))
+            found = self.session.preview(asked.job(path), time, tier="draft", viewer=("strip", viewer), cancel=cancel)
             if not found.faces:
                 raise UsageError("nobody is edited in this frame; go to one with the face")
             tiles.append(_tile(found))
         return np.hstack(tiles)
 
-    def plan(self, path: Path, document: Document, name: str | None, replace: bool, matte: bool) -> Clip:
-        """The render of a document. name: of the output, beside the clip; None: as the command would call it.
-
-        Raises UsageError: something is in the way.
-        """
-        job = document.job(path, overwrite=replace, **self._files(path, document, name, matte))
-        clip = make_plan([job]).clips[0]
-        if self.roots.name(clip.output.parent.resolve()) is None:
-            raise UsageError("the output has to be in the folders of this studio")
+    def plan(self, path: Path, document: Document, replace: bool) -> Clip:
+        """The render of a document. Raises UsageError: something is in the way."""
+        clip = make_plan([document.job(path, overwrite=replace)]).clips[0]
+        for file in clip.files:
+            self.roots.writable(file)
         return clip
-
-    def _files(self, path: Path, document: Document, name: str | None, matte: bool) -> dict[str, str]:
-        files: dict[str, str] = {}
-        if name:
-            files["output"] = str(self.roots.new_file(path.parent, name))
-        if matte:
-            stem = Path(name).stem if name else self.output_name(path, document).rpartition(".")[0]
-            files["alpha_out"] = str(path.with_name(f"{stem}_matte.mp4"))
-        return files
-
-    @staticmethod
-    def output_name(path: Path, document: Document) -> str:
-        """What the command would call the output."""
-        job = document.job(path, overwrite=True)
-        return make_plan([job]).clips[0].output.name
 
     def estimate(self, clip: Clip) -> str:
         """About how long a render takes, in words. Raises what rendering it would raise."""
@@ -168,11 +167,14 @@ class Studio:
 
     def people(self, clip: str) -> dict[str, Any]:
         """Who is in a clip. Raises UsageError: nobody has looked yet."""
-        look = self.looks.known(clip, self.roots.path(clip))
+        path = self.roots.path(clip)
+        look = self.looks.known(clip, path)
         if look is None:
             raise UsageError("nobody has looked at this clip yet")
         return {
             "shots": look.shots,
+            # What was guessed of a large file is known now.
+            "times": told_times(look.times.tolist()) if self.clips.are_guessed(path) else None,
             "names": self.state.names(clip),
             "faces": [
                 {

@@ -30,9 +30,15 @@ export async function get(name, words = {}, signal) {
   return (await answer(fetch(address(name, words), { signal }))).json();
 }
 
+export async function text(name) {
+  return (await answer(fetch(address(name)))).text();
+}
+
 export async function post(name, words, signal) {
+  const body = JSON.stringify(words);
   const response = await answer(fetch(`/api/${name}`, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(words), signal,
+    method: "POST", headers: { "Content-Type": "application/json" }, body, signal,
+    keepalive: name === "project" && body.length < 60_000, // it arrives though the page is closed; browsers bound these
   }));
   return (response.headers.get("Content-Type") ?? "").startsWith("application/json") ? response.json() : response;
 }

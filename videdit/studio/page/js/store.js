@@ -32,6 +32,9 @@ export function frameAt(time) {
   return low;
 }
 
+/** Times as the studio tells them: one by one, or evenly spread. */
+export const timesOf = (told) => (Array.isArray(told) ? told : Float64Array.from({ length: told.count }, (_, i) => told.first + i * told.step));
+
 export function goTo(frame) {
   const wanted = Math.max(0, Math.min(S.times.length - 1, Math.round(frame)));
   if (wanted !== S.frame) { S.frame = wanted; changed("frame"); }
@@ -205,11 +208,19 @@ export const tell = (error) => { if (error.name !== "AbortError") toast(error.me
 /** What the server takes: no empty targets. */
 export const document_ = () => ({
   targets: S.doc.targets.filter((one) => Object.keys(one.edits).length),
-  settings: S.doc.settings,
+  settings: S.doc.settings, name: S.doc.name ?? "", matte: Boolean(S.doc.matte),
+});
+
+const ENCODING = ["codec", "crf", "preset", "pix_fmt", "lossless", "compare", "sidecar", "start", "end"];
+/** The same for previews: without what says how a file is written. */
+export const shown_ = () => ({
+  targets: document_().targets,
+  settings: Object.fromEntries(Object.entries(S.doc.settings).filter(([name]) => !ENCODING.includes(name) || S.doc.settings.scenes)),
 });
 
 let timer = null, saving = false;
-function saveSoon() {
+export const isUnsaved = () => timer !== null || saving;
+export function saveSoon() {
   if (S.locked) return;
   clearTimeout(timer);
   S.saved = "…";
@@ -218,6 +229,7 @@ function saveSoon() {
 }
 
 export async function save() {
+  clearTimeout(timer);
   if (saving || S.moving) { timer = setTimeout(save, 200); return; } // a drag is saved when it is over
   timer = null;
   saving = true;
@@ -225,11 +237,13 @@ export async function save() {
   try {
     const told = await post("project", { clip, document: document_(), version: S.version, viewer });
     if (S.clip.id !== clip) return;
-    if (told.overtook) toast("Another window had changed this project; yours is the one that counts now.");
+    if (told.overtook) toast("Somebody else had changed this project; yours is the one that counts now.");
     S.version = told.version;
     S.saved = "saved";
   } catch (error) {
-    S.saved = `not saved: ${error.message}`;
+    if (S.clip.id !== clip) return;
+    S.saved = "not saved";
+    S.unsaved = error.message;
     tell(error);
   } finally {
     saving = false;
@@ -239,25 +253,36 @@ export async function save() {
 
 /** Another window has saved: its version is the newer one. */
 export async function reload(version) {
-  if (!S.clip || version <= S.version) return;
+  if (!S.clip || version === S.version) return;
   const told = await get("clip", { clip: S.clip.id });
+  if (told.clip.id !== S.clip.id || told.project.version === S.version) return;
   clearTimeout(timer);
+  timer = null;
   history.past.push({ label: "the other window's change", state: snapshot() });
   S.doc = told.project.document;
   S.version = told.project.version;
   toast("Another window changed this project: this is its version. Undo brings yours back.");
+  S.saved = "saved";
+  changed("saved");
   changed("doc");
 }
 
 export async function open(name) {
-  if (timer && S.clip) { clearTimeout(timer); await save(); }
+  if (timer && S.clip) await save();
   const told = await get("clip", { clip: name });
   Object.assign(S, {
-    clip: told.clip, times: told.times, frame: 0, doc: told.project.document, version: told.project.version,
+    clip: told.clip, times: timesOf(told.times), frame: 0, doc: told.project.document, version: told.project.version,
     locked: told.project.locked, people: null, look: null, boxes: [], hardships: null, names: {}, saved: "",
   });
   S.who = S.doc.targets[0]?.who ?? "largest";
   Object.assign(history, { past: [], future: [], merge: null });
   if (S.locked) toast(S.locked, true);
   changed("clip", "doc", "frame", "people", "who", "saved");
+  if (told.opened) {
+    // Of a job file that is not the clip's own project: a change of it, which can be undone.
+    change(`edits of ${told.opened.name}`, (doc) => { for (const part of Object.keys(doc)) delete doc[part]; Object.assign(doc, told.opened.document); });
+    S.who = S.doc.targets[0]?.who ?? "largest";
+    changed("who");
+    toast(S.locked ? "" : `These are the edits of ${told.opened.name}; they are saved as the project of ${S.clip.name}. Undo brings back what that had.`);
+  }
 }
