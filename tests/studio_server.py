@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ class Running:
     def wait_for_look(self, clip: str) -> dict:
         """The people of a clip, after the look."""
         assert self.post("look", clip=clip).status_code == 200
-        return self.wait(lambda: self.studio.looks.known(clip) and self.get("people", clip=clip).json())
+        path = self.studio.roots.path(clip)
+        return self.wait(lambda: self.studio.looks.known(clip, path) and self.get("people", clip=clip).json())
 
     def wait_for_job(self, number: int, *states: str) -> dict:
         """A row of the queue, once it has one of these states."""
@@ -61,6 +63,7 @@ class Running:
 @contextlib.contextmanager
 def running(folder: Path, state: Path, session: Session | None = None, opened: Path | None = None) -> Iterator[Running]:
     """A studio that sees one folder."""
+    logging.getLogger("videdit").setLevel(logging.DEBUG)  # as the command does: jobs keep their logs
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     with listener, contextlib.closing(State(state)) as kept:

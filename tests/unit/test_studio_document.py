@@ -12,6 +12,7 @@ from videdit.cli.main import jobs_of
 from videdit.edits.catalogue import catalogue
 from videdit.errors import UsageError
 from videdit.jobs.job_file import load_jobs
+from videdit.jobs.render_job import RenderJob
 
 pytest.importorskip("starlette")
 
@@ -113,13 +114,39 @@ def test_what_makes_no_sense_is_refused_in_one_line(tmp_path, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name", ["input", "output", "checkpoint", "alpha_out", "analysis", "sign", "sign_key", "faces", "edit"]
-)
-def test_no_setting_of_a_page_names_a_file(tmp_path, name):
-    assert name not in SETTINGS
-    with pytest.raises(UsageError, match="may not set"):
-        document_of({"settings": {name: "/etc/passwd"}}).job(tmp_path / "in.mp4")
+def test_no_setting_of_a_page_names_a_file(tmp_path):
+    """Whatever fields a job gets: one whose value is a file or a folder is none of a page's settings."""
+    files = {"INPUT", "OUT", "DIR", "FILE", "CERTS", "KEY"}
+    naming = {
+        name
+        for name, field in RenderJob.model_fields.items()
+        if any(getattr(option, "value", None) in files for option in field.metadata)
+    }
+    assert {"input", "output", "crops_out", "checkpoint", "analysis", "sign"} <= naming
+    for name in naming | {"faces", "edit", "per_face"}:
+        assert name not in SETTINGS, name
+        with pytest.raises(UsageError, match="may not set"):
+            document_of({"settings": {name: "/etc/passwd"}}).job(tmp_path / "in.mp4")
+    for settings in ({"restore": "gfpgan:/etc/passwd"}, {"detector": "insightface:x"}, {"batch": 10**9}):
+        with pytest.raises(UsageError, match="may"):
+            document_of({"settings": settings}).job(tmp_path / "in.mp4")
+
+
+def test_the_outputs_name_and_the_matte_are_kept(tmp_path):
+    source = tmp_path / "in.mp4"
+    source.touch()
+    document = document_of(DOCUMENT | {"name": "out.mp4", "matte": True})
+    job = document.job(source)
+    assert (job.output, job.alpha_out) == (str(tmp_path / "out.mp4"), str(tmp_path / "out_matte.mp4"))
+    assert document_of(page_document(job)) == document
+    file = tmp_path / "job.yaml"
+    file.write_text(project_text(job, source), encoding="utf-8")
+    (read_back,) = load_jobs(file)
+    assert read_back == job
+    with pytest.raises(UsageError, match="not beside"):
+        page_document(job.model_copy(update={"output": "/elsewhere/out.mp4"}))
+    with pytest.raises(UsageError, match="matte"):
+        page_document(job.model_copy(update={"alpha_out": str(tmp_path / "mine.mp4")}))
 
 
 def test_numbers_are_written_in_full():

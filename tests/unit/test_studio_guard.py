@@ -184,8 +184,8 @@ def test_what_is_no_clip_is_told_in_a_line(studio):
     "name", ["../x.mp4", "/tmp/x.mp4", "a/b.mp4", ".x.mp4", "x\0.mp4", "x" * 300, "a\nb.mp4", "C:x.mp4"]
 )
 def test_an_output_is_a_plain_name_beside_its_clip(studio, place, name):
-    document = {"targets": [{"who": "largest", "edits": {"smile": {"strength": 1}}}]}
-    answer = studio.post("render", clip="0/note.txt", document=document, name=name)
+    document = {"targets": [{"who": "largest", "edits": {"smile": {"strength": 1}}}], "name": name}
+    answer = studio.post("render", clip="0/note.txt", document=document)
     assert answer.status_code == 400
     assert studio.get("queue").json()["jobs"] == []
 
@@ -193,9 +193,9 @@ def test_an_output_is_a_plain_name_beside_its_clip(studio, place, name):
 def test_a_link_is_not_written_through(studio, place):
     target = place / "victim.mp4"
     (place / "clips" / "way.mp4").symlink_to(target)
-    document = {"targets": [{"who": "largest", "edits": {"smile": {"strength": 1}}}]}
+    document = {"targets": [{"who": "largest", "edits": {"smile": {"strength": 1}}}], "name": "way.mp4"}
     for replace in (False, True):
-        answer = studio.post("render", clip="0/note.txt", document=document, name="way.mp4", replace=replace)
+        answer = studio.post("render", clip="0/note.txt", document=document, replace=replace)
         assert answer.status_code == 400
     assert not target.exists()
 

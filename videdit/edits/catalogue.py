@@ -6,6 +6,7 @@ that others published (:mod:`videdit.edits.published_edits`); and whatever lies 
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +41,22 @@ def catalogue() -> dict[str, EditInfo]:
 
 def shipped(folder: Path | None = None) -> dict[str, EditInfo]:
     """The edits that ship, from configs/edits (or `folder`), with what was measured of each."""
-    measured = read_note(paths.weights_dir() / SHIPPED)
+    directions = paths.weights_dir() / SHIPPED
+    recipes = sorted((folder or paths.configs_dir() / "edits").glob("*.yaml"))
+    return dict(_shipped(tuple((path, _stamp(path)) for path in (directions, *recipes))))
+
+
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@functools.lru_cache(maxsize=8)
+def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
+    """Those of the directions' file and of recipes, read once as long as these stay: each with when it changed."""
+    (directions, _), *recipes = files
+    measured = read_note(directions)
     infos = {}
-    for path in sorted((folder or paths.configs_dir() / "edits").glob("*.yaml")):
+    for path, _ in recipes:
         recipe = read_yaml(path)
         numbers = measured.get(path.stem)
         if numbers is None:  # a recipe whose direction was not made yet

@@ -99,8 +99,10 @@ def _source(weights: str, folder: Path, copies: Container[str]) -> Path | None:
 
 def _dropped(weights: str, folder: Path) -> Path | None:
     """A file of components that the user put into the folder under the name that its publishers gave it."""
+    if not folder.is_dir():
+        return None
     stem = published.entry(weights).file.rpartition(".")[0]
-    if not stem.endswith("_pca") or not folder.is_dir():  # any direction may be called age.pt
+    if not stem.endswith("_pca"):  # any direction may be called age.pt
         return None
     return next((path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
 

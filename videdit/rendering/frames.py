@@ -20,16 +20,28 @@ LEAST = 0.001  # seconds, so that the frame itself is in a cut of no length
 
 def as_rgb(picture: Picture) -> Picture:
     """The picture in square pixels, in planes of R, G and B, 8 bits: two would share chroma samples."""
-    rgb, (wide, high) = picture_to_rgb(picture), picture.square_size
-    if picture.aspect != 1:
-        rgb = cv2.resize(rgb, (round(wide), round(high)), interpolation=cv2.INTER_CUBIC)
-    planes = cv2.split(rgb)
+    planes = cv2.split(_rgb(picture, None))
     return Picture(tuple(planes), Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5)), "gbrp")
 
 
-def displayed(frame: Frame) -> np.ndarray:
-    """A frame as a viewer sees it: [H, W, 3] uint8 RGB, upright, in square pixels."""
-    rgb = np.dstack(as_rgb(frame.picture).planes)
+def _rgb(picture: Picture, side: int | None) -> np.ndarray:
+    """[H, W, 3] uint8 RGB in square pixels, the longer side at most `side` pixels."""
+    wide, high = picture.square_size
+    scale = min(1.0, (side or np.inf) / max(wide, high))
+    rgb = picture_to_rgb(picture, round(scale * max(picture.width, picture.height)) if scale < 1 else None)
+    if picture.aspect != 1:
+        size = max(1, round(wide * scale)), max(1, round(high * scale))
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC)
+    return rgb
+
+
+def displayed(frame: Frame, side: int | None = None) -> np.ndarray:
+    """A frame as a viewer sees it: [H, W, 3] uint8 RGB, upright, in square pixels.
+
+    side: px; a larger frame is made smaller, so that its longer side is that long: planes first, which is quick, and
+    chroma may sit up to a quarter of a source pixel off.
+    """
+    rgb = _rgb(frame.picture, side)
     return np.ascontiguousarray(np.rot90(rgb, -frame.coded.rotation // 90))
 
 

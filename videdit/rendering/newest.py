@@ -31,16 +31,18 @@ class NewestFirst:
             turn = Turn(self, viewer, self._count, cancel)
             self._newest[viewer] = turn.number
             self._changed.notify_all()
-            while self._working:
-                self._changed.wait(0.05 if cancel else None)
-                turn.check()
-            self._working = True
         try:
+            with self._changed:
+                while self._working:
+                    self._changed.wait(0.05 if cancel else None)
+                    turn.check()
+                self._working = turn.works = True
             turn.check()
             yield turn
         finally:
             with self._changed:
-                self._working = False
+                if turn.works:
+                    self._working = False
                 if self._newest.get(viewer) == turn.number:
                     del self._newest[viewer]  # viewers come and go
                 self._changed.notify_all()
@@ -55,6 +57,7 @@ class Turn:
 
     def __init__(self, owner: NewestFirst, viewer: Hashable, number: int, cancel: threading.Event | None) -> None:
         self._owner, self._viewer, self.number, self._cancel = owner, viewer, number, cancel
+        self.works = False  # whether it has come
 
     def check(self) -> None:
         """Call it between steps. Raises Superseded or Cancelled where it is of no use to go on."""

@@ -36,7 +36,7 @@ class Hardship:
     track: int
     first: float  # seconds
     last: float
-    why: str  # "turned away", "too small", "out of the picture", "lost", "mouth moves fast"
+    why: str  # "turned away", "too small", "out of the picture", "not seen", "mouth moves fast", "hidden", "blurred"
 
 
 def boxes_at(info: MediaInfo, analysis: Analysis, time: float) -> list[FaceBox]:
@@ -58,24 +58,22 @@ def boxes_at(info: MediaInfo, analysis: Analysis, time: float) -> list[FaceBox]:
     return found
 
 
-def moments(info: MediaInfo, analysis: Analysis, tracks: Iterable[int] | None = None) -> list[Hardship]:
+def moments(info: MediaInfo, analysis: Analysis, sights: Iterable[tuple[int, float, str]] = ()) -> list[Hardship]:
     """Moments in order of time.
 
     Args:
         info: the clip.
         analysis: of all of it.
-        tracks: whom to tell of; None: everybody.
+        sights: what else was seen: (track, seconds, why), see :mod:`videdit.rendering.visibility_pass`.
     """
-    wanted = set(analysis.sightings.tracks if tracks is None else tracks)
     step = float(info.frame_step * info.time_base) if info.kind == "video" else 0.0
     times: dict[tuple[int, str], list[float]] = {}
-    for track, time, why in [*_unfit(info, analysis), *_talking(analysis)]:
-        if track in wanted:
-            times.setdefault((track, why), []).append(time)
+    for track, time, why in [*_unfit(info, analysis), *_talking(analysis), *sights]:
+        times.setdefault((track, why), []).append(time)
     found = [
         Hardship(track, first, last + step, why) for (track, why), own in times.items() for first, last in spans(own)
     ]
-    found += [Hardship(*gap) for gap in _lost(analysis) if gap[0] in wanted]
+    found += [Hardship(*gap) for gap in _lost(analysis)]
     return sorted(found, key=lambda moment: (moment.first, moment.track))
 
 

@@ -46,6 +46,7 @@ from videdit.rendering.progress import CallbackProgress, Moment, Progress
 from videdit.rendering.renderer import Renderer
 from videdit.rendering.review import FaceBox, Hardship, boxes_at, moments
 from videdit.rendering.session_answers import Look, Preview, look_of, preview_of
+from videdit.rendering.visibility_pass import poorly_seen
 from videdit.rendering.window_preview import rendered_pair
 
 Tier = Literal["draft", "exact"]
@@ -89,6 +90,7 @@ class Session:
         tier: Tier = "exact",
         viewer: Hashable = None,
         cancel: threading.Event | None = None,
+        side: int | None = None,
     ) -> Preview:
         """One frame of the job's clip, before and after.
 
@@ -99,6 +101,7 @@ class Session:
                 what is known of it: while a strength moves.
             viewer: whoever looks: a request of the same viewer that comes later takes this one's place.
             cancel: set it from another thread to stop.
+            side: px; of larger frames the pictures are made smaller, so that their longer side is that long.
 
         Raises:
             Superseded: a newer preview was asked for, by the same viewer.
@@ -108,7 +111,7 @@ class Session:
             raise UsageError(f"the tier of a preview is draft or exact, not {tier!r}")
         begun = clocks.perf_counter()
         before, after = self.frames(clip_of(job), time, tier, viewer, cancel)
-        return preview_of(before, after, tier, clocks.perf_counter() - begun)
+        return preview_of(before, after, tier, clocks.perf_counter() - begun, side)
 
     def frames(
         self,
@@ -174,10 +177,33 @@ class Session:
         known, held = self._looked_at(_about(source))
         return boxes_at(known.info, held.analysis, time)
 
-    def review(self, source: str | Path | RenderJob) -> list[Hardship]:
-        """Moments of a clip in which an edit will have a hard time, in order. Raises as :meth:`look`."""
-        known, held = self._looked_at(_about(source))
-        return moments(known.info, held.analysis)
+    def review(
+        self,
+        source: str | Path | RenderJob,
+        *,
+        pictures: bool = True,
+        progress: Callable[[float], None] = lambda share: None,
+        cancel: threading.Event | None = None,
+    ) -> list[Hardship]:
+        """Moments of a clip in which an edit will have a hard time, in order.
+
+        Args:
+            source: a file, or the job that is about it.
+            pictures: whether to go through the clip once more, for faces that are hidden or blurred: ten frames of
+                each second. Without it only what the look knows is told, at once.
+            progress: called with the share of the clip that is done, 0..1.
+            cancel: set it from another thread to stop.
+
+        Raises as :meth:`look`.
+        """
+        job = _about(source)
+        known, held = self._looked_at(job, cancel=cancel)
+        if not pictures:
+            return moments(known.info, held.analysis)
+        length = known.info.duration or 1.0
+        parser = self._models.parser(job)
+        sights = poorly_seen(known.info, held.analysis, parser, lambda time: progress(min(1.0, time / length)), cancel)
+        return moments(known.info, held.analysis, sights)
 
     def _looked_at(
         self, job: RenderJob, progress: Tell = None, cancel: threading.Event | None = None

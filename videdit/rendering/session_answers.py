@@ -78,13 +78,15 @@ class Look:
     duration: float  # seconds; 0 for a picture
     shots: tuple[tuple[float, float], ...]  # seconds: times of first and last frame of each
     faces: tuple[SeenFace, ...]
+    times: np.ndarray  # [frames] seconds, when each frame is shown
 
 
-def preview_of(before: Frame, after: Frame, tier: str, seconds: float) -> Preview:
-    """Frames as people see them."""
-    source = displayed(before)
-    edited = source if after.picture is before.picture else displayed(after)
-    faces = tuple(_face(edit, before) for edit in (after.pasted.edits if after.pasted else ()))
+def preview_of(before: Frame, after: Frame, tier: str, seconds: float, side: int | None = None) -> Preview:
+    """Frames as people see them. side: px that the longer side of the pictures has at most."""
+    source = displayed(before, side)
+    edited = source if after.picture is before.picture else displayed(after, side)
+    scale = max(source.shape[:2]) / max(before.picture.square_size)
+    faces = tuple(_face(edit, before, scale) for edit in (after.pasted.edits if after.pasted else ()))
     return Preview(source, edited, before.time, tier, faces, seconds)
 
 
@@ -94,15 +96,17 @@ def look_of(info: MediaInfo, analysis: Analysis) -> Look:
     width, height = info.display_size
     shots = tuple((float(sightings.time[s.start]), float(sightings.time[s.stop - 1])) for s in sightings.scenes())
     faces = tuple(_seen(track, sightings, portraits.get(track.track)) for track in describe(sightings))
-    return Look(info.path, width, height, float(info.fps), len(sightings.pts), info.duration, shots, faces)
+    return Look(
+        info.path, width, height, float(info.fps), len(sightings.pts), info.duration, shots, faces, sightings.time
+    )
 
 
-def _face(edit: Edited, frame: Frame) -> EditedFace:
+def _face(edit: Edited, frame: Frame, scale: float) -> EditedFace:
     size, picture = len(edit.source), frame.picture
     corners = np.array([(0, 0), (size, 0), (size, size), (0, size)], float)
     upright = invert(upright_matrix(frame.coded.rotation, *picture.square_size))
     outline = transform(upright, transform(edit.to_frame, corners) * picture.stretch)
-    return EditedFace(edit.track, edit.confidence, size, outline)
+    return EditedFace(edit.track, edit.confidence, size, outline * scale)
 
 
 def _seen(track: TrackInfo, sightings: TrackTable, portraits: np.ndarray | None) -> SeenFace:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import anyio
+import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,6 +20,11 @@ from starlette.responses import JSONResponse, Response
 from videdit.errors import NoFaceError, Superseded, UsageError, VideditError, machine_failure
 
 log = logging.getLogger(__name__)
+
+PATIENCE = 20.0  # seconds in which the body of a request has to arrive
+HEAVY = 8  # pieces of work with pictures at a time; all else has threads of its own, and is answered meanwhile
+WAITING = 32  # more of them that may wait
+_EVERY = 0.25  # seconds between two looks whether somebody still waits for an answer
 
 Model = TypeVar("Model", bound="Ask")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -30,7 +39,9 @@ class Ask(BaseModel):
 async def body(request: Request, model: type[Model]) -> Model:
     """The body of a request. Raises UsageError: it is not what is expected."""
     try:
-        return model.model_validate(json.loads(await request.body()))
+        return model.model_validate(json.loads(await asyncio.wait_for(request.body(), PATIENCE)))
+    except TimeoutError:
+        raise UsageError(f"the request did not arrive within {PATIENCE:g} s") from None
     except ValidationError as error:
         raise UsageError(_first(error)) from None
     except (ValueError, RecursionError):
@@ -69,9 +80,37 @@ def answered(endpoint: Endpoint) -> Endpoint:
     return guarded
 
 
+class BusyError(VideditError):
+    """More is asked for than can be done in reasonable time."""
+
+
+class HeavyWork:
+    """Work with pictures: some at a time, some that wait, and what nobody waits for any more is stopped."""
+
+    def __init__(self) -> None:
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def __call__(self, request: Request, work: Callable[[threading.Event], Any]) -> Any:
+        """What work gives, done in a thread; the event that it gets is set when the page that asked has gone.
+
+        Raises:
+            BusyError: too much is waiting.
+        """
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(HEAVY)
+        if self._limiter.statistics().tasks_waiting >= WAITING:
+            raise BusyError("the studio has more to do than it can; try again in a moment")
+        cancel = threading.Event()
+        task = asyncio.ensure_future(anyio.to_thread.run_sync(work, cancel, limiter=self._limiter))
+        while not (await asyncio.wait({task}, timeout=_EVERY))[0]:
+            if await request.is_disconnected():
+                cancel.set()
+        return task.result()
+
+
 def refused(error: VideditError) -> Response:
     """An error as an answer."""
-    status = {Superseded: 409, NoFaceError: 404, UsageError: 400}.get(type(error), 422)
+    status = {Superseded: 409, NoFaceError: 404, UsageError: 400, BusyError: 503}.get(type(error), 422)
     kind = type(error).__name__.removesuffix("Error").lower()
     return JSONResponse({"error": str(error), "kind": kind}, status)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import perf_counter
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -16,10 +19,10 @@ from starlette.staticfiles import StaticFiles
 from videdit._version import __version__
 from videdit.edits.keyframes import EASINGS
 from videdit.errors import UsageError
-from videdit.studio.answers import Endpoint, answered, aside, body, query
-from videdit.studio.clips import jpeg, png
-from videdit.studio.document import catalogue_for_pages, document_of
-from videdit.studio.projects import ENDING, command, project_text, source_of
+from videdit.studio.answers import Endpoint, HeavyWork, answered, aside, body, query
+from videdit.studio.clips import jpeg, png, told_times
+from videdit.studio.document import catalogue_for_pages, document_of, output_of
+from videdit.studio.projects import ENDINGS, command, project_file, project_text, source_of
 from videdit.studio.requests import (
     Action,
     Naming,
@@ -98,7 +101,7 @@ class _Pages:
     """The endpoints: each reads what is asked, and leaves the work to the studio."""
 
     def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+        self.studio, self.heavy = studio, HeavyWork()
 
     async def events(self, _: Request) -> Response:
         return StreamingResponse(self.studio.events.listen(), media_type="text/event-stream")
@@ -117,35 +120,44 @@ class _Pages:
 
     def _clip(self, name: str) -> Words:
         studio = self.studio
-        path = studio.roots.path(name)
-        if path.name.endswith(ENDING):
+        path, other = studio.roots.path(name), None
+        if path.name.endswith(ENDINGS):
+            other = path
             source = studio.roots.name(source_of(path).resolve())
             if source is None:
                 raise UsageError(f"{path.name} is about a clip that is not in the folders of this studio")
             name, path = source, studio.roots.path(source)
-        described = studio.clips.described(name)
-        project = studio.projects.read(path, studio.clips.info(path))
-        return {"clip": described, "times": studio.clips.times(path), "project": project}
+        info = studio.clips.info(path)
+        answer = {
+            "clip": studio.clips.described(name),
+            "times": told_times(studio.clips.times(path)),
+            "project": studio.projects.read(path, info),
+        }
+        if other is not None and other.resolve() != project_file(path).resolve():
+            answer["opened"] = {"name": other.name, "document": studio.projects.document(other, path, info)}
+        return answer
 
     async def poster(self, request: Request) -> Response:
         path = self._path(query(request, OfClip))
-        return Response(await aside(self.studio.clips.poster, path), media_type="image/jpeg")
+        data = await self.heavy(request, lambda _: self.studio.clips.poster(path))
+        return Response(data, media_type="image/jpeg")
 
     async def frame(self, request: Request) -> Response:
         asked = query(request, OfFrame)
         path = self._path(asked)
 
-        def draw() -> tuple[bytes, Words]:
+        def draw(_: threading.Event) -> tuple[bytes, Words]:
             picture, begins = self.studio.clips.frame(path, asked.time, asked.side)
             told = {"time": begins, "faces": self.studio.faces_at(asked.clip, path, asked.time)}
             return (jpeg(picture, 90) if asked.side else png(picture)), told
 
-        data, told = await aside(draw)
+        data, told = await self.heavy(request, draw)
         return _picture(data, told, "image/jpeg" if asked.side else "image/png")
 
     async def play(self, request: Request) -> Response:
         path = self._path(query(request, OfClip))
-        return FileResponse(await aside(self.studio.clips.playable, path), media_type="video/mp4")
+        played = await self.heavy(request, lambda cancel: self.studio.clips.playable(path, cancel=cancel))
+        return FileResponse(played, media_type="video/mp4")
 
     async def prepare(self, request: Request) -> Response:
         asked = await body(request, OfClip)
@@ -154,7 +166,7 @@ class _Pages:
         def told(share: float | None) -> None:
             self.studio.events.tell("playback", clip=asked.clip, share=share)
 
-        made = await aside(self.studio.clips.playable, path, told)
+        made = await self.heavy(request, lambda cancel: self.studio.clips.playable(path, told, cancel))
         return JSONResponse({"copy": made != path})
 
     async def look(self, request: Request) -> Response:
@@ -184,17 +196,29 @@ class _Pages:
         asked = await body(request, Previewing)
         path, document = self._path(asked), document_of(asked.document)
 
-        def draw() -> tuple[bytes, Words]:
-            found = self.studio.preview(path, document, asked.time, asked.tier, asked.viewer, asked.side)
-            return (jpeg(found[0]) if asked.tier == "draft" else png(found[0])), found[1]
+        def draw(cancel: threading.Event) -> tuple[bytes, Words, float]:
+            place = asked.time, asked.tier, asked.viewer, asked.side
+            picture, told = self.studio.preview(path, document, *place, cancel)
+            begun = perf_counter()
+            data = jpeg(picture) if asked.tier == "draft" else png(picture)
+            return data, told, perf_counter() - begun
 
-        data, told = await aside(draw)
-        return _picture(data, told, "image/jpeg" if asked.tier == "draft" else "image/png")
+        begun = perf_counter()
+        data, told, encoding = await self.heavy(request, draw)
+        answer = _picture(data, told, "image/jpeg" if asked.tier == "draft" else "image/png")
+        parts = {"edit": told["seconds"], "encode": encoding, "all": perf_counter() - begun}
+        answer.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * part:.1f}" for name, part in parts.items())
+        return answer
 
     async def strip(self, request: Request) -> Response:
         asked = await body(request, Strip)
         path, document = self._path(asked), document_of(asked.document)
-        picture = await aside(self.studio.strip, path, document, asked.edit, asked.who, asked.strengths, asked.time)
+
+        def draw(cancel: threading.Event) -> np.ndarray:
+            words = asked.edit, asked.who, asked.strengths, asked.time, asked.viewer
+            return self.studio.strip(path, document, *words, cancel)
+
+        picture = await self.heavy(request, draw)
         return Response(jpeg(picture), media_type="image/jpeg")
 
     async def save(self, request: Request) -> Response:
@@ -206,7 +230,8 @@ class _Pages:
 
     async def review(self, request: Request) -> Response:
         asked = await body(request, OfDocument)
-        return JSONResponse(await aside(self.studio.review, self._path(asked), document_of(asked.document)))
+        words = asked.clip, self._path(asked), document_of(asked.document)
+        return JSONResponse(await aside(self.studio.review, *words))
 
     async def plan(self, request: Request) -> Response:
         asked = await body(request, OfDocument)
@@ -214,10 +239,10 @@ class _Pages:
 
         def made() -> Words:
             job = document.job(path)
-            name = self.studio.output_name(path, document)
+            output = output_of(job)
             return {
-                "name": name,
-                "exists": path.with_name(name).exists(),
+                "name": output.name,
+                "exists": output.exists(),
                 "command": command(job, path),
                 "yaml": project_text(job, path),
             }
@@ -228,18 +253,17 @@ class _Pages:
         asked = await body(request, Rendering)
         path, document = self._path(asked), document_of(asked.document)
 
-        def made() -> str:
-            return self.studio.estimate(self.studio.plan(path, document, asked.name, True, asked.matte))
+        def made(_: threading.Event) -> str:
+            return self.studio.estimate(self.studio.plan(path, document, replace=True))
 
-        return JSONResponse({"words": await aside(made)})
+        return JSONResponse({"words": await self.heavy(request, made)})
 
     async def render(self, request: Request) -> Response:
         asked = await body(request, Rendering)
         path, document = self._path(asked), document_of(asked.document)
 
         def put() -> int:
-            planned = self.studio.plan(path, document, asked.name, asked.replace, asked.matte)
-            return self.studio.queue.add(planned)
+            return self.studio.queue.add(self.studio.plan(path, document, asked.replace))
 
         number = await aside(put)
         self.studio.renders.wake()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from videdit import paths
-from videdit.errors import MediaError, UsageError, VideditError
+from videdit.errors import Cancelled, MediaError, UsageError, VideditError
 from videdit.jobs.plan import IMAGES, VIDEOS
 from videdit.media.encode.playback import plays_as_it_is, write_playback
 from videdit.media.frame_times import frame_times
@@ -22,6 +22,7 @@ from videdit.media.probe import probe
 from videdit.media.source_identity import SourceIdentity
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frames import displayed, frame_at, shown_frames
+from videdit.studio.projects import ENDINGS
 from videdit.studio.roots import Roots
 
 POSTER = 240  # px, the longer side
@@ -59,8 +60,9 @@ class Clips:
         for child in children:
             kind = _kind(child)
             if kind and not child.name.startswith(".") and (own := self._id(child)):
-                size = child.stat().st_size if kind != "folder" else 0
-                found.append({"name": child.name, "id": own, "kind": kind, "size": size})
+                facts = child.stat()
+                known = {"size": facts.st_size, "changed": facts.st_mtime} if kind != "folder" else {}
+                found.append({"name": child.name, "id": own, "kind": kind} | known)
         parent = self.roots.name(path.parent) if path not in self.roots.folders else ""
         rows, more = found[:_MOST_ENTRIES], max(0, len(found) - _MOST_ENTRIES)
         return {"id": name, "name": path.name, "parent": parent, "entries": rows, "more": more}
@@ -68,8 +70,9 @@ class Clips:
     def _id(self, path: Path) -> str | None:
         """The name of a path for pages; None where it is a link that leads out."""
         try:
+            path.name.encode()  # a name that is no UTF-8 can be told to nobody
             real = path.resolve(strict=True)
-        except (OSError, RuntimeError):
+        except (OSError, RuntimeError, UnicodeEncodeError):
             return None
         return self.roots.name(real)
 
@@ -104,11 +107,16 @@ class Clips:
         info = self.info(path)
         if info.kind == "image":
             return [0.0]
-        if info.size > SMALL:
+        if self.are_guessed(path):
             return [i * info.duration / max(1, info.frame_count) for i in range(info.frame_count)]
         return self._kept(
             ("times", SourceIdentity.of(path)), lambda: frame_times(info) or [0.0], lambda times: 32 * len(times)
         )
+
+    def are_guessed(self, path: Path) -> bool:
+        """Whether :meth:`times` are evenly spread, whatever those of the frames are."""
+        info = self.info(path)
+        return info.kind == "video" and info.size > SMALL
 
     def frame(self, path: Path, time: float, side: int | None = None) -> tuple[np.ndarray, float]:
         """The frame that is shown at a time, as displayed, and when it begins.
@@ -134,10 +142,15 @@ class Clips:
 
         return self._kept(("poster", SourceIdentity.of(path)), draw, len)
 
-    def playable(self, path: Path, told: Callable[[float | None], None] = lambda share: None) -> Path:
+    def playable(
+        self,
+        path: Path,
+        told: Callable[[float | None], None] = lambda share: None,
+        cancel: threading.Event | None = None,
+    ) -> Path:
         """A file that browsers play: the clip itself, or a copy in the user's cache, made now where it is not there.
 
-        told: called with the share that is made, 0..1.
+        told: called with the share that is made, 0..1. cancel: set it from another thread to stop.
         """
         info = self.info(path)
         if info.kind != "video":
@@ -153,7 +166,13 @@ class Clips:
                 with contextlib.suppress(OSError):
                     copy.parent.mkdir(parents=True, exist_ok=True)
                 duration = info.duration or 1.0
-                write_playback(info, copy, _played(info), lambda time: told(min(1.0, time / duration)))
+
+                def reached(time: float) -> None:
+                    if cancel is not None and cancel.is_set():
+                        raise Cancelled("nobody waits for the copy any more")
+                    told(min(1.0, time / duration))
+
+                write_playback(info, copy, _played(info), reached)
                 told(1.0)
         return copy
 
@@ -174,6 +193,15 @@ def _played(info: MediaInfo) -> Iterator[tuple[float, np.ndarray]]:
         if size != (width, height):
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         yield time, picture
+
+
+def told_times(times: list[float]) -> list[float] | dict[str, float]:
+    """The times of frames for a page: those that are evenly spread in two numbers, for there may be a million."""
+    if len(times) > 2:
+        step = (times[-1] - times[0]) / (len(times) - 1)
+        if np.abs(times[0] + step * np.arange(len(times)) - times).max() < 1e-9:
+            return {"first": times[0], "step": step, "count": len(times)}
+    return times
 
 
 def smaller(picture: np.ndarray, side: int | None) -> np.ndarray:
@@ -220,4 +248,4 @@ def _kind(path: Path) -> str | None:
         return "video"
     if suffix in IMAGES:
         return "image"
-    return "job" if path.name.endswith((".videdit.yaml", ".videdit.yml")) else None
+    return "job" if path.name.endswith(ENDINGS) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,19 +10,23 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from videdit import paths
 from videdit.edits.catalogue import catalogue
 from videdit.edits.keyframes import EASINGS
 from videdit.edits.parse import parse_edits
 from videdit.errors import UsageError
 from videdit.jobs.job_file import job_of
+from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 
 WORDS = ("largest", "all", "left")
 _DAY = 86400.0
 # Fields of a job that a page says elsewhere, or that name files: those it may not.
 _OURS = frozenset({"input", "edit", "faces", "per_face"})
-_FILES = frozenset({"output", "checkpoint", "alpha_out", "analysis", "sign", "sign_key"})
+_FILES = frozenset({"output", "checkpoint", "alpha_out", "crops_out", "analysis", "sign", "sign_key"})
 SETTINGS = frozenset(RenderJob.model_fields) - _OURS - _FILES
+_MAY_NAME_FILES = ("restore", "detector")  # behind a colon
+_MOST_BATCH = 64
 RESTING = "smile=0"  # a job needs an edit; this one does nothing
 
 
@@ -86,19 +91,20 @@ class Document(_Model):
 
     targets: Annotated[tuple[Target, ...], Field(max_length=200)] = ()
     settings: Annotated[dict[str, Any], Field(max_length=60)] = {}
+    name: Annotated[str, Field(max_length=200)] = ""  # of the output, beside the clip; "": as the command would call it
+    matte: bool = False  # whether the edit's mask is written beside it
 
     def job(self, source: Path, **more: Any) -> RenderJob:
         """The job of a clip.
 
         Args:
             source: the clip.
-            more: further fields, which name files.
+            more: further fields.
 
         Raises:
             UsageError: it makes no sense.
         """
-        if unknown := self.settings.keys() - SETTINGS:
-            raise UsageError(f"a page may not set {', '.join(sorted(unknown))}")
+        self._check_settings()
         known = catalogue()
         at_work = [target for target in self.targets if target.edits]
         for target in at_work:
@@ -116,12 +122,46 @@ class Document(_Model):
             "faces": first.who,
             "per_face": {target.who: target.words() for target in at_work if target is not first},
         }
-        return job_of({**self.settings, **words, **more})
+        if self.name:
+            words["output"] = str(plain_file(source, self.name))
+        job = job_of({**self.settings, **words, **more})
+        return job.model_copy(update={"alpha_out": str(matte_of(job))}) if self.matte else job
+
+    def _check_settings(self) -> None:
+        if unknown := self.settings.keys() - SETTINGS:
+            raise UsageError(f"a page may not set {', '.join(sorted(unknown))}")
+        for name in _MAY_NAME_FILES:
+            if ":" in str(self.settings.get(name, "")):
+                raise UsageError(f"a page may not name a file for {name}")
+        batch = self.settings.get("batch")
+        if isinstance(batch, int) and batch > _MOST_BATCH:
+            raise UsageError(f"a page may set a batch of {_MOST_BATCH} at most")
 
     @property
     def rests(self) -> bool:
         """Whether nothing is edited."""
         return all(strength.rests for target in self.targets for strength in target.edits.values())
+
+
+def plain_file(source: Path, name: str) -> Path:
+    """A file beside a clip. Raises UsageError: it is no plain name of a file."""
+    plain = name.strip()
+    if not plain or plain.startswith(".") or len(os.fsencode(plain)) > 200 or not plain.isprintable():
+        raise UsageError(f"{plain[:60]!r} is no name for a file")
+    if any(letter in plain for letter in '/\\:*?"<>|{}'):
+        raise UsageError(f'the name {plain[:60]!r} of a file holds none of / \\ : * ? " < > | {{ }}')
+    return source.with_name(plain)
+
+
+def output_of(job: RenderJob) -> Path:
+    """Where a job of one clip writes. Raises UsageError: it cannot."""
+    return make_plan([job.model_copy(update={"overwrite": True, "alpha_out": None})]).clips[0].output
+
+
+def matte_of(job: RenderJob) -> Path:
+    """Where the studio lets a job write its matte: beside the output. Raises UsageError: it cannot write."""
+    output = output_of(job)
+    return output.with_name(f"{output.stem}_matte.mp4")
 
 
 def document_of(words: Any) -> Document:
@@ -156,7 +196,17 @@ def page_document(job: RenderJob, time_of: Any = None) -> dict[str, Any]:
             if edits:
                 targets.append({"who": one, "edits": edits})
     settings = {name: value for name, value in values.items() if name in SETTINGS}
-    return {"targets": targets, "settings": settings}
+    found: dict[str, Any] = {"targets": targets, "settings": settings}
+    if job.output is not None:
+        output, source = paths.expanded(job.output), paths.expanded(job.input[0])
+        if output.parent.resolve() != source.parent.resolve() or output.is_dir() or job.output.endswith(os.sep):
+            raise UsageError(f"the job file writes to {job.output}, which is not beside the clip")
+        found["name"] = output.name
+    if job.alpha_out is not None:
+        if paths.expanded(job.alpha_out) != matte_of(job):
+            raise UsageError("the job file has a name of its own for the matte, which the studio would lose")
+        found["matte"] = True
+    return found
 
 
 def _edits(words: str, time_of: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from videdit import paths
 from videdit.errors import MediaError, UsageError
 from videdit.jobs.job_file import load_jobs
 from videdit.jobs.render_job import RenderJob
@@ -16,8 +18,10 @@ from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
 from videdit.storage.outputs import put_text
 from videdit.studio.document import Document, document_of, page_document
+from videdit.studio.roots import Roots
 
 ENDING = ".videdit.yaml"
+ENDINGS = (ENDING, ".videdit.yml")
 _HEAD = "# A job of videdit, kept by its studio: videdit --config {name}\n"
 
 
@@ -35,55 +39,74 @@ def source_of(project: Path) -> Path:
 
 
 class Projects:
-    """Reads and writes projects; counts how often each was written, so that two pages see each other."""
+    """Reads and writes projects. A version is a hash of what the file holds, so that whoever changed it is noticed:
+    another page, an editor of texts, a studio that ran before.
+    """
 
-    def __init__(self) -> None:
-        self._versions: dict[Path, int] = {}
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
         self._lock = threading.Lock()
 
     def read(self, source: Path, info: MediaInfo) -> dict[str, Any]:
         """The project of a clip for a page: document, version, and why it will not be saved ("" where it will)."""
         file = project_file(source)
         with self._lock:
-            version = self._versions.setdefault(file, 0)
-            if not file.exists():
-                return {"document": page_document(_nothing(source)), "version": version, "locked": ""}
+            version, nothing = version_of(file), page_document(_nothing(source))
+            if not version:
+                return {"document": nothing, "version": version, "locked": ""}
             try:
-                jobs = load_jobs(file)
-                if len(jobs) != 1:
-                    raise UsageError(f"{file.name} holds {len(jobs)} jobs")
-                words = page_document(jobs[0], clock(info))
-                document_of(words)
+                return {"document": self.document(file, source, info), "version": version, "locked": ""}
             except UsageError as error:
                 locked = f"{file.name} is left as it is, and nothing is saved: {error}"
-                return {"document": page_document(_nothing(source)), "version": version, "locked": locked}
-            return {"document": words, "version": version, "locked": ""}
+                return {"document": nothing, "version": version, "locked": locked}
 
-    def write(self, source: Path, document: Document, version: int) -> tuple[int, bool]:
+    def document(self, file: Path, source: Path, info: MediaInfo) -> dict[str, Any]:
+        """A job file of a clip for a page. Raises UsageError: a page cannot show it, or it is of another clip."""
+        if self._roots.name(file.resolve()) is None:
+            raise UsageError(f"{file.name} leads out of the folders of this studio")
+        jobs = load_jobs(file)
+        if len(jobs) != 1:
+            raise UsageError(f"{file.name} holds {len(jobs)} jobs")
+        if [paths.expanded(name).resolve() for name in jobs[0].input] != [source.resolve()]:
+            raise UsageError(f"{file.name} is about another clip")
+        words = page_document(jobs[0], clock(info))
+        document_of(words).job(source)
+        return words
+
+    def write(self, source: Path, document: Document, version: str) -> tuple[str, bool]:
         """Save a project, whole or not at all.
 
-        version: of what the page had read. Returns the new version, and whether another page had saved in between.
+        version: of what the page had read. Returns the new version, and whether the file was another one by then.
 
         Raises:
             UsageError: the document makes no sense.
             MediaError: it cannot be written.
         """
-        job = document.job(source)
-        file = project_file(source)
+        text, file = project_text(document.job(source), source), project_file(source)
         with self._lock:
+            before = version_of(file)
             try:
-                put_text(file, project_text(job, source), replace=True)
+                put_text(file, text, replace=True)
             except OSError as error:
                 raise MediaError(f"cannot save {file.name}: {error.strerror}") from None
-            overtook = version != self._versions.get(file, 0)
-            self._versions[file] = self._versions.get(file, 0) + 1
-            return self._versions[file], overtook
+            return version_of(file), before != version
+
+
+def version_of(file: Path) -> str:
+    """A hash of what a file holds; "" where there is none."""
+    try:
+        return hashlib.blake2b(file.read_bytes(), digest_size=12).hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise MediaError(f"cannot read {file.name}: {error.strerror}") from None
 
 
 def project_text(job: RenderJob, source: Path) -> str:
     """A job as YAML, its clip named as it is seen from a file beside it."""
     values = job.model_dump(mode="json", exclude_defaults=True)
     values = {"input": source.name, "edit": job.edit, "faces": job.faces} | values | {"input": source.name}
+    values |= {name: Path(values[name]).name for name in ("output", "alpha_out") if name in values}  # beside it too
     body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
     return _HEAD.format(name=shlex.quote(source.name + ENDING)) + body
 

@@ -67,21 +67,20 @@ class Strip(OfDocument):
     edit: Annotated[str, Field(max_length=200)]
     who: Annotated[str, Field(max_length=10)]
     strengths: Annotated[list[float], Field(min_length=1, max_length=9)]
+    viewer: Annotated[str, Field(max_length=64)] = ""
 
 
 class Saving(OfDocument):
     """A project."""
 
-    version: Annotated[int, Field(ge=0, le=1 << 40)]
+    version: Annotated[str, Field(max_length=64)]
     viewer: Annotated[str, Field(max_length=64)] = ""
 
 
 class Rendering(OfDocument):
     """A render."""
 
-    name: Annotated[str | None, Field(max_length=200)] = None
-    replace: bool = False
-    matte: bool = False
+    replace: bool = False  # a file of the output's name
 
 
 class Action(Ask):

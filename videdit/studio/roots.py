@@ -47,16 +47,10 @@ class Roots:
             raise unknown
         return real
 
-    def new_file(self, folder: Path, name: str) -> Path:
-        """A file that may be written: a plain name in a folder that :meth:`path` gave. Raises UsageError."""
-        plain = name.strip()
-        if not plain or plain.startswith(".") or len(os.fsencode(plain)) > 200 or not plain.isprintable():
-            raise UsageError(f"{plain[:60]!r} is no name for a file")
-        if any(letter in plain for letter in '/\\:*?"<>|'):
-            raise UsageError(f'the name {plain[:60]!r} of a file holds none of / \\ : * ? " < > |')
-        target = folder / plain
-        if target.is_symlink() and self.name(Path(os.path.realpath(target))) is None:
-            raise UsageError(f"{plain} leads out of the folders of this studio")
+    def writable(self, target: Path) -> Path:
+        """A file that may be written, in a folder that :meth:`path` gave. Raises UsageError: it leads out."""
+        if self.name(Path(os.path.realpath(target))) is None:
+            raise UsageError(f"{target.name} leads out of the folders of this studio")
         return target
 
     def name(self, path: Path) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from videdit.errors import UsageError
 from videdit.geometry.warp import crop
 from videdit.jobs.plan import Clip, make_plan
 from videdit.rendering.estimate import Estimator
-from videdit.rendering.session import Session
-from videdit.rendering.session_answers import Preview
-from videdit.studio.clips import Clips, smaller
+from videdit.rendering.progress import Moment
+from videdit.rendering.review import Hardship
+from videdit.rendering.session import Session, Tier
+from videdit.rendering.session_answers import Look, Preview
+from videdit.studio.clips import Clips, told_times
 from videdit.studio.document import Document
 from videdit.studio.events import Events
-from videdit.studio.looks import Looks
+from videdit.studio.findings import Findings, Tell
 from videdit.studio.projects import Projects
 from videdit.studio.queue import RenderQueue
 from videdit.studio.renders import Renders
@@ -40,9 +42,10 @@ class Studio:
         self.state, self.events = state, Events()
         self.session = session or Session()
         self.clips = Clips(self.roots)
-        self.projects = Projects()
+        self.projects = Projects(self.roots)
         self.queue = RenderQueue(state)
-        self.looks = Looks(self.session, lambda clip, stands: self.events.tell("look", clip=clip, **stands))
+        self.looks: Findings[Look] = Findings("look", self._look, self._told("look"))
+        self.reviews: Findings[list[Hardship]] = Findings("review", self._review, self._told("review"))
         self.renders = Renders(self.session, self.queue, lambda number: self.events.tell("queue", id=number))
         self.opened = None if opened is None else self.roots.name(opened.resolve())
         self._estimator, self._estimating = Estimator(), threading.Lock()
@@ -51,29 +54,61 @@ class Studio:
         """Start to work. In the loop in which pages are answered."""
         self.events.begin()
         self.looks.start()
+        self.reviews.start()
         self.renders.start()
 
     def close(self) -> None:
         """Stop all work. The session and the state are closed by whoever opened them."""
         self.looks.close()
+        self.reviews.close()
         self.renders.close()
+
+    def _told(self, kind: str) -> Callable[[str, dict[str, Any]], None]:
+        return lambda clip, stands: self.events.tell(kind, clip=clip, **stands)
+
+    def _look(self, path: Path, tell: Tell, cancel: threading.Event) -> Look:
+        def progress(moment: Moment) -> None:
+            tell({"done": moment.done, "frames": moment.frames, "share": moment.share})
+
+        return self.session.look(path, progress=progress, cancel=cancel)
+
+    def _review(self, path: Path, tell: Tell, cancel: threading.Event) -> list[Hardship]:
+        return self.session.review(path, progress=lambda share: tell({"share": share}), cancel=cancel)
 
     def warm(self) -> None:
         """Load what the first preview takes, so that nobody waits for it."""
         self.session.warm({"input": "none", "edit": "smile"}, 256)
 
     def preview(
-        self, path: Path, document: Document, time: float, tier: str, viewer: str, side: int | None
+        self,
+        path: Path,
+        document: Document,
+        time: float,
+        tier: str,
+        viewer: str,
+        side: int | None,
+        cancel: threading.Event,
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """One frame, edited, and what is to be said of it. Raises what :meth:`Session.preview` raises."""
         job = document.job(path)
         if document.rests:
             picture, begins = self.clips.frame(path, time, side)
             return picture, {"time": begins, "tier": tier, "seconds": 0.0, "faces": []}
-        found = self.session.preview(job, time, tier="draft" if tier == "draft" else "exact", viewer=viewer)
-        return smaller(found.after, side), _told(found)
+        quick: Tier = "draft" if tier == "draft" else "exact"
+        found = self.session.preview(job, time, tier=quick, viewer=viewer, side=side, cancel=cancel)
+        return found.after, _told(found)
 
-    def strip(self, path: Path, document: Document, edit: str, who: str, strengths: list[float], time: float) -> Any:
+    def strip(
+        self,
+        path: Path,
+        document: Document,
+        edit: str,
+        who: str,
+        strengths: list[float],
+        time: float,
+        viewer: str,
+        cancel: threading.Event,
+    ) -> np.ndarray:
         """One face at several strengths of an edit, side by side: [TILE, n TILE, 3] uint8 RGB.
 
         Raises UsageError: nobody is edited in the frame.
@@ -84,56 +119,46 @@ class Studio:
             own: dict = next((target.model_dump() for target in document.targets if target.who == who), {"edits": {}})
             targets.append({"who": who, "edits": {**own["edits"], edit: {"strength": strength or 1e-6}}})
             asked = Document.model_validate({"targets": targets, "settings": document.settings})
-            found = self.session.preview(asked.job(path), time, tier="draft", viewer=("strip", who))
+            found = self.session.preview(asked.job(path), time, tier="draft", viewer=("strip", viewer), cancel=cancel)
             if not found.faces:
                 raise UsageError("nobody is edited in this frame; go to one with the face")
             tiles.append(_tile(found))
         return np.hstack(tiles)
 
-    def plan(self, path: Path, document: Document, name: str | None, replace: bool, matte: bool) -> Clip:
-        """The render of a document. name: of the output, beside the clip; None: as the command would call it.
-
-        Raises UsageError: something is in the way.
-        """
-        job = document.job(path, overwrite=replace, **self._files(path, document, name, matte))
-        clip = make_plan([job]).clips[0]
-        if self.roots.name(clip.output.parent.resolve()) is None:
-            raise UsageError("the output has to be in the folders of this studio")
+    def plan(self, path: Path, document: Document, replace: bool) -> Clip:
+        """The render of a document. Raises UsageError: something is in the way."""
+        clip = make_plan([document.job(path, overwrite=replace)]).clips[0]
+        for file in clip.files:
+            self.roots.writable(file)
         return clip
-
-    def _files(self, path: Path, document: Document, name: str | None, matte: bool) -> dict[str, str]:
-        files: dict[str, str] = {}
-        if name:
-            files["output"] = str(self.roots.new_file(path.parent, name))
-        if matte:
-            stem = Path(name).stem if name else self.output_name(path, document).rpartition(".")[0]
-            files["alpha_out"] = str(path.with_name(f"{stem}_matte.mp4"))
-        return files
-
-    @staticmethod
-    def output_name(path: Path, document: Document) -> str:
-        """What the command would call the output."""
-        job = document.job(path, overwrite=True)
-        return make_plan([job]).clips[0].output.name
 
     def estimate(self, clip: Clip) -> str:
         """About how long a render takes, in words. Raises what rendering it would raise."""
         with self._estimating:
             return str(self._estimator(clip))
 
-    def review(self, path: Path, document: Document) -> list[dict[str, Any]]:
-        """Moments to look at before a render: of those who are edited, or of everybody."""
+    def review(self, clip: str, path: Path, document: Document) -> dict[str, Any]:
+        """Moments to look at before a render: of those who are edited, or of everybody, and how their search stands.
+
+        What the look knows is told at once, faces that are hidden or blurred when the clip was gone through for them.
+        """
         tracks = {int(target.who) for target in document.targets if target.who.isdigit() and target.edits}
         words = any(target.edits for target in document.targets if not target.who.isdigit())
-        return [
-            {"track": moment.track, "first": moment.first, "last": moment.last, "why": moment.why}
-            for moment in self.session.review(path)
-            if words or not tracks or moment.track in tracks
-        ]
+        stands = self.reviews.ask(clip, path)
+        found = self.reviews.known(clip, path)
+        moments = self.session.review(path, pictures=False) if found is None else found
+        return {
+            **stands,
+            "moments": [
+                {"track": moment.track, "first": moment.first, "last": moment.last, "why": moment.why}
+                for moment in moments
+                if words or not tracks or moment.track in tracks
+            ],
+        }
 
     def faces_at(self, clip: str, path: Path, time: float) -> list[dict[str, Any]]:
         """Where the faces of a frame are, as parts of the picture; nothing before the look is done."""
-        if self.looks.known(clip) is None:
+        if self.looks.known(clip, path) is None:
             return []
         return [
             {"track": box.track, "box": [round(v, 5) for v in (box.left, box.top, box.right, box.bottom)]}
@@ -142,11 +167,14 @@ class Studio:
 
     def people(self, clip: str) -> dict[str, Any]:
         """Who is in a clip. Raises UsageError: nobody has looked yet."""
-        look = self.looks.known(clip)
+        path = self.roots.path(clip)
+        look = self.looks.known(clip, path)
         if look is None:
             raise UsageError("nobody has looked at this clip yet")
         return {
             "shots": look.shots,
+            # What was guessed of a large file is known now.
+            "times": told_times(look.times.tolist()) if self.clips.are_guessed(path) else None,
             "names": self.state.names(clip),
             "faces": [
                 {
@@ -164,7 +192,7 @@ class Studio:
 
     def portrait(self, clip: str, track: int) -> np.ndarray:
         """The best picture of a face. Raises UsageError: there is none."""
-        look = self.looks.known(clip)
+        look = self.looks.known(clip, self.roots.path(clip))
         found = [face.portrait for face in look.faces if face.track == track] if look else []
         if not found or found[0] is None:
             raise UsageError("there is no picture of that face")

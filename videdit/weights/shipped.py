@@ -43,23 +43,29 @@ def manifest(folder: Path | None = None) -> dict[str, WeightFile]:
     folder = folder or paths.weights_dir()
     path = folder / MANIFEST
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {
-            name: WeightFile(
-                name=name,
-                path=folder / entry["file"],
-                sha256=entry["sha256"],
-                bytes=entry["bytes"],
-                licence=entry["licence"],
-                source=entry["source"],
-            )
-            for name, entry in entries.items()
-        }
+        return dict(_entries(folder, path.stat().st_mtime_ns))
     except FileNotFoundError:
         raise WeightsError(f"no weights manifest at {path}; {_advice()}") from None
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
         detail = " ".join(str(error).split())
         raise WeightsError(f"{path} is not a weights manifest ({type(error).__name__}: {detail})") from None
+
+
+@functools.lru_cache(maxsize=8)
+def _entries(folder: Path, stamp: int) -> dict[str, WeightFile]:
+    """What a manifest lists, read once as long as its file stays."""
+    entries = yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
+    return {
+        name: WeightFile(
+            name=name,
+            path=folder / entry["file"],
+            sha256=entry["sha256"],
+            bytes=entry["bytes"],
+            licence=entry["licence"],
+            source=entry["source"],
+        )
+        for name, entry in entries.items()
+    }
 
 
 def verified(name: str, folder: Path | None = None) -> Path:

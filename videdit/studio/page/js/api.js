@@ -30,18 +30,29 @@ export async function get(name, words = {}, signal) {
   return (await answer(fetch(address(name, words), { signal }))).json();
 }
 
+export async function text(name) {
+  return (await answer(fetch(address(name)))).text();
+}
+
 export async function post(name, words, signal) {
+  const body = JSON.stringify(words);
   const response = await answer(fetch(`/api/${name}`, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(words), signal,
+    method: "POST", headers: { "Content-Type": "application/json" }, body, signal,
+    keepalive: name === "project" && body.length < 60_000, // it arrives though the page is closed; browsers bound these
   }));
   return (response.headers.get("Content-Type") ?? "").startsWith("application/json") ? response.json() : response;
 }
 
 /** A picture and what the server says of it: {bitmap, facts}. */
 export async function picture(request) {
-  const response = await request;
+  const begun = performance.now(), response = await request, answered_ = performance.now();
   const facts = JSON.parse(response.headers.get("X-Frame-Facts") ?? "{}");
-  return { bitmap: await createImageBitmap(await response.blob()), facts };
+  const blob = await response.blob(), read = performance.now(), bitmap = await createImageBitmap(blob);
+  const spent = {
+    answer: answered_ - begun, read: read - answered_, decode: performance.now() - read, bytes: blob.size,
+    server: response.headers.get("Server-Timing") ?? "",
+  };
+  return { bitmap, facts, spent };
 }
 
 export const frame = (words, signal) => picture(answer(fetch(address("frame", words), { signal })));
@@ -51,7 +62,7 @@ export const preview = (words, signal) => picture(post("preview", { ...words, vi
 export function listen(handlers) {
   const source = new EventSource("/api/events");
   let gone = false;
-  for (const kind of ["look", "names", "project", "queue", "playback"]) {
+  for (const kind of ["look", "review", "names", "project", "queue", "playback"]) {
     source.addEventListener(kind, (event) => handlers[kind]?.(JSON.parse(event.data)));
   }
   source.addEventListener("error", () => {

@@ -25,6 +25,16 @@ export function fill(element, ...children) {
   if (focus) element.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
 }
 
+/** f, once a picture of the screen however often it is called. unless: calls are left out while it says so. */
+export function soon(f, unless = () => false) {
+  let queued = false;
+  return () => {
+    if (queued || unless()) return;
+    queued = true;
+    requestAnimationFrame(() => { queued = false; f(); });
+  };
+}
+
 /** 65.04 -> "1:05.040" */
 export function clock(seconds) {
   const milli = Math.round(Math.max(0, seconds) * 1000);
@@ -57,7 +67,7 @@ export function toast(words, bad = false) {
 }
 
 /** Tabs as screen readers know them: arrows move, the panel of the chosen one is shown. */
-export function tabs(ids) {
+export function tabs(ids, shown = () => {}) {
   const buttons = ids.map((id) => $(`tab-${id}`));
   const choose = (id, focus = false) => {
     ids.forEach((other, i) => {
@@ -67,6 +77,7 @@ export function tabs(ids) {
       $(other).hidden = !on;
       if (on && focus) buttons[i].focus();
     });
+    shown(id);
   };
   buttons.forEach((button, i) => {
     button.addEventListener("click", () => choose(ids[i]));

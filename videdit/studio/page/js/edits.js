@@ -1,10 +1,10 @@
 // The sliders: every edit of the catalogue, for whoever is chosen, at the playhead.
 
-import { address, post } from "./api.js";
+import { address, post, viewer } from "./api.js";
 import { $, clock, el, fill, plain, seconds } from "./dom.js";
 import { hold } from "./previews.js";
 import {
-  S, changeKey, document_, editsOf, frameAt, goTo, keyHere, nameOf, now, on, removeEdit, setStrength, settle, strengthAt, takeOver, tell, toggleKey,
+  S, changeKey, editsOf, frameAt, goTo, keyHere, nameOf, now, on, removeEdit, setStrength, settle, shown_, strengthAt, takeOver, tell, toggleKey,
 } from "./store.js";
 
 let opened = null, dragging = false, rows = new Map();
@@ -89,7 +89,7 @@ function update() {
     own.dot.setAttribute("aria-label", `${title(info.name)} ${edit ? "on" : "off"}`);
     own.dot.title = edit ? "Switch off" : `Switch on, at ${plain(info.recommended)}`;
     own.key.className = `key${edit?.keys ? " keyed" : ""}${here ? " here" : ""}`;
-    own.key.title = here ? "Take the keyframe at the playhead away (K)" : "Set a keyframe at the playhead";
+    own.key.title = here ? "Take the keyframe at the playhead away" : "Set a keyframe at the playhead";
     own.key.setAttribute("aria-label", `${own.key.title}: ${title(info.name)}`);
   }
 }
@@ -133,7 +133,7 @@ function strip(info) {
     event.target.disabled = true;
     event.target.textContent = "Making five strengths …";
     try {
-      const response = await post("strip", { clip: S.clip.id, document: document_(), time: now(), edit: info.name, who: S.who, strengths });
+      const response = await post("strip", { clip: S.clip.id, document: shown_(), time: now(), edit: info.name, who: S.who, strengths, viewer });
       const bitmap = await createImageBitmap(await response.blob()), size = bitmap.height;
       fill(place, el("div", { class: "strip" }, strengths.map((value, i) => {
         const canvas = el("canvas", { width: size, height: size });

@@ -4,6 +4,36 @@ import { address, get } from "./api.js";
 import { $, bytes, el, fill } from "./dom.js";
 import { S, on, open, tell } from "./store.js";
 
+// Pictures of clips, fetched two at a time so that nothing else waits for them, and kept while the page is there.
+const posters = new Map(), wanted = [];
+let fetching = 0;
+
+function poster(item) {
+  const image = el("img", { alt: "", "data-clip": item.id }), key = `${item.id} ${item.changed}`;
+  if (posters.has(key)) image.src = posters.get(key);
+  else new IntersectionObserver((seen, observer) => {
+    if (!seen.some((one) => one.isIntersecting)) return;
+    observer.disconnect();
+    wanted.push({ image, item, key });
+    next();
+  }).observe(image);
+  return image;
+}
+
+async function next() {
+  if (fetching >= 2 || !wanted.length) return;
+  const { image, item, key } = wanted.shift();
+  if (!image.isConnected && !posters.has(key)) return next(); // another folder is shown by now
+  fetching += 1;
+  try {
+    const answer = posters.has(key) ? null : await fetch(address("poster", { clip: item.id }));
+    if (answer?.ok) posters.set(key, URL.createObjectURL(await answer.blob()));
+    if (posters.has(key)) image.src = posters.get(key); else image.classList.add("none");
+  } catch { /* the studio is away: the list is read anew when it is back */ }
+  fetching -= 1;
+  next();
+}
+
 let folder = { id: "", entries: [], parent: null };
 
 export async function show(id) {
@@ -11,9 +41,15 @@ export async function show(id) {
     folder = await get("folder", { folder: id });
     // With one folder there is nothing to choose at the top.
     if (!id && folder.entries.length === 1) return show(folder.entries[0].id);
-  } catch (error) { return tell(error); }
-  draw();
+  } catch (error) {
+    tell(error);
+    if (id && !folder.entries.length) return show(""); // what the address names is gone: there is the rest
+    return undefined;
+  }
+  return draw();
 }
+
+export const again = () => show(folder.id);
 
 function draw() {
   const up = folder.parent !== null && folder.id !== "" && (folder.parent !== "" || folder.id.includes("/"))
@@ -28,7 +64,7 @@ function draw() {
 
 function entry(item) {
   const picture = item.kind === "video" || item.kind === "image"
-    ? el("img", { src: address("poster", { clip: item.id }), alt: "", loading: "lazy" })
+    ? poster(item)
     : el("span", { class: "icon", "aria-hidden": "true" }, item.kind === "folder" ? "▸" : "≡");
   const facts = { folder: "folder", job: "project", video: bytes(item.size ?? 0), image: "picture" }[item.kind];
   return el("li", {}, el("button", {

@@ -8,12 +8,12 @@ import * as library from "./library.js";
 import * as people from "./people.js";
 import * as player from "./player.js";
 import * as render from "./render.js";
-import "./review.js";
+import * as review from "./review.js";
 import * as stage from "./stage.js";
-import { S, canRedo, canUndo, changed, on, open, redo, reload, save, tell, undo } from "./store.js";
+import { S, canRedo, canUndo, changed, on, open, isUnsaved, redo, reload, save, saveSoon, tell, undo } from "./store.js";
 import * as timeline from "./timeline.js";
 
-const leftTab = tabs(["clips", "people", "review"]), rightTab = tabs(["edits", "render", "queue"]);
+const leftTab = tabs(["clips", "people", "review"], (id) => { if (id === "review") review.find(); }), rightTab = tabs(["edits", "render", "queue"]);
 
 function drawBar() {
   $("undo").disabled = !canUndo();
@@ -21,7 +21,8 @@ function drawBar() {
   $("undo").title = canUndo() ? `Undo: ${canUndo()} (Ctrl+Z)` : "Undo (Ctrl+Z)";
   $("redo").title = canRedo() ? `Redo: ${canRedo()} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
   $("saved").textContent = S.locked ? "not saved" : S.saved ?? "";
-  $("saved").title = S.locked || (S.clip ? `${S.clip.name}.videdit.yaml, beside the clip` : "");
+  $("saved").className = S.locked || S.saved === "not saved" ? "bad" : "faint";
+  $("saved").title = S.locked || (S.saved === "not saved" && S.unsaved) || (S.clip ? `${S.clip.name}.videdit.yaml, beside the clip` : "");
 }
 
 function drawClip() {
@@ -32,6 +33,21 @@ function drawClip() {
   history.replaceState(null, "", `#${encodeURIComponent(clip.id)}`);
   leftTab("people");
   people.look();
+}
+
+/** After the studio was away: what happened meanwhile is asked for, and what could not be saved is saved. */
+function again() {
+  render.load();
+  library.again();
+  if (!S.clip) return;
+  Object.assign(S, { look: null, people: null });
+  people.look();
+  if (S.saved === "not saved") saveSoon(); else reload("").catch(tell);
+}
+
+/** The clip that the address names, if its words make sense. */
+function asked(opened) {
+  try { return decodeURIComponent(location.hash.slice(1)) || opened; } catch { return opened; }
 }
 
 async function begin() {
@@ -47,21 +63,22 @@ async function begin() {
   $("copy").onclick = render.copyCommand;
   listen({
     look: people.hear,
+    review: review.hear,
     names: (told) => people.renamed(told).catch(tell),
     project: (told) => { if (told.clip === S.clip?.id && told.viewer !== viewer) reload(told.version).catch(tell); },
     queue: render.load,
     playback: (told) => { if (told.clip === S.clip?.id && told.share < 1) $("badge").textContent = `making a copy to play: ${Math.round(told.share * 100)} %`; },
     lost: () => toast("The studio does not answer; this page waits for it.", true),
-    found: () => { toast("The studio is there again."); render.load(); S.look = null; S.people = null; people.look(); },
+    found: () => { toast("The studio is there again."); again(); },
   });
-  addEventListener("beforeunload", () => { if (S.saved === "…") save(); });
+  addEventListener("pagehide", () => { if (isUnsaved()) save(); });
   try {
     const start = await get("start");
     Object.assign(S, { edits: start.edits, easings: start.easings });
     changed("doc");
-    const asked = decodeURIComponent(location.hash.slice(1)) || start.opened;
-    await library.show(asked ? asked.split("/").slice(0, -1).join("/") : "");
-    if (asked) await open(asked);
+    const first = asked(start.opened);
+    await library.show(first ? first.split("/").slice(0, -1).join("/") : "");
+    if (first) await open(first);
   } catch (error) { tell(error); }
 }
 

@@ -1,8 +1,8 @@
 // Who is in the clip, and whom the edits are for.
 
 import { address, get, post } from "./api.js";
-import { $, el, fill } from "./dom.js";
-import { S, changed, giveName, goTo, frameAt, isEdited, nameOf, now, on, tell } from "./store.js";
+import { $, el, fill, soon } from "./dom.js";
+import { S, changed, giveName, goTo, frameAt, isEdited, isMoving, nameOf, now, on, tell, timesOf } from "./store.js";
 
 export function choose(who) {
   S.who = String(who);
@@ -23,6 +23,7 @@ export async function hear(told) {
       const people = await get("people", { clip: told.clip });
       if (told.clip !== S.clip?.id) return;
       S.people = people;
+      if (people.times) { const at = now(); S.times = timesOf(people.times); goTo(frameAt(at)); }
       S.names = people.names;
       changed("people");
       S.boxes = await get("faces", { clip: told.clip, time: now() });
@@ -90,4 +91,4 @@ function rename(event, who) {
   input.focus();
 }
 
-on("clip doc people who", draw);
+on("clip doc people who rest", soon(draw, isMoving));

@@ -47,7 +47,7 @@ function follow() {
   const seen = (_, facts) => {
     if (!view.playing) return;
     goToQuietly(frameAt(facts.mediaTime + step() / 4));
-    if (facts.mediaTime >= outPoint() - step() * 1.2) pause(); else player.requestVideoFrameCallback(seen);
+    if (facts.mediaTime >= outPoint() - step() * 1.2) ended(); else player.requestVideoFrameCallback(seen);
   };
   player.requestVideoFrameCallback(seen);
 }
@@ -82,7 +82,14 @@ export function back() {
 function stopBackwards() { clearInterval(backwards); backwards = null; }
 
 export const toggle = () => (view.playing || backwards ? pause() : play(1));
-player.onended = pause;
+
+/** It stops at the last frame, whichever of them the screen had time to show. */
+function ended() {
+  if (!view.playing) return;
+  pause();
+  goTo(frameAt(outPoint() - step() / 2));
+}
+player.onended = ended;
 
 function drawButton() {
   $("play").textContent = view.playing ? "⏸" : "▶";

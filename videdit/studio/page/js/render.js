@@ -1,11 +1,11 @@
 // What is rendered and how, and the queue: which lives in the studio, not in this page.
 
-import { address, get, post } from "./api.js";
-import { $, clock, el, fill, toast } from "./dom.js";
+import { get, post, text } from "./api.js";
+import { $, clock, el, fill, soon, toast } from "./dom.js";
 import { play } from "./player.js";
-import { S, change, document_, ending, on, open, tell } from "./store.js";
+import { S, change, document_, ending, isMoving, isUnsaved, on, open, save, tell } from "./store.js";
 
-const form = { name: "", touched: false, replace: false, matte: false, estimate: "", plan: null };
+const form = { replace: false, estimate: "", plan: null, planError: "" };
 let jobs = { paused: false, jobs: [] }, logs = new Map(), showTab = () => {};
 
 const CODECS = [["", "as the source"], ["h264", "H.264"], ["hevc", "H.265"], ["av1", "AV1"], ["vp9", "VP9"], ["prores", "ProRes"], ["ffv1", "FFV1 (lossless)"]];
@@ -16,13 +16,13 @@ async function plan() {
   try {
     form.plan = await post("plan", { clip, document: document_() });
     form.planError = "";
-    if (!form.touched) form.name = form.plan.name;
   } catch (error) { form.plan = null; form.planError = error.message; }
   if (clip === S.clip?.id) { drawForm(); $("copy").disabled = !form.plan; }
 }
 
 export async function copyCommand() {
-  if (!form.plan) await plan();
+  if (isUnsaved()) await save(); // edits for several faces are told by the project's file
+  await plan();
   if (!form.plan) return;
   try { await navigator.clipboard.writeText(form.plan.command); toast(`Copied: ${form.plan.command}`); } catch { toast(form.plan.command); }
 }
@@ -37,7 +37,7 @@ function drawForm() {
   const quality = el("input", { id: "set-crf", type: "number", min: 0, max: 63, step: 1, placeholder: "as usual", value: set.crf ?? "", disabled: Boolean(set.lossless), "data-focus": "crf", onchange: (event) => event.target.reportValidity() && setting("crf", event.target.value === "" ? "" : Number(event.target.value)) });
   fill($("render"), edited ? null : el("p", { class: "note warn" }, "No edit is on: move a slider first."),
     el("div", { class: "form" },
-      el("label", { for: "set-name" }, "File"), el("input", { id: "set-name", value: form.name, "data-focus": "name", onchange: (event) => { form.name = event.target.value.trim(); form.touched = form.name !== ""; form.estimate = ""; plan(); } }),
+      el("label", { for: "set-name" }, "File"), el("input", { id: "set-name", value: S.doc.name || form.plan?.name || "", title: S.doc.name || form.plan?.name || "", "data-focus": "name", onchange: (event) => { const name = event.target.value.trim(); change("name of the file", (doc) => { if (name && name !== form.plan?.name) doc.name = name; else if (!name) delete doc.name; }); drawForm(); } }),
       check("replace", "Replace if it is there", form.replace, (on_) => { form.replace = on_; }, "Otherwise a file that is there is left as it is"),
       el("span", { class: "quiet" }, "Span"), el("span", {}, start === undefined && end === undefined ? `all, ${clock(ending())}` : `${clock(start ?? 0)} – ${clock(end ?? ending())}`),
       el("div", { class: "buttons wide" },
@@ -49,15 +49,15 @@ function drawForm() {
       el("h2", {}, "Faces"), select("method", "Method", [["", "automatic"], ["student", "student"], ["hfgi", "HFGI"]], set.method),
       select("restore", "Restoration", [["", "automatic"], ["none", "none"], ["small", "small (ships)"]], set.restore),
       el("h2", {}, "Also write"), select("compare", "Comparison", [["", "none"], ["side", "side by side"], ["wipe", "moving wipe"]], set.compare),
-      check("matte", "Matte of the edit, in grey", form.matte, (on_) => { form.matte = on_; }),
+      check("matte", "Matte of the edit, in grey", Boolean(S.doc.matte), (on_) => change("matte", (doc) => { if (on_) doc.matte = true; else delete doc.matte; })),
       check("sidecar", "JSON of what was done", set.sidecar, (on_) => setting("sidecar", on_)),
       form.planError ? el("p", { class: "wide bad" }, form.planError) : null,
-      form.plan?.exists && !form.replace && form.name === form.plan.name ? el("p", { class: "wide warn" }, "A file of that name is there: choose another, or replace it.") : null,
+      form.plan?.exists && !form.replace ? el("p", { class: "wide warn" }, "A file of that name is there: choose another, or replace it.") : null,
       form.estimate ? el("p", { class: "wide quiet", role: "status" }, form.estimate) : null,
       form.plan ? el("details", { class: "wide quiet" }, el("summary", {}, "The same as a command"), el("p", {}, el("code", {}, form.plan.command))) : null));
 }
 
-const wish = () => ({ clip: S.clip.id, document: document_(), name: form.touched ? form.name : null, replace: form.replace, matte: form.matte });
+const wish = () => ({ clip: S.clip.id, document: document_(), replace: form.replace });
 
 async function render() {
   try {
@@ -132,7 +132,7 @@ function card(job) {
 async function log(id) {
   if (logs.has(id)) logs.delete(id);
   else {
-    try { logs.set(id, await (await fetch(address(`queue/${id}/log`))).text()); } catch (error) { tell(error); }
+    try { logs.set(id, await text(`queue/${id}/log`)); } catch (error) { tell(error); }
   }
   drawQueue();
 }
@@ -145,11 +145,10 @@ async function beside(job) {
 }
 
 let planTimer = null;
-const planAtRest = () => { if (S.moving) planTimer = setTimeout(planAtRest, 300); else plan(); };
 export function begin(show) {
   showTab = show;
-  on("clip", () => Object.assign(form, { name: "", touched: false, replace: false, matte: false, estimate: "", plan: null, planError: "" }));
-  on("clip doc", () => { form.estimate = ""; drawForm(); clearTimeout(planTimer); planTimer = setTimeout(planAtRest, 400); });
+  on("clip", () => Object.assign(form, { replace: false, estimate: "", plan: null, planError: "" }));
+  on("clip doc rest", soon(() => { form.estimate = ""; drawForm(); clearTimeout(planTimer); planTimer = setTimeout(plan, 400); }, isMoving));
   drawForm();
   load();
 }

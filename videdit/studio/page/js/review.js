@@ -1,40 +1,90 @@
 // Before rendering: moments in which an edit has a hard time, each one click away.
 
 import { post } from "./api.js";
-import { $, clock, el, fill } from "./dom.js";
+import { $, clock, el, fill, soon } from "./dom.js";
 import { choose } from "./people.js";
-import { S, changed, document_, frameAt, goTo, leaveOut, nameOf, on, tell } from "./store.js";
+import {
+  S, changed, document_, editsFor, frameAt, goTo, isMoving, leaveOut, nameOf, on, strengthAt, tell,
+} from "./store.js";
 
-let asking = false;
+// What each of the words that the studio says means to whoever edits.
+const WHY = {
+  "turned away": ["Turned away", "the edit fades while the face is turned far to the side"],
+  "too small": ["Too small", "the edit fades while the face is small"],
+  "out of the picture": ["Leaves the picture", "the edit fades at the border"],
+  "not seen": ["Lost", "the face is not found here, and is not edited"],
+  "mouth moves fast": ["Mouth moves fast", "look whether lips and teeth keep up"],
+  hidden: ["Hidden", "something is in front of the face, and the edit fades"],
+  blurred: ["Blurred", "a fast movement: the edit fades"],
+};
 
-async function find() {
+let stands = null, asking = false;
+
+/** Asks for the moments: what is known at once, and the rest when the clip was gone through for it. */
+export async function find() {
+  if (asking || !S.people) return;
   asking = true;
-  draw();
   const clip = S.clip.id;
   try {
     const found = await post("review", { clip, document: document_() });
-    if (S.clip.id === clip) { S.hardships = found; changed("people"); }
-  } catch (error) { tell(error); }
+    if (S.clip?.id === clip) { stands = found; S.hardships = found.moments; changed("hardships"); }
+  } catch (error) { if (S.clip?.id === clip) stands = { state: "failed", error: error.message }; tell(error); }
   asking = false;
+  draw();
+}
+
+/** How far the search is, told by the studio. */
+export function hear(told) {
+  if (told.clip !== S.clip?.id || !stands) return;
+  if (told.state === "done") { find(); return; }
+  stands = { ...stands, ...told };
   draw();
 }
 
 function draw() {
   if (!S.clip) return fill($("review"), el("p", { class: "note" }, "Open a clip first."));
-  const ready = Boolean(S.people);
-  fill($("review"),
-    el("p", { class: "note" }, "Moments to look at before you render: where an edit fades because a face is turned, small or leaves the picture, where it is not seen, and where a mouth moves fast."),
-    el("div", { class: "buttons" }, el("button", { onclick: find, disabled: !ready || asking }, asking ? "Looking …" : S.hardships ? "Look again" : "Find them"),
-      ready ? null : el("span", { class: "faint" }, "after the look at the people")),
-    S.hardships ? list() : null);
+  fill($("review"), state(), S.hardships ? list() : null,
+    el("p", { class: "note" }, "A click goes there. Leave out brings the edits of this face to nothing for the moment, and back afterwards."));
+}
+
+function state() {
+  if (!S.people) return el("p", { class: "note" }, "The moments that are hard for an edit are found after the look at the people.");
+  if (stands?.state === "failed") return el("div", { class: "note bad", role: "alert" }, stands.error, " ", el("button", { onclick: find }, "Try again"));
+  if (stands?.state === "done") return null;
+  const bar = el("progress", { max: 1, "aria-label": "Going through the clip" });
+  if (stands?.share !== undefined && stands.share !== null) bar.value = stands.share;
+  return el("div", { class: "note" }, "Going through the clip for faces that are hidden or blurred …", bar);
+}
+
+/** Whether all edits of a face rest in a moment. */
+function isLeftOut(one) {
+  const middle = (one.first + one.last) / 2, edits = Object.values(editsFor(String(one.track)));
+  return edits.length > 0 && edits.every((edit) => strengthAt(edit, middle) === 0);
 }
 
 function list() {
-  if (!S.hardships.length) return el("p", { class: "note good" }, "Nothing stands out.");
-  return el("ul", { class: "list" }, S.hardships.map((one, i) => el("li", { class: "moment" },
-    el("button", { class: "entry", "data-focus": `moment-${i}`, onclick: () => { choose(one.track); goTo(frameAt(one.first)); } },
-      el("div", {}, `${clock(one.first)}  ${one.why}`, el("small", {}, `${nameOf(String(one.track))}, for ${(one.last - one.first).toFixed(2)} s`))),
-    el("button", { class: "plain", title: "Bring the edits to nothing here, and back afterwards", onclick: () => leaveOut(one.track, one.first, one.last) }, "Leave out"))));
+  const words = stands?.state === "done" ? "Nothing stands out: every face can be seen well." : "Nothing so far.";
+  if (!S.hardships.length) return el("p", { class: "note good" }, words);
+  const none = !S.doc.targets.some((one) => Object.keys(one.edits).length);
+  return el("ul", { class: "list", "aria-label": "Moments to look at" }, S.hardships.map((one, i) => {
+    const [title, means] = WHY[one.why] ?? [one.why, ""], who = nameOf(String(one.track)), out = isLeftOut(one);
+    return el("li", { class: "moment" },
+      el("button", { class: "entry", "data-focus": `moment-${i}`, title: means, "aria-current": now(one) ? "true" : undefined, onclick: () => { choose(one.track); goTo(frameAt(one.first)); } },
+        el("div", {}, title, el("small", {}, `${who} · ${clock(one.first)} · ${(one.last - one.first).toFixed(1)} s`))),
+      out ? el("span", { class: "good done" }, "left out")
+        : el("button", { class: "plain", "data-focus": `leave-${i}`, disabled: none, "aria-label": `Leave out: ${who}, ${title}, ${clock(one.first)}`, title: none ? "No edit is on" : "Bring the edits of this face to nothing here, and back afterwards", onclick: () => leaveOut(one.track, one.first, one.last) }, "Leave out"));
+  }));
 }
 
-on("clip doc people", draw);
+const now = (one) => S.who === String(one.track) && S.frame >= frameAt(one.first) && S.frame <= frameAt(one.last);
+
+const later = soon(draw, isMoving);
+on("clip", () => { stands = null; });
+on("clip people hardships who frame doc rest", later);
+on("people", () => { if (!stands && !$("review").hidden) find(); });
+// Whom the moments are about follows whom the edits are for.
+let edited = "";
+on("doc rest", () => {
+  const now_ = S.doc.targets.filter((one) => Object.keys(one.edits).length).map((one) => one.who).join();
+  if (now_ !== edited && !S.moving) { edited = now_; if (stands) find(); }
+});

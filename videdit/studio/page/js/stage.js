@@ -94,8 +94,12 @@ function paintWipe(place) {
   bar.setAttribute("aria-valuenow", Math.round(view.wipe * 100));
 }
 
+let painted = ""; // the boxes that are there
 function paintFaces(all) {
   const show = view.boxes && !view.playing && !view.held;
+  const key = JSON.stringify([show, all, S.boxes, S.who, S.names]);
+  if (key === painted) return;
+  painted = key;
   fill($("faces"), !show ? [] : S.boxes.flatMap((face) => all.map((place) => {
     const [l, t, r, b] = face.box, who = String(face.track);
     const button = el("button", {

@@ -10,7 +10,7 @@ export const S = {
 };
 
 const listeners = {};
-/** Kinds: clip, doc, frame, people, who, boxes, saved. */
+/** Kinds: clip, doc, frame, playhead (while it plays), people, hardships, who, boxes, saved, rest (what was held was let go). */
 export const on = (kinds, f) => kinds.split(" ").forEach((kind) => (listeners[kind] ??= []).push(f));
 export const changed = (...kinds) => new Set(kinds.flatMap((kind) => listeners[kind] ?? [])).forEach((f) => f());
 
@@ -31,6 +31,9 @@ export function frameAt(time) {
   }
   return low;
 }
+
+/** Times as the studio tells them: one by one, or evenly spread. */
+export const timesOf = (told) => (Array.isArray(told) ? told : Float64Array.from({ length: told.count }, (_, i) => told.first + i * told.step));
 
 export function goTo(frame) {
   const wanted = Math.max(0, Math.min(S.times.length - 1, Math.round(frame)));
@@ -110,19 +113,32 @@ export const changeKey = (name, index, values, merge) => change(`keyframe of ${n
   putKey(edit, key);
 }, merge);
 
-/** Brings the edits of somebody to nothing between two times, and back to what they were around them. */
-export function leaveOut(who, first, last) {
-  const fade = 0.2;
+const isRule = (one) => !/^\d+$/.test(one.who) && Object.keys(one.edits).length > 0;
+
+/** Whose edits a face gets: its own, or those of the rules. */
+const targetsFor = (who, doc) => (isEditedIn(doc, who) ? [target(who, doc)] : doc.targets.filter(isRule));
+const isEditedIn = (doc, who) => Object.keys(target(who, doc)?.edits ?? {}).length > 0;
+export const editsFor = (who) => Object.assign({}, ...targetsFor(who, S.doc).map((one) => one.edits));
+
+/** Brings the edits of a face to nothing between two times, and back to what they were around them. */
+export function leaveOut(track, first, last) {
+  const fade = 0.2, who = String(track);
   change("leave a moment out", (doc) => {
-    for (const one of doc.targets.filter((t) => t.who === String(who) || !/^\d+$/.test(t.who))) {
+    // Of everyone one face is left out: it gets the edits as its own.
+    const all = target("all", doc);
+    if (!isEditedIn(doc, who) && all && isRule(all)) {
+      doc.targets = [...doc.targets.filter((one) => one.who !== who), { who, edits: structuredClone(all.edits) }];
+    }
+    for (const one of targetsFor(who, doc)) {
       for (const [name, edit] of Object.entries(one.edits)) {
         const value = (time) => strengthAt(edit, time);
         const [from, to] = [Math.max(0, first - fade), Math.min(ending(), last + fade)];
-        const keys = (edit.keys ?? []).filter((key) => key.time < from - 1e-6 || key.time > to + 1e-6);
-        const around = [[from, value(from), "ease-in-out"], [first, 0, "hold"], [last, 0, "ease-in-out"], [to, value(to), "linear"]]
-          .filter(([time], i, all) => i === 0 || time > all[i - 1][0] + 1e-6);
-        const own = { keys };
-        for (const [time, strength, easing] of around) putKey(own, { time, strength, easing });
+        const own = { keys: (edit.keys ?? []).filter((key) => key.time < from - 1e-6 || key.time > to + 1e-6) };
+        // At the ends of the clip there is nothing to fade from or to.
+        if (from < first - 1e-6) putKey(own, { time: from, strength: value(from), easing: "ease-in-out" });
+        putKey(own, { time: first, strength: 0, easing: "hold" });
+        if (last > first + 1e-6) putKey(own, { time: last, strength: 0, easing: "ease-in-out" });
+        if (to > last + 1e-6) putKey(own, { time: to, strength: value(to), easing: "linear" });
         one.edits[name] = own;
       }
     }
@@ -149,6 +165,8 @@ export function change(label, f, merge = null) {
 }
 
 export const settle = () => { history.merge = null; };
+/** While something is held, views that do not show it wait with drawing themselves anew. */
+export const isMoving = () => S.moving;
 export const canUndo = () => history.past.at(-1)?.label;
 export const canRedo = () => history.future.at(-1)?.label;
 
@@ -190,11 +208,19 @@ export const tell = (error) => { if (error.name !== "AbortError") toast(error.me
 /** What the server takes: no empty targets. */
 export const document_ = () => ({
   targets: S.doc.targets.filter((one) => Object.keys(one.edits).length),
-  settings: S.doc.settings,
+  settings: S.doc.settings, name: S.doc.name ?? "", matte: Boolean(S.doc.matte),
+});
+
+const ENCODING = ["codec", "crf", "preset", "pix_fmt", "lossless", "compare", "sidecar", "start", "end"];
+/** The same for previews: without what says how a file is written. */
+export const shown_ = () => ({
+  targets: document_().targets,
+  settings: Object.fromEntries(Object.entries(S.doc.settings).filter(([name]) => !ENCODING.includes(name) || S.doc.settings.scenes)),
 });
 
 let timer = null, saving = false;
-function saveSoon() {
+export const isUnsaved = () => timer !== null || saving;
+export function saveSoon() {
   if (S.locked) return;
   clearTimeout(timer);
   S.saved = "…";
@@ -203,6 +229,7 @@ function saveSoon() {
 }
 
 export async function save() {
+  clearTimeout(timer);
   if (saving || S.moving) { timer = setTimeout(save, 200); return; } // a drag is saved when it is over
   timer = null;
   saving = true;
@@ -210,11 +237,13 @@ export async function save() {
   try {
     const told = await post("project", { clip, document: document_(), version: S.version, viewer });
     if (S.clip.id !== clip) return;
-    if (told.overtook) toast("Another window had changed this project; yours is the one that counts now.");
+    if (told.overtook) toast("Somebody else had changed this project; yours is the one that counts now.");
     S.version = told.version;
     S.saved = "saved";
   } catch (error) {
-    S.saved = `not saved: ${error.message}`;
+    if (S.clip.id !== clip) return;
+    S.saved = "not saved";
+    S.unsaved = error.message;
     tell(error);
   } finally {
     saving = false;
@@ -224,25 +253,36 @@ export async function save() {
 
 /** Another window has saved: its version is the newer one. */
 export async function reload(version) {
-  if (!S.clip || version <= S.version) return;
+  if (!S.clip || version === S.version) return;
   const told = await get("clip", { clip: S.clip.id });
+  if (told.clip.id !== S.clip.id || told.project.version === S.version) return;
   clearTimeout(timer);
+  timer = null;
   history.past.push({ label: "the other window's change", state: snapshot() });
   S.doc = told.project.document;
   S.version = told.project.version;
   toast("Another window changed this project: this is its version. Undo brings yours back.");
+  S.saved = "saved";
+  changed("saved");
   changed("doc");
 }
 
 export async function open(name) {
-  if (timer && S.clip) { clearTimeout(timer); await save(); }
+  if (timer && S.clip) await save();
   const told = await get("clip", { clip: name });
   Object.assign(S, {
-    clip: told.clip, times: told.times, frame: 0, doc: told.project.document, version: told.project.version,
+    clip: told.clip, times: timesOf(told.times), frame: 0, doc: told.project.document, version: told.project.version,
     locked: told.project.locked, people: null, look: null, boxes: [], hardships: null, names: {}, saved: "",
   });
   S.who = S.doc.targets[0]?.who ?? "largest";
   Object.assign(history, { past: [], future: [], merge: null });
   if (S.locked) toast(S.locked, true);
   changed("clip", "doc", "frame", "people", "who", "saved");
+  if (told.opened) {
+    // Of a job file that is not the clip's own project: a change of it, which can be undone.
+    change(`edits of ${told.opened.name}`, (doc) => { for (const part of Object.keys(doc)) delete doc[part]; Object.assign(doc, told.opened.document); });
+    S.who = S.doc.targets[0]?.who ?? "largest";
+    changed("who");
+    toast(S.locked ? "" : `These are the edits of ${told.opened.name}; they are saved as the project of ${S.clip.name}. Undo brings back what that had.`);
+  }
 }

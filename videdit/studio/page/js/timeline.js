@@ -1,6 +1,6 @@
 // Shots, people, keyframes and hard moments over time. What is dragged here is a change of the job like any other.
 
-import { $, clock, el, fill } from "./dom.js";
+import { $, clock, el, fill, soon } from "./dom.js";
 import { choose } from "./people.js";
 import { hold } from "./previews.js";
 import { pause } from "./player.js";
@@ -19,6 +19,8 @@ function timeAt(event) {
   const ruler = box.querySelector(".ruler .track").getBoundingClientRect();
   return range.from + span() * Math.min(1, Math.max(0, (event.clientX - ruler.left) / ruler.width));
 }
+
+const lanesOfKeys = () => Object.values(editsOf()).some((edit) => edit.keys);
 
 function draw() {
   if (!S.clip) return fill(box, el("p", { class: "note" }, "The timeline of the clip comes here."));
@@ -139,8 +141,10 @@ function drawHead() {
 
 export function begin() {
   on("clip", () => { Object.assign(range, { from: 0, to: ending() }); draw(); });
-  on("doc people who", draw);
-  on("frame", () => { draw(); });
+  const later = soon(draw);
+  on("people hardships who rest", later);
+  on("doc", () => { if (!S.moving || lanesOfKeys()) later(); });
+  on("frame", () => { drawHead(); if (lanesOfKeys()) later(); }); // a keyframe at the playhead is marked
   on("playhead", drawHead);
   new ResizeObserver(draw).observe(box);
   box.addEventListener("wheel", (event) => {
