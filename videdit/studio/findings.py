@@ -29,10 +29,10 @@ class Findings(Generic[Found]):
     def __init__(self, name: str, work: Work[Found], told: Callable[[str, dict[str, Any]], None]) -> None:
         """work: what is done with a clip. told: called with a clip's name and how it stands, whenever that changes."""
         self._work, self._told, self._name = work, told, name
-        self._stands: dict[str, tuple[tuple, dict[str, Any]]] = {}  # by name: of which file, and how it stands
-        self._found: dict[str, tuple[tuple, Found]] = {}
+        self._stands: dict[str, tuple[SourceIdentity, dict[str, Any]]] = {}  # by name: of which file, and how it stands
+        self._found: dict[str, tuple[SourceIdentity, Found]] = {}
         self._lock = threading.Lock()
-        self._asked: queue.SimpleQueue[tuple[str, Path, tuple] | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[str, Path, SourceIdentity] | None] = queue.SimpleQueue()
         self._cancel = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"videdit-studio-{name}", daemon=True)
 
@@ -85,7 +85,7 @@ class Findings(Generic[Found]):
                     self._found[clip] = file, found
                 self._set(clip, file, {"state": "done"})
 
-    def _progress(self, clip: str, file: tuple) -> Tell:
+    def _progress(self, clip: str, file: SourceIdentity) -> Tell:
         said = 0.0
 
         def tell(words: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ class Findings(Generic[Found]):
 
         return tell
 
-    def _set(self, clip: str, file: tuple, stands: dict[str, Any]) -> None:
+    def _set(self, clip: str, file: SourceIdentity, stands: dict[str, Any]) -> None:
         with self._lock:
             if self._stands.get(clip, (file,))[0] != file:  # another file is there by now, and is asked for
                 return
