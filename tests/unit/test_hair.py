@@ -22,6 +22,7 @@ from videdit.hfgi.hair import (
     guided,
     hair_change,
     hair_coloured,
+    matted,
     mean_change,
     own_hair,
     without_hair,
@@ -210,3 +211,25 @@ def test_edits_that_leave_hair_alone_get_no_layer(people, hair):
     (frame,) = hair(iter([bare]))
     assert frame.edits[0].layer is None
     assert frame.layers == frame.edits
+
+
+def test_a_pixel_that_is_hair_in_part_changes_in_that_part() -> None:
+    """Dark hair before a bright wall, its mask too wide by a grid's pixel: the wall's light does not turn grey."""
+    size = 512
+    dark, wall, lighter = np.array((-0.6, -0.7, -0.8)), np.array((0.6, 0.2, -0.4)), np.array((0.5, 0.55, 0.6))
+    rows, columns = np.mgrid[:size, :size]
+    away = np.hypot(columns - 256, rows - 256) - 130  # px outside of the head
+    alpha = np.clip(0.5 - away / 6, 0, 1).astype(np.float32)  # its edge is soft, as footage's are
+    image = (alpha[..., None] * dark + (1 - alpha[..., None]) * wall).astype(np.float32)
+    wide = cv2.GaussianBlur((away < 4).astype(np.float32), (0, 0), 2)
+    colours, mask = matted(image, image, wide)
+    matrix = np.diag((1.5, 1.5, 1.5))  # a map that makes what is light already lighter still
+    made = image + mask[..., None] * ((colours - dark) @ (matrix - np.eye(3)) + lighter)
+    true = image + alpha[..., None] * lighter
+    before = image + wide[..., None] * ((image - dark) @ (matrix - np.eye(3)) + lighter)
+    rim = (away > -8) & (away < 12)
+    assert np.abs(made - true)[rim].mean() < 0.3 * np.abs(before - true)[rim].mean()
+    assert np.abs(made - image)[(away > 6) & (away < 12)].max() < 0.05  # no halo
+    deep = away < -20
+    np.testing.assert_array_equal(colours[deep], image[deep])
+    np.testing.assert_array_equal(mask[deep], wide[deep])

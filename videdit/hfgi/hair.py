@@ -45,6 +45,10 @@ SPREAD = 0.015  # variance of RGB that is granted to hair beside its own
 ALIKE = (1.8, 0.7)  # deviations from the hair's mean colour up to which a colour is hair's, and within which it fades
 THERE = (0.3, 0.65)  # chances at which hair begins to be painted, and at which it fully is
 NEAR, EDGES = 4, 0.003  # of the guided filter: radius in px of the grid, and variance of luma that is an edge
+RIM = 2  # px of the grid: half the width of the rim in which a pixel may be hair in part
+AROUND = 5.0  # px of the grid: sigma of the mean colours of hair and of what is beside it
+APART = (0.1, 0.25)  # distance of the two in RGB of -1..1, from none to all that can be said of shares
+KNOWN = (0.005, 0.03)  # weight of the rarer of the two, the same
 EASES = 0.12  # of the square's side, at its border, over which the change fades out
 
 
@@ -119,6 +123,7 @@ class HairPainter:
         image = self.pixels.fetch(square).astype(np.float32) / 127.5 - 1
         colours, alike = hair_coloured(image, edit.hair)
         mask = hair_mask(image, hair, edit.hair.seen.astype(np.float32)) * alike
+        colours, mask = matted(image, colours, mask)
         matrix = edit.hair.matrix
         change = self.pixels.put((colours @ matrix[:, :3].T + matrix[:, 3]).astype(np.float32))
         if needs_proxy(color):
@@ -167,6 +172,35 @@ def hair_coloured(image: np.ndarray, hair: HairChange) -> tuple[np.ndarray, np.n
     distance = np.sqrt(np.maximum(((away @ inverse) * away) @ np.ones(3, np.float32), 1e-6))
     nearest = mean + np.minimum(1, ALIKE[0] / distance)[..., None] * away
     return nearest, np.exp(-0.5 * np.square(np.maximum(distance - ALIKE[0], 0) / ALIKE[1]))
+
+
+def matted(image: np.ndarray, colours: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hair's colours [S, S, 3] and its mask [S, S] with a rim whose pixels are hair in part, and something else in part.
+
+    There a pixel x of the image lies between the mean colours h of the hair and w of what is beside it nearby; its
+    share of hair is (x - w)(h - w) / |h - w|^2, and what changes of it is h. Without that a wall's light in a pixel
+    would turn paler with the hair, in a halo round the head, and a forehead's skin grey along the hairline.
+    """
+    low, size = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA), mask.shape[::-1]
+    small = cv2.resize(mask, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
+    inside, outside = cv2.erode(small, kernel), 1 - cv2.dilate(small, kernel)
+    h, of_hair = mean_colour(low, inside)
+    w, of_others = mean_colour(low, outside)
+    apart = np.square(h - w).sum(-1, keepdims=True)
+    slope = (h - w) / (apart + 1e-4)
+    offset = (w * slope).sum(-1)
+    known = ramp(np.sqrt(apart[..., 0]), *APART) * ramp(np.minimum(of_hair, of_others), *KNOWN)
+    rim = known * (1 - cv2.GaussianBlur(inside, (0, 0), 1.0))
+    slope, offset, rim, h = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (slope, offset, rim, h))
+    share = np.clip((image * slope).sum(-1) - offset, 0, 1)
+    return colours + rim[..., None] * (h - colours), mask * (1 - rim * (1 - share))
+
+
+def mean_colour(image: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean colour round each pixel of [N, N, 3] by a weight [N, N], and how much weight there is, [N, N]."""
+    sums = cv2.GaussianBlur(np.dstack((image * weight[..., None], weight)), (0, 0), AROUND)
+    return sums[..., :3] / (sums[..., 3:] + 1e-4), sums[..., 3]
 
 
 def own_hair(hair: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
