@@ -175,7 +175,7 @@ def hair_coloured(image: np.ndarray, hair: HairChange) -> tuple[np.ndarray, np.n
 
 
 def matted(image: np.ndarray, colours: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hair's colours [S, S, 3] and its mask [S, S] with a rim whose pixels are hair in part, and something else in part.
+    """Hair's colours [S, S, 3] and its mask [S, S] with a rim whose pixels are hair in part, in part something else.
 
     There a pixel x of the image lies between the mean colours h of the hair and w of what is beside it nearby; its
     share of hair is (x - w)(h - w) / |h - w|^2, and what changes of it is h. Without that a wall's light in a pixel
