@@ -126,6 +126,17 @@ def test_what_blinks_and_speaks_is_kept_whether_it_is_open_or_closed(opening: fl
     assert (change_mask(seen, STILL, ["round_eyes"]) <= change_mask(seen, STILL, ["eyes"])).all()
 
 
+def test_an_edit_that_moves_outlines_leaves_them_where_they_are() -> None:
+    """Beyond the border of a face that turned, the old one would be left as a ghost."""
+    turned = np.zeros((LOW, LOW, 2), np.float32)
+    turned[..., 0] = -8
+    mask = change_mask(crop(), Motion(turned, STILL.validity), ["inner_face"])
+    assert at(mask, *CENTRE) == 255
+    assert at(mask, 128 + 30, 141) > 200
+    assert max(at(mask, 128 + side * 62, 141) for side in (-1, 1)) < 16
+    assert np.abs(np.diff(mask.astype(int), axis=1)).max() < 20
+
+
 def test_a_head_that_grows_wider_covers_what_is_behind_it_and_a_face_does_not() -> None:
     wider = np.zeros((LOW, LOW, 2), np.float32)
     wider[..., 0] = np.where(np.arange(LOW) > 128, -6, 6)  # each pixel comes from six nearer to the middle

@@ -25,6 +25,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its border
 INSIDE = 0.85  # of the outline's distance from its middle: there the mesh may be trusted to lie on the face
+INNER = 0.78  # of the same: an edit that moves outlines shows up to there, and leaves them where they are
 BELOW = 0.25  # of the crop's side below the chin, within which a change of the hair fades out
 LID_WIDTH, LID_HEIGHT = 1.1, 0.75  # half axes of an eye with its lids, in half widths of the eye
 _CHIN = 152
@@ -67,6 +68,12 @@ def _oval(mesh: np.ndarray, size: int, grow: float, forehead: float, feather: fl
     reach = np.linalg.norm(out, axis=1, keepdims=True)
     above = np.clip(out @ up / (up @ up), 0, 1)[:, None]
     return soft_mask([(oval + out / np.maximum(reach, 1e-6) * grow + above * up * forehead) * size], size, feather)
+
+
+def _inner_face(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Eyes, nose and mouth, fading out before the outline of the face."""
+    oval = region_polygon(mesh, "oval")
+    return soft_mask([oval.mean(0) + INNER * (oval - oval.mean(0))], size, 0.1)
 
 
 def hull_mask(mesh: np.ndarray, size: int) -> np.ndarray:
@@ -133,6 +140,7 @@ EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "skin": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size), _lips(mesh, size)),
     "skin_and_mouth": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size)),
     "round_eyes": lambda mesh, size: _without(_eyes(mesh, size), _lids(mesh, size)),
+    "inner_face": _inner_face,
     "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),
     "hair": lambda mesh, size: _oval(mesh, size, grow=0.16, forehead=0.7, feather=0.12),
     "whole_hair": _whole_hair,

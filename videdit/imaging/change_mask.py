@@ -38,6 +38,7 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "skin": ("face", "neck"),
     "skin_and_mouth": _FACE,
     "round_eyes": ("face", "glasses"),
+    "inner_face": (*_FACE, "glasses"),
     "hair": (*_FACE, "ears", "hair"),
     "whole_hair": (*_FACE, "ears", "hair"),  # wherever the parser sees it, not only near the face
     "head": (*_FACE, "ears", "glasses", "hair", "hat"),
