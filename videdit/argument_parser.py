@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from videdit.errors import UsageError
+from videdit.terminal import say
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,7 +21,13 @@ class Parser(argparse.ArgumentParser):
         self.register("action", "add", AddUp)
         self.register("action", "parsers", Commands)
 
+    def print_help(self, file: Any = None) -> None:
+        say(self.format_help().rstrip("\n"), file)
+
     def error(self, message: str) -> NoReturn:
+        option, _, word = message.partition("unrecognized arguments: ")
+        if not option and os.path.lexists(word):
+            raise UsageError(f"{word} begins like an option; a file of that name is written ./{word}")
         raise UsageError(f"{message}; {self.prog} --help shows what there is")
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
 from typing import Any, TextIO
+
+unsaid: list[OSError] = []  # what kept words from a file that stdout is sent to: they are missing there
 
 
 def plain(words: str) -> str:
@@ -29,8 +32,9 @@ def say(words: object, stream: TextIO | None = None) -> None:
             print(told, file=stream, flush=True)
         except BrokenPipeError:
             raise
-        except OSError:  # its terminal has gone
-            pass
+        except OSError as error:  # its terminal has gone, or the disk is full
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                unsaid.append(error)
 
 
 def complain(words: object) -> None:
@@ -61,6 +65,19 @@ def occupy() -> None:
             if null != number:
                 os.dup2(null, number)
                 os.close(null)
+
+
+def all_said() -> bool:
+    """Whether all words have reached the file or pipe that stdout is."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except ValueError:  # closed
+        pass
+    except OSError as error:
+        unsaid.append(error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left would fail once more when Python ends
+    return not unsaid
 
 
 def is_terminal(stream: Any) -> bool:

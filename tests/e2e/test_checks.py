@@ -94,3 +94,13 @@ def test_a_face_number_that_is_not_there(render, face_clip, tmp_path):
     with pytest.raises(NoFaceError, match="there is no face 7: only 0"):
         render(face_clip, tmp_path / "out.mp4", faces=7)
     assert os.listdir(tmp_path) == []
+
+
+def test_numbered_pictures_come_of_the_command(face_clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [str(face_clip), "--edit", "smile", "--end", "0.08", "-o", "out_%03d.png"]
+    assert cli.run([*words, "--dry-run"]) == 0
+    assert cli.run([*words, "--crf", "20", "--codec", "h264"]) == 2
+    assert "--codec, --crf: of video" in capsys.readouterr().err
+    assert cli.run(words) == 0
+    assert sorted(os.listdir(tmp_path)) == ["out_001.png", "out_002.png"]

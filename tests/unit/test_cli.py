@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -292,3 +293,25 @@ def test_every_field_of_a_job_is_an_option_and_every_other_option_is_about_the_r
     about_the_run = {"config", "edits_dir", "list_edits", "preview", "draft", "sweep", "dry_run", "bench"}
     about_the_run |= {"progress", "quiet", "verbose", "report", "log", "debug"}
     assert flags - fields == about_the_run
+
+
+def test_a_file_like_an_option_is_told_how_to_be_written(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-in.mp4").touch()
+    assert run(capsys, "-in.mp4", "--edit", "smile") == (
+        2,
+        "",
+        "videdit: -in.mp4 begins like an option; a file of that name is written ./-in.mp4\n",
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.parametrize("words", [["--list-edits"], ["schema"], ["--help"], ["weights", "list"]], ids=" ".join)
+def test_words_that_a_full_disk_swallows_are_a_failure(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "videdit", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -7,6 +7,7 @@ import re
 import pytest
 from pydantic_core import PydanticUndefined
 
+from videdit.argument_parser import Parser
 from videdit.cli import main
 from videdit.jobs.render_job import RenderJob
 
@@ -27,7 +28,7 @@ Pause Print Put Read Remove Render Resume Show Start Take Time Train Write Go"""
 def asked(words: list[str], monkeypatch) -> argparse.ArgumentParser:
     """The parser that answers `videdit WORDS --help`."""
     answering = []
-    monkeypatch.setattr(argparse.ArgumentParser, "print_help", lambda self, file=None: answering.append(self))
+    monkeypatch.setattr(Parser, "print_help", lambda self, file=None: answering.append(self))
     with contextlib.suppress(SystemExit):
         main.run([*words, "--help"])
     assert len(answering) == 1, words

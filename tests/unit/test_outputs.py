@@ -119,6 +119,14 @@ def test_hidden_names_fit_where_the_name_fits(tmp_path, name):
     assert not stale.exists()
 
 
+def test_hidden_names_in_a_locale_of_plain_ascii(tmp_path):
+    words = "import sys; from pathlib import Path; from videdit.storage.outputs import *; p = Path(sys.argv[1])"
+    words += "; temporary_name(p).touch(); hidden(p, '.lock').touch()"
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    subprocess.run([sys.executable, "-c", words, str(tmp_path / ("é" * 90 + ".mp4"))], env=environment, check=True)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_hidden_names_of_two_long_names_differ(tmp_path):
     one, other = (hidden(tmp_path / ("a" * 240 + f"{i}.mp4"), ".unfinished") for i in range(2))
     assert one != other

@@ -24,7 +24,7 @@ from videdit.argument_parser import Parser, read
 from videdit.cli.arguments import jobs_of, render_parser, use_edits_dir
 from videdit.cli.logs import set_up_logging
 from videdit.errors import UsageError, VideditError
-from videdit.terminal import complain, occupy, say
+from videdit.terminal import all_said, complain, occupy, say, unsaid
 
 log = logging.getLogger("videdit.cli.main")
 
@@ -34,7 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     occupy()
     shutdown.install()
     logging.captureWarnings(True)  # what libraries warn of is for the log
-    code = run(sys.argv[1:] if argv is None else argv)
+    try:
+        code = run(sys.argv[1:] if argv is None else argv)
+    except SystemExit as done:  # --help
+        code = int(done.code or 0)
+    if not all_said() and code == 0:
+        code = fail(f"what this prints is lost: {unsaid[0].strerror}", 1)
     if code == shutdown.EXIT_CODE:
         shutdown.leave(code)
     return code

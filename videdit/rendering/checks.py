@@ -12,6 +12,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
+from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
 from videdit.provenance import c2pa
 from videdit.rendering.output_files import encoding
@@ -26,6 +27,7 @@ def check(clip: Clip, info: MediaInfo) -> list[str]:
 
     Raises:
         SettingsError: a time beyond the clip's end, an encoder or a preset that there is not.
+        SettingsError: words for an encoder, of pictures that have none.
         UsageError: the output cannot be signed as the job wants it.
         WeightsError: a package or weights that it asks for are not installed.
     """
@@ -33,7 +35,12 @@ def check(clip: Clip, info: MediaInfo) -> list[str]:
     c2pa.check(job, clip.output)
     if info.kind == "video" and info.duration and job.start is not None and job.start >= info.duration:
         raise SettingsError(f"{info.path} has no frame from {job.start:g} s on; it is {info.duration:.2f} s long")
-    if info.kind == "video" and info.container != "exr":
+    if is_sequence(clip.output):
+        plain = RenderJob.model_fields
+        words = ("codec", "crf", "preset", "lossless", "pix_fmt", "transcode", "encoder_backend")
+        if given := [f"--{name.replace('_', '-')}" for name in words if getattr(job, name) != plain[name].default]:
+            raise SettingsError(f"{', '.join(given)}: of video; {clip.output} are pictures, so leave it out")
+    elif info.kind == "video" and info.container != "exr":
         choose_encoder(info, container_for(clip.output), encoding(job))
     check_extras(job)
     return beyond(job, info)

@@ -27,6 +27,7 @@ from videdit.media.decode.start import probe_from
 from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.write import container_for
 from videdit.media.frame_times import clock
+from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Stage
 from videdit.rendering.analyses import Analyses
@@ -243,7 +244,7 @@ def with_what(clip: Clip, info: MediaInfo) -> str:
     told = [f"profile {job.profile} on {device} in {resolve_precision(job.networks_precision, device)}"]
     if choice.kind != "none":
         told.append(f"restoration {choice.kind}" + (f" of faces that are {choice.need}" if choice.if_needed else ""))
-    if info.kind == "video" and info.container != "exr":
+    if info.kind == "video" and info.container != "exr" and not is_sequence(clip.output):
         encoder = choose_encoder(info, container_for(clip.output), encoding(job))
         told.append(" ".join([encoder.name, *(f"{k}={v}" for k, v in encoder.options.items() if k in _SHOWN)]))
     if clip.files[1:]:

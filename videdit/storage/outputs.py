@@ -87,7 +87,9 @@ def temporary_name(path: Path) -> Path:
 
 def short(name: str) -> str:
     """The beginning of a name, of letters that fit into 80 bytes."""
-    return os.fsencode(name)[:_CUT].decode("utf-8", "ignore")
+    while len(os.fsencode(name)) > _CUT:
+        name = name[:-1]
+    return name
 
 
 def hidden(path: Path, ending: str) -> Path:
