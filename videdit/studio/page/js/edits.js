@@ -50,6 +50,7 @@ function row(info) {
   slider.style.setProperty("--hi", part(info.range[1]));
   const number = el("input", {
     type: "number", min: info.hard[0], max: info.hard[1], step: "any", "aria-label": `Strength of ${title(info.name)}`, "data-focus": `number-${info.name}`,
+    onfocus: () => number.select(), // what is typed takes the place of what is there
     onchange: () => {
       if (number.value === "") return removeEdit(info.name);
       if (number.reportValidity()) setStrength(info.name, Number(number.value));

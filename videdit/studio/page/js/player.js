@@ -143,6 +143,7 @@ export function begin() {
     event.target.blur();
     drawPlace();
   };
+  for (const id of ["time", "frame"]) $(id).onfocus = (event) => event.target.select();
   $("frame").onchange = (event) => { if (/^\d+$/.test(event.target.value)) goTo(Number(event.target.value)); event.target.blur(); drawPlace(); };
   on("clip", () => { pause(); drawRange(); });
   on("clip frame playhead", drawPlace);
