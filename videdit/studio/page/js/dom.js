@@ -18,11 +18,15 @@ export function el(name, attributes = {}, ...children) {
 
 /** Puts children in place of what an element holds; the focus stays where it was, by data-focus. */
 export function fill(element, ...children) {
-  const focus = document.activeElement && element.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+  const inside = document.activeElement !== element && element.contains(document.activeElement);
+  const focus = inside ? document.activeElement.dataset.focus : null;
   const scroll = element.scrollTop;
   element.replaceChildren(...children.flat(Infinity).filter(Boolean));
   element.scrollTop = scroll;
-  if (focus) element.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+  if (!inside) return;
+  const again = focus && element.querySelector(`[data-focus="${CSS.escape(focus)}"]`);
+  // What had the focus is gone: it stays in its place of the page, not at the beginning.
+  if (again) again.focus({ preventScroll: true }); else { element.tabIndex = -1; element.focus({ preventScroll: true }); }
 }
 
 /** f, once a picture of the screen however often it is called. unless: calls are left out while it says so. */
@@ -60,10 +64,19 @@ export function bytes(size) {
 export const plain = (value) => String(Math.round(value * 1000) / 1000);
 
 export function toast(words, bad = false) {
+  if (!words) return;
   const note = el("div", { class: bad ? "toast bad" : "toast" }, words);
-  if (bad) note.setAttribute("role", "alert");
+  for (const other of [...$("toasts").children]) if (other.textContent === words) other.remove(); // not twice
   $("toasts").append(note);
+  say(words, bad);
   setTimeout(() => note.remove(), bad ? 9000 : 4500);
+}
+
+/** To those who listen to the page. */
+export function say(words, bad = false) {
+  const place = $(bad ? "alarm" : "said");
+  place.textContent = "";
+  if (words) setTimeout(() => { place.textContent = words; }, 50);
 }
 
 /** Tabs as screen readers know them: arrows move, the panel of the chosen one is shown. */

@@ -4,7 +4,7 @@ import { address, post, viewer } from "./api.js";
 import { $, clock, el, fill, plain, seconds } from "./dom.js";
 import { hold } from "./previews.js";
 import {
-  S, changeKey, editsOf, frameAt, goTo, keyHere, nameOf, now, on, removeEdit, setStrength, settle, shown_, strengthAt, takeOver, tell, toggleKey,
+  S, changeKey, clear, editsOf, frameAt, goTo, keyHere, nameOf, now, on, removeEdit, removeKey, ruleFor, setStrength, settle, shownEdits, shown_, strengthAt, tell, toggleKey,
 } from "./store.js";
 
 let opened = null, dragging = false, rows = new Map();
@@ -27,17 +27,15 @@ function draw() {
   fill($("edits"),
     el("div", { class: "who" }, face?.portrait ? el("img", { src: address("portrait", { clip: S.clip.id, track: face.track }), alt: "" }) : null,
       el("span", { class: "quiet" }, "Edits of"), el("strong", {}, nameOf(S.who)), el("span", { class: "fill" }),
-      Object.keys(editsOf()).length ? el("button", { class: "plain", onclick: () => Object.keys(editsOf()).forEach(removeEdit) }, "Clear") : null),
+      Object.keys(editsOf()).length ? el("button", { class: "plain", "data-focus": "clear", title: "Switch off all edits of this face", onclick: clear }, "Clear") : null),
     inherited(), S.edits.map(row));
   update();
 }
 
-/** A face without edits of its own gets those of a rule that means it; it may have them as its own. */
+/** A face without edits of its own shows those of a rule that may mean it. */
 function inherited() {
-  const rule = S.doc.targets.find((one) => !/^\d+$/.test(one.who) && Object.keys(one.edits).length);
-  if (!/^\d+$/.test(S.who) || Object.keys(editsOf()).length || !rule) return null;
-  return el("p", { class: "note" }, `The edits are of “${nameOf(rule.who)}”. `,
-    el("button", { class: "plain", onclick: () => takeOver(rule.who) }, "Give them to this face"));
+  const rule = ruleFor();
+  return rule ? el("p", { class: "note" }, `These are the edits of “${nameOf(rule.who)}”. What you change here is this face's own.`) : null;
 }
 
 function row(info) {
@@ -52,6 +50,7 @@ function row(info) {
   slider.style.setProperty("--hi", part(info.range[1]));
   const number = el("input", {
     type: "number", min: info.hard[0], max: info.hard[1], step: "any", "aria-label": `Strength of ${title(info.name)}`, "data-focus": `number-${info.name}`,
+    onfocus: () => number.select(), // what is typed takes the place of what is there
     onchange: () => {
       if (number.value === "") return removeEdit(info.name);
       if (number.reportValidity()) setStrength(info.name, Number(number.value));
@@ -77,10 +76,11 @@ const stepOf = (info) => (Math.abs(info.recommended) >= 5 ? 0.5 : 0.05);
 /** The values at the playhead, in the rows that are there. */
 function update() {
   for (const info of S.edits) {
-    const own = rows.get(info.name), edit = editsOf()[info.name];
+    const own = rows.get(info.name), edit = shownEdits()[info.name];
     if (!own) continue;
     const value = strengthAt(edit, now()), here = keyHere(edit);
     own.box.classList.toggle("on", Boolean(edit));
+    own.box.classList.toggle("theirs", Boolean(edit && ruleFor()));
     if (document.activeElement !== own.slider || !dragging) own.slider.value = value;
     own.slider.setAttribute("aria-valuetext", edit ? `${plain(value)} ${natural(info) ? `${natural(info)}s` : ""}` : "off");
     if (document.activeElement !== own.number || dragging) own.number.value = edit ? plain(value) : "";
@@ -96,15 +96,15 @@ function update() {
 
 const kept = new Map(); // strengths that were switched off, for switching on again
 function onOff(info) {
-  const id = `${S.clip.id} ${S.who} ${info.name}`, edit = editsOf()[info.name];
+  const id = `${S.clip.id} ${S.who} ${info.name}`, edit = shownEdits()[info.name];
   if (edit) { kept.set(id, strengthAt(edit, now())); removeEdit(info.name); } else setStrength(info.name, kept.get(id) || info.recommended);
 }
 
 function more(info) {
-  const edit = editsOf()[info.name];
+  const edit = shownEdits()[info.name];
   const drags = info.drags.map(([name, value]) => `${title(name)} ${value > 0 ? "+" : ""}${value}`).join(", ");
   return el("div", { class: "more" },
-    el("div", {}, `${info.meaning}. Usual ${plain(info.recommended)}, recommended ${info.range.map(plain).join(" to ")}, at most ${info.hard.map(plain).join(" to ")}; 1 is ${info.unit}.`),
+    el("div", {}, `${info.meaning[0].toUpperCase()}${info.meaning.slice(1)}. Usual ${plain(info.recommended)}, recommended ${info.range.map(plain).join(" to ")}, at most ${info.hard.map(plain).join(" to ")}${natural(info) ? "" : `; 1 is ${info.unit}`}.`),
     drags ? el("div", {}, `Drags along: ${drags}.`) : null,
     info.experimental ? el("div", { class: "warn" }, `Experimental: ${info.experimental}.`) : null,
     edit?.keys ? keys(info, edit) : null,
@@ -122,6 +122,7 @@ function keys(info, edit) {
     el("select", { "aria-label": `Easing after keyframe ${i + 1}`, "data-focus": `ke-${info.name}-${i}`, onchange: (event) => changeKey(info.name, i, { easing: event.target.value }) },
       S.easings.map((name) => el("option", { value: name, selected: key.easing === name }, name))),
     el("button", { class: "plain", title: "Go to it", "aria-label": `Go to keyframe ${i + 1}`, onclick: () => goTo(frameAt(key.time)) }, "→"),
+    el("button", { class: "plain", title: "Take it away", "aria-label": `Take keyframe ${i + 1} away`, onclick: () => removeKey(info.name, i) }, "✕"),
   ]));
 }
 

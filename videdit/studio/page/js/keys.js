@@ -2,6 +2,7 @@
 
 import { $, el, fill } from "./dom.js";
 import * as player from "./player.js";
+import * as timeline from "./timeline.js";
 import { draw, holdBefore, setMode, toggleBoxes, view, zoom, zoomToFace } from "./stage.js";
 import { S, goTo, redo, undo } from "./store.js";
 
@@ -11,19 +12,19 @@ const KEYS = [
   ["Home End", "in point or beginning, out point or end"], ["I O", "in point, out point"], ["X", "all of the clip"], ["[ ]", "keyframe before, next"],
   ["1 – 5", "after, before, wipe, side by side, changes"], ["B (hold)", "the source"], ["Z", "1:1 at the face"], ["0", "the whole picture"],
   ["F", "boxes of faces"], ["Ctrl Z", "undo"], ["Ctrl Shift Z", "redo"], ["?", "these keys"],
-  ["double click", "on a slider: the edit is off"], ["wheel", "zoom the picture; with Ctrl the timeline"], ["Alt ← →", "on a keyframe: moves it"], ["Tab", "everything else"],
+  ["double click", "on a slider: the edit is off"], ["wheel", "zoom the picture; with Ctrl the timeline"], ["Alt ← →", "on a keyframe: moves it"], ["Delete", "on a keyframe: takes it away"], ["+ −", "less or more time in the timeline"], ["Tab", "everything else"],
 ];
 
 const bound = {
   " ": player.toggle, j: player.back, k: player.pause, l: player.forward, i: player.setIn, o: player.setOut, x: player.clearRange,
-  "[": player.previousKey, "]": player.nextKey, f: toggleBoxes, z: () => (view.scale ? zoom(0) : zoomToFace()), 0: () => zoom(0), "?": help,
+  "+": () => timeline.zoom(0.7), "=": () => timeline.zoom(0.7), "-": () => timeline.zoom(1 / 0.7), "[": player.previousKey, "]": player.nextKey, f: toggleBoxes, z: () => (view.scale ? zoom(0) : zoomToFace()), 0: () => zoom(0), "?": help,
   Home: player.actions.first, End: player.actions.last,
   ...Object.fromEntries(MODES.map((mode, i) => [String(i + 1), () => setMode(mode)])),
 };
 
 export function help() {
   const dialog = $("keys");
-  fill(dialog, el("h1", {}, "Keys"), el("dl", {}, KEYS.flatMap(([keys, words]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, words)])),
+  fill(dialog, el("h2", {}, "Keys"), el("dl", {}, KEYS.flatMap(([keys, words]) => [el("dt", {}, el("kbd", {}, keys)), el("dd", {}, words)])),
     el("button", { onclick: () => dialog.close() }, "Close"));
   if (!dialog.open) dialog.showModal();
 }

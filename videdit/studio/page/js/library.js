@@ -28,7 +28,7 @@ async function next() {
   try {
     const answer = posters.has(key) ? null : await fetch(address("poster", { clip: item.id }));
     if (answer?.ok) posters.set(key, URL.createObjectURL(await answer.blob()));
-    if (posters.has(key)) image.src = posters.get(key); else image.classList.add("none");
+    if (posters.has(key)) image.src = posters.get(key);
   } catch { /* the studio is away: the list is read anew when it is back */ }
   fetching -= 1;
   next();

@@ -67,7 +67,7 @@ async function begin() {
     names: (told) => people.renamed(told).catch(tell),
     project: (told) => { if (told.clip === S.clip?.id && told.viewer !== viewer) reload(told.version).catch(tell); },
     queue: render.load,
-    playback: (told) => { if (told.clip === S.clip?.id && told.share < 1) $("badge").textContent = `making a copy to play: ${Math.round(told.share * 100)} %`; },
+    playback: (told) => { if (told.clip === S.clip?.id && told.share < 1 && stage.view.waits) { stage.view.waits = `making a copy to play: ${Math.round(told.share * 100)} %`; stage.draw(); } },
     lost: () => toast("The studio does not answer; this page waits for it.", true),
     found: () => { toast("The studio is there again."); again(); },
   });

@@ -25,6 +25,8 @@ export async function hear(told) {
       S.people = people;
       if (people.times) { const at = now(); S.times = timesOf(people.times); goTo(frameAt(at)); }
       S.names = people.names;
+      // Whoever is alone in a clip is meant, unless somebody said otherwise.
+      if (people.faces.length === 1 && S.who === "largest" && !S.doc.targets.length) choose(people.faces[0].track);
       changed("people");
       S.boxes = await get("faces", { clip: told.clip, time: now() });
       if (told.clip === S.clip?.id) changed("boxes");

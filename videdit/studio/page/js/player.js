@@ -3,7 +3,8 @@
 import { address, post } from "./api.js";
 import { $, clock, seconds, toast } from "./dom.js";
 import { draw, view } from "./stage.js";
-import { S, change, changed, ending, frameAt, goTo, now, on, step, tell, timeOf } from "./store.js";
+import { zoom } from "./timeline.js";
+import { S, change, changed, ending, frameAt, goTo, now, on, shownEdits, step, tell, timeOf } from "./store.js";
 
 const player = $("player"), second = $("player2");
 let ready = "", speed = 1, backwards = null;
@@ -19,13 +20,15 @@ export async function play(rate = 1, beside = null) {
   try {
     for (const [element, name] of [[player, clip], [second, beside]]) {
       if (!name || element.dataset.clip === name) continue;
-      if (element === player && ready !== name) $("badge").textContent = "making a copy to play …";
+      view.waits = "preparing to play …";
+      draw();
       await post("prepare", { clip: name });
       element.src = address("play", { clip: name });
       element.dataset.clip = name;
       await new Promise((done, failed) => { element.onloadeddata = done; element.onerror = () => failed(new Error("The browser cannot play this copy.")); });
     }
     ready = clip;
+    view.waits = "";
     if (S.clip.id !== clip) return;
     if (now() >= outPoint() - step() * 1.5) goTo(frameAt(inPoint()));
     player.currentTime = now() + step() / 2;
@@ -39,7 +42,7 @@ export async function play(rate = 1, beside = null) {
     follow();
     drawButton();
     draw();
-  } catch (error) { pause(); if (error.name !== "AbortError") tell(error); }
+  } catch (error) { view.waits = ""; draw(); pause(); if (error.name !== "AbortError") tell(error); }
 }
 
 /** The playhead follows the picture that is really shown. */
@@ -110,7 +113,7 @@ export function setOut() {
 export const clearRange = () => change("all of the clip", (doc) => { delete doc.settings.start; delete doc.settings.end; });
 function clean(doc) { for (const name of ["start", "end"]) if (doc.settings[name] === undefined) delete doc.settings[name]; }
 
-const keyTimes = () => [...new Set(S.doc.targets.filter((one) => one.who === S.who).flatMap((one) => Object.values(one.edits)).flatMap((edit) => edit.keys ?? []).map((key) => frameAt(key.time)))].sort((a, b) => a - b);
+const keyTimes = () => [...new Set(Object.values(shownEdits()).flatMap((edit) => edit.keys ?? []).map((key) => frameAt(key.time)))].sort((a, b) => a - b);
 export const previousKey = () => goTo(keyTimes().findLast((frame) => frame < S.frame) ?? S.frame);
 export const nextKey = () => goTo(keyTimes().find((frame) => frame > S.frame) ?? S.frame);
 
@@ -118,7 +121,7 @@ export const actions = {
   play: toggle, back: () => { pause(); goTo(S.frame - 1); }, next: () => { pause(); goTo(S.frame + 1); },
   first: () => { pause(); goTo(S.frame > frameAt(inPoint()) ? frameAt(inPoint()) : 0); },
   last: () => { pause(); const last = frameAt(outPoint() - step() / 2); goTo(S.frame < last ? last : S.times.length - 1); },
-  in: setIn, out: setOut, clear: clearRange, prevkey: previousKey, nextkey: nextKey,
+  in: setIn, out: setOut, clear: clearRange, prevkey: previousKey, nextkey: nextKey, wider: () => zoom(1 / 0.7), closer: () => zoom(0.7),
 };
 
 function drawPlace() {
@@ -140,6 +143,7 @@ export function begin() {
     event.target.blur();
     drawPlace();
   };
+  for (const id of ["time", "frame"]) $(id).onfocus = (event) => event.target.select();
   $("frame").onchange = (event) => { if (/^\d+$/.test(event.target.value)) goTo(Number(event.target.value)); event.target.blur(); drawPlace(); };
   on("clip", () => { pause(); drawRange(); });
   on("clip frame playhead", drawPlace);

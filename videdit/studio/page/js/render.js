@@ -37,12 +37,12 @@ function drawForm() {
   const quality = el("input", { id: "set-crf", type: "number", min: 0, max: 63, step: 1, placeholder: "as usual", value: set.crf ?? "", disabled: Boolean(set.lossless), "data-focus": "crf", onchange: (event) => event.target.reportValidity() && setting("crf", event.target.value === "" ? "" : Number(event.target.value)) });
   fill($("render"), edited ? null : el("p", { class: "note warn" }, "No edit is on: move a slider first."),
     el("div", { class: "form" },
-      el("label", { for: "set-name" }, "File"), el("input", { id: "set-name", value: S.doc.name || form.plan?.name || "", title: S.doc.name || form.plan?.name || "", "data-focus": "name", onchange: (event) => { const name = event.target.value.trim(); change("name of the file", (doc) => { if (name && name !== form.plan?.name) doc.name = name; else if (!name) delete doc.name; }); drawForm(); } }),
+      el("label", { class: "wide", for: "set-name" }, "File, beside the clip"), el("input", { class: "wide", id: "set-name", value: S.doc.name || form.plan?.name || "", title: S.doc.name || form.plan?.name || "", "data-focus": "name", onchange: (event) => { const name = event.target.value.trim(); change("name of the file", (doc) => { if (name && name !== form.plan?.name) doc.name = name; else if (!name) delete doc.name; }); drawForm(); } }),
       check("replace", "Replace if it is there", form.replace, (on_) => { form.replace = on_; }, "Otherwise a file that is there is left as it is"),
       el("span", { class: "quiet" }, "Span"), el("span", {}, start === undefined && end === undefined ? `all, ${clock(ending())}` : `${clock(start ?? 0)} – ${clock(end ?? ending())}`),
       el("div", { class: "buttons wide" },
-        el("button", { class: "main", disabled: !edited, onclick: render }, "Add to the queue"),
-        el("button", { disabled: !edited, onclick: estimate }, "Estimate time")),
+        el("button", { class: "main", "data-focus": "render", disabled: !edited, onclick: render }, "Add to the queue"),
+        el("button", { "data-focus": "estimate", disabled: !edited, onclick: estimate }, "Estimate time")),
       el("h2", {}, "Encoding"), select("codec", "Codec", CODECS, set.codec),
       el("label", { for: "set-crf", title: "Lower is better and larger" }, "Quality (crf)"), quality,
       check("lossless", "Lossless", set.lossless, (on_) => change("lossless", (doc) => { if (on_) { doc.settings.lossless = true; delete doc.settings.crf; } else delete doc.settings.lossless; })),
@@ -102,7 +102,7 @@ function drawQueue() {
   const open_ = jobs.jobs.filter((job) => ["waiting", "running"].includes(job.state)).length;
   $("waiting").textContent = open_ ? String(open_) : "";
   fill($("queue"), el("div", { class: "buttons" },
-    el("button", { "aria-pressed": String(jobs.paused), title: "What runs is finished; nothing further is begun", onclick: async () => { await post("pause", { paused: !jobs.paused }).catch(tell); load(); } }, jobs.paused ? "Go on" : "Pause after this one"),
+    el("button", { "aria-pressed": String(jobs.paused), "data-focus": "pause", title: "What runs is finished; nothing further is begun", onclick: async () => { await post("pause", { paused: !jobs.paused }).catch(tell); load(); } }, jobs.paused ? "Go on" : jobs.jobs.some((job) => job.state === "running") ? "Pause after this one" : "Pause"),
     jobs.paused ? el("span", { class: "warn" }, "paused") : null),
   jobs.jobs.length ? el("div", {}, jobs.jobs.map(card)) : el("p", { class: "note" }, "Nothing has been rendered yet."));
 }
@@ -112,7 +112,7 @@ function card(job) {
     waiting: "waits", done: "done", stopped: "stopped", failed: "failed",
     running: job.phase === "look" ? "looks for faces" : `renders frame ${job.done}${job.frames ? ` of ${job.frames}` : ""}`,
   }[job.state];
-  const button = (action, label, title) => el("button", { title, "data-focus": `${action}-${job.id}`, onclick: () => act(job.id, action) }, label);
+  const button = (action, label, title) => el("button", { title, "aria-label": `${title && label.length < 2 ? title : label}: ${job.name}`, "data-focus": `${action}-${job.id}`, onclick: () => act(job.id, action) }, label);
   const bar = job.state === "running" ? el("progress", { max: 1, "aria-label": `Progress of ${job.name}` }) : null;
   if (bar && job.share !== null) bar.value = job.share;
   return el("article", { class: "job", "data-state": job.state },
@@ -122,9 +122,9 @@ function card(job) {
       job.state === "waiting" ? [button("up", "↑", "Sooner"), button("down", "↓", "Later")] : null,
       ["waiting", "running"].includes(job.state) ? button("stop", "Stop", job.state === "running" ? "Stop now; finished parts are kept" : "Take it out of the queue") : null,
       ["failed", "stopped"].includes(job.state) ? button("retry", "Try again") : null,
-      job.file ? el("button", { onclick: () => beside(job) }, "Play beside the source") : null,
-      job.file ? el("button", { onclick: () => open(job.file).catch(tell) }, "Open") : null,
-      el("button", { "aria-expanded": String(logs.has(job.id)), onclick: () => log(job.id) }, "Log"),
+      job.file ? el("button", { "data-focus": `beside-${job.id}`, onclick: () => beside(job) }, "Play beside the source") : null,
+      job.file ? el("button", { "data-focus": `open-${job.id}`, onclick: () => open(job.file).catch(tell) }, "Open") : null,
+      el("button", { "data-focus": `log-${job.id}`, "aria-expanded": String(logs.has(job.id)), onclick: () => log(job.id) }, "Log"),
       job.state !== "running" ? button("remove", "Remove", "Out of this list; the file stays") : null),
     logs.has(job.id) ? el("pre", {}, logs.get(job.id)) : null);
 }

@@ -70,7 +70,7 @@ function list() {
     const [title, means] = WHY[one.why] ?? [one.why, ""], who = nameOf(String(one.track)), out = isLeftOut(one);
     return el("li", { class: "moment" },
       el("button", { class: "entry", "data-focus": `moment-${i}`, title: means, "aria-current": now(one) ? "true" : undefined, onclick: () => { choose(one.track); goTo(frameAt(one.first)); } },
-        el("div", {}, title, el("small", {}, `${who} · ${clock(one.first)} · ${(one.last - one.first).toFixed(1)} s`))),
+        el("div", {}, title, el("small", {}, `${who} · ${clock(one.first)} · ${one.last - one.first < 0.1 ? "short" : `${(one.last - one.first).toFixed(1)} s`}`))),
       out ? el("span", { class: "good done" }, "left out")
         : el("button", { class: "plain", "data-focus": `leave-${i}`, disabled: none, "aria-label": `Leave out: ${who}, ${title}, ${clock(one.first)}`, title: none ? "No edit is on" : "Bring the edits of this face to nothing here, and back afterwards", onclick: () => leaveOut(one.track, one.first, one.last) }, "Leave out"));
   }));

@@ -1,11 +1,11 @@
 // The picture: compared, zoomed, panned, with the faces that can be chosen in it.
 
-import { $, el, fill } from "./dom.js";
+import { $, el, fill, say } from "./dom.js";
 import { choose } from "./people.js";
 import { P, onPicture } from "./previews.js";
 import { S, nameOf, on } from "./store.js";
 
-export const view = { mode: "after", held: false, wipe: 0.5, scale: 0, x: 0.5, y: 0.5, boxes: true, playing: false };
+export const view = { mode: "after", held: false, wipe: 0.5, scale: 0, x: 0.5, y: 0.5, boxes: true, playing: false, waits: "" };
 const canvas = $("picture"), stage = $("stage");
 let queued = false;
 
@@ -60,6 +60,7 @@ function paint() {
   }
   paintWipe(all[0]);
   paintFaces(all);
+  tags(all);
   badge();
 }
 
@@ -113,15 +114,30 @@ function paintFaces(all) {
 }
 
 function badge() {
-  const note = $("badge");
-  const words = P.error ? P.error
-    : P.busy === "exact" ? "draft · making the exact frame …"
-      : P.busy === "draft" && !P.after ? "making a preview …"
-        : P.tier === "draft" ? `draft · ${P.seconds.toFixed(1)} s` : P.tier === "exact" ? `exact · ${P.seconds.toFixed(1)} s` : "";
-  note.hidden = !words || view.playing;
-  note.textContent = view.mode === "before" || view.held ? "source" : words;
-  note.className = P.error ? "bad" : P.tier === "exact" && !P.busy ? "sharp" : "";
-  canvas.setAttribute("aria-label", `Frame ${S.frame} of ${S.clip.name}: ${shownMode()}${words ? `, ${words}` : ""}`);
+  const note = $("badge"), source = shownMode() === "before";
+  const words = view.waits ? view.waits
+    : P.error ? P.error
+      : !P.before ? "reading the frame …"
+        : P.busy === "exact" ? "draft · making the exact frame …"
+          : P.busy === "draft" && !P.after ? "making a preview …"
+            : P.tier === "draft" ? `draft · ${P.seconds.toFixed(1)} s` : P.tier === "exact" ? `exact · ${P.seconds.toFixed(1)} s` : "";
+  note.hidden = (!words && !source) || view.playing;
+  note.textContent = source && !view.waits && !P.error ? "source" : words;
+  note.className = P.error ? "bad" : P.tier === "exact" && !P.busy && !source ? "sharp" : "";
+  canvas.setAttribute("aria-label", `Frame ${S.frame} of ${S.clip.name}: ${MODES[shownMode()]}${words ? `, ${words}` : ""}`);
+  // Aloud: what is wrong, and that the exact frame is there; not every draft of a drag.
+  const aloud = P.error || (P.tier === "exact" && !P.busy ? "The exact frame is shown." : "");
+  if (aloud !== spoken) { spoken = aloud; say(aloud, Boolean(P.error)); }
+}
+const MODES = { after: "edited", before: "source", wipe: "source and edited under a wipe", side: "source and edited side by side", change: "edited, with the changes in colour" };
+let spoken = "";
+
+/** Which of two pictures is which. */
+function tags(all) {
+  const mode = shownMode(), [one] = all, clear = (place) => Math.max(8, place.left + 8);
+  const words = view.playing ? [] : mode === "side" ? [["Before", clear(all[0])], ["After", all[1].left + 8]]
+    : mode === "wipe" ? [["Before", Math.max(8, wipeAt(one) - 66)], ["After", wipeAt(one) + 14]] : [];
+  fill($("tags"), words.map(([word, x]) => { const tag = el("span", {}, word); tag.style.left = `${x}px`; return tag; }));
 }
 
 // -- how it is looked at ---------------------------------------------------------------------------------------------
@@ -136,7 +152,12 @@ export function setMode(mode) {
   draw();
 }
 
-export const holdBefore = (held) => { if (view.held !== held) { view.held = held; draw(); } };
+export const holdBefore = (held) => {
+  if (view.held === held) return;
+  view.held = held;
+  $("hold").setAttribute("aria-pressed", String(held));
+  draw();
+};
 
 export function zoom(scale, x = view.x, y = view.y) {
   Object.assign(view, { scale, x, y });
@@ -161,6 +182,17 @@ export function zoomToFace() {
 
 export function begin() {
   for (const button of document.querySelectorAll("#view [data-mode]")) button.onclick = () => setMode(button.dataset.mode);
+  const radios = [...document.querySelectorAll("#view [data-mode]")];
+  $("view").querySelector("[role=radiogroup]").onkeydown = (event) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    const next = radios[(radios.indexOf(document.activeElement) + by + radios.length) % radios.length];
+    setMode(next.dataset.mode);
+    next.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  setMode("after");
   $("hold").onpointerdown = () => holdBefore(true);
   addEventListener("pointerup", () => holdBefore(false));
   $("hold").onkeydown = (event) => { if (event.key === " " || event.key === "Enter") { holdBefore(true); event.preventDefault(); event.stopPropagation(); } };

@@ -66,10 +66,19 @@ export function strengthAt(edit, time) {
 /** A keyframe belongs to the frame that is shown at its time. */
 export const keyHere = (edit, frame = S.frame) => edit?.keys?.find((key) => frameAt(key.time) === frame);
 
+const isRule = (one) => !/^\d+$/.test(one.who) && Object.keys(one.edits).length > 0;
+
+/** The rule ("largest") whose edits a face shows that has none of its own. */
+export const ruleFor = (who = S.who, doc = S.doc) => (/^\d+$/.test(who) && !isEditedIn(doc, who) ? doc.targets.find(isRule) : undefined);
+export const shownEdits = (who = S.who) => ruleFor(who)?.edits ?? editsOf(who);
+
+/** The edits of somebody, to be changed: those that a face has from a rule become its own. */
 function ownEdits(doc, who = S.who) {
-  let own = target(who, doc);
-  if (!own) doc.targets.push((own = { who, edits: {} }));
-  return own.edits;
+  const rule = ruleFor(who, doc);
+  if (rule || !target(who, doc)) {
+    doc.targets = [...doc.targets.filter((one) => one.who !== who), { who, edits: rule ? structuredClone(rule.edits) : {} }];
+  }
+  return target(who, doc).edits;
 }
 
 export function setStrength(name, value, merge) {
@@ -86,13 +95,13 @@ export function putKey(edit, key) {
   edit.keys = [...edit.keys.filter((other) => Math.abs(other.time - key.time) > 1e-6), key].sort((a, b) => a.time - b.time);
 }
 
-/** The edits of a rule ("largest") become those of whoever is chosen. */
-export const takeOver = (rule) => change(`edits of ${nameOf(S.who)}`, (doc) => {
-  const edits = target(rule, doc).edits;
-  doc.targets = [...doc.targets.filter((one) => one.who !== rule && one.who !== S.who), { who: S.who, edits }];
+export const removeEdit = (name) => change(`${name} off`, (doc) => {
+  const edits = ownEdits(doc);
+  delete edits[name];
+  if (ruleFor(S.who, doc)) edits[name] = { strength: 0 }; // with none of its own the face would have the rule's again
 });
 
-export const removeEdit = (name) => change(`${name} off`, (doc) => { delete ownEdits(doc)[name]; });
+export const clear = () => change("all edits off", (doc) => { doc.targets = doc.targets.filter((one) => one.who !== S.who); });
 
 /** A keyframe at the playhead, or away with the one that is there. */
 export function toggleKey(name) {
@@ -107,13 +116,19 @@ export function toggleKey(name) {
   });
 }
 
+/** A keyframe away; the last one leaves its strength. */
+export const removeKey = (name, index) => change(`keyframe of ${name}`, (doc) => {
+  const edits = ownEdits(doc), { keys } = edits[name];
+  if (keys.length === 1) edits[name] = { strength: keys[0].strength };
+  else edits[name].keys = keys.filter((_, i) => i !== index);
+});
+
 export const changeKey = (name, index, values, merge) => change(`keyframe of ${name}`, (doc) => {
   const edit = ownEdits(doc)[name], key = { ...edit.keys[index], ...values };
+  key.time = Math.min(key.time, timeOf(S.times.length - 1)); // beyond the end nobody would find it
   edit.keys = edit.keys.filter((_, i) => i !== index);
   putKey(edit, key);
 }, merge);
-
-const isRule = (one) => !/^\d+$/.test(one.who) && Object.keys(one.edits).length > 0;
 
 /** Whose edits a face gets: its own, or those of the rules. */
 const targetsFor = (who, doc) => (isEditedIn(doc, who) ? [target(who, doc)] : doc.targets.filter(isRule));

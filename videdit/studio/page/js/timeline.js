@@ -4,9 +4,9 @@ import { $, clock, el, fill, soon } from "./dom.js";
 import { choose } from "./people.js";
 import { hold } from "./previews.js";
 import { pause } from "./player.js";
-import { S, changeKey, editsOf, ending, frameAt, goTo, keyHere, nameOf, now, on, settle, strengthAt, timeOf } from "./store.js";
+import { S, changeKey, ending, frameAt, goTo, keyHere, nameOf, now, on, removeKey, settle, shownEdits, step, strengthAt, timeOf } from "./store.js";
 
-const box = $("timeline"), LABEL = 140;
+const box = $("timeline"), LABEL = 148, EDGE = 8; // px: names of lanes, and what is left free at either end
 const range = { from: 0, to: 1 };
 let dragging = false;
 
@@ -20,7 +20,7 @@ function timeAt(event) {
   return range.from + span() * Math.min(1, Math.max(0, (event.clientX - ruler.left) / ruler.width));
 }
 
-const lanesOfKeys = () => Object.values(editsOf()).some((edit) => edit.keys);
+const lanesOfKeys = () => Object.values(shownEdits()).some((edit) => edit.keys);
 
 function draw() {
   if (!S.clip) return fill(box, el("p", { class: "note" }, "The timeline of the clip comes here."));
@@ -35,12 +35,25 @@ function draw() {
 const lane = (words, kind, ...children) => el("div", { class: `lane ${kind}` }, el("span", { title: words }, words), el("div", { class: "track" }, children));
 
 function ruler() {
-  const width = box.clientWidth - LABEL, steps = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+  const width = box.clientWidth - LABEL - EDGE, steps = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
   const every = steps.find((value) => (value / span()) * width > 70) ?? 7200;
   const marks = [];
-  for (let time = Math.ceil(range.from / every) * every; time <= range.to; time += every) marks.push(left(el("i"), time), left(el("b"), time));
+  for (let time = Math.ceil(range.from / every) * every; time <= range.to - span() * 0.03; time += every) marks.push(left(el("i"), time), left(el("b"), time));
   marks.filter((mark) => mark.tagName === "B").forEach((mark, i) => { mark.textContent = short(Math.ceil(range.from / every) * every + i * every, every); });
   const row = lane("", "ruler", marks);
+  Object.entries({
+    role: "slider", tabindex: "0", "aria-label": "Playhead", "aria-valuemin": 0, "aria-valuemax": S.times.length - 1, "data-focus": "playhead",
+    title: "Click or drag; with the focus here arrows step, page keys step ten frames",
+  }).forEach(([name, value]) => row.lastChild.setAttribute(name, value));
+  row.lastChild.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];
+    const to = { Home: 0, End: S.times.length - 1 }[event.key] ?? (by && S.frame + by * (event.shiftKey ? 10 : 1));
+    if (to === undefined) return;
+    pause();
+    goTo(to);
+    event.preventDefault();
+    event.stopPropagation();
+  });
   row.lastChild.addEventListener("pointerdown", (event) => {
     pause();
     row.setPointerCapture(event.pointerId);
@@ -68,7 +81,7 @@ function people() {
 }
 
 function keyed() {
-  return Object.entries(editsOf()).filter(([, edit]) => edit.keys).map(([name, edit]) => {
+  return Object.entries(shownEdits()).filter(([, edit]) => edit.keys).map(([name, edit]) => {
     const row = lane(`${name.replaceAll("_", " ")} · ${nameOf(S.who)}`, "", curve(edit), edit.keys.map((key, i) => diamond(name, edit, key, i)));
     return row;
   });
@@ -89,10 +102,11 @@ function curve(edit) {
 function diamond(name, edit, key, index) {
   const words = `${name} ${Math.round(key.strength * 100) / 100} at ${clock(key.time)}, ${key.easing}`;
   const mark = left(el("button", {
-    class: `diamond${keyHere(edit) === key ? " here" : ""}`, title: `${words}: drag in time`, "aria-label": words, "data-focus": `diamond-${name}-${index}`,
+    class: `diamond${keyHere(edit) === key ? " here" : ""}`, title: `${words}: drag in time, Delete takes it away`, "aria-label": words, "data-focus": `diamond-${name}-${index}`,
     onclick: () => { if (!mark.dataset.moved) goTo(frameAt(key.time)); },
     onkeydown: (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (event.key === "Delete" || event.key === "Backspace") { removeKey(name, index); event.preventDefault(); event.stopPropagation(); }
       if (by && event.altKey) { changeKey(name, index, { time: timeOf(frameAt(key.time) + by) }); event.preventDefault(); event.stopPropagation(); }
     },
   }), key.time);
@@ -106,7 +120,7 @@ function diamond(name, edit, key, index) {
       const frame = frameAt(timeAt(move) + 1e-6);
       if (others.includes(frame) || timeOf(frame) === at) return;
       if (!mark.dataset.moved) { mark.dataset.moved = "yes"; dragging = true; hold(true); }
-      const i = editsOf()[name].keys.findIndex((other) => other.time === at);
+      const i = shownEdits()[name].keys.findIndex((other) => other.time === at);
       at = timeOf(frame);
       changeKey(name, i, { time: at }, `drag key ${name} ${index}`);
       left(mark, at);
@@ -125,8 +139,8 @@ function hard() {
 
 function shade(first, last) {
   const cover = el("div", { class: "out" }), [a, b] = [part(first), part(last)].map((value) => Math.min(100, Math.max(0, value)));
-  cover.style.left = `calc(${LABEL}px + (100% - ${LABEL}px) * ${a / 100})`;
-  cover.style.width = `calc((100% - ${LABEL}px) * ${(b - a) / 100})`;
+  cover.style.left = `calc(${LABEL}px + (100% - ${LABEL + EDGE}px) * ${a / 100})`;
+  cover.style.width = `calc((100% - ${LABEL + EDGE}px) * ${(b - a) / 100})`;
   cover.style.height = `${Math.max(box.clientHeight, box.scrollHeight)}px`;
   return cover;
 }
@@ -134,7 +148,10 @@ function shade(first, last) {
 function drawHead() {
   const head = $("head");
   if (!head) return;
-  head.style.left = `calc(${LABEL}px + (100% - ${LABEL}px) * ${part(now()) / 100})`;
+  const slider = box.querySelector(".ruler .track");
+  slider.setAttribute("aria-valuenow", S.frame);
+  slider.setAttribute("aria-valuetext", `${clock(now())}, frame ${S.frame}`);
+  head.style.left = `calc(${LABEL}px + (100% - ${LABEL + EDGE}px) * ${part(now()) / 100})`;
   head.hidden = now() < range.from || now() > range.to;
   head.style.height = `${Math.max(box.clientHeight, box.querySelectorAll(".lane").length * 22)}px`;
 }
@@ -144,15 +161,33 @@ export function begin() {
   const later = soon(draw);
   on("people hardships who rest", later);
   on("doc", () => { if (!S.moving || lanesOfKeys()) later(); });
+  on("frame playhead", follow);
   on("frame", () => { drawHead(); if (lanesOfKeys()) later(); }); // a keyframe at the playhead is marked
   on("playhead", drawHead);
   new ResizeObserver(draw).observe(box);
   box.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey || !S.clip) return;
+    if (!S.clip || !(event.ctrlKey || event.shiftKey)) return;
     event.preventDefault();
-    const at = timeAt(event), wide = Math.min(ending(), Math.max(8 * (S.times[1] ?? 0.04), span() * Math.exp(event.deltaY / 300)));
-    const from = Math.min(ending() - wide, Math.max(0, at - ((at - range.from) / span()) * wide));
-    Object.assign(range, { from, to: from + wide });
-    draw();
+    if (event.ctrlKey) zoom(Math.exp(event.deltaY / 300), timeAt(event));
+    else show(range.from + (span() * (event.deltaY || event.deltaX)) / 1500, span());
   }, { passive: false });
+}
+
+/** Shows so much of the clip's time, from a time on. */
+function show(from, wide) {
+  const least = Math.min(Math.max(0, from), ending() - wide);
+  Object.assign(range, { from: least, to: least + wide });
+  draw();
+}
+
+/** Shows more (by > 1) or less time around a moment. */
+export function zoom(by, at = now()) {
+  if (!S.clip) return;
+  const wide = Math.min(ending(), Math.max(8 * step(), span() * by));
+  show(at - ((at - range.from) / span()) * wide, wide);
+}
+
+/** A playhead that leaves what is shown takes it along. */
+function follow() {
+  if (now() < range.from || now() > range.to) show(now() - span() / 2, span());
 }

@@ -1,0 +1,180 @@
+"""The studio's page without a mouse and without eyes: names, roles, what is said aloud, and every control by keys."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("uvicorn")
+pytest.importorskip("httpx")
+pytest.importorskip("playwright.sync_api")
+
+import test_studio_page as pages  # noqa: E402
+
+browser, place, studio, page = pages.browser, pages.place, pages.studio, pages.page
+TABS = ("clips", "people", "review", "edits", "render", "queue")
+INTERACTIVE = {"button", "slider", "textbox", "spinbutton", "combobox", "checkbox", "radio", "tab", "link"}
+
+
+def tree(page) -> list[dict]:
+    """What Chromium tells assistive programs: role, name and properties of each node."""
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
+    return [
+        {
+            "role": node.get("role", {}).get("value", ""),
+            "name": node.get("name", {}).get("value", "").strip(),
+            "value": node.get("value", {}).get("value", ""),
+            **{one["name"]: one["value"].get("value") for one in node.get("properties", [])},
+        }
+        for node in nodes
+        if not node["ignored"]
+    ]
+
+
+def test_everything_has_a_role_and_a_name(page):
+    page.click(".person .entry")
+    page.click("[data-focus='key-smile']")
+    page.click("[data-focus='name-smile']")
+    for tab in TABS:
+        page.click(f"#tab-{tab}")
+        nodes = tree(page)
+        used = [node for node in nodes if node["role"] in INTERACTIVE]
+        assert len(used) > 20
+        assert [node for node in used if not node["name"]] == [], tab
+        assert [node for node in used if not node.get("focusable") and not node.get("disabled")] == [], tab
+        regions = {node["name"] for node in nodes if node["role"] == "region"}
+        assert {"Clips and people", "Picture", "Edits and renders", "Timeline"} <= regions
+        chosen = [node["name"] for node in nodes if node["role"] == "tab" and node.get("selected")]
+        assert len(chosen) == 2
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len(set(ids))
+    (playhead,) = [node for node in tree(page) if node["name"] == "Playhead"]
+    assert (playhead["role"], playhead["value"]) == ("slider", 0)
+    assert page.get_attribute("[data-focus='playhead']", "aria-valuetext") == "0:00.000, frame 0"
+
+
+CONTRAST = """() => {
+  const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => [r, g, b].map((v) => linear(v / 255)).reduce(
+    (sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const parse = (words) => words.match(/[\\d.]+/g).map(Number);
+  const under = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+      if (a > 0.5) return [r, g, b];
+    }
+    return [0, 0, 0];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll('body *')) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest(':disabled, .unseen, #stage')) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(under(element))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) found.push([element.outerHTML.slice(0, 90), Math.round(ratio * 100) / 100]);
+  }
+  return found;
+}"""
+
+
+def test_words_stand_out_from_what_is_behind_them(page):
+    page.click(".person .entry")
+    page.click("[data-focus='dot-smile']")
+    page.click("[data-focus='name-smile']")
+    for tab in TABS:
+        page.click(f"#tab-{tab}")
+        page.mouse.move(640, 5)
+        assert page.evaluate(CONTRAST) == [], tab
+
+
+def test_tab_reaches_all_controls_in_the_order_of_the_page(page):
+    page.click(".person .entry")
+    page.evaluate("document.activeElement.blur()")
+    wanted = page.evaluate(
+        "[...document.querySelectorAll('button, input, select, [tabindex=\"0\"]')].filter((e) => e.checkVisibility()"
+        " && !e.disabled && e.tabIndex >= 0).map((e, i) => { e.dataset.order = i; return i; })"
+    )
+    reached = []
+    for _ in range(len(wanted) + 5):
+        page.keyboard.press("Tab")
+        order = page.evaluate("document.activeElement.dataset?.order ?? null")
+        if order is not None:
+            reached.append(int(order))
+            seen = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert seen != "none", "the focus cannot be seen"
+    first = reached.index(0)
+    assert reached[first : first + len(wanted)] == wanted[: len(reached) - first]
+
+
+def test_a_face_is_edited_keyed_and_compared_by_keys_alone(page, place):
+    page.focus("#tab-clips")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-people"
+    page.focus("[data-focus='who-0']")
+    page.keyboard.press("Enter")
+    page.focus("[data-focus='slider-smile']")
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert float(page.input_value("[data-focus='number-smile']")) == pytest.approx(0.5)
+    smile = next(node for node in tree(page) if node["role"] == "slider" and node["name"].startswith("smile"))
+    assert smile["valuetext"].strip() == "0.5"
+    page.focus("[data-focus='key-smile']")
+    page.keyboard.press("Enter")
+    page.focus("[data-focus='playhead']")
+    for key, frame in {"PageUp": "9", "PageDown": "0", "End": "9", "Home": "0", "ArrowRight": "1"}.items():
+        page.keyboard.press(key)
+        assert page.input_value("#frame") == frame, key
+    page.keyboard.press("Shift+ArrowRight")
+    page.focus("[data-focus='number-smile']")
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    pages.until(page, "document.querySelectorAll('.diamond').length === 2")
+    page.focus("[data-focus='diamond-smile-1']")
+    page.keyboard.press("Alt+ArrowLeft")
+    pages.saved(page)
+    pages.until(page, "document.getElementById('saved').textContent === 'saved'")
+    page.wait_for_timeout(900)
+    assert pages.project(place)["edit"] == "smile=0.5@0s,2@0.32s"
+    page.focus("[data-focus='diamond-smile-1']")
+    page.keyboard.press("Delete")
+    pages.until(page, "document.querySelectorAll('.diamond').length === 1")
+    page.focus("#view [aria-checked=true]")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.mode") == "before"
+    assert page.get_attribute("#view [data-mode=before]", "aria-checked") == "true"
+    page.keyboard.press("ArrowLeft")
+    page.focus("#hold")
+    page.keyboard.down("Enter")
+    assert page.get_attribute("#hold", "aria-pressed") == "true"
+    page.keyboard.up("Enter")
+    assert page.get_attribute("#hold", "aria-pressed") == "false"
+
+
+def test_what_matters_is_said_aloud_and_drafts_are_not(page):
+    page.click(".person .entry")
+    page.evaluate(
+        "() => { window.heard = []; for (const id of ['said', 'alarm']) new MutationObserver(() => heard.push("
+        "document.getElementById(id).textContent)).observe(document.getElementById(id), { childList: true }); }"
+    )
+    pages.drag(page, "smile", 0.72)
+    pages.exact(page)
+    pages.until(page, "heard.includes('The exact frame is shown.')")
+    assert not [words for words in page.evaluate("heard") if "draft" in words]
+    page.fill("#time", "nonsense")
+    page.press("#time", "Enter")
+    pages.until(page, "heard.some((words) => words.startsWith('A time is written'))")
+
+
+def test_the_focus_stays_where_it_was_when_a_part_is_drawn_anew(page):
+    page.click("#tab-render")
+    page.focus("#set-codec")
+    page.select_option("#set-codec", "hevc")
+    page.wait_for_timeout(700)
+    assert page.evaluate("document.activeElement.id") == "set-codec"
+    page.click("#tab-edits")
+    page.click("[data-focus='key-smile']")
+    page.click("[data-focus='name-smile']")
+    page.focus("[aria-label='Take keyframe 1 away']")
+    page.keyboard.press("Enter")  # it goes with what it was for
+    assert page.evaluate("document.activeElement.closest('#edits') !== null")
