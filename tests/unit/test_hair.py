@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_geometry_mask import round_mesh
 
-from videdit.datatypes import Color, Crop, Edited, Frame, HairChange, Picture
+from videdit.datatypes import Color, Crop, Edited, Frame, HairChange, Motion, Picture
 from videdit.faces.parser import CropParser
 from videdit.hfgi.hair import (
     GRID,
@@ -24,6 +25,7 @@ from videdit.hfgi.hair import (
     hair_coloured,
     matted,
     mean_change,
+    on_still,
     own_hair,
     without_hair,
 )
@@ -233,3 +235,27 @@ def test_a_pixel_that_is_hair_in_part_changes_in_that_part() -> None:
     deep = away < -20
     np.testing.assert_array_equal(colours[deep], image[deep])
     np.testing.assert_array_equal(mask[deep], wide[deep])
+
+
+def test_a_still_s_hair_changes_as_a_clip_s_does() -> None:
+    """Figures and sheets of stills show what clips show: all of the hair, none of the wall."""
+    pixels = HostPixels()
+    size = 256
+    image = np.full((size, size, 3), 200, np.uint8)
+    image[30:110, 60:196] = (60, 40, 30)
+    image[30:110:4, 60:196] = (80, 58, 44)
+    image[110:220, 70:186] = (190, 140, 120)
+    parts = np.zeros((len(PARTS), 128, 128), np.float16)
+    names = list(PARTS)
+    parts[names.index("other")] = 1
+    for name, (rows, columns) in {"hair": ((15, 55), (30, 98)), "face": ((55, 110), (35, 93))}.items():
+        parts[:, rows[0] : rows[1], columns[0] : columns[1]] = 0
+        parts[names.index(name), rows[0] : rows[1], columns[0] : columns[1]] = 1
+    crop = Crop(0, image, np.eye(2, 3), 1.0, None, parts)
+    change = np.full((size, size, 3), 0.4, np.float32)
+    still = Motion(np.zeros((256, 256, 2), np.float32), np.ones((256, 256), np.float32))
+    before = image.astype(np.float32) / 127.5 - 1
+    made = on_still(pixels, replace(crop, mesh=round_mesh(size)), change, still, {"skin", "hair"}) - before
+    assert np.abs(made[40:100, 70:186] - 0.4).mean() < 0.06  # the hair, up to where no shape of a face reaches
+    assert np.abs(made[:20]).max() < 0.02  # the wall
+    assert made[150:170, 100:150].mean() > 0.3  # the face

@@ -21,6 +21,7 @@ from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import face_mask
+from videdit.hfgi.hair import on_still
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.prealign import Prealigner
@@ -215,9 +216,7 @@ def parsed_crops(inverter: Inverter, pictures: Sequence[np.ndarray], meshes: Seq
 def pasted(inverter: Inverter, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> np.ndarray:
     """The result of an edit of a crop as a clip shows it, behind its mask, float32 [S, S, 3] in [-1, 1]."""
     pixels = inverter.pixels
-    change = pixels.fetch(pixels.change(crop, rendering))
-    mask = pixels.fetch(pixels.mask(crop, rendering.motion, regions))
-    return crop.image.astype(np.float32) / 127.5 - 1 + mask[..., None].astype(np.float32) / 255 * change
+    return on_still(pixels, crop, pixels.change(crop, rendering), rendering.motion, regions)
 
 
 def face_masks(panel: Panel, crops: Sequence[np.ndarray]) -> np.ndarray:

@@ -26,9 +26,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
 BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its border
 INSIDE = 0.85  # of the outline's distance from its middle: there the mesh may be trusted to lie on the face
 INNER = 0.78  # of the same: an edit that moves outlines shows up to there, and leaves them where they are
-BELOW = 0.25  # of the crop's side below the chin, within which a change of the hair fades out
 LID_WIDTH, LID_HEIGHT = 1.1, 0.75  # half axes of an eye with its lids, in half widths of the eye
-_CHIN = 152
 _CORNERS = ((33, 133), (263, 362))  # of the eyes
 _DRAWN = 256  # masks are soft: they are drawn at this size and enlarged
 
@@ -124,13 +122,6 @@ def _crop(mesh: np.ndarray | None, size: int) -> np.ndarray:
     return soft_mask([np.array([(0.0, 0.0), (size, 0.0), (size, size), (0.0, size)])], size, 0.1)
 
 
-def _whole_hair(mesh: np.ndarray, size: int) -> np.ndarray:
-    """All of the crop, fading out below the chin: long hair that leaves the crop keeps its own colour where it does."""
-    chin = mesh[_CHIN, 1] / size
-    rows = 1 - np.clip(((np.arange(size) + 0.5) / size - chin) / BELOW, 0, 1)
-    return np.rint(_crop(mesh, size) * rows[:, None]).astype(np.uint8)
-
-
 # The parts that an edit's recipe may name: configs/edits/*.yaml
 EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "face": _face,
@@ -143,7 +134,6 @@ EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "inner_face": _inner_face,
     "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),
     "hair": lambda mesh, size: _oval(mesh, size, grow=0.16, forehead=0.7, feather=0.12),
-    "whole_hair": _whole_hair,
     "crop": _crop,
     "box": box_mask,
 }

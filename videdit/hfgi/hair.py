@@ -23,7 +23,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from videdit.datatypes import Array, Color, Crop, Edited, HairChange, Picture
+from videdit.datatypes import Array, Color, Crop, Edited, HairChange, Motion, Picture
 from videdit.faces.parser import CropParser
 from videdit.imaging.arrays import half
 from videdit.imaging.change_mask import ramp
@@ -103,6 +103,27 @@ def mean_change(own: HairChange, others: Sequence[HairChange], weights: Sequence
     return replace(own, matrix=matrix, mean=mean, covariance=covariance)
 
 
+def on_still(pixels: Pixels, crop: Crop, change: Array, motion: Motion, regions: Iterable[str]) -> np.ndarray:
+    """A crop with a change [S, S, 3] of these regions as a clip shows it: float32 [S, S, 3], about -1..1.
+
+    All that is known of a still is its crop, so the hair is what the crop shows of it.
+    """
+    regions = frozenset(regions)
+    image = pixels.fetch(crop.image).astype(np.float32) / 127.5 - 1
+    painted = without_hair(regions) if HAIR in regions else regions
+    mask = pixels.fetch(pixels.mask(crop, motion, painted)).astype(np.float32) / 255
+    result = image + mask[..., None] * pixels.fetch(change)
+    hair = hair_change(pixels, crop, change) if HAIR in regions else None
+    if hair is None:
+        return result
+    colours, alike = hair_coloured(image, hair)
+    seen = cv2.resize(hair.seen.astype(np.float32), (GRID // WIDE, GRID // WIDE), interpolation=cv2.INTER_AREA)
+    mask = guided(ramp(seen, *THERE), cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) * alike
+    colours, mask = matted(image, colours, mask, GRID // WIDE)
+    layer = colours @ hair.matrix[:, :3].T + hair.matrix[:, 3]
+    return (result + mask[..., None] * layer).astype(np.float32)
+
+
 class HairPainter:
     """Changes of hair in the square around a head."""
 
@@ -174,15 +195,16 @@ def hair_coloured(image: np.ndarray, hair: HairChange) -> tuple[np.ndarray, np.n
     return nearest, np.exp(-0.5 * np.square(np.maximum(distance - ALIKE[0], 0) / ALIKE[1]))
 
 
-def matted(image: np.ndarray, colours: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def matted(image: np.ndarray, colours: np.ndarray, mask: np.ndarray, grid: int = GRID) -> tuple[np.ndarray, np.ndarray]:
     """Hair's colours [S, S, 3] and its mask [S, S] with a rim whose pixels are hair in part, in part something else.
 
     There a pixel x of the image lies between the mean colours h of the hair and w of what is beside it nearby; its
     share of hair is (x - w)(h - w) / |h - w|^2, and what changes of it is h. Without that a wall's light in a pixel
-    would turn paler with the hair, in a halo round the head, and a forehead's skin grey along the hairline.
+    would turn paler with the hair, in a halo round the head, and a forehead's skin grey along the hairline. Means are
+    found on a grid of so many px.
     """
-    low, size = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA), mask.shape[::-1]
-    small = cv2.resize(mask, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    size = mask.shape[::-1]
+    low, small = (cv2.resize(part, (grid, grid), interpolation=cv2.INTER_AREA) for part in (image, mask))
     kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
     inside, outside = cv2.erode(small, kernel), 1 - cv2.dilate(small, kernel)
     h, of_hair = mean_colour(low, inside)

@@ -13,6 +13,7 @@ from videdit.edits.mouth_compensation import Speech
 from videdit.edits.parse import Edit
 from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
+from videdit.hfgi.hair import on_still
 from videdit.imaging.arrays import batches, larger, single, stack
 from videdit.imaging.pixels import Pixels
 from videdit.models.sizes import ANCHORS, EDITS
@@ -99,12 +100,8 @@ class StudentEditor:
     def pasted(self, crops: Sequence[Crop], edits: Sequence[Edit], regions: Iterable[str]) -> list[np.ndarray]:
         """The results for crops of one size as a clip shows them, each [S, S, 3] float32 in [-1, 1]."""
         given = student_strengths(edits, [edit.strength for edit in edits])
-        results = []
-        for crop, (change, motion) in zip(crops, self(crops, np.tile(given, (len(crops), 1))), strict=True):
-            mask = self.pixels.fetch(self.pixels.mask(crop, motion, whole_hair(regions))).astype(np.float32) / 255
-            source = self.pixels.fetch(crop.image).astype(np.float32) / 127.5 - 1
-            results.append(source + mask[..., None] * self.pixels.fetch(change))
-        return results
+        changes = self(crops, np.tile(given, (len(crops), 1)))
+        return [on_still(self.pixels, crop, *change, regions) for crop, change in zip(crops, changes, strict=True)]
 
 
 def student_edit(net: Student | None = None) -> nn.Module:
@@ -129,11 +126,6 @@ def student_strengths(edits: Iterable[Edit], strengths: Iterable[float], gap: fl
             strength, _ = SPEECH(float(strength), SOONER * gap)
         given[EDITS.index(edit.name)] = strength / info.recommended * info.response[int(strength > 0)]
     return given
-
-
-def whole_hair(regions: Iterable[str]) -> frozenset[str]:
-    """The same regions, hair as a whole: the student colours all of it alike, so no edge need be hidden."""
-    return frozenset("whole_hair" if name == "hair" else name for name in regions)
 
 
 def can_edit(names: Iterable[str]) -> bool:

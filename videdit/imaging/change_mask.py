@@ -40,7 +40,6 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "round_eyes": ("face", "glasses"),
     "inner_face": (*_FACE, "glasses"),
     "hair": (*_FACE, "ears", "hair"),
-    "whole_hair": (*_FACE, "ears", "hair"),  # wherever the parser sees it, not only near the face
     "head": (*_FACE, "ears", "glasses", "hair", "hat"),
     "crop": tuple(PARTS),
 }
