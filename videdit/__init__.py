@@ -9,7 +9,7 @@ Programs that ask again and again keep a :class:`videdit.Session`, which stays w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from videdit._version import __version__
 
@@ -25,7 +25,7 @@ if not os.path.isdir(os.path.join(__path__[0], "stages")):
     __path__.append(os.path.dirname(__path__[0]))
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # Lazy, so that `import videdit` and `--help` pay for neither torch nor av.
     if name in ("edit_image", "edit_video", "forget_networks"):
         from videdit import api

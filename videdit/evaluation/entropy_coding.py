@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ class Coder:
         assert all(np.array_equal(a, b) for a, (_, _, b) in zip(read, self._written, strict=True))
         return read, 32 * len(data) + self.told
 
-    def _model(self, kind: str):  # noqa: ANN202 - the package's own class
+    def _model(self, kind: str) -> Any:
         models = {"normal": self._stream.model.QuantizedGaussian, "laplace": self._stream.model.QuantizedLaplace}
         return models[kind](-MOST, MOST)
 

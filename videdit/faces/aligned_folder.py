@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from videdit.errors import UsageError
+
+if TYPE_CHECKING:
+    from videdit.faces.detector import FaceDetector
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -26,7 +30,7 @@ def pictures(folder: Path) -> list[Path]:
     return found
 
 
-def aligned_faces(paths: list[Path], detector, warn: Callable[[str], None]) -> Iterator[np.ndarray]:
+def aligned_faces(paths: list[Path], detector: FaceDetector, warn: Callable[[str], None]) -> Iterator[np.ndarray]:
     """The largest face of each picture as an aligned crop [256, 256, 3] uint8 RGB; `warn` hears of those without."""
     import cv2
 

@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from videdit._version import __version__
 from videdit.errors import WeightsError
@@ -105,9 +106,10 @@ def _receive(
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, request, answer, code, message, headers, url):
+    def redirect_request(self, *args: Any) -> urllib.request.Request | None:
+        *_, url = args
         _check_safe(url)
-        return super().redirect_request(request, answer, code, message, headers, url)
+        return super().redirect_request(*args)
 
 
 def _check_safe(url: str) -> None:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -202,7 +203,9 @@ def _read(path: Path, stamp: int) -> dict[str, Published]:
     return {name: _entry(name, **fields) for name, fields in fields_of.items()}
 
 
-def _entry(name: str, take=(), holds=None, **fields) -> Published:
+def _entry(
+    name: str, take: Iterable[str] = (), holds: Mapping[str, Iterable[int]] | None = None, **fields: Any
+) -> Published:
     shapes = {key: tuple(shape) for key, shape in (holds or {}).items()}
     return Published(name=name, take=tuple(take), holds=shapes, **fields)
 
