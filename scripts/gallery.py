@@ -1,7 +1,7 @@
 """Render every edit on every clip, and lay the results side by side for eyes to judge.
 
     python scripts/gallery.py CLIPS... --out runs/gallery                 # all edits that ship, one second of each clip
-    python scripts/gallery.py CLIPS... --edit smile --edit age=-15 --method student
+    python scripts/gallery.py CLIPS... --edit smile --edit age=-8 --method student
 
 For each clip it writes one sheet an edit (rows: source and edit; columns: moments of the clip, cut to the face), a
 slice through time beside it (one line of pixels of each frame, stacked: flicker shows as stripes), and ``index.html``
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     """Render the edits on the clips and write sheets, slices and a page; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--edit", action="append", help="e.g. smile or age=-15; default: all, both ways")
+    parser.add_argument("--edit", action="append", help="e.g. smile or age=-8; default: all, both ways")
     parser.add_argument("--out", type=Path, default=Path("runs/gallery"), help="folder (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each clip (default: %(default)s)")
     parser.add_argument("--method", default="auto", help="auto, student or hfgi")

@@ -28,7 +28,7 @@ from videdit.rendering.renderer import Renderer
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, DOCS = ROOT / "examples/portrait.mp4", ROOT / "docs"
 TIME = 2.36  # seconds into the clip: between two words
-EDITS = ("smile", "smile=-0.8", "age=-15", "age", "mouth_open", "eyes_open", "gender", "gender=-1,beard=1", "lipstick")
+EDITS = ("smile", "smile=-0.8", "age=-8", "age", "mouth_open", "eyes_open", "gender", "gender=-1,beard=1", "lipstick")
 SIDE = 400  # pixels a face
 PEOPLE, SMALL = 8, 128  # people on the sheet of directions, pixels a face
 

@@ -93,8 +93,8 @@ def test_mistakes_are_told_with_a_remedy():
 
 def test_beyond_the_recommended_range_is_a_caution():
     top = catalogue()["smile"].range[1]
-    assert cautions([edit_of("smile", top), edit_of("age", -10)]) == []
-    (caution,) = cautions([edit_of("smile", top + 0.5), edit_of("age", -10)])
+    assert cautions([edit_of("smile", top), edit_of("age", -8)]) == []
+    (caution,) = cautions([edit_of("smile", top + 0.5), edit_of("age", -8)])
     assert caution.startswith("smile=")
     assert "recommended" in caution
 
@@ -111,9 +111,9 @@ def test_the_table_says_what_is_wrong_and_verbose_what_is_known():
 
 
 def test_a_strength_that_hardly_shows_is_a_caution():
-    """Ages were once in steps of twelve years: who still writes age=2 is told that this means two."""
-    (caution,) = cautions([edit_of("age", 2)])
-    assert caution == "age=2 will hardly be seen: 1 means 1 year, 20 is usual"
+    """Ages were once in steps of twelve years: who still writes age=1 is told that this means one."""
+    (caution,) = cautions([edit_of("age", 1)])
+    assert caution == "age=1 will hardly be seen: 1 means 1 year, 12 is usual"
     assert cautions([edit_of("age", 0)]) == []
 
 
@@ -253,3 +253,13 @@ def test_a_learnt_edit_shows_where_it_was_told_to(tmp_path):
     write_directions(path, {"direction": np.ones(512, np.float32)}, {"regions": ["hair"]})
     assert find(str(path)).regions == ("hair",)
     assert cautions(parse_edits(f"{path}=1")) == []
+
+
+def test_a_strength_is_as_many_units_of_the_direction_as_its_recipe_says() -> None:
+    """Years are those that a clip shows, upwards and downwards; what is added is even on both sides of nothing."""
+    down, up = find("age").scale
+    step = load_direction("age")
+    np.testing.assert_allclose(edit_delta(parse_edits("age=10")), 10 * up * step, rtol=1e-5)
+    np.testing.assert_allclose(edit_delta(parse_edits("age=-10")), -10 * down * step, rtol=1e-5)
+    assert not edit_delta(parse_edits("age=0")).any()
+    assert find("smile").scale == (1, 1)

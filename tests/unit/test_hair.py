@@ -73,8 +73,8 @@ def test_shadows_stay_dark_where_hair_becomes_lighter():
     source = np.clip(strands(3) - 0.2, -1, 1)
     matrix, *_ = fit(source, np.full(source.shape, 0.35), np.ones(source.shape[:2]))
     shadow, strand = (np.full(3, value) @ matrix[:, :3].T + matrix[:, 3] for value in (-0.95, -0.5))
-    assert (np.abs(shadow) < 0.25).all()
-    assert (strand > 0.35).all()
+    assert (np.abs(shadow) < 0.1).all()
+    assert (strand > 3 * shadow).all()
 
 
 def test_only_what_weighs_counts():
@@ -256,6 +256,6 @@ def test_a_still_s_hair_changes_as_a_clip_s_does() -> None:
     still = Motion(np.zeros((256, 256, 2), np.float32), np.ones((256, 256), np.float32))
     before = image.astype(np.float32) / 127.5 - 1
     made = on_still(pixels, replace(crop, mesh=round_mesh(size)), change, still, {"skin", "hair"}) - before
-    assert np.abs(made[40:100, 70:186] - 0.4).mean() < 0.06  # the hair, up to where no shape of a face reaches
+    assert made[40:100, 70:186].min() > 0.15  # the hair, up to where no shape of a face reaches
     assert np.abs(made[:20]).max() < 0.02  # the wall
     assert made[150:170, 100:150].mean() > 0.3  # the face

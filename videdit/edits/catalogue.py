@@ -70,6 +70,7 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             hard=pair(recipe["hard"]),
             layers=(int(recipe["layers"][0]), int(recipe["layers"][1])),
             regions=tuple(recipe["regions"]),
+            scale=pair(recipe.get("scale", (1.0, 1.0))),
             speech=parse_speech(recipe.get("speech")),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],

@@ -62,6 +62,7 @@ class Directions:
         self._steps = np.stack([d.step for d in each]) if each else nowhere[None][:0]  # [N, L, 512]
         self._probes = np.stack([none if d.probe is None else d.probe for d in each]) if each else none[None][:0]
         self._along = [d.along for d in each]
+        self._scales = np.array([find(name).scale for name in names], np.float32).reshape(-1, 2)
         self.conditional = any(d.probe is not None for d in each)
 
     def __call__(self, strengths: np.ndarray, code: Array | None = None) -> np.ndarray:
@@ -70,6 +71,7 @@ class Directions:
         strengths: of each edit, [N].
         """
         strengths = np.asarray(strengths, np.float32)
+        strengths = strengths * np.where(strengths < 0, self._scales[:, 0], self._scales[:, 1])
         delta = np.tensordot(strengths, self._steps, 1)
         if self.conditional:
             assert code is not None, "these edits depend on the code"

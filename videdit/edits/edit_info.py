@@ -32,6 +32,9 @@ class EditInfo:
     source: Path | None = None  # a file of the user's or of others; None for what ships
     component: Component | None = None  # what of the source, if it holds principal components
     speech: Speech | None = None  # how it makes way for an open mouth
+    # Units of the direction that a minus and a plus unit of strength are: a clip may show less than the generator's own
+    # picture does.
+    scale: tuple[float, float] = (1.0, 1.0)
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
     response: tuple[float, float] = (1.0, 1.0)  # of the student: what minus and plus strengths are multiplied with
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind

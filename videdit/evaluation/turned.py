@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from videdit.edits.directions import load_direction
+from videdit.edits.directions import Directions
 from videdit.edits.parse import Edit
 from videdit.evaluation.panel import SIZE, Panel, picture
 from videdit.evaluation.report import Evaluation, Value, mean_row
@@ -37,7 +37,7 @@ def evaluate_prealign(inverter: Inverter, panel: Panel, codes: np.ndarray, edits
     rows: list[dict[str, Value]] = []
     shown: list[list[np.ndarray]] = []
     for edit in edits:
-        step = edit.strength * load_direction(edit.name, codes.shape[1])
+        step = Directions([edit.name], codes.shape[1])(np.array([edit.strength]))
         truths = low(inverter, codes + step)
         meshes = [None if face is None else face.mesh for face in map(detector.aligned, map(picture, truths))]
         seen = [i for i, mesh in enumerate(meshes) if mesh is not None]

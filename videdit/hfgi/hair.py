@@ -41,6 +41,7 @@ LEAST = 0.02  # share of a crop that has to be hair: below it there is none
 FLOOR = 1e-3  # variance of RGB in -1..1 below which two colours are one
 STEEPEST, FLATTEST = 1.6, 0.7  # how much more or less contrast hair may get
 DEEPEST = 1.5  # and how much more brightness, so that its shadows stay dark
+LIFT = 0.06  # by which black may become lighter: dark hair that turns white would be a veil without depth
 SPREAD = 0.015  # variance of RGB that is granted to hair beside its own
 ALIKE = (1.8, 0.7)  # deviations from the hair's mean colour up to which a colour is hair's, and within which it fades
 THERE = (0.3, 0.65)  # chances at which hair begins to be painted, and at which it fully is
@@ -69,7 +70,9 @@ def fit(source: np.ndarray, change: np.ndarray, weights: np.ndarray) -> tuple[np
     grey = np.full(3, 3**-0.5)
     brighter = float(np.clip((1 + (mean + shift).mean()) / max(1 + mean.mean(), 1e-3), 1, DEEPEST))
     slope += max(0.0, brighter - float(grey @ slope @ grey)) * np.outer(grey, grey) - np.eye(3)
-    return np.column_stack((slope, shift - slope @ mean)), mean, own
+    offset = shift - slope @ mean
+    lift = float((offset - slope.sum(1)).mean())  # of black, (-1, -1, -1)
+    return np.column_stack((slope, offset - max(0.0, lift - LIFT))), mean, own
 
 
 def power(matrix: np.ndarray, exponent: float) -> np.ndarray:

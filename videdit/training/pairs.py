@@ -24,7 +24,7 @@ from torch import nn
 
 from videdit.datatypes import LOW
 from videdit.edits.catalogue import shipped
-from videdit.edits.directions import load_direction
+from videdit.edits.directions import Directions
 from videdit.evaluation.attributes import CropMesh, patch_scores
 from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.hfgi.loader import load_encoder, load_generator
@@ -120,19 +120,25 @@ class PairMaker:
         self.parser = fastest(PartParser(net.eval().requires_grad_(False)), pictures, device, "auto", threads)
         self.encoder = load_encoder(encoder, device)
         infos = shipped()
-        self.steps = np.stack([load_direction(name) * infos[name].recommended for name in EDITS])  # [E, 18, 512]
+        self.directions = Directions(EDITS)
+        self.recommended = np.array([infos[name].recommended for name in EDITS], np.float32)
         self.regions = [infos[name].regions for name in EDITS]
         with torch.inference_mode():
             rng = torch.Generator().manual_seed(plan.seed)
             self.mean = self.mapping(torch.randn(4096, 512, generator=rng)).mean(0)
 
+    def added(self, strengths: np.ndarray) -> np.ndarray:
+        """What strengths [B, E], in recommended ones, add to codes: [B, 18, 512] float32."""
+        return np.stack([self.directions(given * self.recommended) for given in strengths]).astype(np.float32)
+
     def draw(self, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """BATCH bases [B, 256, 256, 3], their edits [B, K, 256, 256, 3], strengths [B, K, E], meshes [B, 468, 2]."""
         rng = np.random.default_rng((self.plan.seed, start))
         codes = self.codes(rng)
+        moved = np.zeros((BATCH, len(EDITS)), np.float32)
         for name, deviation in MOVED.items():
-            moved = rng.normal(0, deviation, (BATCH, 1, 1)).astype(np.float32)
-            codes = codes + moved * self.steps[EDITS.index(name)]
+            moved[:, EDITS.index(name)] = rng.normal(0, deviation, BATCH)
+        codes = codes + self.added(moved)
         base = self.pictures(codes)
         mesh, beard = self.looked(base)
         parts = self.parts(base)
@@ -142,7 +148,7 @@ class PairMaker:
             given = strengths[:, k].copy()
             shaven = EDITS.index("beard")
             given[:, shaven] = np.where(beard < SHAVEN, np.maximum(given[:, shaven], 0), given[:, shaven])
-            pictures = self.pictures(codes + np.tensordot(given, self.steps, 1).astype(np.float32))
+            pictures = self.pictures(codes + self.added(given))
             after, _ = self.looked(pictures)
             parts_after = self.parts(pictures)
             for i in range(BATCH):
