@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -79,3 +82,21 @@ def test_frames_of_strength_zero_are_the_source_s_own(render, face_clip, tmp_pat
     render(face_clip, out, edit="smile=0@2f,2@5f,0@7f", lossless=True)
     same = [same_planes(*pair) for pair in zip(frames_of(face_clip), frames_of(out), strict=True)]
     assert same == [True, True, True, False, False, False, False, True]
+
+
+def test_a_cache_without_room_stops_no_render(render, face_clip, tmp_path, monkeypatch, caplog):
+    from videdit.tracks import analysis_store
+
+    real = analysis_store.write_arrays
+
+    def full(path: Path, arrays: dict) -> None:
+        if (tmp_path / "cache") in path.parents:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(path, arrays)
+
+    monkeypatch.setattr(analysis_store, "write_arrays", full)
+    result = render(face_clip, tmp_path / "out.mp4", end=0.08, analysis=str(tmp_path / "cache"))
+    assert result.faces == 2
+    assert "No space left on device; the clip is looked at again, and this is not kept" in caplog.text
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []

@@ -75,3 +75,15 @@ def test_a_conversion_says_nothing_to_the_user(recwarn: pytest.WarningsRecorder)
     """Tracing is deprecated, which is ours to know: torch calls it a DeprecationWarning or a FutureWarning."""
     compile_module(net(5), (X,), "cpu", "fp32")
     assert not recwarn.list
+
+
+def test_a_full_disk_leaves_no_half_of_a_graph(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(model: object, path: Path, **_: object) -> None:
+        for name in (path, path.with_suffix(".bin")):
+            Path(name).write_bytes(b"half")
+        raise RuntimeError("cannot write: No space left on device")
+
+    monkeypatch.setattr(openvino_cache.offline.openvino(), "save_model", half)
+    with torch.inference_mode():
+        np.testing.assert_allclose(run(net()), net()(X).numpy(), atol=2e-3)
+    assert [path for path in cache.rglob("*") if path.is_file()] == []

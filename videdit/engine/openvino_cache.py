@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from videdit.engine import offline
 from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.paths import cache_dir
+from videdit.shutdown import unfinished
+from videdit.storage.outputs import draft
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -51,10 +53,14 @@ def graph_of(network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape
     model = _convert(ready(network), tuple(map(torch.zeros, shapes)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{os.getpid()}-{path.name}")
-        openvino.save_model(model, draft, compress_to_fp16=not exact)
-        os.replace(draft.with_suffix(".bin"), path.with_suffix(".bin"))
-        os.replace(draft, path)
+        with draft(path) as graph, draft(path.with_suffix(".bin")) as numbers:
+            beside = graph.with_suffix(".bin")  # where OpenVINO puts the numbers
+            with unfinished(beside):
+                try:
+                    openvino.save_model(model, graph, compress_to_fp16=not exact)
+                    os.replace(beside, numbers)
+                finally:
+                    beside.unlink(missing_ok=True)
         seal.write_text(_seal(path))
         return core.read_model(path)  # so that the first run computes what all later ones do
     except (OSError, RuntimeError) as error:

@@ -20,7 +20,7 @@ from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
 from videdit.stages.record_faces import RecordFaces
 from videdit.tracks import analysis_cache
-from videdit.tracks.analysis_store import Analysis, DamagedError, Recorder, forget
+from videdit.tracks.analysis_store import Analysis, DamagedError, NotKeptError, Recorder, forget
 from videdit.tracks.selection import by_number
 
 log = logging.getLogger(__name__)
@@ -57,14 +57,20 @@ def cached_analysis(
 
     def made(job: RenderJob) -> Analysis:
         folder = _kept(source, info, job, device)
-        analysis = None if folder is None else _found(folder, stack)
-        if analysis is None:
-            if folder is None:
-                home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-")))
-                stack.enter_context(shutdown.unfinished(home))
-                folder = home / "analysis"
-            analysis = run_analysis(info, job, detector, folder, progress, cancel, quick)
-            stack.enter_context(analysis_cache.in_use(analysis.folder))
+        if folder is not None:
+            if found := _found(folder, stack):
+                return found
+            try:
+                return looked(job, folder)
+            except NotKeptError as error:
+                log.warning("%s; the clip is looked at again, and this is not kept", error)
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-")))
+        stack.enter_context(shutdown.unfinished(home))
+        return looked(job, home / "analysis")
+
+    def looked(job: RenderJob, folder: Path) -> Analysis:
+        analysis = run_analysis(info, job, detector, folder, progress, cancel, quick)
+        stack.enter_context(analysis_cache.in_use(analysis.folder))
         return analysis
 
     with contextlib.ExitStack() as stack:

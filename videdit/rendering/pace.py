@@ -18,6 +18,7 @@ from videdit.engine.devices import synchronize
 from videdit.jobs.render_job import RenderJob
 from videdit.models.sizes import EDITS, W_DIM
 from videdit.rendering.model_cache import ModelCache
+from videdit.storage.outputs import draft
 
 _FILE = "pace.json"
 _MOST = 200  # entries
@@ -91,6 +92,5 @@ def _read(path: Path) -> dict[str, float]:
 def _write(path: Path, known: dict[str, float]) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{os.getpid()}-{path.name}")
-        draft.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-        os.replace(draft, path)
+        with draft(path) as written:
+            written.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

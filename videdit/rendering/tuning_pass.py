@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -36,6 +35,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.source_identity import SourceIdentity
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.storage import hashes
+from videdit.storage.outputs import draft
 
 CROPS = 8  # that stand for a clip
 _LAYOUT = 3  # raised when tuning is done in another way
@@ -105,11 +105,10 @@ def tune(
 
 def keep(state: State, path: Path) -> None:
     """Write a state in one step; where that cannot be done it is only not kept."""
-    draft = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, draft)
-        os.replace(draft, path)
+        with draft(path) as written:
+            save_file(state, written)
     except (OSError, SafetensorError) as error:
         log.warning("the tuned generator cannot be kept: %s", error)
 

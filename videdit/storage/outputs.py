@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from videdit.errors import MediaError, UsageError
@@ -83,6 +84,18 @@ def temporary_name(path: Path) -> Path:
     temporary = path.with_name(f".{short(path.stem)}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
     half_written(temporary)
     return temporary
+
+
+@contextlib.contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """A hidden name for a file of a cache that is written anew: it takes its own if all goes well, and else is gone."""
+    temporary = temporary_name(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def short(name: str) -> str:

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -50,18 +50,22 @@ class Portrait:
     time: float
 
 
+class NotKeptError(MediaError):
+    """An analysis cannot be written where it is to be kept: there is no room, ..."""
+
+
 class Recorder:
     """Writes an analysis, frame by frame, and gives it its name with :meth:`commit`. A context manager."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises MediaError where the folder cannot be made."""
+        """Raises NotKeptError where the folder cannot be made."""
         self.folder = folder
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
             half_written(self._draft)
         except OSError as error:
-            raise MediaError(f"cannot write the analysis to {folder.parent}: {error.strerror}") from None
+            raise NotKeptError(f"cannot write the analysis to {folder.parent}: {error.strerror}") from None
         self._frames: list[tuple[int, float, int]] = []  # pts, time, scene
         self._faces: list[tuple[int, int, float, float, float]] = []  # frame, stretch, size, x, yaw
         self._points: list[np.ndarray] = []
@@ -116,7 +120,8 @@ class Recorder:
         self._write(_PORTRAITS, self._albums(sightings, stretch_of))
         unclear = spans(self.unclear, _TURNS)
         index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files, "unclear": unclear}
-        (self._draft / _INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        with self._writing():
+            (self._draft / _INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         try:
             os.replace(self._draft, self.folder)
         except OSError:  # another run was faster, or something damaged lies there
@@ -171,11 +176,16 @@ class Recorder:
         self._waiting.clear()
 
     def _write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        try:
+        with self._writing():
             write_arrays(self._draft / name, arrays)
-        except OSError as error:
-            raise MediaError(f"cannot write the analysis to {self.folder.parent}: {error.strerror}") from None
         self._files[name] = sha256(self._draft / name)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise NotKeptError(f"cannot write the analysis to {self.folder.parent}: {error.strerror}") from None
 
 
 class Analysis:
