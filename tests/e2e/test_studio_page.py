@@ -74,7 +74,7 @@ def watched(context, wrong: list[str]):
     page.on("pageerror", lambda error: wrong.append(str(error)))
 
     def hear(said) -> None:
-        # Browsers tell of requests that fail, and of those that are refused, as errors of the page; the tests ask for some.
+        # Browsers tell of requests that fail or are refused as errors of the page; the tests ask for some.
         if said.type == "error" and not re.search(r"net::|status of 4\d\d", said.text):
             wrong.append(said.text)
 
