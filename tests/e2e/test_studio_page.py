@@ -72,10 +72,13 @@ def watched(context, wrong: list[str]):
     """A new page whose mistakes are collected."""
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    # Browsers tell of requests that fail as errors of the page; the tests ask for some.
-    page.on(
-        "console", lambda said: wrong.append(said.text) if said.type == "error" and "net::" not in said.text else None
-    )
+
+    def hear(said) -> None:
+        # Browsers tell of requests that fail or are refused as errors of the page; the tests ask for some.
+        if said.type == "error" and not re.search(r"net::|status of 4\d\d", said.text):
+            wrong.append(said.text)
+
+    page.on("console", hear)
     return page
 
 
