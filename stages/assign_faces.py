@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.datatypes import Frame, Picture
+from videdit.datatypes import Frame, bare_picture
 from videdit.geometry.landmark_smoothing import smooth_points
 from videdit.pipeline.executor import Stage
 from videdit.stages.track_faces import GAP
@@ -110,9 +110,3 @@ def bare_frames(table: TrackTable, first: int, end: float | None, like: Frame) -
     for index, (pts, time) in enumerate(times):
         if pts >= first and (end is None or time < end - ROUND):
             yield replace(like, index=index, pts=None if like.pts is None else pts, time=time, picture=picture)
-
-
-def bare_picture(picture: Picture) -> Picture:
-    """A picture of the same size and kind without pixels of its own."""
-    planes = tuple(np.broadcast_to(np.zeros((1, 1), plane.dtype), plane.shape) for plane in picture.planes)
-    return replace(picture, planes=planes)

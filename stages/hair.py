@@ -15,25 +15,33 @@ REACH = 0.4  # seconds over which maps of colours are averaged
 SIGMA = 0.16  # of their weights
 
 
+class MeanHair:
+    """Averages over time what edits do to hair."""
+
+    name = "hair_mean"
+    reach = REACH
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        window: Window[Frame] = Window(lambda frame: frame.time, REACH, remember=Frame.without_pixels)
+        for frame, near in window(frames):
+            yield self.of(frame, near)
+
+    def of(self, frame: Frame, near: Sequence[Frame]) -> Frame:
+        """One frame by its neighbours `near`, itself among them; these need no pictures."""
+        return replace(frame, edits=tuple(steady(frame, near)))
+
+
 class Hair:
     """Gives the edits of frames that change hair a layer for it."""
 
     name = "hair"
-    reach = REACH
 
     def __init__(self, painter: HairPainter) -> None:
         self.painter = painter
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        window: Window[Frame] = Window(lambda frame: frame.time, REACH)
-        steadied = ((frame, steady(frame, near)) for frame, near in window(frames))
-        for group in groups(steadied, self.painter.parser.batch):
+        for group in groups(((frame, frame.edits) for frame in frames), self.painter.parser.batch):
             yield from self._painted(group)
-
-    def of(self, frame: Frame, near: Sequence[Frame]) -> Frame:
-        """One frame painted by its neighbours `near`, itself among them; these need no pictures."""
-        (painted,) = self._painted([(frame, steady(frame, near))])
-        return painted
 
     def _painted(self, group: Sequence[tuple[Frame, Sequence[Edited]]]) -> Iterator[Frame]:
         """Frames with the layers of the hair of edits; all squares around heads are parsed together."""

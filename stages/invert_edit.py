@@ -111,7 +111,9 @@ class Edit:
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
         """The same with codes smoothed per track, never across a cut."""
         reach = CODE_REACH * max(self.code_sigma, self.fine_sigma)
-        window: Window[tuple[Frame, list[Array]]] = Window(lambda item: item[0].time, reach)
+        window: Window[tuple[Frame, list[Array]]] = Window(
+            lambda item: item[0].time, reach, remember=lambda item: (item[0].without_pixels(), item[1])
+        )
         for (frame, _), neighbours in window(encoded):
             smooth = []
             for crop in frame.crops:
@@ -161,7 +163,11 @@ class Edit:
 
     def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
         """The same with motions smoothed per track, never across a cut."""
-        window: Window[Drafted] = Window(lambda item: item.frame.time, MOTION_REACH * self.motion_sigma)
+        window: Window[Drafted] = Window(
+            lambda item: item.frame.time,
+            MOTION_REACH * self.motion_sigma,
+            remember=lambda item: Drafted(item.frame.without_pixels(), [], item.motions),
+        )
         for item, neighbours in window(drafted):
             motions = []
             for crop in item.frame.crops:

@@ -46,7 +46,9 @@ class Parse:
         self.unfit: Counter[str] = Counter()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        window: Window[tuple[Frame, dict[int, _Parsed]]] = Window(lambda item: item[0].time, FADE)
+        window: Window[tuple[Frame, dict[int, _Parsed]]] = Window(
+            lambda item: item[0].time, FADE, remember=lambda item: (item[0].without_pixels(), item[1])
+        )
         for (frame, _), neighbours in window(self._parsed(frames)):
             near = [(other.time, parsed) for other, parsed in neighbours if other.scene == frame.scene]
             crops = (self._settled(crop, frame.time, near) for crop in frame.crops)

@@ -16,6 +16,7 @@ from itertools import groupby
 from videdit.datatypes import Frame, SegmentStart, SegmentTag
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.windows import MOST
+from videdit.stages.store_pictures import PictureStore
 
 CROPS = 900  # a segment ends after so many faces to edit: a few minutes of a small CPU's work
 FRAMES = 3000  # or after so many frames, where few have a face
@@ -37,13 +38,15 @@ class Split:
         reach: float = 0.0,
         crops: int | None = None,
         frames: int | None = None,
+        store: PictureStore | None = None,
     ) -> None:
         """reach: seconds of context on either side, what the stages of a segment declare together
         (:func:`videdit.pipeline.windows.reach_of`). crops, frames: how long a segment is at most, by default CROPS and
-        FRAMES; at a cut half of it is enough.
+        FRAMES; at a cut half of it is enough. store: where the pictures of frames are, for some go on twice.
         """
         self.start, self.reach = start, reach
         self.crops, self.frames = crops or CROPS, frames or FRAMES
+        self.store = PictureStore() if store is None else store
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         now = self.start
@@ -67,12 +70,12 @@ class Split:
             shot = scene_pts, first_scene + scene
             frame = replace(frame, segment=SegmentTag(now, False, *shot))
             if pts < now.pts:
-                _remember(before, frame)
+                self._remember(before, frame)
                 continue
             full = crops >= self.crops or size >= self.frames
             if after or (full and not cut and first and not self._near(first, frame, size)):
                 after.append(frame)
-                yield _marked(frame, now, own=False)
+                yield self._marked(frame, now, own=False)
                 continue
             if cut and (2 * crops >= self.crops or 2 * size >= self.frames):
                 now, first, size, crops = _after(now, frame), None, 0, 0
@@ -80,17 +83,19 @@ class Split:
                 first = frame
                 yield from self._context(now, before, frame)
             size, crops = size + 1, crops + work_of(frame)
-            _remember(before, frame)
-            yield _marked(frame, now, own=True)
+            self._remember(before, frame)
+            yield self._marked(frame, now, own=True)
         if after and now is not None:
             yield from self._opened(_after(now, after[0]), before, after)
+        for frame in before:
+            self.store.release(frame)
 
     def _opened(self, place: SegmentStart, before: deque[Frame], own: list[Frame]) -> Iterator[Frame]:
         """A segment's beginning: its context and the frames that its predecessor has looked at already."""
         yield from self._context(place, before, own[0])
         for frame in own:
-            _remember(before, frame)
-            yield _marked(frame, place, own=True)
+            self._remember(before, frame)
+            yield self._marked(frame, place, own=True)
 
     def _near(self, first: Frame, frame: Frame, taken: int) -> bool:
         """Whether a frame is among those at a segment's beginning that its predecessor takes as context."""
@@ -100,7 +105,19 @@ class Split:
         """Those of the frames before a segment that are smoothed together with its first ones."""
         for frame in before:
             if frame.scene == first.scene and first.time - frame.time <= self.reach:
-                yield _marked(frame, place, own=False)
+                yield self._marked(frame, place, own=False)
+
+    def _marked(self, frame: Frame, place: SegmentStart, own: bool) -> Frame:
+        """A frame on its way, once more than it is remembered here."""
+        assert frame.segment is not None
+        self.store.hold(frame)
+        return replace(frame, segment=replace(frame.segment, start=place, own=own))
+
+    def _remember(self, before: deque[Frame], frame: Frame) -> None:
+        """A segment begins with a later frame than this one: what is too far from this is too far from that."""
+        before.append(frame)
+        while len(before) > _most(frame) or frame.time - before[0].time > self.reach:
+            self.store.release(before.popleft())
 
 
 class OnlyFirst:
@@ -145,11 +162,6 @@ def place(frame: Frame) -> SegmentStart:
     return frame.segment.start
 
 
-def _marked(frame: Frame, place: SegmentStart, own: bool) -> Frame:
-    assert frame.segment is not None
-    return replace(frame, segment=replace(frame.segment, start=place, own=own))
-
-
 def _most(frame: Frame) -> int:
     return min(MOST, max(4, _CONTEXT_BYTES // max(1, frame.picture.nbytes)))
 
@@ -159,9 +171,3 @@ def _after(place: SegmentStart, first: Frame) -> SegmentStart:
     assert first.pts is not None
     assert first.segment is not None
     return SegmentStart(place.index + 1, first.pts, first.segment.scene_pts, first.segment.scene)
-
-
-def _remember(before: deque[Frame], frame: Frame) -> None:
-    before.append(frame)
-    while len(before) > _most(frame):
-        before.popleft()

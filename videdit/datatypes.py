@@ -16,13 +16,14 @@ Conventions, everywhere in the project:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
 
 Array: TypeAlias = Any  # np.ndarray or torch.Tensor: this module does without torch
+_NONE = np.zeros((0, 0, 3), np.uint8)  # pixels that nobody looks at any more
 LOW = 256  # pixels at which codes, distortion maps and flow are worked out
 
 
@@ -86,6 +87,12 @@ class Picture:
     @property
     def nbytes(self) -> int:
         return sum(plane.nbytes for plane in self.planes)
+
+
+def bare_picture(picture: Picture) -> Picture:
+    """A picture of the same size and kind without pixels of its own."""
+    planes = tuple(np.broadcast_to(np.zeros((1, 1), plane.dtype), plane.shape) for plane in picture.planes)
+    return replace(picture, planes=planes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +280,7 @@ class Frame:
     unclear: int = 0  # faces that are left out, for which way up they are cannot be told
     found: tuple[Face, ...] = ()  # all that were found, where somebody draws those that are left out too
     segment: SegmentTag | None = None  # of a clip that is split
+    stored: bool = False  # its picture lies in a store, and has no pixels here
     pasted: Pasted | None = None  # while the stages behind paste need it
     edited: int = 0  # how many edits were pasted
 
@@ -280,6 +288,14 @@ class Frame:
     def layers(self) -> tuple[Edited, ...]:
         """All that is pasted: the edits, and the hair of those that change it."""
         return layers_of(self.edits)
+
+    def without_pixels(self) -> Frame:
+        """The frame as it is remembered by those who compare it with later ones: who is in it, and no picture."""
+        crops = tuple(replace(crop, image=_NONE, parts=None, restored=None, low=None) for crop in self.crops)
+        edits = tuple(
+            replace(edit, change=_NONE, mask=_NONE, source=_NONE, grey=_NONE, layer=None) for edit in self.edits
+        )
+        return replace(self, picture=bare_picture(self.picture), stored=False, crops=crops, edits=edits, renderings=())
 
     @property
     def own(self) -> bool:
@@ -290,7 +306,7 @@ class Frame:
     def nbytes(self) -> int:
         """Bytes this packet holds on to, on the host and on a device: queues are bounded by it."""
         return (
-            self.picture.nbytes
+            (0 if self.stored else self.picture.nbytes)
             + sum(crop.nbytes for crop in self.crops)
             + sum(rendering.nbytes for rendering in self.renderings)
             + sum(edit.nbytes for edit in self.edits)

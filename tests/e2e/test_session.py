@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -87,6 +88,23 @@ def test_stages_look_as_far_as_the_nodes_say(render, untrained, face_clip, metho
     looked = sum(getattr(stage, "reach", 0.0) for stage in chain.graph.part())
     assert looked == pytest.approx(chain.reach)
     assert (looked > 0) == (method != "plain")
+
+
+def test_what_waits_in_a_render_is_known_and_gone_at_the_end(render, face_clip, tmp_path):
+    clip = clip_of(job_of(face_clip, edit="age=20", method="hfgi", memory="2M", lossless=True))
+    clip = replace(clip, output=tmp_path / "out.mp4")
+    info = render.session.source(clip).info
+    with render.renderer.analysed(clip, info) as analysis:
+        chain = render.renderer.chain(clip, info, analysis)
+        pipeline = chain.pipeline()
+        pipeline.run()
+    store = chain.graph.context.store
+    assert (pipeline.waiting.bytes, len(store)) == (0, 0)
+    frame = 1.5 * info.width * info.height
+    assert pipeline.waiting.most >= 4 * frame  # what the averages of eight frames look at
+    usual = render(face_clip, tmp_path / "usual.mp4", edit="age=20", method="hfgi", lossless=True)
+    for one, other in zip(frames_of(clip.output), frames_of(usual.output), strict=True):
+        assert same_planes(one, other)
 
 
 def test_a_frame_after_its_neighbour_is_as_it_is_alone(render, long_clip):

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videdit.errors import Cancelled
-from videdit.pipeline.executor import ByteQueue, Pipeline, Stopped
+from videdit.pipeline.executor import Pipeline
+from videdit.pipeline.queues import ByteQueue, Stopped
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -277,3 +278,76 @@ def test_a_stopped_queue_wakes_a_waiting_reader():
 def test_an_empty_pipeline_is_refused():
     with pytest.raises(ValueError, match="at least one stage"):
         Pipeline([])
+
+
+placed = st.lists(st.integers(0, 50), max_size=30).map(lambda sizes: list(enumerate(sizes)))  # (place, bytes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(placed, middle, st.integers(0, 200))
+def test_what_stages_hold_is_counted_and_nothing_waits_at_the_end(items, stages, budget):
+    expected = iter(items)
+    for stage in stages:
+        expected = stage(expected)
+    expected, out = list(expected), []
+    pipeline = Pipeline([Source(items), *stages], budget=budget, sizeof=lambda p: p[1], order=lambda p: p[0])
+    pipeline.run(on_packet=out.append, tick=0.005)
+    assert out == expected
+    assert pipeline.waiting.bytes == 0
+    assert pipeline.waiting.most <= sum(size for _, size in items) * max(1, 3 ** len(stages))
+
+
+@pytest.mark.parametrize("window", [0, 5, 20])
+@pytest.mark.parametrize("budget", [50, 260])
+def test_a_window_takes_its_memory_from_the_queues(window, budget):
+    """Packets that are alive at once: those in the window, and in queues no more than that leaves."""
+    alive, most, lock = 0, 0, threading.Lock()
+
+    class Produce:
+        name = "produce"
+
+        def __call__(self, packets):
+            nonlocal alive, most
+            for i in range(200):
+                with lock:
+                    alive += 10
+                    most = max(most, alive)
+                yield (i, 10)
+
+    class Consume:
+        name = "consume"
+
+        def __call__(self, packets):
+            nonlocal alive
+            for packet in packets:
+                time.sleep(0.0005)
+                with lock:
+                    alive -= 10
+                yield packet
+
+    stages = [Produce(), LookAhead(window), Watch("watch", {}), Consume()]
+    pipeline = Pipeline(stages, budget=budget, queue=1000, sizeof=lambda p: p[1], order=lambda p: p[0])
+    pipeline.run(tick=0.005)
+    # The window takes what it must, and three queues hold one at least. A packet more may be in the hands of each of
+    # the four stages, and three of them may find room at the same moment.
+    assert most <= max(budget, 10 * (window + 3)) + 70
+    assert 10 * window <= pipeline.waiting.most <= max(budget, 10 * (window + 3)) + 70
+    assert pipeline.waiting.bytes == 0
+
+
+def test_what_waits_elsewhere_leaves_queues_one_packet():
+    elsewhere = [0]
+    pipeline = Pipeline([Source([]), LookAhead(0)], budget=100, sizeof=len, beside=lambda: elsewhere[0])
+    (queue,) = pipeline._queues
+    for _ in range(3):
+        queue.put("ten bytes.")
+    elsewhere[0] = 1000
+    blocked = threading.Thread(target=queue.put, args=("ten bytes.",), daemon=True)
+    blocked.start()
+    for left in (2, 1, 0):
+        assert len(next(queue)) == 10
+        time.sleep(0.05)
+        assert blocked.is_alive() == (left > 0)
+    blocked.join(5)
+    assert next(queue) == "ten bytes."
+    assert pipeline.waiting.most == 1020

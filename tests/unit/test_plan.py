@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from videdit.errors import UsageError
 from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
-from videdit.jobs.plan import make_plan, output_path
+from videdit.jobs.output_names import output_path
+from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 
 
@@ -240,7 +241,7 @@ def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
 
 
 def test_the_plan_knows_what_media_can_write():
-    from videdit.jobs.plan import CONTAINERS, EXR, IMAGES
+    from videdit.jobs.output_names import CONTAINERS, EXR, IMAGES
     from videdit.media.encode.mux import FORMATS
     from videdit.media.stills.write import IMAGE_SUFFIXES
 

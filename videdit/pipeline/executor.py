@@ -8,19 +8,24 @@ Nothing in here knows what a packet is: a stage is any callable that turns an it
 
 Stages pull. A stage that needs look-ahead keeps its own deque, and a queue always admits at least one packet, so a
 chain cannot deadlock whatever the budget: the last stage can always be fed.
+
+The budget is of all that waits: of packets in queues, of those that a stage has pulled and not yet handed on, whatever
+it keeps them in, and of what the packets have left elsewhere (``beside``). Stages get what their look-ahead takes, and
+the queues between them what that leaves. Not counted is what a stage makes of its packets before it hands them on, nor
+what a decoder or an encoder keeps.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
 from videdit.errors import Cancelled
+from videdit.pipeline.queues import ByteQueue, Held, Stopped, Waiting, nbytes
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +44,6 @@ class Stage(Protocol):
     def __call__(self, packets: Iterator[Any], /) -> Iterator[Any]: ...
 
 
-class Stopped(BaseException):
-    """Raised inside a stage that pulls or hands on while the pipeline is being stopped. Not for catching."""
-
-
 @dataclass
 class StageStats:
     """What one stage did. Times are wall seconds of its own thread and add up to about its life."""
@@ -55,84 +56,36 @@ class StageStats:
     waiting_output: float = 0.0
 
 
-def nbytes(packet: Any) -> int:
-    """The default ``sizeof``: the packet's own ``nbytes``."""
-    return packet.nbytes
-
-
-class ByteQueue:
-    """A first-in first-out queue between two threads that holds at most ``budget`` bytes, or one packet."""
-
-    def __init__(self, budget: int, sizeof: Callable[[Any], int] = nbytes) -> None:
-        self.budget = budget
-        self.sizeof = sizeof
-        self._items: deque[tuple[Any, int]] = deque()
-        self._bytes = 0
-        self._closed = False  # the writer has no more
-        self._stopped = False  # nobody is to wait any longer
-        self._changed = threading.Condition()
-
-    def put(self, packet: Any) -> None:
-        """Append `packet`, waiting for room. Raises :class:`Stopped` once the queue is stopped."""
-        size = self.sizeof(packet)
-        with self._changed:
-            while not self._stopped and self._items and self._bytes + size > self.budget:
-                self._changed.wait()
-            if self._stopped:
-                raise Stopped
-            self._items.append((packet, size))
-            self._bytes += size
-            self._changed.notify_all()
-
-    def __iter__(self) -> ByteQueue:
-        return self
-
-    def __next__(self) -> Any:
-        """Take the oldest packet, waiting for one; the end of the iterator is the writer's :meth:`close`."""
-        with self._changed:
-            while not self._stopped and not self._items and not self._closed:
-                self._changed.wait()
-            if self._stopped:
-                raise Stopped
-            if not self._items:
-                raise StopIteration
-            packet, size = self._items.popleft()
-            self._bytes -= size
-            self._changed.notify_all()
-            return packet
-
-    def close(self) -> None:
-        """The writer has no more packets."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Wake both sides with :class:`Stopped` and drop what is queued."""
-        with self._changed:
-            self._stopped = True
-            self._items.clear()
-            self._bytes = 0
-            self._changed.notify_all()
-
-
 class Pipeline:
     """Runs `stages` once.
 
     Args:
         stages: at least one, in the order in which a packet meets them.
-        budget: bytes that each queue between two stages may hold.
+        budget: bytes that may wait, in queues and in stages; these get what they need.
+        queue: bytes that each queue between two stages may hold; by default all share the budget.
         sizeof: bytes a packet holds on to.
+        order: a packet's place among all, the same when a stage hands it on as when it pulled it: by it is known what
+            a stage still holds. None: what stages hold is not counted.
+        beside: bytes that wait elsewhere.
     """
 
     def __init__(
-        self, stages: Sequence[Stage], *, budget: int = 256 << 20, sizeof: Callable[[Any], int] = nbytes
+        self,
+        stages: Sequence[Stage],
+        *,
+        budget: int = 256 << 20,
+        queue: int | None = None,
+        sizeof: Callable[[Any], int] = nbytes,
+        order: Callable[[Any], Any] | None = None,
+        beside: Callable[[], int] | None = None,
     ) -> None:
         if not stages:
             raise ValueError("a pipeline needs at least one stage")
         self.stages = list(stages)
         self.stats = [StageStats(stage.name) for stage in stages]
-        self._queues = [ByteQueue(budget, sizeof) for _ in self.stages[1:]]
+        self.waiting, self._sizeof, self._order = Waiting(budget, beside), sizeof, order
+        share = budget // max(1, len(stages) - 1) if queue is None else queue
+        self._queues = [ByteQueue(share, sizeof, self.waiting) for _ in self.stages[1:]]
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -216,7 +169,8 @@ class Pipeline:
         self, i: int, source: ByteQueue | None, sink: ByteQueue | None, on_packet: Callable[[Any], None] | None
     ) -> None:
         stats = self.stats[i]
-        packets = iter(self.stages[i](_Taking(source, stats) if source is not None else iter(())))
+        held = Held(self.waiting, self._sizeof, self._order)
+        packets = iter(self.stages[i](_Taking(source, stats, held) if source is not None else iter(())))
         try:
             while True:
                 start, waited = perf_counter(), stats.waiting_input
@@ -226,6 +180,7 @@ class Pipeline:
                     return
                 finally:
                     stats.busy += perf_counter() - start - (stats.waiting_input - waited)
+                held.handed_on(packet)
                 if sink is None:
                     if on_packet is not None:
                         on_packet(packet)
@@ -239,14 +194,16 @@ class Pipeline:
             close = getattr(packets, "close", None)
             if close is not None:
                 close()
+            held.clear()
 
 
 class _Taking:
     """A stage's input: pulls from the queue and books the waiting."""
 
-    def __init__(self, source: ByteQueue, stats: StageStats) -> None:
+    def __init__(self, source: ByteQueue, stats: StageStats, held: Held) -> None:
         self._source = source
         self._stats = stats
+        self._held = held
 
     def __iter__(self) -> _Taking:
         return self
@@ -258,4 +215,5 @@ class _Taking:
         finally:
             self._stats.waiting_input += perf_counter() - start
         self._stats.taken += 1
+        self._held.pulled(packet)
         return packet

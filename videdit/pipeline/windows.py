@@ -25,10 +25,20 @@ class Window(Generic[T]):
     Memory holds one window, however long the stream; a packet is handed on once something later than its reach was
     seen, or the stream ends. At most `most` neighbours are kept on either side, for streams of absurd rates; a window
     that is cut so says it once. With `behind` False none is kept of those before it.
+
+    What is kept of a packet that was handed on is what `remember` leaves of it: no pixels, which would take memory that
+    nobody counts.
     """
 
-    def __init__(self, time: Callable[[T], float], reach: float, most: int = MOST, behind: bool = True):
-        self.time, self.reach, self.most, self.behind = time, reach, most, behind
+    def __init__(
+        self,
+        time: Callable[[T], float],
+        reach: float,
+        most: int = MOST,
+        behind: bool = True,
+        remember: Callable[[T], T] = lambda packet: packet,
+    ):
+        self.time, self.reach, self.most, self.behind, self.remember = time, reach, most, behind, remember
         self._said = False
 
     def __call__(self, packets: Iterable[T]) -> Iterator[tuple[T, list[T]]]:
@@ -56,7 +66,7 @@ class Window(Generic[T]):
         near = [*past, *(other for other in ahead if self.time(other) - now <= self.reach)]
         ahead.popleft()
         if self.behind:
-            past.append(packet)
+            past.append(self.remember(packet))
         return packet, near
 
 

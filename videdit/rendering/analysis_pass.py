@@ -14,7 +14,7 @@ from videdit.errors import MediaError, PicturesChange
 from videdit.faces.detector import FaceDetector
 from videdit.jobs.render_job import RenderJob
 from videdit.media.info import MediaInfo
-from videdit.pipeline.executor import Pipeline
+from videdit.pipeline.executor import Pipeline, Stage
 from videdit.rendering.progress import Progress
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
@@ -25,7 +25,7 @@ from videdit.tracks.selection import by_number
 
 log = logging.getLogger(__name__)
 
-BUDGET = 64 << 20  # bytes of frames between two stages
+BUDGET = 128 << 20  # bytes of frames that wait, unless the job says otherwise
 
 
 @contextlib.contextmanager
@@ -116,7 +116,8 @@ def run_analysis(
     with Recorder(folder) as recorder:
         observe = RecordFaces(recorder)
         decode = Decode(info, job.start, job.end, decoder=job.decoder)
-        pipeline = Pipeline([decode, Detect(detector, quick=quick), observe], budget=BUDGET)
+        stages: list[Stage] = [decode, Detect(detector, quick=quick), observe]
+        pipeline = Pipeline(stages, budget=job.memory or BUDGET, order=lambda frame: frame.index)
         pipeline.run(on_tick=lambda: progress.look(pipeline.stats) if progress else None, cancel=cancel)
         assert observe.analysis is not None
         return observe.analysis

@@ -31,7 +31,7 @@ from videdit.stages.debug_overlay import Debug, KeepDetections
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 from videdit.stages.encode_segments import Commit, CommitOne
-from videdit.stages.hair import Hair
+from videdit.stages.hair import Hair, MeanHair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.matte import Matte
 from videdit.stages.parse_faces import Parse
@@ -41,6 +41,7 @@ from videdit.stages.read_span import ReadSpan
 from videdit.stages.restore import Restore
 from videdit.stages.segment import OnlyFirst, RestartPerSegment, Split
 from videdit.stages.select_active import SelectActive
+from videdit.stages.store_pictures import FetchPictures, PictureStore, StorePictures
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
 from videdit.stages.watermark import Mark
@@ -79,6 +80,7 @@ class Workshop:
     alone: bool = False  # networks in passes of one crop, for a single frame that somebody waits for
     codes: LatentCache | None = None  # of crops that are known; None: those of the analysis
     span: tuple[float, float] | None = None  # seconds that edits are wanted of; None: all
+    store: PictureStore = field(default_factory=PictureStore)  # where pictures wait
 
     @cached_property
     def regions(self) -> tuple[frozenset[str], Mapping[int, frozenset[str]]]:
@@ -120,7 +122,7 @@ def _place(shop: Workshop) -> Stage:
 def _split(shop: Workshop) -> Stage:
     assert shop.work is not None
     reach = reach_of(shop.job, first="split")
-    split = Split(shop.work.next, reach=reach, crops=shop.work.crops, frames=shop.work.frames_most)
+    split = Split(shop.work.next, reach=reach, crops=shop.work.crops, frames=shop.work.frames_most, store=shop.store)
     return OnlyFirst(split) if shop.work.span else split
 
 
@@ -183,16 +185,19 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("size", lambda shop: ChooseSize(shop.job.size), after=("schedule",), thread="recall"),
         Node("align", lambda shop: Align(shop.inverter.pixels, shop.job.size), after=("size",)),
         Node("place", _place, after=("decode",)),
-        Node("parse", lambda shop: Parse(shop.models.parser(shop.job.job, shop.alone), shop.account), after=("align",)),
-        Node("split", _split, after=("parse", "place")),
+        Node("store", lambda shop: StorePictures(shop.store), after=("align", "place")),
+        Node("parse", lambda shop: Parse(shop.models.parser(shop.job.job, shop.alone), shop.account), after=("store",)),
+        Node("split", _split, after=("parse",)),
         Node("restore", lambda shop: shop.restore(), after=("split",)),
         Node("change", _change, after=("restore",)),
         Node("plain", lambda shop: Plain(shop.inverter, shop.people.timeline, shop.files.crops), after=("restore",)),
         Node("edit", _edit, after=("restore",)),
         Node("detail", lambda shop: Detail(shop.inverter.pixels, *shop.regions), after=("edit",)),
         Node("steady", _steady, after=("detail",)),
-        Node("hair", _hair, after=("change", "steady")),
-        Node("matte", _matte, after=("hair", "plain")),
+        Node("hair_mean", lambda shop: MeanHair(), after=("change", "steady")),
+        Node("fetch", lambda shop: FetchPictures(shop.store), after=("hair_mean", "plain")),
+        Node("hair", _hair, after=("fetch",)),
+        Node("matte", _matte, after=("hair",)),
         Node("paste", lambda shop: Paste(shop.inverter.pixels), after=("matte",), thread="paste"),
         Node("mark", _mark, after=("paste",), thread="paste"),
         Node("compare", _compare, after=("mark",), thread="paste"),
@@ -210,7 +215,7 @@ _REACH: dict[str, Callable[[ResolvedJob], float]] = {
     "parse": lambda job: Parse.reach,
     "edit": lambda job: Edit.reach_of(job.job.smooth_codes, job.job.smooth_fine),
     "steady": lambda job: Steady.reach,
-    "hair": lambda job: Hair.reach,
+    "hair_mean": lambda job: MeanHair.reach,
 }
 
 
@@ -223,10 +228,10 @@ def names_of(shape: Shape) -> set[str]:
     if shape.edits:
         wanted |= dict.fromkeys(("recall", "schedule", "size", "align"), job.faces)
         wanted |= dict.fromkeys(("track", "parse"), job.follows)
-        wanted |= dict.fromkeys(("restore", *_METHODS[job.method], "paste", "release"), True)
+        wanted |= dict.fromkeys(("store", "restore", *_METHODS[job.method], "fetch", "paste", "release"), True)
         wanted |= {name: name in shape.files for name in ("matte", "compare", "debug")}
         wanted |= {"found": job.faces and "debug" in shape.files, "place": not job.faces}
-        wanted |= {"hair": job.hair, "mark": bool(job.job.mark)}
+        wanted |= {"hair_mean": job.hair, "hair": job.hair, "mark": bool(job.job.mark)}
     return {name for name, there in wanted.items() if there}
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop, Frame
+from videdit.datatypes import Array, Crop, Frame, bare_picture
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.kept_inversions import KeptInversions
 from videdit.hfgi.latent_cache import codes_for
@@ -38,9 +38,8 @@ from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.preview_request import ROUND, Check, Request, active, scenes_before
 from videdit.rendering.resolved_job import resolve
 from videdit.stages.assign_faces import REACH as RECALLED
-from videdit.stages.assign_faces import bare_picture
 from videdit.stages.average_changes import Steady
-from videdit.stages.hair import Hair
+from videdit.stages.hair import MeanHair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.parse_faces import Parse
 from videdit.stages.track_faces import Track
@@ -71,7 +70,7 @@ class FramePreviews:
         if request.resolved.method == "student":
             edits = alone.part("change", "hair")
         else:
-            edits = [self._edit_alone(request, shown.pts), *alone.part("detail", "detail"), *alone.part("hair", "hair")]
+            edits = [self._edit_alone(request, shown.pts), alone.stage("detail"), *alone.part("hair_mean", "hair")]
         return shown, self._finished(alone, frame, *edits)
 
     def exact(self, clip: Clip, time: float, check: Check) -> tuple[Frame, Frame]:
@@ -82,11 +81,11 @@ class FramePreviews:
         if row is None:
             return shown, shown
         graph = request.graph()
-        hair = [stage for stage in graph.part("hair", "hair") if isinstance(stage, Hair)]
-        far = max([Steady.reach] * (request.resolved.method != "student") + [Hair.reach] * len(hair), default=0.0)
+        hfgi, hair = request.resolved.method != "student", request.resolved.hair
+        far = max(Steady.reach if hfgi else 0.0, MeanHair.reach if hair else 0.0)
         time_of = request.sightings.time
         rows = request.rows(time_of[row] - far, time_of[row] + far)
-        if request.resolved.method == "student":
+        if not hfgi:
             near = list(graph.stage("change")(iter(self._fronts(request, rows))))
             (frame,) = [frame for frame in near if frame.pts == shown.pts]
         else:
@@ -94,9 +93,9 @@ class FramePreviews:
             steadied = graph.stage("steady")(_checked(iter(near), request.check))
             (frame,) = [frame for frame in steadied if frame.pts == shown.pts]
         frame = replace(frame, picture=shown.picture)
-        for stage in hair:
-            frame = stage.of(frame, near)
-        return shown, self._finished(graph, frame)
+        if hair:
+            frame = MeanHair().of(frame, near)
+        return shown, self._finished(graph, frame, *graph.part("hair", "hair"))
 
     def shown(self, clip: Clip, time: float) -> Frame:
         """The clip's own frame at a time."""
@@ -170,7 +169,9 @@ class FramePreviews:
             scene = tracked.scene + (int(request.sightings.scene[near.start]) if near else 0)
             tracked = replace(tracked, picture=shown.picture, scene=scene)
             crops = Compose(*graph.part("align", "restore"))
-            (frame,) = map(hollow, crops(iter((tracked,))))
+            (cropped,) = crops(iter((tracked,)))
+            graph.context.store.release(cropped)
+            frame = hollow(cropped)
             self.cache.put(key, frame, crops_bytes(frame))
         return frame
 
@@ -225,10 +226,10 @@ class FramePreviews:
         base = int(sightings.scene[near.start])
         still = request.source.info.kind == "image"
         cut = (None, None) if still else (max(0.0, first - ROUND), last + LEAST)
-        decode, *stages = request.graph(cut=cut, first_scene=base - scenes_before(sightings, job.start)).stages(
-            last="restore"
-        )
+        graph = request.graph(cut=cut, first_scene=base - scenes_before(sightings, job.start))
+        decode, *stages = graph.stages(last="restore")
         for frame in Compose(*stages)(_checked(decode(iter(())), request.check)):
+            graph.context.store.release(frame)
             row = sightings.row(frame.pts)
             # Frames of several runs are put together later: each is counted from the first of the clip.
             yield replace(hollow(frame), scene=frame.scene + base, index=frame.index if row is None else row)

@@ -17,7 +17,7 @@ from videdit.jobs.result import count
 from videdit.jobs.segment_store import Segments
 from videdit.media.frame_times import clock
 from videdit.media.info import MediaInfo
-from videdit.pipeline.executor import Stage
+from videdit.pipeline.executor import Pipeline, Stage
 from videdit.pipeline.graph import Compose, Graph
 from videdit.rendering.assignments import people_of
 from videdit.rendering.clip_nodes import Shape, Workshop, graph_of, reach_of
@@ -34,6 +34,10 @@ from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
 from videdit.tracks.account import Account
 from videdit.tracks.analysis_store import Analysis
+
+# Bytes that frames in the queues between stages may hold, and that may wait in all, unless the job says otherwise. A
+# GPU hands on bursts of whole batches, which must find room or it waits.
+MEMORY = {"cpu": (128 << 20, 512 << 20), "cuda": (1 << 30, 4 << 30)}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,18 @@ class Chain:
     def restoration(self) -> str:
         """What was restored, in words."""
         return (self.graph.find(Restore) or Restore()).words()
+
+    def pipeline(self) -> Pipeline:
+        """What runs the stages, within the memory that the job allows."""
+        shop, memory = self.graph.context, self.graph.context.job.job.memory
+        between, waiting = (memory, memory) if memory else MEMORY[shop.inverter.device.split(":")[0]]
+        return Pipeline(
+            self.stages,
+            budget=waiting,
+            queue=between // max(1, len(self.stages) - 1),
+            order=lambda frame: frame.index,
+            beside=lambda: shop.store.nbytes,
+        )
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Frame
+from videdit.datatypes import Array, Frame, bare_picture
 from videdit.hfgi.latent_cache import Encode, LatentCache
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.preview_request import Request
-from videdit.stages.assign_faces import bare_picture
 
 
 def kept_frames(
@@ -57,7 +56,7 @@ class KeptCodes(LatentCache):
 
 def hollow(frame: Frame) -> Frame:
     """The frame without the pixels of its picture, whose size and kind stay known."""
-    return replace(frame, picture=bare_picture(frame.picture), faces=())
+    return replace(frame, picture=bare_picture(frame.picture), stored=False, faces=())
 
 
 def crops_bytes(frame: Frame) -> int:

@@ -42,10 +42,9 @@ from videdit.media.decode.start import probe_from
 from videdit.media.encode.segments import read_record, sync_folder
 from videdit.media.failures import writing
 from videdit.media.info import MediaInfo
-from videdit.pipeline.executor import Pipeline
 from videdit.provenance import tags
 from videdit.rendering.output_files import encoder, output_files
-from videdit.rendering.renderer import MEMORY, Renderer, check_writable
+from videdit.rendering.renderer import Renderer, check_writable
 from videdit.stages.encode_segments import Commit
 from videdit.storage.hashes import sha256
 from videdit.storage.outputs import Claim
@@ -129,9 +128,7 @@ def _render(
     renderer.progress.start(f"{clip.source.name} {index}", segment.frames)
     status = "failed"
     try:
-        device = renderer.loaded.inverter(clip.job).device.split(":")[0]
-        budget = (clip.job.memory or MEMORY[device]) // max(1, len(chain.stages) - 1)
-        pipeline = Pipeline(chain.stages, budget=budget)
+        pipeline = chain.pipeline()
         pipeline.run(
             on_packet=lambda frame: times.append(frame.pts),
             on_tick=lambda: renderer.progress.update(pipeline.stats),

@@ -29,7 +29,6 @@ from videdit.media.encode.write import check_target, commit_file
 from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
-from videdit.pipeline.executor import Pipeline, Stage
 from videdit.provenance import tags
 from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import LeftAloneError
@@ -45,10 +44,6 @@ from videdit.tracks.analysis_store import Analysis
 log = logging.getLogger(__name__)
 
 NOTHING = "nothing is edited, for every strength is 0"
-
-# Bytes that frames between the stages may hold, unless the job says otherwise. A GPU hands on bursts of whole batches,
-# which must find room or it waits.
-MEMORY = {"cpu": 128 << 20, "cuda": 1 << 30}
 
 
 class Renderer:
@@ -140,7 +135,7 @@ class Renderer:
                         for said in check_scenes(clip.job, analysis, info):
                             log.warning("%s", said)
                         chain = self.chain(clip, info, analysis, work, cancel=cancel)
-                        result = self._run(clip, chain.stages, cancel)
+                        result = self._run(clip, chain, cancel)
             except NoFaceError as error:
                 as_it_is = clip.job.keep_unedited or isinstance(error, LeftAloneError)
                 if work:
@@ -153,7 +148,7 @@ class Renderer:
                 copy, before = True, (0, 0)
             if copy:
                 chain = unedited(clip, info, self.loaded, work)
-                result = self._run(clip, chain.stages, cancel)
+                result = self._run(clip, chain, cancel)
             assert chain is not None
             still = info.kind == "image"
             people = chain.account.faces(1.0 if still else float(info.frame_step * info.time_base))
@@ -223,10 +218,10 @@ class Renderer:
             clip.source, clip.output, frames, 0, seconds, told=(f"{NOTHING}; the file is copied as it is",)
         )
 
-    def _run(self, clip: Clip, stages: list[Stage], cancel: threading.Event | None) -> RenderResult:
-        device = self.loaded.inverter(clip.job).device.split(":")[0]
-        pipeline = Pipeline(stages, budget=(clip.job.memory or MEMORY[device]) // max(1, len(stages) - 1))
+    def _run(self, clip: Clip, chain: Chain, cancel: threading.Event | None) -> RenderResult:
+        pipeline = chain.pipeline()
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
+        log.info("frames that waited took %.0f MiB at most", pipeline.waiting.most / 2**20)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
     def analysed(

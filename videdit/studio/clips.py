@@ -14,7 +14,7 @@ import numpy as np
 
 from videdit import paths
 from videdit.errors import Cancelled, MediaError, UsageError, VideditError
-from videdit.jobs.plan import IMAGES, VIDEOS
+from videdit.jobs.output_names import IMAGES, VIDEOS
 from videdit.media.encode.playback import plays_as_it_is, write_playback
 from videdit.media.frame_times import frame_times
 from videdit.media.info import MediaInfo
