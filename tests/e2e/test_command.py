@@ -85,7 +85,7 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path, face_clip):
     done = command(tmp_path, "--edit", "smile", "--dry-run")
     assert done.returncode == 0, done.stderr
     clip, what, whom, when, how, total = done.stdout.splitlines()
-    assert (what, whom, when) == ("  smile 0.85", "  on the largest face", "  all of it")
+    assert (what, whom, when) == ("  smile 1.1", "  on the largest face", "  all of it")
     assert "profile mobile on " in how
     assert "libx264" in how
     assert "in_smile.mp4: 8 frames, 1.0 faces a frame at 256 px" in clip

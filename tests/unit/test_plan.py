@@ -38,7 +38,7 @@ def pairs(plan, root):
         ("in.mp4", "smile=1.5,age=-1", "in_smile+1.5+age-1.mp4"),
         ("in.mp4", "smile,age=-2.25", "in_smile+age-2.25.mp4"),
         ("in.mp4", "age=+3", "in_age+3.mp4"),
-        ("in.mp4", "smile=0.85", "in_smile.mp4"),  # what the bare name means
+        ("in.mp4", "smile=1.1", "in_smile.mp4"),  # what the bare name means
         ("in.mp4", "smile=0@0s,2@1.5s", "in_smile+0to+2.mp4"),
         ("in.mp4", "smile=0@0s,1@1s,2@2s,1@3s,0@4s", "in_smile+0to+2to+0.mp4"),
         ("in.MOV", "smile", "in_smile.MOV"),
@@ -67,7 +67,7 @@ def test_an_output_may_be_a_file_a_folder_or_a_template(tmp_path):
     (tmp_path / "there.mp4").mkdir()
     assert to("there.mp4") == "there.mp4/in_smile.mp4"
     assert to("{edit}/{stem}-out{ext}") == "smile/in-out.mp4"
-    assert to("{edit}/{strength}/{stem}{ext}") == "smile/+0.85/in.mp4"
+    assert to("{edit}/{strength}/{stem}{ext}") == "smile/+1.1/in.mp4"
 
 
 @pytest.mark.parametrize("words", ["x.png", "x.xyz", "{name}.mp4", "{stem.mp4", "{stem}{0}.mp4"])

@@ -59,7 +59,7 @@ def points(*crops: Crop) -> torch.Tensor:
 
 
 def test_a_smile_makes_way_for_a_round_mouth_and_for_no_other_edit():
-    edits = parse_edits("smile=0.85,age=20")
+    edits = parse_edits("smile=1.1,age=20")
     still, talking, calling = (student_strengths(edits, [1.25, 20.0], gap) for gap in (0.05, 0.15, 0.4))
     smile, age = EDITS.index("smile"), EDITS.index("age")
     assert 0 < calling[smile] < 0.2 * still[smile] < talking[smile] < still[smile]
@@ -70,7 +70,7 @@ def test_a_smile_makes_way_for_a_round_mouth_and_for_no_other_edit():
 
 @pytest.mark.parametrize("number", [float, np.float32, np.float64])
 def test_strengths_may_be_numbers_of_any_kind(number):
-    edits = parse_edits("smile=0.85,age=-10")
+    edits = parse_edits("smile=1.1,age=-10")
     given = student_strengths(edits, [number(1.25), number(-10)])
     assert given.dtype == np.float32
     assert given[EDITS.index("smile")] > 0 > given[EDITS.index("age")]

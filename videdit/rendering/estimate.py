@@ -223,7 +223,7 @@ def what(job: RenderJob) -> list[str]:
 
 
 def edits_in_words(edits: Iterable[Edit]) -> str:
-    """ "smile" -> "smile 0.85"; keyframes as they were written."""
+    """ "smile" -> "smile 1.1"; keyframes as they were written."""
     told = []
     for edit in edits:
         told.append(f"{edit.name} {', '.join(map(str, edit.keyframes)) or f'{edit.strength:g}'}")
