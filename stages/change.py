@@ -9,7 +9,7 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
-from videdit.edits.mouth_compensation import openness
+from videdit.edits.face_compensation import openness
 from videdit.hfgi.hair import HAIR, hair_change, without_hair
 from videdit.hfgi.student import StudentEditor, student_strengths, with_restoration
 from videdit.imaging.arrays import half

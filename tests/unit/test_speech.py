@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videdit.edits import Timeline, load_direction, parse_edits
-from videdit.edits.mouth_compensation import STILL, WIDE, Speech, openness, parse_speech
+from videdit.edits.face_compensation import STILL, WIDE, Speech, lids_open, openness, parse_speech
+from videdit.edits.parse import find
 
 SPEECH = Speech(eases=0.25, opens=6.0)
 
@@ -49,6 +50,7 @@ def test_a_smile_leaves_a_singing_mouth_open():
     """Where several edits are at work, all others stay what they are."""
     timeline = Timeline(parse_edits("smile=1.5,age=1"))
     smile, age, opener = (load_direction(name) for name in ("smile", "age", "mouth_open"))
+    age = age * find("age").scale[1]
     at_rest = timeline(0, 0.0)
     assert np.array_equal(at_rest, timeline(0, 0.0, gap=STILL))
     assert at_rest == pytest.approx(1.5 * smile + age, abs=1e-5)
@@ -59,3 +61,24 @@ def test_a_smile_leaves_a_singing_mouth_open():
     assert added == pytest.approx(part * smile + opened * opener, abs=1e-4)
     alone = Timeline(parse_edits("age=1"))
     assert np.array_equal(alone(0, 0.0), alone(0, 0.0, gap=0.5))
+
+
+def eyes(left: float, right: float) -> np.ndarray:
+    """A mesh whose eyes are 30 px wide and open by so many."""
+    points = np.zeros((468, 2))
+    for (corner, other, upper, lower), gap in (((33, 133, 159, 145), left), ((263, 362, 386, 374), right)):
+        points[other, 0] = points[corner, 0] + 30
+        points[upper, 1], points[lower, 1] = -gap / 2, gap / 2
+    return points
+
+
+def test_what_opens_eyes_makes_way_for_lids_that_close():
+    """Both blinks and winks: no eye is painted over a closed lid."""
+    assert lids_open(None) == lids_open(np.zeros((4, 2))) == 1.0
+    assert lids_open(eyes(9, 9)) == 1.0
+    assert lids_open(eyes(1, 1)) == lids_open(eyes(9, 1)) == 0.0
+    assert 0 < lids_open(eyes(4.5, 4.5)) < 1
+    timeline = Timeline(parse_edits("eyes_open=1,age=5"))
+    age = 5 * find("age").scale[1] * load_direction("age")
+    assert timeline(0, 0.0, lids=0.0) == pytest.approx(age, abs=1e-5)
+    assert timeline(0, 0.0) == pytest.approx(age + load_direction("eyes_open"), abs=1e-5)

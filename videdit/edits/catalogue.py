@@ -14,7 +14,7 @@ from pathlib import Path
 from videdit import paths
 from videdit.edits.direction_files import SUFFIXES, read_note
 from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair, regions_named
-from videdit.edits.mouth_compensation import parse_speech
+from videdit.edits.face_compensation import parse_speech
 from videdit.edits.published_edits import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
 from videdit.errors import UsageError
 
@@ -72,6 +72,7 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             regions=tuple(recipe["regions"]),
             scale=pair(recipe.get("scale", (1.0, 1.0))),
             speech=parse_speech(recipe.get("speech")),
+            blinks=bool(recipe.get("blinks", False)),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videdit.edits.direction_files import NUM_LAYERS
-from videdit.edits.mouth_compensation import Speech
+from videdit.edits.face_compensation import Speech
 from videdit.edits.pca_components import Component
 from videdit.errors import UsageError
 
@@ -35,6 +35,7 @@ class EditInfo:
     # Units of the direction that a minus and a plus unit of strength are: a clip may show less than the generator's own
     # picture does.
     scale: tuple[float, float] = (1.0, 1.0)
+    blinks: bool = False  # whether it makes way for lids that close
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
     response: tuple[float, float] = (1.0, 1.0)  # of the student: what minus and plus strengths are multiplied with
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind

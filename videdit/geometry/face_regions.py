@@ -25,7 +25,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its border
 INSIDE = 0.85  # of the outline's distance from its middle: there the mesh may be trusted to lie on the face
-INNER = 0.78  # of the same: an edit that moves outlines shows up to there, and leaves them where they are
+INNER = 0.7  # of the same: an edit that moves outlines shows up to there, and leaves them where they are
 LID_WIDTH, LID_HEIGHT = 1.1, 0.75  # half axes of an eye with its lids, in half widths of the eye
 _CORNERS = ((33, 133), (263, 362))  # of the eyes
 _DRAWN = 256  # masks are soft: they are drawn at this size and enlarged

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Motion
-from videdit.edits.mouth_compensation import Speech
+from videdit.edits.face_compensation import Speech
 from videdit.edits.parse import Edit
 from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
@@ -117,7 +117,7 @@ def student_edit(net: Student | None = None) -> nn.Module:
 def student_strengths(edits: Iterable[Edit], strengths: Iterable[float], gap: float = 0.0) -> np.ndarray:
     """Strengths of edits as the student takes them, [E] by EDITS: in recommended ones, answered for by `response`.
 
-    gap: how open the mouth is, as of :func:`videdit.edits.mouth_compensation.openness`; some edits make way for it.
+    gap: how open the mouth is, as of :func:`videdit.edits.face_compensation.openness`; some edits make way for it.
     """
     given = np.zeros(len(EDITS), np.float32)
     for edit, strength in zip(edits, strengths, strict=True):

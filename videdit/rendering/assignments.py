@@ -46,8 +46,10 @@ class OwnTimelines(Timeline):
         self.usual, self.own, self.edits = usual, own, usual.edits
         self.varies = any(timeline.varies for timeline in (usual, *own.values()))
 
-    def __call__(self, track: int, time: float, code: Array | None = None, gap: float = 0.0) -> np.ndarray:
-        return self._of(track)(track, time, code, gap)
+    def __call__(
+        self, track: int, time: float, code: Array | None = None, gap: float = 0.0, lids: float = 1.0
+    ) -> np.ndarray:
+        return self._of(track)(track, time, code, gap, lids)
 
     def edits_of(self, track: int) -> tuple[Edit, ...]:
         return self._of(track).edits

@@ -1,4 +1,4 @@
-"""How an edit makes way for speech: a smile of constant strength would close a mouth that sings.
+"""How an edit makes way for speech, and for lids that close: a smile of constant strength would close a mouth that sings.
 
 Among the faces that a generator learnt from, who smiles shows teeth, so a wide open mouth plus a smile becomes a grin.
 An edit's recipe may say (``speech: {eases: E, opens: O}``) that of its strength s, where a mouth is open by x,
@@ -17,6 +17,8 @@ import numpy as np
 
 OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
+CLOSED, OPEN = 0.1, 0.2  # heights of eyes over their widths, where lids are as good as closed, and open
+_LIDS = ((33, 133, 159, 145), (263, 362, 386, 374))  # of the mesh: each eye's corners, its upper and its lower lid
 _LIPS, _EYES = (13, 14), (33, 263)  # of the mesh: the lips' inner middles, the eyes' outer corners
 
 
@@ -41,6 +43,20 @@ def openness(mesh: np.ndarray | None) -> float:
         return 0.0
     gap, unit = (float(np.linalg.norm(mesh[a] - mesh[b])) for a, b in (_LIPS, _EYES))
     return gap / unit if unit else 0.0
+
+
+def lids_open(mesh: np.ndarray | None) -> float:
+    """How far the more closed of two eyes is open, 0 (closed) to 1; 1 where a mesh [468, 2] is not known.
+
+    The generator knows hardly a face with closed lids: what it changes of eyes would be painted over them.
+    """
+    if mesh is None or len(mesh) <= max(map(max, _LIDS)):
+        return 1.0
+    ratios = []
+    for corner, other, upper, lower in _LIDS:
+        width = float(np.linalg.norm(mesh[corner] - mesh[other]))
+        ratios.append(float(np.linalg.norm(mesh[upper] - mesh[lower])) / width if width else 1.0)
+    return min(max((min(ratios) - CLOSED) / (OPEN - CLOSED), 0.0), 1.0)
 
 
 def parse_speech(fields: Any) -> Speech | None:
