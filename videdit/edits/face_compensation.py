@@ -1,4 +1,4 @@
-"""How an edit makes way for speech, and for lids that close: a smile of constant strength would close a mouth that sings.
+"""How an edit makes way for speech and blinks: a smile of constant strength would close a mouth that sings.
 
 Among the faces that a generator learnt from, who smiles shows teeth, so a wide open mouth plus a smile becomes a grin.
 An edit's recipe may say (``speech: {eases: E, opens: O}``) that of its strength s, where a mouth is open by x,
