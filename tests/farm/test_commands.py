@@ -20,6 +20,11 @@ def queue(tmp_path, monkeypatch):
     [
         (["jobs", "show", "7"], 2, "there is no job 7"),
         (["jobs", "cancel", "7"], 2, "there is no job 7"),
+        (["jobs", "cancel", "9" * 30], 2, "no number of a job"),
+        (["jobs", "show", "-1"], 2, "no number of a job"),
+        (["jobs", "move", "7", "--priority", "9" * 30], 2, "no priority"),
+        (["submit", "in.mp4", "--edit", "smile", "--priority", "9" * 30], 2, "no priority"),
+        (["submit", "in.mp4", "--edit", "smile", "--after", "9" * 30], 2, "no number of a job"),
         (["jobs", "frobnicate"], 2, "unrecognized arguments"),
         (["submit", "gone.mp4", "--edit", "smile"], 2, "gone.mp4 does not exist"),
         (["submit", "in.mp4"], 2, "say what to change"),

@@ -215,6 +215,40 @@ def test_priority_order_and_what_waits_for_what(queue, tmp_path):
     assert len(admin.jobs(queue)) == 5
 
 
+def test_moving_before_a_job_holds_its_order_however_often(queue, tmp_path):
+    """Also where a place between two others could not be told from theirs any more."""
+    z, x, y = queue.submit([clip(tmp_path, name) for name in "zxy"])
+    for i in range(150):
+        first, second = ((y, x), (x, y))[i % 2]
+        admin.move(queue, second, before=z)
+        if i:
+            assert [job["id"] for job in admin.jobs(queue)] == [first, second, z], i
+    assert taken(queue).job == first
+
+
+def test_a_job_named_twice_is_one_job(queue, tmp_path):
+    (number,) = queue.submit([clip(tmp_path)])
+    admin.cancel(queue, [number, number])
+    admin.retry(queue, [number, number])
+    assert taken(queue).kind == PLAN
+
+
+def test_what_others_wait_for_is_not_taken_away(queue, tmp_path):
+    """Whoever waits for a job that has failed would begin if nobody knew of it any more."""
+    (a,) = queue.submit([clip(tmp_path)])
+    (b,) = queue.submit([clip(tmp_path, "b")], after=[a])
+    assert queue.task_failed(taken(queue), "no", 1, 1.0, again=False)
+    assert queue.take("w") is None
+    assert not queue.left()
+    assert admin.job(queue, b)["waits_for"] == [a] == admin.job(queue, b)["held_up_by"]
+    assert admin.prune(queue) == []
+    with pytest.raises(UsageError, match=f"stays, for job {b} waits for it"):
+        admin.remove(queue, a)
+    admin.cancel(queue, [b])
+    admin.remove(queue, a)
+    assert admin.prune(queue) == [b]
+
+
 def test_pause_resume_cancel(queue, tmp_path):
     (number,) = queue.submit([clip(tmp_path)])
     planned(queue, 2)

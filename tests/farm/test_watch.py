@@ -73,6 +73,10 @@ def test_an_empty_file_is_one_that_is_about_to_grow(folder, queue):
     (folder / "a.mp4").touch()
     assert kinds(made, 0) == []
     assert kinds(made, 100) == []
+    made.settle = 0.01
+    assert list(made.events(once=True, idle=lambda seconds: None)) == []  # and not for ever
+    (folder / "a.mp4").write_bytes(b"1")
+    assert [event.kind for event in made.events(once=True)] == ["taken"]
 
 
 def test_what_was_taken_is_not_taken_by_the_next_start(folder, queue):

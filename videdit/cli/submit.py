@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videdit.argument_parser import Parser, positive_seconds
+from videdit.argument_parser import Parser, job_number, positive_seconds, priority
 from videdit.cli.arguments import submitted_jobs
 from videdit.errors import UsageError
 from videdit.terminal import complain, say
@@ -18,7 +18,9 @@ from videdit.terminal import complain, say
 def submit(words: Sequence[str]) -> int:
     """`videdit submit CLIP|FOLDER|JOB.yaml --edit ...`. Raises UsageError: they make no sense."""
     own = queue_options("videdit submit")
-    own.add_argument("--after", type=int, action="append", default=[], metavar="ID", help="begin when this job is done")
+    own.add_argument(
+        "--after", type=job_number, action="append", default=[], metavar="ID", help="begin when this job is done"
+    )
     if shown_help(own, words, "Put clips into the queue, which `videdit work` renders."):
         return 0 if words else UsageError.exit_code
     args, rest = own.parse_known_args(words)
@@ -177,7 +179,7 @@ def queue_options(name: str) -> Parser:
     """Options of what puts clips into the queue; all others are of rendering."""
     own = Parser(name, add_help=False, allow_abbrev=False)
     own.add_argument("--queue", type=Path, metavar="FILE", help="file of the queue (default: the user's)")
-    own.add_argument("--priority", type=int, default=0, metavar="N", help="higher comes first (default: 0)")
+    own.add_argument("--priority", type=priority, default=0, metavar="N", help="higher comes first (default: 0)")
     own.add_argument(
         "--segment-seconds",
         type=positive_seconds,

@@ -81,8 +81,10 @@ class Watch:
             known, since = self._seen.get(name, (None, now))
             if known != stamp:
                 self._seen[name], since = (stamp, now), now
-            if now - since < self.settle or not state.size:
+            if now - since < self.settle:
                 waiting = True
+                continue
+            if not state.size:  # whoever made it may write to it yet, but nobody waits for that
                 continue
             yield self._taken(file, stamp)
             waiting |= bool(self.done_to and not self._marks[name]["over"])
