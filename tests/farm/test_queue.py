@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from pathlib import Path
 
@@ -337,6 +339,23 @@ def test_many_workers_take_each_task_once(tmp_path):
         thread.join()
     assert sorted(done) == sorted(set(done))
     assert len(done) == 40
+
+
+def test_names_that_are_no_text_come_back_as_they_were(queue, tmp_path):
+    """A file system knows bytes, which need not be UTF-8; errors and workers' names may hold such names too."""
+    odd = clip(tmp_path, os.fsdecode(b"\xff\xfe"))
+    (number,) = queue.submit([odd], on_fail=["echo", os.fsdecode(b"\xff")])
+    with pytest.raises(UsageError, match=f"job {number} writes"):
+        queue.submit([odd])
+    task = taken(queue, os.fsdecode(b"host\xff"))
+    assert task.clip.source == odd.source
+    assert queue.task_failed(task, f"{odd.source} does not exist", 2, 1.0, again=False)
+    hook = taken(queue)
+    assert hook.why == f"{odd.source} does not exist"
+    assert hook.command == ("echo", os.fsdecode(b"\xff"))
+    job = admin.job(queue, number)
+    assert (job["source"], job["output"]) == (str(odd.source), str(odd.output))
+    assert json.loads(json.dumps(admin.jobs(queue)))[0]["error"] == hook.why
 
 
 def test_what_is_no_queue_is_refused(tmp_path):

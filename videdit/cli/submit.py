@@ -161,9 +161,12 @@ def put(
     after: Sequence[int],
     **more: Any,
 ) -> list[int]:
-    """Submit clips as the options say."""
+    """Submit clips as the options say. Raises MediaError: one cannot be read; nobody need find out in the night."""
     from videdit.jobs.clip_record import absolute
+    from videdit.media.decode.start import probe_from
 
+    for clip in clips:
+        probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
     return queue.submit(
         [absolute(clip) for clip in clips],
         priority=args.priority,
