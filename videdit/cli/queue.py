@@ -167,9 +167,11 @@ def move(queue: Any, args: argparse.Namespace) -> int:
 
 def prune(queue: Any, args: argparse.Namespace) -> int:
     """`videdit jobs prune`."""
-    from videdit.farm import admin
+    from videdit import paths
+    from videdit.farm import admin, staging
     from videdit.farm.schema import DONE, OVER
 
+    staging.sweep(paths.state_dir() / "staging")
     numbers = admin.prune(queue, args.older, (DONE,) if args.done else OVER)
     print(json.dumps({"forgotten": numbers})) if args.json else say(f"{len(numbers)} jobs are forgotten")
     return 0

@@ -53,8 +53,10 @@ def submit(words: Sequence[str]) -> int:
 
 
 def submit_remote(words: Sequence[str], args: argparse.Namespace) -> int:
-    """`videdit submit s3://...`: copies of the sources are fetched now, outputs are sent when they are done."""
-    import secrets
+    """`videdit submit s3://...`: copies of the sources are fetched now, outputs are sent when they are done.
+
+    A copy that was cut off stays, and the same command goes on with it.
+    """
     import shutil
 
     from videdit import paths
@@ -74,10 +76,11 @@ def submit_remote(words: Sequence[str], args: argparse.Namespace) -> int:
     told = []
     with Queue(queue_file(args.queue)) as queue:
         for url in sources:
-            folder = paths.state_dir() / "staging" / secrets.token_hex(8)
+            folder = staging.place(paths.state_dir() / "staging", url, output)
+            queue.check_copy(folder)
             try:
                 told.append(_submit_copy(queue, url, folder, output, rest, at, args))
-            except BaseException:
+            except UsageError:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
     if args.json:
@@ -96,7 +99,7 @@ def _submit_copy(
     from videdit.jobs.plan import make_plan
 
     source = staging.fetch(url, folder / "in")
-    (folder / "out").mkdir()
+    (folder / "out").mkdir(exist_ok=True)
     target = folder / "out" / ("" if output.endswith("/") else output.rpartition("/")[2])
     here = [*rest[:at], rest[at].removesuffix(output) + str(target), *rest[at + 1 :]]
     (clip,) = make_plan(submitted_jobs([str(source), *here])).clips

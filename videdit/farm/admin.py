@@ -25,7 +25,7 @@ FROM job LEFT JOIN task ON task.job = job.id {where} GROUP BY job.id ORDER BY jo
 """
 
 _PLAIN = ("id", "source", "output", "state", "priority", "submitted", "started", "finished") + (
-    ("frames", "faces", "error", "exit_code")
+    ("frames", "faces", "error", "exit_code", "upload")
 )
 
 
