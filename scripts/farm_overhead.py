@@ -28,7 +28,7 @@ from typing import Any
 import av
 import psutil
 
-_LOOK = 0.1  # seconds
+_LOOK = 0.5  # seconds: looking is work too
 COMMAND = [sys.executable, "-m", "videdit"]
 _SUBREAPER = 36  # prctl's PR_SET_CHILD_SUBREAPER: processes whose parents end become ours
 EDIT = ["--edit", "smile", "--size", "256"]

@@ -341,6 +341,23 @@ def test_many_workers_take_each_task_once(tmp_path):
     assert len(done) == 40
 
 
+def test_a_full_disk_under_the_queue_is_one_line_and_changes_nothing(queue, tmp_path):
+    """SQLite's own limit of pages stands for the disk: what does not fit is not there by half, and later it goes on."""
+    (number,) = queue.submit([clip(tmp_path)])
+    task = taken(queue)
+    (pages,) = queue.connection.execute("PRAGMA page_count").fetchone()
+    queue.connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(VideditError, match="cannot be written: database or disk is full"):
+        queue.submit([clip(tmp_path, f"b{i}") for i in range(100)])
+    with pytest.raises(VideditError, match="full"):
+        queue.planned(task, [(i, 10) for i in range(1000)], 0.1)
+    assert [job["id"] for job in admin.jobs(queue)] == [number]
+    assert queue.holds(task)
+    queue.connection.execute("PRAGMA max_page_count = 1000000")
+    assert queue.planned(task, [(i, 10) for i in range(1000)], 0.1)
+    assert admin.job(queue, number)["segments"] == 1000
+
+
 def test_names_that_are_no_text_come_back_as_they_were(queue, tmp_path):
     """A file system knows bytes, which need not be UTF-8; errors and workers' names may hold such names too."""
     odd = clip(tmp_path, os.fsdecode(b"\xff\xfe"))
