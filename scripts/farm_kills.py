@@ -167,7 +167,8 @@ def kill(kind: str, worker: psutil.Popen, cluster: Cluster | None) -> bool:
         cluster.lose_node()
         return True
     if kind == "actor":
-        victims = [one for one in psutil.process_iter() if _words(one).startswith("ray::_Renderer")]
+        ours = psutil.Process().children(recursive=True)  # another's cluster may run here too
+        victims = [one for one in ours if _words(one).startswith("ray::_Renderer")]
     elif kind == "process":
         victims = [one for one in worker.children(recursive=True) if "spawn_main" in _words(one)]
     else:

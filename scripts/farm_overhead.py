@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ import psutil
 _LOOK = 0.5  # seconds: looking is work too
 COMMAND = [sys.executable, "-m", "videdit"]
 _SUBREAPER = 36  # prctl's PR_SET_CHILD_SUBREAPER: processes whose parents end become ours
+PARTS = ("commands", "actors", "ray")
 EDIT = ["--edit", "smile", "--size", "256"]
 
 
@@ -55,22 +57,36 @@ class Watch(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self._over, self._used = threading.Event(), dict[psutil.Process, float]()
+        self._over = threading.Event()
+        self._used: dict[psutil.Process, tuple[str, float]] = {}
 
     def run(self) -> None:
         """Look again and again; of a process counts what it had used when it was last seen."""
         me = psutil.Process()
         while not self._over.wait(_LOOK):
             for one in me.children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    times = one.cpu_times()
-                    self._used[one] = times.user + times.system
+                with contextlib.suppress(psutil.Error, KeyError):
+                    times, words = one.cpu_times(), one.cmdline()
+                    part = _part(words) if words else self._used[one][0]  # one that has just ended has none
+                    self._used[one] = part, times.user + times.system
 
-    def end(self) -> float:
-        """Seconds of the processor."""
+    def end(self) -> Counter[str]:
+        """Seconds of the processor, by part."""
         self._over.set()
         self.join()
-        return sum(self._used.values())
+        seconds: Counter[str] = Counter()
+        for part, used in self._used.values():
+            seconds[part] += used
+        return seconds
+
+
+def _part(words: list[str]) -> str:
+    """What a process is: an actor, a command of ours with its processes, or a part of Ray's own."""
+    if words and words[0].startswith("ray::_Renderer"):
+        return "actors"
+    if "videdit" in words:
+        return "commands"
+    return "ray" if any("ray" in word.split("/") or word.startswith("ray::") for word in words) else "commands"
 
 
 def measured(*commands: Sequence[str]) -> dict[str, float]:
@@ -83,7 +99,8 @@ def measured(*commands: Sequence[str]) -> dict[str, float]:
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
-    return {"cpu": round(watch.end(), 2), "wall": round(wall, 2)}
+    used = watch.end()
+    return {"cpu": round(used.total(), 2), "wall": round(wall, 2)} | {part: round(used[part], 2) for part in PARTS}
 
 
 def main() -> None:
@@ -110,7 +127,7 @@ def main() -> None:
             plain = _median(found["plain"])
             for how, times in found.items():
                 told: dict[str, Any] = {"seconds": seconds, "how": how} | _median(times)
-                told |= {f"{kind}_over": round(100 * (told[kind] / plain[kind] - 1), 1) for kind in plain}
+                told |= {f"{kind}_over": round(100 * (told[kind] / plain[kind] - 1), 1) for kind in ("cpu", "wall")}
                 print(json.dumps(told), flush=True)
 
 
