@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from videdit.errors import UsageError
 from videdit.terminal import say
 
+_MOST = 1 << 53  # of numbers of jobs
+
 
 class Parser(argparse.ArgumentParser):
     """argparse's, whose mistakes are :class:`UsageError`, and to which no option is given twice unless it adds up."""
@@ -87,3 +89,24 @@ def positive_seconds(words: str) -> float:
     if not 0 < seconds < 1e9:
         raise argparse.ArgumentTypeError(f"{words} is no number of seconds above 0")
     return seconds
+
+
+def job_number(words: str) -> int:
+    """The number of a job, for ``type=``."""
+    return _within(words, 1, "number of a job")
+
+
+def priority(words: str) -> int:
+    """The priority of a job, for ``type=``."""
+    return _within(words, -_MOST, "priority")
+
+
+def _within(words: str, least: int, name: str) -> int:
+    """A whole number that a database can hold."""
+    try:
+        number = int(words)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{words} is no {name}")
+    return number

@@ -188,7 +188,7 @@ def test_a_worker_of_the_queue_hands_segments_to_an_engine(clip, render, expecte
     assert packets_of(tmp_path / "shot.mp4", "video") == expected
 
 
-def test_the_script_of_slurm_needs_environment_variables_only(plan, render, tmp_path):
+def test_the_script_of_slurm_needs_environment_variables_only(plan, render, tmp_path, monkeypatch):
     for number in range(1, SEGMENTS):
         render_segment(plan, number, render.renderer)
     script = tmp_path / "segment.sbatch"
@@ -202,6 +202,7 @@ def test_the_script_of_slurm_needs_environment_variables_only(plan, render, tmp_
     assert done.returncode == 0
     assert not missing(plan, read_plan(plan))
     assert array([0, 1, 2, 5, 7, 8], 4) == "0-2,5,7-8%4"
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="needs sbatch"):
         engine_of("slurm")
 

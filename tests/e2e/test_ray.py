@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from synthetic import ROOT
 from test_engines import SEGMENTS, assert_joined, clip, expected, plan  # noqa: F401
 
 from videdit.farm.engines.base import Ended, Piece
 from videdit.farm.engines.ray import RayEngine
 from videdit.farm.shot import render_shot
 from videdit.jobs.shot_plan import done_path
+from videdit.rendering.planned_segments import render_segment
 
 pytestmark = pytest.mark.timeout(1800)  # of a machine that has much else to do
 
@@ -114,3 +119,15 @@ def _alive(pid: int) -> bool:
         return "zombie" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_a_cluster_of_its_own_where_another_runs(cluster, plan, render):  # noqa: F811
+    """Without --address nothing is asked of a cluster that runs, whoever has started it."""
+    for number in range(1, SEGMENTS):
+        render_segment(plan, number, render.renderer)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": cluster.address}
+    words = [sys.executable, "-m", "videdit", "farm", str(plan), "--engine", "ray", "--no-join", "--json"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["error"] is None
+    assert not done.stderr, "Ray has words of its own"

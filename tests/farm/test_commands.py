@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +23,14 @@ def queue(tmp_path, monkeypatch):
     [
         (["jobs", "show", "7"], 2, "there is no job 7"),
         (["jobs", "cancel", "7"], 2, "there is no job 7"),
+        (["jobs", "cancel", "9" * 30], 2, "no number of a job"),
+        (["jobs", "show", "-1"], 2, "no number of a job"),
+        (["jobs", "move", "7", "--priority", "9" * 30], 2, "no priority"),
+        (["submit", "in.mp4", "--edit", "smile", "--priority", "9" * 30], 2, "no priority"),
+        (["submit", "in.mp4", "--edit", "smile", "--after", "9" * 30], 2, "no number of a job"),
         (["jobs", "frobnicate"], 2, "unrecognized arguments"),
         (["submit", "gone.mp4", "--edit", "smile"], 2, "gone.mp4 does not exist"),
+        (["submit", "notes.txt", "--edit", "smile"], 1, "notes.txt"),
         (["submit", "in.mp4"], 2, "say what to change"),
         (["submit", "in.mp4", "--edit", "smile", "--dry-run"], 2, "--dry-run is of a rendering"),
         (["submit", "in.mp4", "--edit", "smile", "--after", "9"], 2, "there is no job 9"),
@@ -33,8 +42,9 @@ def queue(tmp_path, monkeypatch):
         (["work", "--engine", "local", "--address", "auto", "--until-empty"], 2, "--address is of engine ray"),
     ],
 )
-def test_one_clear_line(queue, tmp_path, capsys, words, code, said):
-    (tmp_path / "in.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+def test_one_clear_line(queue, tmp_path, empty_clip, capsys, words, code, said):
+    shutil.copy(empty_clip, tmp_path / "in.mp4")
+    (tmp_path / "notes.txt").write_text("no clip")
     assert run([*words, *queue]) == code
     told = capsys.readouterr().err
     assert said in told
@@ -49,8 +59,8 @@ def test_what_is_no_plan(tmp_path, monkeypatch, capsys, words):
     assert run(["farm", "p", "--engine", "slurm", "--script", "s"]) == 2
 
 
-def test_jobs_as_people_and_machines_read_them(queue, tmp_path, capsys):
-    (tmp_path / "in.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+def test_jobs_as_people_and_machines_read_them(queue, tmp_path, empty_clip, capsys):
+    shutil.copy(empty_clip, tmp_path / "in.mp4")
     words = ["in.mp4", "--edit", "smile", "-o", "a.mp4"]
     assert run(["submit", *words, "--priority", "3", *queue]) == 0
     assert "job 1: in.mp4 -> a.mp4" in capsys.readouterr().out
@@ -82,3 +92,30 @@ def test_help(capsys, command):
         code = end.code
     assert code == 0
     assert "usage: videdit" in capsys.readouterr().out
+
+
+def test_watch_refuses_what_is_no_clip_and_takes_the_rest(queue, tmp_path, empty_clip, capsys):
+    """Of all that may lie in a folder: clips of any name are taken once each, and each other file is told of once."""
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    names = ["a.mp4", "ü ñ $x.mp4", "-dash.mp4", os.fsdecode(b"\xff.mp4"), "sub/inner.mp4", ".hidden.mp4"]
+    for name in names:
+        shutil.copy(empty_clip, folder / name)
+    (folder / "notes.txt").write_text("no clip")
+    (folder / "broken.mp4").write_bytes(b"no clip either" * 100)
+    (folder / "empty.mp4").touch()
+    (folder / "dangling.mp4").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe.mp4")
+    words = ["watch", str(folder), "--edit", "smile", "-o", "out/", "--settle", "0.1", "--once", "--json", *queue]
+    assert run(words) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    taken = {Path(event["file"]).name for event in events if event["event"] == "taken"}
+    refused = {Path(event["file"]).name: event["said"] for event in events if event["event"] == "refused"}
+    assert taken == {name for name in names[:4]}
+    assert set(refused) == {"notes.txt", "broken.mp4"}
+    assert run(words) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["jobs", "--json", *queue]) == 0
+    jobs = json.loads(capsys.readouterr().out)
+    assert {Path(job["source"]).name for job in jobs} == taken
+    assert len({job["output"] for job in jobs}) == len(jobs)

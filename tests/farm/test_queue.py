@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from pathlib import Path
 
@@ -215,6 +217,40 @@ def test_priority_order_and_what_waits_for_what(queue, tmp_path):
     assert len(admin.jobs(queue)) == 5
 
 
+def test_moving_before_a_job_holds_its_order_however_often(queue, tmp_path):
+    """Also where a place between two others could not be told from theirs any more."""
+    z, x, y = queue.submit([clip(tmp_path, name) for name in "zxy"])
+    for i in range(150):
+        first, second = ((y, x), (x, y))[i % 2]
+        admin.move(queue, second, before=z)
+        if i:
+            assert [job["id"] for job in admin.jobs(queue)] == [first, second, z], i
+    assert taken(queue).job == first
+
+
+def test_a_job_named_twice_is_one_job(queue, tmp_path):
+    (number,) = queue.submit([clip(tmp_path)])
+    admin.cancel(queue, [number, number])
+    admin.retry(queue, [number, number])
+    assert taken(queue).kind == PLAN
+
+
+def test_what_others_wait_for_is_not_taken_away(queue, tmp_path):
+    """Whoever waits for a job that has failed would begin if nobody knew of it any more."""
+    (a,) = queue.submit([clip(tmp_path)])
+    (b,) = queue.submit([clip(tmp_path, "b")], after=[a])
+    assert queue.task_failed(taken(queue), "no", 1, 1.0, again=False)
+    assert queue.take("w") is None
+    assert not queue.left()
+    assert admin.job(queue, b)["waits_for"] == [a] == admin.job(queue, b)["held_up_by"]
+    assert admin.prune(queue) == []
+    with pytest.raises(UsageError, match=f"stays, for job {b} waits for it"):
+        admin.remove(queue, a)
+    admin.cancel(queue, [b])
+    admin.remove(queue, a)
+    assert admin.prune(queue) == [b]
+
+
 def test_pause_resume_cancel(queue, tmp_path):
     (number,) = queue.submit([clip(tmp_path)])
     planned(queue, 2)
@@ -303,6 +339,40 @@ def test_many_workers_take_each_task_once(tmp_path):
         thread.join()
     assert sorted(done) == sorted(set(done))
     assert len(done) == 40
+
+
+def test_a_full_disk_under_the_queue_is_one_line_and_changes_nothing(queue, tmp_path):
+    """SQLite's own limit of pages stands for the disk: what does not fit is not there by half, and later it goes on."""
+    (number,) = queue.submit([clip(tmp_path)])
+    task = taken(queue)
+    (pages,) = queue.connection.execute("PRAGMA page_count").fetchone()
+    queue.connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(VideditError, match="cannot be written: database or disk is full"):
+        queue.submit([clip(tmp_path, f"b{i}") for i in range(100)])
+    with pytest.raises(VideditError, match="full"):
+        queue.planned(task, [(i, 10) for i in range(1000)], 0.1)
+    assert [job["id"] for job in admin.jobs(queue)] == [number]
+    assert queue.holds(task)
+    queue.connection.execute("PRAGMA max_page_count = 1000000")
+    assert queue.planned(task, [(i, 10) for i in range(1000)], 0.1)
+    assert admin.job(queue, number)["segments"] == 1000
+
+
+def test_names_that_are_no_text_come_back_as_they_were(queue, tmp_path):
+    """A file system knows bytes, which need not be UTF-8; errors and workers' names may hold such names too."""
+    odd = clip(tmp_path, os.fsdecode(b"\xff\xfe"))
+    (number,) = queue.submit([odd], on_fail=["echo", os.fsdecode(b"\xff")])
+    with pytest.raises(UsageError, match=f"job {number} writes"):
+        queue.submit([odd])
+    task = taken(queue, os.fsdecode(b"host\xff"))
+    assert task.clip.source == odd.source
+    assert queue.task_failed(task, f"{odd.source} does not exist", 2, 1.0, again=False)
+    hook = taken(queue)
+    assert hook.why == f"{odd.source} does not exist"
+    assert hook.command == ("echo", os.fsdecode(b"\xff"))
+    job = admin.job(queue, number)
+    assert (job["source"], job["output"]) == (str(odd.source), str(odd.output))
+    assert json.loads(json.dumps(admin.jobs(queue)))[0]["error"] == hook.why
 
 
 def test_what_is_no_queue_is_refused(tmp_path):

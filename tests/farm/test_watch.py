@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from videdit.errors import UsageError
+from videdit.errors import MediaError, UsageError
 from videdit.farm import admin, hooks
 from videdit.farm.queue import Queue
 from videdit.farm.schema import PLAN
@@ -73,6 +73,10 @@ def test_an_empty_file_is_one_that_is_about_to_grow(folder, queue):
     (folder / "a.mp4").touch()
     assert kinds(made, 0) == []
     assert kinds(made, 100) == []
+    made.settle = 0.01
+    assert list(made.events(once=True, idle=lambda seconds: None)) == []  # and not for ever
+    (folder / "a.mp4").write_bytes(b"1")
+    assert [event.kind for event in made.events(once=True)] == ["taken"]
 
 
 def test_what_was_taken_is_not_taken_by_the_next_start(folder, queue):
@@ -126,6 +130,52 @@ def test_nothing_is_moved_over_another_file(folder, queue, tmp_path):
     (event,) = made.look(11)
     assert "it stays" in event.said
     assert (tmp_path / "done" / "a.mp4").read_bytes() == b"older"
+
+
+def test_what_changes_while_it_is_rendered_is_not_moved_and_is_taken_later(folder, queue, tmp_path):
+    """A second delivery under the same name: never moved away as done, nor forgotten."""
+    file = folder / "a.mp4"
+    file.write_bytes(b"first")
+    made = watch(folder, queue, tmp_path / "done")
+    kinds(made, 0)
+    assert kinds(made, 10) == [("taken", "a.mp4")]
+    file.write_bytes(b"second take")
+    kinds(made, 20)
+    assert kinds(made, 40) == []  # its job is not over
+    finish(queue)
+    (event,) = made.look(41)
+    assert "has changed since" in event.said
+    assert file.read_bytes() == b"second take"
+    kinds(made, 50)
+    assert kinds(made, 61) == [("taken", "a.mp4")]
+    finish(queue)
+    assert kinds(made, 62) == [("moved", "a.mp4")]
+
+
+def test_what_is_deleted_or_renamed_while_it_is_rendered(folder, queue, tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(b"1")
+    made = watch(folder, queue, tmp_path / "done")
+    kinds(made, 0)
+    kinds(made, 10)
+    (folder / "a.mp4").unlink()
+    (folder / "b.mp4").rename(folder / "c.mp4")
+    finish(queue)
+    events = {event.file.name: event.said for event in made.look(11)}
+    assert set(events) == {"a.mp4", "b.mp4"}
+    assert all("not there any more" in said for said in events.values())
+    assert kinds(made, 30) == [("taken", "c.mp4")]  # nobody can tell it from a new one
+
+
+def test_a_folder_that_goes_or_takes_no_marks_is_one_line(folder, queue, tmp_path, monkeypatch):
+    made = watch(folder, queue)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    with pytest.raises(MediaError, match="cannot watch"):
+        kinds(made, 0)
+    with pytest.raises(MediaError, match="cannot write"):
+        watch(folder, queue)
 
 
 def test_once_ends_when_all_is_taken_and_moved(folder, queue, tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from videdit.argument_parser import Parser, positive_seconds
+from videdit.argument_parser import Parser, job_number, positive_seconds, priority
 from videdit.cli.submit import queue_file
 from videdit.errors import PartialFailure
 from videdit.terminal import say
@@ -46,20 +46,20 @@ def build_parser() -> argparse.ArgumentParser:
 
     listing = command("list", list_jobs, "list the jobs that are not over, the next one first")
     listing.add_argument("--all", action="store_true", help="also jobs that are done, failed or cancelled")
-    command("show", show, "show one job with its tasks").add_argument("id", type=int, metavar="ID", help=_ID)
+    command("show", show, "show one job with its tasks").add_argument("id", type=job_number, metavar="ID", help=_ID)
     log = command("log", show_log, "print the log of a job, or of one of its segments")
-    log.add_argument("id", type=int, metavar="ID", help=_ID)
+    log.add_argument("id", type=job_number, metavar="ID", help=_ID)
     log.add_argument("segment", type=int, nargs="?", metavar="SEGMENT", help="number of a segment, from 0")
     for name, what in VERBS.items():
         sub = command(name, change, what)
-        sub.add_argument("ids", type=int, nargs="+", metavar="ID", help=_ID)
+        sub.add_argument("ids", type=job_number, nargs="+", metavar="ID", help=_ID)
         sub.set_defaults(verb=name)
         if name == "pause":
             sub.add_argument("--now", action="store_true", help="also stop what is being rendered now")
     moving = command("move", move, "move a job to the front of its priority, or as the options say")
-    moving.add_argument("id", type=int, metavar="ID", help=_ID)
-    moving.add_argument("--priority", type=int, metavar="N", help="give it this priority; higher comes first")
-    moving.add_argument("--before", type=int, metavar="ID", help="put it right before this job")
+    moving.add_argument("id", type=job_number, metavar="ID", help=_ID)
+    moving.add_argument("--priority", type=priority, metavar="N", help="give it this priority; higher comes first")
+    moving.add_argument("--before", type=job_number, metavar="ID", help="put it right before this job")
     pruning = command("prune", prune, "remove jobs that are over, and their logs")
     pruning.add_argument(
         "--older",
@@ -80,7 +80,9 @@ VERBS = {
     "cancel": "give jobs up at once",
     "retry": "render again what failed, and only that",
 }
-SHOWN = ("id", "state", "priority", "source", "output", "frames", "faces", "error", "waits_for", "plan", "logs")
+SHOWN = ("id", "state", "priority", "source", "output", "frames", "faces", "error", "waits_for") + (
+    ("held_up_by", "plan", "logs")
+)
 _ID = "number of a job, as videdit jobs list shows it"
 ACTIONS = ("list", "show", "log", *VERBS, "move", "prune")
 
@@ -100,6 +102,8 @@ def list_jobs(queue: Any, args: argparse.Namespace) -> int:
         left = "" if job["seconds_left"] is None else _clock(job["seconds_left"])
         parts = f"{job['segments_done']}/{job['segments']}" if job["segments"] else ""
         waits = f"  (after {', '.join(map(str, job['waits_for']))})" if job["waits_for"] else ""
+        if held := ", ".join(map(str, job["held_up_by"])):
+            waits = f"  (after {held}: videdit jobs retry {held.replace(',', '')})"
         error = f"  ({job['error']})" if job["error"] else ""
         say(
             f"{job['id']:5} {job['state']:9} {job['priority']:4} {parts:>9} {left:>7}  "
@@ -163,9 +167,11 @@ def move(queue: Any, args: argparse.Namespace) -> int:
 
 def prune(queue: Any, args: argparse.Namespace) -> int:
     """`videdit jobs prune`."""
-    from videdit.farm import admin
+    from videdit import paths
+    from videdit.farm import admin, staging
     from videdit.farm.schema import DONE, OVER
 
+    staging.sweep(paths.state_dir() / "staging")
     numbers = admin.prune(queue, args.older, (DONE,) if args.done else OVER)
     print(json.dumps({"forgotten": numbers})) if args.json else say(f"{len(numbers)} jobs are forgotten")
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videdit.argument_parser import Parser, positive_seconds
+from videdit.argument_parser import Parser, job_number, positive_seconds, priority
 from videdit.cli.arguments import submitted_jobs
 from videdit.errors import UsageError
 from videdit.terminal import complain, say
@@ -18,7 +18,9 @@ from videdit.terminal import complain, say
 def submit(words: Sequence[str]) -> int:
     """`videdit submit CLIP|FOLDER|JOB.yaml --edit ...`. Raises UsageError: they make no sense."""
     own = queue_options("videdit submit")
-    own.add_argument("--after", type=int, action="append", default=[], metavar="ID", help="begin when this job is done")
+    own.add_argument(
+        "--after", type=job_number, action="append", default=[], metavar="ID", help="begin when this job is done"
+    )
     if shown_help(own, words, "Put clips into the queue, which `videdit work` renders."):
         return 0 if words else UsageError.exit_code
     args, rest = own.parse_known_args(words)
@@ -51,8 +53,10 @@ def submit(words: Sequence[str]) -> int:
 
 
 def submit_remote(words: Sequence[str], args: argparse.Namespace) -> int:
-    """`videdit submit s3://...`: copies of the sources are fetched now, outputs are sent when they are done."""
-    import secrets
+    """`videdit submit s3://...`: copies of the sources are fetched now, outputs are sent when they are done.
+
+    A copy that was cut off stays, and the same command goes on with it.
+    """
     import shutil
 
     from videdit import paths
@@ -72,10 +76,11 @@ def submit_remote(words: Sequence[str], args: argparse.Namespace) -> int:
     told = []
     with Queue(queue_file(args.queue)) as queue:
         for url in sources:
-            folder = paths.state_dir() / "staging" / secrets.token_hex(8)
+            folder = staging.place(paths.state_dir() / "staging", url, output)
+            queue.check_copy(folder)
             try:
                 told.append(_submit_copy(queue, url, folder, output, rest, at, args))
-            except BaseException:
+            except UsageError:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
     if args.json:
@@ -94,7 +99,7 @@ def _submit_copy(
     from videdit.jobs.plan import make_plan
 
     source = staging.fetch(url, folder / "in")
-    (folder / "out").mkdir()
+    (folder / "out").mkdir(exist_ok=True)
     target = folder / "out" / ("" if output.endswith("/") else output.rpartition("/")[2])
     here = [*rest[:at], rest[at].removesuffix(output) + str(target), *rest[at + 1 :]]
     (clip,) = make_plan(submitted_jobs([str(source), *here])).clips
@@ -159,9 +164,12 @@ def put(
     after: Sequence[int],
     **more: Any,
 ) -> list[int]:
-    """Submit clips as the options say."""
+    """Submit clips as the options say. Raises MediaError: one cannot be read; nobody need find out in the night."""
     from videdit.jobs.clip_record import absolute
+    from videdit.media.decode.start import probe_from
 
+    for clip in clips:
+        probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
     return queue.submit(
         [absolute(clip) for clip in clips],
         priority=args.priority,
@@ -177,7 +185,7 @@ def queue_options(name: str) -> Parser:
     """Options of what puts clips into the queue; all others are of rendering."""
     own = Parser(name, add_help=False, allow_abbrev=False)
     own.add_argument("--queue", type=Path, metavar="FILE", help="file of the queue (default: the user's)")
-    own.add_argument("--priority", type=int, default=0, metavar="N", help="higher comes first (default: 0)")
+    own.add_argument("--priority", type=priority, default=0, metavar="N", help="higher comes first (default: 0)")
     own.add_argument(
         "--segment-seconds",
         type=positive_seconds,

@@ -21,11 +21,11 @@ SELECT job.*, SUM(task.kind = 'segment') AS segments,
     SUM(CASE WHEN task.kind = 'segment' AND task.state = 'done' THEN task.seconds END)
         / SUM(CASE WHEN task.kind = 'segment' AND task.state = 'done' THEN task.frames END) AS pace
 FROM job LEFT JOIN task ON task.job = job.id {where} GROUP BY job.id ORDER BY job.open DESC, job.priority DESC,
-    job.position
+    job.position, job.id
 """
 
 _PLAIN = ("id", "source", "output", "state", "priority", "submitted", "started", "finished") + (
-    ("frames", "faces", "error", "exit_code")
+    ("frames", "faces", "error", "exit_code", "upload")
 )
 
 
@@ -39,7 +39,7 @@ def jobs(queue: Queue, states: Sequence[str] = ()) -> list[dict[str, Any]]:
     where = f"WHERE job.state IN ({', '.join('?' * len(states))})" if states else ""
     rows = queue.connection.execute(_COUNTS.format(where=where), tuple(states)).fetchall()
     waits = _waits(queue)
-    return [_values(dict(row), waits.get(row["id"], [])) for row in rows]
+    return [_values(dict(row), waits.get(row["id"], {})) for row in rows]
 
 
 def job(queue: Queue, number: int) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def job(queue: Queue, number: int) -> dict[str, Any]:
         (number,),
     )
     clip = json.loads(row["clip"])
-    return _values(dict(row), _waits(queue).get(number, [])) | {
+    return _values(dict(row), _waits(queue).get(number, {})) | {
         "settings": clip["job"],
         "plan": row["folder"],
         "logs": str(queue.logs(number)),
@@ -61,7 +61,7 @@ def job(queue: Queue, number: int) -> dict[str, Any]:
     }
 
 
-def _values(row: dict[str, Any], waits: list[int]) -> dict[str, Any]:
+def _values(row: dict[str, Any], waits: dict[int, str]) -> dict[str, Any]:
     """A job's row in words and numbers."""
     frames, pace = row["frames"], row["pace"]
     left = None
@@ -73,20 +73,21 @@ def _values(row: dict[str, Any], waits: list[int]) -> dict[str, Any]:
         "frames_done": row["frames_done"] or 0,
         "workers": row["workers"] or 0,
         "seconds_left": left,
-        "waits_for": waits,
+        "waits_for": list(waits),
+        "held_up_by": [number for number, state in waits.items() if state in (FAILED, CANCELLED)],
         "result": json.loads(row["result"]) if row["result"] else None,
     }
 
 
-def _waits(queue: Queue) -> dict[int, list[int]]:
-    """Of each job, those that it waits for and that are not done."""
-    found: dict[int, list[int]] = {}
+def _waits(queue: Queue) -> dict[int, dict[int, str]]:
+    """Of each job, those that it waits for and that are not done, with their states."""
+    found: dict[int, dict[int, str]] = {}
     rows = queue.connection.execute(
-        "SELECT after.job, after.other FROM after LEFT JOIN job AS other ON other.id = after.other"
-        " WHERE COALESCE(other.state, '') NOT IN ('done', 'skipped') ORDER BY after.other"
+        "SELECT after.job, after.other, other.state FROM after JOIN job AS other ON other.id = after.other"
+        " WHERE other.state NOT IN ('done', 'skipped') ORDER BY after.other"
     )
-    for number, other in rows:
-        found.setdefault(number, []).append(other)
+    for number, other, state in rows:
+        found.setdefault(number, {})[other] = state
     return found
 
 
@@ -152,15 +153,20 @@ def move(queue: Queue, number: int, *, priority: int | None = None, before: int 
         _checked(queue, [number], (WAITING, RUNNING, PAUSED), "moved")
         execute = queue.connection.execute
         if before is not None:
-            other = execute("SELECT priority, position FROM job WHERE id = ?", (before,)).fetchone()
-            if other is None or before == number:
+            _checked(queue, [before], (WAITING, RUNNING, PAUSED), "waited for")
+            if before == number:
                 raise UsageError(f"there is no other job {before} to move it before")
-            least = execute(
-                "SELECT MAX(position) FROM job WHERE priority = ? AND position < ? AND id != ?",
-                (other["priority"], other["position"], number),
-            ).fetchone()[0]
-            place = other["position"] - 1 if least is None else (least + other["position"]) / 2
-            execute("UPDATE job SET priority = ?, position = ? WHERE id = ?", (other["priority"], place, number))
+            (rank,) = execute("SELECT priority FROM job WHERE id = ?", (before,)).fetchone()
+            execute("UPDATE job SET priority = ? WHERE id = ?", (rank, number))
+            rows = execute(
+                "SELECT id FROM job WHERE priority = ? AND state IN ('waiting', 'running', 'paused') AND id != ?"
+                " ORDER BY position, id",
+                (rank, number),
+            ).fetchall()
+            order = [row["id"] for row in rows]
+            order.insert(order.index(before), number)
+            # Anew from 1: of a job that is put in later the position is its number, which is larger.
+            queue.connection.executemany("UPDATE job SET position = ? WHERE id = ?", enumerate(order, 1))
             return
         if priority is not None:
             execute("UPDATE job SET priority = ? WHERE id = ?", (priority, number))
@@ -189,9 +195,16 @@ def prune(queue: Queue, older: float = 0.0, states: Sequence[str] = OVER) -> lis
 
 
 def remove(queue: Queue, number: int) -> None:
-    """Forget one job that is over, with its logs; its output stays. Raises UsageError: it is not over."""
+    """Forget one job that is over, with its logs; its output stays. Raises UsageError: it is not, or is waited for."""
     with writing(queue.connection):
         _checked(queue, [number], OVER, "taken away")
+        waiting = queue.connection.execute(
+            "SELECT job FROM after JOIN job ON job.id = after.job WHERE other = ? AND state IN ('waiting', 'paused')"
+            " AND NOT EXISTS (SELECT 1 FROM job AS done WHERE done.id = other AND done.state IN ('done', 'skipped'))",
+            (number,),
+        ).fetchone()
+        if waiting:
+            raise UsageError(f"job {number} stays, for job {waiting['job']} waits for it")
         queue.connection.execute("DELETE FROM job WHERE id = ?", (number,))
     shutil.rmtree(queue.logs(number), ignore_errors=True)
 
@@ -211,13 +224,13 @@ def log_words(queue: Queue, number: int, segment: int | None = None) -> str:
 
 def _checked(queue: Queue, numbers: Sequence[int], states: Sequence[str], done: str) -> list[int]:
     """The numbers, if all are of jobs in such states. Raises UsageError: one is not."""
-    for number in numbers:
+    for number in dict.fromkeys(numbers):
         row = queue.connection.execute("SELECT state FROM job WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise UsageError(f"there is no job {number}")
         if row["state"] not in states:
             raise UsageError(f"job {number} is {row['state']} and cannot be {done}")
-    return list(numbers)
+    return list(dict.fromkeys(numbers))
 
 
 def _stop(queue: Queue, number: int, state: str) -> None:

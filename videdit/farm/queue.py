@@ -104,6 +104,12 @@ class Queue(TaskEnds):
         self._add(number, PLAN)
         return number
 
+    def check_copy(self, folder: Path) -> None:
+        """Raises UsageError: a job has the copies that lie in a folder."""
+        busy = "SELECT id FROM job WHERE staged = ? AND state IN ('waiting', 'running', 'paused', 'failed')"
+        if row := self._one(busy, str(folder)):
+            raise UsageError(f"job {row['id']} renders this file to this output already; cancel or retry it")
+
     def check_output(self, job: int) -> None:
         """Raises UsageError: another open job writes the same output."""
         row = self._one("SELECT output FROM job WHERE id = ?", job)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from videdit.errors import UsageError, VideditError
 
@@ -65,6 +66,37 @@ CREATE INDEX task_lease ON task (lease) WHERE state = 'running';
 """
 
 
+class _Connection(sqlite3.Connection):
+    """Takes any text. Names of files need not be UTF-8, which SQLite's text is: those that are not are bytes there."""
+
+    def execute(self, words: str, values: Any = (), /) -> sqlite3.Cursor:
+        return super().execute(words, _stored(values))
+
+    def executemany(self, words: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
+        return super().executemany(words, map(_stored, rows))
+
+
+def _stored(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _bytes_of(value) for name, value in values.items()}
+    return tuple(map(_bytes_of, values))
+
+
+def _bytes_of(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape")
+    return value
+
+
+def _row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> sqlite3.Row:
+    text = (value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in values)
+    return sqlite3.Row(cursor, tuple(text))
+
+
 def connect(file: Path) -> sqlite3.Connection:
     """Open the database, and make it where there is none.
 
@@ -74,8 +106,8 @@ def connect(file: Path) -> sqlite3.Connection:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(file, timeout=_WAIT, isolation_level=None)
-        connection.row_factory = sqlite3.Row
+        connection = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, factory=_Connection)
+        connection.row_factory = _row
         connection.execute("PRAGMA foreign_keys = ON")
         _prepare(connection, file)
     except sqlite3.DatabaseError as error:

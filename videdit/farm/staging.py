@@ -11,14 +11,18 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 from videdit.errors import MediaError, UsageError
 from videdit.storage.hashes import sha256
+from videdit.storage.locks import lock
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CHUNK = 8 << 20
+_KEPT = 86_400.0  # seconds for which part of a copy waits to be gone on with
 _STATE = ("ETag", "etag", "LastModified", "mtime", "created", "md5Hash", "generation")  # that tell one file of a name
 
 
@@ -44,12 +48,25 @@ def found(url: str) -> list[str]:
     return names
 
 
+def place(folder: Path, url: str, output: str) -> Path:
+    """Where the copy of a file lies that is to become an output: the same with every try."""
+    return folder / hashlib.sha256(f"{url}\n{output}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def sweep(folder: Path, older: float = _KEPT) -> None:
+    """Remove copies that nobody has gone on fetching for so many seconds; what is whole belongs to a job."""
+    for part in folder.glob("*/in/.*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > older:
+                shutil.rmtree(part.parent.parent, ignore_errors=True)
+
+
 def fetch(url: str, folder: Path) -> Path:
     """Bring a file into a folder, and give its path; what is there whole is not brought again.
 
     Raises:
         UsageError: there is no such file, or what would reach it is not installed.
-        MediaError: it cannot be reached, the disk is full, or it has changed meanwhile.
+        MediaError: it cannot be reached, the disk is full, it has changed meanwhile, or another run fetches it.
     """
     fs, path = _opened(url)
     target = folder / path.rstrip("/").rpartition("/")[2]
@@ -59,11 +76,12 @@ def fetch(url: str, folder: Path) -> Path:
         if target.exists() and _read(note) == state:
             return target
         folder.mkdir(parents=True, exist_ok=True)
-        if _read(note) != state:
-            part.unlink(missing_ok=True)
-            note.write_text(json.dumps(state), encoding="utf-8")
-        with fs.open(path, "rb") as source, part.open("ab") as file:
-            source.seek(file.tell())
+        with part.open("ab") as file, fs.open(path, "rb") as source:
+            _alone(file, url)
+            if _read(note) != state:
+                file.truncate(0)
+                note.write_text(json.dumps(state), encoding="utf-8")
+            source.seek(file.seek(0, os.SEEK_END))
             while data := source.read(_CHUNK):
                 file.write(data)
             file.flush()
@@ -75,24 +93,32 @@ def fetch(url: str, folder: Path) -> Path:
     return target
 
 
-def send(file: Path, url: str) -> str:
+def send(file: Path, url: str, replace: bool = True) -> str:
     """Put a file where a URL says, and give its SHA-256, which what is there has too.
 
+    Args:
+        file: what is sent.
+        url: where to. What is there already and is the same, as after a try that was cut off at its end, stays.
+        replace: whatever else is there.
+
     Raises:
-        UsageError: what would reach it is not installed.
+        UsageError: something else is there, or what would reach it is not installed.
         MediaError: it cannot be reached, or what is there afterwards is not the same.
     """
     fs, path = _opened(url)
     digest = sha256(file)
     with _told(url):
+        fs.invalidate_cache()
+        if fs.exists(path):
+            if _sha256(fs, path) == digest:
+                return digest
+            if not replace:
+                raise UsageError(f"{url} has come to be there meanwhile, and is not replaced")
         with contextlib.suppress(NotImplementedError, PermissionError):
             fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.put_file(str(file), path)
-        there = hashlib.sha256()
-        with fs.open(path, "rb") as back:
-            while data := back.read(_CHUNK):
-                there.update(data)
-    if there.hexdigest() != digest:
+        there = _sha256(fs, path)
+    if there != digest:
         raise MediaError(f"what arrived at {url} is not what was sent; try again")
     return digest
 
@@ -115,6 +141,26 @@ def _opened(url: str) -> tuple[Any, str]:
         raise UsageError(f"{url} needs a package that is not here: {error}") from None
     except ValueError as error:
         raise UsageError(f"{url} cannot be reached: {error}") from None
+
+
+def _alone(file: Any, url: str) -> None:
+    """Keep others from writing to a part as long as it is open. Raises MediaError: another does."""
+    try:
+        lock(file)
+    except BlockingIOError:
+        raise MediaError(f"another run fetches {url}; wait for it") from None
+    except OSError:  # its disk has no locks
+        return
+
+
+def _sha256(fs: Any, path: str) -> str:
+    """Of what is there."""
+    fs.invalidate_cache()
+    there = hashlib.sha256()
+    with fs.open(path, "rb") as back:
+        while data := back.read(_CHUNK):
+            there.update(data)
+    return there.hexdigest()
 
 
 def _state(fs: Any, path: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videdit.errors import VideditError
+from videdit.errors import MediaError, VideditError
 from videdit.farm.queue import Queue
 from videdit.farm.schema import DONE, OVER
 from videdit.media.source_identity import SourceIdentity
@@ -49,13 +49,22 @@ class Watch:
         settle: float = 10.0,
         done_to: Path | None = None,
     ) -> None:
-        """take: puts a file into the queue and gives its jobs. settle: seconds without a change of size or time.
+        """Of which folder, and what is done with a file.
 
-        done_to: the folder for sources whose jobs are done; None: they stay, and are marked as taken.
+        Args:
+            folder: what is watched.
+            queue: where jobs go.
+            take: puts a file into the queue and gives its jobs.
+            settle: seconds without a change of size or time.
+            done_to: the folder for sources whose jobs are done; None: they stay, and are marked as taken.
+
+        Raises:
+            MediaError: the folder cannot be read, or no marks be made in it.
         """
         self.folder, self.queue, self.take, self.settle, self.done_to = folder, queue, take, settle, done_to
         self._seen: dict[str, tuple[list[int], float]] = {}  # name -> size and time, and since when they are so
         self._marks = self._read()
+        self._write()  # before anything is taken that could not be marked
 
     def events(self, once: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Event]:
         """Watch, and tell what happens. once: end when nothing is left that grows, or whose job is to be waited for."""
@@ -75,14 +84,16 @@ class Watch:
             if state is None:
                 continue
             stamp = state.values
-            if name in self._marks and self._marks[name]["stamp"] == stamp:
+            if name in self._marks and (self._marks[name]["stamp"] == stamp or self._at_work(name)):
                 waiting |= bool(self.done_to and not self._marks[name]["over"])
                 continue
             known, since = self._seen.get(name, (None, now))
             if known != stamp:
                 self._seen[name], since = (stamp, now), now
-            if now - since < self.settle or not state.size:
+            if now - since < self.settle:
                 waiting = True
+                continue
+            if not state.size:  # whoever made it may write to it yet, but nobody waits for that
                 continue
             yield self._taken(file, stamp)
             waiting |= bool(self.done_to and not self._marks[name]["over"])
@@ -91,7 +102,10 @@ class Watch:
         return waiting
 
     def _files(self) -> list[Path]:
-        return sorted(f for f in self.folder.iterdir() if f.is_file() and not f.name.startswith("."))
+        try:
+            return sorted(f for f in self.folder.iterdir() if f.is_file() and not f.name.startswith("."))
+        except OSError as error:
+            raise MediaError(f"cannot watch {self.folder}: {error.strerror}") from None
 
     def _taken(self, file: Path, stamp: list[int]) -> Event:
         """Put a file into the queue, or say why not; either is done once."""
@@ -118,17 +132,31 @@ class Watch:
                 self._mark(file, mark["stamp"], mark["jobs"], over=True)
                 yield Event("ended", file, f"its job is {states[0] or 'gone'}; the file stays", tuple(mark["jobs"]))
                 continue
-            target = self.done_to / name
-            try:
-                self.done_to.mkdir(parents=True, exist_ok=True)
-                if os.path.lexists(target):
-                    raise FileExistsError(17, "a file of that name is there")
-                shutil.move(file, target)
-                said = f"done, now {target}"
-            except OSError as error:
-                said = f"done, but it stays: {error.strerror or error}"
+            said = self._move(file, self.done_to / name, mark["stamp"])
             self._mark(file, mark["stamp"], mark["jobs"], over=True)
-            yield Event("moved", file, said, tuple(mark["jobs"]))
+            yield Event(
+                "ended" if said else "moved", file, said or f"done, now {self.done_to / name}", tuple(mark["jobs"])
+            )
+
+    def _move(self, file: Path, target: Path, stamp: list[int]) -> str | None:
+        """Move a source, unless it is another by now. What went wrong, or None."""
+        try:
+            identity = SourceIdentity.known(file)
+            if identity is None:
+                return "done; the file is not there any more"
+            if identity.values != stamp:
+                return "done, but it has changed since, and stays"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(target):
+                return f"done, but it stays: {target} is there already"
+            shutil.move(file, target)
+        except OSError as error:
+            return f"done, but it stays: {error.strerror or error}"
+        return None
+
+    def _at_work(self, name: str) -> bool:
+        """Whether a job of a file is not over: until then nothing else is taken under that name."""
+        return any(state is not None and state not in OVER for state in map(self._state, self._marks[name]["jobs"]))
 
     def _state(self, number: int) -> str | None:
         row = self.queue.connection.execute("SELECT state FROM job WHERE id = ?", (number,)).fetchone()
@@ -138,7 +166,13 @@ class Watch:
         self._marks[file.name] = {"stamp": stamp, "jobs": jobs, "over": over}
         there = {path.name for path in self._files()}
         self._marks = {name: mark for name, mark in self._marks.items() if name in there}
-        put_text(self.folder / MARKS, json.dumps(self._marks, indent=1) + "\n", replace=True)
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            put_text(self.folder / MARKS, json.dumps(self._marks, indent=1) + "\n", replace=True)
+        except OSError as error:
+            raise MediaError(f"cannot write {self.folder / MARKS}: {error.strerror}") from None
 
     def _read(self) -> dict[str, Any]:
         try:

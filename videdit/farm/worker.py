@@ -103,7 +103,8 @@ class Worker:
                 outcome = self._do(task, begun)
             except BaseException:
                 log.info("stopped; the task is given back")
-                self.queue.release(task)
+                with contextlib.suppress(sqlite3.Error):  # or its lease ends
+                    self.queue.release(task)
                 raise
             log.info("%s%s", outcome.state, f": {outcome.said}" if outcome.said else "")
         return outcome
@@ -165,7 +166,7 @@ class Worker:
 
     def _finished(self, task: Task, result: dict[str, Any], seconds: float) -> bool:
         if task.upload:
-            digest = staging.send(task.clip.output, task.upload)
+            digest = staging.send(task.clip.output, task.upload, task.clip.job.overwrite)
             result = result | {"output": task.upload, "sha256": digest}
         kept = self.queue.job_done(task, result, seconds)
         if kept:

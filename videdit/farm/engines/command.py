@@ -40,15 +40,27 @@ class CommandEngine(ABC):
             time.sleep(min(LOOK, seconds))
         return ended
 
+    def cancel(self, piece: Piece | None = None) -> None:
+        """Forget pieces, and stop them."""
+        dropped = [other for other in (*self._gathered, *self._handed) if piece in (None, other)]
+        self._gathered = [other for other in self._gathered if other not in dropped]
+        handed = [other for other in dropped if self._handed.pop(other, None) is not None]
+        if handed:
+            self.stop(handed)
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.cancel()
+
     def _ended(self) -> list[Ended]:
-        failed = self.failed()
+        lost = self.lost() if self._handed else {}  # before what is there is looked at: it may end in between
         ended = []
         for piece, begun in list(self._handed.items()):
             report = read_report(piece.folder, self._plans[piece.folder], piece.number)
             if report is not None:
                 ended.append(Ended(piece, seconds=report.seconds))
-            elif piece.folder in failed:
-                ended.append(Ended(piece, failed[piece.folder], 1, True, time.monotonic() - begun))
+            elif piece in lost:
+                ended.append(Ended(piece, lost[piece], 1, True, time.monotonic() - begun))
         for end in ended:
             del self._handed[end.piece]
         return ended
@@ -58,5 +70,19 @@ class CommandEngine(ABC):
         """Have segments of a plan rendered. Raises VideditError: they cannot be."""
 
     @abstractmethod
-    def failed(self) -> dict[Path, str]:
-        """The plans of which no more is being rendered, with the reason."""
+    def lost(self) -> dict[Piece, str]:
+        """The pieces that nobody works on any more, rendered or not, with what to say of those that are not."""
+
+    @abstractmethod
+    def stop(self, pieces: list[Piece]) -> None:
+        """Have nobody work on pieces that were handed on, if that is to be had."""
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log, with a colon before it; nothing where there is none."""
+    try:
+        lines = log.read_text("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f": {line[:200]}" if line else ""

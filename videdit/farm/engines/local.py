@@ -5,103 +5,63 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
-from videdit.errors import UsageError
 from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.workers import Hand, WorkersEngine
 
 GRACE = 5.0  # seconds in which a process that is stopped may clean up
 
 
-@dataclass
-class _Hand:
-    """A process, and what it works on."""
+@dataclass(eq=False)
+class _Process(Hand):
+    """A process, and the pipe to it. It takes a piece at once, and begins when it has started."""
 
-    process: multiprocessing.process.BaseProcess
-    pipe: Connection
-    piece: Piece | None = None
-    begun: float = 0.0
+    process: BaseProcess = field(kw_only=True)
+    pipe: Connection = field(kw_only=True)
 
 
-class LocalEngine:
+class LocalEngine(WorkersEngine[_Process]):
     """Renders pieces in processes, which are started when they are needed; one that dies is replaced."""
 
     def __init__(self, workers: int = 1, device: str | None = None) -> None:
-        """workers: processes. device: in place of the one that was planned. Raises UsageError: fewer than one."""
-        if workers < 1:
-            raise UsageError("--workers should be at least 1")
-        self.slots, self.device = workers, device
-        self._hands: list[_Hand] = []
-        self._waiting: list[Piece] = []
+        """As :class:`WorkersEngine`."""
+        super().__init__(workers, device)
 
-    def submit(self, piece: Piece) -> None:
-        """Begin a piece, or when a process is free."""
-        self._waiting.append(piece)
-        self._begin()
-
-    def poll(self, seconds: float) -> list[Ended]:
-        """What has ended, if anything, within so many seconds."""
-        busy = {hand.pipe: hand for hand in self._hands if hand.piece}
-        ended = []
-        if not busy:
-            time.sleep(min(seconds, 0.1))
-        for ready in wait(list(busy), seconds) if busy else ():
-            assert isinstance(ready, Connection)
-            ended.append(self._answer(busy[ready]))
-        self._begin()
-        return ended
-
-    def cancel(self, piece: Piece | None = None) -> None:
-        """End the processes that work on it."""
-        self._waiting = [other for other in self._waiting if piece not in (None, other)]
-        for hand in [hand for hand in self._hands if hand.piece and piece in (None, hand.piece)]:
-            self._end(hand)
-
-    def close(self) -> None:
-        """End all processes."""
-        self._waiting.clear()
-        for hand in list(self._hands):
-            self._end(hand)
-
-    def _begin(self) -> None:
-        while self._waiting:
-            hand = next((hand for hand in self._hands if hand.piece is None), None)
-            if hand is None:
-                if len(self._hands) >= self.slots:
-                    return
-                hand = self._start()
-            hand.piece, hand.begun = self._waiting.pop(0), time.monotonic()
-            try:
-                hand.pipe.send((str(hand.piece.folder), hand.piece.number))
-            except OSError:  # it has died while it was idle
-                self._waiting.insert(0, hand.piece)
-                self._end(hand)
-
-    def _start(self) -> _Hand:
-        context = multiprocessing.get_context("spawn")  # torch and OpenVINO do not survive a fork
+    def start(self) -> _Process:
+        """A process of its own interpreter: torch and OpenVINO do not survive a fork."""
+        context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=serve, args=(there, self.device), name="videdit-segment", daemon=True)
         process.start()
         there.close()
-        hand = _Hand(process, here)
-        self._hands.append(hand)
-        return hand
+        return _Process(process=process, pipe=here)
 
-    def _answer(self, hand: _Hand) -> Ended:
+    def hand_over(self, hand: _Process, piece: Piece) -> None:
+        """Send it."""
+        hand.pipe.send((str(piece.folder), piece.number))
+
+    def ready(self, hands: list[_Process], seconds: float) -> list[_Process]:
+        """Those that have sent something, or have died."""
+        pipes = wait([hand.pipe for hand in hands], seconds)
+        return [hand for hand in hands if hand.pipe in pipes]
+
+    def answer(self, hand: _Process) -> Ended | None:
+        """What a process has sent."""
         assert hand.piece is not None
         piece, hand.piece = hand.piece, None
         try:
-            error, code, again, seconds = hand.pipe.recv()
+            return Ended(piece, *hand.pipe.recv())
         except (EOFError, OSError):
             hand.process.join(GRACE)
             said = f"the process that rendered segment {piece.number} {_end_of(hand.process.exitcode)}"
-            self._end(hand)
+            self._drop(hand)
             return Ended(piece, said, 1, True, time.monotonic() - hand.begun)
-        return Ended(piece, error, code, again, seconds)
 
-    def _end(self, hand: _Hand) -> None:
-        self._hands.remove(hand)
+    def end(self, hand: _Process) -> None:
+        """Ask it to end, and then end it."""
         hand.process.terminate()
         hand.process.join(GRACE)
         if hand.process.is_alive():

@@ -14,8 +14,10 @@ from videdit.farm.engines.base import Piece
 from videdit.farm.engines.command import CommandEngine
 from videdit.farm.engines.slurm import array
 from videdit.jobs.shot_plan import ShotPlan
+from videdit.storage.outputs import put_text
 
 TEMPLATE = "job.openjd.json"
+_LOG = "openjd.log"
 _NAME = 64  # letters of a job's name, at most
 
 
@@ -87,40 +89,33 @@ class OpenJobEngine(CommandEngine):
         if device is not None:
             raise UsageError("engine openjd renders on the planned device; leave --device out")
         self._program = found
-        self._runs: dict[Path, subprocess.Popen[bytes]] = {}
+        self._runs: dict[subprocess.Popen[bytes], list[Piece]] = {}
 
     def hand_on(self, folder: Path, numbers: list[int]) -> None:
         """Run the template for some segments."""
         file = folder / TEMPLATE
-        file.write_text(json.dumps(template(self._plans[folder], numbers, join=False)), encoding="utf-8")
+        put_text(file, json.dumps(template(self._plans[folder], numbers, join=False)), replace=True)
         words = [self._program, "run", str(file), "--step", "Segments", "-p", f"PlanFolder={folder.resolve()}"]
-        with (folder / "openjd.log").open("ab") as log:
-            self._runs[folder] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with (folder / _LOG).open("ab") as log:
+            run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._runs[run] = [Piece(folder, number) for number in numbers]
 
-    def failed(self) -> dict[Path, str]:
-        """The plans whose runs have ended."""
-        over = {}
-        for folder, run in list(self._runs.items()):
+    def lost(self) -> dict[Piece, str]:
+        """The pieces whose runs have ended."""
+        lost: dict[Piece, str] = {}
+        for run, pieces in list(self._runs.items()):
             if (code := run.poll()) is not None:
-                del self._runs[folder]
-                over[folder] = f"openjd has ended with exit code {code} without it; see {folder / 'openjd.log'}"
-        return over
+                del self._runs[run]
+                said = f"openjd has ended with exit code {code} without it; see {pieces[0].folder / _LOG}"
+                lost |= dict.fromkeys(pieces, said)
+        return lost
 
-    def cancel(self, piece: Piece | None = None) -> None:
-        """End the runs; a single piece goes with all of its plan, which are handed on again."""
-        for folder, run in list(self._runs.items()):
-            if piece is None or folder == piece.folder:
+    def stop(self, pieces: list[Piece]) -> None:
+        """End their runs; what else these had to do is handed on again."""
+        for run, its in list(self._runs.items()):
+            if not set(its).isdisjoint(pieces):
                 run.terminate()
                 run.wait()
-                del self._runs[folder]
-                others = [other for other in self._handed if other.folder == folder and other != piece]
-                for other in [other for other in self._handed if other.folder == folder]:
-                    del self._handed[other]
-                if piece is not None:
-                    self._gathered += others
-        if piece is None:
-            self._gathered.clear()
-
-    def close(self) -> None:
-        """End everything."""
-        self.cancel()
+                del self._runs[run]
+                others = [piece for piece in its if self._handed.pop(piece, None) is not None]
+                self._gathered += others

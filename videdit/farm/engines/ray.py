@@ -9,31 +9,36 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from videdit.errors import UsageError, VideditError
 from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.workers import Hand, WorkersEngine
 
-# Of the variables that decide what is rendered those that an actor needs as they are here.
+# Of the variables that decide what is rendered those that an actor elsewhere needs as they are here.
 _PASSED = ("PYTHONPATH", "OMP_NUM_THREADS", "VIDEDIT_CACHE", "VIDEDIT_SHIPPED", "VIDEDIT_WEIGHTS", "VIDEDIT_EDITS")
 _MOST_FAILURES = 3  # starts of actors that fail in a row, before all is given up
 _READY = 0.05  # seconds, at least, for which a poll looks
+_STORE = 80 << 20  # bytes of the store for objects of a cluster of our own: nothing but words is put there
 
 
-@dataclass
-class _Actor:
-    """An actor, what it works on, and the reference to its answer: without a piece, to whether it has started."""
+@dataclass(eq=False)
+class _Actor(Hand):
+    """An actor, and the reference to its answer: while it starts, to whether it has."""
 
-    handle: Any
-    piece: Piece | None = None
-    answer: Any = None  # None: it is idle
-    begun: float = 0.0
+    handle: Any = field(kw_only=True)
+    reference: Any = field(kw_only=True)
 
 
-class RayEngine:
-    """Renders pieces by actors of a cluster that runs, or of one that lives as long as the engine."""
+class RayEngine(WorkersEngine[_Actor]):
+    """Renders pieces by actors of a cluster that runs, or of one that lives as long as the engine.
+
+    An actor takes a piece when it has started: one that waits for room on a node would only hold it.
+    """
 
     def __init__(
         self,
@@ -48,128 +53,87 @@ class RayEngine:
         Args:
             workers: actors at most; those that find no room wait for it.
             device: in place of the one that was planned.
-            address: of a cluster that runs: "auto", "10.0.0.1:6379" or "ray://...".
+            address: of a cluster that runs: "auto", "10.0.0.1:6379" or "ray://...". None: a cluster of its own, unless
+                this process is connected to one.
             cores: CPUs that an actor takes.
             gpus: GPUs that an actor takes; 1 where the device is cuda and nothing else is said.
 
         Raises:
-            UsageError: Ray is not installed.
+            UsageError: Ray is not installed, or there are to be fewer workers than one.
             VideditError: there is no cluster at the address.
         """
+        super().__init__(workers, device)
+        if not address and not _connected():
+            _alone()
         try:
             import ray
         except ImportError:
             raise UsageError('engine ray needs a package that is not here: pip install "videdit[farm]"') from None
-        self.ray, self.slots, self.device = ray, workers, device
+        self.ray, self._connects = ray, not ray.is_initialized()
         gpus = gpus or (1.0 if (device or "").startswith("cuda") else 0.0)
-        self._own = not ray.is_initialized()
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
-        passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
-        if self._own:
-            how: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
-            if not address:
-                how["num_cpus"] = max(1, round(workers * cores))
-            try:
-                ray.init(log_to_driver=False, configure_logging=False, **how)
-            except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-                raise VideditError(f"cannot use Ray at {address or 'this machine'}: {_line(error)}") from None
-        self._make = ray.remote(_Renderer).options(
-            num_cpus=cores,
-            num_gpus=gpus,
-            max_restarts=0,
-            max_task_retries=0,
-            runtime_env={"env_vars": passed},
-        )
-        self._actors: list[_Actor] = []
+        how: dict[str, Any] = {"num_cpus": cores, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
+        if address or not self._connects:  # actors of a cluster of our own have all of our environment
+            passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+            how["runtime_env"] = {"env_vars": passed}
+        if self._connects:
+            _connect(ray, address, max(1, round(workers * cores)))
+        self._make = ray.remote(_Renderer).options(**how)
         self._failed = 0  # starts of actors, one after the other
-        self._waiting: list[Piece] = []
-
-    def submit(self, piece: Piece) -> None:
-        """Give a piece to an actor, or keep it until one is free."""
-        self._waiting.append(piece)
-        self._begin()
-
-    def poll(self, seconds: float) -> list[Ended]:
-        """What has ended, if anything, within so many seconds.
-
-        Raises:
-            VideditError: no actor can be started.
-        """
-        awaited = {actor.answer: actor for actor in self._actors if actor.answer is not None}
-        if not awaited:
-            time.sleep(min(seconds, _READY))
-            self._begin()
-            return []
-        ready, _ = self.ray.wait(list(awaited), num_returns=1, timeout=max(seconds, _READY))
-        more, _ = self.ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
-        ended = [self._answer(awaited[answer]) for answer in {*ready, *more}]
-        self._begin()
-        return [end for end in ended if end is not None]
-
-    def cancel(self, piece: Piece | None = None) -> None:
-        """Kill the actors that work on it."""
-        self._waiting = [other for other in self._waiting if piece not in (None, other)]
-        for actor in [actor for actor in self._actors if actor.piece and piece in (None, actor.piece)]:
-            self._drop(actor)
 
     def close(self) -> None:
         """Kill all actors, and the cluster if it is the engine's own."""
-        self._waiting.clear()
-        for actor in list(self._actors):
-            self._drop(actor)
-        if self._own:
+        super().close()
+        if self._connects:
             self.ray.shutdown()
 
-    def _begin(self) -> None:
-        """Give pieces to actors that are there; one that still waits for room on a node would only hold its piece."""
-        idle = [actor for actor in self._actors if actor.answer is None]
-        while self._waiting and idle:
-            actor = idle.pop()
-            actor.piece, actor.begun = self._waiting.pop(0), time.monotonic()
-            actor.answer = actor.handle.render.remote(str(actor.piece.folder), actor.piece.number)
-        starting = sum(actor.piece is None for actor in self._actors)
-        for _ in range(min(len(self._waiting) - starting, self.slots - len(self._actors))):
-            handle: Any = self._make.remote(self.device)
-            self._actors.append(_Actor(handle, answer=handle.ready.remote()))
+    def start(self) -> _Actor:
+        """An actor, which Ray starts where there is room."""
+        handle: Any = self._make.remote(self.device)
+        return _Actor(starting=True, handle=handle, reference=handle.ready.remote())
 
-    def _answer(self, actor: _Actor) -> Ended | None:
-        """What has become of an actor's piece; None: the actor has started, or could not."""
-        piece, actor.piece = actor.piece, None
-        answer, actor.answer = actor.answer, None
-        seconds = time.monotonic() - actor.begun
+    def hand_over(self, hand: _Actor, piece: Piece) -> None:
+        """Call it."""
+        hand.reference = hand.handle.render.remote(str(piece.folder), piece.number)
+
+    def ready(self, hands: list[_Actor], seconds: float) -> list[_Actor]:
+        """Those whose references are ready."""
+        of = {hand.reference: hand for hand in hands}
+        if not self.ray.wait(list(of), num_returns=1, timeout=max(seconds, _READY))[0]:
+            return []
+        return [of[reference] for reference in self.ray.wait(list(of), num_returns=len(of), timeout=0)[0]]
+
+    def answer(self, hand: _Actor) -> Ended | None:
+        """What an actor has answered, or what became of it."""
+        piece, hand.piece, hand.starting = hand.piece, None, False
         try:
-            told = self.ray.get(answer)
+            told = self.ray.get(hand.reference)
         except self.ray.exceptions.RayTaskError as raised:  # the actor lives
             said = f"unexpected {_line(raised.cause or raised)}"
-            if piece is not None:
-                return Ended(piece, said, 1, True, seconds)
-            self._unborn(actor, said)
-            return None
-        except self.ray.exceptions.RayError as lost:
-            self._drop(actor)
             if piece is None:
-                self._unborn(actor, _line(lost))
+                self._unborn(hand, said)
                 return None
+        except self.ray.exceptions.RayError as lost:
+            if piece is None:
+                self._unborn(hand, _line(lost))
+                return None
+            self._drop(hand)
             said = f"the actor that rendered segment {piece.number} was lost ({type(lost).__name__})"
-            return Ended(piece, said, 1, True, seconds)
-        if piece is None:
+        else:
             self._failed = 0
-            return None
-        return Ended(piece, *told)
+            return None if piece is None else Ended(piece, *told)
+        return Ended(piece, said, 1, True, time.monotonic() - hand.begun)
 
-    def _unborn(self, actor: _Actor, said: str) -> Ended | None:
+    def _unborn(self, hand: _Actor, said: str) -> None:
         """An actor could not be started. Raises VideditError: nor could those before."""
-        if actor in self._actors:
-            self._drop(actor)
+        self._drop(hand)
         self._failed += 1
         if self._failed >= _MOST_FAILURES:
             raise VideditError(f"no Ray actor can be started: {said}")
-        return None
 
-    def _drop(self, actor: _Actor) -> None:
-        self._actors.remove(actor)
+    def end(self, hand: _Actor) -> None:
+        """Kill it."""
         with contextlib.suppress(Exception):  # it may be dead, and its node with it
-            self.ray.kill(actor.handle, no_restart=True)
+            self.ray.kill(hand.handle, no_restart=True)
 
 
 class _Renderer:
@@ -185,6 +149,33 @@ class _Renderer:
 
     def render(self, folder: str, number: int) -> tuple[str | None, int, bool, float]:
         return self._renderer.render(folder, number)
+
+
+def _connected() -> bool:
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
+
+
+def _alone() -> None:
+    """What Ray reads of the environment when it is imported, for a cluster of our own that is for nothing else.
+
+    It tells nobody of itself, its actors count as much as we do, and it does what it is told only by who knows its
+    token, which is in no file.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def _connect(ray: Any, address: str | None, cores: int) -> None:
+    """To a cluster that runs, or to one that is started here. Raises VideditError: there is none."""
+    how: dict[str, Any] = {"address": address or "local"}  # without "local" Ray joins any cluster of this machine
+    if not address:
+        how |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
+    try:
+        ray.init(log_to_driver=False, configure_logging=False, **how)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        raise VideditError(f"cannot use Ray at {address or 'this machine'}: {_line(error)}") from None
 
 
 def _line(error: BaseException) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from videdit.errors import UsageError, VideditError
 from videdit.farm.engines.base import Piece
-from videdit.farm.engines.command import CommandEngine
+from videdit.farm.engines.command import CommandEngine, last_words
+from videdit.storage.outputs import put_text
 
 SCRIPT = """#!/bin/bash
 #SBATCH --job-name=videdit
@@ -36,43 +37,40 @@ class SlurmEngine(CommandEngine):
         if not shutil.which("sbatch"):
             raise UsageError("engine slurm needs sbatch; `videdit farm PLAN --script FILE` writes what it would submit")
         self._most, self._device = workers, device
-        self._jobs: dict[str, Path] = {}
+        self._jobs: dict[Piece, str] = {}  # and the array job that it is an element of
 
     def hand_on(self, folder: Path, numbers: list[int]) -> None:
         """Submit one array job."""
         script = folder / "segment.sbatch"
-        script.write_text(SCRIPT, encoding="utf-8")
+        put_text(script, SCRIPT, replace=True)
         exported = f"ALL,VIDEDIT_PLAN={folder.resolve()}"
         if self._device:
             exported += f",VIDEDIT_DEVICE={self._device}"
         words = ["sbatch", "--parsable", f"--array={array(numbers, self._most)}", f"--export={exported}"]
         words += [f"--output={folder / 'slurm-%a.log'}", str(script)]
-        self._jobs[_run(words).split(";")[0].strip()] = folder
+        job = (_run(words) or "").split(";")[0].strip()
+        self._jobs |= {Piece(folder, number): job for number in numbers}
 
-    def failed(self) -> dict[Path, str]:
-        """The plans whose array jobs are not in the queue any more."""
-        over = {}
-        for number, folder in list(self._jobs.items()):
-            if not _run(["squeue", "--noheader", "--jobs", number], quiet=True).strip():
-                del self._jobs[number]
-                over[folder] = f"Slurm's job {number} has ended without it; see {folder / 'slurm-*.log'}"
-        return over
+    def lost(self) -> dict[Piece, str]:
+        """The pieces whose elements are not in Slurm's queue any more. Where Slurm does not answer, none is."""
+        lost = {}
+        for job in set(self._jobs.values()):
+            # One element a line, by its number. Slurm forgets jobs some minutes after their end.
+            there = _run(["squeue", "--noheader", "--array", "--format=%K", "--jobs", job], otherwise="Invalid job id")
+            if there is None:
+                continue
+            elements = {int(word) for word in there.split() if word.isdigit()}
+            for piece in [piece for piece, its in self._jobs.items() if its == job and piece.number not in elements]:
+                del self._jobs[piece]
+                said = last_words(piece.folder / f"slurm-{piece.number}.log")
+                lost[piece] = f"element {piece.number} of Slurm's job {job} has ended without it{said}"
+        return lost
 
-    def cancel(self, piece: Piece | None = None) -> None:
+    def stop(self, pieces: list[Piece]) -> None:
         """Cancel elements of array jobs."""
-        for number, folder in self._jobs.items():
-            if piece is None:
-                _run(["scancel", number], quiet=True)
-            elif folder == piece.folder:
-                _run(["scancel", f"{number}_{piece.number}"], quiet=True)
-        if piece is None:
-            self._handed.clear()
-            self._gathered.clear()
-        self._handed.pop(piece, None) if piece else None
-
-    def close(self) -> None:
-        """Cancel what is left."""
-        self.cancel()
+        elements = [f"{job}_{piece.number}" for piece in pieces if (job := self._jobs.pop(piece, None))]
+        if elements:
+            _run(["scancel", *elements], otherwise="")
 
 
 def array(numbers: Sequence[int], most: int = 0) -> str:
@@ -87,12 +85,22 @@ def array(numbers: Sequence[int], most: int = 0) -> str:
     return f"{words}%{most}" if most > 1 else words
 
 
-def _run(words: list[str], quiet: bool = False) -> str:
-    """What a program says. Raises VideditError: it failed, unless `quiet`."""
+def _run(words: list[str], otherwise: str | None = None) -> str | None:
+    """What a program says.
+
+    Args:
+        words: the program and its arguments.
+        otherwise: how it may fail: then it has said nothing. For any other failure None is the answer.
+
+    Raises:
+        VideditError: it cannot be run; or it failed, and nothing is said of how it may.
+    """
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as error:
         raise VideditError(f"{words[0]} cannot be run: {error.strerror}") from None
-    if done.returncode and not quiet:
+    if not done.returncode:
+        return done.stdout
+    if otherwise is None:
         raise VideditError(f"{words[0]} failed: {' '.join(done.stderr.split())[:300]}")
-    return done.stdout
+    return "" if otherwise in done.stderr else None
