@@ -20,8 +20,9 @@ from videdit.errors import UsageError, VideditError
 from videdit.hfgi.profile import load_profile
 from videdit.jobs.job_file import job_of
 from videdit.jobs.result import RenderResult
+from videdit.rendering.job_clips import planned
 from videdit.rendering.progress import Moment, Progress
-from videdit.rendering.session import Session, planned
+from videdit.rendering.session import Session
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,8 @@ from videdit.errors import UsageError
 from videdit.imaging.crop import network_input
 from videdit.jobs.render_job import RenderJob
 from videdit.models.stylegan2_plain import Generator
-from videdit.rendering.session import Session, clip_of
+from videdit.rendering.job_clips import clip_of
+from videdit.rendering.session import Session
 
 
 @pytest.fixture(scope="module")

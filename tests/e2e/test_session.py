@@ -23,8 +23,9 @@ from videdit.models.student import Student
 from videdit.provenance.tags import is_edited
 from videdit.rendering.estimate import describe
 from videdit.rendering.frames import displayed
+from videdit.rendering.job_clips import clip_of
 from videdit.rendering.pace import Pace
-from videdit.rendering.session import Session, clip_of
+from videdit.rendering.session import Session
 
 
 @pytest.fixture(scope="module")

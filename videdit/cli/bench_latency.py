@@ -17,7 +17,8 @@ from pathlib import Path
 
 from videdit.argument_parser import Parser
 from videdit.errors import MediaError, UsageError
-from videdit.rendering.session import Session, clip_of
+from videdit.rendering.job_clips import clip_of
+from videdit.rendering.session import Session
 from videdit.rendering.window_preview import rendered_pair
 
 RUNS = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from videdit.errors import MediaError
 from videdit.media.image_sequence import existing, is_sequence
 from videdit.storage.hashes import sha256
+
+_COARSE = 2_000_000_000  # ns: some file systems tell times no finer, so what is written twice meanwhile looks unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class SourceIdentity:
     @property
     def modified(self) -> int:
         """Nanoseconds: when somebody last wrote to it."""
-        return max(time for _, time in self.stamps)
+        return max(written for _, written in self.stamps)
 
     @property
     def values(self) -> list[Any]:
@@ -69,7 +72,9 @@ class SourceIdentity:
         Raises:
             OSError: the files cannot be read.
         """
-        return content_hash(self.path) if fresh else _content(self)
+        if fresh or time.time_ns() - self.modified < _COARSE:
+            return content_hash(self.path)
+        return _content(self)
 
 
 @lru_cache(maxsize=256)

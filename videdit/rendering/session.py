@@ -18,28 +18,27 @@ import shutil
 import tempfile
 import threading
 import time as clocks
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
 
-from videdit import paths
 from videdit.datatypes import Frame
 from videdit.errors import UsageError
 from videdit.hfgi.profile import load_profile
 from videdit.imaging.memory import pixels_for
 from videdit.imaging.pixels import Pixels
 from videdit.jobs.field_types import parse_bytes
-from videdit.jobs.job_file import job_of
-from videdit.jobs.plan import Clip, make_plan
+from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
 from videdit.rendering.analyses import Analyses, HeldAnalysis, Source
 from videdit.rendering.assignments import LeftAloneError
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frame_preview import FramePreviews
+from videdit.rendering.job_clips import Job, about, as_job, clip_of, path_of, planned
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.newest import NewestFirst
 from videdit.rendering.progress import CallbackProgress, Moment, Progress
@@ -54,7 +53,6 @@ DRAFT: Tier = "draft"
 EXACT: Tier = "exact"
 MEMORY = 1 << 30  # bytes of what is known of clips
 
-Job = RenderJob | Mapping[str, Any]
 Tell = Progress | Callable[[Moment], None] | None
 
 
@@ -168,13 +166,13 @@ class Session:
 
         Raises MediaError, UsageError, WeightsError, Cancelled.
         """
-        job = _about(source, **options)
+        job = about(source, **options)
         known, held = self._looked_at(job, progress, cancel)
         return look_of(known.info, held.analysis)
 
     def boxes(self, source: str | Path | RenderJob, time: float) -> list[FaceBox]:
         """Where the faces of a frame are; looks at all of the clip where nobody has. Raises as :meth:`look`."""
-        known, held = self._looked_at(_about(source))
+        known, held = self._looked_at(about(source))
         return boxes_at(known.info, held.analysis, time)
 
     def review(
@@ -196,7 +194,7 @@ class Session:
 
         Raises as :meth:`look`.
         """
-        job = _about(source)
+        job = about(source)
         known, held = self._looked_at(job, cancel=cancel)
         if not pictures:
             return moments(known.info, held.analysis)
@@ -208,7 +206,7 @@ class Session:
     def _looked_at(
         self, job: RenderJob, progress: Tell = None, cancel: threading.Event | None = None
     ) -> tuple[Source, HeldAnalysis]:
-        known, tell = self._analyses.source(_path(job), job), _progress(progress)
+        known, tell = self._analyses.source(path_of(job), job), _progress(progress)
         tell.start(known.info.path.name, known.info.frame_count or None)
         status = "failed"
         try:
@@ -276,34 +274,6 @@ class Session:
             folder, self._folder = self._folder, None
             if folder is not None:
                 shutil.rmtree(folder)
-
-
-def as_job(job: Job) -> RenderJob:
-    """A job from its fields. Raises UsageError: they make no sense."""
-    return job if isinstance(job, RenderJob) else job_of(job)
-
-
-def planned(job: RenderJob) -> Clip:
-    """The one clip of a job. Raises UsageError: it is of several, or its output stands in the way."""
-    clips = make_plan([job]).clips
-    if len(clips) != 1 or clips[0].state is not None:
-        raise UsageError(f"{', '.join(job.input)} is not a single file; render the files of a folder one by one")
-    return clips[0]
-
-
-def clip_of(job: Job) -> Clip:
-    """A job's input to be looked at: where it would be written does not matter."""
-    job = as_job(job)
-    return Clip(job, _path(job), _path(job))
-
-
-def _about(source: str | Path | RenderJob, **options: Any) -> RenderJob:
-    """A job that is about a clip, whatever its edits."""
-    return source if isinstance(source, RenderJob) else as_job({"input": str(source), "edit": "smile"} | options)
-
-
-def _path(job: RenderJob) -> Path:
-    return paths.expanded(job.input[0])
 
 
 def _progress(progress: Tell) -> Progress:
