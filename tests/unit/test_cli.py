@@ -97,6 +97,12 @@ def test_an_unknown_option_is_refused(capsys):
         (["faces", "nobody.mp4"], "nobody.mp4 does not exist"),
         (["weights", "fetch"], "required"),
         (["doctor", "--fast"], "--fast"),
+        (["studio", "--memory", "x"], "--memory: 'x' is not an amount of memory"),
+        (["faces", "in.mp4", "--sheet", "x.txt"], "x.txt"),
+        (["work", "--workers", "4", "--until-empty"], "--workers is of --engine"),
+        (["help", "bogus"], "there is no command bogus"),
+        (["bench", "models", "--device", "bogus"], "there is no device bogus"),
+        (["train", "pack", "--shared", "nodir", "--data", "d"], "no pictures in nodir/celebamask_hq_1000/images"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -78,6 +78,8 @@ def main(words: Sequence[str]) -> int:
     overwrite = options.pop("overwrite")
     options.pop("debug")
     sheet = sheet or Path(f"{clip.stem.replace('%', '')}_faces.png")
+    if sheet.suffix.lower() != ".png":
+        raise UsageError(f"the sheet is a PNG, and {sheet} is not called so; name it like {sheet.stem}.png")
     overwrite = overwrite or is_sheet(sheet)
     if os.path.lexists(sheet) and not overwrite:
         raise UsageError(

@@ -245,6 +245,8 @@ def doctor_command(words: Sequence[str]) -> int:
 
 def help_command(words: Sequence[str]) -> int:
     """`videdit help`, or `videdit help faces`; the exit code."""
+    if words and words[0] not in (*commands(), "-h", "--help"):
+        raise UsageError(f"there is no command {words[0]}; videdit --help lists them")
     return run([*words, "--help"])
 
 

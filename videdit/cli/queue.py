@@ -12,7 +12,7 @@ from typing import Any
 
 from videdit.argument_parser import Parser, job_number, positive_seconds, priority
 from videdit.cli.submit import queue_file
-from videdit.errors import PartialFailure
+from videdit.errors import PartialFailure, UsageError
 from videdit.terminal import say
 
 
@@ -224,6 +224,9 @@ def work(words: Sequence[str]) -> int:
     parser.add_argument("--quiet", "-q", action="store_true", help="print only what fails")
     parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     args = parser.parse_args(words)
+    if not args.engine and (args.workers != 1 or args.address):
+        option = "--address" if args.address else "--workers"
+        raise UsageError(f"{option} is of --engine; of one that renders by itself start as many as the machine bears")
 
     from videdit.farm.queue import Queue
     from videdit.farm.worker import Worker

@@ -8,6 +8,7 @@ from pathlib import Path
 from videdit import shutdown
 from videdit.argument_parser import Parser, read
 from videdit.errors import UsageError
+from videdit.jobs.field_types import parse_bytes
 
 
 def main(words: Sequence[str]) -> int:
@@ -35,6 +36,10 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--debug", action="store_true", help="show the Python traceback of a failure")
     options = read(parser, words)
+    try:
+        parse_bytes(options["memory"])
+    except ValueError as error:
+        raise UsageError(f"--memory: {error}") from None
     port = options["port"]
     if port is not None and not 0 <= port < 1 << 16:
         raise UsageError(f"there is no port {port}")

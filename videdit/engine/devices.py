@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Literal
 
@@ -24,10 +25,12 @@ def resolve_device(device: str = "auto") -> str:
     """ "auto" -> "cuda" where there is a usable GPU, else "cpu"; anything else is checked.
 
     Raises:
-        UsageError: a CUDA device was asked for and there is none.
+        UsageError: a CUDA device was asked for and there is none, or it is no device.
     """
     if device == "auto":
         return "cuda" if _has_gpu() and _sees_gpu() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UsageError(f"there is no device {device}; write auto, cpu, cuda or cuda:N")
     if device.startswith("cuda") and not _sees_gpu():
         raise UsageError(f"--device {device}: PyTorch sees no CUDA GPU here; use --device cpu, or --device auto")
     return device

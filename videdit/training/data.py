@@ -21,8 +21,10 @@ SIZE = 256
 
 
 def pack_faces(folder: Path, out: Path) -> None:
-    """CelebA-HQ style folder of aligned NNNN.jpg -> out, [N, 256, 256, 3]."""
+    """CelebA-HQ style folder of aligned NNNN.jpg -> out, [N, 256, 256, 3]. Raises UsageError: it holds none."""
     images = [cv2.imread(str(path)) for path in sorted(folder.glob("*.jpg"))]
+    if not images:
+        raise UsageError(f"no pictures in {folder}")
     small = [cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1] for image in images]
     np.save(out, np.stack(small))
 
