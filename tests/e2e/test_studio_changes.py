@@ -131,3 +131,19 @@ def test_an_address_that_leads_nowhere_shows_the_clips(browser, studio, words):
     page.reload()
     page.wait_for_selector(".entry:has-text('person.mp4')", state="attached")
     context.close()
+
+
+def test_a_strip_of_five_strengths_stays_while_one_of_them_is_tried(page):
+    page.click(".person .entry")
+    page.click("[data-focus='name-smile']")
+    page.click("text=Five strengths of this face")
+    page.wait_for_selector(".strip figure")
+    assert page.locator(".strip figure").count() == 5
+    most = page.locator(".strip figcaption").nth(4).inner_text()
+    page.click(".strip figure >> nth=4 >> button")
+    assert page.input_value("[data-focus='number-smile']") == most
+    page.wait_for_timeout(300)
+    assert page.locator(".strip figure").count() == 5, "it is of all strengths of this edit"
+    page.keyboard.press("ArrowRight")
+    within(page, "s.setStrength('age', 5);")
+    pages.until(page, "document.querySelector('.strip') === null")  # that was another frame, and another face now

@@ -52,6 +52,8 @@ def test_a_crowd_of_previews_keeps_nobody_from_the_rest(studio: Running):
         assert set(statuses) == {503}  # more than wait are sent away at once
         assert studio.get("folder", folder="0").json()["entries"][0]["name"] == "a.mp4"
         assert studio.get("queue").status_code == 200
+        assert studio.get("frame", clip="0/a.mp4", time=0, side=160).status_code == 200
+        assert studio.get("poster", clip="0/a.mp4").status_code == 200
     for thread in threads:
         thread.join(240)
     assert len(statuses) == crowd

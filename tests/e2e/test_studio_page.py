@@ -261,6 +261,10 @@ def test_the_picture_of_the_readme(browser, render, tmp_path):
         page.press("#frame", "Enter")
         exact(page)
         page.keyboard.press("3")
+        page.focus("#wipe")
+        for _ in range(2):
+            page.keyboard.press("ArrowLeft")
+        page.evaluate("document.activeElement.blur()")
         page.wait_for_timeout(500)
         shot(page, "studio")
         page.close()

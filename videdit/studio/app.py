@@ -20,9 +20,9 @@ from videdit._version import __version__
 from videdit.edits.keyframes import EASINGS
 from videdit.errors import UsageError
 from videdit.studio.answers import Endpoint, HeavyWork, answered, aside, body, query
-from videdit.studio.clips import jpeg, png, told_times
+from videdit.studio.clips import jpeg, png
 from videdit.studio.document import catalogue_for_pages, document_of, output_of
-from videdit.studio.projects import ENDINGS, command, project_file, project_text, source_of
+from videdit.studio.projects import command, project_text
 from videdit.studio.requests import (
     Action,
     Naming,
@@ -101,7 +101,9 @@ class _Pages:
     """The endpoints: each reads what is asked, and leaves the work to the studio."""
 
     def __init__(self, studio: Studio) -> None:
-        self.studio, self.heavy = studio, HeavyWork()
+        self.studio = studio
+        # Apart, so that frames are shown while previews wait for their turn.
+        self.previews, self.reading = HeavyWork(), HeavyWork()
 
     async def events(self, _: Request) -> Response:
         return StreamingResponse(self.studio.events.listen(), media_type="text/event-stream")
@@ -116,30 +118,11 @@ class _Pages:
         return JSONResponse(await aside(self.studio.clips.folder, query(request, OfFolder).folder))
 
     async def clip(self, request: Request) -> Response:
-        return JSONResponse(await aside(self._clip, query(request, OfClip).clip))
-
-    def _clip(self, name: str) -> Words:
-        studio = self.studio
-        path, other = studio.roots.path(name), None
-        if path.name.endswith(ENDINGS):
-            other = path
-            source = studio.roots.name(source_of(path).resolve())
-            if source is None:
-                raise UsageError(f"{path.name} is about a clip that is not in the folders of this studio")
-            name, path = source, studio.roots.path(source)
-        info = studio.clips.info(path)
-        answer = {
-            "clip": studio.clips.described(name),
-            "times": told_times(studio.clips.times(path)),
-            "project": studio.projects.read(path, info),
-        }
-        if other is not None and other.resolve() != project_file(path).resolve():
-            answer["opened"] = {"name": other.name, "document": studio.projects.document(other, path, info)}
-        return answer
+        return JSONResponse(await aside(self.studio.open, query(request, OfClip).clip))
 
     async def poster(self, request: Request) -> Response:
         path = self._path(query(request, OfClip))
-        data = await self.heavy(request, lambda _: self.studio.clips.poster(path))
+        data = await self.reading(request, lambda _: self.studio.clips.poster(path))
         return Response(data, media_type="image/jpeg")
 
     async def frame(self, request: Request) -> Response:
@@ -151,12 +134,12 @@ class _Pages:
             told = {"time": begins, "faces": self.studio.faces_at(asked.clip, path, asked.time)}
             return (jpeg(picture, 90) if asked.side else png(picture)), told
 
-        data, told = await self.heavy(request, draw)
+        data, told = await self.reading(request, draw)
         return _picture(data, told, "image/jpeg" if asked.side else "image/png")
 
     async def play(self, request: Request) -> Response:
         path = self._path(query(request, OfClip))
-        played = await self.heavy(request, lambda cancel: self.studio.clips.playable(path, cancel=cancel))
+        played = await self.reading(request, lambda cancel: self.studio.clips.playable(path, cancel=cancel))
         return FileResponse(played, media_type="video/mp4")
 
     async def prepare(self, request: Request) -> Response:
@@ -166,7 +149,7 @@ class _Pages:
         def told(share: float | None) -> None:
             self.studio.events.tell("playback", clip=asked.clip, share=share)
 
-        made = await self.heavy(request, lambda cancel: self.studio.clips.playable(path, told, cancel))
+        made = await self.reading(request, lambda cancel: self.studio.clips.playable(path, told, cancel))
         return JSONResponse({"copy": made != path})
 
     async def look(self, request: Request) -> Response:
@@ -204,7 +187,7 @@ class _Pages:
             return data, told, perf_counter() - begun
 
         begun = perf_counter()
-        data, told, encoding = await self.heavy(request, draw)
+        data, told, encoding = await self.previews(request, draw)
         answer = _picture(data, told, "image/jpeg" if asked.tier == "draft" else "image/png")
         parts = {"edit": told["seconds"], "encode": encoding, "all": perf_counter() - begun}
         answer.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * part:.1f}" for name, part in parts.items())
@@ -218,7 +201,7 @@ class _Pages:
             words = asked.edit, asked.who, asked.strengths, asked.time, asked.viewer
             return self.studio.strip(path, document, *words, cancel)
 
-        picture = await self.heavy(request, draw)
+        picture = await self.previews(request, draw)
         return Response(jpeg(picture), media_type="image/jpeg")
 
     async def save(self, request: Request) -> Response:
@@ -256,7 +239,7 @@ class _Pages:
         def made(_: threading.Event) -> str:
             return self.studio.estimate(self.studio.plan(path, document, replace=True))
 
-        return JSONResponse({"words": await self.heavy(request, made)})
+        return JSONResponse({"words": await self.previews(request, made)})
 
     async def render(self, request: Request) -> Response:
         asked = await body(request, Rendering)

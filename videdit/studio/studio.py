@@ -22,7 +22,7 @@ from videdit.studio.clips import Clips, told_times
 from videdit.studio.document import Document
 from videdit.studio.events import Events
 from videdit.studio.findings import Findings, Tell
-from videdit.studio.projects import Projects
+from videdit.studio.projects import ENDINGS, Projects, project_file, source_of
 from videdit.studio.queue import RenderQueue
 from videdit.studio.renders import Renders
 from videdit.studio.roots import Roots
@@ -78,6 +78,30 @@ class Studio:
     def warm(self) -> None:
         """Load what the first preview takes, so that nobody waits for it."""
         self.session.warm({"input": "none", "edit": "smile"}, 256)
+
+    def open(self, name: str) -> dict[str, Any]:
+        """A clip, or that of a job file, with its project and when its frames are shown, for a page.
+
+        Raises:
+            UsageError: it is not in the folders, or a job file that a page cannot show.
+            MediaError: it cannot be read.
+        """
+        path, other = self.roots.path(name), None
+        if path.name.endswith(ENDINGS):
+            other = path
+            source = self.roots.name(source_of(path).resolve())
+            if source is None:
+                raise UsageError(f"{path.name} is about a clip that is not in the folders of this studio")
+            name, path = source, self.roots.path(source)
+        info = self.clips.info(path)
+        answer = {
+            "clip": self.clips.described(name),
+            "times": told_times(self.clips.times(path)),
+            "project": self.projects.read(path, info),
+        }
+        if other is not None and other.resolve() != project_file(path).resolve():
+            answer["opened"] = {"name": other.name, "document": self.projects.document(other, path, info)}
+        return answer
 
     def preview(
         self,

@@ -58,16 +58,30 @@ export async function picture(request) {
 export const frame = (words, signal) => picture(answer(fetch(address("frame", words), { signal })));
 export const preview = (words, signal) => picture(post("preview", { ...words, viewer }, signal));
 
-/** Calls handlers[kind](values) for each event; `lost` and `found` when the server goes and comes back. */
+const UNSEEN = 30_000; // ms after which a page that nobody sees lets go of its connection: browsers have six for all tabs
+
+/** Calls handlers[kind](values) for each event; `lost` and `found` when the server goes and comes back, `back` when
+ * the page is seen again after it had stopped listening. */
 export function listen(handlers) {
-  const source = new EventSource("/api/events");
-  let gone = false;
-  for (const kind of ["look", "review", "names", "project", "queue", "playback"]) {
-    source.addEventListener(kind, (event) => handlers[kind]?.(JSON.parse(event.data)));
-  }
-  source.addEventListener("error", () => {
-    if (!gone) { gone = true; handlers.lost(); }
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => listen({ ...handlers, lost() {} }), 2000);
+  let source = null, gone = false, timer = null;
+  const open = (returning) => {
+    const own = source = new EventSource("/api/events");
+    for (const kind of ["look", "review", "names", "project", "queue", "playback"]) {
+      own.addEventListener(kind, (event) => handlers[kind]?.(JSON.parse(event.data)));
+    }
+    own.addEventListener("error", () => {
+      if (own !== source) return;
+      if (!gone) { gone = true; handlers.lost(); }
+      if (own.readyState === EventSource.CLOSED) setTimeout(() => { if (own === source) open(false); }, 2000);
+    });
+    own.addEventListener("open", () => {
+      if (gone) { gone = false; handlers.found(); } else if (returning) handlers.back();
+    });
+  };
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => { source.close(); source = null; }, UNSEEN);
+    else if (!source) open(true);
   });
-  source.addEventListener("open", () => { if (gone) { gone = false; handlers.found(); } });
+  open(false);
 }

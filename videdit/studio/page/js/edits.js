@@ -103,12 +103,11 @@ function onOff(info) {
 function more(info) {
   const edit = shownEdits()[info.name];
   const drags = info.drags.map(([name, value]) => `${title(name)} ${value > 0 ? "+" : ""}${value}`).join(", ");
-  return el("div", { class: "more" },
+  return el("div", { class: "more" }, edit?.keys ? keys(info, edit) : null, strip(info),
     el("div", {}, `${info.meaning[0].toUpperCase()}${info.meaning.slice(1)}. Usual ${plain(info.recommended)}, recommended ${info.range.map(plain).join(" to ")}, at most ${info.hard.map(plain).join(" to ")}${natural(info) ? "" : `; 1 is ${info.unit}`}.`),
     drags ? el("div", {}, `Drags along: ${drags}.`) : null,
     info.experimental ? el("div", { class: "warn" }, `Experimental: ${info.experimental}.`) : null,
-    edit?.keys ? keys(info, edit) : null,
-    strip(info));
+  );
 }
 
 function keys(info, edit) {
@@ -127,7 +126,11 @@ function keys(info, edit) {
 }
 
 /** Five strengths of this face, on demand; one click takes one over. */
+let made = { key: "", place: null }; // the strip that is there: it stays until the face, the frame or another edit changes
 function strip(info) {
+  const { [info.name]: _, ...others } = shownEdits();
+  const key = JSON.stringify([S.clip.id, S.who, S.frame, info.name, others]);
+  if (made.key === key) return made.place;
   const place = el("div", {});
   const [low, high] = info.range, strengths = [low, low / 2, 0, high / 2, high].map((value) => Math.round(value * 100) / 100);
   const make = async (event) => {
@@ -141,6 +144,8 @@ function strip(info) {
         canvas.getContext("2d").drawImage(bitmap, -i * size, 0);
         return el("figure", {}, el("button", { "aria-label": `${title(info.name)} ${value}`, onclick: () => setStrength(info.name, value) }, canvas), el("figcaption", {}, plain(value)));
       })));
+      made = { key, place };
+      place.scrollIntoView({ block: "nearest" });
     } catch (error) { event.target.disabled = false; event.target.textContent = "Five strengths of this face"; tell(error); }
   };
   place.append(el("button", { onclick: make }, "Five strengths of this face"));
@@ -148,4 +153,4 @@ function strip(info) {
 }
 
 on("clip doc people who", draw);
-on("frame", update);
+on("frame", () => { if (made.place?.isConnected) draw(); else update(); }); // the strip is of one frame

@@ -5,11 +5,12 @@ import { $, bytes, el, fill } from "./dom.js";
 import { S, on, open, tell } from "./store.js";
 
 // Pictures of clips, fetched two at a time so that nothing else waits for them, and kept while the page is there.
+const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
 const posters = new Map(), wanted = [];
 let fetching = 0;
 
 function poster(item) {
-  const image = el("img", { alt: "", "data-clip": item.id }), key = `${item.id} ${item.changed}`;
+  const image = el("img", { alt: "", src: NOTHING }), key = `${item.id} ${item.changed}`;
   if (posters.has(key)) image.src = posters.get(key);
   else new IntersectionObserver((seen, observer) => {
     if (!seen.some((one) => one.isIntersecting)) return;
@@ -57,9 +58,20 @@ function draw() {
   fill($("clips"),
     el("div", { class: "crumbs" }, up, el("span", { title: folder.name }, folder.name || "Folders"), el("span", { class: "fill" }),
       el("button", { class: "plain", title: "Read the folder anew", "aria-label": "Read the folder anew", onclick: () => show(folder.id) }, "↻")),
-    folder.entries.length ? el("ul", { class: "list" }, folder.entries.map(entry))
+    folder.entries.length ? el("ul", { class: "list" }, listed().map(entry))
       : el("p", { class: "note" }, "No video, picture or project here."),
     folder.more ? el("p", { class: "note" }, `and ${folder.more} more`) : null);
+}
+
+const ENDINGS = [".videdit.yaml", ".videdit.yml"];
+
+/** What is in the folder; the project of a clip comes with its clip. */
+function listed() {
+  const names = new Set(folder.entries.map((item) => item.name));
+  const isOf = (name) => ENDINGS.map((ending) => name.endsWith(ending) && name.slice(0, -ending.length)).find(Boolean);
+  const edited = new Set(folder.entries.filter((item) => item.kind === "job").map((item) => isOf(item.name)));
+  return folder.entries.filter((item) => item.kind !== "job" || !names.has(isOf(item.name)))
+    .map((item) => ({ ...item, edited: item.kind !== "job" && edited.has(item.name) }));
 }
 
 function entry(item) {
@@ -68,9 +80,9 @@ function entry(item) {
     : el("span", { class: "icon", "aria-hidden": "true" }, item.kind === "folder" ? "▸" : "≡");
   const facts = { folder: "folder", job: "project", video: bytes(item.size ?? 0), image: "picture" }[item.kind];
   return el("li", {}, el("button", {
-    class: "entry", "aria-current": item.id === S.clip?.id ? "true" : undefined, "data-focus": item.id,
+    class: "entry", title: item.name, "aria-current": item.id === S.clip?.id ? "true" : undefined, "data-focus": item.id,
     onclick: () => (item.kind === "folder" ? show(item.id) : open(item.id).catch(tell)),
-  }, picture, el("div", {}, item.name, el("small", {}, facts))));
+  }, picture, el("div", {}, item.name, el("small", {}, facts, item.edited ? el("span", { class: "good" }, " · has edits") : null))));
 }
 
 on("clip", draw);

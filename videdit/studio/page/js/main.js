@@ -55,7 +55,7 @@ async function begin() {
   player.begin();
   timeline.begin();
   keys.begin();
-  render.begin(rightTab);
+  render.begin(rightTab, library.again);
   on("clip", drawClip);
   on("doc saved clip people", drawBar);
   $("undo").onclick = undo;
@@ -70,6 +70,7 @@ async function begin() {
     playback: (told) => { if (told.clip === S.clip?.id && told.share < 1 && stage.view.waits) { stage.view.waits = `making a copy to play: ${Math.round(told.share * 100)} %`; stage.draw(); } },
     lost: () => toast("The studio does not answer; this page waits for it.", true),
     found: () => { toast("The studio is there again."); again(); },
+    back: () => again(),
   });
   addEventListener("pagehide", () => { if (isUnsaved()) save(); });
   try {

@@ -5,7 +5,7 @@ import { frame as askFrame, preview as askPreview } from "./api.js";
 import { $ } from "./dom.js";
 import { S, changed, now, on, shown_ } from "./store.js";
 
-export const P = { before: null, after: null, facts: null, tier: null, seconds: 0, busy: "", error: "" };
+export const P = { before: null, after: null, facts: null, tier: null, busy: "", error: "" };
 const REST = 220; // ms without a change
 const edited = () => shown_().targets.length > 0;
 const listeners = [];
@@ -92,7 +92,6 @@ function show(got, key, tier, begun) {
   P.after = got.bitmap;
   P.facts = got.facts;
   P.tier = tier;
-  P.seconds = (performance.now() - begun) / 1000;
   afterKey = key;
   P.error = got.facts.faces.length ? "" : "nobody is edited in this frame";
   tellAll();

@@ -6,7 +6,7 @@ import { play } from "./player.js";
 import { S, change, document_, ending, isMoving, isUnsaved, on, open, save, tell } from "./store.js";
 
 const form = { replace: false, estimate: "", plan: null, planError: "" };
-let jobs = { paused: false, jobs: [] }, logs = new Map(), showTab = () => {};
+let jobs = { paused: false, jobs: [] }, logs = new Map(), showTab = () => {}, listFiles = () => {};
 
 const CODECS = [["", "as the source"], ["h264", "H.264"], ["hevc", "H.265"], ["av1", "AV1"], ["vp9", "VP9"], ["prores", "ProRes"], ["ffv1", "FFV1 (lossless)"]];
 
@@ -77,11 +77,21 @@ async function estimate() {
 
 // -- the queue -------------------------------------------------------------------------------------------------------
 
+/** Says what has come of jobs since the page last heard of them. */
+function hear(now) {
+  const before = new Map(jobs.jobs.map((job) => [job.id, job.state]));
+  jobs = now;
+  for (const job of now.jobs.filter((one) => ["waiting", "running"].includes(before.get(one.id)))) {
+    if (job.state === "done") { toast(`${job.name} is ready, beside its source.`); listFiles(); }
+    if (job.state === "failed") toast(`${job.name}: ${job.error}`, true);
+  }
+}
+
 let loading = false, again = false;
 export async function load() {
   if (loading) { again = true; return; }
   loading = true;
-  try { jobs = await get("queue"); } catch (error) { tell(error); }
+  try { hear(await get("queue")); } catch (error) { tell(error); }
   loading = false;
   drawQueue();
   if (again) { again = false; load(); }
@@ -145,8 +155,8 @@ async function beside(job) {
 }
 
 let planTimer = null;
-export function begin(show) {
-  showTab = show;
+export function begin(show, list) {
+  [showTab, listFiles] = [show, list];
   on("clip", () => Object.assign(form, { replace: false, estimate: "", plan: null, planError: "" }));
   on("clip doc rest", soon(() => { form.estimate = ""; drawForm(); clearTimeout(planTimer); planTimer = setTimeout(plan, 400); }, isMoving));
   drawForm();

@@ -120,7 +120,7 @@ function badge() {
       : !P.before ? "reading the frame …"
         : P.busy === "exact" ? "draft · making the exact frame …"
           : P.busy === "draft" && !P.after ? "making a preview …"
-            : P.tier === "draft" ? `draft · ${P.seconds.toFixed(1)} s` : P.tier === "exact" ? `exact · ${P.seconds.toFixed(1)} s` : "";
+            : P.tier ?? "";
   note.hidden = (!words && !source) || view.playing;
   note.textContent = source && !view.waits && !P.error ? "source" : words;
   note.className = P.error ? "bad" : P.tier === "exact" && !P.busy && !source ? "sharp" : "";
