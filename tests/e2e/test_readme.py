@@ -16,7 +16,7 @@ from synthetic import ROOT, background, with_face, write_clip
 from videdit.cli import main as cli
 from videdit.rendering import session as sessions
 
-FRAMES, APART = 5, 2  # seconds: the README's times lie within
+FRAMES, APART = 4, 2.5  # seconds: the README's times lie within
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def desk(tmp_path_factory, people) -> Path:
     """What the README takes for granted: a clip, a picture, a folder of clips, numbered pictures."""
     folder = tmp_path_factory.mktemp("desk")
     pictures = [with_face(background(320, 240), people[0], (150 + i, 120), 200) for i in range(FRAMES)]
-    write_clip(folder / "in.mp4", pictures, fps=1, pts=lambda i: 1000 * APART * i)
+    write_clip(folder / "in.mp4", pictures, fps=1, pts=lambda i: int(1000 * APART * i))
     for name in ("clips/day1/a.mp4", "clips/b.mp4", "examples/portrait.mp4"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_clip(folder / name, pictures[:2])
@@ -76,8 +76,11 @@ def test_every_command_and_program_in_order(desk, monkeypatch, capsys):
 
 
 def named() -> set[str]:
-    """The files that the README says come to be, in its comments and beside its commands."""
-    return {"in_smile+1.5+age+20.mp4", "older.jpg", "out/day1/a_age-15.mp4", "in_smile+1.2_compare.mp4", "out_0001.png"}
+    """The files that the README says come to be: in the comments of its commands, and by their -o."""
+    told = re.findall(r"(?:writes|also) ([\w+.-]+\.mp4)", "\n".join(commands()))
+    (strength,) = re.findall(r"clips/ --edit age=(-\d+) -o out/", "\n".join(commands()))
+    assert len(told) == 2
+    return {*told, "older.jpg", f"out/day1/a_age{strength}.mp4", "out_0001.png"}
 
 
 def test_numbered_pictures_come_out_numbered(desk):

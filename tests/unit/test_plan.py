@@ -38,7 +38,8 @@ def pairs(plan, root):
         ("in.mp4", "smile=1.5,age=-1", "in_smile+1.5+age-1.mp4"),
         ("in.mp4", "smile,age=-2.25", "in_smile+age-2.25.mp4"),
         ("in.mp4", "age=+3", "in_age+3.mp4"),
-        ("in.mp4", "smile=1.1", "in_smile.mp4"),  # what the bare name means
+        ("in.mp4", "age=20", "in_age+20.mp4"),  # though that is the recommended strength: who says it wants to read it
+        ("in.mp4", "smile=1.1", "in_smile+1.1.mp4"),  # what the bare name means
         ("in.mp4", "smile=0@0s,2@1.5s", "in_smile+0to+2.mp4"),
         ("in.mp4", "smile=0@0s,1@1s,2@2s,1@3s,0@4s", "in_smile+0to+2to+0.mp4"),
         ("in.MOV", "smile", "in_smile.MOV"),

@@ -29,6 +29,7 @@ class Edit:
     strength: float  # of one with keyframes: the strength furthest from 0
     keyframes: tuple[Keyframe, ...] = ()
     info: EditInfo = field(kw_only=True, compare=False, repr=False)
+    bare: bool = field(default=False, kw_only=True, compare=False, repr=False)  # nobody said how much: the recommended
 
 
 def parse_edits(words: str) -> tuple[Edit, ...]:
@@ -52,7 +53,7 @@ def parse_edits(words: str) -> tuple[Edit, ...]:
         check_order(name, keyframes)
         numbers = [f"{key.strength:g}" for key in keyframes] or [number]
         strengths = [_strength(name, given, info) for given in numbers] if equals else [info.recommended]
-        edits.append(Edit(name, max(strengths, key=abs), keyframes, info=info))
+        edits.append(Edit(name, max(strengths, key=abs), keyframes, info=info, bare=not equals))
     return tuple(edits)
 
 

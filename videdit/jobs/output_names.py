@@ -97,14 +97,11 @@ def _extension(source: Path, kind: Kind) -> str:
 
 
 def edit_label(edits: Iterable[Edit]) -> str:
-    """The edits as they appear in a file's name, each with its strength where that is not the recommended one.
+    """The edits as they appear in a file's name, each with its strength where somebody said it.
 
     "smile" -> "smile", "smile=1.5,age=-1" -> "smile+1.5+age-1", "smile=0@0s,2@1.5s" -> "smile+0to+2"
     """
-    return "+".join(
-        edit_name(edit) + ("" if not edit.keyframes and edit.strength == edit.info.recommended else signed(edit))
-        for edit in edits
-    )
+    return "+".join(edit_name(edit) + ("" if edit.bare else signed(edit)) for edit in edits)
 
 
 def edit_name(edit: Edit) -> str:
