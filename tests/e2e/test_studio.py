@@ -219,6 +219,14 @@ def test_a_render_is_the_commands_frame_by_frame(studio: Running, render, place)
     assert "exists" in taken.json()["error"]
 
 
+def test_a_source_is_never_replaced(studio: Running, place, face_clip):
+    shutil.copy(face_clip, place / "clips" / "other.mp4")
+    for name, words in {"person.mp4": "input itself", "other.mp4": "not made by videdit"}.items():
+        answer = studio.post("render", clip=CLIP, document=SMILE | {"name": name}, replace=True)
+        assert answer.status_code == 400
+        assert words in answer.json()["error"]
+
+
 def test_a_failure_is_told_and_can_be_tried_again(studio: Running, place, empty_clip):
     shutil.copy(empty_clip, place / "clips" / "nobody.mp4")
     number = studio.post("render", clip="0/nobody.mp4", document=SMILE).json()["id"]

@@ -138,6 +138,7 @@ def test_the_outputs_name_and_the_matte_are_kept(tmp_path):
     document = document_of(DOCUMENT | {"name": "out.mp4", "matte": True})
     job = document.job(source)
     assert (job.output, job.alpha_out) == (str(tmp_path / "out.mp4"), str(tmp_path / "out_matte.mp4"))
+    assert document_of(DOCUMENT | {"name": "out"}).job(source).output == str(tmp_path / "out.mp4"), "no folder"
     assert document_of(page_document(job)) == document
     file = tmp_path / "job.yaml"
     file.write_text(project_text(job, source), encoding="utf-8")

@@ -244,13 +244,7 @@ class _Pages:
     async def render(self, request: Request) -> Response:
         asked = await body(request, Rendering)
         path, document = self._path(asked), document_of(asked.document)
-
-        def put() -> int:
-            return self.studio.queue.add(self.studio.plan(path, document, asked.replace))
-
-        number = await aside(put)
-        self.studio.renders.wake()
-        self.studio.events.tell("queue", id=number)
+        number = await aside(self.studio.render, path, document, asked.replace)
         return JSONResponse({"id": number})
 
     async def queue(self, _: Request) -> Response:

@@ -122,9 +122,12 @@ class Document(_Model):
             "faces": first.who,
             "per_face": {target.who: target.words() for target in at_work if target is not first},
         }
-        if self.name:
-            words["output"] = str(plain_file(source, self.name))
         job = job_of({**self.settings, **words, **more})
+        if self.name:
+            output = plain_file(source, self.name)
+            if not output.suffix:  # it would be the name of a folder
+                output = output.with_name(output.name + output_of(job).suffix)
+            job = job_of({**self.settings, **words, **more, "output": str(output)})
         return job.model_copy(update={"alpha_out": str(matte_of(job))}) if self.matte else job
 
     def _check_settings(self) -> None:

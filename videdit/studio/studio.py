@@ -13,6 +13,7 @@ import numpy as np
 from videdit.errors import UsageError
 from videdit.geometry.warp import crop
 from videdit.jobs.plan import Clip, make_plan
+from videdit.provenance.tags import is_edited
 from videdit.rendering.estimate import Estimator
 from videdit.rendering.progress import Moment
 from videdit.rendering.review import Hardship
@@ -155,6 +156,21 @@ class Studio:
         for file in clip.files:
             self.roots.writable(file)
         return clip
+
+    def render(self, path: Path, document: Document, replace: bool) -> int:
+        """Put the render of a document into the queue. Returns its number.
+
+        Raises:
+            UsageError: something is in the way; what was not made by videdit is never replaced.
+        """
+        clip = self.plan(path, document, replace)
+        for file in (clip.output, clip.alpha):
+            if replace and file is not None and file.exists() and not is_edited(file):
+                raise UsageError(f"{file.name} was not made by videdit, and is not replaced; choose another name")
+        number = self.queue.add(clip)
+        self.renders.wake()
+        self.events.tell("queue", id=number)
+        return number
 
     def estimate(self, clip: Clip) -> str:
         """About how long a render takes, in words. Raises what rendering it would raise."""
