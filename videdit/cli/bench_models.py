@@ -74,9 +74,10 @@ def main(words: Sequence[str]) -> int:
         counts = []
     if not counts or min(counts) < 1:
         raise UsageError(f"--batch {args.batch}: write numbers of images, like 1,4,16")
+    device = resolve_device(args.device)
     with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
         os.environ["VIDEDIT_CACHE"] = folder  # graphs of chance numbers are of no use to anybody
-        for line in bench(pixels_for(resolve_device(args.device), args.precision), counts):
+        for line in bench(pixels_for(device, args.precision), counts):
             print(line, flush=True)
     return 0
 
