@@ -35,5 +35,6 @@ class ArcFace(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, 256, 256] in [-1, 1]: of it the rows and columns FACE are seen, averaged to 112 px."""
         x = F.adaptive_avg_pool2d(x[:, :, FACE[0], FACE[1]], SIZE)
         return F.normalize(self.output_layer(self.body(self.input_layer(x))), dim=1)

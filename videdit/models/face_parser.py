@@ -45,6 +45,7 @@ class FaceParser(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, H, W] -> logits [B, 19, H, W] in the order of CLASSES, enlarged from half the size."""
         return F.interpolate(self.coarse(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
 
     def coarse(self, x: Tensor) -> Tensor:
@@ -68,10 +69,12 @@ class PartParser(nn.Module):
     sums: Tensor
 
     def __init__(self, net: FaceParser) -> None:
+        """net: trained; its classes are added up to parts."""
         super().__init__()
         self.net = net
         sums = torch.tensor([[float(name in names) for name in CLASSES] for names in PARTS.values()])
         self.register_buffer("sums", sums[:, :, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [N, 3, 256, 256] -> [N, 9, 128, 128] in 0..1, nine numbers a place that add up to 1."""
         return nn.functional.conv2d(self.net.coarse(x).softmax(1), self.sums)

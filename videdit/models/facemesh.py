@@ -15,6 +15,7 @@ class Block(nn.Module):
     """Depthwise 3x3, pointwise 1x1, added to the input; ``down`` halves the size and may widen the channels."""
 
     def __init__(self, c_in: int, c_out: int, down: bool = False) -> None:
+        """c_in, c_out: channels in and out; c_out is not less than c_in."""
         super().__init__()
         self.down = down
         self.widen = c_out - c_in

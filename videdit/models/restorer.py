@@ -19,6 +19,7 @@ class Residual(nn.Module):
     """x + two 3x3 convolutions of it, [B, C, H, W] -> same; nothing but x for a fresh network."""
 
     def __init__(self, channels: int) -> None:
+        """channels: C."""
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
@@ -26,6 +27,7 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> same."""
         return x + self.second(F.leaky_relu(self.first(x), 0.1))
 
 
@@ -49,6 +51,7 @@ class Restorer(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, H, W], sides even -> same, not clamped."""
         y = self.encode[0](self.enter(F.pixel_unshuffle(x, 2)))  # [B, 48, H / 2, W / 2]
         kept = [y]
         for down, encode in zip(self.down, self.encode[1:], strict=True):

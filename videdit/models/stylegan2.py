@@ -32,10 +32,12 @@ class Mapping(nn.Module):
     """z [B, 512] ~ N(0, I) -> w [B, 512]."""
 
     def __init__(self, num_layers: int = 8):
+        """num_layers: 8 in all that were published."""
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(W_DIM, W_DIM) for _ in range(num_layers))
 
     def forward(self, z: Tensor) -> Tensor:
+        """z [B, 512] -> w [B, 512]; the length of z does not matter."""
         x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + EPSILON)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2) * GAIN
@@ -80,6 +82,7 @@ class Blur(nn.Module):
     kernel: Tensor
 
     def __init__(self, channels: int):
+        """channels: C."""
         super().__init__()
         # Sums to 2 a side, since every second sample of what is blurred is zero. On the CPU even while a module is made
         # without memory, to be filled from a file: this is in no file.
@@ -87,6 +90,7 @@ class Blur(nn.Module):
         self.register_buffer("kernel", torch.outer(taps, taps).repeat(channels, 1, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, 2H+1, 2W+1] -> [B, C, 2H, 2W]."""
         return F.conv2d(x, self.kernel, padding=1, groups=self.kernel.shape[0])
 
 
@@ -94,12 +98,14 @@ class ToImage(nn.Module):
     """Modulated 1x1 convolution to RGB, without demodulation: [B, C, H, W] -> [B, 3, H, W]."""
 
     def __init__(self, in_channels: int):
+        """in_channels: C."""
         super().__init__()
         self.modulation = nn.Linear(W_DIM, in_channels)
         self.weight = nn.Parameter(torch.zeros(3, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [B, C, H, W], w [B, 512] -> [B, 3, H, W]."""
         return F.conv2d(x * self.modulation(w)[:, :, None, None], self.weight) + self.bias
 
 
@@ -107,6 +113,7 @@ class Block(nn.Module):
     """Two styled convolutions, the first to twice the size, and what the second adds to the image."""
 
     def __init__(self, in_channels: int, out_channels: int, size: int):
+        """size: of the output, in pixels: twice the input's."""
         super().__init__()
         self.conv1 = StyledConv(in_channels, out_channels, size, up=True)
         self.conv2 = StyledConv(out_channels, out_channels, size)
