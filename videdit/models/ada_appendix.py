@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 LAYOUT = "C16,1-C32,2-Res32-C48,2-Res48-C64,2-Res64-D64,2-Res64-D48,2-Res48-D32,2-Res32-C3,1"
 
 
@@ -61,6 +63,7 @@ class Alignment(nn.Module):
 
     def forward(self, distortion: Tensor, image: Tensor) -> Tensor:
         """distortion, image [B, 3, H, W] -> [B, 3, H, W], of either sign and no fixed range."""
+        assert_shape(("B", 3, "H", "W"), distortion=distortion, image=image)
         x, held = torch.cat((distortion, image), 1), []
         for word, layer in zip(self.layout, self.layers, strict=True):
             kind, _, step = parsed(word)

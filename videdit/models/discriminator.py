@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 WIDTHS = (32, 64, 96, 128, 192, 256, 256)  # channels at 256, 128, 64, 32, 16, 8 and 4 px
 GAIN = 2**0.5  # of a leaky ReLU, so that variances stay
 
@@ -41,6 +43,7 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 3, 256, 256] -> [B]; each logit depends a little on all of the batch."""
+        assert_shape(("B", 3, 256, 256), x=x)
         x = self.blocks(F.leaky_relu(self.enter(x), 0.2) * GAIN)  # [B, 256, 4, 4]
         # How alike the batch's pictures are, as one more channel: fakes betray themselves by it.
         deviation = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 W_DIM = 512
 UNITS = (3, 4, 14, 3)  # residual units of each width
 TAPS = (6, 20, 23)  # features after these units are read, at a quarter, an eighth and a sixteenth of the input
@@ -133,6 +135,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 3, H, 256], of which ``rows`` are looked at -> codes [B, L, 512]."""
+        assert_shape(("B", 3, "H", 256), x=x)
         x = self.input_layer(x[:, :, slice(*self.rows)])
         taps = []
         for i, unit in enumerate(self.body):

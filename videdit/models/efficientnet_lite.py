@@ -10,6 +10,8 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from videdit.models.shapes import assert_shape
+
 # (repeats, kernel, stride of the first, expansion, width) of the seven stages
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -71,6 +73,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, H, W] -> maps [B, C, H / s, W / s], the finest first."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         maps = []
         x = self.stem(x)
         for i, stage in enumerate(self.stages):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM
+from videdit.models.shapes import assert_shape
 
 # (output channels, stride) of the 13 separable convolutions of MobileNetV1
 TRUNK = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
@@ -76,11 +77,13 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 3, 256, 256] in [-1, 1] -> codes [B, 18, 512]."""
+        assert_shape(("B", 3, 256, 256), x=x)
         w, deltas = self.parts(x)
         return w[:, None] + deltas
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(hidden features [B, hidden], pooled features of the trunk [B, 1024])"""
+        assert_shape(("B", 3, "S", "S"), x=x)
         x = F.interpolate(x, size=(INPUT_SIZE, INPUT_SIZE), mode="bilinear", align_corners=False)
         f16, f32 = self.trunk(x)  # [B, 512, 14, 14], [B, 1024, 7, 7]
         pooled = f32.mean((2, 3))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0, fold_norms
 from videdit.models.face_parts import CLASSES, PARTS
+from videdit.models.shapes import assert_shape
 
 _TRUNK_STAGES = 5
 _CONTEXT = 128
@@ -50,6 +51,7 @@ class FaceParser(nn.Module):
 
     def coarse(self, x: Tensor) -> Tensor:
         """Logits at half the size, [B, 19, H / 2, W / 2]: what the network says before they are enlarged."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         fine, at4, at8, at16 = (_CALM * tap for tap in self.trunk(x))
         at4 = torch.cat((at4, F.pixel_unshuffle(fine, 2)), 1)  # thin things show at stride 2
         y = self.context(at16)  # [B, 128, H / 32, W / 32]
@@ -77,4 +79,5 @@ class PartParser(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, 3, 256, 256] -> [N, 9, 128, 128] in 0..1, nine numbers a place that add up to 1."""
+        assert_shape(("N", 3, 256, 256), x=x)
         return nn.functional.conv2d(self.net.coarse(x).softmax(1), self.sums)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+from videdit.models.sizes import MESH_INPUT
+
 POINTS = 468
 
 
@@ -67,6 +70,7 @@ class FaceMesh(nn.Module):
         Points are (x, y, z) in pixels of the input, pixel centres at +0.5; z grows away from the camera, in the same
         unit. Presence is the probability, 0..1, that there is a face.
         """
+        assert_shape(("N", 3, MESH_INPUT, MESH_INPUT), x=x)
         x = F.pad(x * 0.5 + 0.5, (0, 1, 0, 1))  # the net was trained on [0, 1]
         x = self.trunk(self.act(self.stem(x)))  # [N, 128, 6, 6]
         points = self.points(x).reshape(-1, POINTS, 3)

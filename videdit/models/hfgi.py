@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 
 def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution and PReLU."""
@@ -56,6 +58,7 @@ class Alignment(nn.Module):
 
     def forward(self, distortion: Tensor, image: Tensor) -> Tensor:
         """distortion, image [B, 3, 256, 256] -> distortion plus what the network changes of it."""
+        assert_shape(("B", 3, 256, 256), distortion=distortion, image=image)
         x1 = self.enter(F.pixel_unshuffle(torch.cat((distortion, image), 1), 2))  # [B, a, 128, 128]
         x2 = self.down1(x1)
         x3 = self.down2(x2)
@@ -80,6 +83,7 @@ class Consultation(nn.Module):
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
         """distortion [B, 3, 256, 256] -> (scale, shift), for features ``f * (1 + scale) + shift``."""
+        assert_shape(("B", 3, 256, 256), distortion=distortion)
         x = self.body(F.pixel_unshuffle(distortion, 2))
         # The weights are cut, not the result: a CPU would copy it.
         weights, biases = self.to_condition.weight.chunk(2), cast(Tensor, self.to_condition.bias).chunk(2)

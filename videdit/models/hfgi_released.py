@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.e4e import Bottleneck, Equal
+from videdit.models.shapes import assert_shape
 
 
 class EqualConv2d(Equal, nn.Conv2d):
@@ -54,6 +55,7 @@ class Alignment(nn.Module):
 
     def forward(self, distortion: Tensor, image: Tensor) -> Tensor:
         """distortion, image [B, 3, H, 256], H a multiple of 8 -> [B, 3, H, 256]."""
+        assert_shape(("B", 3, "H", 256), distortion=distortion, image=image)
         x1 = self.conv_layer1(torch.cat((distortion, image), 1))  # [B, 16, 256, 256]
         x2 = self.conv_layer2(x1)
         x3 = self.conv_layer3(x2)
@@ -89,6 +91,7 @@ class Consultation(nn.Module):
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
         """distortion [B, 3, H, 256], H a multiple of 4 -> (scale, shift), for ``f * (1 + scale) + shift``."""
+        assert_shape(("B", 3, "H", 256), distortion=distortion)
         x = self.conv_layer3(self.conv_layer2(self.conv_layer1(distortion)))
         return self.condition_scale3(x), self.condition_shift3(x)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 WIDTHS = (64, 192, 384, 256, 256)
 TAPS = (1, 4, 7, 9, 11)  # of AlexNet's layers, the ReLU after each convolution
 EPSILON = 1e-10
@@ -52,6 +54,7 @@ class Lpips(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """x, y [B, 3, H, W] in [-1, 1] -> a scalar, 0 for equal pictures."""
+        assert_shape(("B", 3, "H", "W"), x=x, y=y)
         distance = x.new_zeros(())
         for i, (a, b) in enumerate(zip(self.levels(x), self.levels(y), strict=True)):
             distance = distance + getattr(self, f"lin{i}")((a - b).square()).mean((2, 3)).sum()

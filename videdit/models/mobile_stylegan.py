@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 W_DIM = 512
 NUM_LAYERS = 18  # length of a W+ code, as in StyleGAN2 1024
 BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)  # output channels of block i, whose output is 8 * 2**i pixels
@@ -60,6 +62,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """z [B, 512] -> w [B, 512]; the length of z does not matter."""
+        assert_shape(("B", W_DIM), z=z)
         x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2) * 2**0.5
@@ -173,6 +176,7 @@ class Synthesis(nn.Module):
 
     def trunk(self, codes: Tensor) -> Tensor:
         """codes [B, 18, 512] -> features [B, 512, 64, 64] after the fusion block's first convolution."""
+        assert_shape(("B", NUM_LAYERS, W_DIM), codes=codes)
         x = self.conv(self.constant.expand(codes.shape[0], -1, -1, -1), codes[:, 0])
         for i in range(FUSION_BLOCK):
             x = self.blocks[i].first(x, codes[:, 2 * i + 1])
@@ -185,8 +189,10 @@ class Synthesis(nn.Module):
         condition: (scale, shift), each [B, 512, 64, 64]; the features become ``f * (1 + scale) + shift``.
         """
         x = trunk
+        assert_shape(("B", self.trunk_channels, 64, 64), trunk=trunk)
         if condition is not None:
             scale, shift = condition
+            assert_shape(("B", self.trunk_channels, 64, 64), trunk=trunk, scale=scale, shift=shift)
             x = x * (1.0 + scale) + shift
         x = self.blocks[FUSION_BLOCK].conv2(x, codes[:, 2 * FUSION_BLOCK + 2])
         x = self.blocks[4].first(x, codes[:, 9])

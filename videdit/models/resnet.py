@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 BLOCKS = (3, 4, 6, 3)
 SIZE = 224
 
@@ -48,6 +50,7 @@ class ResNet50(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 3, H, W] in [-1, 1] -> [B, 2048]."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         x = F.relu(self.bn1(self.conv1(F.interpolate(x, size=SIZE))))
         x = F.max_pool2d(x, 3, 2, 1)
         for i in range(len(BLOCKS)):

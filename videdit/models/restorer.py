@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 WIDTHS = (48, 64, 80, 112)  # at strides 2, 4, 8, 16
 BLOCKS = (2, 2, 2, 2)  # going down
 MULTIPLE = 16  # sides must be multiples of this
@@ -52,6 +54,7 @@ class Restorer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 3, H, W], sides even -> same, not clamped."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         y = self.encode[0](self.enter(F.pixel_unshuffle(x, 2)))  # [B, 48, H / 2, W / 2]
         kept = [y]
         for down, encode in zip(self.down, self.encode[1:], strict=True):

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW
+from videdit.models.shapes import assert_shape
 from videdit.models.sizes import ANCHORS, EDITS
 
 # In the mirror ANCHORS are each other's as this says.
@@ -74,6 +75,9 @@ class Student(nn.Module):
 
     def forward(self, x: Tensor, strengths: Tensor, anchors: Tensor) -> Tensor:
         """x [B, 3, 128, 128], strengths [B, E], anchors [B, 21, 2] -> [B, 9, 128, 128]."""
+        assert_shape(("B", 3, SIZE, SIZE), x=x)
+        assert_shape(("B", "E"), strengths=strengths)
+        assert_shape(("B", len(ANCHORS), 2), anchors=anchors)
         control = self.controls(torch.cat((strengths, anchors.flatten(1)), 1))  # [B, K]
         planes = strengths[:, :, None, None].expand(-1, -1, SIZE // 2, SIZE // 2)
         pixels = F.pixel_unshuffle(x, 2)  # [B, 12, 64, 64]
@@ -145,6 +149,7 @@ class StudentEdit(nn.Module):
 
     def forward(self, crops: Tensor, strengths: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """crops [B, S, S, 3] of any real type, strengths [B, E], anchors [B, 21, 2] -> (change, flow, kept)."""
+        assert_shape(("B", "S", "S", 3), crops=crops)
         x = crops.permute(0, 3, 1, 2) / 127.5 - 1
         found = parts(self.net(F.avg_pool2d(x, x.shape[-1] // SIZE), strengths, anchors), strengths)
         flow, mask, colours, shade = (enlarged(part, x.shape[-1]) for part in found)

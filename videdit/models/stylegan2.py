@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW
+from videdit.models.shapes import assert_shape
 
 W_DIM = 512
 FUSION_BLOCK = 3  # the 64x64 block, where HFGI consults
@@ -38,6 +39,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """z [B, 512] -> w [B, 512]; the length of z does not matter."""
+        assert_shape(("B", W_DIM), z=z)
         x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + EPSILON)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2) * GAIN
@@ -143,6 +145,7 @@ class Synthesis(nn.Module):
     def trunk(self, codes: Tensor) -> Tensor:
         """codes [B, L, 512] -> [B, C + 3, 64, 64]: features after the fusion block's first convolution, and the image
         so far at that size."""
+        assert_shape(("B", self.num_layers, W_DIM), codes=codes)
         x = self.conv(self.constant.expand(codes.shape[0], -1, -1, -1), codes[:, 0])
         image = self.to_image(x, codes[:, 1])
         for i in range(FUSION_BLOCK):
@@ -156,9 +159,11 @@ class Synthesis(nn.Module):
 
         condition: (scale, shift), each [B, C, 64, 64]; the features become ``f * (1 + scale) + shift`` (HFGI, eq. 5).
         """
+        assert_shape(("B", self.trunk_channels, 64, 64), trunk=trunk)
         x, image = trunk[:, :-3], trunk[:, -3:]
         if condition is not None:
             scale, shift = condition
+            assert_shape(("B", self.fusion_channels, 64, 64), features=x, scale=scale, shift=shift)
             x = x * (1.0 + scale) + shift
         x, image = self._finish(FUSION_BLOCK, x, image, codes)
         for i in range(FUSION_BLOCK + 1, len(self.blocks)):
