@@ -116,6 +116,7 @@ class Ablated(Renderer):
     without: Callable[[list[Stage]], None]
 
     def chain(self, *args: Any, **options: Any) -> Chain:
+        """The chain of stages that :class:`Renderer` makes, without the piece."""
         chain = super().chain(*args, **options)
         type(self).without(chain.stages)
         return chain

@@ -56,6 +56,7 @@ class Canvas(nn.Module):
                 conv.noise = nn.Parameter(F.pad(conv.noise, pad, mode="reflect"))
 
     def forward(self, codes: Tensor) -> Tensor:
+        """Pictures are RGB in [-1, 1], a little beyond in places."""
         generator = self.generator
         x = generator.conv(generator.constant, codes[:, 0])
         for i, block in enumerate(generator.blocks):

@@ -40,6 +40,7 @@ class Keep:
         self.frame: Frame | None = None
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames as they come; ``frame`` is the last of them."""
         for self.frame in frames:
             yield self.frame
 

@@ -37,6 +37,8 @@ class AssignFaces:
         self.analysis, self.chosen, self.steady = analysis, chosen, steady
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with ``faces`` (points [5, 2] in coded pixels, track, confidence) and ``scene``, in order, none held
+        back."""
         sightings = self.analysis.sightings
         first = scene = None
         for frame in frames:
@@ -84,6 +86,7 @@ class TablePass:
         self.table, self.stages, self.end, self.first = table, stages, end, first
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with ``faces``, ``found`` and ``scene`` from the row of the same pts; frames come in order of pts."""
         passed: Iterator[Frame] | None = None
         known: Frame | None = None
         for frame in frames:

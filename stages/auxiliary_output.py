@@ -25,9 +25,14 @@ from videdit.stages.segment import place
 class BesideOutput(Protocol):
     """What is written beside the edited clip: see :class:`AuxiliaryOutput`."""
 
-    def join(self) -> None: ...
-    def keep(self) -> None: ...
-    def drop(self) -> None: ...
+    def join(self) -> None:
+        """Make the file of its segments, where the clip is split."""
+
+    def keep(self) -> None:
+        """Give what was written its name: the edited clip has its own."""
+
+    def drop(self) -> None:
+        """Forget what was written."""
 
 
 class AuxiliaryOutput:

@@ -49,6 +49,8 @@ class Steady:
         self.pixels, self.timeline, self.restored = pixels, timeline, restored
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames whose edits have averaged changes and masks; each is held back until ``reach`` seconds after it are
+        known."""
         window: Window[tuple[Frame, _States]] = Window(lambda item: item[0].time, self.reach, behind=False)
         chains: dict[int, _Sums] = {}  # by the number of the block that they end LOOK_AHEAD after the start of
         for (frame, states), ahead in window(self._remembered(frames)):

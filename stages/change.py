@@ -43,6 +43,7 @@ class Change:
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with one edit a crop, in the order of their crops; held back until a pass of the student is full."""
         for group in groups(((frame, frame.crops) for frame in frames), self.editor.batch(256)):
             found = self._edited([(crop, frame) for frame, crops in group for crop in crops])
             for frame, crops in group:

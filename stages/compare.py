@@ -32,6 +32,7 @@ class Compare:
         self.kind, self.file = kind, file
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames that still have what they were before (``pasted``) where anything was pasted; handed on unchanged."""
         with self.file.opened():
             for frame in frames:
                 self.file.write(replace(frame, picture=self._both(frame), pasted=None))

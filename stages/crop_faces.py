@@ -24,6 +24,7 @@ class ChooseSize:
         self.size = size
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames whose faces have ``crop``, in pixels; what a track had last is remembered from frame to frame."""
         sizes: dict[int, int] = {}  # by track
         for frame in frames:
             for face in frame.faces:
@@ -43,6 +44,7 @@ class Align:
         self.pixels, self.size = pixels, size
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with ``crops``, one a face in their order; ``to_frame`` allows for pixels that are not square."""
         for frame in frames:
             places = []
             for face in frame.faces:

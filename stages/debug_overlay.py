@@ -33,6 +33,7 @@ class KeepDetections:
     name = "found"
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with ``found``, the faces as they are here."""
         for frame in frames:
             yield replace(frame, found=frame.faces)
 
@@ -50,6 +51,7 @@ class Debug:
         self.file, self.pixels, self.timeline = file, pixels, timeline
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with ``found``, and ``pasted`` where anything was pasted; handed on unchanged."""
         with self.file.opened():
             for frame in frames:
                 mask = mask_of(frame.picture, frame.pasted.layers if frame.pasted else (), self.pixels).planes[0]

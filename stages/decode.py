@@ -38,6 +38,7 @@ class Decode:
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames of the clip, whatever comes in. Raises MediaError: it cannot be read, or gives no frame."""
         if self.info.kind == "image" and self.info.container != "exr":
             if (count := pages(self.info.path)) > 1:
                 self.warnings = [f"{self.info.path} holds {count} pictures; only the first is edited and kept"]

@@ -49,6 +49,7 @@ class Detect:
         self.upright = Uprightness(detector.device)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with ``faces``, ``scene`` and ``unclear``; as many are held back as the detector searches together."""
         cuts = CutDetector()
         faces: list[Face] = []
         scene, searched, turned = 0, 0, 0 if self.quick else -TURNED

@@ -38,12 +38,26 @@ class Encode:
         seal: Callable[[Path], None] | None = None,
         replace: bool = False,
     ) -> None:
+        """What to write, and beside what.
+
+        Args:
+            path: the output: a video, a picture, or numbered pictures ("out_%04d.png").
+            info: the source, whose kind decides between video and picture, and whose other streams and tags are kept.
+            settings: of the encoder; pictures have none.
+            start: seconds, as of Decode; None: from the beginning.
+            end: the same, None: to the end. The sound is cut to match.
+            metadata: tags to add.
+            approve: see above; by default nobody objects.
+            seal: see above; it may change the file. Numbered pictures are not sealed.
+            replace: see above.
+        """
         self.path, self.info, self.settings = path, info, settings
         self.start, self.end = start, end
         self.metadata, self.approve, self.seal, self.replace = metadata or {}, approve, seal, replace
         self.warnings: list[str] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames as they come, each when it is written; the file is there after the last one. Raises MediaError."""
         if self.info.kind == "image" and self.info.container != "exr":
             return self._image(frames)
         return self._video(frames)

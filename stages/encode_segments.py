@@ -27,13 +27,16 @@ class Commit:
     name = "encode"
 
     def __init__(self, encode: Encode, work: Segments) -> None:
+        """encode: what the whole would be written by. work: the finished segments, to which new ones are added."""
         self.encode, self.work = encode, work
 
     @property
     def warnings(self) -> list[str]:
+        """What could not be kept, after the last frame."""
         return self.encode.warnings
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames of new segments but for context. Raises MediaError: other segments are by another encoder."""
         trial = self._trial()
         yield from self._segments(frames, trial)
         self.encode.approve()
@@ -100,5 +103,6 @@ class CommitOne(Commit):
     """Writes the one segment that comes, and joins nothing: that is done where all of them are."""
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames of the one segment but for its context; ``work.span`` says which one follows it."""
         assert self.work.span is not None
         yield from self._segments(frames, self._trial(), self.work.span.following)

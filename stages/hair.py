@@ -22,6 +22,7 @@ class MeanHair:
     reach = REACH
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames whose edits have their hair averaged within a shot; held back for ``reach`` seconds."""
         window: Window[Frame] = Window(lambda frame: frame.time, REACH, remember=Frame.without_pixels)
         for frame, near in window(frames):
             yield self.of(frame, near)
@@ -37,9 +38,11 @@ class Hair:
     name = "hair"
 
     def __init__(self, painter: HairPainter) -> None:
+        """painter: what finds hair around heads and paints it, for as many edits at once as its parser takes."""
         self.painter = painter
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames whose edits have ``layer`` where they have ``hair``; pictures are needed, whole."""
         for group in groups(((frame, frame.edits) for frame in frames), self.painter.parser.batch):
             yield from self._painted(group)
 

@@ -1,7 +1,7 @@
 """edit: crops -> renderings of HFGI, batched over any frames and faces.
 
-Codes are smoothed over time per track before the constant edit vector is added, so the edit itself never trembles; the
-motion of the edit is smoothed before the source's detail is carried along it, so what is carried does not flicker.
+Codes are smoothed over time per track before the edit is added, so the edit itself never trembles; the motion of the
+edit is smoothed before the source's detail is carried along it, so what is carried does not flicker.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Edit:
         return CODE_REACH * max(code_sigma, fine_sigma) + MOTION_REACH * motion_sigma
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with one rendering a crop, in the order of their crops; crops stay, for the detail that returns."""
         try:
             yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
         finally:

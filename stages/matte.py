@@ -35,6 +35,7 @@ class Matte:
         self.file, self.pixels = file, pixels
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with edits that are not pasted yet; handed on unchanged."""
         with self.file.opened():
             for frame in frames:
                 self.file.write(replace(frame, picture=mask_of(frame.picture, frame.layers, self.pixels)))

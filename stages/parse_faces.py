@@ -42,10 +42,12 @@ class Parse:
     reach = FADE
 
     def __init__(self, parser: CropParser, account: Account | None = None) -> None:
+        """parser: says what is where in a crop. account: None: nobody hears of it."""
         self.parser, self.account = parser, account
         self.unfit: Counter[str] = Counter()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames whose crops have ``parts`` and a confidence above 0; held back for FADE seconds."""
         window: Window[tuple[Frame, dict[int, _Parsed]]] = Window(
             lambda item: item[0].time, FADE, remember=lambda item: (item[0].without_pixels(), item[1])
         )

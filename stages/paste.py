@@ -20,9 +20,11 @@ class Paste:
     name = "paste"
 
     def __init__(self, pixels: Pixels) -> None:
+        """pixels: what pastes; so many frames as its ``ahead`` says are begun before the first is waited for."""
         self.pixels = pixels
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with edits that have no crops any more; handed on with new planes in the host's memory."""
         begun: deque[tuple[Frame, Callable[[], Picture]]] = deque()
         for frame in frames:
             begun.append((frame, self._begun(frame)))
@@ -49,6 +51,7 @@ class Release:
         self.account, self.faces = account, 0
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames without ``pasted``; ``edited`` is the number of their edits."""
         for frame in frames:
             edits = frame.pasted.edits if frame.pasted else ()
             if frame.own:

@@ -37,6 +37,7 @@ class Plain:
         self.pixels, self.rows = inverter.pixels, inverter.profile.rows
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with one edit a crop, in the order of their crops; held back until a pass is full."""
         for group in groups(((frame, frame.crops) for frame in frames), self.inverter.batch(LOW)):
             results = iter(self._results([(frame, crop) for frame, crops in group for crop in crops]))
             for frame, crops in group:

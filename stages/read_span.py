@@ -23,6 +23,7 @@ class ReadSpan:
         self.decode, self.last = decode, last
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames of ``decode`` up to the one whose pts is ``last``, whatever comes in."""
         for frame in self.decode(frames):
             assert frame.pts is not None
             if frame.pts > self.last:

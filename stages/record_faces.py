@@ -23,10 +23,12 @@ class RecordFaces:
     name = "observe"
 
     def __init__(self, recorder: Recorder) -> None:
+        """recorder: what the analysis is written with; the caller enters it, and this gives it its name."""
         self.recorder = recorder
         self.analysis: Analysis | None = None
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames of :class:`videdit.stages.detect.Detect`, with their pictures; handed on unchanged."""
         tracker = Tracker()
         for frame in frames:
             looks = [look_of(frame.picture, face) for face in frame.faces]

@@ -56,6 +56,7 @@ class Restore:
         self.restored: set[int] = set()  # tracks
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames whose crops have ``restored`` and ``restoration``; held back until the restorer's group is full."""
         if self.choice.kind == "none":
             yield from frames
             return

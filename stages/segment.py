@@ -49,6 +49,7 @@ class Split:
         self.store = PictureStore() if store is None else store
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with ``segment``; one that is context too comes once for each segment that it is rendered for."""
         now = self.start
         before: deque[Frame] = deque()  # the last frames, which a segment that begins now takes as context
         after: list[Frame] = []  # the first frames of the next segment, which this one takes as context
@@ -126,9 +127,11 @@ class OnlyFirst:
     name = "split"
 
     def __init__(self, split: Split) -> None:
+        """split: what lays the segments out."""
         self.split = split
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames of the first segment of ``split``, its context with it."""
         first: int | None = None
         for frame in self.split(frames):
             first = place(frame).index if first is None else first
@@ -141,9 +144,11 @@ class RestartPerSegment:
     """A stage that begins anew with every segment: it must keep nothing in itself that the pictures depend on."""
 
     def __init__(self, stage: Stage) -> None:
+        """stage: is called once a segment, with the frames of that segment alone."""
         self.stage, self.name = stage, stage.name
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """What the stage makes of frames that have ``segment``."""
         for _, segment in groupby(frames, key=lambda frame: place(frame).index):
             yield from self.stage(segment)
 

@@ -29,6 +29,7 @@ class SelectActive:
         self.begins: dict[int, float] = {}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames in which ``faces`` are those of the chosen shots whose track gets a strength that is not 0."""
         for frame in frames:
             scene = 1 + self.first_scene + frame.scene
             self.begins.setdefault(scene, frame.time)

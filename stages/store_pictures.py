@@ -23,11 +23,13 @@ class PictureStore:
     """Pictures by the index of their frame, each until nobody wants it any more. Threads may ask at once."""
 
     def __init__(self) -> None:
+        """Empty. ``nbytes`` is what all stored pictures take."""
         self._stored: dict[int, _Stored] = {}
         self._lock = threading.Lock()
         self.nbytes = 0
 
     def __len__(self) -> int:
+        """How many pictures are stored."""
         return len(self._stored)
 
     def put(self, frame: Frame) -> Frame:
@@ -69,9 +71,11 @@ class StorePictures:
     name = "store"
 
     def __init__(self, store: PictureStore) -> None:
+        """store: shared with the :class:`FetchPictures` that takes them out again."""
         self.store = store
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames whose pictures have size and kind but no pixels, each of an index that is not stored yet."""
         return map(self.store.put, frames)
 
 
@@ -81,7 +85,9 @@ class FetchPictures:
     name = "fetch"
 
     def __init__(self, store: PictureStore) -> None:
+        """store: the one that :class:`StorePictures` has filled."""
         self.store = store
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with the pictures that they had; those of frames that never were stored stay."""
         return map(self.store.fetch, frames)

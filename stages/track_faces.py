@@ -14,7 +14,7 @@ from videdit.geometry.landmark_smoothing import local_fit
 from videdit.tracks.account import Account
 
 LOOK_AHEAD = 0.25  # seconds
-MOST_AHEAD = 60  # frames: what waits here is whole decoded pictures
+MOST_AHEAD = 60  # frames: above 240 a second fewer seconds are looked ahead
 GAP = 0.15  # seconds: a face lost for less than this is taken to have been there
 _MESH_SIGMA = 0.04  # seconds: little, for the mesh follows speech and blinks
 
@@ -39,10 +39,12 @@ class Track:
     reach = LOOK_AHEAD
 
     def __init__(self, account: Account | None = None) -> None:
+        """account: None: nobody hears of it."""
         self.unfit: Counter[str] = Counter()
         self.account = account
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with tracked faces and their confidence in 0..1, in order, each LOOK_AHEAD seconds late."""
         past: deque[_Moment] = deque()  # of this shot, already handed on
         ahead: deque[tuple[_Moment, Frame]] = deque()
         scene = None

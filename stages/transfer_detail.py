@@ -35,6 +35,7 @@ class Detail:
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with one rendering a crop; handed on with one edit a crop, in the same order."""
         for frame in frames:
             color = frame.picture.color
             edits = tuple(self._edited(*pair, color) for pair in zip(frame.crops, frame.renderings, strict=True))

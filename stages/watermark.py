@@ -29,6 +29,7 @@ class Mark:
         self._drawn: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames with the words in their pictures; whatever else they hold stays."""
         for frame in frames:
             yield replace(frame, picture=self._marked(frame.picture))
 

@@ -17,6 +17,7 @@ class Parser(argparse.ArgumentParser):
     """argparse's, whose mistakes are :class:`UsageError`, and to which no option is given twice unless it adds up."""
 
     def __init__(self, *words: Any, **more: Any) -> None:
+        """Takes what argparse's takes; ``action="add"`` is of options that may be given several times."""
         super().__init__(*words, **more)
         for name in (None, "store"):
             self.register("action", name, Once)
@@ -24,9 +25,11 @@ class Parser(argparse.ArgumentParser):
         self.register("action", "parsers", Commands)
 
     def print_help(self, file: Any = None) -> None:
+        """file: None: stdout."""
         say(self.format_help().rstrip("\n"), file)
 
     def error(self, message: str) -> NoReturn:
+        """Raises UsageError, which ends no process: the mistake, and where help is."""
         option, _, word = message.partition("unrecognized arguments: ")
         if not option and os.path.lexists(word):
             raise UsageError(f"{word} begins like an option; a file of that name is written ./{word}")
@@ -37,6 +40,7 @@ class Commands(argparse._SubParsersAction):
     """Subcommands that say in their own help what the help of their parent says of them."""
 
     def add_parser(self, name: str, **words: Any) -> Any:
+        """``help`` is also the description, unless that is given."""
         if what := words.get("help"):
             words.setdefault("description", f"{what[:1].upper()}{what[1:]}.")
         return super().add_parser(name, **words)
@@ -48,6 +52,7 @@ class Once(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
+        """Raises UsageError where an option has set the same destination before."""
         given = namespace.__dict__.setdefault("_given", set())
         if option and self.dest in given:
             raise UsageError(f"{option} is given twice; once will do")
@@ -62,6 +67,7 @@ class AddUp(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
+        """Append to the list at the destination, which begins as a copy of the default; no default: empty."""
         setattr(namespace, self.dest, [*getattr(namespace, self.dest, []), values])
 
 

@@ -78,14 +78,17 @@ class Picture:
 
     @property
     def height(self) -> int:
+        """Pixels as coded, not rotated: rows of the first plane."""
         return self.planes[0].shape[0]
 
     @property
     def width(self) -> int:
+        """Pixels as coded, not rotated and not stretched to be square."""
         return self.planes[0].shape[1]
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all planes."""
         return sum(plane.nbytes for plane in self.planes)
 
 
@@ -125,6 +128,7 @@ class Crop:
 
     @property
     def size(self) -> int:
+        """S, pixels a side."""
         return self.image.shape[0]
 
     @property
@@ -139,6 +143,7 @@ class Crop:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of its pictures and parts, on the host or on a device."""
         return sum(array.nbytes for array in (self.image, self.parts, self.restored, self.low) if array is not None)
 
 
@@ -158,9 +163,11 @@ class Accumulator:
     masks: Array  # [B, B, 1] float32: w f m, of masks m in 0..1
 
     def __add__(self, other: Accumulator) -> Accumulator:
+        """Both sums together; of the same track at the same moment, B pixels each."""
         return Accumulator(self.changes + other.changes, self.masks + other.masks)
 
     def __mul__(self, weight: float) -> Accumulator:
+        """Every sum times `weight`: their share in an average changes, their quotient does not."""
         return Accumulator(self.changes * weight, self.masks * weight)
 
 
@@ -176,6 +183,7 @@ class Rendering:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of its pictures and motion, on the host or on a device."""
         images = (self.inversion_low, self.edit_low, self.inversion, self.edit)
         return sum(image.nbytes for image in (*images, self.motion.flow, self.motion.validity))
 
@@ -192,6 +200,7 @@ class HairChange:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of its arrays, which are on the host."""
         return self.matrix.nbytes + self.mean.nbytes + self.covariance.nbytes + self.seen.nbytes
 
 
@@ -211,6 +220,7 @@ class Edited:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of its pictures, hair and layer, on the host or on a device."""
         own = self.change.nbytes + self.mask.nbytes + self.source.nbytes + self.grey.nbytes
         return own + sum(part.nbytes for part in (self.hair, self.layer) if part is not None)
 
@@ -259,6 +269,7 @@ class Pasted:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the picture and of all edits."""
         return self.source.nbytes + sum(edit.nbytes for edit in self.edits)
 
 

@@ -49,6 +49,7 @@ class PicturesChange(MediaError):
     """
 
     def __init__(self, message: str, at: float | None) -> None:
+        """message: the one line that the user sees. at: see above."""
         super().__init__(message)
         self.at = at
 

@@ -48,6 +48,7 @@ class Complaints(logging.Handler):
     """Log records as lines on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Say a record, as its formatter has it; a stderr that is gone is no error."""
         complain(self.format(record))
 
 

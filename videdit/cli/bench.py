@@ -70,6 +70,7 @@ class Bench:
 
     @property
     def faces_per_second(self) -> float:
+        """Faces edited a second of the render's wall time."""
         return self.result.faces / self.result.seconds
 
     def __str__(self) -> str:

@@ -56,7 +56,7 @@ class Directions:
     """The directions of several edits, to be added up by their strengths."""
 
     def __init__(self, names: Sequence[str], count: int = NUM_LAYERS) -> None:
-        """count: layers of the codes. Raises what :func:`load_direction` raises."""
+        """names: of edits. count: layers of the codes. Raises what :func:`load_direction` raises."""
         each = [direction_of(name, count) for name in names]
         none, nowhere = np.zeros(W_DIM, np.float32), np.zeros((count, W_DIM), np.float32)
         self._steps = np.stack([d.step for d in each]) if each else nowhere[None][:0]  # [N, L, 512]

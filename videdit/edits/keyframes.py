@@ -40,6 +40,7 @@ class Keyframe:
     easing: str = "linear"
 
     def __str__(self) -> str:
+        """As users write it, "2@1.5s:ease-out"; numbers have six digits."""
         place = f"{self.place:.0f}f" if self.in_frames else f"{self.place:g}s"
         return f"{self.strength:g}@{place}" + ("" if self.easing == "linear" else f":{self.easing}")
 

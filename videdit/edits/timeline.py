@@ -28,7 +28,9 @@ class Timeline:
         time_of_frame: Callable[[int], float] | None = None,
         layers: int = NUM_LAYERS,
     ) -> None:
-        """time_of_frame: the number of a frame -> its time; needed where keyframes name frames. layers: of the codes.
+        """edits: in the order in which :meth:`strengths` gives theirs. layers: of the codes.
+
+        time_of_frame: the number of a frame -> its time; needed where keyframes name frames.
 
         Raises:
             UsageError: frames and seconds of keyframes are not in order of time.

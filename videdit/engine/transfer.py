@@ -18,6 +18,7 @@ class Transfer:
     """Carries arrays to one device and back, through pinned memory that torch keeps for the next time."""
 
     def __init__(self, device: torch.device) -> None:
+        """device: one that is no GPU shares the host's memory, and nothing is copied."""
         self.device = device
         self._streams = (torch.cuda.Stream(device), torch.cuda.Stream(device)) if device.type == "cuda" else None
 

@@ -64,12 +64,14 @@ class AttributeScorer(nn.Module):
     """Aligned crops [B, 3, S, S], RGB in [-1, 1] -> scores, a dict of name -> [B] float32 by the names of ``UNITS``."""
 
     def __init__(self) -> None:
+        """With the judges that were fetched. Raises WeightsError: they were not."""
         super().__init__()
         self.expression, self.face = Expression(), FaceRes()
         self.mesh = CropMesh()
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Differentiable; computed in float32 under autocast too."""
         with torch.autocast(x.device.type, enabled=False):
             small = F.interpolate(x.float(), (_PATCH, _PATCH), mode="bilinear", align_corners=False, antialias=True)
             points = self.mesh(small)
@@ -93,12 +95,14 @@ class CropMesh(nn.Module):
     """The 468-point mesh of aligned crops [B, 3, S, S]: [B, 468, 3], (x, y, z) in fractions of the crop's side."""
 
     def __init__(self) -> None:
+        """With the mesh net that ships, frozen."""
         super().__init__()
         self.net = FaceMesh()
         self.net.load_state_dict(load_state("facemesh"))
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The mesh of each crop; what lies beyond the crop is taken for its mirror image."""
         cx, cy, side = _LOOK
         along = side * ((torch.arange(MESH_SIZE, device=x.device) + 0.5) * 2 / MESH_SIZE - 1)  # [192]
         down, across = torch.meshgrid(along + 2 * cy - 1, along + 2 * cx - 1, indexing="ij")

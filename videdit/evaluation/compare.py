@@ -76,7 +76,10 @@ class Optimisers:
         counts: Counts = Counts(),  # noqa: B008 - frozen
         bf16: bool = False,
     ) -> None:
-        """encoder: pictures [N, 3, 256, 256] -> codes. mean: the mean code [L, 512], where searches begin."""
+        """encoder: pictures [N, 3, 256, 256] -> codes. mean: the mean code [L, 512], where searches begin.
+
+        counts: steps of each search. bf16: the generator computes in bfloat16. Raises WeightsError: judges are missing.
+        """
         self.generator, self.encoder, self.mean, self.counts = generator, encoder, mean, counts
         self.codes, self.pivot, self.pivotal, self.in_domain = (
             replace(course, steps=steps, bf16=bf16)

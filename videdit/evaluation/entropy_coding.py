@@ -38,14 +38,17 @@ class Axes:
 
     @classmethod
     def of(cls, codes: np.ndarray) -> Axes:
+        """From samples [N, 512]; K is the smaller of N and 512."""
         mean = codes.mean(0)
         _, values, axes = np.linalg.svd(codes - mean, full_matrices=False)
         return cls(mean, axes.T, np.maximum(values / np.sqrt(len(codes) - 1), 1e-3))
 
     def whitened(self, codes: np.ndarray) -> np.ndarray:
+        """Codes [..., 512] -> [..., K], deviation 1 along each axis over the population."""
         return (codes - self.mean) @ self.axes / self.deviations
 
     def coloured(self, values: np.ndarray) -> np.ndarray:
+        """Back from [..., K] to [..., 512]."""
         return values * self.deviations @ self.axes.T + self.mean
 
 

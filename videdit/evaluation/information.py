@@ -144,6 +144,7 @@ class Known:
     @classmethod
     @torch.inference_mode()
     def of(cls, faces: Sequence[np.ndarray], device: str) -> Known:
+        """faces: [S, S, 3] uint8 RGB each. What is known of all of them stays on the device."""
         _, generator = load_generator(device)
         encoder = load_encoder(paths.weights_dir() / "encoder.safetensors", device)
         x = torch.from_numpy(np.stack([network_input(picture_256(face)) for face in faces])).to(device)

@@ -21,6 +21,7 @@ class SameConv(nn.Conv2d):
     """A convolution with TensorFlow's 'SAME' padding."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C_in, H, W] -> [B, C_out, H / stride, W / stride], rounded up."""
         return super().forward(pad_same(x, self.kernel_size[0], self.stride[0]))
 
 
@@ -38,6 +39,7 @@ class Separable(nn.Module):
         self.pointwise = nn.Conv2d(cin, cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, cin, H, W] -> [B, cout, H / stride, W / stride], rounded up; no activation."""
         return self.pointwise(self.depthwise(x))
 
 
@@ -79,6 +81,7 @@ class MobileFaceStage(nn.Module):
         self.act0, self.act1, self.act2 = nn.PReLU(cout), nn.PReLU(cout), nn.PReLU(cout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, cin, H, W] -> [B, cout, H / 2, W / 2]."""
         x = self.act0(self.down(self.expand(x)))
         return x + self.act2(self.conv2(self.act1(self.conv1(x))))
 
@@ -94,6 +97,7 @@ class MobileFaceNet(nn.Module):
         self.dense = nn.Linear(2048, 256)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Embeddings, not normalised."""
         x = self.stages(self.act(self.stem(x)))  # [B, 128, 4, 4]
         return self.dense(x.permute(0, 2, 3, 1).flatten(1))
 
@@ -102,11 +106,13 @@ class DenseBlock(nn.Module):
     """Four convolutions, each fed the sum of all before it."""
 
     def __init__(self, cin: int, cout: int, first: bool = False) -> None:
+        """first: it begins with a full convolution, not a separable one."""
         super().__init__()
         self.conv0: nn.Module = same_conv(cin, cout, 3, 2) if first else Separable(cin, cout, 2)
         self.conv1, self.conv2, self.conv3 = (Separable(cout, cout) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, cin, H, W] -> [B, cout, H / 2, W / 2], at least 0."""
         total = F.relu(self.conv0(x))
         for conv in (self.conv1, self.conv2, self.conv3):
             total = total + conv(F.relu(total))
@@ -124,6 +130,7 @@ class ExpressionNet(nn.Module):
         self.fc = nn.Linear(256, 7)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits in the order of :data:`videdit.evaluation.judges.EXPRESSIONS`."""
         return self.fc(self.blocks(x).mean((2, 3)))
 
 
@@ -131,12 +138,14 @@ class Reduction(nn.Module):
     """Two separable convolutions and a max pool beside a strided 1x1."""
 
     def __init__(self, cin: int, cout: int, first: bool = False) -> None:
+        """first: without the ReLU before its first convolution."""
         super().__init__()
         self.first = first
         self.conv0, self.conv1 = Separable(cin, cout), Separable(cout, cout)
         self.skip = nn.Conv2d(cin, cout, 1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, cin, H, W] -> [B, cout, H / 2, W / 2], rounded up."""
         y = self.conv1(F.relu(self.conv0(x if self.first else F.relu(x))))
         return F.max_pool2d(pad_same(y, 3, 2, -torch.inf), 3, 2) + self.skip(x)
 
@@ -149,6 +158,7 @@ class MainBlock(nn.Module):
         self.conv0, self.conv1, self.conv2 = (Separable(width, width) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, width, H, W] -> same."""
         y = x
         for conv in (self.conv0, self.conv1, self.conv2):
             y = conv(F.relu(y))
@@ -169,5 +179,6 @@ class AgeGenderNet(nn.Module):
         self.gender = nn.Linear(512, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Years are not bounded; logits come before any softmax."""
         x = F.relu(self.last(self.blocks(F.relu(self.stem(x))))).mean((2, 3))  # [B, 512]
         return self.age(x)[:, 0], self.gender(x)

@@ -1,7 +1,7 @@
 """The judges: frozen networks that score aligned faces. Differentiable, so that they can also train.
 
-All take NCHW float RGB in [-1, 1], FFHQ-aligned crops (see DESIGN section 3) of any size, compute in float32 and keep
-their weights fixed. ``videdit weights fetch judges`` puts the weights into :func:`judges_dir`.
+All take NCHW float RGB in [-1, 1], FFHQ-aligned crops (:mod:`videdit.geometry.ffhq_align`) of any size, compute in
+float32 and keep their weights fixed. ``videdit weights fetch judges`` puts the weights into :func:`judges_dir`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ class Judge(nn.Module):
     corner: tuple[int, int]
 
     def __init__(self, net: nn.Module, name: str) -> None:
+        """net: made for this judge's weights. name: of their file, see :func:`videdit.weights.judges.load_judge`."""
         super().__init__()
         self.net = net
         self.net.load_state_dict(load_judge(name))
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> Judge:
+        """Stays in evaluation, whatever `mode`: a judge that is part of a training does not learn."""
         return super().train(False)  # a judge does not learn
 
     def cut(self, x: Tensor) -> Tensor:
@@ -54,6 +56,7 @@ class FaceRes(Judge):
         super().__init__(judge_networks.FaceResNet(), "faceres")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """x [B, 3, S, S] in [-1, 1] -> the dict above, float32."""
         with torch.autocast(x.device.type, enabled=False):
             mean = torch.tensor(IMAGENET_MEAN_BGR, device=x.device).view(1, 3, 1, 1)
             features, age, man = self.net((self.cut(x).flip(1) + 1) * 127.5 - mean)
@@ -74,6 +77,7 @@ class MobileFace(Judge):
         super().__init__(judge_networks.MobileFaceNet(), "mobileface")
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, S, S] in [-1, 1] -> [B, 256] float32; a cosine of two is how alike two people are."""
         with torch.autocast(x.device.type, enabled=False):
             return F.normalize(self.net(self.cut(x)), dim=1)
 
@@ -87,6 +91,7 @@ class Expression(Judge):
         super().__init__(judge_networks.ExpressionNet(), "expression")
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, S, S] in [-1, 1] -> [B, 7] float32, before any softmax."""
         with torch.autocast(x.device.type, enabled=False):
             return self.net(face_api_input(self.cut(x)))
 
@@ -104,6 +109,7 @@ class AgeGender(Judge):
         super().__init__(judge_networks.AgeGenderNet(), "age_gender")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """x [B, 3, S, S] in [-1, 1] -> the dict above, float32."""
         with torch.autocast(x.device.type, enabled=False):
             age, gender = self.net(face_api_input(self.cut(x)))
         return {"age": age, "female": gender.softmax(1)[:, 1]}

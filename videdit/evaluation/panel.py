@@ -36,6 +36,7 @@ class Panel:
     """Identity, attributes and likeness of aligned crops, uint8 or float [S, S, 3] RGB (floats in [-1, 1])."""
 
     def __init__(self, device: str = "cpu") -> None:
+        """device: torch's name of it. Raises WeightsError: the judges were not fetched."""
         self.device = device
         self._mobileface = MobileFace().to(device)
         self._faceres = FaceRes().to(device)

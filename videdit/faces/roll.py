@@ -32,6 +32,7 @@ class Uprightness:
     """Says of faces how surely their points are the right way up, 0 .. 2, and how much of their crops is face."""
 
     def __init__(self, device: str = "cpu") -> None:
+        """device: where the parser runs, once a face is asked about: "cpu", "cuda", "cuda:1"."""
         self._device = device
         self._parser: CropParser | None = None  # most callers follow faces that are known
 

@@ -131,6 +131,7 @@ class HairPainter:
     """Changes of hair in the square around a head."""
 
     def __init__(self, pixels: Pixels, parser: CropParser) -> None:
+        """pixels: where pictures and edits are. parser: finds hair in the squares around heads."""
         self.pixels, self.parser = pixels, parser
 
     def layers(self, heads: Sequence[tuple[Picture, Edited]]) -> list[Edited]:

@@ -58,6 +58,16 @@ class Inverter:
     """
 
     def __init__(self, profile: Profile, pixels: Pixels, batch: int | None = None):
+        """Load what has no known hash; what ships is only verified, and loaded where a graph has to be made.
+
+        Args:
+            profile: which networks.
+            pixels: where crops and results are; its device and precision are the networks'.
+            batch: crops a pass; None: what suits device and size, see :meth:`batch`.
+
+        Raises:
+            WeightsError: a file is missing, damaged or not in the published layout.
+        """
         self.profile, self.pixels = profile, pixels
         self._batch = batch
         self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
@@ -153,6 +163,7 @@ class Inverter:
 
     @property
     def device(self) -> str:
+        """Where the networks run: "cpu", "cuda", "cuda:1"."""
         return self.pixels.device
 
     def batch(self, size: int) -> int:

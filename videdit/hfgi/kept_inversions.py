@@ -24,6 +24,7 @@ class Known:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of both pictures, on the host or on a device."""
         return self.low.nbytes + self.high.nbytes
 
 

@@ -27,6 +27,7 @@ class Inversion:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of its arrays, on the host or on a device."""
         return sum(array.nbytes for array in (self.code, self.distortion, self.low, self.high))
 
 

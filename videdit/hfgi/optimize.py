@@ -55,6 +55,7 @@ class ReconstructionLoss:
     """The loss against fixed pictures [N, 3, S, S] in [-1, 1]; their features are worked out once."""
 
     def __init__(self, features: PerceptualFeatures, targets: Tensor, course: OptimSchedule) -> None:
+        """course: the weights of the two terms; its steps and learning rate are not used here."""
         self.features, self.targets, self.course = features, targets, course
         with torch.no_grad():
             self._wanted = features(targets)

@@ -27,10 +27,12 @@ class Representatives(Generic[T]):
     """At most `count` of all items added, whatever their number: of two that are most alike the blurrier one goes."""
 
     def __init__(self, count: int) -> None:
+        """count: at least 1."""
         self.count = count
         self._kept: list[tuple[Look, T]] = []
 
     def add(self, look: Look, item: T) -> None:
+        """One more item and its look, in place of an earlier one or for nothing where `count` are there already."""
         self._kept.append((look, item))
         if len(self._kept) > self.count:
             looks = [kept for kept, _ in self._kept]
@@ -38,6 +40,7 @@ class Representatives(Generic[T]):
             del self._kept[i if looks[i].sharpness <= looks[j].sharpness else j]
 
     def __iter__(self) -> Iterator[T]:
+        """The items that are kept, in the order in which they were added."""
         return (item for _, item in self._kept)
 
 

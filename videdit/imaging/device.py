@@ -33,6 +33,7 @@ class MotionEstimator(nn.Module):
     """Low renders Xo and Xe, [N, 2, 256, 256, 3] in [-1, 1] -> flow [N, 256, 256, 2], validity [N, 256, 256]."""
 
     def forward(self, lows: Tensor) -> tuple[Tensor, Tensor]:
+        """Both on the device of `lows`, flow in pixels at 256; estimated by :class:`LucasKanade`."""
         motion = estimate_motion(lows[:, 0], lows[:, 1], LucasKanade())
         return motion.flow, motion.validity
 
@@ -41,6 +42,7 @@ class DriftEstimator(nn.Module):
     """Greys [N, 2, 256, 256] in 0..255 -> flows there and back [N, 2, 256, 256, 2], validities [N, 2, 256, 256]."""
 
     def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        """`pairs` of any real type; along axis 1 of the results: from the first to the second, then back."""
         pairs = pairs.to(torch.uint8)
         both = estimate_drift(pairs[:, 0], pairs[:, 1], LucasKanade())
         return torch.stack([m.flow for m in both], dim=1), torch.stack([m.validity for m in both], dim=1)
@@ -53,6 +55,7 @@ class DevicePixels(Pixels):
     drifts_at_once = 4
 
     def __init__(self, device: str, precision: str = "auto") -> None:
+        """device: torch's name of it. precision: "auto": bf16 where the device is made for it, else fp32."""
         super().__init__(device, resolve_precision(precision, device))
         self._device = torch.device(device)
         self._transfer = Transfer(self._device)
@@ -61,6 +64,7 @@ class DevicePixels(Pixels):
 
     @contextmanager
     def working(self, name: str = "") -> Iterator[None]:
+        """Without gradients; a name books the device's own time, not the host's."""
         with torch.inference_mode():
             if not name:
                 yield
@@ -69,21 +73,26 @@ class DevicePixels(Pixels):
                 yield
 
     def compile(self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Network:
+        """A network that takes and gives tensors on the device; nothing waits for them."""
         module = network.build() if isinstance(network, NetworkRecipe) else network
         examples = tuple(given if isinstance(given, Tensor) else torch.zeros(given) for given in inputs)
         return Network(module, examples, self._device, self.precision)
 
     def put(self, array: np.ndarray) -> Tensor:
+        """float64 becomes float32; work that is given to the device from now on finds the array there."""
         return self._transfer.upload(array.astype(np.float32) if array.dtype == np.float64 else array)
 
     def fetch(self, array: Tensor) -> np.ndarray:
+        """Waits for all work that the array depends on."""
         return array.cpu().numpy()
 
     def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Tensor]:
+        """Only the regions that crops need are uploaded; the device may still be at work on what comes back."""
         with self.working("crop"):
             return [device_planes.crop_picture(picture, to_frame, size, self._transfer) for to_frame, size in places]
 
     def motions(self, lows: Sequence[Tensor]) -> list[Motion]:
+        """Estimated in batches of one size, the last one padded."""
         if not lows:
             return []
         count = _MOTIONS[self._device.type]
@@ -98,6 +107,7 @@ class DevicePixels(Pixels):
             return found
 
     def drifts(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Motion, Motion]]:
+        """Estimated in batches of ``drifts_at_once``, the last one padded."""
         if not pairs:
             return []
         with self.working():
@@ -112,5 +122,6 @@ class DevicePixels(Pixels):
             return found
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
+        """The planes that changed come to the host while other work goes on."""
         with self.working("paste"):
             return device_planes.add_changes(picture, edits, self._transfer)

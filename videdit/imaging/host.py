@@ -29,27 +29,35 @@ class HostPixels(Pixels):
     drifts_at_once = 1
 
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
+        """device: where the networks run. precision: "auto": what suits it, else "fp32" or "bf16"."""
         super().__init__(device, resolve_precision(precision, device))
         self._flow = InverseSearch()
 
     def compile(self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Engine:
+        """A network that takes and gives numpy arrays, wherever it runs."""
         return compile_module(network, inputs, self.device, self.precision)
 
     def put(self, array: np.ndarray) -> np.ndarray:
+        """The array itself, no copy."""
         return array
 
     def fetch(self, array: np.ndarray) -> np.ndarray:
+        """The array itself, no copy."""
         return array
 
     def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[np.ndarray]:
+        """One after the other, by OpenCV."""
         return [crop_picture(picture, to_frame, size) for to_frame, size in places]
 
     def motions(self, lows: Sequence[np.ndarray]) -> list[Motion]:
+        """One after the other, by :class:`InverseSearch`."""
         return [estimate_motion(before, after, self._flow) for before, after in lows]
 
     def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
+        """One after the other, by :class:`InverseSearch`."""
         return [estimate_drift(one, other, self._flow) for one, other in pairs]
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
+        """Done before this returns; the call only hands the picture out."""
         changed = add_changes(picture, edits)
         return lambda: changed

@@ -24,6 +24,7 @@ class BatchLedger:
     """The record of `folder`. Reading a missing or damaged file gives an empty one: work is repeated, never lost."""
 
     def __init__(self, folder: Path) -> None:
+        """folder: of the outputs. Its file is read once, here."""
         self.folder = folder
         self._entries = self._read()
 

@@ -62,6 +62,7 @@ class Clip:
 
     @property
     def is_image(self) -> bool:
+        """A single still, not numbered pictures. Reads the first bytes of the source."""
         return not is_sequence(self.source) and kind_of_source(self.source).form == "image"
 
 

@@ -20,6 +20,7 @@ class OneSegment(Segments):
     """A folder for a single segment of a plan."""
 
     def __init__(self, folder: Path, plan: ShotPlan, index: int) -> None:
+        """folder: of this segment's files. index: its number in the plan, from 0."""
         super().__init__(folder)
         self.span: Span | None = plan.span(index)
         self.crops, self.frames_most = plan.crops, plan.frames_most
@@ -27,10 +28,12 @@ class OneSegment(Segments):
 
     @property
     def next(self) -> SegmentStart | None:
+        """The segment to write."""
         return self._start
 
     @property
     def complete(self) -> bool:
+        """Never: what is here is not joined here."""
         return False
 
 
@@ -38,6 +41,7 @@ class AllSegments(Segments):
     """The folder of a plan of which every segment is there; what is joined grows beside the output."""
 
     def __init__(self, folder: Path, output: Path) -> None:
+        """folder: of the plan. output: beside which the joined file grows, under a hidden name."""
         super().__init__(folder)
         self._output = output
         self._handed_over = folder / "handed-over"
@@ -47,14 +51,17 @@ class AllSegments(Segments):
         return self._handed_over.exists()
 
     def hand_over(self) -> None:
+        """Leave a mark in the folder, on disk before this returns. Raises MediaError: it cannot be written."""
         with writing(self.folder):
             self._handed_over.touch()
             sync_folder(self.folder)
 
     def take_back(self) -> None:
+        """Remove the mark."""
         self._handed_over.unlink(missing_ok=True)
 
     def unjoined(self, suffix: str, part: str = "") -> Path:
+        """A new hidden name beside the output, whatever the part."""
         return temporary_name(self._output.with_name(f"{self._output.stem}{suffix}"))
 
 

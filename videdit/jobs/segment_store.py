@@ -65,6 +65,7 @@ class Segments:
     span: Span | None = None  # of a single segment that is rendered by itself: what is read for it
 
     def __init__(self, folder: Path) -> None:
+        """folder: where their files are; none is looked for."""
         self.folder = folder
         self.segments: list[Segment] = []
 
@@ -80,10 +81,12 @@ class Segments:
 
     @property
     def frames(self) -> int:
+        """How many frames the finished segments have."""
         return sum(segment.frames for segment in self.segments)
 
     @property
     def faces(self) -> int:
+        """How many faces were edited in them, counted in each frame."""
         return sum(segment.faces for segment in self.segments)
 
     def path(self, index: int, part: str = "") -> Path:
@@ -109,6 +112,7 @@ class SegmentStore(Segments):
     """The folder of one output; a context manager that keeps other runs out of it while it is open."""
 
     def __init__(self, output: Path, source: Path, job: RenderJob) -> None:
+        """output, source: of the clip. job: what its segments, and those of the files beside it, are made with."""
         super().__init__(folder_of(output))
         wanted = {"": True, "matte": job.alpha_out, "compare": job.compare, "debug": job.debug_video}
         self._parts = [part for part, there in wanted.items() if there]
@@ -143,9 +147,11 @@ class SegmentStore(Segments):
         self._unlock()
 
     def hand_over(self) -> None:
+        """Leave a mark in the folder."""
         self._write(_HANDED_OVER, "")
 
     def take_back(self) -> None:
+        """Remove the mark, if it can be."""
         with contextlib.suppress(OSError):
             (self.folder / _HANDED_OVER).unlink()
 

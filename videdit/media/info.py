@@ -65,6 +65,7 @@ class MediaInfo:
 
     @property
     def has_audio(self) -> bool:
+        """Whether any stream beside the video is sound."""
         return any(stream.kind == "audio" for stream in self.streams)
 
     @property

@@ -35,6 +35,7 @@ class StillsWriter(ExrWriter):
             self.warnings.append(f"numbered pictures hold nothing beside the picture: {', '.join(kinds)} left out")
 
     def put(self, frame: Frame, folder: Path) -> Path:
+        """Write one frame's picture into `folder`, on disk before this returns; gives its path. Raises MediaError."""
         numbered = is_sequence(self.info.path)
         number = self._numbers[frame.pts or 0] if numbered else frame.index + 1
         tags = read_tags(self._sources[number]) if numbered else ImageTags()

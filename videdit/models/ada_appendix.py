@@ -17,18 +17,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 LAYOUT = "C16,1-C32,2-Res32-C48,2-Res48-C64,2-Res64-D64,2-Res64-D48,2-Res48-D32,2-Res32-C3,1"
 
 
 class Residual(nn.Module):
-    """x + two 3x3 convolutions of it, [B, C, H, W] -> same."""
+    """PReLU of x + two 3x3 convolutions of it, [B, C, H, W] -> same."""
 
     def __init__(self, channels: int):
+        """channels: C."""
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1), nn.Conv2d(channels, channels, 3, 1, 1)
         self.act1, self.act2 = nn.PReLU(channels), nn.PReLU(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> same."""
         return self.act2(x + self.conv2(self.act1(self.conv1(x))))
 
 
@@ -39,6 +43,7 @@ class Alignment(nn.Module):
     """
 
     def __init__(self, layout: str = LAYOUT):
+        """layout: words as in the appendix, joined by "-"; as many D's as C's of stride 2."""
         super().__init__()
         self.layout = layout.split("-")
         layers: list[nn.Module] = []
@@ -57,6 +62,8 @@ class Alignment(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, distortion: Tensor, image: Tensor) -> Tensor:
+        """distortion, image [B, 3, H, W] -> [B, 3, H, W], of either sign and no fixed range."""
+        assert_shape(("B", 3, "H", "W"), distortion=distortion, image=image)
         x, held = torch.cat((distortion, image), 1), []
         for word, layer in zip(self.layout, self.layers, strict=True):
             kind, _, step = parsed(word)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.e4e import UNITS, Bottleneck
+from videdit.models.shapes import assert_shape
 
 WIDTHS = (64, 64, 128, 256, 512)
 FACE = (slice(35, 223), slice(32, 220))  # rows and columns of an aligned picture of 256 px that show the face
@@ -35,5 +36,7 @@ class ArcFace(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, 256, 256] in [-1, 1]: of it the rows and columns FACE are seen, averaged to 112 px."""
+        assert_shape(("B", 3, 256, 256), x=x)
         x = F.adaptive_avg_pool2d(x[:, :, FACE[0], FACE[1]], SIZE)
         return F.normalize(self.output_layer(self.body(self.input_layer(x))), dim=1)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 W_DIM = 512
 UNITS = (3, 4, 14, 3)  # residual units of each width
 TAPS = (6, 20, 23)  # features after these units are read, at a quarter, an eighth and a sixteenth of the input
@@ -27,6 +29,7 @@ class Equal:
     weight: Tensor
 
     def scaled(self) -> Tensor:
+        """The weight as it is used: divided by the root of the number of an output's inputs."""
         return self.weight * (self.weight[0].numel() ** -0.5)
 
 
@@ -34,6 +37,7 @@ class EqualLinear(Equal, nn.Linear):
     """A linear layer at StyleGAN2's equalised learning rate, [B, I] -> [B, O]."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, I] -> [B, O]."""
         return F.linear(x, self.scaled(), self.bias)
 
 
@@ -41,11 +45,13 @@ class Squeeze(nn.Module):
     """Squeeze and excitation: [B, C, H, W] -> same, channels weighed by what the whole picture says."""
 
     def __init__(self, channels: int, hidden: int):
+        """channels: C. hidden: of the bottleneck between two 1x1 convolutions."""
         super().__init__()
         self.fc1 = nn.Conv2d(channels, hidden, 1, bias=False)
         self.fc2 = nn.Conv2d(hidden, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> same."""
         return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True)))))
 
 
@@ -70,6 +76,7 @@ class Bottleneck(nn.Module):
         self.res_layer = nn.Sequential(*layers, *([Squeeze(out_channels, squeeze)] if squeeze else []))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C_in, H, W] -> [B, C_out, H / stride, W / stride], rounded up."""
         return self.res_layer(x) + self.shortcut_layer(x)
 
 
@@ -77,6 +84,7 @@ class StyleHead(nn.Module):
     """Features [B, C, H, W], H <= W = 2**steps -> [B, 512]: halved down to one pixel, then a linear layer."""
 
     def __init__(self, in_channels: int, hidden: int, steps: int):
+        """hidden: channels of all its convolutions. steps: how often it halves."""
         super().__init__()
         layers: list[nn.Module] = []
         for i in range(steps):
@@ -85,6 +93,7 @@ class StyleHead(nn.Module):
         self.linear = EqualLinear(hidden, W_DIM)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> [B, 512]."""
         return self.linear(self.convs(x).flatten(1))
 
 
@@ -101,8 +110,11 @@ class Encoder(nn.Module):
         squeeze: int = 16,
         rows: tuple[int, int] = (0, 256),
     ):
-        """widths: channels of the input layer and of the four groups of units; hidden: of the heads; squeeze: by how
-        much squeeze and excitation narrows; rows: which of the crop's 256 are looked at."""
+        """num_layers: L. rows: which of the crop's 256 are looked at.
+
+        widths: channels of the input layer and of the four groups of units; hidden: of the heads; squeeze: by how much
+        squeeze and excitation narrows.
+        """
         super().__init__()
         self.num_layers, self.rows = num_layers, rows
         self.input_layer = nn.Sequential(
@@ -122,6 +134,8 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.zeros(num_layers, W_DIM))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, H, 256], of which ``rows`` are looked at -> codes [B, L, 512]."""
+        assert_shape(("B", 3, "H", 256), x=x)
         x = self.input_layer(x[:, :, slice(*self.rows)])
         taps = []
         for i, unit in enumerate(self.body):

@@ -10,6 +10,8 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from videdit.models.shapes import assert_shape
+
 # (repeats, kernel, stride of the first, expansion, width) of the seven stages
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -37,6 +39,7 @@ class InvertedResidual(nn.Module):
     """1x1 up, depthwise, 1x1 down; a skip where shapes allow."""
 
     def __init__(self, cin: int, cout: int, kernel: int, stride: int, expansion: int) -> None:
+        """kernel, stride: of the depthwise convolution, which has `expansion` times `cin` channels."""
         super().__init__()
         mid = cin * expansion
         self.skip = stride == 1 and cin == cout
@@ -45,6 +48,7 @@ class InvertedResidual(nn.Module):
         self.project = conv_bn(mid, cout, act=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, cin, H, W] -> [B, cout, H / stride, W / stride], rounded up."""
         y = self.project(self.depthwise(self.expand(x)))  # [B, cout, H / stride, W / stride]
         return x + y if self.skip else y
 
@@ -68,6 +72,8 @@ class EfficientNetLite0(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """x [B, 3, H, W] -> maps [B, C, H / s, W / s], the finest first."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         maps = []
         x = self.stem(x)
         for i, stage in enumerate(self.stages):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.mobile_stylegan import NUM_LAYERS, W_DIM
+from videdit.models.shapes import assert_shape
 
 # (output channels, stride) of the 13 separable convolutions of MobileNetV1
 TRUNK = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
@@ -23,11 +24,13 @@ class ConvReLU6(nn.Module):
     """Convolution with bias (normalisation folded in), ReLU6; padding as TensorFlow's SAME on even sizes."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
+        """kernel: 1 or 3. stride: 1 or 2. groups: as of torch's convolution."""
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, groups=groups)
         self.pad = (0, 0, 0, 0) if kernel == 1 else ((0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C_in, H, W] -> [B, C_out, H / stride, W / stride] in [0, 6]."""
         return self.conv(F.pad(x, self.pad)).clamp(0.0, 6.0)
 
 
@@ -46,6 +49,7 @@ class MobileNetV1(nn.Module):
             channels = out_channels
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """x [B, 3, 224, 224] -> [B, 512, 14, 14] and [B, 1024, 7, 7], at least 0."""
         x = self.stem(x)
         taps = []
         for i, (depthwise, pointwise) in enumerate(zip(self.depthwise, self.pointwise, strict=True)):
@@ -59,6 +63,7 @@ class Encoder(nn.Module):
     """crop [B, 3, 256, 256] -> codes [B, 18, 512] in W+ (the generator's mean code included)."""
 
     def __init__(self, hidden: int = 512, rank: int = 16):
+        """hidden: features between trunk and code. rank: directions in which a layer may differ from w."""
         super().__init__()
         self.trunk = MobileNetV1()
         self.squeeze16 = nn.Conv2d(512, 24, 1)
@@ -71,11 +76,14 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.zeros(W_DIM))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, 256, 256] in [-1, 1] -> codes [B, 18, 512]."""
+        assert_shape(("B", 3, 256, 256), x=x)
         w, deltas = self.parts(x)
         return w[:, None] + deltas
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(hidden features [B, hidden], pooled features of the trunk [B, 1024])"""
+        assert_shape(("B", 3, "S", "S"), x=x)
         x = F.interpolate(x, size=(INPUT_SIZE, INPUT_SIZE), mode="bilinear", align_corners=False)
         f16, f32 = self.trunk(x)  # [B, 512, 14, 14], [B, 1024, 7, 7]
         pooled = f32.mean((2, 3))

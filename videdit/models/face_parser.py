@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0, fold_norms
 from videdit.models.face_parts import CLASSES, PARTS
+from videdit.models.shapes import assert_shape
 
 _TRUNK_STAGES = 5
 _CONTEXT = 128
@@ -45,10 +46,12 @@ class FaceParser(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, H, W] -> logits [B, 19, H, W] in the order of CLASSES, enlarged from half the size."""
         return F.interpolate(self.coarse(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
 
     def coarse(self, x: Tensor) -> Tensor:
         """Logits at half the size, [B, 19, H / 2, W / 2]: what the network says before they are enlarged."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         fine, at4, at8, at16 = (_CALM * tap for tap in self.trunk(x))
         at4 = torch.cat((at4, F.pixel_unshuffle(fine, 2)), 1)  # thin things show at stride 2
         y = self.context(at16)  # [B, 128, H / 32, W / 32]
@@ -68,10 +71,13 @@ class PartParser(nn.Module):
     sums: Tensor
 
     def __init__(self, net: FaceParser) -> None:
+        """net: trained; its classes are added up to parts."""
         super().__init__()
         self.net = net
         sums = torch.tensor([[float(name in names) for name in CLASSES] for names in PARTS.values()])
         self.register_buffer("sums", sums[:, :, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [N, 3, 256, 256] -> [N, 9, 128, 128] in 0..1, nine numbers a place that add up to 1."""
+        assert_shape(("N", 3, 256, 256), x=x)
         return nn.functional.conv2d(self.net.coarse(x).softmax(1), self.sums)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+from videdit.models.sizes import MESH_INPUT
+
 POINTS = 468
 
 
@@ -15,6 +18,7 @@ class Block(nn.Module):
     """Depthwise 3x3, pointwise 1x1, added to the input; ``down`` halves the size and may widen the channels."""
 
     def __init__(self, c_in: int, c_out: int, down: bool = False) -> None:
+        """c_in, c_out: channels in and out; c_out is not less than c_in."""
         super().__init__()
         self.down = down
         self.widen = c_out - c_in
@@ -66,6 +70,7 @@ class FaceMesh(nn.Module):
         Points are (x, y, z) in pixels of the input, pixel centres at +0.5; z grows away from the camera, in the same
         unit. Presence is the probability, 0..1, that there is a face.
         """
+        assert_shape(("N", 3, MESH_INPUT, MESH_INPUT), x=x)
         x = F.pad(x * 0.5 + 0.5, (0, 1, 0, 1))  # the net was trained on [0, 1]
         x = self.trunk(self.act(self.stem(x)))  # [N, 128, 6, 6]
         points = self.points(x).reshape(-1, POINTS, 3)

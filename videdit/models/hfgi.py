@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 
 def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution and PReLU."""
@@ -24,10 +26,12 @@ class Residual(nn.Module):
     """x + two 3x3 convolutions of it, [B, C, H, W] -> same."""
 
     def __init__(self, channels: int):
+        """channels: C."""
         super().__init__()
         self.body = nn.Sequential(conv(channels, channels), nn.Conv2d(channels, channels, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> same."""
         return x + self.body(x)
 
 
@@ -40,6 +44,7 @@ class Alignment(nn.Module):
     """ADA: (distortion map, image to align it to), each [B, 3, 256, 256] -> aligned distortion map [B, 3, 256, 256]."""
 
     def __init__(self, widths: tuple[int, int, int] = (32, 48, 64)):
+        """widths: channels at 128, 64 and at 32 and 16 px."""
         super().__init__()
         a, b, c = widths
         self.enter = conv(24, a)  # 128 px, after space-to-depth of both inputs
@@ -52,6 +57,8 @@ class Alignment(nn.Module):
         self.leave = nn.Conv2d(a, 12, 3, 1, 1)
 
     def forward(self, distortion: Tensor, image: Tensor) -> Tensor:
+        """distortion, image [B, 3, 256, 256] -> distortion plus what the network changes of it."""
+        assert_shape(("B", 3, 256, 256), distortion=distortion, image=image)
         x1 = self.enter(F.pixel_unshuffle(torch.cat((distortion, image), 1), 2))  # [B, a, 128, 128]
         x2 = self.down1(x1)
         x3 = self.down2(x2)
@@ -66,6 +73,7 @@ class Consultation(nn.Module):
     """Distortion map [B, 3, 256, 256] -> (scale, shift), each [B, 512, 64, 64], zero for a fresh network."""
 
     def __init__(self, widths: tuple[int, int] = (32, 64), head: int = 128, channels: int = 512):
+        """widths: channels at 128 and 64 px. head: of the layer before the last. channels: of scale and of shift."""
         super().__init__()
         a, b = widths
         self.body = nn.Sequential(conv(12, a), conv(a, b, 2), Residual(b), Residual(b), conv(b, head))
@@ -74,6 +82,8 @@ class Consultation(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
+        """distortion [B, 3, 256, 256] -> (scale, shift), for features ``f * (1 + scale) + shift``."""
+        assert_shape(("B", 3, 256, 256), distortion=distortion)
         x = self.body(F.pixel_unshuffle(distortion, 2))
         # The weights are cut, not the result: a CPU would copy it.
         weights, biases = self.to_condition.weight.chunk(2), cast(Tensor, self.to_condition.bias).chunk(2)

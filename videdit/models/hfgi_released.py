@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.e4e import Bottleneck, Equal
+from videdit.models.shapes import assert_shape
 
 
 class EqualConv2d(Equal, nn.Conv2d):
     """A convolution at StyleGAN2's equalised learning rate."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C_in, H, W] -> [B, C_out, H / stride, W / stride]."""
         return F.conv2d(x, self.scaled(), self.bias, self.stride, self.padding)
 
 
@@ -40,6 +42,7 @@ class Alignment(nn.Module):
     """ADA: (distortion map, image to align it to), each [B, 3, H, 256] -> aligned distortion map [B, 3, H, 256]."""
 
     def __init__(self, widths: Sequence[int] = (16, 32, 48, 64)):
+        """widths: channels at 256, 128, 64 and 32 px."""
         super().__init__()
         a, b, c, d = widths
         self.conv_layer1 = enter(6, a)
@@ -51,6 +54,8 @@ class Alignment(nn.Module):
         self.dconv_layer3 = units(a + a, a, 3, 3)
 
     def forward(self, distortion: Tensor, image: Tensor) -> Tensor:
+        """distortion, image [B, 3, H, 256], H a multiple of 8 -> [B, 3, H, 256]."""
+        assert_shape(("B", 3, "H", 256), distortion=distortion, image=image)
         x1 = self.conv_layer1(torch.cat((distortion, image), 1))  # [B, 16, 256, 256]
         x2 = self.conv_layer2(x1)
         x3 = self.conv_layer3(x2)
@@ -69,6 +74,7 @@ class Consultation(nn.Module):
     """Distortion map [B, 3, H, 256] -> (scale, shift), each [B, C, H / 4, 64]."""
 
     def __init__(self, widths: Sequence[int] = (32, 48, 64), head: int = 512, channels: int = 512):
+        """widths: channels at 256, 128 and 64 px. head: hidden channels of the two heads. channels: C."""
         super().__init__()
         a, b, c = widths
         self.conv_layer1 = enter(3, a)
@@ -84,6 +90,8 @@ class Consultation(nn.Module):
         )
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
+        """distortion [B, 3, H, 256], H a multiple of 4 -> (scale, shift), for ``f * (1 + scale) + shift``."""
+        assert_shape(("B", 3, "H", 256), distortion=distortion)
         x = self.conv_layer3(self.conv_layer2(self.conv_layer1(distortion)))
         return self.condition_scale3(x), self.condition_shift3(x)
 
@@ -92,4 +100,5 @@ class ScaledLeakyReLU(nn.Module):
     """Leaky ReLU that keeps the variance of what goes in."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x of any shape -> same; slope 0.2 below zero, all times the root of two."""
         return F.leaky_relu(x, 0.2) * 2**0.5

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 WIDTHS = (64, 192, 384, 256, 256)
 TAPS = (1, 4, 7, 9, 11)  # of AlexNet's layers, the ReLU after each convolution
 EPSILON = 1e-10
@@ -20,10 +22,12 @@ class Linear(nn.Module):
     """The weights of one level's channels."""
 
     def __init__(self, channels: int):
+        """channels: of the level."""
         super().__init__()
         self.model = nn.Sequential(nn.Identity(), nn.Conv2d(channels, 1, 1, bias=False))  # dropout in their training
 
     def forward(self, x: Tensor) -> Tensor:
+        """Squared differences [B, C, H, W] -> their weighted sum [B, 1, H, W]."""
         return self.model(x)
 
 
@@ -49,6 +53,8 @@ class Lpips(nn.Module):
         self.register_buffer("std", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """x, y [B, 3, H, W] in [-1, 1] -> a scalar, 0 for equal pictures."""
+        assert_shape(("B", 3, "H", "W"), x=x, y=y)
         distance = x.new_zeros(())
         for i, (a, b) in enumerate(zip(self.levels(x), self.levels(y), strict=True)):
             distance = distance + getattr(self, f"lin{i}")((a - b).square()).mean((2, 3)).sum()

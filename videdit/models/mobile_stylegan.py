@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 W_DIM = 512
 NUM_LAYERS = 18  # length of a W+ code, as in StyleGAN2 1024
 BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)  # output channels of block i, whose output is 8 * 2**i pixels
@@ -43,6 +45,7 @@ class InverseHaar(nn.Module):
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 4C, H, W] -> [B, C, 2H, 2W]."""
         if not self.picture:
             return F.conv_transpose2d(x, self.kernel, stride=2)
         with torch.autocast(x.device.type, enabled=False):
@@ -53,10 +56,13 @@ class Mapping(nn.Module):
     """z [B, 512] ~ N(0, I) -> w [B, 512]."""
 
     def __init__(self, num_layers: int = 8):
+        """num_layers: 8 in all that were published."""
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(W_DIM, W_DIM) for _ in range(num_layers))
 
     def forward(self, z: Tensor) -> Tensor:
+        """z [B, 512] -> w [B, 512]; the length of z does not matter."""
+        assert_shape(("B", W_DIM), z=z)
         x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2) * 2**0.5
@@ -67,6 +73,7 @@ class StyledConv(nn.Module):
     """Modulate, depthwise 3x3, pointwise 1x1 (or one full 3x3), add frozen noise and bias, leaky ReLU 0.2."""
 
     def __init__(self, in_channels: int, out_channels: int, size: int, separable: bool = True):
+        """size: pixels, of the noise. separable: depthwise and pointwise, not one full 3x3."""
         super().__init__()
         self.scale = (in_channels * 9) ** -0.5
         self.modulation = nn.Linear(W_DIM, in_channels)
@@ -94,6 +101,7 @@ class Block(nn.Module):
     """Haar upsampling and two styled convolutions: [B, C_in, S/2, S/2] -> [B, C_out, S, S]."""
 
     def __init__(self, in_channels: int, out_channels: int, size: int):
+        """size: S, pixels of the output. in_channels: a multiple of 4, for four bands."""
         super().__init__()
         self.up_modulation = nn.Linear(W_DIM, in_channels)
         self.up = InverseHaar(in_channels // 4)
@@ -109,6 +117,7 @@ class ToImage(nn.Module):
     """The wavelet output of the last block: features [B, 64, 512, 512] -> bands [B, 12, 512, 512]."""
 
     def __init__(self, in_channels: int = 64):
+        """in_channels: of the features."""
         super().__init__()
         self.scale = in_channels**-0.5
         self.modulation = nn.Linear(W_DIM, in_channels)
@@ -116,6 +125,7 @@ class ToImage(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 12, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [B, C, H, W], w [B, 512] -> bands [B, 12, H, W] as :class:`InverseHaar` takes them."""
         return F.conv2d(x * (self.modulation(w) * self.scale)[:, :, None, None], self.weight) + self.bias
 
 
@@ -127,6 +137,7 @@ class Head256(nn.Module):
     """
 
     def __init__(self, in_channels: int = 256, hidden: int = 48):
+        """in_channels: of the features. hidden: of the convolutions, which one 1x1 goes past."""
         super().__init__()
         self.modulation = nn.Linear(W_DIM, in_channels)
         self.reduce = nn.Conv2d(in_channels, hidden, 1)
@@ -165,6 +176,7 @@ class Synthesis(nn.Module):
 
     def trunk(self, codes: Tensor) -> Tensor:
         """codes [B, 18, 512] -> features [B, 512, 64, 64] after the fusion block's first convolution."""
+        assert_shape(("B", NUM_LAYERS, W_DIM), codes=codes)
         x = self.conv(self.constant.expand(codes.shape[0], -1, -1, -1), codes[:, 0])
         for i in range(FUSION_BLOCK):
             x = self.blocks[i].first(x, codes[:, 2 * i + 1])
@@ -177,8 +189,10 @@ class Synthesis(nn.Module):
         condition: (scale, shift), each [B, 512, 64, 64]; the features become ``f * (1 + scale) + shift``.
         """
         x = trunk
+        assert_shape(("B", self.trunk_channels, 64, 64), trunk=trunk)
         if condition is not None:
             scale, shift = condition
+            assert_shape(("B", self.trunk_channels, 64, 64), trunk=trunk, scale=scale, shift=shift)
             x = x * (1.0 + scale) + shift
         x = self.blocks[FUSION_BLOCK].conv2(x, codes[:, 2 * FUSION_BLOCK + 2])
         x = self.blocks[4].first(x, codes[:, 9])
@@ -208,4 +222,5 @@ class Synthesis(nn.Module):
         return self.render(trunk, codes, size=256)
 
     def forward(self, codes: Tensor, size: int = 1024) -> Tensor:
+        """codes [B, 18, 512] -> images [B, 3, size, size]; size is 256, 512 or 1024."""
         return self.render(self.trunk(codes), codes, size=size)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 
 def _conv(c_in: int, c_out: int, kernel: int) -> list[nn.Module]:
     return [nn.Conv2d(c_in, c_out, kernel), nn.PReLU(c_out)]
@@ -28,6 +30,7 @@ class ProposalNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [N, 3, H, W] -> score [N, h, w] in 0..1, box correction [N, 4, h, w] (h, w about half of H, W)."""
+        assert_shape(("N", 3, "H", "W"), x=x)
         x = self.trunk(x)
         return self.score(x).softmax(1)[:, 1], self.box(x)
 
@@ -44,6 +47,7 @@ class RefineNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [N, 3, 24, 24] -> score [N] in 0..1, box correction [N, 4]."""
+        assert_shape(("N", 3, 24, 24), x=x)
         x = self.trunk(x)  # [N, 64, 3, 3]
         x = self.dense(x.flatten(1))
         return self.score(x).softmax(1)[:, 1], self.box(x)
@@ -64,6 +68,7 @@ class OutputNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [N, 3, 48, 48] -> score [N] in 0..1, box correction [N, 4], points [N, 5, 2] in window units (0..1)."""
+        assert_shape(("N", 3, 48, 48), x=x)
         x = self.trunk(x)  # [N, 128, 3, 3]
         x = self.dense(x.flatten(1))
         points = torch.stack(self.points(x).chunk(2, dim=1), dim=2)  # the net gives five x, then five y

@@ -16,10 +16,12 @@ class LowFidelityPass(nn.Module):
     """Steps 2 and 4: codes [N, L, 512] -> (trunk features [N, C, 64, 64], images [N, 256, 256, 3])."""
 
     def __init__(self, generator: Synthesis):
+        """generator: of any profile."""
         super().__init__()
         self.generator = generator
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """codes [N, L, 512] -> trunk features NCHW, and images NHWC as formulas take them."""
         trunk = self.generator.trunk(codes)
         return trunk, self.generator.low(trunk, codes).permute(0, 2, 3, 1)
 
@@ -35,12 +37,16 @@ class ConsultationPass(nn.Module):
         size: int,
         rows: tuple[int, int] = WHOLE,
     ):
-        """rows: of the maps at 256 px that show something; nothing is consulted in the others."""
+        """alignment, consultation: ADA and the consultation encoder; None: nothing is consulted. size: S.
+
+        rows: of the maps at 256 px that show something; nothing is consulted in the others.
+        """
         super().__init__()
         self.generator, self.alignment, self.consultation = generator, alignment, consultation
         self.size, self.rows = size, rows
 
     def forward(self, trunk: Tensor, codes: Tensor, distortion: Tensor, low: Tensor) -> Tensor:
+        """trunk [N, C, 64, 64], codes [N, L, 512], distortion and low [N, 256, 256, 3] -> [N, S, S, 3]."""
         condition = None
         if self.alignment is not None and self.consultation is not None:
             seen = slice(*self.rows)
@@ -57,6 +63,7 @@ class PlainPass(nn.Module):
     """Steps 2 to 7 of an edit alone, as the release computes them: the distortion map goes to ADA as it is."""
 
     def __init__(self, low: LowFidelityPass, consult: ConsultationPass):
+        """low, consult: of one generator."""
         super().__init__()
         self.low, self.consult = low, consult
 

@@ -22,9 +22,11 @@ class PerceptualFeatures(nn.Module):
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> PerceptualFeatures:
+        """Stays in evaluation, whatever `mode`."""
         return super().train(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """x [B, 3, H, W] in [-1, 1] -> five maps, finest first; float32 under autocast too."""
         with torch.autocast(x.device.type, enabled=False):
             return self.net(x.float())
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 BLOCKS = (3, 4, 6, 3)
 SIZE = 224
 
@@ -16,6 +18,7 @@ class Block(nn.Module):
     """1x1, 3x3 with the stride, 1x1, beside a shortcut."""
 
     def __init__(self, in_channels: int, channels: int, stride: int):
+        """channels: inside; 4 times as many come out. stride: 1 or 2."""
         super().__init__()
         out = 4 * channels
         self.conv1, self.bn1 = nn.Conv2d(in_channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
@@ -26,6 +29,7 @@ class Block(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C_in, H, W] -> [B, 4 * channels, H / stride, W / stride], rounded up."""
         y = F.relu(self.bn1(self.conv1(x)))
         y = F.relu(self.bn2(self.conv2(y)))
         return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
@@ -45,6 +49,8 @@ class ResNet50(nn.Module):
             before = 4 * channels
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, H, W] in [-1, 1] -> [B, 2048]."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         x = F.relu(self.bn1(self.conv1(F.interpolate(x, size=SIZE))))
         x = F.max_pool2d(x, 3, 2, 1)
         for i in range(len(BLOCKS)):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.models.shapes import assert_shape
+
 WIDTHS = (48, 64, 80, 112)  # at strides 2, 4, 8, 16
 BLOCKS = (2, 2, 2, 2)  # going down
 MULTIPLE = 16  # sides must be multiples of this
@@ -19,6 +21,7 @@ class Residual(nn.Module):
     """x + two 3x3 convolutions of it, [B, C, H, W] -> same; nothing but x for a fresh network."""
 
     def __init__(self, channels: int) -> None:
+        """channels: C."""
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
@@ -26,6 +29,7 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> same."""
         return x + self.second(F.leaky_relu(self.first(x), 0.1))
 
 
@@ -49,6 +53,8 @@ class Restorer(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, H, W], sides even -> same, not clamped."""
+        assert_shape(("B", 3, "H", "W"), x=x)
         y = self.encode[0](self.enter(F.pixel_unshuffle(x, 2)))  # [B, 48, H / 2, W / 2]
         kept = [y]
         for down, encode in zip(self.down, self.encode[1:], strict=True):

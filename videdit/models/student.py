@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW
+from videdit.models.shapes import assert_shape
 from videdit.models.sizes import ANCHORS, EDITS
 
 # In the mirror ANCHORS are each other's as this says.
@@ -34,6 +35,7 @@ class Modulated(nn.Module):
     """A residual pair of 3x3 convolutions whose middle is scaled and shifted by the strengths: [B, C, H, W] -> same."""
 
     def __init__(self, channels: int, controls: int) -> None:
+        """channels: C, a multiple of 8. controls: K, numbers that say what is to be done."""
         super().__init__()
         self.norm = nn.GroupNorm(8, channels)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
@@ -57,6 +59,7 @@ class Student(nn.Module):
     """
 
     def __init__(self, edits: int = len(EDITS), controls: int = 64) -> None:
+        """edits: E, strengths that it is told. controls: features that strengths and anchors become."""
         super().__init__()
         a, b, c, d = WIDTHS
         told = edits + 2 * len(ANCHORS)
@@ -71,6 +74,10 @@ class Student(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, strengths: Tensor, anchors: Tensor) -> Tensor:
+        """x [B, 3, 128, 128], strengths [B, E], anchors [B, 21, 2] -> [B, 9, 128, 128]."""
+        assert_shape(("B", 3, SIZE, SIZE), x=x)
+        assert_shape(("B", "E"), strengths=strengths)
+        assert_shape(("B", len(ANCHORS), 2), anchors=anchors)
         control = self.controls(torch.cat((strengths, anchors.flatten(1)), 1))  # [B, K]
         planes = strengths[:, :, None, None].expand(-1, -1, SIZE // 2, SIZE // 2)
         pixels = F.pixel_unshuffle(x, 2)  # [B, 12, 64, 64]
@@ -136,10 +143,13 @@ class StudentEdit(nn.Module):
     """
 
     def __init__(self, net: Student) -> None:
+        """net: what is trained; a crop's S is a multiple of its 128."""
         super().__init__()
         self.net = net
 
     def forward(self, crops: Tensor, strengths: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """crops [B, S, S, 3] of any real type, strengths [B, E], anchors [B, 21, 2] -> (change, flow, kept)."""
+        assert_shape(("B", "S", "S", 3), crops=crops)
         x = crops.permute(0, 3, 1, 2) / 127.5 - 1
         found = parts(self.net(F.avg_pool2d(x, x.shape[-1] // SIZE), strengths, anchors), strengths)
         flow, mask, colours, shade = (enlarged(part, x.shape[-1]) for part in found)

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.datatypes import LOW
+from videdit.models.shapes import assert_shape
 
 W_DIM = 512
 FUSION_BLOCK = 3  # the 64x64 block, where HFGI consults
@@ -32,10 +33,13 @@ class Mapping(nn.Module):
     """z [B, 512] ~ N(0, I) -> w [B, 512]."""
 
     def __init__(self, num_layers: int = 8):
+        """num_layers: 8 in all that were published."""
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(W_DIM, W_DIM) for _ in range(num_layers))
 
     def forward(self, z: Tensor) -> Tensor:
+        """z [B, 512] -> w [B, 512]; the length of z does not matter."""
+        assert_shape(("B", W_DIM), z=z)
         x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + EPSILON)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2) * GAIN
@@ -80,6 +84,7 @@ class Blur(nn.Module):
     kernel: Tensor
 
     def __init__(self, channels: int):
+        """channels: C."""
         super().__init__()
         # Sums to 2 a side, since every second sample of what is blurred is zero. On the CPU even while a module is made
         # without memory, to be filled from a file: this is in no file.
@@ -87,6 +92,7 @@ class Blur(nn.Module):
         self.register_buffer("kernel", torch.outer(taps, taps).repeat(channels, 1, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, 2H+1, 2W+1] -> [B, C, 2H, 2W]."""
         return F.conv2d(x, self.kernel, padding=1, groups=self.kernel.shape[0])
 
 
@@ -94,12 +100,14 @@ class ToImage(nn.Module):
     """Modulated 1x1 convolution to RGB, without demodulation: [B, C, H, W] -> [B, 3, H, W]."""
 
     def __init__(self, in_channels: int):
+        """in_channels: C."""
         super().__init__()
         self.modulation = nn.Linear(W_DIM, in_channels)
         self.weight = nn.Parameter(torch.zeros(3, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [B, C, H, W], w [B, 512] -> [B, 3, H, W]."""
         return F.conv2d(x * self.modulation(w)[:, :, None, None], self.weight) + self.bias
 
 
@@ -107,6 +115,7 @@ class Block(nn.Module):
     """Two styled convolutions, the first to twice the size, and what the second adds to the image."""
 
     def __init__(self, in_channels: int, out_channels: int, size: int):
+        """size: of the output, in pixels: twice the input's."""
         super().__init__()
         self.conv1 = StyledConv(in_channels, out_channels, size, up=True)
         self.conv2 = StyledConv(out_channels, out_channels, size)
@@ -136,6 +145,7 @@ class Synthesis(nn.Module):
     def trunk(self, codes: Tensor) -> Tensor:
         """codes [B, L, 512] -> [B, C + 3, 64, 64]: features after the fusion block's first convolution, and the image
         so far at that size."""
+        assert_shape(("B", self.num_layers, W_DIM), codes=codes)
         x = self.conv(self.constant.expand(codes.shape[0], -1, -1, -1), codes[:, 0])
         image = self.to_image(x, codes[:, 1])
         for i in range(FUSION_BLOCK):
@@ -149,9 +159,11 @@ class Synthesis(nn.Module):
 
         condition: (scale, shift), each [B, C, 64, 64]; the features become ``f * (1 + scale) + shift`` (HFGI, eq. 5).
         """
+        assert_shape(("B", self.trunk_channels, 64, 64), trunk=trunk)
         x, image = trunk[:, :-3], trunk[:, -3:]
         if condition is not None:
             scale, shift = condition
+            assert_shape(("B", self.fusion_channels, 64, 64), features=x, scale=scale, shift=shift)
             x = x * (1.0 + scale) + shift
         x, image = self._finish(FUSION_BLOCK, x, image, codes)
         for i in range(FUSION_BLOCK + 1, len(self.blocks)):

@@ -37,12 +37,14 @@ class Linear(nn.Module):
     """A linear layer with equalised learning rate."""
 
     def __init__(self, in_channels: int, out_channels: int, bias: float = 0.0, lr: float = 1.0):
+        """bias: what it starts with. lr: learning rate relative to the other layers'."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels) / lr)
         self.bias = nn.Parameter(torch.full((out_channels,), bias))
         self.lr, self.scale = lr, lr * in_channels**-0.5
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, I] -> [B, O]."""
         return F.linear(x, self.weight * self.scale, self.bias * self.lr)
 
 
@@ -53,6 +55,7 @@ class MappingLayer(Linear):
         super().__init__(W_DIM, W_DIM, lr=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 512] -> [B, 512]."""
         return F.leaky_relu(super().forward(x), 0.2) * 2**0.5
 
 
@@ -60,6 +63,7 @@ class PixelNorm(nn.Module):
     """Vectors [B, 512] of mean square 1."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 512] -> same."""
         return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
 
 
@@ -69,11 +73,13 @@ class Filter(nn.Module):
     kernel: Tensor
 
     def __init__(self, up: int, pad: tuple[int, int]):
+        """up: by how much it enlarges: 1 or 2. pad: pixels before and after, a side."""
         super().__init__()
         self.register_buffer("kernel", fir(4.0))
         self.up, self.pad = up, pad
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] -> the filtered map; its size follows from ``up`` and ``pad``."""
         return resample(x, self.kernel, self.up, self.pad)
 
 
@@ -81,6 +87,7 @@ class ModulatedConv(nn.Module):
     """A convolution whose weights the style scales, and normalises: x [B, I, H, W], style [B, 512]."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, up: bool = False, demodulate: bool = True):
+        """kernel: its side, 1 or 3. up: to twice the size. demodulate: to unit norm an output channel."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, out_channels, in_channels, kernel, kernel))
         self.modulation = Linear(W_DIM, in_channels, bias=1.0)
@@ -89,6 +96,7 @@ class ModulatedConv(nn.Module):
             self.blur = Filter(1, (1, 1))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [B, I, H, W], w [B, 512] -> [B, O, H, W], or [B, O, 2H, 2W]."""
         b, c, height, width = x.shape
         weight = self.scale * self.weight * self.modulation(w)[:, None, :, None, None]  # [B, C_out, C_in, k, k]
         if self.demodulate:
@@ -113,6 +121,7 @@ class Bias(nn.Module):
     """Adds a bias a channel, then leaky ReLU times the root of two."""
 
     def __init__(self, channels: int):
+        """channels: one number each."""
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(channels))
 
@@ -121,11 +130,13 @@ class StyledConv(nn.Module):
     """A modulated convolution, noise, bias and activation."""
 
     def __init__(self, in_channels: int, out_channels: int, up: bool = False):
+        """up: to twice the size."""
         super().__init__()
         self.conv = ModulatedConv(in_channels, out_channels, 3, up)
         self.noise, self.activate = Noise(), Bias(out_channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+        """x [B, I, H, W], w [B, 512], noise [1, 1, H', W'] of the output's size -> [B, O, H', W']."""
         x = self.conv(x, w) + self.noise.weight * noise
         return F.leaky_relu(x + self.activate.bias[:, None, None], 0.2) * 2**0.5
 
@@ -134,6 +145,7 @@ class ToRGB(nn.Module):
     """Features [B, C, H, W] -> RGB [B, 3, H, W], added to what the layer below gave."""
 
     def __init__(self, in_channels: int, up: bool = True):
+        """in_channels: C. up: there is a layer below, of half the size."""
         super().__init__()
         self.conv = ModulatedConv(in_channels, 3, 1, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
@@ -141,6 +153,7 @@ class ToRGB(nn.Module):
             self.upsample = Filter(2, (2, 1))
 
     def forward(self, x: Tensor, w: Tensor, image: Tensor | None = None) -> Tensor:
+        """x [B, C, H, W], w [B, 512], image [B, 3, H / 2, W / 2] or None for the first layer -> [B, 3, H, W]."""
         new = self.conv(x, w) + self.bias
         return new if image is None else new + self.upsample(image)
 
@@ -149,6 +162,7 @@ class Constant(nn.Module):
     """The picture that synthesis starts with, [B, C, 4, 4]."""
 
     def __init__(self, channels: int):
+        """channels: C."""
         super().__init__()
         self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
 
@@ -171,6 +185,7 @@ class Generator(nn.Module):
                 self.noises.register_buffer(f"noise_{2 * i + k}", torch.randn(1, 1, 8 * 2**i, 8 * 2**i))
 
     def forward(self, codes: Tensor, condition: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """codes [B, L, 512], condition (scale, shift) each [B, C, 64, 64] or None -> [B, 3, S, S]."""
         x = self.conv1(self.input.input.expand(len(codes), -1, -1, -1), codes[:, 0], self.noises.noise_0)
         image = self.to_rgb1(x, codes[:, 1])
         for i, to_rgb in enumerate(self.to_rgbs):

@@ -39,9 +39,11 @@ class Stage(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For statistics and messages; need not be unique."""
 
-    def __call__(self, packets: Iterator[Any], /) -> Iterator[Any]: ...
+    def __call__(self, packets: Iterator[Any], /) -> Iterator[Any]:
+        """Called once, in the stage's own thread: packets in, packets out, in their order."""
 
 
 @dataclass

@@ -131,9 +131,11 @@ class Compose:
     """Several stages as one, under the first one's name."""
 
     def __init__(self, *stages: Stage) -> None:
+        """stages: at least one, in the order in which a packet meets them."""
         self.stages, self.name = stages, stages[0].name
 
     def __call__(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """What the last stage gives, all in the thread that pulls."""
         for stage in self.stages:
             packets = stage(packets)
         return packets

@@ -27,6 +27,7 @@ class Waiting:
 
     @property
     def bytes(self) -> int:
+        """Those that were told to :meth:`add`, and those beside, as of now."""
         return self._bytes + self._beside()
 
     def add(self, size: int) -> None:
@@ -40,7 +41,10 @@ class ByteQueue:
     """A first-in first-out queue between two threads that holds at most ``budget`` bytes, or one packet."""
 
     def __init__(self, budget: int, sizeof: Callable[[Any], int] = nbytes, waiting: Waiting | None = None) -> None:
-        """waiting: of all queues; when more wait than its budget, this one holds one packet at most."""
+        """sizeof: bytes a packet holds on to.
+
+        waiting: of all queues; when more wait than its budget, this one holds one packet at most.
+        """
         self.budget = budget
         self.sizeof = sizeof
         self.waiting = waiting or Waiting(budget)
@@ -105,10 +109,12 @@ class Held:
     """What a stage has pulled and not yet handed on. Stages keep order; they may leave out packets, or repeat some."""
 
     def __init__(self, waiting: Waiting, sizeof: Callable[[Any], int], order: Callable[[Any], Any] | None) -> None:
+        """waiting: hears of what is held. order: a packet's place among all; None: nothing is counted."""
         self._waiting, self._sizeof, self._order = waiting, sizeof, order
         self._packets: deque[tuple[Any, int]] = deque()  # (place, bytes)
 
     def pulled(self, packet: Any) -> None:
+        """One more packet is held. Places grow, or come again."""
         if self._order is not None:
             size = self._sizeof(packet)
             self._packets.append((self._order(packet), size))
@@ -127,5 +133,6 @@ class Held:
                     return
 
     def clear(self) -> None:
+        """Nothing is held any more: the stage has ended."""
         self._waiting.add(-sum(size for _, size in self._packets))
         self._packets.clear()

@@ -38,10 +38,12 @@ class Window(Generic[T]):
         behind: bool = True,
         remember: Callable[[T], T] = lambda packet: packet,
     ):
+        """time: a packet's place in seconds, which never goes back. The rest is told above."""
         self.time, self.reach, self.most, self.behind, self.remember = time, reach, most, behind, remember
         self._said = False
 
     def __call__(self, packets: Iterable[T]) -> Iterator[tuple[T, list[T]]]:
+        """Pairs (packet, its neighbours in order), one for each packet."""
         past: deque[T] = deque()
         ahead: deque[T] = deque()
         for packet in packets:

@@ -39,13 +39,20 @@ class Signed(Protocol):
     """What of a job is signed, and with what: a RenderJob is one."""
 
     @property
-    def edit(self) -> str: ...
+    def edit(self) -> str:
+        """The edits, as the user wrote them."""
+
     @property
-    def profile(self) -> str: ...
+    def profile(self) -> str:
+        """The name of the networks' profile."""
+
     @property
-    def sign(self) -> str | None: ...
+    def sign(self) -> str | None:
+        """A file of PEM certificates, the signer's first; None: nothing is signed."""
+
     @property
-    def sign_key(self) -> str | None: ...
+    def sign_key(self) -> str | None:
+        """The PEM file of its private key; None with `sign`."""
 
 
 def check(job: Signed, output: Path) -> None:

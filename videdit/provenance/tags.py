@@ -22,10 +22,15 @@ class Edited(Protocol):
     """What of a job is told: a RenderJob is one."""
 
     @property
-    def edit(self) -> str: ...
+    def edit(self) -> str:
+        """The edits, as the user wrote them."""
+
     @property
-    def profile(self) -> str: ...
-    def settings(self) -> dict[str, Any]: ...
+    def profile(self) -> str:
+        """The name of the networks' profile."""
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides what the output is, as JSON can hold it."""
 
 
 def tags(job: Edited) -> dict[str, str]:

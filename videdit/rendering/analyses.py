@@ -56,6 +56,7 @@ class Analyses:
     """Sources and their analyses, from memory, from the user's cache, or made now. Threads may ask at once."""
 
     def __init__(self, cache: ByteCache) -> None:
+        """cache: keeps what is found, for all threads."""
         self._cache = cache
         self._locks: defaultdict[tuple, threading.Lock] = defaultdict(threading.Lock)
 

@@ -49,27 +49,35 @@ class OwnTimelines(Timeline):
     def __call__(
         self, track: int, time: float, code: Array | None = None, gap: float = 0.0, lids: float = 1.0
     ) -> np.ndarray:
+        """What is added to the code of a track, by the track's own edits where it has some: [L, 512] float32."""
         return self._of(track)(track, time, code, gap, lids)
 
     def edits_of(self, track: int) -> tuple[Edit, ...]:
+        """The edits that a track gets, in the order of its :meth:`strengths`."""
         return self._of(track).edits
 
     def strengths(self, track: int, time: float) -> np.ndarray:
+        """Of each of the track's edits, [N]; N is not the same for all tracks."""
         return self._of(track).strengths(track, time)
 
     def words(self, track: int, time: float) -> str:
+        """What a track gets at a time, for people."""
         return self._of(track).words(track, time)
 
     def active(self, track: int, time: float) -> bool:
+        """Whether any of the track's edits is at work."""
         return self._of(track).active(track, time)
 
     def level(self, track: int, time: float) -> float:
+        """By how much the track's whole change is scaled at a time, 0..1."""
         return self._of(track).level(track, time)
 
     def presence(self, track: int, time: float) -> float:
+        """How strong the track's edits are at a time, of the strongest that it gets, 0..1."""
         return self._of(track).presence(track, time)
 
     def likeness(self, track: int, one: float, other: float) -> float:
+        """How much the track's edit at one time tells of that at another, 0..1."""
         return self._of(track).likeness(track, one, other)
 
     def _of(self, track: int) -> Timeline:

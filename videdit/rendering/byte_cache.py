@@ -24,6 +24,7 @@ class ByteCache:
         return self._bytes
 
     def __len__(self) -> int:
+        """How many values are kept, not how many bytes."""
         return len(self._kept)
 
     def get(self, key: Hashable) -> Any:

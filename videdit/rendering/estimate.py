@@ -111,6 +111,7 @@ class Estimator:
     """Clip -> :class:`Estimate`. What an earlier run has found out is looked up: faces, and how long one takes."""
 
     def __init__(self) -> None:
+        """Networks and analyses are loaded when the first clip needs them, and kept for the next one."""
         self._models = ModelCache(pixels_for)
         self._analyses = Analyses(ByteCache(_MEMORY))
         self._pace = Pace(self._models)

@@ -49,6 +49,7 @@ class FramePreviews:
     """Frames of clips before and after a job's edits. Not for two threads at once: see :class:`Session`."""
 
     def __init__(self, models: ModelCache, cache: ByteCache, analyses: Analyses) -> None:
+        """models, analyses: shared with renders. cache: keeps what is known of frames."""
         self.models, self.cache, self.analyses = models, cache, analyses
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="videdit-compile")
         self._prepared: set[tuple] = set()

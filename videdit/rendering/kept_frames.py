@@ -38,10 +38,12 @@ class KeptCodes(LatentCache):
     """Codes of crops from a session's memory; what is not there is looked up, or worked out, as by another cache."""
 
     def __init__(self, cache: ByteCache, key: tuple, other: LatentCache) -> None:
+        """key: what codes depend on beside the crop's pixels. other: what is asked for codes that are not in memory."""
         super().__init__()
         self._memory, self._key, self._other = cache, key, other
 
     def __call__(self, crops: Sequence[tuple[int | None, np.ndarray]], encode: Encode) -> list[Array]:
+        """Codes [18, 512] of crops [S, S, 3] uint8, each with its frame's pts, in their order."""
         keys = [(*self._key, hashlib.blake2b(crop.tobytes(), digest_size=16).digest()) for _, crop in crops]
         codes = [self._memory.get(key) for key in keys]
         if missing := [i for i, code in enumerate(codes) if code is None]:
@@ -51,6 +53,7 @@ class KeptCodes(LatentCache):
         return codes
 
     def flush(self) -> None:
+        """Write what the other cache has not written yet; memory needs no writing."""
         self._other.flush()
 
 

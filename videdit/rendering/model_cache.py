@@ -32,9 +32,11 @@ class ModelCache:
         self._lock = threading.RLock()  # each network is loaded once, however many threads ask
 
     def inverter(self, job: RenderJob) -> Inverter:
+        """HFGI's networks of a job's profile. Raises what loading them raises."""
         return self._of(job)[0]
 
     def detector(self, job: RenderJob) -> FaceDetector:
+        """What finds faces, on the inverter's device; both are loaded together."""
         return self._of(job)[1]
 
     def parser(self, job: RenderJob, alone: bool = False) -> CropParser:
@@ -64,6 +66,7 @@ class ModelCache:
             return self._editors[key]
 
     def restorer(self, choice: RestorerChoice, job: RenderJob) -> CropRestorer | None:
+        """None: nothing is restored. Raises WeightsError: what restores is not here."""
         machine = (job.device, job.networks_precision, job.batch)
         key = (choice.kind, choice.file, *machine)
         with self._lock:

@@ -13,6 +13,7 @@ class NewestFirst:
     """Lets one request work at a time. One that is overtaken by another of its viewer stops, waiting or at work."""
 
     def __init__(self) -> None:
+        """Nobody works or waits."""
         self._changed = threading.Condition()
         self._newest: dict[Hashable, int] = {}
         self._count = 0
@@ -56,6 +57,7 @@ class Turn:
     """The right to work, until somebody newer comes."""
 
     def __init__(self, owner: NewestFirst, viewer: Hashable, number: int, cancel: threading.Event | None) -> None:
+        """owner: who gives turns. number: grows from request to request. cancel: None: nobody can."""
         self._owner, self._viewer, self.number, self._cancel = owner, viewer, number, cancel
         self.works = False  # whether it has come
 

@@ -32,6 +32,7 @@ class OutputFiles:
     matte: AuxiliaryOutput | None = None
 
     def __iter__(self) -> Iterator[BesideOutput]:
+        """Those that the job asks for, the matte last."""
         return iter(filter(None, (self.crops, self.compare, self.debug, self.matte)))
 
     @property

@@ -28,6 +28,7 @@ class Pace:
     """Jobs and sizes of crops -> seconds of network passes a face."""
 
     def __init__(self, models: ModelCache) -> None:
+        """models: loads what has to be measured."""
         self.models = models
 
     def __call__(self, job: RenderJob, method: str, size: int) -> float:

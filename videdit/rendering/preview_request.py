@@ -40,6 +40,7 @@ class Request:
 
     @property
     def job(self) -> RenderJob:
+        """The job as it was asked for."""
         return self.resolved.job
 
     def graph(self, **more: Any) -> Graph[Workshop]:
@@ -50,6 +51,7 @@ class Request:
 
     @property
     def sightings(self) -> TrackTable:
+        """The faces of the clip's analysis, by frame and track."""
         return self.held.analysis.sightings
 
     @property

@@ -51,15 +51,18 @@ class Hopeful:
     """A stream that may have gone, with its terminal or from the start: what cannot be said is not."""
 
     def __init__(self, stream: TextIO | None) -> None:
+        """stream: None: there never was one."""
         self.stream = stream
 
     def write(self, words: str) -> int:
+        """The number of characters, written or not, as of any text stream."""
         if self.stream is not None:
             with contextlib.suppress(OSError, ValueError):
                 return self.stream.write(words)
         return len(words)
 
     def flush(self) -> None:
+        """Nothing is raised where the stream has gone."""
         if self.stream is not None:
             with contextlib.suppress(OSError, ValueError):
                 self.stream.flush()
@@ -80,9 +83,11 @@ class BarProgress(Progress):
         self._rendering, self._drawn = False, 0.0
 
     def clip(self, number: int, of: int) -> None:
+        """The next bar begins with "clip 2 of 7"."""
         self.position = f"clip {number} of {of}: "
 
     def start(self, name: str, frames: int | None) -> None:
+        """Draw a new bar; frames: None: how many there are is not known, and neither is the time left."""
         name = plain(name)
         self.frames, self._rendering = frames, False
         columns, rows = shutil.get_terminal_size()  # 80 x 24 where a terminal says 0, and tqdm would draw nothing
@@ -99,10 +104,12 @@ class BarProgress(Progress):
         self.bar.set_postfix_str("begins")
 
     def look(self, stats: Sequence[StageStats]) -> None:
+        """Move the bar by the frames that were looked at."""
         if self.bar is not None:
             self._show("looks for faces", stats[-1].packets)
 
     def update(self, stats: Sequence[StageStats]) -> None:
+        """Move the bar by the frames that are out; the first call begins it anew."""
         if self.bar is None:
             return
         if not self._rendering:
@@ -122,6 +129,7 @@ class BarProgress(Progress):
             self.bar.refresh()
 
     def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
+        """Remove the bar; how it ended the summary says."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
@@ -133,6 +141,7 @@ class JsonProgress(Progress):
     def __init__(
         self, stream: TextIO = sys.stdout, every: float = 0.5, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        """stream: gets whole lines, flushed. every: seconds between two events. clock: seconds, never going back."""
         self.stream, self.every, self.clock = stream, every, clock
         self.name, self.frames = "", None  # type: str, int | None
         self.position: dict[str, int] = {}
@@ -140,21 +149,25 @@ class JsonProgress(Progress):
         self.first: tuple[float, int] | None = None  # when the first frames came out, and how many
 
     def clip(self, number: int, of: int) -> None:
+        """The next ``start`` says ``number`` and ``clips``."""
         self.position = {"number": number, "clips": of}
 
     def start(self, name: str, frames: int | None) -> None:
+        """{"event": "start", "frames": of about so many, or null}."""
         self.name, self.frames = name, frames
         self.begun = self.last = self.clock()
         self.first = None
         self._say(event="start", frames=frames, **self.position)
 
     def look(self, stats: Sequence[StageStats]) -> None:
+        """{"event": "look", "frame": done so far, "frames"}, where the last event is long enough ago."""
         self.begun = now = self.clock()  # frames a second are of what comes after
         if now - self.last >= self.every:
             self.last = now
             self._say(event="look", frame=stats[-1].packets, frames=self.frames)
 
     def update(self, stats: Sequence[StageStats]) -> None:
+        """{"event": "progress", "frame", "frames", "fps", "eta": seconds or null, "busiest": a stage}, the same."""
         now = self.clock()
         if now - self.last < self.every:
             return
@@ -179,6 +192,7 @@ class JsonProgress(Progress):
         return round(max(0, self.frames - done) * (now - begun) / (done - already), 1)
 
     def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
+        """{"event": "end", "status", and what `detail` holds}."""
         self._say(event="end", status=status, **(detail or {}))
 
     def _say(self, **values: Any) -> None:
@@ -204,21 +218,26 @@ class CallbackProgress(Progress):
     """Tells a program: calls a function with a :class:`Moment`, a few times a second, in the thread that waits."""
 
     def __init__(self, tell: Callable[[Moment], None]) -> None:
+        """tell: should be quick, for nothing else is told while it works."""
         self.tell, self.phase, self.begun = tell, "look", time.monotonic()
         self.frames: int | None = None
 
     def start(self, name: str, frames: int | None) -> None:
+        """Tells of the look, 0 frames done."""
         self.frames, self.phase, self.begun = frames, "look", time.monotonic()
         self._say(0)
 
     def look(self, stats: Sequence[StageStats]) -> None:
+        """Tells how many frames were looked at."""
         self._say(stats[-1].packets)
 
     def update(self, stats: Sequence[StageStats]) -> None:
+        """Tells how many frames are out."""
         self.phase = "render"
         self._say(stats[-1].packets)
 
     def end(self, status: str, detail: dict[str, Any] | None = None) -> None:
+        """Tells that all are out, if it is done; of a failure the caller hears by the exception."""
         if status == "done" and self.frames:
             self._say(self.frames)
 

@@ -56,6 +56,7 @@ class Gfpgan(nn.Module):
             self.net.load_state_dict(state, assign=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, S, S] in [-1, 1] -> the same shape, not clamped."""
         return self.net(x.contiguous(), return_rgb=False, randomize_noise=False)[0]
 
 
@@ -80,6 +81,7 @@ class RealEsrgan(nn.Module):
             self.net.load_state_dict(state, assign=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, 3, H, W] in [-1, 1] -> [B, 3, k * H, k * W], clamped to [-1, 1]."""
         return self.net((x + 1) / 2).clamp(0, 1) * 2 - 1
 
 

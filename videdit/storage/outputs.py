@@ -25,6 +25,7 @@ class ExistsError(MediaError):
     """A file came to be where an output was to go."""
 
     def __init__(self, path: Path) -> None:
+        """path: of the output; the message says how to go on."""
         super().__init__(
             f"{path} came to exist while this ran, and is left as it is; "
             "run again with --overwrite to replace it, or choose another with -o"
@@ -117,6 +118,7 @@ class Claim:
     """Keeps other runs from some outputs while it is entered; a context manager."""
 
     def __init__(self, *outputs: Path) -> None:
+        """outputs: need not exist; their folders must by the time this is entered."""
         self.outputs = outputs
         self._held: list[tuple[int, Path]] = []
 
@@ -131,6 +133,7 @@ class Claim:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Remove the locks that were taken; errors of that are passed over."""
         for file, place in self._held:
             with contextlib.suppress(OSError):  # while it is held: nobody else's is taken away
                 place.unlink()

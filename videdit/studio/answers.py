@@ -88,6 +88,7 @@ class HeavyWork:
     """Work with pictures: some at a time, some that wait, and what nobody waits for any more is stopped."""
 
     def __init__(self) -> None:
+        """Without a limit yet: that belongs to the loop in which the first request comes."""
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def __call__(self, request: Request, work: Callable[[threading.Event], Any]) -> Any:

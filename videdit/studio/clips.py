@@ -36,6 +36,7 @@ class Clips:
     """What is known of clips; threads may ask at once."""
 
     def __init__(self, roots: Roots) -> None:
+        """roots: the folders whose files pages may see."""
         self.roots = roots
         self._cache = ByteCache(_MEMORY)
         self._making: dict[Path, threading.Lock] = {}

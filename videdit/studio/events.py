@@ -15,6 +15,7 @@ class Events:
     """Threads tell, pages listen."""
 
     def __init__(self) -> None:
+        """Nobody listens, and what is told is dropped, until :meth:`begin`."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: set[asyncio.Queue[str | None]] = set()
 

@@ -42,6 +42,7 @@ class Guard:
         self._port = port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI connection. Web sockets are not answered, and a body that is too large is cut off."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return

@@ -44,6 +44,7 @@ class Projects:
     """
 
     def __init__(self, roots: Roots) -> None:
+        """roots: the folders in which projects may be read and written."""
         self._roots = roots
         self._lock = threading.Lock()
 

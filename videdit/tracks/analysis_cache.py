@@ -29,19 +29,32 @@ class Analysed(Protocol):
     """What of a job decides what is found in a clip, and where that is kept: a RenderJob is one."""
 
     @property
-    def cache(self) -> bool: ...
+    def cache(self) -> bool:
+        """Whether anything is kept from one run to the next."""
+
     @property
-    def analysis(self) -> str | None: ...
+    def analysis(self) -> str | None:
+        """A folder for analyses; None: the user's cache."""
+
     @property
-    def start(self) -> float | None: ...
+    def start(self) -> float | None:
+        """Seconds from the clip's first frame; None: from the beginning."""
+
     @property
-    def video_track(self) -> str | None: ...
+    def video_track(self) -> str | None:
+        """Which of the file's videos: a number from 1, or a language; None: the first."""
+
     @property
-    def end(self) -> float | None: ...
+    def end(self) -> float | None:
+        """Seconds; None: to the end."""
+
     @property
-    def fps(self) -> Fraction | None: ...
+    def fps(self) -> Fraction | None:
+        """Frames a second of numbered pictures, which do not say theirs; None: 25."""
+
     @property
-    def detector(self) -> str: ...
+    def detector(self) -> str:
+        """What finds faces: "mtcnn", "insightface" or "insightface:PACK"."""
 
 
 def home(job: Analysed) -> Path | None:

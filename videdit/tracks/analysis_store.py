@@ -78,6 +78,7 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Forget what was not committed."""
         shutil.rmtree(self._draft, ignore_errors=True)
 
     def add(

@@ -33,12 +33,14 @@ class Person(nn.Module):
     """Aligned faces [N, 3, S, S] in [-1, 1] -> who they are, [N, 512] of length 1."""
 
     def __init__(self) -> None:
+        """With the encoder that ships. Raises WeightsError: it is missing or damaged."""
         super().__init__()
         self.encoder = Encoder()
         self.encoder.load_state_dict(load_state("encoder"))
         self.eval().requires_grad_(False)
 
     def forward(self, faces: Tensor) -> Tensor:
+        """Of each face, float32; the cosine of two rows says how alike two people are."""
         return F.normalize(self.encoder.features(faces)[0], dim=1)
 
 

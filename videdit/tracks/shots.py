@@ -24,6 +24,7 @@ class CutDetector:
     """Tells cuts from motion, frame by frame, from brightness and colour of small copies."""
 
     def __init__(self) -> None:
+        """One a clip: the first frame that it is shown is no cut."""
         self._last: np.ndarray | None = None
         self._usual = 0.0  # running mean of the differences
 

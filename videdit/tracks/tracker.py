@@ -58,6 +58,7 @@ class Tracker:
     """
 
     def __init__(self) -> None:
+        """One a clip: its first frame is also the first of a shot."""
         self.stretches: list[Tracklet] = []
         self._known: list[int] = []
         self._scene: int | None = None

@@ -16,6 +16,7 @@ class Adversary:
     """A discriminator and its optimiser. It runs in float32 and uncompiled: R1 needs gradients of gradients."""
 
     def __init__(self, lr: float, device: torch.device) -> None:
+        """lr: of Adam, for the discriminator alone."""
         self.net = Discriminator().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr, betas=(0.0, 0.99))
 

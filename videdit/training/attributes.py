@@ -26,6 +26,7 @@ class FullScorer(nn.Module):
     """Faces [B, 3, 256, 256] in [-1, 1] -> (scores [B, S] in the order of :attr:`names`, identity [B, 256])."""
 
     def __init__(self) -> None:
+        """With the judges that were fetched. Raises WeightsError: they were not."""
         super().__init__()
         self.attributes, self.second, self.identity = AttributeScorer(), AgeGender(), MobileFace()
         self.eval().requires_grad_(False)
@@ -33,9 +34,11 @@ class FullScorer(nn.Module):
             self.names = tuple(self.scores(torch.zeros(1, 3, SIZE, SIZE)))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Both float32; embeddings of unit length."""
         return torch.stack(list(self.scores(x).values()), 1), self.identity(x)
 
     def scores(self, x: Tensor) -> dict[str, Tensor]:
+        """x [B, 3, 256, 256] in [-1, 1] -> name -> [B] float32, in the units of the attributes."""
         points = self.attributes.mesh(x)
         return self.attributes(x) | {"age_2nd": self.second(x)["age"]} | context(x, points)
 
@@ -62,10 +65,12 @@ class Render256(nn.Module):
     """Codes [B, 18, 512] -> pictures [B, 3, 256, 256] in [-1, 1]."""
 
     def __init__(self, generator: Synthesis) -> None:
+        """generator: of the `mobile` profile, frozen."""
         super().__init__()
         self.generator = generator
 
     def forward(self, codes: Tensor) -> Tensor:
+        """Clamped, unlike the generator's own pictures."""
         return self.generator(codes, size=SIZE).clamp(-1, 1)
 
 
@@ -73,6 +78,7 @@ class Measure:
     """Codes -> pictures, scores and identity, on the fastest engine that is installed."""
 
     def __init__(self, generator: Synthesis, device: str = "cpu", threads: int = 1) -> None:
+        """device: torch's name of it. threads: of the engine. Raises WeightsError: the judges were not fetched."""
         scorer = FullScorer()
         self.names = scorer.names
         codes, images = torch.zeros(BATCH, NUM_LAYERS, W_DIM), torch.zeros(BATCH, 3, SIZE, SIZE)

@@ -145,6 +145,7 @@ class Bank:
     """Batches of samples of the generator with their codes."""
 
     def __init__(self, images: Path, codes: Path) -> None:
+        """images: a pack. codes: its codes, [N, 512]. Raises what :func:`load_pack` raises."""
         self.images = load_pack(images)
         self.codes = torch.from_numpy(load_pack(codes).astype(np.float32))
 

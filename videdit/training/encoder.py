@@ -79,10 +79,12 @@ class FaceFeatures(nn.Module):
     """FaceRes at three depths: [B, 256, 28, 28], [B, 512, 14, 14] and the unit embedding [B, 1024]."""
 
     def __init__(self) -> None:
+        """Raises WeightsError: the judge was not fetched."""
         super().__init__()
         self.judge = FaceRes()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x [B, 3, S, S] in [-1, 1], of any size; differentiable."""
         mean = torch.tensor(IMAGENET_MEAN_BGR, device=x.device).view(1, 3, 1, 1)
         net = cast(FaceResNet, self.judge.net)
         x = F.relu6(net.stem((self.judge.cut(x).flip(1) + 1) * 127.5 - mean))
@@ -111,6 +113,7 @@ class Training(training.Training[Recipe]):
     file = "encoder.safetensors"
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        """Loads bank and faces of ``setup.data``. Raises UsageError or WeightsError: what is needed is not there."""
         super().__init__(recipe, setup)
         data, device = setup.data, self.device
         self.bank = Bank(data / "bank256.npy", data / "bank_codes.npy")
@@ -141,6 +144,7 @@ class Training(training.Training[Recipe]):
         return *samples, *self.faces.batch(self.recipe.faces, self.rng(step, 2))
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Terms: code, prior, delta, l2, perceptual, identity; deltas are released by `progress`."""
         recipe = self.recipe
         samples, originals, codes, faces, targets = batch
         count, first = len(samples), len(samples) - recipe.pictured

@@ -94,6 +94,7 @@ class Fitted(nn.Module):
     """The head under its name in the weight file."""
 
     def __init__(self, head: Head256) -> None:
+        """head: what is trained."""
         super().__init__()
         self.head256 = head
 
@@ -104,6 +105,7 @@ class Training(training.Training[Recipe]):
     file = "generator_head256.safetensors"
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        """Draws what is held back. Raises UsageError: `pool` is not a multiple of `drawn`."""
         super().__init__(recipe, setup)
         if recipe.drawn < 1 or recipe.pool < 1 or recipe.pool % recipe.drawn:
             raise UsageError(f"pool: {recipe.pool} is not a multiple of drawn: {recipe.drawn}")
@@ -127,6 +129,7 @@ class Training(training.Training[Recipe]):
         return picks, torch.randint(33, (2,), generator=rng)
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Terms: squared and absolute error, of a window of 128 px without its rim."""
         # 64 px windows of the 128 px features: more variety a step; the rim sees other padding, and is not counted
         pool = self.pool(step)
         chosen = [pool[i] for i in batch[0].tolist()]

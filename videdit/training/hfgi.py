@@ -49,6 +49,7 @@ class Hfgi(nn.Module):
     """ADA and consultation encoder as one module, for the optimiser and the file."""
 
     def __init__(self) -> None:
+        """Both fresh, at their usual widths."""
         super().__init__()
         self.alignment = Alignment()
         self.consultation = Consultation()
@@ -86,6 +87,7 @@ class Training(training.Training[Recipe]):
     file = "hfgi.safetensors"
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        """Loads bank and faces of ``setup.data``. Raises UsageError: no weights of E0, or fewer than 2 faces."""
         super().__init__(recipe, setup)
         if recipe.faces < 2 or not setup.encoder:
             raise UsageError("hfgi needs E0's weights (--encoder) and at least 2 faces a step")
@@ -110,6 +112,8 @@ class Training(training.Training[Recipe]):
         return torch.cat((inputs, sample)), torch.cat((targets, sample))
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Terms: align, l2, perceptual, identity, condition, and adversarial where there is a discriminator, which
+        learns."""
         recipe = self.recipe
         inputs, targets = batch
         with torch.no_grad():

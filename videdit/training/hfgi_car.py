@@ -27,4 +27,5 @@ class Training(hfgi_released.Training):
 
     @staticmethod
     def recogniser_of() -> nn.Module:
+        """MoCo's ResNet-50, still without weights."""
         return ResNet50()

@@ -83,6 +83,7 @@ class Hfgi(nn.Module):
     """ADA and consultation encoder by their names in a published file."""
 
     def __init__(self, alignment: nn.Module, channels: int) -> None:
+        """alignment: ADA, by the release or by the appendix. channels: of scale and of shift."""
         super().__init__()
         self.grid_align, self.residue = alignment, hfgi_released.Consultation(channels=channels)
 
@@ -93,6 +94,12 @@ class Training(training.Training[Recipe]):
     height: ClassVar[int] = 256  # of the pictures: all rows of the generator's square, or those in its middle
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        """Loads the published networks and the pack that the recipe names.
+
+        Raises:
+            UsageError: a value of the recipe makes no sense, or does not fit the pack.
+            WeightsError: a file is missing or not in the published layout.
+        """
         super().__init__(recipe, setup)
         if recipe.alignment not in LAYOUTS:
             raise UsageError(f"alignment: {recipe.alignment!r} is neither of {', '.join(LAYOUTS)}")
@@ -142,6 +149,7 @@ class Training(training.Training[Recipe]):
         return (to_tensor(np.stack(images)),)
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Terms: align, l2, perceptual, identity, and adversarial where there is a discriminator, which learns."""
         (x,) = batch
         recipe, rng = self.recipe, self.torch_rng(step, 3)
         with torch.no_grad():

@@ -21,9 +21,11 @@ class Log:
         path.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
 
     def seconds(self) -> float:
+        """Seconds of the whole training up to now."""
         return time.monotonic() - self.start
 
     def write(self, **values: float) -> None:
+        """One entry, with its ``seconds``; values are rounded to five places."""
         entry = {"seconds": round(self.seconds(), 1), **{k: round(v, 5) for k, v in values.items()}}
         with self.path.open("a") as file:
             file.write(json.dumps(entry) + "\n")

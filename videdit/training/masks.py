@@ -113,7 +113,11 @@ class MaskedFaces:
     """Batches of real faces with their masks; which, and how augmented, is up to the given chance alone."""
 
     def __init__(self, images: Path, masks: Path, held: int = 50) -> None:
-        """held: the last faces of the packs, which are for validation and no batch shows."""
+        """images, masks: packs of the same faces. held: the last of them, which are for validation and no batch shows.
+
+        Raises:
+            UsageError: a pack is missing or damaged, or they do not fit.
+        """
         all_images, all_masks = load_pack(images), load_pack(masks)
         if len(all_images) != len(all_masks) or not 0 < held < len(all_images):
             raise UsageError(f"{images} and {masks} hold {len(all_images)} faces, {len(all_masks)} masks; {held} held")

@@ -109,6 +109,15 @@ class PairMaker:
     """Draws bases and their edits. What it draws depends on the seed and the number of the base alone."""
 
     def __init__(self, plan: Plan, faces: np.ndarray | None, encoder: Path, device: str, threads: int) -> None:
+        """What pairs are made of, and with.
+
+        Args:
+            plan: how many of which, and the seed.
+            faces: [N, 256, 256, 3] uint8 RGB; None: all bases are samples.
+            encoder: the file of E0's weights, for the codes of faces.
+            device: torch's name of it.
+            threads: of the engines.
+        """
         self.plan, self.faces = plan, faces
         self.mapping: Mapping
         self.mapping, generator = load_generator(device)
@@ -209,10 +218,12 @@ class MeshAndBeard(nn.Module):
     """Pictures [B, 3, 256, 256] in [-1, 1] -> (mesh [B, 468, 2] in fractions of the side, the beard's score [B])."""
 
     def __init__(self) -> None:
+        """With the mesh net that ships."""
         super().__init__()
         self.mesh = CropMesh()
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Points are (x, y); the score is that of :func:`videdit.evaluation.attributes.patch_scores`."""
         points = self.mesh(x)[..., :2]
         return points, patch_scores(x, points)["beard"]
 

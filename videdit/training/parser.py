@@ -116,6 +116,7 @@ class Training(training.Training[Recipe]):
     file = "parser.safetensors"
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        """Loads faces and masks of ``setup.data``, and a teacher where the recipe wants one. Raises UsageError."""
         super().__init__(recipe, setup)
         self.faces = MaskedFaces(setup.data / "real256.npy", setup.data / "masks256.npy", recipe.held)
         parser = FaceParser()
@@ -152,6 +153,7 @@ class Training(training.Training[Recipe]):
         return images, masks, clear
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Terms: entropy and dice of the pictures with masks, and teaching of those without."""
         images, masks, *clear = batch
         # Not compiled: on a CPU the compiled step took three times as long, and minutes to begin with.
         with torch.autocast(self.device.type, torch.bfloat16):

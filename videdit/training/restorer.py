@@ -50,6 +50,7 @@ class Training(training.Training[Recipe]):
     file = "restorer.safetensors"
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        """Loads bank and faces of ``setup.data``; those held back are worn in always the same way."""
         super().__init__(recipe, setup)
         self.faces = Faces(setup.data / "real256.npy", recipe.held)
         self.samples = Bank(setup.data / "bank256.npy", setup.data / "bank_codes.npy")
@@ -78,6 +79,7 @@ class Training(training.Training[Recipe]):
         return to_tensor(np.stack(inputs)), to_tensor(np.stack(targets))
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Terms: l1, perceptual, identity; the latter two of the first ``judged`` pictures."""
         inputs, targets = batch
         # Not compiled: plain convolutions in bf16 are as fast without, and two sizes would be compiled one by one.
         with torch.autocast(self.device.type, torch.bfloat16):

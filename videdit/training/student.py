@@ -1,6 +1,6 @@
 """Train HFGI's student on the exact pairs of the generator and its directions (``videdit.training.pairs``).
 
-Pairs are made first, once, into --out/pairs; then the network learns from them. Both pictures of a pair get the same
+Pairs are made first, once, into --data/pairs; then the network learns from them. Both pictures of a pair get the same
 turn, colour cast, occluder, blur and grain, so that the student learns what real footage does without a real pair: an
 occluder stays in front, grain stays where it is, and of a worn picture the edit is as worn.
 
@@ -74,6 +74,7 @@ class Training(training.Training[Recipe]):
     file = "student.safetensors"
 
     def __init__(self, recipe: Recipe, setup: Setup) -> None:
+        """Makes the pairs that are not in ``setup.data``/pairs yet, which takes long. Raises UsageError."""
         super().__init__(recipe, setup)
         folder = setup.data / "pairs"
         real = setup.data / "real256.npy"
@@ -92,6 +93,7 @@ class Training(training.Training[Recipe]):
         self.run = self.compiled(lambda x, s, a: self.model(x, s, a))
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
+        """(crops, edited crops, strengths [B, E], motions [B, 4, 128, 128], anchors [B, 21, 2])."""
         rng = self.rng(step)
         inputs, targets, strengths, moved, points = [], [], [], [], []
         for number in rng.integers(len(self.base) - self.recipe.held_bases, size=self.recipe.pairs):
@@ -157,6 +159,7 @@ class Training(training.Training[Recipe]):
         return cv2.GaussianBlur(mask, (0, 0), 1)[..., None], other
 
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Terms by the recipe's names, and "identical": the error of a student that does nothing."""
         x, y, strengths, moved, anchors = batch
         found = parts(self.run(x, strengths, anchors).float(), strengths)
         made = compose(x, *found)
@@ -192,6 +195,7 @@ class Training(training.Training[Recipe]):
         return total, terms | {"identical": ((x - y).abs() * weight).mean()}
 
     def validate(self, model: nn.Module) -> Validation:
+        """``val_error`` where the edit changes something, and ``val_untouched``, the same of crops left as they are."""
         held, each = self.recipe.held_bases, self.edited.shape[1]
         x = to_tensor(np.repeat([looked_at(picture) for picture in self.base[-held:]], each, 0))
         y = to_tensor(np.stack([looked_at(picture) for several in self.edited[-held:] for picture in several]))

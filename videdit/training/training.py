@@ -39,17 +39,25 @@ M = TypeVar("M", bound=nn.Module)
 class Stateful(Protocol):
     """Anything that can be kept in a checkpoint: networks, optimisers."""
 
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
+    def state_dict(self) -> dict[str, Any]:
+        """What :meth:`load_state_dict` takes."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Go on from what :meth:`state_dict` gave."""
 
 
 class Optimizer(Stateful, Protocol):
     """torch's optimisers, and LookAhead around one."""
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]: ...
-    def zero_grad(self) -> None: ...
-    def step(self) -> Any: ...
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Their "lr" is set before each step."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the step before."""
+
+    def step(self) -> Any:
+        """Move the weights by their gradients."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,7 @@ class Training(ABC, Generic[R]):
     optimizer: Optimizer
 
     def __init__(self, recipe: R, setup: Setup) -> None:
+        """recipe: the numbers. setup: where, and from what."""
         self.recipe, self.setup = recipe, setup
         self.device = torch.device(setup.device)
         self.others: dict[str, Stateful] = {}  # what else checkpoints keep: a discriminator and its optimiser

@@ -18,6 +18,7 @@ class CommandEngine(ABC):
     slots = 10_000
 
     def __init__(self) -> None:
+        """Nothing is handed on yet, and no program is started."""
         self._gathered: list[Piece] = []
         self._handed: dict[Piece, float] = {}  # and when
         self._plans: dict[Path, ShotPlan] = {}

@@ -14,14 +14,17 @@ class DroppedFrameDetector:
     """
 
     def __init__(self) -> None:
+        """One a decoder."""
         self._waiting: set[int] = set()
         self._watched = 0
 
     def packet(self, packet: av.Packet) -> None:
+        """A packet went into the decoder; one without a pts cannot be missed."""
         if packet.pts is not None:
             self._waiting.add(packet.pts)
 
     def error(self) -> None:
+        """The decoder has refused a packet."""
         self._watched = _WATCHED
 
     def before(self, pts: int | None) -> list[int]:

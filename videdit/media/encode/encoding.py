@@ -25,6 +25,7 @@ class FrameEncoder:
     """
 
     def __init__(self, encode: Encode, info: MediaInfo, encoder: Encoder) -> None:
+        """info: the source, for times and shape. encoder: what was chosen, for its pixel format and options."""
         self.frames = 0
         self.end_pts = 0  # where the last frame ends, on the source's clock
         self._encode, self._info, self._encoder = encode, info, encoder

@@ -48,6 +48,7 @@ class ExternalEncoder:
     """One run of such an encoder, begun at the first frame; its ``encode`` stands in for that of a PyAV encoder."""
 
     def __init__(self, external: External) -> None:
+        """external: the program with its options, and a sample of what it makes."""
         self._external = external
         self._process: subprocess.Popen[bytes] | None = None
         self._raw: av.VideoCodecContext | None = None

@@ -62,6 +62,7 @@ class SegmentFile:
         self._file: BinaryIO | None = self._temporary.open("wb")
 
     def append(self, data: bytes) -> None:
+        """Bytes of one packet, after those before. Raises OSError: the disk is full, ..."""
         assert self._file is not None
         self._file.write(data)
         self._crc = zlib.crc32(data, self._crc)
@@ -92,7 +93,7 @@ class SegmentWriter:
     """Encodes frames into a segment; ``path`` exists after ``commit`` and not before."""
 
     def __init__(self, path: Path, info: MediaInfo, encoder: Encoder, threads: int) -> None:
-        """Raises MediaError: it cannot be written."""
+        """info: the source. threads: of the encoder. Raises MediaError: it cannot be written."""
         self.path = path
         with writing(path):
             context = stand_alone(info, encoder, threads)
@@ -103,6 +104,7 @@ class SegmentWriter:
 
     @property
     def frames(self) -> int:
+        """How many were written."""
         return self._encoder.frames
 
     def write(self, frame: Frame) -> None:

@@ -60,6 +60,7 @@ class Text:
         self._read = _READERS.get(codec, _plain)
 
     def __call__(self, packet: av.Packet | None) -> list[av.Packet]:
+        """A packet of plain words for one of the source; none for an empty one. None, the end, gives none."""
         if packet is None or not (words := _TAGS.sub("", self._read(bytes(packet))).strip()):
             return []
         data = words.encode()

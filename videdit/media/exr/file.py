@@ -34,12 +34,14 @@ class ExrImage:
 
     @property
     def color(self) -> Color:
+        """Linear RGB of 32 bits; primaries as the file says, else BT.709's."""
         found = self.header.get("chromaticities")
         primaries = Color().primaries if found is None else tuple(float(value) for value in found)
         return Color("rgb", True, 32, (0, 0), (0.5, 0.5), "linear", primaries)
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all channels of all parts, those that are no picture too."""
         return sum(channel.pixels.nbytes for part in self.file.parts for channel in part.channels.values())
 
     def planes(self) -> tuple[np.ndarray, ...]:

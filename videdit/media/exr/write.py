@@ -177,6 +177,7 @@ class ExrSegment:
 
     @property
     def frames(self) -> int:
+        """How many pictures were written."""
         return len(self._pictures)
 
     def write(self, frame: Frame) -> None:
