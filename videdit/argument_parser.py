@@ -67,7 +67,7 @@ class AddUp(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
-        """Append to the list at the destination, which begins as a copy of the default; no default: empty."""
+        """Append to the list at the destination, which begins as a copy of the default, if there is one."""
         setattr(namespace, self.dest, [*getattr(namespace, self.dest, []), values])
 
 
