@@ -32,7 +32,7 @@ from videdit.hfgi.hair import (
 from videdit.imaging.crop import crop_picture
 from videdit.imaging.host import HostPixels
 from videdit.models.face_parts import PARTS
-from videdit.stages.hair import Hair, steady
+from videdit.stages.hair import Hair, MeanHair, steady
 
 RGB = Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
 HAIR_PART = list(PARTS).index("hair")
@@ -196,13 +196,19 @@ def test_hair_changes_beyond_the_crop_and_nothing_else_does(people, hair):
 
 def test_changes_are_averaged_over_time_but_not_across_a_cut(people, hair):
     before, after = heads(people, 3), heads(people, 3, scene=1)
-    painted = list(hair(iter(before)))
+    mean = MeanHair()
+
+    def shade_of(frame: Frame, near: list[Frame]) -> np.ndarray:
+        (painted,) = hair(iter([mean.of(frame, near)]))
+        return painted.edits[0].layer.change
+
+    painted = list(hair(mean(iter(before))))
     shades = [float(frame.edits[0].layer.change.mean()) for frame in painted]
     assert shades[0] < shades[1] < shades[2]
-    alone = [float(hair.of(frame, [frame]).edits[0].layer.change.mean()) for frame in before]
+    alone = [float(shade_of(frame, [frame]).mean()) for frame in before]
     assert alone[0] < shades[0]
     assert shades[2] < alone[2]
-    np.testing.assert_array_equal(hair.of(before[0], before).edits[0].layer.change, painted[0].edits[0].layer.change)
+    np.testing.assert_array_equal(shade_of(before[0], before), painted[0].edits[0].layer.change)
     (alone,) = steady(after[0], [before[2], after[0]])
     np.testing.assert_array_equal(alone.hair.matrix, after[0].edits[0].hair.matrix)
 
