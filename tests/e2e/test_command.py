@@ -45,8 +45,8 @@ def test_one_clip_from_any_folder_with_progress_report_and_log(tmp_path, face_cl
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["clips"][0]["people"] == [{"face": 0, "seconds": 0.32, "from": 0.0, "to": 0.32, "faded": []}]
     assert [stage["name"] for stage in report["clips"][0]["stages"]] == [
-        *("decode", "recall", "track", "schedule", "align", "parse", "restore"),
-        *("edit", "detail", "steady", "paste", "encode"),
+        *("decode", "recall", "align", "parse", "restore"),
+        *("edit", "detail", "steady", "fetch", "paste", "encode"),
     ]
 
 
