@@ -11,7 +11,8 @@ from videdit.edits.face_compensation import Speech
 from videdit.edits.pca_components import Component
 from videdit.errors import UsageError
 
-REGIONS = ("face", "eyes", "lips", "hair", "head")  # parts that an edit may paint
+# Parts that an edit may paint.
+REGIONS = ("face", "skin", "skin_and_mouth", "round_eyes", "inner_face", "eyes", "lips", "hair", "head")
 USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
 

@@ -7,7 +7,7 @@
     recommended: 1
     range: [-1, 1.5]
     hard: [-5, 5]
-    regions: [face, hair]           # where the edit may show: face, eyes, lips, hair, head; else on the face alone
+    regions: [face, hair]           # where the edit may show (docs/edits.md); else on the face alone
     codes: 18                       # layers of the codes that it is for
 
 Only file and, of components, component are needed.
