@@ -66,6 +66,10 @@ def fit(source: np.ndarray, change: np.ndarray, weights: np.ndarray) -> tuple[np
     slope = power(own, -0.5) @ power(root @ made @ root, 0.5) @ power(own, -0.5)
     values, vectors = np.linalg.eigh(slope)
     slope = (vectors * np.clip(values, FLATTEST, STEEPEST)) @ vectors.T
+    # Grey hair is lighter, not more colourful: what of black hair is blue would become a veil of it.
+    hue = np.eye(3) - np.full((3, 3), 1 / 3)
+    values, vectors = np.linalg.eigh(hue @ slope @ hue)
+    slope -= (vectors * np.maximum(values - 1, 0)) @ vectors.T
     # Light hair in shadow is dark: what makes hair lighter multiplies its brightness, as far as noise allows.
     grey = np.full(3, 3**-0.5)
     brighter = float(np.clip((1 + (mean + shift).mean()) / max(1 + mean.mean(), 1e-3), 1, DEEPEST))
