@@ -90,7 +90,7 @@ def test_everything_is_undone_and_done_again(page):
         now = within(page, state)
         if now != seen[-1]:  # the last keyframe is where it was, say
             seen.append(now)
-    assert len(seen) > len(steps) - 2
+    assert len(seen) > len(steps) - 4  # a moment that is there already, or where it may not go, is no change
     for expected in reversed(seen[:-1]):
         page.keyboard.press("Control+z")
         assert within(page, state) == expected
