@@ -90,6 +90,7 @@ class HeavyWork:
     def __init__(self) -> None:
         """Without a limit yet: that belongs to the loop in which the first request comes."""
         self._limiter: anyio.CapacityLimiter | None = None
+        self._asked = 0  # pieces of work that run or wait; the limiter counts those late that came at once
 
     async def __call__(self, request: Request, work: Callable[[threading.Event], Any]) -> Any:
         """What work gives, done in a thread; the event that it gets is set when the page that asked has gone.
@@ -99,14 +100,19 @@ class HeavyWork:
         """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(HEAVY)
-        if self._limiter.statistics().tasks_waiting >= WAITING:
+        if self._asked >= HEAVY + WAITING:
             raise BusyError("the studio has more to do than it can; try again in a moment")
         cancel = threading.Event()
+        self._asked += 1
         task = asyncio.ensure_future(anyio.to_thread.run_sync(work, cancel, limiter=self._limiter))
+        task.add_done_callback(self._done)
         while not (await asyncio.wait({task}, timeout=_EVERY))[0]:
             if await request.is_disconnected():
                 cancel.set()
         return task.result()
+
+    def _done(self, _: object) -> None:
+        self._asked -= 1
 
 
 def refused(error: VideditError) -> Response:
