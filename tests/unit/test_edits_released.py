@@ -182,12 +182,15 @@ def test_another_recipe_is_another_render(own_folder, tmp_path):
     np.savez(own_folder / "mine.npz", **components())
     recipe = {"file": "mine.npz", "component": {"index": 3, "layers": [0, 4], "coordinate": -2}}
     (own_folder / "round.yaml").write_text(yaml.safe_dump(recipe))
-    job = RenderJob(input="x.mp4", edit="round")
-    before = fingerprint(tmp_path / "x.mp4", job)
-    assert fingerprint(tmp_path / "x.mp4", job) == before
+
+    def now() -> str:
+        return fingerprint(tmp_path / "x.mp4", RenderJob(input="x.mp4", edit="round"))
+
+    before = now()
+    assert now() == before
     recipe["component"]["coordinate"] = -3
     (own_folder / "round.yaml").write_text(yaml.safe_dump(recipe))
-    assert fingerprint(tmp_path / "x.mp4", job) != before
+    assert now() != before
 
 
 @pytest.mark.parametrize(
