@@ -49,20 +49,23 @@ def edit_frame(renderer: Renderer, edit: str) -> tuple[np.ndarray, np.ndarray, n
     """One frame of the example through all stages but the last: source, inversion and edit, [SIDE, SIDE, 3] uint8."""
     words = {"input": str(EXAMPLE), "output": str(DOCS / "unused.mp4"), "edit": edit, "start": TIME, "end": TIME + 0.03}
     (clip,) = make_plan([RenderJob.model_validate(words)]).clips
-    rendered, frames, info = Keep(), iter(()), probe(EXAMPLE)
+    decoded, rendered, frames, info = Keep(), Keep(), iter(()), probe(EXAMPLE)
     with renderer.analysed(clip, info) as analysis:
         for stage in renderer.chain(clip, info, analysis).stages[:-1]:
             frames = stage(frames)
+            if stage.name == "decode":
+                frames = decoded(frames)
             if stage.name == "edit":
-                frames = rendered(frames)
+                frames = rendered(frames)  # whose picture waits in the store meanwhile
         (after,) = frames
-    before = rendered.frame
+    source, before = decoded.frame, rendered.frame
+    assert source is not None
     assert before is not None
     crop = before.crops[0]
     to_frame = crop.to_frame * (crop.size / SIDE, crop.size / SIDE, 1)
     inversion = cv2.resize(before.renderings[0].inversion, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return (
-        crop_picture(before.picture, to_frame, SIDE),
+        crop_picture(source.picture, to_frame, SIDE),
         np.clip(np.rint(inversion * 127.5 + 127.5), 0, 255).astype(np.uint8),
         crop_picture(after.picture, to_frame, SIDE),
     )
