@@ -31,7 +31,7 @@ def openvino() -> Any:
 
 def _silence() -> None:
     """Put OpenVINO's own stand-in where the program around us has imported it with its telemetry."""
-    known = list(sys.modules.items())  # other threads may import meanwhile
+    known = sys.modules.copy().items()  # in one go, for other threads may import meanwhile
     loaded = [module for name, module in known if name.startswith("openvino.tools.ovc") and module]
     if any(getattr(getattr(module, "tm", None), "__name__", "") == _TELEMETRY for module in loaded):
         from openvino.tools.ovc import telemetry_stub
