@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,10 +212,11 @@ def test_the_newest_of_a_viewer_wins(render, face_clip):
     with turn.turn("somebody else"):
         threads = []
         for number in range(3):
+            before = turn.newest("me")
             threads.append(threading.Thread(target=ask, args=(number,)))
             threads[-1].start()
-            while turn._newest.get("me", 0) <= number:  # so that they ask in this order
-                pass
+            while turn.newest("me") == before:  # so that they ask in this order
+                time.sleep(0.005)
     for thread in threads:
         thread.join(60)
     assert [isinstance(answers[number], Superseded) for number in range(3)] == [True, True, False]
