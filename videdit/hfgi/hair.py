@@ -26,7 +26,7 @@ import numpy as np
 from videdit.datatypes import Array, Color, Crop, Edited, HairChange, Motion, Picture
 from videdit.faces.parser import CropParser
 from videdit.imaging.arrays import half
-from videdit.imaging.change_mask import ramp
+from videdit.imaging.change_mask import color_shares, ramp
 from videdit.imaging.pixels import Pixels
 from videdit.media.tone_proxy import needs_proxy
 from videdit.models.face_parts import PARTS
@@ -48,8 +48,6 @@ THERE = (0.3, 0.65)  # chances at which hair begins to be painted, and at which 
 NEAR, EDGES = 4, 0.003  # of the guided filter: radius in px of the grid, and variance of luma that is an edge
 RIM = 2  # px of the grid: half the width of the rim in which a pixel may be hair in part
 AROUND = 5.0  # px of the grid: sigma of the mean colours of hair and of what is beside it
-APART = (0.1, 0.25)  # distance of the two in RGB of -1..1, from none to all that can be said of shares
-KNOWN = (0.005, 0.03)  # weight of the rarer of the two, the same
 EASES = 0.12  # of the square's side, at its border, over which the change fades out
 
 
@@ -215,22 +213,11 @@ def matted(image: np.ndarray, colours: np.ndarray, mask: np.ndarray, grid: int =
     low, small = (cv2.resize(part, (grid, grid), interpolation=cv2.INTER_AREA) for part in (image, mask))
     kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
     inside, outside = cv2.erode(small, kernel), 1 - cv2.dilate(small, kernel)
-    h, of_hair = mean_colour(low, inside)
-    w, of_others = mean_colour(low, outside)
-    apart = np.square(h - w).sum(-1, keepdims=True)
-    slope = (h - w) / (apart + 1e-4)
-    offset = (w * slope).sum(-1)
-    known = ramp(np.sqrt(apart[..., 0]), *APART) * ramp(np.minimum(of_hair, of_others), *KNOWN)
-    rim = known * (1 - cv2.GaussianBlur(inside, (0, 0), 1.0))
+    slope, offset, known, h = color_shares(low, inside[..., None], outside[..., None], AROUND)
+    rim = known[..., 0] * (1 - cv2.GaussianBlur(inside, (0, 0), 1.0))
     slope, offset, rim, h = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (slope, offset, rim, h))
     share = np.clip((image * slope).sum(-1) - offset, 0, 1)
     return colours + rim[..., None] * (h - colours), mask * (1 - rim * (1 - share))
-
-
-def mean_colour(image: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean colour round each pixel of [N, N, 3] by a weight [N, N], and how much weight there is, [N, N]."""
-    sums = cv2.GaussianBlur(np.dstack((image * weight[..., None], weight)), (0, 0), AROUND)
-    return sums[..., :3] / (sums[..., 3:] + 1e-4), sums[..., 3]
 
 
 def own_hair(hair: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

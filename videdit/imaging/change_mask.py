@@ -106,20 +106,34 @@ def color_similarity(picture: Array, hide: Array, paint: Array) -> Array:
     near = xp.dilate(hide, BESIDE)
     half = LOW // 2  # is enough for means
     colours = xp.resize(picture, half)
-    (h, weight_h), (f, weight_f) = (_mean(colours, xp.resize(weight, half)) for weight in (hide, paint * (1 - near)))
-    apart = xp.channel_sum((h - f) ** 2)
-    known = ramp(xp.sqrt(apart), *APART) * ramp(xp.minimum(weight_h, weight_f), *KNOWN)
-    # Linear in the colour c, with factors that hardly change from pixel to pixel: (c - f)(h - f) / |h - f|^2.
-    slope = (h - f) / xp.spread(apart + 1e-4, 3)
-    slope, offset, known = (xp.resize(part, LOW) for part in (slope, xp.channel_sum(f * slope), known))
+    there, beside = (xp.resize(weight, half) for weight in (hide, paint * (1 - near)))
+    slope, offset, known, _ = color_shares(colours, there, beside, AROUND)
+    slope, offset, known = (xp.resize(part, LOW) for part in (slope, offset, known))
     share = (xp.channel_sum(picture * slope) - offset).clip(0, 1)
     return ramp(xp.blur(near * known * share, STRANDS), *LIKE)
 
 
-def _mean(colours: Array, weight: Array) -> tuple[Array, Array]:
-    """The mean colour around each pixel and the weight behind it: [128, 128, 3], [128, 128, 1]."""
+def color_shares(colours: Array, one: Array, other: Array, around: float) -> tuple[Array, Array, Array, Array]:
+    """What tells how much of a pixel is of one thing, and how much of another beside it, by their mean colours nearby.
+
+    The share of the one in a colour c, with h its mean colour and f the other's, is (c - f)(h - f) / |h - f|^2, linear
+    in c with factors that hardly change from pixel to pixel: c * slope - offset.
+
+    colours: [N, N, 3] in [-1, 1]. one, other: where they are, [N, N, 1] in [0, 1]. around: sigma of means, in pixels.
+    Returns slope [N, N, 3], offset [N, N, 1], how far that can be told [N, N, 1] in [0, 1], and h [N, N, 3].
+    """
     xp = primitives.of(colours)
-    sums = xp.blur(xp.merge(colours * xp.spread(weight, 3), weight), AROUND)
+    (h, weight_h), (f, weight_f) = (_mean(colours, weight, around) for weight in (one, other))
+    apart = xp.channel_sum((h - f) ** 2)
+    known = ramp(xp.sqrt(apart), *APART) * ramp(xp.minimum(weight_h, weight_f), *KNOWN)
+    slope = (h - f) / xp.spread(apart + 1e-4, 3)
+    return slope, xp.channel_sum(f * slope), known, h
+
+
+def _mean(colours: Array, weight: Array, around: float) -> tuple[Array, Array]:
+    """The mean colour around each pixel and the weight behind it: [N, N, 3], [N, N, 1]."""
+    xp = primitives.of(colours)
+    sums = xp.blur(xp.merge(colours * xp.spread(weight, 3), weight), around)
     return sums[..., :3] / (sums[..., 3:] + 1e-4), sums[..., 3:]
 
 
