@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from videdit.datatypes import Accumulator, Edited, Frame, Motion
+from videdit.datatypes import Accumulator, Drift, Edited, Frame, Motion
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import BAND, fading
-from videdit.pipeline.windows import Window, groups
+from videdit.pipeline.windows import Window
 
 LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 # What comes is a chain of warps from one frame to the next, and looking so far ahead of each frame would walk along it
@@ -89,27 +89,17 @@ class Steady:
         return found
 
     def _remembered(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, _States]]:
-        """Frames with their states by track; the motion of a few frames is estimated at once."""
+        """Frames with their states by track."""
         last: tuple[Frame, _States] | None = None
-        for group in groups(((frame, frame.edits) for frame in frames), self.pixels.drifts_at_once):
-            own = [frame for frame, _ in group]
-            before = [last[0] if last else None, *own[:-1]]
-            pairs = [
-                (earlier.grey, edit.grey)
-                for one, frame in zip(before, own, strict=True)
-                for earlier, edit in _continued(one, frame)
-            ]
-            drifts = iter(self.pixels.drifts(pairs))
-            for one, frame in zip(before, own, strict=True):
-                found = {edit.track: next(drifts) for _, edit in _continued(one, frame)}
-                known = last[1] if last else {}
-                states = {edit.track: self._state(edit, frame.time) for edit in frame.edits}
-                for track, drift in found.items():
-                    assert one is not None
-                    weight = fading(frame.time - one.time) * self._likeness(track, one.time, frame.time)
-                    states[track] = self._chained(states[track], known[track], drift, weight)
-                last = frame, states
-                yield frame, states
+        for frame in frames:
+            states = {edit.track: self._state(edit, frame.time) for edit in frame.edits}
+            for edit in frame.edits:
+                if last is not None and edit.drift is not None and edit.track in last[1]:
+                    before, known = last
+                    weight = fading(frame.time - before.time) * self._likeness(edit.track, before.time, frame.time)
+                    states[edit.track] = self._chained(states[edit.track], known[edit.track], edit.drift, weight)
+            last = frame, states
+            yield last
 
     def _state(self, edit: Edited, time: float) -> _FrameState:
         """One that nothing leads up to, yet."""
@@ -119,24 +109,14 @@ class Steady:
         own = self.pixels.opened(edit.change, edit.mask, scale)
         return _FrameState(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale)
 
-    def _chained(
-        self, state: _FrameState, before: _FrameState, drift: tuple[Motion, Motion], weight: float
-    ) -> _FrameState:
+    def _chained(self, state: _FrameState, before: _FrameState, drift: Drift, weight: float) -> _FrameState:
         """The same with what came before it."""
-        went, came = self.pixels.enlarged(drift[0], before.size), self.pixels.enlarged(drift[1], state.size)
+        went, came = self.pixels.enlarged(drift.went, before.size), self.pixels.enlarged(drift.came, state.size)
         past = state.own + self.pixels.moved(before.past, came, weight)
         return replace(state, past=past, went=went, weight=weight)
 
     def _likeness(self, track: int, one: float, other: float) -> float:
         return self.timeline.likeness(track, one, other) if self.timeline else 1.0
-
-
-def _continued(before: Frame | None, frame: Frame) -> list[tuple[Edited, Edited]]:
-    """Edits of a frame whose track was in the frame before, with what they were there."""
-    if before is None or before.scene != frame.scene:
-        return []
-    known = {edit.track: edit for edit in before.edits}
-    return [(known[edit.track], edit) for edit in frame.edits if edit.track in known]
 
 
 def _place(time: float) -> tuple[int, float]:

@@ -75,5 +75,4 @@ class Change:
             change, mask = with_restoration(crop, change, mask, self.pixels.mask(crop, motion, ("face",)))
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
-        grey = self.pixels.grey(crop)
-        return Edited(crop.track, half(change), mask, crop.to_frame, crop.image, grey, crop.confidence, hair)
+        return Edited(crop.track, half(change), mask, crop.to_frame, crop.image, crop.confidence, hair)

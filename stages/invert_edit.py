@@ -21,7 +21,7 @@ from videdit.hfgi.latent_cache import LatentCache
 from videdit.hfgi.prealign import Prealigner
 from videdit.imaging.arrays import stack
 from videdit.imaging.optical_flow import blend_motions
-from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
+from videdit.pipeline.windows import FEW, Window, gaussian, groups, weighted_mean
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
@@ -31,7 +31,7 @@ CODE_REACH, MOTION_REACH = 3.0, 2.5  # sigmas within which neighbours count
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A frame between the two halves of the method; one draft and one motion a crop."""
+    """A frame between the two halves of the method; one draft and one motion a crop that is rendered."""
 
     frame: Frame
     drafts: list[Draft]
@@ -90,7 +90,8 @@ class Edit:
         return CODE_REACH * max(code_sigma, fine_sigma) + MOTION_REACH * motion_sigma
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Frames with one rendering a crop, in the order of their crops; crops stay, for the detail that returns."""
+        """Frames with one rendering a crop, in the order of their crops, None for those that the networks are not to
+        see; crops stay, for the detail that returns."""
         try:
             yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
         finally:
@@ -110,14 +111,14 @@ class Edit:
         return self.inverter.encode([crop.seen_low for _, crop in crops])
 
     def _smoothed(self, encoded: Iterator[tuple[Frame, list[Array]]]) -> Iterator[tuple[Frame, list[Array]]]:
-        """The same with codes smoothed per track, never across a cut."""
+        """Frames with the codes of crops that are to be rendered, smoothed per track, never across a cut."""
         reach = CODE_REACH * max(self.code_sigma, self.fine_sigma)
         window: Window[tuple[Frame, list[Array]]] = Window(
             lambda item: item[0].time, reach, remember=lambda item: (item[0].without_pixels(), item[1])
         )
         for (frame, _), neighbours in window(encoded):
             smooth = []
-            for crop in frame.crops:
+            for crop in _rendered_of(frame):
                 times, codes = [], []
                 for other, other_codes in neighbours:
                     if other.scene == frame.scene:
@@ -133,7 +134,7 @@ class Edit:
             yield frame, smooth
 
     def _drafted(self, smoothed: Iterator[tuple[Frame, list[Array]]]) -> Iterator[Drafted]:
-        """Frames with a draft and its motion for each crop; the edit is added to the codes here.
+        """Frames with a draft and its motion for each crop that is rendered; the edit is added to the codes here.
 
         Motions are worked out by a thread of their own while the networks go on with the next group.
         """
@@ -145,7 +146,7 @@ class Edit:
             drafted = (item for item in smoothed if self._within(item[0].time, MOTION_REACH * self.motion_sigma))
             for group in groups(drafted, self.inverter.batch(256)):
                 drafts = self._drafts(group)
-                tracks = [crop.track for frame, _ in group for crop in frame.crops]
+                tracks = [crop.track for frame, _ in group for crop in _rendered_of(frame)]
                 after = beside.submit(found, [draft.low for draft in drafts], tracks)
                 yield from _with_motions(before, motions.result())
                 rest = iter(drafts)
@@ -154,7 +155,7 @@ class Edit:
 
     def _drafts(self, group: list[tuple[Frame, list[Array]]]) -> list[Draft]:
         """The drafts of all crops of a group of frames, in their order."""
-        jobs = [(crop, f.time, code) for f, codes in group for crop, code in zip(f.crops, codes, strict=True)]
+        jobs = [(crop, f.time, code) for f, codes in group for crop, code in zip(_rendered_of(f), codes, strict=True)]
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
@@ -171,12 +172,12 @@ class Edit:
         )
         for item, neighbours in window(drafted):
             motions = []
-            for crop in item.frame.crops:
+            for crop in _rendered_of(item.frame):
                 near = [
                     (other.frame.time, motion)
                     for other in neighbours
                     if other.frame.scene == item.frame.scene
-                    for other_crop, motion in zip(other.frame.crops, other.motions, strict=True)
+                    for other_crop, motion in zip(_rendered_of(other.frame), other.motions, strict=True)
                     if other_crop.track == crop.track
                 ]
                 away = np.array([time for time, _ in near]) - item.frame.time
@@ -195,11 +196,11 @@ class Edit:
                 continue
             slots: list = [None] * len(item.drafts)
             waiting.append((item.frame, slots))
-            for i, crop in enumerate(item.frame.crops):
+            for i, crop in enumerate(_rendered_of(item.frame)):
                 todo.setdefault(crop.size, []).append(Job(slots, i, item.drafts[i], item.motions[i]))
             # A frame may not wait for long: when many do, batches go out part full.
             for size, jobs in todo.items():
-                if len(jobs) >= self.inverter.batch(size) or len(waiting) > 2 * self.inverter.batch(size):
+                if len(jobs) >= self.inverter.batch(size) or len(waiting) > FEW * self.inverter.batch(size):
                     self._run(size, jobs)
             yield from _finished(waiting)
         for size, jobs in todo.items():
@@ -218,6 +219,11 @@ class Edit:
             jobs.clear()
 
 
+def _rendered_of(frame: Frame) -> list[Crop]:
+    """The crops that the networks are to see."""
+    return [crop for crop in frame.crops if crop.rendered]
+
+
 def _with_motions(items: list[tuple[Frame, list[Draft]]], motions: list[Motion]) -> Iterator[Drafted]:
     """Frames with their drafts, and the motions of all of them in their order."""
     rest = iter(motions)
@@ -228,4 +234,5 @@ def _with_motions(items: list[tuple[Frame, list[Draft]]], motions: list[Motion])
 def _finished(waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
     while waiting and all(slot is not None for slot in waiting[0][1]):
         frame, slots = waiting.popleft()
-        yield replace(frame, renderings=tuple(slots))
+        rest = iter(slots)
+        yield replace(frame, renderings=tuple(next(rest) if crop.rendered else None for crop in frame.crops))

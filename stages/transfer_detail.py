@@ -1,19 +1,53 @@
 """detail: renderings -> changes. Detail return carries the source's own pixels along
-(:mod:`videdit.imaging.detail_transfer`)."""
+(:mod:`videdit.imaging.detail_transfer`); changes of crops that were not rendered are carried from the frames around
+them (:mod:`videdit.imaging.carried_change`)."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from videdit.datatypes import Color, Crop, Edited, Frame, Rendering
+import numpy as np
+
+from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion, Rendering
 from videdit.hfgi.hair import HAIR, hair_change, without_hair
+from videdit.imaging.arrays import half
+from videdit.imaging.carried_change import Side
 from videdit.imaging.pixels import Pixels
 from videdit.media.tone_proxy import needs_proxy
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """What the networks made of a crop."""
+
+    time: float
+    change: Array  # [S, S, 3], as it is carried
+    motion: Motion
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A frame whose edits are not all known yet."""
+
+    frame: Frame
+    edits: dict[int, Edited] = field(default_factory=dict)  # by track
+
+
+@dataclass(slots=True)
+class _Track:
+    """A face that is followed from one rendering to the next."""
+
+    last: _Rendered | None
+    carried: list[tuple[_Waiting, Crop, Motion | None]] = field(default_factory=list)  # and the way back to `last`
+
+
 class Detail:
-    """Hands on frames with ``edits``, one a crop; crops and renderings have done their work and are dropped."""
+    """Hands on frames with ``edits``, one a crop; crops and renderings have done their work and are dropped.
+
+    Frames are held back until the next rendering of each face in them, or until its track ends.
+    """
 
     name = "detail"
 
@@ -35,21 +69,82 @@ class Detail:
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Frames with one rendering a crop; handed on with one edit a crop, in the same order."""
+        """Frames with one rendering a crop, or None; handed on with one edit a crop, in the same order."""
+        waiting: deque[_Waiting] = deque()
+        tracks: dict[int, _Track] = {}
         for frame in frames:
-            color = frame.picture.color
-            edits = tuple(self._edited(*pair, color) for pair in zip(frame.crops, frame.renderings, strict=True))
-            yield replace(frame, crops=(), renderings=(), edits=edits)
+            item = _Waiting(frame)
+            waiting.append(item)
+            going_on = {crop.track for crop in frame.crops if crop.drift is not None}
+            for over in tracks.keys() - going_on:
+                self._carry(tracks.pop(over), None)
+            for crop, rendering in zip(frame.crops, frame.renderings, strict=True):
+                self._enter(tracks, item, crop, rendering)
+            yield from _finished(waiting)
+        for track in tracks.values():
+            self._carry(track, None)
+        yield from _finished(waiting)
 
-    def _edited(self, crop: Crop, rendering: Rendering, color: Color) -> Edited:
-        grey, regions = self.pixels.grey(crop), self.own.get(crop.track, self.regions)
-        painted = without_hair(regions)
+    def _enter(self, tracks: dict[int, _Track], item: _Waiting, crop: Crop, rendering: Rendering | None) -> None:
+        """One crop of a frame: its edit, and those of the frames that waited for it; or it waits itself."""
+        track = tracks.setdefault(crop.track, _Track(None))
+        if rendering is None:
+            came = None
+            if crop.drift is not None and track.last is not None:
+                came = self.pixels.chained(crop.drift.came, track.carried[-1][2] if track.carried else None)
+            track.carried.append((item, crop, came))
+            return
+        color = item.frame.picture.color
+        regions = self.own.get(crop.track, self.regions)
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
-            mask = self.pixels.mask(crop, rendering.motion, painted)
+            mask = self.pixels.mask(crop, rendering.motion, without_hair(regions))
         else:
-            change, mask = self.pixels.restored_change(crop, rendering, painted)
-        hair = hair_change(self.pixels, crop, change) if HAIR in regions else None
+            change, mask = self.pixels.restored_change(crop, rendering, without_hair(regions))
+        item.edits[crop.track] = self._edited(crop, change, mask, color)
+        now = _Rendered(item.frame.time, change, rendering.motion)
+        self._carry(track, (now, crop))
+        tracks[crop.track] = _Track(now)
+
+    def _carry(self, track: _Track, until: tuple[_Rendered, Crop] | None) -> None:
+        """Give the crops that waited their edits: by the last rendering and the next one, as far as there are any."""
+        went: Motion | None = None
+        later = until[1] if until else None
+        for item, crop, came in reversed(track.carried):
+            now, sides, found = item.frame.time, list[Side](), list[_Rendered]()
+            if until and later and later.drift is not None:
+                went, later = self.pixels.chained(later.drift.went, went), crop
+                found.append(until[0])
+                sides.append(Side(went, 1.0))
+            if track.last is not None and came is not None:
+                found.append(track.last)
+                sides.append(Side(came, 1.0))
+            if len(found) == 2:
+                share = (now - found[1].time) / (found[0].time - found[1].time)
+                sides = [Side(sides[0].there, share), Side(sides[1].there, 1 - share)]
+            self._place(item, crop, found, sides)
+
+    def _place(self, item: _Waiting, crop: Crop, found: list[_Rendered], sides: list[Side]) -> None:
+        if not found:  # where a run begins or ends that is longer than what is looked at
+            change, mask = np.zeros((crop.size, crop.size, 3), np.float16), np.zeros((crop.size, crop.size), np.uint8)
+            put = self.pixels.put
+            item.edits[crop.track] = self._edited(crop, put(change), put(mask), item.frame.picture.color)
+            return
+        change = half(self.pixels.carried([each.change for each in found], sides, crop.size))
+        motion = self.pixels.carried_motion([each.motion for each in found], sides)
+        mask = self.pixels.mask(crop, motion, without_hair(self.own.get(crop.track, self.regions)))
+        item.edits[crop.track] = self._edited(crop, change, mask, item.frame.picture.color)
+
+    def _edited(self, crop: Crop, change: Array, mask: Array, color: Color) -> Edited:
+        hair = hair_change(self.pixels, crop, change) if HAIR in self.own.get(crop.track, self.regions) else None
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
-        return Edited(crop.track, change, mask, crop.to_frame, crop.image, grey, crop.confidence, hair)
+        return Edited(crop.track, change, mask, crop.to_frame, crop.image, crop.confidence, hair, drift=crop.drift)
+
+
+def _finished(waiting: deque[_Waiting]) -> Iterator[Frame]:
+    """The frames at the front whose edits are all known."""
+    while waiting and len(waiting[0].edits) == len(waiting[0].frame.crops):
+        item = waiting.popleft()
+        edits = tuple(item.edits[crop.track] for crop in item.frame.crops)
+        yield replace(item.frame, crops=(), renderings=(), edits=edits)

@@ -112,6 +112,32 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class Motion:
+    """Where pixels were: those of an edited face before the edit, or those of a frame in another one."""
+
+    flow: Array  # [256, 256, 2] float32, (x, y) in pixels at 256, e.g. from the edited render to the inversion's
+    validity: Array  # [256, 256] float32 in [0, 1]: how far the flow can be trusted
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both, on the host or on a device."""
+        return self.flow.nbytes + self.validity.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The source's own motion between two frames of a track, the other one before this."""
+
+    went: Motion  # from the other frame: where in this one its pixels are
+    came: Motion  # from this frame: where in the other one its pixels were
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both, on the host or on a device."""
+        return self.went.nbytes + self.came.nbytes
+
+
+@dataclass(frozen=True, slots=True)
 class Crop:
     """An aligned FFHQ crop of one face."""
 
@@ -125,6 +151,8 @@ class Crop:
     restored: Array | None = None  # [S, S, 3] uint8 RGB, the image after face restoration
     restoration: float = 1.0  # 0..1, how much of restored - image reaches the frame
     low: Array | None = None  # [256, 256, 3] uint8 RGB, the image shrunk: once, for all that look at no more
+    drift: Drift | None = None  # since the frame before; None: it has no such track, or nobody asked
+    rendered: bool = True  # False: the networks do not see it, its change is carried from frames around it
 
     @property
     def size(self) -> int:
@@ -143,16 +171,9 @@ class Crop:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its pictures and parts, on the host or on a device."""
-        return sum(array.nbytes for array in (self.image, self.parts, self.restored, self.low) if array is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """Where an edited face's pixels were before the edit."""
-
-    flow: Array  # [256, 256, 2] float32, (x, y) in pixels at 256, from the edited render to the inversion's
-    validity: Array  # [256, 256] float32 in [0, 1]: how far the flow can be trusted
+        """Bytes of its pictures, parts and drift, on the host or on a device."""
+        held = (self.image, self.parts, self.restored, self.low, self.drift)
+        return sum(part.nbytes for part in held if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +206,7 @@ class Rendering:
     def nbytes(self) -> int:
         """Bytes of its pictures and motion, on the host or on a device."""
         images = (self.inversion_low, self.edit_low, self.inversion, self.edit)
-        return sum(image.nbytes for image in (*images, self.motion.flow, self.motion.validity))
+        return sum(part.nbytes for part in (*images, self.motion))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +234,16 @@ class Edited:
     mask: Array  # [S, S] uint8, 0..255, how much of the change reaches the frame
     to_frame: np.ndarray  # [2, 3] float64: crop pixels -> coded pixels of the frame
     source: Array  # [S, S, 3] uint8 RGB: the crop that the change is of
-    grey: Array  # [256, 256] uint8: the same, for its motion
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets
     hair: HairChange | None = None  # of edits that change hair
     layer: Edited | None = None  # the same in pixels, for a larger square
+    drift: Drift | None = None  # since the frame before, see Crop
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its pictures, hair and layer, on the host or on a device."""
-        own = self.change.nbytes + self.mask.nbytes + self.source.nbytes + self.grey.nbytes
-        return own + sum(part.nbytes for part in (self.hair, self.layer) if part is not None)
+        """Bytes of its pictures, hair, layer and drift, on the host or on a device."""
+        own = self.change.nbytes + self.mask.nbytes + self.source.nbytes
+        return own + sum(part.nbytes for part in (self.hair, self.layer, self.drift) if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +306,7 @@ class Frame:
     scene: int = 0  # grows by one at each cut
     faces: tuple[Face, ...] = ()
     crops: tuple[Crop, ...] = ()
-    renderings: tuple[Rendering, ...] = ()  # one a crop
+    renderings: tuple[Rendering | None, ...] = ()  # one a crop; None: of one that was not rendered
     edits: tuple[Edited, ...] = ()
     coded: Coded = Coded()
     unclear: int = 0  # faces that are left out, for which way up they are cannot be told
@@ -302,9 +323,11 @@ class Frame:
 
     def without_pixels(self) -> Frame:
         """The frame as it is remembered by those who compare it with later ones: who is in it, and no picture."""
-        crops = tuple(replace(crop, image=_NONE, parts=None, restored=None, low=None) for crop in self.crops)
+        crops = tuple(
+            replace(crop, image=_NONE, parts=None, restored=None, low=None, drift=None) for crop in self.crops
+        )
         edits = tuple(
-            replace(edit, change=_NONE, mask=_NONE, source=_NONE, grey=_NONE, layer=None) for edit in self.edits
+            replace(edit, change=_NONE, mask=_NONE, source=_NONE, layer=None, drift=None) for edit in self.edits
         )
         return replace(self, picture=bare_picture(self.picture), stored=False, crops=crops, edits=edits, renderings=())
 
@@ -319,7 +342,7 @@ class Frame:
         return (
             (0 if self.stored else self.picture.nbytes)
             + sum(crop.nbytes for crop in self.crops)
-            + sum(rendering.nbytes for rendering in self.renderings)
+            + sum(rendering.nbytes for rendering in self.renderings if rendering is not None)
             + sum(edit.nbytes for edit in self.edits)
             + (self.pasted.nbytes if self.pasted else 0)
         )

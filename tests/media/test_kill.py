@@ -70,7 +70,7 @@ class Changes:
             change = cv2.resize(trembling, (256, 256), interpolation=cv2.INTER_CUBIC).astype(np.float16)
             mask = np.full((256, 256), 255, np.uint8)
             to_frame = np.array([[luma.shape[0] / 256, 0, 8.0], [0, luma.shape[0] / 256, 0]])
-            yield replace(frame, edits=(Edited(0, change, mask, to_frame, np.dstack([grey] * 3), grey),))
+            yield replace(frame, edits=(Edited(0, change, mask, to_frame, np.dstack([grey] * 3)),))
 
 source, output, kind, die_at = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 

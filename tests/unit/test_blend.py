@@ -28,7 +28,7 @@ def edited(size: int = 32, change: float = 0.1, x: float = 10.0, y: float = 12.0
     to_frame = np.array([[scale, 0, x], [0, scale, y]])
     black = np.zeros((size, size, 3), np.uint8)
     whole = np.full((size, size, 3), change, np.float16)
-    return Edited(0, whole, mask, to_frame, black, np.zeros((256, 256), np.uint8))
+    return Edited(0, whole, mask, to_frame, black)
 
 
 @pytest.mark.parametrize("matrix", ["bt709", "rgb"])

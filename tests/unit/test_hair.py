@@ -112,7 +112,7 @@ def test_a_mean_of_changes_goes_by_weights():
 @pytest.mark.parametrize("size", [256, 512])
 def test_the_square_is_twice_as_wide_and_lies_a_little_lower(size):
     image, to_frame = np.zeros((size, size, 3), np.uint8), np.array([[0.0, -0.5, 300.0], [0.5, 0.0, 40.0]])
-    edit = Edited(0, image, image[..., 0], to_frame, image, image[..., 0])
+    edit = Edited(0, image, image[..., 0], to_frame, image)
     corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1]], float)
     in_crop = np.array([[-0.5, -0.375], [1.5, -0.375], [-0.5, 1.625]]) * size
     expected = np.column_stack((in_crop, np.ones(3))) @ to_frame.T
@@ -163,7 +163,7 @@ def heads(people, count=3, scene=0) -> list[Frame]:
     frames = []
     for i in range(count):
         change, mask = np.full((256, 256, 3), 0.3 + 0.1 * i, np.float16), np.full((256, 256), 255, np.uint8)
-        edit = Edited(0, change, mask, to_frame, image, image[..., 0], 1.0, hair_change(pixels, crop, change))
+        edit = Edited(0, change, mask, to_frame, image, 1.0, hair_change(pixels, crop, change))
         frames.append(Frame(i, i, Fraction(1, 25), i / 25, picture, scene=scene, edits=(edit,)))
     return frames
 

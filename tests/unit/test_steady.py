@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from test_detail import moved, smooth_image
 
-from videdit.datatypes import LOW, Array, Color, Edited, Frame, Picture
+from videdit.datatypes import LOW, Array, Color, Drift, Edited, Frame, Picture
 from videdit.edits import Timeline, parse_edits
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
@@ -60,15 +61,30 @@ def frame(
         there(pixels, np.full((size, size), 255, np.uint8)),
         np.eye(2, 3),
         there(pixels, crop),
-        there(pixels, grey(source)),
         confidence,
     )
     picture = Picture((np.zeros((8, 8), np.uint8),), Color(matrix="gray"), "gray")
     return Frame(index, index, Fraction(1, FPS), index / FPS, picture, scene, edits=(edit,))
 
 
+def drifting(pixels: Pixels, frames: Sequence[Frame]) -> list[Frame]:
+    """The frames, their edits told how the source moved since the frame before."""
+    done = list(frames[:1])
+    for before, now in pairwise(frames):
+        known = {edit.track: edit for edit in before.edits if before.scene == now.scene}
+        edits = []
+        for edit in now.edits:
+            if edit.track in known:
+                greys = [cv2.resize(host(e.source), (LOW, LOW))[..., 0] for e in (known[edit.track], edit)]
+                (drift,) = pixels.drifts([(there(pixels, greys[0]), there(pixels, greys[1]))])
+                edit = replace(edit, drift=Drift(*drift))
+            edits.append(edit)
+        done.append(replace(now, edits=tuple(edits)))
+    return done
+
+
 def steadied(pixels: Pixels, frames: Sequence[Frame], timeline: Timeline | None = None) -> list[np.ndarray]:
-    out = list(Steady(pixels, timeline)(iter(frames)))
+    out = list(Steady(pixels, timeline)(iter(drifting(pixels, frames))))
     assert [f.index for f in out] == [f.index for f in frames]
     return [host(f.edits[0].change).astype(np.float32) for f in out if f.edits]
 
@@ -196,8 +212,8 @@ def test_a_device_agrees_with_the_host(pixels: Pixels) -> None:
         # OpenCV reads between pixels in steps of a 32nd.
         np.testing.assert_allclose(seen[4:-4, 4:-4], wanted[4:-4, 4:-4], atol=0.02)
     source = (noise(5, 512) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
-    edit = Edited(0, change, mask, np.eye(2, 3), source, source[::2, ::2, 0])
-    on_device = replace(edit, **{k: there(pixels, getattr(edit, k)) for k in ("change", "mask", "source", "grey")})
+    edit = Edited(0, change, mask, np.eye(2, 3), source)
+    on_device = replace(edit, **{k: there(pixels, getattr(edit, k)) for k in ("change", "mask", "source")})
     again = [host(part) for part in pixels.closed(on_device, ours, 0.25)]
     for part, wanted, atol in zip(again, resolve(edit, theirs, 0.25), (2e-3, 1), strict=True):
         assert part.dtype == wanted.dtype
@@ -242,7 +258,7 @@ def test_masks_keep_still_and_follow_what_comes_in_front(pixels: Pixels) -> None
             mask[hand] = 0
         one = frame(pixels, i, source, np.ones((LOW, LOW, 3)) * 0.2)
         frames.append(replace(one, edits=(replace(one.edits[0], mask=there(pixels, mask)),)))
-    masks = np.stack([host(done.edits[0].mask).astype(int) for done in Steady(pixels)(iter(frames))])
+    masks = np.stack([host(done.edits[0].mask).astype(int) for done in Steady(pixels)(iter(drifting(pixels, frames)))])
     calm = masks[2:-2, INNER, INNER][:, ~hand[INNER, INNER]]
     assert np.abs(np.diff(calm, axis=0)).mean() < 20 < 100
     inner = np.zeros_like(hand)

@@ -74,7 +74,7 @@ def test_no_more_pictures_wait_for_the_next_segment_than_it_may_look_at(reach) -
 def test_what_a_window_remembers_has_no_pixels() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     crop = Crop(3, image, np.eye(2, 3), 1.0, parts=np.zeros((9, 128, 128)), restored=image, low=image)
-    edit = Edited(3, image, image[..., 0], np.eye(2, 3), image, image[..., 0])
+    edit = Edited(3, image, image[..., 0], np.eye(2, 3), image)
     full = [replace(frame, crops=(crop,), edits=(edit,)) for frame in clip(20)]
     window: Window[Frame] = Window(lambda frame: frame.time, 0.21, remember=Frame.without_pixels)
     for frame, near in window(iter(full)):

@@ -88,6 +88,7 @@ class Bench:
         ]
         lines += [
             f"frames               {result.frames}, {result.faces} faces edited",
+            *([f"seen by networks     {100 * result.rendered:.0f} %"] if result.rendered is not None else []),
             f"wall                 {result.seconds:.2f} s: {result.speed:.2f} frames a second, "
             f"{self.faces_per_second:.2f} faces a second",
             self._compute(),

@@ -16,7 +16,8 @@ import numpy as np
 
 from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
 from videdit.engine.recipe import NetworkRecipe, Shape
-from videdit.imaging import change_mask, detail_transfer, primitives, temporal_average
+from videdit.imaging import carried_change, change_mask, detail_transfer, primitives, temporal_average
+from videdit.imaging.carried_change import Side
 from videdit.imaging.crop import low_picture, network_input
 from videdit.imaging.optical_flow import warp_distortion_map
 from videdit.media import tone_proxy
@@ -120,6 +121,26 @@ class Pixels(ABC):
         """See :func:`videdit.imaging.temporal_average.grey`."""
         with self.working():
             return temporal_average.grey(low_picture(crop))
+
+    def novelty(self, before: Array, now: Array, came: Motion, mesh: np.ndarray) -> float:
+        """See :func:`videdit.imaging.carried_change.novelty`; waits for it."""
+        with self.working():
+            return float(carried_change.novelty(before, now, came, mesh))
+
+    def chained(self, step: Motion, further: Motion | None) -> Motion:
+        """See :func:`videdit.imaging.carried_change.chained`."""
+        with self.working():
+            return carried_change.chained(step, further)
+
+    def carried(self, images: Sequence[Array], sides: Sequence[Side], size: int) -> Array:
+        """See :func:`videdit.imaging.carried_change.carried`."""
+        with self.working("detail"):
+            return carried_change.carried(images, sides, size)
+
+    def carried_motion(self, motions: Sequence[Motion], sides: Sequence[Side]) -> Motion:
+        """See :func:`videdit.imaging.carried_change.carried_motion`."""
+        with self.working("detail"):
+            return carried_change.carried_motion(motions, sides)
 
     def opened(self, change: Array, mask: Array, confidence: float) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.init_accumulator`."""

@@ -90,6 +90,11 @@ class JobFields(BaseModel):
         "auto",
         description="Size of the face crop: 256, 512 or 1024 pixels, or auto (by the size of the face in the picture).",
     )
+    quality: Annotated[Literal["draft", "standard", "best"], Option("how", "KIND")] = Field(
+        "standard",
+        description="With method hfgi: in which frames the networks see a face. best: in every one; standard: at least "
+        "eight times a second, and whenever a face changes; draft: half as often. Between, changes move with the face.",
+    )
     prealign: Annotated[Literal["auto", "landmarks", "flow", "none"], Option("how", "KIND")] = Field(
         "auto",
         description="What carries detail along when a head is turned: landmarks, flow, none, or auto (landmarks for "

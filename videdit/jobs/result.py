@@ -22,6 +22,7 @@ class RenderResult:
     stages: list[StageStats] = field(default_factory=list)
     done_before: int = 0  # frames that an earlier, interrupted run had finished
     method: str = ""  # how faces were edited: "student" or "hfgi"; "" where none was
+    rendered: float | None = None  # how many of the faces the networks saw, 0..1 (see `quality`); None: all
     restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
     # who was edited when: videdit.tracks.account.Account.faces
     people: list[dict[str, Any]] = field(default_factory=list)
@@ -50,6 +51,8 @@ class RenderResult:
             lines.append(f"restoration: {self.restoration}")
         if self.beside:
             lines.append(f"also written: {', '.join(map(str, self.beside))}")
+        if verbose and self.rendered is not None:
+            lines.append(f"the networks saw {100 * self.rendered:.0f} % of the faces; between, changes were carried")
         if verbose:
             lines.append("seconds a stage: " + ", ".join(f"{stage.name} {stage.busy:.1f}" for stage in self.stages))
         return "\n  ".join(lines)
@@ -63,6 +66,7 @@ class RenderResult:
             "faces": self.faces,
             "done_before": self.done_before,
             "method": self.method,
+            "rendered": None if self.rendered is None else round(self.rendered, 3),
             "restoration": self.restoration,
             "seconds": round(self.seconds, 3),
             "speed": round(self.speed, 3),

@@ -13,6 +13,7 @@ from videdit.datatypes import Array, Frame
 
 log = logging.getLogger(__name__)
 
+FEW = 4  # frames a crop, for which a batch that is not full waits: not all are rendered
 MOST = 240  # packets on either side of a window: 0.9 s at 266 frames a second
 
 T = TypeVar("T")
@@ -94,11 +95,12 @@ def weighted_mean(arrays: Sequence[Array], weights: np.ndarray) -> Array:
 
 
 def groups(items: Iterable[tuple[Frame, S]], crops: int) -> Iterator[list[tuple[Frame, S]]]:
-    """Frames and what goes with their crops in groups of about `crops` crops; frames without a face do not fill one."""
+    """Frames and what goes with their crops in groups of about `crops` crops, and of no more than FEW frames for each:
+    frames without a face do not fill one."""
     group: list[tuple[Frame, S]] = []
     for item in items:
         group.append(item)
-        if sum(len(content) for _, content in group) >= crops or len(group) >= 2 * crops:
+        if sum(len(content) for _, content in group) >= crops or len(group) >= FEW * crops:
             yield group
             group = []
     if group:

@@ -24,6 +24,7 @@ from videdit.rendering.resolved_job import ResolvedJob, regions_of
 from videdit.stages.assign_faces import AssignFaces, TablePass
 from videdit.stages.average_changes import Steady
 from videdit.stages.change import Change
+from videdit.stages.choose_passes import ChoosePasses
 from videdit.stages.compare import Compare
 from videdit.stages.crop_box import CropBox
 from videdit.stages.crop_faces import Align, ChooseSize
@@ -130,6 +131,10 @@ def _change(shop: Workshop) -> Stage:
     return Change(shop.models.student(shop.job.job, shop.alone), shop.people.timeline, *shop.regions)
 
 
+def _passes(shop: Workshop) -> Stage:
+    return ChoosePasses(shop.inverter.pixels, shop.people.timeline, shop.job.job.quality)
+
+
 def _edit(shop: Workshop) -> Stage:
     job = shop.job.job
     codes = shop.codes or codes_for(shop.inverter, shop.analysis, keep=job.cache)
@@ -191,7 +196,8 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("restore", lambda shop: shop.restore(), after=("split",)),
         Node("change", _change, after=("restore",)),
         Node("plain", lambda shop: Plain(shop.inverter, shop.people.timeline, shop.files.crops), after=("restore",)),
-        Node("edit", _edit, after=("restore",)),
+        Node("passes", _passes, after=("restore",)),
+        Node("edit", _edit, after=("passes",)),
         Node("detail", lambda shop: Detail(shop.inverter.pixels, *shop.regions), after=("edit",)),
         Node("steady", _steady, after=("detail",)),
         Node("hair_mean", lambda shop: MeanHair(), after=("change", "steady")),
@@ -207,12 +213,13 @@ LAYOUT: Layout[Workshop] = Layout(
     ]
 )
 
-_METHODS = {"student": {"change"}, "hfgi": {"edit", "detail", "steady"}, "plain": {"plain"}}
+_METHODS = {"student": {"change"}, "hfgi": {"passes", "edit", "detail", "steady"}, "plain": {"plain"}}
 
 # Seconds before and after a frame that nodes look at.
 _REACH: dict[str, Callable[[ResolvedJob], float]] = {
     "track": lambda job: Track.reach,
     "parse": lambda job: Parse.reach,
+    "passes": lambda job: ChoosePasses.reach_of(job.job.quality),
     "edit": lambda job: Edit.reach_of(job.job.smooth_codes, job.job.smooth_fine),
     "steady": lambda job: Steady.reach,
     "hair_mean": lambda job: MeanHair.reach,

@@ -39,6 +39,7 @@ from videdit.rendering.preview_request import ROUND, Check, Request, active, sce
 from videdit.rendering.resolved_job import resolve
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.average_changes import Steady
+from videdit.stages.choose_passes import ChoosePasses
 from videdit.stages.hair import MeanHair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.parse_faces import Parse
@@ -253,11 +254,12 @@ class FramePreviews:
 
     def _new_edits(self, request: Request, rows: range) -> Iterator[Frame]:
         times = request.sightings.time
-        span = float(times[rows.start]), float(times[rows.stop - 1])
+        pace = ChoosePasses.reach_of(request.job.quality)  # from passes so far away are changes carried
+        span = float(times[rows.start]) - pace, float(times[rows.stop - 1]) + pace
         graph = request.graph(inverter=self._inverter(request), codes=self._codes(request), span=span)
-        reach = Edit.reach_of(request.job.smooth_codes, request.job.smooth_fine)
+        reach = pace + Edit.reach_of(request.job.smooth_codes, request.job.smooth_fine)
         near = request.rows(span[0] - reach, span[1] + reach)
-        edited = Compose(*graph.part("edit", "detail"))
+        edited = Compose(*graph.part("passes", "detail"))
         yield from edited(_checked(iter(self._fronts(request, near)), request.check))
 
     @staticmethod

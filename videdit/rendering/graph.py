@@ -26,6 +26,7 @@ from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.output_files import OutputFiles, encoder, output_files
 from videdit.rendering.resolved_job import resolve
 from videdit.restoration.policy import RestorerChoice
+from videdit.stages.choose_passes import ChoosePasses
 from videdit.stages.crop_faces import Align
 from videdit.stages.parse_faces import Parse
 from videdit.stages.paste import Release
@@ -59,6 +60,12 @@ class Chain:
         """How many faces were edited so far, summed over frames."""
         release = self.graph.find(Release)
         return release.faces if release else 0
+
+    @property
+    def rendered(self) -> float | None:
+        """How many of the faces the networks saw, 0..1; None where that is not for this method to choose."""
+        passes = self.graph.find(ChoosePasses)
+        return passes.share if passes else None
 
     @property
     def restoration(self) -> str:

@@ -21,7 +21,7 @@ from videdit.tracks.track_table import TrackTable
 
 ROUND = 1e-6  # seconds: times are sums of floats
 # Fields of a job on which crops and what is found in them do not depend.
-_LATER = {"edit", "method", "prealign", "smooth_codes", "smooth_fine", "mark", "start", "end"}
+_LATER = {"edit", "method", "prealign", "smooth_codes", "smooth_fine", "quality", "mark", "start", "end"}
 
 Check = Callable[[], None]  # raises where it is of no use to go on
 
@@ -69,7 +69,8 @@ class Request:
     def edited(self) -> tuple:
         """The key of what edits leave."""
         job = self.job
-        return "edited", self.front, job.edit, self.resolved.method, job.prealign, job.smooth_codes, job.smooth_fine
+        smoothing = job.smooth_codes, job.smooth_fine
+        return "edited", self.front, job.edit, self.resolved.method, job.prealign, *smoothing, job.quality
 
     def rows(self, first: float, last: float) -> range:
         """The frames between two times, both included, as rows of the analysis."""

@@ -166,6 +166,7 @@ class Renderer:
                 frames=result.frames + before[0],
                 faces=chain.faces + before[1],
                 method=chain.method,
+                rendered=chain.rendered,
                 restoration=chain.restoration,
                 done_before=before[0],
                 seconds=time.perf_counter() - start,

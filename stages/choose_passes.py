@@ -1,0 +1,119 @@
+"""passes: says of each crop how its face moved since the frame before, and whether the networks are to see it.
+
+What they do not see is carried from the frames around it (:mod:`videdit.imaging.carried_change`). At the start of every
+so many seconds of the clip they see each face, wherever a segment of it begins, and between whenever it is new.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from videdit.datatypes import LOW, Array, Crop, Drift, Frame, Motion
+from videdit.edits import Timeline
+from videdit.imaging.pixels import Pixels
+from videdit.pipeline.windows import groups
+
+PACES = {"draft": (0.24, 2.0), "standard": (0.12, 1.0)}  # seconds between passes, and the novelty that is let pass
+POINTS = 468  # of a mesh
+ALIKE = 0.98  # likeness of strengths, below which it is another edit
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A frame and the greys of its crops, [256, 256] uint8 by track."""
+
+    frame: Frame
+    greys: dict[int, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The last pass of a track."""
+
+    time: float
+    grey: Array  # [256, 256] uint8
+    came: Motion | None = None  # from the frame that was looked at last to this one; None: it is this one
+
+
+class ChoosePasses:
+    """Hands on frames whose crops have ``drift``, and ``rendered`` False where the networks are not to see them."""
+
+    name = "passes"
+
+    def __init__(self, pixels: Pixels, timeline: Timeline | None = None, quality: str = "best") -> None:
+        """timeline: strengths that may change. quality: "best" (every crop is seen) or one of PACES."""
+        self.pixels, self.timeline, self.quality = pixels, timeline, quality
+        self.faces, self.rendered = 0, 0  # so far: all, and those that the networks are to see
+
+    @property
+    def share(self) -> float | None:
+        """How many of the faces the networks are to see, 0..1; None before the first."""
+        return self.rendered / self.faces if self.faces else None
+
+    @property
+    def reach(self) -> float:
+        """Seconds before a frame that its choice depends on, and after it to the pass that it is carried from."""
+        return self.reach_of(self.quality)
+
+    @staticmethod
+    def reach_of(quality: str) -> float:
+        """The same of a quality."""
+        return PACES[quality][0] if quality in PACES else 0.0
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Frames in their order; the motion of a few is estimated at once."""
+        last: _Moment | None = None
+        seen: dict[int, _Seen] = {}
+        for group in groups(((frame, frame.crops) for frame in frames), self.pixels.drifts_at_once):
+            moments = [_Moment(frame, {crop.track: self.pixels.grey(crop) for crop in crops}) for frame, crops in group]
+            pairs = list(zip([last, *moments], moments, strict=False))
+            found = iter(self._drifts(pairs))
+            for before, now in pairs:
+                crops = []
+                for crop in now.frame.crops:
+                    crop = replace(crop, drift=next(found) if _continued(before, now, crop) else None)
+                    seen[crop.track] = self._seen(seen.get(crop.track), crop, now)
+                    crops.append(replace(crop, rendered=seen[crop.track].came is None))
+                self.faces += len(crops)
+                self.rendered += sum(crop.rendered for crop in crops)
+                yield replace(now.frame, crops=tuple(crops))
+            last = moments[-1]
+
+    def _drifts(self, pairs: Sequence[tuple[_Moment | None, _Moment]]) -> list[Drift]:
+        """The motion of each crop whose track was in the frame before, in their order."""
+        greys = [
+            (before.greys[crop.track], now.greys[crop.track])
+            for before, now in pairs
+            for crop in now.frame.crops
+            if before is not None and _continued(before, now, crop)
+        ]
+        return [Drift(*both) for both in self.pixels.drifts(greys)]
+
+    def _seen(self, last: _Seen | None, crop: Crop, now: _Moment) -> _Seen:
+        """The last pass of a track when this moment is looked at: it may be this one."""
+        time, grey = now.frame.time, now.greys[crop.track]
+        new = _Seen(time, grey)
+        if last is None or crop.drift is None or crop.restored is not None:
+            return new
+        if crop.mesh is None or len(crop.mesh) < POINTS or self.quality not in PACES:
+            return new
+        seconds, tolerated = PACES[self.quality]
+        if _block(last.time, seconds) != _block(time, seconds):
+            return new
+        if self.timeline and self.timeline.likeness(crop.track, last.time, time) < ALIKE:
+            return new
+        came = self.pixels.chained(crop.drift.came, last.came)
+        if self.pixels.novelty(last.grey, grey, came, crop.mesh * (LOW / crop.size)) > tolerated:
+            return new
+        return replace(last, came=came)
+
+
+def _continued(before: _Moment | None, now: _Moment, crop: Crop) -> bool:
+    """Whether a crop's track was in the frame before, in the same shot."""
+    return before is not None and before.frame.scene == now.frame.scene and crop.track in before.greys
+
+
+def _block(time: float, seconds: float) -> int:
+    return math.floor(time / seconds + 1e-6)

@@ -1,0 +1,93 @@
+"""Changes of frames that the networks do not see: those of the frames around them, carried along the source's motion.
+
+A face hardly changes from one frame to the next, and what an edit does to it moves with it. So the networks need not
+see every frame. With C_a and C_b the changes of the frames before and after frame t that they saw, u_a and u_b the
+source's motion from t to each, and V_a and V_b how far that can be trusted,
+
+    C_t(p) = sum_i w_i C_i(p + u_i(p)) / sum_i w_i,    w_i = (1 - |t - t_i| / (t_b - t_a)) (V_i(p) + TRACE)
+
+Which frames they see is decided by what of a frame cannot be told from the one that they saw last: how far that one,
+moved along, is from this one, where people look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from videdit.datatypes import LOW, Array, Motion
+from videdit.geometry.face_regions import REGIONS
+from videdit.imaging import primitives
+from videdit.imaging.optical_flow import SMOOTH
+
+TRACE = 0.02  # of the weight of what cannot be trusted: where neither side can be, the nearer one counts
+AROUND = 0.15  # of the height and width of eyes and mouth that is looked at around them
+# Grey levels of 255 by which what moved along may differ, in the mean over a mouth, an eye and the inner face. Sensors
+# and codecs alone make it up to .5; a word or a blink soon makes it 5.
+MOUTH, EYE, FACE = 2.0, 4.0, 2.5
+_LOOKED_AT = {"lips": MOUTH, "eye_left": EYE, "eye_right": EYE, "oval": FACE}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one of the frames around says."""
+
+    there: Motion  # from this frame to that one
+    near: float  # 0 (far away) to 1 (the same moment)
+
+
+def chained(step: Motion, further: Motion | None) -> Motion:
+    """The motion along one and then along another, both at 256 px: from where `step` begins to where `further` ends."""
+    if further is None:
+        return step
+    xp = primitives.of(step.flow)
+    validity = step.validity * xp.warp(further.validity[..., None], step.flow)[..., 0]
+    return Motion(step.flow + xp.warp(further.flow, step.flow), validity)
+
+
+def novelty(before: Array, now: Array, came: Motion, mesh: np.ndarray) -> Array:
+    """How much of a frame is new, in what is tolerated: above 1 it cannot be told from the one before.
+
+    before, now: greys of the two crops, [256, 256] uint8. came: from this one to where it was. mesh: [468, 2] of this
+    one, in pixels at 256. Returns one number, in the memory of the pixels.
+    """
+    xp = primitives.of(now)
+    one, other = (xp.single(grey)[..., None] for grey in (before, now))
+    apart = abs(xp.blur(xp.warp(one, came.flow) - other, SMOOTH))
+    found = []
+    for name, tolerated in _LOOKED_AT.items():
+        left, top, right, bottom = _box(mesh, name)
+        found.append(apart[top:bottom, left:right].mean() / tolerated)
+    return reduce(xp.maximum, found)
+
+
+def carried(images: Sequence[Array], sides: Sequence[Side], size: int) -> Array:
+    """The mean of pictures of frames around, [N, N, C], moved to where this frame is: [size, size, C] float32."""
+    xp = primitives.of(images[0])
+    parts, weights = [], []
+    for image, side in zip(images, sides, strict=True):
+        weight = xp.resize(side.near * (side.there.validity[..., None] + TRACE), size)
+        moved = xp.warp(xp.resize(xp.single(image), size), xp.resize(side.there.flow, size) * (size / LOW))
+        parts.append(moved * xp.spread(weight, moved.shape[-1]))
+        weights.append(weight)
+    return reduce(add, parts) / xp.spread(reduce(add, weights), parts[0].shape[-1])
+
+
+def carried_motion(motions: Sequence[Motion], sides: Sequence[Side]) -> Motion:
+    """The same of the motions of edits."""
+    xp = primitives.of(motions[0].flow)
+    both = carried([xp.merge(motion.flow, motion.validity[..., None]) for motion in motions], sides, LOW)
+    return Motion(both[..., :2], both[..., 2])
+
+
+def _box(mesh: np.ndarray, name: str) -> tuple[int, int, int, int]:
+    """Where a region lies, and a little around it: left, top, right, bottom in pixels at 256, never empty."""
+    outline = mesh[list(REGIONS[name])]
+    low, high = outline.min(0), outline.max(0)
+    more = AROUND * (high - low) * (-1 if name == "oval" else 1)
+    (left, top), (right, bottom) = np.clip(low - more, 0, LOW - 1), np.clip(high + more, 0, LOW - 1)
+    return int(left), int(top), int(right) + 1, int(bottom) + 1
