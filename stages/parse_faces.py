@@ -16,7 +16,7 @@ from videdit.datatypes import Array, Crop, Frame
 from videdit.faces.edit_fitness import FADE, fade
 from videdit.faces.parser import CropParser
 from videdit.faces.visibility import visibility
-from videdit.imaging.arrays import half, join, larger
+from videdit.imaging.arrays import half, join, larger, single
 from videdit.imaging.crop import low_picture
 from videdit.models.face_parts import GLASSES
 from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
@@ -83,7 +83,7 @@ class Parse:
     def _settled(self, crop: Crop, now: float, near: list[tuple[float, dict[int, _Parsed]]]) -> Crop:
         times = np.array([time for time, parsed in near if crop.track in parsed])
         own = [parsed[crop.track] for _, parsed in near if crop.track in parsed]
-        mean = weighted_mean([parsed.parts for parsed in own], gaussian(times - now, SIGMA))
+        mean = weighted_mean([single(parsed.parts) for parsed in own], gaussian(times - now, SIGMA))
         here = own[int(np.argmin(np.abs(times - now)))].parts
         parts = half(join((mean[:GLASSES], larger(mean[GLASSES:], here[GLASSES:]))))
         faded = fade(times, np.array([parsed.fitness for parsed in own]), now, FADE)

@@ -6,6 +6,8 @@ source's motion from t to each, and V_a and V_b how far that can be trusted,
 
     C_t(p) = sum_i w_i C_i(p + u_i(p)) / sum_i w_i,    w_i = (1 - |t - t_i| / (t_b - t_a)) (V_i(p) + TRACE)
 
+Where the two do not speak of the same (two rows of teeth in two places), the one of more weight holds alone.
+
 Which frames they see is decided by what of a frame cannot be told from the one that they saw last: how far that one,
 moved along, is from this one, where people look.
 """
@@ -15,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import add
 
 import numpy as np
 
@@ -23,12 +24,14 @@ from videdit.datatypes import LOW, Array, Motion
 from videdit.geometry.face_regions import REGIONS
 from videdit.imaging import primitives
 from videdit.imaging.optical_flow import SMOOTH
+from videdit.imaging.temporal_average import likeness_of_changes
 
+TIE, SHARP = 0.49, 1e3  # share from which one side holds alone, never half, and how sharply that parts them
 TRACE = 0.02  # of the weight of what cannot be trusted: where neither side can be, the nearer one counts
 AROUND = 0.15  # of the height and width of eyes and mouth that is looked at around them
 # Grey levels of 255 by which what moved along may differ, in the mean over a mouth, an eye and the inner face. Sensors
 # and codecs alone make it up to .5; a word or a blink soon makes it 5.
-MOUTH, EYE, FACE = 2.0, 4.0, 2.5
+MOUTH, EYE, FACE = 1.0, 4.0, 2.5
 _LOOKED_AT = {"lips": MOUTH, "eye_left": EYE, "eye_right": EYE, "oval": FACE}
 
 
@@ -65,22 +68,30 @@ def novelty(before: Array, now: Array, came: Motion, mesh: np.ndarray) -> Array:
     return reduce(xp.maximum, found)
 
 
-def carried(images: Sequence[Array], sides: Sequence[Side], size: int) -> Array:
-    """The mean of pictures of frames around, [N, N, C], moved to where this frame is: [size, size, C] float32."""
+def carried(images: Sequence[Array], sides: Sequence[Side], size: int, parted: bool = True) -> Array:
+    """The mean of pictures of one or two frames around, [N, N, C], moved to where this frame is.
+
+    parted: where they do not speak of the same, one of them holds alone. Returns [size, size, C] float32.
+    """
     xp = primitives.of(images[0])
-    parts, weights = [], []
-    for image, side in zip(images, sides, strict=True):
-        weight = xp.resize(side.near * (side.there.validity[..., None] + TRACE), size)
-        moved = xp.warp(xp.resize(xp.single(image), size), xp.resize(side.there.flow, size) * (size / LOW))
-        parts.append(moved * xp.spread(weight, moved.shape[-1]))
-        weights.append(weight)
-    return reduce(add, parts) / xp.spread(reduce(add, weights), parts[0].shape[-1])
+    moved = [
+        xp.warp(xp.resize(xp.single(image), size), xp.resize(side.there.flow, size) * (size / LOW))
+        for image, side in zip(images, sides, strict=True)
+    ]
+    if len(moved) == 1:
+        return moved[0]
+    one, other = (side.near * (side.there.validity[..., None] + TRACE) for side in sides)
+    share = one / (one + other)
+    if parted:
+        alike = likeness_of_changes(*moved)
+        share = share * alike + (1 - alike) * ((share - TIE) * SHARP).clip(0, 1)
+    return moved[1] + xp.spread(xp.resize(share, size), moved[0].shape[-1]) * (moved[0] - moved[1])
 
 
 def carried_motion(motions: Sequence[Motion], sides: Sequence[Side]) -> Motion:
     """The same of the motions of edits."""
     xp = primitives.of(motions[0].flow)
-    both = carried([xp.merge(motion.flow, motion.validity[..., None]) for motion in motions], sides, LOW)
+    both = carried([xp.merge(motion.flow, motion.validity[..., None]) for motion in motions], sides, LOW, parted=False)
     return Motion(both[..., :2], both[..., 2])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videdit.datatypes import Edited, Motion, Picture
+from videdit.engine.allocator import keep_freed_memory
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_precision
 from videdit.engine.recipe import NetworkRecipe, Shape
@@ -30,6 +31,7 @@ class HostPixels(Pixels):
 
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         """device: where the networks run. precision: "auto": what suits it, else "fp32" or "bf16"."""
+        keep_freed_memory()
         super().__init__(device, resolve_precision(precision, device))
         self._flow = InverseSearch()
 

@@ -140,9 +140,15 @@ def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array,
 
 def like(own: Array, mean: Array) -> Array:
     """How far a mean change speaks of the same as a moment's own, [B, B, 3] each -> the same in [0, 1]."""
-    xp, unit = primitives.of(own), own.shape[0] / LOW
-    apart = xp.channel_max(abs(xp.blur(mean - own, SEVERAL * unit)))
-    return xp.spread(xp.exp(-((apart / APART) ** 2)), 3)
+    xp = primitives.of(own)
+    return xp.spread(xp.resize(likeness_of_changes(own, mean), own.shape[0]), 3)
+
+
+def likeness_of_changes(one: Array, other: Array) -> Array:
+    """How far two changes [S, S, C] speak of the same: [256, 256, 1] in [0, 1]."""
+    xp = primitives.of(one)
+    apart = xp.channel_max(abs(xp.blur(xp.resize(one - other, LOW), SEVERAL)))
+    return xp.exp(-((apart / APART) ** 2))
 
 
 def within(source: Array, own: Array, mean: Array) -> Array:
