@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from videdit.errors import UsageError, WeightsError
 from videdit.hfgi.loader import load_networks
 from videdit.hfgi.profile import load_profile
+from videdit.models import mobile_stylegan
 from videdit.models.e4e import Encoder
 from videdit.weights.install import import_file
 
@@ -184,3 +185,16 @@ def test_an_encoder_of_fewer_layers_than_the_generator_is_refused(own_weights) -
     torch.save(with_encoder_of(published.checkpoint(), 16), own_weights / "ckpt.pt")
     with pytest.raises(WeightsError, match="hold an encoder of 16 layers for a generator of 18"):
         load_networks(load_profile("hfgi-ffhq", (str(own_weights / "ckpt.pt"),)))
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_a_generator_that_upsamples_in_groups_makes_the_same_pictures(size: int) -> None:
+    """Its channels come in another order, and no number of a picture does."""
+    generator = load_networks(load_profile("mobile")).generator
+    assert isinstance(generator, mobile_stylegan.Synthesis)
+    codes = 0.5 * torch.randn(1, 18, 512, generator=torch.Generator().manual_seed(0))
+    quick = mobile_stylegan.grouped(generator)
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(codes, size), generator(codes, size), atol=1e-5, rtol=0)
+    assert all(block.up.groups > 1 for block in quick.blocks)
+    assert all(block.up.groups == 1 for block in generator.blocks), "the networks themselves stay as they are"

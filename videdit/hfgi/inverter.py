@@ -193,7 +193,7 @@ class Inverter:
         def build(networks: Networks) -> nn.Module:
             from videdit.models.passes import LowFidelityPass
 
-            return LowFidelityPass(networks.generator)
+            return LowFidelityPass(self._quick(networks.generator))
 
         return self._engine("LowFidelityPass", ("low", renders), build, [(renders, self._layers, W_DIM)])
 
@@ -203,12 +203,19 @@ class Inverter:
         def build(networks: Networks) -> nn.Module:
             from videdit.models.passes import ConsultationPass
 
-            parts = networks.generator, networks.alignment, networks.consultation
+            parts = self._quick(networks.generator), networks.alignment, networks.consultation
             return ConsultationPass(*parts, size, networks.rows)
 
         image = (renders, LOW, LOW, 3)
         shapes = [(renders, self._channels, 64, 64), (renders, self._layers, W_DIM), image, image]
         return self._engine(f"ConsultationPass {size}", ("high", renders, size), build, shapes)
+
+    def _quick(self, generator: Synthesis) -> Synthesis:
+        """The generator in the form that is the quickest here."""
+        from videdit.models import mobile_stylegan
+
+        mobile = isinstance(generator, mobile_stylegan.Synthesis)
+        return mobile_stylegan.grouped(generator) if mobile and self.device == "cpu" else generator
 
     def _engine(
         self, name: str, key: tuple, build: Callable[[Networks], nn.Module], shapes: Sequence[Shape]

@@ -11,6 +11,8 @@ to the wanted size.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +22,8 @@ from videdit.models.shapes import assert_shape
 W_DIM = 512
 NUM_LAYERS = 18  # length of a W+ code, as in StyleGAN2 1024
 BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)  # output channels of block i, whose output is 8 * 2**i pixels
+GROUP = 16  # channels of an upsampling's output that are made together
+HEAD_BLOCK = 4  # the 128x128 block, on whose features the head at 256 px stands
 FUSION_BLOCK = 3  # the 64x64 block, where HFGI consults
 
 
@@ -27,7 +31,9 @@ class InverseHaar(nn.Module):
     """[B, 4C, H, W], C low-band channels, then (lh, hl, hh) of each channel -> [B, C, 2H, 2W].
 
     One transposed convolution of stride 2, most of whose numbers are zero: sums and differences of slices of channels
-    are a hundredth of the arithmetic, but take a CPU several times as long, since every slice is copied.
+    are a hundredth of the arithmetic, but take a CPU several times as long, since every slice is copied. Where the four
+    bands of GROUP channels lie beside each other (:func:`grouped`), it falls apart into groups, which leaves out most of
+    the zeros.
     """
 
     kernel: Tensor
@@ -35,7 +41,7 @@ class InverseHaar(nn.Module):
     def __init__(self, channels: int, picture: bool = False):
         """channels: C, of the output. picture: it is one, and autocast may not round it to bfloat16."""
         super().__init__()
-        self.picture = picture
+        self.picture, self.groups = picture, 1
         # bands (low, lh, hl, hh) of a channel -> its pixels (row 0: left, right; row 1: left, right)
         signs = torch.tensor([[1.0, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])
         kernel = torch.zeros(4 * channels, channels, 2, 2)
@@ -44,12 +50,50 @@ class InverseHaar(nn.Module):
             kernel[rows, c] = 0.5 * signs[band].reshape(2, 2)
         self.register_buffer("kernel", kernel, persistent=False)
 
+    def group(self) -> Tensor:
+        """From now on take channels in groups; returns which of the channels [4C] comes where."""
+        channels = self.kernel.shape[1]
+        c = torch.arange(channels).split(GROUP)
+        order = torch.cat([torch.cat((part, *(channels + 3 * part + i for i in range(3)))) for part in c])
+        rows = self.kernel[order].split(4 * GROUP)
+        self.kernel = torch.cat([part[:, i * GROUP : (i + 1) * GROUP] for i, part in enumerate(rows)])
+        self.groups = len(c)
+        return order
+
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 4C, H, W] -> [B, C, 2H, 2W]."""
         if not self.picture:
-            return F.conv_transpose2d(x, self.kernel, stride=2)
+            return F.conv_transpose2d(x, self.kernel, stride=2, groups=self.groups)
         with torch.autocast(x.device.type, enabled=False):
             return F.conv_transpose2d(x.to(self.kernel.dtype), self.kernel, stride=2)
+
+
+def grouped(generator: Synthesis) -> Synthesis:
+    """A copy of a generator that upsamples in groups of channels: the same pictures in less time on a CPU.
+
+    What makes the channels of an upsampling makes them in its order, and so does what else reads them. The copy is for
+    inference: its weights are not those of the published layout.
+    """
+    generator = copy.deepcopy(generator)
+    makers = [generator.conv, *(block.conv2 for block in generator.blocks)]
+    with torch.no_grad():
+        for i, block in enumerate(generator.blocks):
+            order = block.up.group()
+            maker = makers[i]
+            maker.weight.data, maker.bias.data = maker.weight[order], maker.bias[:, order]
+            _reorder(block.up_modulation, order)
+            if i == HEAD_BLOCK + 1:
+                head = generator.head256
+                _reorder(head.modulation, order)
+                head.reduce.weight.data, head.skip.weight.data = (
+                    head.reduce.weight[:, order],
+                    head.skip.weight[:, order],
+                )
+    return generator
+
+
+def _reorder(layer: nn.Linear, order: Tensor) -> None:
+    layer.weight.data, layer.bias.data = layer.weight[order], layer.bias[order]
 
 
 class Mapping(nn.Module):
