@@ -214,8 +214,9 @@ class Inverter:
         """The generator in the form that is the quickest here."""
         from videdit.models import mobile_stylegan
 
-        mobile = isinstance(generator, mobile_stylegan.Synthesis)
-        return mobile_stylegan.grouped(generator) if mobile and self.device == "cpu" else generator
+        if self.device == "cpu" and isinstance(generator, mobile_stylegan.Synthesis):
+            return mobile_stylegan.grouped(generator)
+        return generator
 
     def _engine(
         self, name: str, key: tuple, build: Callable[[Networks], nn.Module], shapes: Sequence[Shape]

@@ -31,9 +31,9 @@ class InverseHaar(nn.Module):
     """[B, 4C, H, W], C low-band channels, then (lh, hl, hh) of each channel -> [B, C, 2H, 2W].
 
     One transposed convolution of stride 2, most of whose numbers are zero: sums and differences of slices of channels
-    are a hundredth of the arithmetic, but take a CPU several times as long, since every slice is copied. Where the four
-    bands of GROUP channels lie beside each other (:func:`grouped`), it falls apart into groups, which leaves out most of
-    the zeros.
+    are a hundredth of the arithmetic, but take a CPU several times as long, since every slice is copied. Where the
+    bands of GROUP channels lie beside each other (:func:`grouped`), it falls apart into groups, which leaves out most
+    of the zeros.
     """
 
     kernel: Tensor
@@ -75,20 +75,17 @@ def grouped(generator: Synthesis) -> Synthesis:
     inference: its weights are not those of the published layout.
     """
     generator = copy.deepcopy(generator)
-    makers = [generator.conv, *(block.conv2 for block in generator.blocks)]
+    blocks: list[Block] = list(generator.blocks)  # type: ignore[arg-type]
+    makers = [generator.conv, *(block.conv2 for block in blocks)]
     with torch.no_grad():
-        for i, block in enumerate(generator.blocks):
+        for i, (maker, block) in enumerate(zip(makers, blocks, strict=False)):
             order = block.up.group()
-            maker = makers[i]
             maker.weight.data, maker.bias.data = maker.weight[order], maker.bias[:, order]
             _reorder(block.up_modulation, order)
             if i == HEAD_BLOCK + 1:
-                head = generator.head256
-                _reorder(head.modulation, order)
-                head.reduce.weight.data, head.skip.weight.data = (
-                    head.reduce.weight[:, order],
-                    head.skip.weight[:, order],
-                )
+                _reorder(generator.head256.modulation, order)
+                for layer in (generator.head256.reduce, generator.head256.skip):
+                    layer.weight.data = layer.weight[:, order]
     return generator
 
 
