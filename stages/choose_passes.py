@@ -14,6 +14,7 @@ from videdit.datatypes import LOW, Array, Crop, Drift, Frame, Motion
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
 from videdit.pipeline.windows import groups
+from videdit.tracks.account import Account
 
 PACES = {"draft": (0.24, 2.0), "standard": (0.12, 1.0)}  # seconds between passes, and the novelty that is let pass
 POINTS = 468  # of a mesh
@@ -42,9 +43,18 @@ class ChoosePasses:
 
     name = "passes"
 
-    def __init__(self, pixels: Pixels, timeline: Timeline | None = None, quality: str = "best") -> None:
-        """timeline: strengths that may change. quality: "best" (every crop is seen) or one of PACES."""
-        self.pixels, self.timeline, self.quality = pixels, timeline, quality
+    def __init__(
+        self,
+        pixels: Pixels,
+        timeline: Timeline | None = None,
+        quality: str = "best",
+        account: Account | None = None,
+    ) -> None:
+        """timeline: strengths that may change. quality: "best" (every crop is seen) or one of PACES.
+
+        account: hears when an edit makes way for what a face does.
+        """
+        self.pixels, self.timeline, self.quality, self.account = pixels, timeline, quality, account
         self.faces, self.rendered = 0, 0  # so far: all, and those that the networks are to see
 
     @property
@@ -76,10 +86,16 @@ class ChoosePasses:
                     crop = replace(crop, drift=next(found) if _continued(before, now, crop) else None)
                     seen[crop.track] = self._seen(seen.get(crop.track), crop, now)
                     crops.append(replace(crop, rendered=seen[crop.track].came is None))
+                    self._tell(crop, now.frame.time)
                 self.faces += len(crops)
                 self.rendered += sum(crop.rendered for crop in crops)
                 yield replace(now.frame, crops=tuple(crops))
             last = moments[-1]
+
+    def _tell(self, crop: Crop, time: float) -> None:
+        if self.account and self.timeline:
+            for reason in self.timeline.makes_way(crop, time):
+                self.account.faded(crop.track, time, reason)
 
     def _drifts(self, pairs: Sequence[tuple[_Moment | None, _Moment]]) -> list[Drift]:
         """The motion of each crop whose track was in the frame before, in their order."""

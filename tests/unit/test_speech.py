@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.edits import Timeline, load_direction, parse_edits
-from videdit.edits.face_compensation import STILL, WIDE, Speech, lids_open, openness, parse_speech
+from videdit.edits.face_compensation import (
+    STILL,
+    WIDE,
+    Expression,
+    Speech,
+    lids_open,
+    lips_spread,
+    openness,
+    parse_speech,
+)
 from videdit.edits.parse import find
+from videdit.imaging.host import HostPixels
+from videdit.stages.choose_passes import ChoosePasses
+from videdit.tracks.account import Account
 
 SPEECH = Speech(eases=0.25, opens=6.0)
 
@@ -52,15 +68,42 @@ def test_a_smile_leaves_a_singing_mouth_open():
     smile, age, opener = (load_direction(name) for name in ("smile", "age", "mouth_open"))
     age = age * find("age").scale[1]
     at_rest = timeline(0, 0.0)
-    assert np.array_equal(at_rest, timeline(0, 0.0, gap=STILL))
+    assert np.array_equal(at_rest, timeline(0, 0.0, face=Expression(gap=STILL)))
     assert at_rest == pytest.approx(1.5 * smile + age, abs=1e-5)
-    added = timeline(0, 0.0, gap=WIDE) - age
+    added = timeline(0, 0.0, face=Expression(gap=WIDE)) - age
     part, opened = np.linalg.lstsq(np.stack((smile.ravel(), opener.ravel()), 1), added.ravel(), rcond=None)[0]
     assert 0 < part < 1.5
     assert opened > 1
     assert added == pytest.approx(part * smile + opened * opener, abs=1e-4)
     alone = Timeline(parse_edits("age=1"))
-    assert np.array_equal(alone(0, 0.0), alone(0, 0.0, gap=0.5))
+    assert np.array_equal(alone(0, 0.0), alone(0, 0.0, face=Expression(gap=0.5)))
+
+
+def lips(width: float, height: float, gap: float) -> np.ndarray:
+    """A mesh whose lips are so wide and, with the gap between them, so high."""
+    points = np.zeros((468, 2))
+    points[291, 0] = width
+    points[17, 1], points[14, 1] = height, gap
+    return points
+
+
+def test_a_smile_makes_way_for_pursed_lips_and_says_so():
+    """A kiss or a whistle is hardly known to the generator; a mouth that is wide open or small is no kiss."""
+    assert lips_spread(None) == lips_spread(np.zeros((4, 2))) == lips_spread(lips(50, 0, 0)) == 1.0
+    assert lips_spread(lips(52, 20, 0)) == lips_spread(lips(52, 60, 40)) == 1.0
+    assert lips_spread(lips(44, 20, 0)) == lips_spread(lips(44, 40, 20)) == 0.0
+    assert 0 < lips_spread(lips(48, 20, 0)) < 1
+    timeline = Timeline(parse_edits("smile,age=5"))
+    age = 5 * find("age").scale[1] * load_direction("age")
+    assert timeline(0, 0.0, face=Expression(spread=0.0)) == pytest.approx(age, abs=1e-5)
+    assert timeline(0, 0.0, face=Expression(spread=0.5)) - age == pytest.approx((timeline(0, 0.0) - age) / 2, abs=1e-4)
+    kiss, rest = (Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, lips(w, 20, 0)) for w in (44, 60))
+    assert timeline.makes_way(kiss, 0.0) == ["smile makes way for pursed lips"]
+    assert timeline.makes_way(rest, 0.0) == Timeline(parse_edits("age=5")).makes_way(kiss, 0.0) == []
+    passes = ChoosePasses(HostPixels("cpu", "fp32"), timeline, account=(account := Account()))
+    still = Frame(0, 0, Fraction(1, 25), 0.0, Picture((np.zeros((8, 8), np.uint8),), Color(matrix="gray"), "gray"))
+    list(passes(iter([replace(still, crops=(replace(kiss, image=np.zeros((256, 256, 3), np.uint8)),))])))
+    assert account.faces(0.04)[0]["faded"] == [{"from": 0.0, "to": 0.04, "why": "smile makes way for pursed lips"}]
 
 
 def eyes(left: float, right: float) -> np.ndarray:
@@ -80,5 +123,5 @@ def test_what_opens_eyes_makes_way_for_lids_that_close():
     assert 0 < lids_open(eyes(4.5, 4.5)) < 1
     timeline = Timeline(parse_edits("eyes_open=1,age=5"))
     age = 5 * find("age").scale[1] * load_direction("age")
-    assert timeline(0, 0.0, lids=0.0) == pytest.approx(age, abs=1e-5)
+    assert timeline(0, 0.0, face=Expression(lids=0.0)) == pytest.approx(age, abs=1e-5)
     assert timeline(0, 0.0) == pytest.approx(age + load_direction("eyes_open"), abs=1e-5)

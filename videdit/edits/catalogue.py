@@ -73,6 +73,7 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             scale=pair(recipe.get("scale", (1.0, 1.0))),
             speech=parse_speech(recipe.get("speech")),
             blinks=bool(recipe.get("blinks", False)),
+            purses=bool(recipe.get("purses", False)),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),

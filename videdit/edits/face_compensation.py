@@ -1,4 +1,4 @@
-"""How an edit makes way for speech and blinks: a smile of constant strength would close a mouth that sings.
+"""How an edit makes way for what a face does: a smile of constant strength would close a mouth that sings.
 
 Among the faces that a generator learnt from, who smiles shows teeth, so a wide open mouth plus a smile becomes a grin.
 An edit's recipe may say (``speech: {eases: E, opens: O}``) that of its strength s, where a mouth is open by x,
@@ -17,8 +17,10 @@ import numpy as np
 
 OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
+PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
 CLOSED, OPEN = 0.1, 0.2  # heights of eyes over their widths, where lids are as good as closed, and open
 _LIDS = ((33, 133, 159, 145), (263, 362, 386, 374))  # of the mesh: each eye's corners, its upper and its lower lid
+_CORNERS, _OUTER = (61, 291), (0, 17)  # of the mesh: the corners of the mouth, the lips' outer middles
 _LIPS, _EYES = (13, 14), (33, 263)  # of the mesh: the lips' inner middles, the eyes' outer corners
 
 
@@ -35,6 +37,23 @@ class Speech:
             return strength, 0.0
         wide = min(1.0, (openness - STILL) / (WIDE - STILL))
         return strength * (1 - self.eases * wide), strength * self.opens * (openness - STILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What a face does that edits make way for."""
+
+    gap: float = 0.0  # between the lips, see :func:`openness`
+    lids: float = 1.0  # how far they are open, see :func:`lids_open`
+    spread: float = 1.0  # how far the lips are from being pursed, see :func:`lips_spread`
+
+
+AT_REST = Expression()
+
+
+def expression(mesh: np.ndarray | None) -> Expression:
+    """What a face does, by its mesh [468, 2]; at rest where none is known."""
+    return Expression(openness(mesh), lids_open(mesh), lips_spread(mesh))
 
 
 def openness(mesh: np.ndarray | None) -> float:
@@ -57,6 +76,18 @@ def lids_open(mesh: np.ndarray | None) -> float:
         width = float(np.linalg.norm(mesh[corner] - mesh[other]))
         ratios.append(float(np.linalg.norm(mesh[upper] - mesh[lower])) / width if width else 1.0)
     return min(max((min(ratios) - CLOSED) / (OPEN - CLOSED), 0.0), 1.0)
+
+
+def lips_spread(mesh: np.ndarray | None) -> float:
+    """How far lips are from being pursed, 0 (a kiss, a whistle) to 1; 1 where a mesh [468, 2] is not known.
+
+    The generator hardly knows pursed lips: a smile would be painted over them. What is between the lips does not count.
+    """
+    if mesh is None or len(mesh) <= max(*_CORNERS, *_OUTER, *_LIPS):
+        return 1.0
+    width, outer, gap = (float(np.linalg.norm(mesh[a] - mesh[b])) for a, b in (_CORNERS, _OUTER, _LIPS))
+    height = outer - gap
+    return min(max((width / height - PURSED) / (SPREAD - PURSED), 0.0), 1.0) if height > 0 else 1.0
 
 
 def parse_speech(fields: Any) -> Speech | None:

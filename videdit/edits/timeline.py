@@ -12,7 +12,7 @@ import numpy as np
 from videdit.datatypes import Array, Crop
 from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.directions import Directions
-from videdit.edits.face_compensation import OPENER, lids_open, openness
+from videdit.edits.face_compensation import AT_REST, OPENER, Expression, expression
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.parse import Edit
 
@@ -43,7 +43,9 @@ class Timeline:
             replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
         )
         self._speech = [edit.info.speech for edit in self.edits]
-        self._blinks = np.array([edit.info.blinks for edit in self.edits], bool)
+        self._blinks, self._purses = (
+            np.array([getattr(edit.info, makes_way) for edit in self.edits], bool) for makes_way in ("blinks", "purses")
+        )
         opener = [OPENER] if any(self._speech) else []  # comes after the others
         self._directions = Directions([*(edit.name for edit in self.edits), *opener], layers)
         self._units = np.array([edit.info.recommended for edit in self.edits])
@@ -52,24 +54,34 @@ class Timeline:
         self.varies = self._peak > 0 and any(edit.keyframes for edit in self.edits)
         self._as_one = self.varies and self._grow_as_one()
 
-    def __call__(
-        self, track: int, time: float, code: Array | None = None, gap: float = 0.0, lids: float = 1.0
-    ) -> np.ndarray:
+    def __call__(self, track: int, time: float, code: Array | None = None, face: Expression = AT_REST) -> np.ndarray:
         """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32.
 
-        gap: how open the mouth is, as of :func:`videdit.edits.face_compensation.openness`; some edits make way for it.
-        lids: how far the eyes are open, as of :func:`videdit.edits.face_compensation.lids_open`; the same.
+        face: what it does then; some edits make way for it.
         """
-        strengths = np.where(self._blinks, lids, 1.0) * self.strengths(track, time)
+        ways = np.where(self._blinks, face.lids, 1.0) * np.where(self._purses, face.spread, 1.0)
+        strengths = ways * self.strengths(track, time)
         if any(self._speech):
             pairs = zip(self._speech, strengths, strict=True)
-            given = np.array([speech(s, gap) if speech else (s, 0.0) for speech, s in pairs])  # [N, 2]
+            given = np.array([speech(s, face.gap) if speech else (s, 0.0) for speech, s in pairs])  # [N, 2]
             strengths = np.append(given[:, 0], given[:, 1].sum())
         return self._directions(strengths, code)
 
     def added(self, crop: Crop, time: float, code: Array) -> np.ndarray:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
-        return crop.confidence * self(crop.track, time, code, openness(crop.mesh), lids_open(crop.mesh))
+        return crop.confidence * self(crop.track, time, code, expression(crop.mesh))
+
+    def makes_way(self, crop: Crop, time: float) -> list[str]:
+        """Which edits get less than half of their strength at a time for what a face does, and why, in words."""
+        face = expression(crop.mesh)
+        ways = (self._blinks, face.lids, "closed lids"), (self._purses, face.spread, "pursed lips")
+        given = self.strengths(crop.track, time) != 0
+        return [
+            f"{self.edits[i].name} makes way for {what}"
+            for those, share, what in ways
+            for i in np.flatnonzero(those & given)
+            if share < 0.5
+        ]
 
     def edits_of(self, track: int) -> tuple[Edit, ...]:
         """The edits that a track gets, in the order of :meth:`strengths`."""

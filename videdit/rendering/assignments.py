@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from videdit.datatypes import Array, Face
+from videdit.datatypes import Array, Crop, Face
 from videdit.edits import Edit, Timeline
+from videdit.edits.face_compensation import AT_REST, Expression
 from videdit.errors import NoFaceError
 from videdit.faces.beard import beard
 from videdit.jobs.render_job import RenderJob
@@ -46,11 +47,13 @@ class OwnTimelines(Timeline):
         self.usual, self.own, self.edits = usual, own, usual.edits
         self.varies = any(timeline.varies for timeline in (usual, *own.values()))
 
-    def __call__(
-        self, track: int, time: float, code: Array | None = None, gap: float = 0.0, lids: float = 1.0
-    ) -> np.ndarray:
+    def __call__(self, track: int, time: float, code: Array | None = None, face: Expression = AT_REST) -> np.ndarray:
         """What is added to the code of a track, by the track's own edits where it has some: [L, 512] float32."""
-        return self._of(track)(track, time, code, gap, lids)
+        return self._of(track)(track, time, code, face)
+
+    def makes_way(self, crop: Crop, time: float) -> list[str]:
+        """Which of the track's edits get less than half of their strength for what the face does, in words."""
+        return self._of(crop.track).makes_way(crop, time)
 
     def edits_of(self, track: int) -> tuple[Edit, ...]:
         """The edits that a track gets, in the order of its :meth:`strengths`."""

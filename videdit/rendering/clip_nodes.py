@@ -132,7 +132,7 @@ def _change(shop: Workshop) -> Stage:
 
 
 def _passes(shop: Workshop) -> Stage:
-    return ChoosePasses(shop.inverter.pixels, shop.people.timeline, shop.job.job.quality)
+    return ChoosePasses(shop.inverter.pixels, shop.people.timeline, shop.job.job.quality, shop.account)
 
 
 def _edit(shop: Workshop) -> Stage:
