@@ -17,6 +17,7 @@ from videdit.pipeline.windows import groups
 from videdit.tracks.account import Account
 
 PACES = {"draft": (0.24, 2.0), "standard": (0.12, 1.0)}  # seconds between passes, and the novelty that is let pass
+SEEN = {"draft": 0.35, "standard": 0.5}  # of all faces, about: those of twelve clips of people who speak
 POINTS = 468  # of a mesh
 ALIKE = 0.98  # likeness of strengths, below which it is another edit
 

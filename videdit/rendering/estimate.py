@@ -43,6 +43,7 @@ from videdit.rendering.renderer import frames_between
 from videdit.rendering.resolved_job import resolve
 from videdit.restoration.policy import choose
 from videdit.stages.assign_faces import AssignFaces
+from videdit.stages.choose_passes import SEEN
 from videdit.stages.crop_faces import size_of
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
@@ -57,7 +58,7 @@ SAMPLES = 4  # places in a clip that are looked at
 KNOWN = 24  # frames whose faces are counted where they are known
 _MEMORY = 64 << 20  # bytes of what is known of clips
 _SHOWN = ("crf", "preset", "qp", "cq")  # of an encoder's options
-OVERHEAD = 1.3  # wall seconds a second of network passes
+OVERHEAD = 1.35  # wall seconds a second of network passes
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ class Estimator:
         method = resolve(job).method
         faces = len(seen) / max(places, 1)
         face = float(np.mean([self._pace(job, method, size) for size in seen])) if seen else 0.0
+        if method == "hfgi":
+            face *= SEEN.get(job.quality, 1.0)
         sizes = tuple(sorted(set(seen)))
         # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.
         searching = 0.0 if seen else looking / max(places, 1)
