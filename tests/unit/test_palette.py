@@ -108,3 +108,18 @@ def test_the_shade_that_an_edit_brings_stays() -> None:
     folds[100:160, 90:170] = darker(folds, 0.7)[100:160, 90:170]
     result = match_colors(source, rendering(source, folds), EVERYWHERE).edit
     np.testing.assert_allclose(result, folds, atol=5e-3)
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.0, 1.25, 1.6])
+def test_what_is_made_lighter_does_not_burn_out(factor: float) -> None:
+    """Skin gets the factor; teeth, which are lighter, less of it, in their order and below white."""
+    grey = np.linspace(0, 1, 64, dtype=np.float32)
+    render = np.repeat(np.repeat(grey[None, :, None], 64, 0), 3, 2) * 2 - 1
+    none = np.zeros((64, 64, 2), np.float32)
+    none[..., 0] = 1
+    made = regrade(render, none, np.full((64, 64, 1), factor, np.float32))[0, :, 0] / 2 + 0.5
+    dark = grey <= 0.5
+    np.testing.assert_allclose(made[dark], factor * grey[dark], atol=1e-4)
+    assert (np.diff(made) > 0).all()
+    assert made.max() < 1 + 1e-4
+    assert (made[grey > 0.6] <= factor * grey[grey > 0.6] + 1e-4).all()

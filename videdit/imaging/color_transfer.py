@@ -102,10 +102,16 @@ def saturation(image: Array) -> tuple[Array, Array]:
 
 
 def regrade(render: Array, by: Array, lighter: Array) -> Array:
-    """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2], and all of it by `lighter` [64, 64, 1]."""
+    """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2], and all of it by `lighter` [64, 64, 1].
+
+    What is lighter than half of the range is made lighter by less, as film does it: teeth that skin is lit for would burn
+    out. With Y the luma in 0..1 and k = l / (2 - l), a factor l is at most k / (1 + (k - 1) Y), which is l at a half.
+    """
     xp, size = primitives.of(render), render.shape[0]
     x, y = xp.split(xp.resize(by, size))
-    lighter = xp.resize(lighter, size)
     luma, red, blue = xp.split(xp.mix(xp.single(render), APART))
+    shoulder = lighter.clip(min=1)
+    shoulder = xp.resize(shoulder / (2 - shoulder), size)
+    lighter = xp.minimum(xp.resize(lighter, size), shoulder / (1 + (shoulder - 1) * (luma / 2 + 0.5).clip(0, 1)))
     x, y = x * lighter, y * lighter
     return xp.mix(xp.merge((luma + 1) * lighter - 1, x * red - y * blue, x * blue + y * red), TOGETHER)
