@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from videdit.farm.schema import JOIN, PLAN, RENDER, SEGMENT
+
+ALL_KINDS = frozenset({PLAN, SEGMENT, JOIN, RENDER})
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A segment of a plan; whoever renders it sees the plan's folder under this path."""
+    """A segment of a plan, or another task of a job; whoever does it sees all files under these paths."""
 
-    folder: Path
-    number: int
+    folder: Path  # of the plan
+    number: int = 0  # of the segment
+    kind: str = SEGMENT
+    clip: str = ""  # JSON, videdit.jobs.clip_record; a segment needs none
+    seconds: float | None = None  # how long segments are to be, for a plan
+    again: bool = field(default=False, compare=False)  # an earlier try was lost, maybe after it had written the output
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"segment {self.number}" if self.kind == SEGMENT else f"the {self.kind} of {self.folder}"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A piece that nobody works on any more. ``error``: None if it is rendered; ``again``: it may go right yet."""
+    """A piece that nobody works on any more. ``error``: None if it is done; ``again``: it may go right yet."""
 
     piece: Piece
     error: str | None = None
     exit_code: int = 0
     again: bool = False
     seconds: float = 0.0
+    told: dict[str, Any] = field(default_factory=dict)  # what TaskRunner.run gives
+    log: str = ""  # what was logged meanwhile
 
 
 class Engine(Protocol):
-    """Renders pieces somewhere. Used by one thread."""
+    """Does pieces somewhere. Used by one thread."""
 
     slots: int  # pieces that are worth having in flight at once
+    kinds: frozenset[str]  # of pieces that it takes; all others are done by who has the engine
 
     def submit(self, piece: Piece) -> None:
         """Begin, or have it begun. Raises VideditError: it cannot be."""
 
     def poll(self, seconds: float) -> list[Ended]:
         """What has ended since the last call; waits for something to, so many seconds at most."""
+
+    def progress(self) -> dict[Piece, int]:
+        """Frames that are done of pieces, as far as that is known; it may be some seconds old."""
 
     def cancel(self, piece: Piece | None = None) -> None:
         """Stop a piece, or all of them, and leave nothing of it; nothing more is told of it."""
