@@ -139,9 +139,23 @@ def _alive(pid: int) -> bool:
 
 
 def test_a_cluster_of_its_own_in_a_program_that_has_imported_ray():
-    program = "import ray\nfrom videdit.farm.engines.ray import RayEngine\nRayEngine().close()"
+    """It is as small as it may be, and all of it ends with the engine."""
+    program = "\n".join(
+        (
+            "import psutil, ray",
+            "from videdit.farm.engines.ray import RayEngine",
+            "engine = RayEngine()",
+            "processes = psutil.Process().children(recursive=True)",
+            "print(*(' '.join(process.cmdline()) for process in processes), sep='\\n')",
+            "engine.close()",
+            "print('alive', len(psutil.wait_procs(processes, 10)[1]))",
+        )
+    )
     done = subprocess.run([sys.executable, "-c", program], env=_alone(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "raylet" in done.stdout
+    assert "monitor.py" not in done.stdout
+    assert done.stdout.endswith("alive 0\n")
 
 
 def _alone() -> dict[str, str]:

@@ -25,7 +25,7 @@ class Piece:
     @property
     def name(self) -> str:
         """For people."""
-        return f"segment {self.number}" if self.kind == SEGMENT else f"the {self.kind} of {self.folder}"
+        return f"segment {self.number}" if self.kind == SEGMENT else f"the {self.kind}"
 
 
 @dataclass(frozen=True)

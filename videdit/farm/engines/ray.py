@@ -8,11 +8,14 @@ there is room, and its piece is given to another. What an actor raises is its pi
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import os
 import secrets
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -213,9 +216,29 @@ def _connect(ray: Any, address: str | None, cores: int) -> None:
     if not address:
         how |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
     try:
-        ray.init(log_to_driver=False, configure_logging=False, **how)
+        with contextlib.nullcontext() if address else _without_monitors():
+            ray.init(log_to_driver=False, configure_logging=False, **how)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise VideditError(f"cannot use Ray at {address or 'this machine'}: {_line(error)}") from None
+
+
+@contextlib.contextmanager
+def _without_monitors() -> Iterator[None]:
+    """What is started meanwhile has nobody who gathers logs, which answers bring, and nobody who adds nodes.
+
+    Each takes half a second to start, and more later. `ray start` has words for this, ray.init has none; a Ray that
+    has neither word starts both.
+    """
+    from ray._private import parameter
+
+    usual = parameter.RayParams
+    words = {"include_log_monitor": False, "no_monitor": True}
+    if words.keys() <= inspect.signature(usual).parameters.keys():
+        parameter.RayParams = functools.partial(usual, **words)
+    try:
+        yield
+    finally:
+        parameter.RayParams = usual
 
 
 def _line(error: BaseException) -> str:
