@@ -131,7 +131,7 @@ class Flaky:
     """An engine that fails at each piece once, in a way that may pass."""
 
     slots = 2
-    kinds = frozenset({"segment"})
+    kinds, far = frozenset({"segment"}), True
 
     def __init__(self, render, hopeless: int | None = None) -> None:
         self.render, self.hopeless = render, hopeless

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from videdit.farm.engines.base import Ended, Engine, Piece
 from videdit.farm.queue import Queue
+from videdit.farm.schema import SEGMENT
 from videdit.farm.tasks import LEASE, Task
 from videdit.farm.worker import BEAT, IDLE, Outcome, Worker, piece_of
 
@@ -40,7 +41,7 @@ class Dispatcher(Worker):
         try:
             while True:
                 task = self.queue.take(self.name, self.lease) if len(self._held) < self.engine.slots else None
-                if task is not None and task.kind in self.engine.kinds:
+                if task is not None and self._for_engine(task):
                     self._submit(task)
                     continue
                 if task is not None:
@@ -60,6 +61,13 @@ class Dispatcher(Worker):
             for task in self._held.values():
                 self.queue.release(task)
             self._held.clear()
+
+    def _for_engine(self, task: Task) -> bool:
+        """Whether a task is the engine's. Copies of files elsewhere (:mod:`videdit.farm.staging`) lie on this machine:
+        others may not see them. Segments are given away all the same, for that is what a farm is there for.
+        """
+        near = task.kind == SEGMENT or not (task.staged and self.engine.far)
+        return near and task.kind in self.engine.kinds
 
     def _submit(self, task: Task) -> None:
         piece = piece_of(task)

@@ -46,6 +46,7 @@ class Engine(Protocol):
 
     slots: int  # pieces that are worth having in flight at once
     kinds: frozenset[str]  # of pieces that it takes; all others are done by who has the engine
+    far: bool  # whether machines may work for it that do not see this one's disks
 
     def submit(self, piece: Piece) -> None:
         """Begin, or have it begun. Raises VideditError: it cannot be."""

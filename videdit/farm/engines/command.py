@@ -18,6 +18,7 @@ class CommandEngine(ABC):
 
     slots = 10_000
     kinds = frozenset({SEGMENT})
+    far = True
 
     def __init__(self) -> None:
         """Nothing is handed on yet, and no program is started."""

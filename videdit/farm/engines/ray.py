@@ -76,6 +76,7 @@ class RayEngine(WorkersEngine[_Actor]):
             import ray
         except ImportError:
             raise UsageError('engine ray needs a package that is not here: pip install "videdit[farm]"') from None
+        self.far = bool(address)
         self.ray, self._connects = ray, not ray.is_initialized()
         gpus = gpus or (1.0 if (device or "").startswith("cuda") else 0.0)
         how: dict[str, Any] = {"num_cpus": cores, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}

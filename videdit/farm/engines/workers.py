@@ -34,6 +34,7 @@ class WorkersEngine(ABC, Generic[AnyHand]):
     """What such engines share: pieces wait for a free worker, workers are started when they are needed."""
 
     kinds = ALL_KINDS
+    far = False
 
     def __init__(self, workers: int, device: str | None) -> None:
         """workers: at most. device: in place of the one that was planned. Raises UsageError: fewer than one."""
