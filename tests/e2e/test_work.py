@@ -179,6 +179,22 @@ def test_a_source_that_changes_after_planning_is_refused_and_retry_plans_again(s
         assert (admin.job(queue, number)["state"], admin.job(queue, number)["frames"]) == ("done", 10)
 
 
+def test_what_a_killed_render_has_left_goes_with_the_next_try(short_clip, tmp_path, runner):
+    file = tmp_path / "queue.sqlite"
+    submitted(file, str(short_clip), *WORDS, "--end", "0.5", "-o", str(tmp_path / "out.mp4"))
+    with Queue(file) as queue:
+        made = worker(queue, runner)
+        next(made.work())  # the plan
+        assert queue.take("killed", 0.0) is not None  # the render, by one that is silent from now on
+        left = tmp_path / ".out.999999999-abcdef.part.mp4"
+        other = tmp_path / f".out.{os.getpid()}-abcdef.part.mp4"
+        for path in (left, other):
+            path.write_bytes(b"half")
+        assert [outcome.state for outcome in made.work(until_empty=True)] == ["done"]
+    assert not left.exists()
+    assert other.exists(), "somebody lives who may go on with it"
+
+
 def test_a_worker_that_is_interrupted_gives_its_task_back(short_clip, tmp_path, runner, monkeypatch):
     file = tmp_path / "queue.sqlite"
     number = submitted(file, str(short_clip), *WORDS, "-o", str(tmp_path / "out.mp4"))

@@ -68,6 +68,8 @@ class TaskRunner:
         if piece.kind == PLAN:
             plan = self.plan(clip, piece.folder, piece.seconds, cancel)
             return {"segments": [(segment.index, segment.frames) for segment in plan.segments] if plan else []}
+        if piece.again:
+            sweep_lost(clip)
         if piece.kind == RENDER:
             return self.render(clip, cancel, again=piece.again)
         assert piece.kind == JOIN, piece.kind
@@ -123,6 +125,14 @@ class TaskRunner:
         from videdit.rendering.planned_segments import on_device
 
         return on_device(clip, self.device)
+
+
+def sweep_lost(clip: Clip) -> None:
+    """Remove what an earlier try has left that was lost: it grew beside the outputs, and nobody goes on with it."""
+    from videdit.media.encode.write import sweep
+
+    for file in clip.files:
+        sweep(file, older=0)
 
 
 def remember(clip: Clip) -> None:
