@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from videdit import shutdown
-from videdit.errors import MediaError
+from videdit.errors import MediaError, VideditError
 from videdit.farm import admin, hooks, staging
 from videdit.farm.engines.base import Piece
-from videdit.farm.execution import TaskRunner, remember
+from videdit.farm.execution import TaskRunner, remember, sweep_lost
 from videdit.farm.failures import in_words
 from videdit.farm.queue import Queue
 from videdit.farm.schema import CANCELLED, HOOK, JOIN, PLAN, SEGMENT
@@ -175,6 +175,8 @@ class Worker:
         state = admin.job(self.queue, task.job)["state"] if self._known(task) else CANCELLED
         if state == CANCELLED and task.kind != HOOK:
             admin.forget(task.folder)
+            with contextlib.suppress(VideditError):  # this version may not know the job's words
+                sweep_lost(task.clip)
         return Outcome(task, "lost", f"the job is {state}", seconds)
 
     def _known(self, task: Task) -> bool:
