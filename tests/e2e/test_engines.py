@@ -19,13 +19,14 @@ from videdit.cli.main import run
 from videdit.errors import UsageError, VideditError
 from videdit.farm import admin
 from videdit.farm.dispatcher import Dispatcher
-from videdit.farm.engines.base import Ended, Engine, Piece
+from videdit.farm.engines.base import Ended, Engine
 from videdit.farm.engines.choose import engine_of
 from videdit.farm.engines.local import LocalEngine
 from videdit.farm.engines.openjd import template
 from videdit.farm.engines.slurm import SCRIPT, array
 from videdit.farm.queue import Queue
 from videdit.farm.shot import render_shot
+from videdit.farm.tasks import Piece
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.shot_plan import PlanError, done_path, missing, read_plan

@@ -21,9 +21,10 @@ from test_engines import (  # noqa: F401
     plan,
 )
 
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.engines.ray import RayEngine
 from videdit.farm.shot import render_shot
+from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import done_path
 from videdit.rendering.planned_segments import render_segment
 

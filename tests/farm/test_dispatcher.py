@@ -11,9 +11,10 @@ import pytest
 from videdit.errors import MediaError
 from videdit.farm import admin, dispatcher, staging, worker
 from videdit.farm.dispatcher import Dispatcher
-from videdit.farm.engines.base import ALL_KINDS, Ended, Piece
+from videdit.farm.engines.base import ALL_KINDS, Ended
 from videdit.farm.queue import Queue
 from videdit.farm.schema import JOIN, PLAN, RENDER, SEGMENT
+from videdit.farm.tasks import Piece
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 

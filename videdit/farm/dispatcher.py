@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from videdit.farm.engines.base import Ended, Engine, Piece
+from videdit.farm.engines.base import Ended, Engine
 from videdit.farm.queue import Queue
 from videdit.farm.schema import SEGMENT
-from videdit.farm.tasks import LEASE, Task
-from videdit.farm.worker import BEAT, IDLE, Outcome, Worker, piece_of
+from videdit.farm.tasks import LEASE, Piece, Task
+from videdit.farm.worker import BEAT, IDLE, Outcome, Worker
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Dispatcher(Worker):
         return near and task.kind in self.engine.kinds
 
     def _submit(self, task: Task) -> None:
-        piece = piece_of(task)
+        piece = task.piece
         with self._logged(task):
             log.info("job %d %s: attempt %d by %s", task.job, task.name, task.attempt, type(self.engine).__name__)
         if piece in self._held:  # its lease had ended, and nobody else has taken it

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videdit.farm.engines.base import Piece
 from videdit.farm.schema import JOIN, PLAN, RENDER, SEGMENT
+from videdit.farm.tasks import Piece
 from videdit.jobs import clip_record
 from videdit.jobs.plan import Clip
 

@@ -18,7 +18,6 @@ from typing import Any
 from videdit import shutdown
 from videdit.errors import MediaError, VideditError
 from videdit.farm import admin, hooks, staging
-from videdit.farm.engines.base import Piece
 from videdit.farm.execution import TaskRunner, remember, sweep_lost
 from videdit.farm.failures import in_words
 from videdit.farm.queue import Queue
@@ -134,7 +133,7 @@ class Worker:
 
     def _dispatch(self, task: Task, lost: threading.Event, begun: float) -> Outcome:
         if task.kind != HOOK:
-            told = self.runner.run(piece_of(task), lost)
+            told = self.runner.run(task.piece, lost)
             return self._settled(task, told, time.monotonic() - begun)
         said = hooks.run(task)
         seconds = time.monotonic() - begun
@@ -224,9 +223,3 @@ class Worker:
         finally:
             root.removeHandler(handler)
             handler.close()
-
-
-def piece_of(task: Task) -> Piece:
-    """What is to be done, without what only the queue knows."""
-    clip = "" if task.kind == SEGMENT else task.clip_words
-    return Piece(task.folder, task.number, task.kind, clip, task.seconds, again=task.attempt > 1)

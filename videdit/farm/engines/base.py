@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from videdit.farm.schema import JOIN, PLAN, RENDER, SEGMENT
+from videdit.farm.tasks import Piece
 
 ALL_KINDS = frozenset({PLAN, SEGMENT, JOIN, RENDER})
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A segment of a plan, or another task of a job; whoever does it sees all files under these paths."""
-
-    folder: Path  # of the plan
-    number: int = 0  # of the segment
-    kind: str = SEGMENT
-    clip: str = ""  # JSON, videdit.jobs.clip_record; a segment needs none
-    seconds: float | None = None  # how long segments are to be, for a plan
-    again: bool = field(default=False, compare=False)  # an earlier try was lost, maybe after it had written the output
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"segment {self.number}" if self.kind == SEGMENT else f"the {self.kind}"
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.schema import SEGMENT
+from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import ShotPlan, read_plan, read_report
 
 LOOK = 0.5  # seconds between two looks at a folder

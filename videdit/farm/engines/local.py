@@ -11,8 +11,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, cast
 
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.engines.workers import Hand, WorkersEngine
+from videdit.farm.tasks import Piece
 
 _TOLD = 1.0  # seconds between two words on how many frames are done
 GRACE = 5.0  # seconds in which a process that is stopped may clean up

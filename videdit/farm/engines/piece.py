@@ -7,9 +7,10 @@ import threading
 import time
 from collections import deque
 
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.execution import TaskRunner
 from videdit.farm.failures import in_words
+from videdit.farm.tasks import Piece
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from videdit.errors import UsageError, VideditError
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.engines.workers import Hand, WorkersEngine
+from videdit.farm.tasks import Piece
 
 # Of the variables that decide what is rendered those that an actor elsewhere needs as they are here.
 _PASSED = ("PYTHONPATH", "OMP_NUM_THREADS", "VIDEDIT_CACHE", "VIDEDIT_SHIPPED", "VIDEDIT_WEIGHTS", "VIDEDIT_EDITS")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from videdit.errors import UsageError
-from videdit.farm.engines.base import ALL_KINDS, Ended, Piece
+from videdit.farm.engines.base import ALL_KINDS, Ended
+from videdit.farm.tasks import Piece
 
 _IDLE = 0.1  # seconds for which nothing is asked, where nothing is awaited
 
