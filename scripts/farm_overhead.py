@@ -1,11 +1,13 @@
 """What the queue and an engine cost: whole commands, against one plain run of the same clip on the same cores.
 
-For each length of a clip the plain command renders it, then a worker of a queue, and then a worker with an engine; all
-in one run and in turns, so that whatever else the machine does meets all of them. Counted are the processor's seconds
-of a command with all its processes, also those that Ray starts apart (they become this process's children), and wall
-time. Cores are those that this process may use (`taskset`).
+For each length of a clip the plain command renders it, then a worker of a queue with an engine ("none": without); all
+in one run and in turns, so that whatever else the machine does meets all of them. Of several clips (`--clips`) each has
+a plain command of its own, and the queue has them all. Counted are the processor's seconds of a command with all its
+processes, also those that Ray starts apart (they become this process's children), and wall time. Cores are those that
+this process may use (`taskset`).
 
-    python scripts/farm_overhead.py --seconds 3 6 12 --repeat 3 examples/portrait.mp4
+    python scripts/farm_overhead.py examples/portrait.mp4 --seconds 3 6 12 --repeat 3
+    python scripts/farm_overhead.py examples/portrait.mp4 --seconds 3 --clips 4
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -104,11 +107,14 @@ def measured(*commands: Sequence[str]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, and print a line of JSON for each length."""
+    """Measure, and print a line of JSON for each length, number of clips and way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path)
     parser.add_argument("--seconds", type=float, nargs="+", default=[3, 6, 12], help="lengths of the clip")
-    parser.add_argument("--segments", type=int, nargs="+", default=[1], help="in so many segments, by the engine")
+    parser.add_argument("--clips", type=int, nargs="+", default=[1], help="so many clips of that length")
+    parser.add_argument(
+        "--segments", type=int, nargs="+", default=[0], help="in so many segments each; 0: as the plain command does"
+    )
     parser.add_argument("--engines", nargs="+", default=["ray"])
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1, help="of which the median is told")
@@ -118,29 +124,38 @@ def main() -> None:
         folder = Path(name)
         os.environ["VIDEDIT_CACHE"] = str(_own_cache(folder))
         for seconds in args.seconds:
-            clip = to_and_fro(args.clip, folder / "in.mp4", seconds)
-            found: dict[str, list[dict[str, float]]] = {}
-            for _ in range(args.repeat):
-                for how, commands in _ways(clip, folder, seconds, args).items():
-                    found.setdefault(how, []).append(measured(*commands))
-                    print(how, found[how][-1], file=sys.stderr, flush=True)
-            plain = _median(found["plain"])
-            for how, times in found.items():
-                told: dict[str, Any] = {"seconds": seconds, "how": how} | _median(times)
-                told |= {f"{kind}_over": round(100 * (told[kind] / plain[kind] - 1), 1) for kind in ("cpu", "wall")}
-                print(json.dumps(told), flush=True)
+            clips = [to_and_fro(args.clip, folder / "in0.mp4", seconds)]
+            clips += [shutil.copy(clips[0], folder / f"in{number}.mp4") for number in range(1, max(args.clips))]
+            for number in args.clips:
+                _compare(clips[:number], folder, seconds, args)
 
 
-def _ways(clip: Path, folder: Path, seconds: float, args: argparse.Namespace) -> dict[str, list[list[str]]]:
-    """The commands of each way to render a clip."""
-    ways = {"plain": [[str(clip), *EDIT, "-o", str(folder / "plain.mp4"), "--overwrite", "--no-cache"]]}
-    work = ["work", "--until-empty", "--queue", str(folder / "queue.sqlite")]
+def _compare(clips: list[Path], folder: Path, seconds: float, args: argparse.Namespace) -> None:
+    """Render clips in every way, and print a line for each."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for _ in range(args.repeat):
+        for how, commands in _ways(clips, folder, seconds, args).items():
+            found.setdefault(how, []).append(measured(*commands))
+            print(how, found[how][-1], file=sys.stderr, flush=True)
+    plain = _median(found["plain"])
+    for how, times in found.items():
+        told: dict[str, Any] = {"seconds": seconds, "clips": len(clips), "how": how} | _median(times)
+        told |= {f"{kind}_over": round(100 * (told[kind] / plain[kind] - 1), 1) for kind in ("cpu", "wall")}
+        print(json.dumps(told), flush=True)
+
+
+def _ways(clips: list[Path], folder: Path, seconds: float, args: argparse.Namespace) -> dict[str, list[list[str]]]:
+    """The commands of each way to render clips."""
+    how = [*EDIT, "--overwrite", "--no-cache"]
+    ways = {"plain": [[str(clip), *how, "-o", str(folder / "plain" / clip.name)] for clip in clips]}
+    queue = ["--queue", str(folder / "queue.sqlite")]
     for engine in args.engines:
         for segments in args.segments:
-            words = ["submit", str(clip), *EDIT, "-o", str(folder / f"{engine}.mp4"), "--overwrite", "--no-cache"]
-            words += ["--segment-seconds", str(seconds / segments), "--queue", str(folder / "queue.sqlite")]
+            words = ["submit", *map(str, clips), *how, *queue, "-o", f"{folder / engine}/"]
+            words += ["--segment-seconds", str(seconds / segments)] if segments else []
             with_engine = [] if engine == "none" else ["--engine", engine, "--workers", str(args.workers)]
-            ways[f"queue, engine {engine}, {segments} segments"] = [words, [*work, *with_engine]]
+            name = f"queue, engine {engine}" + (f", {segments} segments" if segments else "")
+            ways[name] = [words, ["work", "--until-empty", *queue, *with_engine]]
     return ways
 
 

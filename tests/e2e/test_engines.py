@@ -19,13 +19,14 @@ from videdit.cli.main import run
 from videdit.errors import UsageError, VideditError
 from videdit.farm import admin
 from videdit.farm.dispatcher import Dispatcher
-from videdit.farm.engines.base import Ended, Engine, Piece
+from videdit.farm.engines.base import Ended, Engine
 from videdit.farm.engines.choose import engine_of
 from videdit.farm.engines.local import LocalEngine
 from videdit.farm.engines.openjd import template
 from videdit.farm.engines.slurm import SCRIPT, array
 from videdit.farm.queue import Queue
 from videdit.farm.shot import render_shot
+from videdit.farm.tasks import Piece
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.shot_plan import PlanError, done_path, missing, read_plan
@@ -131,6 +132,7 @@ class Flaky:
     """An engine that fails at each piece once, in a way that may pass."""
 
     slots = 2
+    kinds, far = frozenset({"segment"}), True
 
     def __init__(self, render, hopeless: int | None = None) -> None:
         self.render, self.hopeless = render, hopeless
@@ -147,7 +149,10 @@ class Flaky:
             self.tried.add(piece)
             return [Ended(piece, "the node is gone", 1, True)]
         render_segment(piece.folder, piece.number, self.render.renderer)
-        return [Ended(piece)]
+        return [Ended(piece, told={"frames": SEGMENTS})]
+
+    def progress(self) -> dict[Piece, int]:
+        return {}
 
     def cancel(self, piece: Piece | None = None) -> None:
         self.waiting.clear()
@@ -186,6 +191,48 @@ def test_a_worker_of_the_queue_hands_segments_to_an_engine(clip, render, expecte
     assert (ends[0], ends[-1]) == (("plan", "done"), ("join", "done"))
     assert "the node is gone" in logs
     assert packets_of(tmp_path / "shot.mp4", "video") == expected
+
+
+def assert_jobs_are_done_by_the_engine(engine: Engine, clip: Path, folder: Path, expected: list) -> None:
+    """Two jobs, one in segments and one without, by one worker of the engine."""
+    file = folder / "queue.sqlite"
+    words = [str(clip), "--edit", EDIT, "--size", "256", "--queue", str(file)]
+    assert run(["submit", *words, "--segment-seconds", "0.9", "-o", str(folder / "shot.mp4")]) == 0
+    assert run(["submit", *words, "-o", str(folder / "whole.mp4")]) == 0
+    with Queue(file) as queue:
+        dispatcher = Dispatcher(queue, engine)
+        try:
+            outcomes = list(dispatcher.work(until_empty=True))
+            hands = len(engine._hands)
+        finally:
+            engine.close()
+        assert [job["state"] for job in admin.jobs(queue)] == ["done", "done"]
+        assert {job["frames"] for job in admin.jobs(queue)} == {25}
+        logs = [admin.log_words(queue, number) for number in (1, 2)]
+    kinds = [outcome.task.kind for outcome in outcomes if outcome.state == "done"]
+    assert sorted(kinds) == sorted(["plan", *["segment"] * SEGMENTS, "join", "plan", "render"])
+    assert hands == 1, "one worker did it all"
+    assert dispatcher._runner is None, "nothing was loaded here"
+    assert "whole.mp4" in logs[1]
+    assert "settings:" in logs[1], "what the worker of the engine has logged"
+    assert packets_of(folder / "shot.mp4", "video") == expected
+    assert len(packets_of(folder / "whole.mp4", "video")) == 25
+    assert {f.name for f in folder.iterdir()} == {file.name, f"{file.name}.logs", "shot.mp4", "whole.mp4"}
+
+
+def test_whole_jobs_are_done_by_processes(clip, tmp_path, expected):
+    assert_jobs_are_done_by_the_engine(LocalEngine(), clip, tmp_path, expected)
+
+
+def test_how_far_a_process_is(plan, local):
+    piece = Piece(plan, 4)  # whose last frames are edited
+    local.submit(piece)
+    assert local.progress() == {piece: 0}
+    limit = time.monotonic() + 240
+    while not (ended := local.poll(0.1)) and not local.progress()[piece]:
+        assert time.monotonic() < limit
+    assert all(end.error is None for end in ended)
+    assert ended or 0 < local.progress()[piece] <= 25
 
 
 def test_the_script_of_slurm_needs_environment_variables_only(plan, render, tmp_path, monkeypatch):

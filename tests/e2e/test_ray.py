@@ -12,11 +12,19 @@ from pathlib import Path
 
 import pytest
 from synthetic import ROOT
-from test_engines import SEGMENTS, assert_joined, clip, expected, plan  # noqa: F401
+from test_engines import (  # noqa: F401
+    SEGMENTS,
+    assert_jobs_are_done_by_the_engine,
+    assert_joined,
+    clip,
+    expected,
+    plan,
+)
 
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.engines.ray import RayEngine
 from videdit.farm.shot import render_shot
+from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import done_path
 from videdit.rendering.planned_segments import render_segment
 
@@ -105,13 +113,23 @@ def test_an_actor_that_raises_and_cancel(cluster, engine, plan):  # noqa: F811
     until("nothing has ended", lambda: ended.extend(engine.poll(0.5)) or ended)
     assert "is no plan" in str(ended[0].error)
     assert not ended[0].again
-    engine.submit(Piece(plan, 0))
+    last = SEGMENTS - 1  # whose networks take their time
+    engine.submit(Piece(plan, last))
     until("nobody renders", lambda: engine.poll(0.05) or at_work(plan))
     pids = at_work(plan)
     engine.cancel()
-    until("it still runs", lambda: not any(map(_alive, pids)))
-    assert not done_path(plan, 0).exists() or not pids
+    assert not at_work(plan), "nothing is left of it when cancel returns"
+    assert not done_path(plan, last).exists() or not pids
     assert engine.poll(0.1) == []
+    assert all(map(_alive, pids)), "its networks stay loaded"
+    engine.submit(Piece(plan, 1))
+    until("nobody renders", lambda: engine.poll(0.05) or at_work(plan))
+    assert set(at_work(plan)) <= set(pids) or not pids
+
+
+def test_whole_jobs_are_done_by_actors(cluster, clip, expected, tmp_path):  # noqa: F811
+    """The worker looks at nothing and loads nothing; frames are those of this process."""
+    assert_jobs_are_done_by_the_engine(RayEngine(), clip, tmp_path, expected)
 
 
 def _alive(pid: int) -> bool:
@@ -119,6 +137,31 @@ def _alive(pid: int) -> bool:
         return "zombie" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_a_cluster_of_its_own_in_a_program_that_has_imported_ray():
+    """It is as small as it may be, and all of it ends with the engine."""
+    program = "\n".join(
+        (
+            "import psutil, ray",
+            "from videdit.farm.engines.ray import RayEngine",
+            "engine = RayEngine()",
+            "processes = psutil.Process().children(recursive=True)",
+            "print(*(' '.join(process.cmdline()) for process in processes), sep='\\n')",
+            "engine.close()",
+            "print('alive', len(psutil.wait_procs(processes, 10)[1]))",
+        )
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=_alone(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "raylet" in done.stdout
+    assert "monitor.py" not in done.stdout
+    assert done.stdout.endswith("alive 0\n")
+
+
+def _alone() -> dict[str, str]:
+    """The environment of a program that knows of no cluster."""
+    return {name: word for name, word in os.environ.items() if not name.startswith("RAY_")} | {"PYTHONPATH": str(ROOT)}
 
 
 def test_a_cluster_of_its_own_where_another_runs(cluster, plan, render):  # noqa: F811

@@ -180,7 +180,7 @@ def test_what_has_no_plan(empty_clip, two_shots, tmp_path, render):
         plan_shot(planned(empty_clip, tmp_path / "o.mp4"), tmp_path / "p", renderer=render.renderer)
     with pytest.raises(UsageError, match="without a plan"):
         plan_shot(planned(two_shots, tmp_path / "o.mp4", tune=3), tmp_path / "p", renderer=render.renderer)
-    with pytest.raises(MediaError, match="cannot write the plan"):
+    with pytest.raises(MediaError, match="cannot write .*: Not a directory"):
         (tmp_path / "file").touch()
         plan_shot(planned(two_shots, tmp_path / "o.mp4"), tmp_path / "file" / "p", renderer=render.renderer)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -212,6 +212,18 @@ def test_two_who_join_write_one_output(copy, rendered):
     assert len(refused) == 3 - ends.count(FRAMES)
     assert all("another run is writing" in said or "exists" in said for said in refused), refused
     assert len(frames_of(output)) == FRAMES
+
+
+@pytest.mark.parametrize("where", ["shutil.copy2", "videdit.rendering.planning.write_plan"])
+def test_a_full_disk_under_a_plan_is_one_short_line(two_shots, tmp_path, render, monkeypatch, where):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "here", None, "there")
+
+    monkeypatch.setattr(where, full)
+    folder = tmp_path / "shot.plan"
+    with pytest.raises(MediaError, match=f"^cannot write {folder}: the disk is full; make room and run again$"):
+        plan_shot(planned(two_shots, tmp_path / "out.mp4"), folder, renderer=render.renderer)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_nothing_half_written(copy, render, monkeypatch):

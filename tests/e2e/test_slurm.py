@@ -17,9 +17,10 @@ from synthetic import ROOT
 from test_engines import SEGMENTS, assert_joined, clip, expected, plan  # noqa: F401
 
 from videdit.cli.main import run
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.engines.slurm import SlurmEngine, array
 from videdit.farm.shot import render_shot
+from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import done_path, missing, read_plan
 from videdit.rendering.planned_segments import render_segment
 

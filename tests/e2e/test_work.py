@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,6 +145,54 @@ def test_cancel_stops_the_work_and_leaves_nothing(short_clip, tmp_path, runner, 
         assert [outcome.state for outcome in outcomes] == ["done", "lost"]
         assert admin.job(queue, number)["state"] == "cancelled"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["queue.sqlite", "queue.sqlite.logs"]
+
+
+def test_a_source_that_changes_after_planning_is_refused_and_retry_plans_again(short_clip, tmp_path, runner):
+    """What was rendered of a plan stays only as long as something can come of it."""
+    file, source = tmp_path / "queue.sqlite", tmp_path / "in.mp4"
+    shutil.copy2(short_clip, source)
+    words = [str(source), *WORDS, "--segment-seconds", "0.5", "-o", str(tmp_path / "out.mp4")]
+    number = submitted(file, *words)
+    with Queue(file) as queue:
+        made = worker(queue, runner)
+        first = made.work(until_empty=True, idle=no_wait(queue))
+        assert [next(first).task.kind for _ in range(2)] == ["plan", "segment"]
+        for kept in (True, False):
+            if kept:
+                (moved := tmp_path / "moved.mp4").write_bytes(source.read_bytes())
+                source.unlink()  # its disk is away
+            else:
+                with source.open("ab") as grown:
+                    grown.write(b"free" + bytes(60))
+            list(made.work(until_empty=True, idle=no_wait(queue)))
+            job = admin.job(queue, number)
+            assert job["state"] == "failed"
+            assert str(source) in job["error"]
+            if kept:
+                shutil.move(moved, source)  # at another time, but it is the same
+            admin.retry(queue, [number])
+            assert queue.take("look") is not None
+            task = next(task for task in admin.job(queue, number)["tasks"] if task["state"] == "running")
+            assert task["kind"] == ("segment" if kept else "plan")
+            queue.connection.execute("UPDATE task SET state = 'waiting', attempts = 0 WHERE state = 'running'")
+        list(made.work(until_empty=True, idle=no_wait(queue)))
+        assert (admin.job(queue, number)["state"], admin.job(queue, number)["frames"]) == ("done", 10)
+
+
+def test_what_a_killed_render_has_left_goes_with_the_next_try(short_clip, tmp_path, runner):
+    file = tmp_path / "queue.sqlite"
+    submitted(file, str(short_clip), *WORDS, "--end", "0.5", "-o", str(tmp_path / "out.mp4"))
+    with Queue(file) as queue:
+        made = worker(queue, runner)
+        next(made.work())  # the plan
+        assert queue.take("killed", 0.0) is not None  # the render, by one that is silent from now on
+        left = tmp_path / ".out.999999999-abcdef.part.mp4"
+        other = tmp_path / f".out.{os.getpid()}-abcdef.part.mp4"
+        for path in (left, other):
+            path.write_bytes(b"half")
+        assert [outcome.state for outcome in made.work(until_empty=True)] == ["done"]
+    assert not left.exists()
+    assert other.exists(), "somebody lives who may go on with it"
 
 
 def test_a_worker_that_is_interrupted_gives_its_task_back(short_clip, tmp_path, runner, monkeypatch):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videdit.errors import UsageError
+from videdit.errors import UsageError, VideditError
 from videdit.farm.queue import Queue
 from videdit.farm.schema import CANCELLED, FAILED, OVER, PAUSED, RUNNING, SKIPPED, WAITING, writing
 
@@ -125,11 +126,17 @@ def cancel(queue: Queue, numbers: Sequence[int]) -> None:
 
 
 def retry(queue: Queue, numbers: Sequence[int]) -> None:
-    """Try again what failed or was cancelled, and nothing else: segments that are there stay."""
+    """Try again what failed or was cancelled, and nothing else: segments that are there stay.
+
+    What has no plan, or one of which nothing more can come, for its source is another by now, is planned again.
+    """
+    plans = {number: queue.plan_folder(number) for number in numbers}
+    useless = {number for number, folder in plans.items() if folder and not _usable(folder)}
     with writing(queue.connection):
         for number in _checked(queue, numbers, (FAILED, SKIPPED, CANCELLED), "tried again"):
             queue.check_output(number)
-            queue.plan_again(number)
+            if number in useless:
+                queue.plan_again(number)
             queue.connection.execute(
                 "UPDATE task SET state = CASE kind WHEN 'join' THEN 'blocked' ELSE 'waiting' END, attempts = 0,"
                 " not_before = 0, error = NULL WHERE job = ? AND state IN ('failed', 'cancelled') AND kind != 'hook'",
@@ -244,6 +251,23 @@ def _stop(queue: Queue, number: int, state: str) -> None:
         queue.connection.execute(
             "UPDATE task SET state = 'cancelled' WHERE job = ? AND state IN ('waiting', 'blocked')", (number,)
         )
+
+
+def _usable(folder: Path) -> bool:
+    """Whether segments of a plan can be rendered here; a source that cannot be read may come back."""
+    from videdit.jobs import shot_plan
+    from videdit.tracks.analysis_store import Analysis, DamagedError
+
+    try:
+        plan = shot_plan.read_plan(folder)
+        shot_plan.check_versions(plan)
+        Analysis(folder / shot_plan.ANALYSIS)
+        source = plan.clip().source
+        if os.access(source, os.R_OK):
+            shot_plan.check_source(plan, source)
+    except (VideditError, DamagedError):
+        return False
+    return True
 
 
 def _forget_plan(queue: Queue, number: int) -> None:

@@ -1,4 +1,4 @@
-"""A worker that has an engine render its segments: it holds as many tasks as the engine has room for."""
+"""A worker that has an engine do its tasks: it holds as many as the engine has room for."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from videdit.farm.engines.base import Ended, Engine, Piece
+from videdit.farm.engines.base import Ended, Engine
 from videdit.farm.queue import Queue
 from videdit.farm.schema import SEGMENT
-from videdit.farm.tasks import LEASE, Task
+from videdit.farm.tasks import LEASE, Piece, Task
 from videdit.farm.worker import BEAT, IDLE, Outcome, Worker
 
 log = logging.getLogger(__name__)
 
 WAIT = 0.5  # seconds for which an engine is asked at a time
+ASK = 5.0  # seconds between two questions for frames that are done
 
 
 class Dispatcher(Worker):
-    """Plans and joins in this process, and hands segments to an engine."""
+    """Hands tasks to an engine; those of kinds that the engine does not take are done in this process."""
 
     def __init__(self, queue: Queue, engine: Engine, *, lease: float = LEASE, device: str | None = None) -> None:
-        """engine: who renders segments; it is not closed. lease, device: as of :class:`Worker`."""
+        """engine: who does tasks; it is not closed. lease, device: as of :class:`Worker`."""
         super().__init__(queue, lease=lease, device=device)
         self.engine = engine
         self._held: dict[Piece, Task] = {}
         self._lost_pieces: set[Piece] = set()
+        self._frames: dict[Piece, int] = {}
+        self._asked = time.monotonic()
 
     def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Outcome]:
         """As :meth:`Worker.work`; tasks end in any order."""
@@ -38,13 +41,14 @@ class Dispatcher(Worker):
         try:
             while True:
                 task = self.queue.take(self.name, self.lease) if len(self._held) < self.engine.slots else None
-                if task is not None and task.kind == SEGMENT:
+                if task is not None and self._for_engine(task):
                     self._submit(task)
                     continue
                 if task is not None:
                     yield self.do(task)
                 elif self._held:
                     yield from map(self._ended, self.engine.poll(WAIT))
+                    self._ask()
                 elif until_empty and not self.queue.left():
                     return
                 else:
@@ -58,8 +62,15 @@ class Dispatcher(Worker):
                 self.queue.release(task)
             self._held.clear()
 
+    def _for_engine(self, task: Task) -> bool:
+        """Whether a task is the engine's. Copies of files elsewhere (:mod:`videdit.farm.staging`) lie on this machine:
+        others may not see them. Segments are given away all the same, for that is what a farm is there for.
+        """
+        near = task.kind == SEGMENT or not (task.staged and self.engine.far)
+        return near and task.kind in self.engine.kinds
+
     def _submit(self, task: Task) -> None:
-        piece = Piece(task.folder, task.number)
+        piece = task.piece
         with self._logged(task):
             log.info("job %d %s: attempt %d by %s", task.job, task.name, task.attempt, type(self.engine).__name__)
         if piece in self._held:  # its lease had ended, and nobody else has taken it
@@ -69,15 +80,26 @@ class Dispatcher(Worker):
         self.engine.submit(piece)
 
     def _ended(self, ended: Ended) -> Outcome:
-        task = self._held.pop(ended.piece)
+        task = self._held[ended.piece]  # and is held on to: an output that is sent elsewhere may take hours
         with self._logged(task):
-            log.info("%s", ended.error or f"done in {ended.seconds:.1f} s")
-        if ended.error is None:
-            frames = self.runner.frames_of(task.folder, task.number)
-            kept = self.queue.segment_done(task, frames, ended.seconds)
-            return Outcome(task, "done", "", ended.seconds, frames) if kept else self._lost(task, ended.seconds)
-        final = self.queue.task_failed(task, ended.error, ended.exit_code, ended.seconds, again=ended.again)
-        return Outcome(task, "failed" if final else "again", ended.error, ended.seconds)
+            log.info("%s%s", f"{ended.log}\n" if ended.log else "", ended.error or f"done in {ended.seconds:.1f} s")
+        try:
+            if ended.error is None:
+                return self._settled(task, ended.told, ended.seconds)
+            if not self.queue.holds(task):
+                return self._lost(task, ended.seconds)
+            final = self.queue.task_failed(task, ended.error, ended.exit_code, ended.seconds, again=ended.again)
+            return Outcome(task, "failed" if final else "again", ended.error, ended.seconds)
+        except Exception as error:
+            return self._went_wrong(task, error, ended.piece in self._lost_pieces, ended.seconds)
+        finally:
+            self._held.pop(ended.piece)
+            self._lost_pieces.discard(ended.piece)
+
+    def _ask(self) -> None:
+        """Learn now and then how far the engine is, for those who look at the queue."""
+        if time.monotonic() - self._asked >= ASK:
+            self._frames, self._asked = self.engine.progress(), time.monotonic()
 
     def _beat(self, over: threading.Event) -> None:
         """Go on holding what is being rendered, also while this process plans or joins."""
@@ -85,7 +107,7 @@ class Dispatcher(Worker):
             while not over.wait(min(BEAT, self.lease / 4)):
                 for piece, task in list(self._held.items()):
                     with contextlib.suppress(sqlite3.Error):  # the next time it may go
-                        if not queue.renew(task, self.lease):
+                        if not queue.renew(task, self.lease, self._frames.get(piece, 0)):
                             self._lost_pieces.add(piece)
 
     def _stop_lost(self) -> Iterator[Outcome]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from videdit.farm.schema import JOIN, PLAN, RENDER, SEGMENT
+from videdit.farm.tasks import Piece
+from videdit.jobs import clip_record
 from videdit.jobs.plan import Clip
 
 if TYPE_CHECKING:
@@ -51,6 +55,27 @@ class TaskRunner:
         """Of what is being rendered."""
         return self._progress.frames
 
+    def run(self, piece: Piece, cancel: threading.Event | None = None) -> dict[str, Any]:
+        """Do a task, and tell of it in plain values.
+
+        Of a plan these are its segments as (number, frames), none where the clip is rendered as one; of a segment
+        its frames; of a join what is wrong with segments, by number, or else the result; of a render the result.
+        """
+        self._progress.frames = 0
+        if piece.kind == SEGMENT:
+            return {"frames": self.segment(piece.folder, piece.number, cancel).frames}
+        clip = clip_record.from_values(json.loads(piece.clip))
+        if piece.kind == PLAN:
+            plan = self.plan(clip, piece.folder, piece.seconds, cancel)
+            return {"segments": [(segment.index, segment.frames) for segment in plan.segments] if plan else []}
+        if piece.again:
+            sweep_lost(clip)
+        if piece.kind == RENDER:
+            return self.render(clip, cancel, again=piece.again)
+        assert piece.kind == JOIN, piece.kind
+        wrong = self.missing(piece.folder)
+        return {"wrong": wrong} if wrong else self.join(clip, piece.folder, again=piece.again)
+
     def plan(
         self, clip: Clip, folder: Path, seconds: float | None, cancel: threading.Event | None = None
     ) -> ShotPlan | None:
@@ -79,12 +104,6 @@ class TaskRunner:
         ours = again and clip.output.is_file() and is_edited(clip.output)
         return join_shot(folder, overwrite=ours).as_dict()
 
-    def frames_of(self, folder: Path, number: int) -> int:
-        """How many frames a segment of a plan has."""
-        from videdit.jobs.shot_plan import read_plan
-
-        return read_plan(folder).segments[number].frames
-
     def missing(self, folder: Path) -> dict[int, str]:
         """The segments of a plan that are not as they should be, with the reason."""
         from videdit.jobs.shot_plan import missing, read_plan
@@ -102,15 +121,24 @@ class TaskRunner:
             clip = replace(clip, replace=True)
         return self._renderer.render(self._here(clip), cancel).as_dict()
 
-    def remember(self, clip: Clip) -> None:
-        """Note in the folder of a batch that a clip is done, so that the next run over that folder leaves it out."""
-        from videdit.jobs.batch_ledger import BatchLedger
-
-        if clip.state is not None:
-            with contextlib.suppress(OSError):
-                BatchLedger(clip.state).record(clip.source, clip.output, clip.job)
-
     def _here(self, clip: Clip) -> Clip:
         from videdit.rendering.planned_segments import on_device
 
         return on_device(clip, self.device)
+
+
+def sweep_lost(clip: Clip) -> None:
+    """Remove what an earlier try has left that was lost: it grew beside the outputs, and nobody goes on with it."""
+    from videdit.media.encode.write import sweep
+
+    for file in clip.files:
+        sweep(file, older=0)
+
+
+def remember(clip: Clip) -> None:
+    """Note in the folder of a batch that a clip is done, so that the next run over that folder leaves it out."""
+    from videdit.jobs.batch_ledger import BatchLedger
+
+    if clip.state is not None:
+        with contextlib.suppress(OSError):
+            BatchLedger(clip.state).record(clip.source, clip.output, clip.job)

@@ -172,11 +172,14 @@ class Queue(TaskEnds):
                 self._fail(row["id"], row["job"], row["kind"], f"{said}, as {row['attempts'] - 1} were before", 1)
 
     def plan_again(self, job: int) -> None:
-        """Begin a job anew if its plan is gone, as that of a cancelled job is."""
+        """Begin a job anew."""
+        self.connection.execute("DELETE FROM task WHERE job = ?", (job,))
+        self._add(job, PLAN)
+
+    def plan_folder(self, job: int) -> Path | None:
+        """Where the plan of a job is, or is to be; None: there is no such job."""
         row = self._one("SELECT folder FROM job WHERE id = ?", job)
-        if row and not Path(row["folder"]).is_dir():
-            self.connection.execute("DELETE FROM task WHERE job = ?", (job,))
-            self._add(job, PLAN)
+        return Path(row["folder"]) if row else None
 
     def left(self, running: bool = True) -> bool:
         """Whether anything is left that is, or will be, for a worker. running: also what others are at work on."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from videdit.errors import UsageError, VideditError
-from videdit.farm.engines.base import Ended, Engine, Piece
-from videdit.farm.tasks import ATTEMPTS
+from videdit.farm.engines.base import Ended, Engine
+from videdit.farm.tasks import ATTEMPTS, Piece
 from videdit.jobs.shot_plan import PlanError, missing, read_plan
 
 WAIT = 1.0  # seconds for which an engine is asked at a time

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,23 @@ from videdit.jobs.plan import Clip
 ATTEMPTS = 3  # of a task, before its job has failed
 LEASE = 60.0  # seconds that a worker may be silent
 PAUSE = 5.0  # seconds before a task that failed is tried again; twice as long with every further time
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A segment of a plan, or another task of a job; whoever does it sees all files under these paths."""
+
+    folder: Path  # of the plan
+    number: int = 0  # of the segment
+    kind: str = SEGMENT
+    clip: str = ""  # JSON, videdit.jobs.clip_record; a segment needs none
+    seconds: float | None = None  # how long segments are to be, for a plan
+    again: bool = field(default=False, compare=False)  # an earlier try was lost, maybe after it had written the output
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"segment {self.number}" if self.kind == SEGMENT else f"the {self.kind}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,12 @@ class Task:
     def name(self) -> str:
         """For people and for the name of its log."""
         return f"{self.kind}-{self.number:06d}" if self.kind == SEGMENT else self.kind
+
+    @property
+    def piece(self) -> Piece:
+        """What is to be done, without what only the queue knows."""
+        clip = "" if self.kind == SEGMENT else self.clip_words
+        return Piece(self.folder, self.number, self.kind, clip, self.seconds, again=self.attempt > 1)
 
 
 class TaskEnds:

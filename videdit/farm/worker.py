@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from videdit import shutdown
-from videdit.errors import MediaError
+from videdit.errors import MediaError, VideditError
 from videdit.farm import admin, hooks, staging
-from videdit.farm.execution import TaskRunner
+from videdit.farm.execution import TaskRunner, remember, sweep_lost
 from videdit.farm.failures import in_words
 from videdit.farm.queue import Queue
 from videdit.farm.schema import CANCELLED, HOOK, JOIN, PLAN, SEGMENT
@@ -121,48 +121,40 @@ class Worker:
             with self._alive(task, lost):
                 return self._dispatch(task, lost, begun)
         except Exception as error:
-            seconds = time.monotonic() - begun
-            if lost.is_set() or not self.queue.holds(task):
-                return self._lost(task, seconds)
-            log.debug("where", exc_info=True)
-            said, code, again = in_words(error)
-            final = self.queue.task_failed(task, said, code, seconds, again=again)
-            return Outcome(task, "failed" if final else "again", said, seconds)
+            return self._went_wrong(task, error, lost.is_set(), time.monotonic() - begun)
+
+    def _went_wrong(self, task: Task, error: Exception, lost: bool, seconds: float) -> Outcome:
+        if lost or not self.queue.holds(task):
+            return self._lost(task, seconds)
+        log.debug("where", exc_info=True)
+        said, code, again = in_words(error)
+        final = self.queue.task_failed(task, said, code, seconds, again=again)
+        return Outcome(task, "failed" if final else "again", said, seconds)
 
     def _dispatch(self, task: Task, lost: threading.Event, begun: float) -> Outcome:
-        def seconds() -> float:
-            return time.monotonic() - begun
+        if task.kind != HOOK:
+            told = self.runner.run(task.piece, lost)
+            return self._settled(task, told, time.monotonic() - begun)
+        said = hooks.run(task)
+        seconds = time.monotonic() - begun
+        self.queue.hook_done(task, said, seconds)
+        return Outcome(task, "failed" if said else "done", said or "", seconds)
 
-        if task.kind == HOOK:
-            said = hooks.run(task)
-            self.queue.hook_done(task, said, seconds())
-            return Outcome(task, "failed" if said else "done", said or "", seconds())
-        if task.kind == PLAN:
-            plan = self.runner.plan(task.clip, task.folder, task.seconds, lost)
-            segments = [(segment.index, segment.frames) for segment in plan.segments] if plan else []
-            kept, frames = self.queue.planned(task, segments, seconds()), 0
-        elif task.kind == SEGMENT:
-            report = self.runner.segment(task.folder, task.number, lost)
-            kept, frames = self.queue.segment_done(task, report.frames, seconds()), report.frames
-        elif task.kind == JOIN:
-            return self._join(task, seconds)
-        else:
-            result = self.runner.render(task.clip, lost, again=task.attempt > 1)
-            kept, frames = self._finished(task, result, seconds()), result["frames"]
-        return Outcome(task, "done", "", seconds(), frames) if kept else self._lost(task, seconds())
-
-    def _join(self, task: Task, seconds: Callable[[], float]) -> Outcome:
-        wrong = self.runner.missing(task.folder)
-        if wrong:
+    def _settled(self, task: Task, told: dict[str, Any], seconds: float) -> Outcome:
+        """Write into the queue what has become of a task, as :meth:`TaskRunner.run` has told it."""
+        if task.kind == JOIN and "wrong" in told:
+            wrong: dict[int, str] = told["wrong"]
             number, why = next(iter(wrong.items()))
             said = f"segment {number} {why}" + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else "")
             again = self.queue.render_again(task, wrong, said)
-            return Outcome(task, "again" if again else "failed", said, seconds())
-        result = self.runner.join(task.clip, task.folder, again=task.attempt > 1)
-        kept = self._finished(task, result, seconds())
-        if kept:
-            admin.forget(task.folder)
-        return Outcome(task, "done", "", seconds(), result["frames"]) if kept else self._lost(task, seconds())
+            return Outcome(task, "again" if again else "failed", said, seconds)
+        if task.kind == PLAN:
+            kept = self.queue.planned(task, told["segments"], seconds)
+        elif task.kind == SEGMENT:
+            kept = self.queue.segment_done(task, told["frames"], seconds)
+        else:
+            kept = self._finished(task, told, seconds)
+        return Outcome(task, "done", "", seconds, told.get("frames", 0)) if kept else self._lost(task, seconds)
 
     def _finished(self, task: Task, result: dict[str, Any], seconds: float) -> bool:
         if task.upload:
@@ -170,9 +162,11 @@ class Worker:
             result = result | {"output": task.upload, "sha256": digest}
         kept = self.queue.job_done(task, result, seconds)
         if kept:
-            self.runner.remember(task.clip)
+            remember(task.clip)
             if task.staged:
                 shutil.rmtree(task.staged, ignore_errors=True)
+            if task.kind == JOIN:
+                admin.forget(task.folder)
         return kept
 
     def _lost(self, task: Task, seconds: float) -> Outcome:
@@ -180,6 +174,8 @@ class Worker:
         state = admin.job(self.queue, task.job)["state"] if self._known(task) else CANCELLED
         if state == CANCELLED and task.kind != HOOK:
             admin.forget(task.folder)
+            with contextlib.suppress(VideditError):  # this version may not know the job's words
+                sweep_lost(task.clip)
         return Outcome(task, "lost", f"the job is {state}", seconds)
 
     def _known(self, task: Task) -> bool:

@@ -20,6 +20,7 @@ from videdit.jobs.plan import Clip
 from videdit.jobs.segment_store import SegmentStart
 from videdit.jobs.shot_plan import ANALYSIS, PLAN, PlannedSegment, ShotPlan, hash_of_times, versions, write_plan
 from videdit.media.decode.start import probe_from
+from videdit.media.failures import write_failure
 from videdit.media.frame_times import clock, key_frames
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
@@ -80,7 +81,7 @@ def plan_shot(
         check_scenes(clip.job, analysis, info)
         plan = lay_out(clip, info, analysis, renderer, seconds)
         with _folder(folder, overwrite) as draft:
-            shutil.copytree(analysis.folder, draft / ANALYSIS, ignore=shutil.ignore_patterns("codes-*"))
+            _copy(analysis.folder, draft / ANALYSIS)
             write_plan(draft, plan)
     return plan
 
@@ -177,6 +178,14 @@ def _segment(
     )
 
 
+def _copy(analysis: Path, target: Path) -> None:
+    """What was found in a clip, without the codes of its faces. copytree would tell of each file what went wrong."""
+    target.mkdir()
+    for file in analysis.iterdir():
+        if not file.name.startswith("codes-"):
+            shutil.copy2(file, target / file.name)
+
+
 @contextlib.contextmanager
 def _folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     """A hidden folder that takes its name at the end of the block, or goes with an exception."""
@@ -192,6 +201,6 @@ def _folder(folder: Path, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         os.rename(draft, folder)
     except OSError as error:
-        raise MediaError(f"cannot write the plan {folder}: {error.strerror or error}") from None
+        raise MediaError(write_failure(folder, error)) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from videdit.farm.schema import JOIN, PLAN, RENDER, SEGMENT
+from videdit.farm.tasks import Piece
 
-@dataclass(frozen=True)
-class Piece:
-    """A segment of a plan; whoever renders it sees the plan's folder under this path."""
-
-    folder: Path
-    number: int
+ALL_KINDS = frozenset({PLAN, SEGMENT, JOIN, RENDER})
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A piece that nobody works on any more. ``error``: None if it is rendered; ``again``: it may go right yet."""
+    """A piece that nobody works on any more. ``error``: None if it is done; ``again``: it may go right yet."""
 
     piece: Piece
     error: str | None = None
     exit_code: int = 0
     again: bool = False
     seconds: float = 0.0
+    told: dict[str, Any] = field(default_factory=dict)  # what TaskRunner.run gives
+    log: str = ""  # what was logged meanwhile
 
 
 class Engine(Protocol):
-    """Renders pieces somewhere. Used by one thread."""
+    """Does pieces somewhere. Used by one thread."""
 
     slots: int  # pieces that are worth having in flight at once
+    kinds: frozenset[str]  # of pieces that it takes; all others are done by who has the engine
+    far: bool  # whether machines may work for it that do not see this one's disks
 
     def submit(self, piece: Piece) -> None:
         """Begin, or have it begun. Raises VideditError: it cannot be."""
 
     def poll(self, seconds: float) -> list[Ended]:
         """What has ended since the last call; waits for something to, so many seconds at most."""
+
+    def progress(self) -> dict[Piece, int]:
+        """Frames that are done of pieces, as far as that is known; it may be some seconds old."""
 
     def cancel(self, piece: Piece | None = None) -> None:
         """Stop a piece, or all of them, and leave nothing of it; nothing more is told of it."""

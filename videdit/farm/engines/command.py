@@ -6,7 +6,9 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
+from videdit.farm.schema import SEGMENT
+from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import ShotPlan, read_plan, read_report
 
 LOOK = 0.5  # seconds between two looks at a folder
@@ -16,6 +18,8 @@ class CommandEngine(ABC):
     """What such engines share: pieces are gathered, handed on together, and looked for where they will appear."""
 
     slots = 10_000
+    kinds = frozenset({SEGMENT})
+    far = True
 
     def __init__(self) -> None:
         """Nothing is handed on yet, and no program is started."""
@@ -41,6 +45,10 @@ class CommandEngine(ABC):
             time.sleep(min(LOOK, seconds))
         return ended
 
+    def progress(self) -> dict[Piece, int]:
+        """Nothing is known before a segment is there."""
+        return {}
+
     def cancel(self, piece: Piece | None = None) -> None:
         """Forget pieces, and stop them."""
         dropped = [other for other in (*self._gathered, *self._handed) if piece in (None, other)]
@@ -59,7 +67,7 @@ class CommandEngine(ABC):
         for piece, begun in list(self._handed.items()):
             report = read_report(piece.folder, self._plans[piece.folder], piece.number)
             if report is not None:
-                ended.append(Ended(piece, seconds=report.seconds))
+                ended.append(Ended(piece, seconds=report.seconds, told={"frames": report.frames}))
             elif piece in lost:
                 ended.append(Ended(piece, lost[piece], 1, True, time.monotonic() - begun))
         for end in ended:

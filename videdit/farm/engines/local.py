@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any, cast
 
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.engines.workers import Hand, WorkersEngine
+from videdit.farm.tasks import Piece
 
+_TOLD = 1.0  # seconds between two words on how many frames are done
 GRACE = 5.0  # seconds in which a process that is stopped may clean up
 
 
@@ -21,6 +25,7 @@ class _Process(Hand):
 
     process: BaseProcess = field(kw_only=True)
     pipe: Connection = field(kw_only=True)
+    frames: Any = field(kw_only=True)  # memory that both see: frames that are done
 
 
 class LocalEngine(WorkersEngine[_Process]):
@@ -34,14 +39,16 @@ class LocalEngine(WorkersEngine[_Process]):
         """A process of its own interpreter: torch and OpenVINO do not survive a fork."""
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=serve, args=(there, self.device), name="videdit-segment", daemon=True)
+        frames = context.Value("q", 0, lock=False)
+        process = context.Process(target=serve, args=(there, self.device, frames), name="videdit-segment", daemon=True)
         process.start()
         there.close()
-        return _Process(process=process, pipe=here)
+        return _Process(process=process, pipe=here, frames=frames)
 
     def hand_over(self, hand: _Process, piece: Piece) -> None:
         """Send it."""
-        hand.pipe.send((str(piece.folder), piece.number))
+        hand.frames.value = 0
+        hand.pipe.send(piece)
 
     def ready(self, hands: list[_Process], seconds: float) -> list[_Process]:
         """Those that have sent something, or have died."""
@@ -53,12 +60,16 @@ class LocalEngine(WorkersEngine[_Process]):
         assert hand.piece is not None
         piece, hand.piece = hand.piece, None
         try:
-            return Ended(piece, *hand.pipe.recv())
+            return cast(Ended, hand.pipe.recv())
         except (EOFError, OSError):
             hand.process.join(GRACE)
-            said = f"the process that rendered segment {piece.number} {_end_of(hand.process.exitcode)}"
+            said = f"the process that worked on {piece.name} {_end_of(hand.process.exitcode)}"
             self._drop(hand)
             return Ended(piece, said, 1, True, time.monotonic() - hand.begun)
+
+    def frames_done(self, hand: _Process) -> int:
+        """What the process has written where both see it."""
+        return int(hand.frames.value)
 
     def end(self, hand: _Process) -> None:
         """Ask it to end, and then end it."""
@@ -70,7 +81,7 @@ class LocalEngine(WorkersEngine[_Process]):
         hand.pipe.close()
 
 
-def serve(pipe: Connection, device: str | None) -> None:
+def serve(pipe: Connection, device: str | None, frames: Any) -> None:
     """The life of a process: pieces come until nobody is there any more who sends them."""
     from videdit import shutdown
     from videdit.farm.engines.piece import PieceRenderer
@@ -78,10 +89,16 @@ def serve(pipe: Connection, device: str | None) -> None:
     shutdown.install()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends; it ends us
     renderer = PieceRenderer(device)
+
+    def count() -> None:
+        while True:
+            time.sleep(_TOLD)
+            frames.value = renderer.frames_done
+
+    threading.Thread(target=count, name="videdit-progress", daemon=True).start()
     try:
         while True:
-            folder, number = pipe.recv()
-            pipe.send(renderer.render(folder, number))
+            pipe.send(renderer.do(pipe.recv()))
     except (EOFError, OSError, KeyboardInterrupt):
         return
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from videdit.errors import UsageError
-from videdit.farm.engines.base import Piece
 from videdit.farm.engines.command import CommandEngine
 from videdit.farm.engines.slurm import array
+from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import ShotPlan
 from videdit.storage.outputs import put_text
 

@@ -1,6 +1,6 @@
 """Engine `ray`: actors of a Ray cluster, one a GPU or so many cores, each with networks that stay loaded.
 
-An actor gets a path and a number, and gives back words; frames go to the shared folder, never through Ray's store.
+An actor gets paths and words, and gives back words; frames go to the shared folder, never through Ray's store.
 Ray is not asked to restart anything: an actor that dies, alone or with its node, is replaced by a new one wherever
 there is room, and its piece is given to another. What an actor raises is its piece's end, and not the actor's.
 """
@@ -8,19 +8,25 @@ there is room, and its piece is given to another. What an actor raises is its pi
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import os
 import secrets
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from videdit.errors import UsageError, VideditError
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import Ended
 from videdit.farm.engines.workers import Hand, WorkersEngine
+from videdit.farm.tasks import Piece
 
 # Of the variables that decide what is rendered those that an actor elsewhere needs as they are here.
 _PASSED = ("PYTHONPATH", "OMP_NUM_THREADS", "VIDEDIT_CACHE", "VIDEDIT_SHIPPED", "VIDEDIT_WEIGHTS", "VIDEDIT_EDITS")
+_GRACE = 5.0  # seconds in which an actor may give up what it works on
 _MOST_FAILURES = 3  # starts of actors that fail in a row, before all is given up
 _READY = 0.05  # seconds, at least, for which a poll looks
 _STORE = 80 << 20  # bytes of the store for objects of a cluster of our own: nothing but words is put there
@@ -32,6 +38,8 @@ class _Actor(Hand):
 
     handle: Any = field(kw_only=True)
     reference: Any = field(kw_only=True)
+    asked: Any = None  # the reference to how many frames are done
+    frames: int = 0  # what was said last
 
 
 class RayEngine(WorkersEngine[_Actor]):
@@ -69,9 +77,11 @@ class RayEngine(WorkersEngine[_Actor]):
             import ray
         except ImportError:
             raise UsageError('engine ray needs a package that is not here: pip install "videdit[farm]"') from None
+        self.far = bool(address)
         self.ray, self._connects = ray, not ray.is_initialized()
         gpus = gpus or (1.0 if (device or "").startswith("cuda") else 0.0)
         how: dict[str, Any] = {"num_cpus": cores, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
+        how["max_concurrency"] = 2  # one that is at work hears that it is to stop
         if address or not self._connects:  # actors of a cluster of our own have all of our environment
             passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
             how["runtime_env"] = {"env_vars": passed}
@@ -93,7 +103,8 @@ class RayEngine(WorkersEngine[_Actor]):
 
     def hand_over(self, hand: _Actor, piece: Piece) -> None:
         """Call it."""
-        hand.reference = hand.handle.render.remote(str(piece.folder), piece.number)
+        hand.asked, hand.frames = None, 0
+        hand.reference = hand.handle.do.remote(piece)
 
     def ready(self, hands: list[_Actor], seconds: float) -> list[_Actor]:
         """Those whose references are ready."""
@@ -117,10 +128,10 @@ class RayEngine(WorkersEngine[_Actor]):
                 self._unborn(hand, _line(lost))
                 return None
             self._drop(hand)
-            said = f"the actor that rendered segment {piece.number} was lost ({type(lost).__name__})"
+            said = f"the actor that worked on {piece.name} was lost ({type(lost).__name__})"
         else:
             self._failed = 0
-            return None if piece is None else Ended(piece, *told)
+            return None if piece is None else cast(Ended, told)
         return Ended(piece, said, 1, True, time.monotonic() - hand.begun)
 
     def _unborn(self, hand: _Actor, said: str) -> None:
@@ -129,6 +140,30 @@ class RayEngine(WorkersEngine[_Actor]):
         self._failed += 1
         if self._failed >= _MOST_FAILURES:
             raise VideditError(f"no Ray actor can be started: {said}")
+
+    def frames_done(self, hand: _Actor) -> int:
+        """What the actor has said to the last question, and the next one."""
+        if hand.asked is not None and self.ray.wait([hand.asked], timeout=0)[0]:
+            with contextlib.suppress(Exception):  # it is dead, which its piece's reference says
+                hand.frames = self.ray.get(hand.asked)
+            hand.asked = None
+        if hand.asked is None:
+            hand.asked = hand.handle.frames_done.remote()
+        return hand.frames
+
+    def stop(self, hands: list[_Actor]) -> None:
+        """Have actors give up what they work on, so that nothing of it is left; those that do not are killed."""
+        with contextlib.suppress(Exception):  # some may be dead
+            for hand in hands:
+                hand.handle.stop.remote()
+        for hand in hands:
+            hand.piece = None
+        limit = time.monotonic() + _GRACE
+        for hand in hands:
+            try:
+                self.ray.get(hand.reference, timeout=max(0.0, limit - time.monotonic()))
+            except Exception:  # it is dead, or at something that cannot be stopped
+                self._drop(hand)
 
     def end(self, hand: _Actor) -> None:
         """Kill it."""
@@ -143,12 +178,20 @@ class _Renderer:
         from videdit.farm.engines.piece import PieceRenderer
 
         self._renderer = PieceRenderer(device)
+        self._cancel = threading.Event()
 
     def ready(self) -> bool:
         return True
 
-    def render(self, folder: str, number: int) -> tuple[str | None, int, bool, float]:
-        return self._renderer.render(folder, number)
+    def do(self, piece: Piece) -> Ended:
+        self._cancel.clear()
+        return self._renderer.do(piece, self._cancel)
+
+    def frames_done(self) -> int:
+        return self._renderer.frames_done
+
+    def stop(self) -> None:
+        self._cancel.set()
 
 
 def _connected() -> bool:
@@ -159,11 +202,13 @@ def _alone() -> None:
     """What Ray reads of the environment when it is imported, for a cluster of our own that is for nothing else.
 
     It tells nobody of itself, its actors count as much as we do, and it does what it is told only by who knows its
-    token, which is in no file.
+    token, which is in no file. Where the program has imported Ray itself it is too late for a token: Ray would start a
+    cluster that asks for it, and not know that it has one to show.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")
-    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
+    said = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
+    if not said and "ray" not in sys.modules:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
@@ -173,9 +218,29 @@ def _connect(ray: Any, address: str | None, cores: int) -> None:
     if not address:
         how |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
     try:
-        ray.init(log_to_driver=False, configure_logging=False, **how)
+        with contextlib.nullcontext() if address else _without_monitors():
+            ray.init(log_to_driver=False, configure_logging=False, **how)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise VideditError(f"cannot use Ray at {address or 'this machine'}: {_line(error)}") from None
+
+
+@contextlib.contextmanager
+def _without_monitors() -> Iterator[None]:
+    """What is started meanwhile has nobody who gathers logs, which answers bring, and nobody who adds nodes.
+
+    Each takes half a second to start, and more later. `ray start` has words for this, ray.init has none; a Ray that
+    has neither word starts both.
+    """
+    from ray._private import parameter
+
+    usual = parameter.RayParams
+    words = {"include_log_monitor": False, "no_monitor": True}
+    if words.keys() <= inspect.signature(usual).parameters.keys():
+        parameter.RayParams = functools.partial(usual, **words)
+    try:
+        yield
+    finally:
+        parameter.RayParams = usual
 
 
 def _line(error: BaseException) -> str:

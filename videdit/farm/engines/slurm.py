@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videdit.errors import UsageError, VideditError
-from videdit.farm.engines.base import Piece
 from videdit.farm.engines.command import CommandEngine, last_words
+from videdit.farm.tasks import Piece
 from videdit.storage.outputs import put_text
 
 SCRIPT = """#!/bin/bash

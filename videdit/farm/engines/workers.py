@@ -1,4 +1,4 @@
-"""Engines with workers of their own, each of which renders one piece after the other and keeps its networks."""
+"""Engines with workers of their own, each of which does one piece after the other and keeps its networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from videdit.errors import UsageError
-from videdit.farm.engines.base import Ended, Piece
+from videdit.farm.engines.base import ALL_KINDS, Ended
+from videdit.farm.tasks import Piece
 
 _IDLE = 0.1  # seconds for which nothing is asked, where nothing is awaited
 
@@ -32,6 +33,9 @@ AnyHand = TypeVar("AnyHand", bound=Hand)
 
 class WorkersEngine(ABC, Generic[AnyHand]):
     """What such engines share: pieces wait for a free worker, workers are started when they are needed."""
+
+    kinds = ALL_KINDS
+    far = False
 
     def __init__(self, workers: int, device: str | None) -> None:
         """workers: at most. device: in place of the one that was planned. Raises UsageError: fewer than one."""
@@ -57,10 +61,18 @@ class WorkersEngine(ABC, Generic[AnyHand]):
         self._begin()
         return [end for end in ended if end is not None]
 
+    def progress(self) -> dict[Piece, int]:
+        """Frames that are done of what workers work on."""
+        return {hand.piece: self.frames_done(hand) for hand in self._hands if hand.piece}
+
     def cancel(self, piece: Piece | None = None) -> None:
-        """End the workers that work on it."""
+        """Have nobody work on it."""
         self._waiting = [other for other in self._waiting if piece not in (None, other)]
-        for hand in [hand for hand in self._hands if hand.piece and piece in (None, hand.piece)]:
+        self.stop([hand for hand in self._hands if hand.piece and piece in (None, hand.piece)])
+
+    def stop(self, hands: list[AnyHand]) -> None:
+        """Have workers give up what they work on, or end them."""
+        for hand in hands:
             self._drop(hand)
 
     def close(self) -> None:
@@ -106,6 +118,10 @@ class WorkersEngine(ABC, Generic[AnyHand]):
         Raises:
             VideditError: workers cannot be started.
         """
+
+    @abstractmethod
+    def frames_done(self, hand: AnyHand) -> int:
+        """Of what a worker works on. It does not wait."""
 
     @abstractmethod
     def end(self, hand: AnyHand) -> None:

@@ -326,13 +326,16 @@ def check_target(path: Path, info: MediaInfo) -> None:
         raise MediaError(f"cannot write {path}: only {free >> 20} MiB are free in {folder}; make room first")
 
 
-def sweep(path: Path) -> None:
-    """Remove what killed runs have left beside a target: their processes are gone, and it is an hour old."""
+def sweep(path: Path, older: float = _STALE) -> None:
+    """Remove what killed runs have left beside a target: their processes are gone, and it is so many seconds old.
+
+    A process of another machine is not seen from here. older: less than by default is for who knows that there is none.
+    """
     name = re.compile(rf"\.{re.escape(short(path.stem))}\.(\d+)-[0-9a-f]{{6}}\.part{re.escape(path.suffix)}")
     with contextlib.suppress(OSError):
         for file in path.parent.iterdir():
             match = name.fullmatch(file.name)
-            if match and not psutil.pid_exists(int(match[1])) and time.time() - file.stat().st_mtime > _STALE:
+            if match and not psutil.pid_exists(int(match[1])) and time.time() - file.stat().st_mtime >= older:
                 shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
