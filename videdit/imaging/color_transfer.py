@@ -105,7 +105,7 @@ def regrade(render: Array, by: Array, lighter: Array) -> Array:
     """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2], and all of it by `lighter` [64, 64, 1].
 
     What is lighter than half of the range is made lighter by less, as film does it: teeth that skin is lit for would
-    burn out. With Y the luma in 0..1 and k = l / (2 - l), a factor l is at most k / (1 + (k - 1) Y), which is l at a half.
+    burn out. With Y the luma in 0..1 and k = l / (2 - l), a factor l is at most k / (1 + (k - 1) Y): l at a half.
     """
     xp, size = primitives.of(render), render.shape[0]
     x, y = xp.split(xp.resize(by, size))
