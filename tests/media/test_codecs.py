@@ -13,7 +13,6 @@ from synthetic_clips import Clip, Sound, copied_packets, make, picture
 from videdit.errors import MediaError
 from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import EncodeSettings
-from videdit.media.encode.mux import output_suffix
 from videdit.media.encode.write import VideoWriter
 from videdit.media.pixel_formats import pack, unpack
 from videdit.media.probe import probe
@@ -270,13 +269,6 @@ def test_chroma_siting_is_kept(tmp_path: Path, site: str, codec: str) -> None:
         info = probe(path)
         assert info.chroma_location == site
         assert info.color.chroma_site == {"topleft": (0.5, 0.5), "center": (1.0, 1.0)}[site]
-
-
-def test_output_suffix(tmp_path: Path) -> None:
-    for suffix, expected in ((".mp4", ".mp4"), (".MOV", ".MOV"), (".avi", ".mkv")):
-        path = tmp_path / f"a{suffix}"
-        make(path, Clip(pts=(0, 3000), time_base=Fraction(1, 30), codec="mpeg4", options={}))
-        assert output_suffix(probe(path)) == expected
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".ts", ".flv"])

@@ -393,7 +393,7 @@ class TestWriter:
 
     def test_full_disk(self, tmp_path: Path, clip: Path, monkeypatch) -> None:
         usage = type("Usage", (), {"free": 1 << 20})
-        monkeypatch.setattr("videdit.media.encode.write.shutil.disk_usage", lambda folder: usage)
+        monkeypatch.setattr("videdit.media.encode.target.shutil.disk_usage", lambda folder: usage)
         with pytest.raises(MediaError, match="only 1 MiB are free"):
             VideoWriter(tmp_path / "out.mp4", probe(clip))
 

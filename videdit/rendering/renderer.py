@@ -25,7 +25,7 @@ from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult, count
 from videdit.jobs.segment_store import Segments, SegmentStore
 from videdit.media.decode.start import probe_from
-from videdit.media.encode.write import check_target, commit_file
+from videdit.media.encode.target import check_target, commit_file
 from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
