@@ -125,7 +125,7 @@ class Restore:
 
 
 def mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    """a + share * (b - a), pictures of uint8."""
+    """a + share * (b - a), pictures [S, S, 3] of uint8."""
     if share == 1.0:
         return b
     return (a + share * (b.astype(np.float32) - a)).round().astype(np.uint8)
