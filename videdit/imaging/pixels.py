@@ -145,22 +145,22 @@ class Pixels(ABC):
         with self.working("detail"):
             return carried_change.carried_motion(motions, sides)
 
-    def opened(self, change: Array, mask: Array, confidence: float) -> Accumulator:
+    def init_accumulator(self, change: Array, mask: Array, confidence: float) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.init_accumulator`."""
         with self.working():
             return temporal_average.init_accumulator(change, mask, confidence)
 
-    def enlarged(self, motion: Motion, size: int) -> Motion:
+    def upsample_flow(self, motion: Motion, size: int) -> Motion:
         """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
         with self.working():
             return temporal_average.upsample_flow(motion, size)
 
-    def moved(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+    def warp_accumulator(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.warp_accumulator`."""
         with self.working():
             return temporal_average.warp_accumulator(total, motion, weight)
 
-    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
+    def resolve(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
         """See :func:`videdit.imaging.temporal_average.resolve`."""
         with self.working():
             return temporal_average.resolve(edit, total, confidence)

@@ -198,7 +198,7 @@ class FramePreviews:
                         inversion = editor.invert(crop, self._code(request, pts, crop))
                         self.cache.put(key, inversion)
                     request.check()
-                    renderings.append(editor.edit(inversion, timeline.added(crop, frame.time, inversion.code)))
+                    renderings.append(editor.edit(inversion, timeline.delta_for_crop(crop, frame.time, inversion.code)))
                 yield replace(frame, renderings=tuple(renderings))
 
         return _Named("edit", edit)
