@@ -161,10 +161,10 @@ def test_the_level_of_one_edit_is_its_strength(curve, time):
 
 
 def test_edits_that_grow_as_one_are_told_from_those_that_do_not():
-    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s,-2@2s")).level(0, 1) == pytest.approx(0.5)
-    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s:ease-in-out,-2@2s")).level(0, 1) == 1
-    assert Timeline(parse_edits("smile=0@0s,1@2s,age=1")).level(0, 1) == 1
-    assert Timeline(parse_edits("smile=0")).level(0, 1) == 1
+    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s,-2@2s")).gain(0, 1) == pytest.approx(0.5)
+    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s:ease-in-out,-2@2s")).gain(0, 1) == 1
+    assert Timeline(parse_edits("smile=0@0s,1@2s,age=1")).gain(0, 1) == 1
+    assert Timeline(parse_edits("smile=0")).gain(0, 1) == 1
 
 
 def test_constant_strengths_are_nothing_new():
