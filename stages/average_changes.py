@@ -64,7 +64,7 @@ class Steady:
                     total = total + near[edit.track] * (1 - share)
                 if edit.track in far:
                     total = total + far[edit.track] * share
-                change, mask = self.pixels.closed(edit, total, states[edit.track].scale)
+                change, mask = self.pixels.resolve(edit, total, states[edit.track].scale)
                 edits.append(replace(edit, change=change, mask=mask))
             yield replace(frame, edits=tuple(edits))
 
@@ -82,7 +82,7 @@ class Steady:
                 state = after[track]
                 if state.went is not None:
                     total = state.own + later[track] if track in later else state.own
-                    sums[track] = self.pixels.moved(total, state.went, state.weight)
+                    sums[track] = self.pixels.warp_accumulator(total, state.went, state.weight)
             later = sums
             if _place(frame.time)[0] <= block:
                 found[frame.index] = sums
@@ -105,18 +105,19 @@ class Steady:
         """One that nothing leads up to, yet."""
         scale = edit.confidence
         if self.timeline and not self.restored:
-            scale *= self.timeline.level(edit.track, time)
-        own = self.pixels.opened(edit.change, edit.mask, scale)
+            scale *= self.timeline.gain(edit.track, time)
+        own = self.pixels.init_accumulator(edit.change, edit.mask, scale)
         return _FrameState(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale)
 
     def _chained(self, state: _FrameState, before: _FrameState, drift: Drift, weight: float) -> _FrameState:
         """The same with what came before it."""
-        went, came = self.pixels.enlarged(drift.went, before.size), self.pixels.enlarged(drift.came, state.size)
-        past = state.own + self.pixels.moved(before.past, came, weight)
+        went = self.pixels.upsample_flow(drift.went, before.size)
+        came = self.pixels.upsample_flow(drift.came, state.size)
+        past = state.own + self.pixels.warp_accumulator(before.past, came, weight)
         return replace(state, past=past, went=went, weight=weight)
 
     def _likeness(self, track: int, one: float, other: float) -> float:
-        return self.timeline.likeness(track, one, other) if self.timeline else 1.0
+        return self.timeline.similarity(track, one, other) if self.timeline else 1.0
 
 
 def _place(time: float) -> tuple[int, float]:

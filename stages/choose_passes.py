@@ -119,7 +119,7 @@ class ChoosePasses:
         seconds, tolerated = PACES[self.quality]
         if _block(last.time, seconds) != _block(time, seconds):
             return new
-        if self.timeline and self.timeline.likeness(crop.track, last.time, time) < ALIKE:
+        if self.timeline and self.timeline.similarity(crop.track, last.time, time) < ALIKE:
             return new
         came = self.pixels.chained(crop.drift.came, last.came)
         if self.pixels.novelty(last.grey, grey, came, crop.mesh * (LOW / crop.size)) > tolerated:

@@ -159,7 +159,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([self.timeline.added(*job) for job in jobs])
+        delta = np.stack([self.timeline.delta_for_crop(*job) for job in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen_low for crop, *_ in jobs], codes, edited)
 
@@ -183,7 +183,7 @@ class Edit:
                 away = np.array([time for time, _ in near]) - item.frame.time
                 weights = gaussian(away, self.motion_sigma)
                 # Another strength moves the face elsewhere.
-                weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
+                weights *= [self.timeline.similarity(crop.track, time, item.frame.time) for time, _ in near]
                 motions.append(blend_motions([motion for _, motion in near], weights))
             yield Drafted(item.frame, item.drafts, motions)
 

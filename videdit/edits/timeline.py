@@ -67,7 +67,7 @@ class Timeline:
             strengths = np.append(given[:, 0], given[:, 1].sum())
         return self._directions(strengths, code)
 
-    def added(self, crop: Crop, time: float, code: Array) -> np.ndarray:
+    def delta_for_crop(self, crop: Crop, time: float, code: Array) -> np.ndarray:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
         return crop.confidence * self(crop.track, time, code, expression(crop.mesh))
 
@@ -100,17 +100,17 @@ class Timeline:
         """Whether any edit with keyframes is at work; edits of constant strength always are."""
         return not self.varies or bool(self.strengths(track, time).any())
 
-    def level(self, track: int, time: float) -> float:
+    def gain(self, track: int, time: float) -> float:
         """By how much the whole change is scaled at a time, 0..1; 1 where the edits do not grow and shrink as one."""
-        return self.presence(track, time) if self._as_one else 1.0
+        return self.activity(track, time) if self._as_one else 1.0
 
-    def presence(self, track: int, time: float) -> float:
+    def activity(self, track: int, time: float) -> float:
         """How strong the edits are at a time, of the strongest that they get, 0..1; 1 where no strength changes."""
         if not self.varies:
             return 1.0
         return float(np.abs(self.strengths(track, time) / self._units).sum()) / self._peak
 
-    def likeness(self, track: int, one: float, other: float) -> float:
+    def similarity(self, track: int, one: float, other: float) -> float:
         """How much the edit at one time tells of that at another: 1 where the strengths are the same."""
         if not self.varies:
             return 1.0
