@@ -145,7 +145,7 @@ def test_a_timeline_adds_up_what_each_edit_gives_at_a_time(one, other, times):
             + 0.5 * load_direction("beard")
         )
         np.testing.assert_allclose(timeline(0, time), wanted, atol=1e-4)
-        assert timeline.similarity(0, time, time) == 1
+        assert timeline.similarity(0, timeline.given(0, time), timeline.given(0, time)) == 1
         assert 0 <= timeline.gain(0, time) <= 1 + 1e-9
         assert timeline.active(0, time), "the beard is"
 
@@ -169,7 +169,8 @@ def test_edits_that_grow_as_one_are_told_from_those_that_do_not():
 
 def test_constant_strengths_are_nothing_new():
     timeline = Timeline(parse_edits("smile=1.5,age=0"))
-    assert (timeline.gain(0, 3.0), timeline.similarity(0, 0.0, 9.0), timeline.varies) == (1.0, 1.0, False)
+    assert timeline.similarity(0, timeline.given(0, 0.0), timeline.given(0, 9.0)) == 1
+    assert (timeline.gain(0, 3.0), timeline.varies) == (1.0, False)
 
 
 def test_a_job_file_may_list_keyframes():

@@ -87,7 +87,13 @@ def drifting(pixels: Pixels, frames: Sequence[Frame]) -> list[Frame]:
 
 
 def steadied(pixels: Pixels, frames: Sequence[Frame], timeline: Timeline | None = None) -> list[np.ndarray]:
-    out = list(Steady(pixels, timeline)(iter(drifting(pixels, frames))))
+    frames = drifting(pixels, frames)
+    if timeline:
+        frames = [
+            replace(f, edits=tuple(replace(edit, given=timeline.given(edit.track, f.time)) for edit in f.edits))
+            for f in frames
+        ]
+    out = list(Steady(pixels, timeline)(iter(frames)))
     assert [f.index for f in out] == [f.index for f in frames]
     return [host(f.edits[0].change).astype(np.float32) for f in out if f.edits]
 

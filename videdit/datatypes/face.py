@@ -65,6 +65,7 @@ class Crop:
     restoration: float = 1.0  # 0..1, how much of restored - image reaches the frame
     low: Array | None = None  # [256, 256, 3] uint8 RGB, the image shrunk: once, for all that look at no more
     drift: Drift | None = None  # since the frame before; None: it has no such track, or nobody asked
+    given: np.ndarray | None = None  # [N] what each edit gets here: videdit.edits.Timeline.given; None: nobody asked
     rendered: bool = True  # False: the networks do not see it, its change is carried from frames around it
 
     @property
@@ -151,6 +152,7 @@ class Edited:
     hair: HairChange | None = None  # of edits that change hair
     layer: Edited | None = None  # the same in pixels, for a larger square
     drift: Drift | None = None  # since the frame before, see Crop
+    given: np.ndarray | None = None  # what each edit gets here, see Crop
 
     @property
     def nbytes(self) -> int:

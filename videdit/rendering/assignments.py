@@ -79,8 +79,12 @@ class OwnTimelines(Timeline):
         """How strong the track's edits are at a time, of the strongest that it gets, 0..1."""
         return self._of(track).activity(track, time)
 
-    def similarity(self, track: int, one: float, other: float) -> float:
-        """How much the track's edit at one time tells of that at another, 0..1."""
+    def given(self, track: int, time: float, face: Expression = AT_REST) -> np.ndarray:
+        """What each of the track's edits gets at a time, [N]; N is not the same for all tracks."""
+        return self._of(track).given(track, time, face)
+
+    def similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
+        """How much the track's edits of one moment tell of those of another, 0..1."""
         return self._of(track).similarity(track, one, other)
 
     def _of(self, track: int) -> Timeline:
