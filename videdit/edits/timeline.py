@@ -127,7 +127,7 @@ class Timeline:
     def similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
         """How much the edits of one moment tell of those of another: 1 where what is :meth:`given` is the same.
 
-        None: what was given then is not known, and taken for the same.
+        one, other: [N]; None: what was given then is not known, and taken for the same.
         """
         if one is None or other is None:
             return 1.0

@@ -84,7 +84,7 @@ class OwnTimelines(Timeline):
         return self._of(track).given(track, time, face)
 
     def similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
-        """How much the track's edits of one moment tell of those of another, 0..1."""
+        """How much the track's edits of one moment, [N], tell of those of another, 0..1."""
         return self._of(track).similarity(track, one, other)
 
     def _of(self, track: int) -> Timeline:
