@@ -121,6 +121,8 @@ def test_a_smile_makes_way_for_one_that_is_there():
     timeline = Timeline(parse_edits("smile"))
     grin = Expression(smiling=1.0)
     assert timeline.given(0, 0.0, grin) == pytest.approx(LEFT * timeline.given(0, 0.0))
+    half = Expression(smiling=0.5)
+    assert timeline.given(0, 0.0, half) == pytest.approx((1 + LEFT) / 2 * timeline.given(0, 0.0))
     stern = Timeline(parse_edits("smile=-1"))
     assert np.array_equal(stern.given(0, 0.0, grin), stern.given(0, 0.0))
     crop = Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, there)
