@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from videdit.errors import MediaError
+from videdit.errors import MediaError, RefusedInput
 
 RATE = Fraction(25)  # frames a second, unless the user knows better
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # films that are written: never one of many
@@ -34,7 +34,7 @@ def files(path: Path) -> dict[int, Path]:
     for number in range(first, last):
         if number not in found:
             missing = picture(path, number)
-            raise MediaError(f"{missing} is missing between {found[first].name} and {found[last].name}")
+            raise RefusedInput(f"{missing} is missing between {found[first].name} and {found[last].name}")
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 
-from videdit.errors import MediaError
+from videdit.errors import RefusedInput
 from videdit.media import color as colors
 from videdit.media.hdr import metadata_lost_on_encode, read_hdr
 from videdit.media.image_sequence import files, is_sequence
@@ -83,7 +83,7 @@ def probe(
 
 def _check_dimensions(path: Path, width: int, height: int) -> None:
     if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
-        raise MediaError(f"{path} claims to be {width}x{height}: more than {MAX_SIDE} pixels a side are refused")
+        raise RefusedInput(f"{path} claims to be {width}x{height}: more than {MAX_SIDE} pixels a side are refused")
 
 
 def _first_frame(
@@ -104,7 +104,7 @@ def _first_frame(
                 break
     except av.FFmpegError as error:
         why = reason(error)
-    raise MediaError(f"{path} holds no picture that can be decoded ({why})")
+    raise RefusedInput(f"{path} holds no picture that can be decoded ({why})")
 
 
 def _seems_transparent(stream: av.video.stream.VideoStream, frame: av.VideoFrame) -> bool:
@@ -138,7 +138,7 @@ def describe(
     still = _is_still(container_name, path)
     if not still and frame.width * frame.height > MAX_VIDEO_PIXELS:
         pixels = f"{frame.width}x{frame.height}"
-        raise MediaError(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
+        raise RefusedInput(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
     planar = planar_name(frame.format.name)
     if opaque:
         planar = planar.replace("gbrap", "gbrp")
@@ -153,10 +153,10 @@ def describe(
     duration = 0.0 if still else _duration(container, stream, float(start_pts * time_base))
     if tags[3] in _NO_LUMA_CHROMA:
         name = _NO_LUMA_CHROMA[tags[3]]
-        raise MediaError(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
+        raise RefusedInput(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
     riders = () if still else metadata_lost_on_encode(frame, context.codec.canonical_name, context.codec_tag)
     if "Dolby Vision" in riders and tags[2] == 2:  # what other profiles are without it, they say
-        raise MediaError(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
+        raise RefusedInput(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
     matrix, rotation = orientation(frame, context.codec.canonical_name)
     return MediaInfo(
         path=path,

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from videdit.datatypes import Coded, Frame, Picture
-from videdit.errors import MediaError, PicturesChange
+from videdit.errors import MediaError, PicturesChange, RefusedInput
 from videdit.media.decode.hwaccel import accelerator
 from videdit.media.decode.lost import DroppedFrameDetector
 from videdit.media.info import MediaInfo
@@ -68,7 +68,7 @@ class VideoReader:
     ) -> None:
         self.info = source if isinstance(source, MediaInfo) else probe(source)
         if start is not None and end is not None and not start < end:
-            raise MediaError(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
+            raise RefusedInput(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
         self.start, self.end, self.first = start, end, first
         self.errors = self.repeated = self.patched = 0
         self.repaired = self.resets = 0
@@ -121,7 +121,7 @@ class VideoReader:
             yield self._frame(frame, pts, count, repeats)
             count += 1
         if not count:
-            raise MediaError(self._nothing())
+            raise RefusedInput(self._nothing())
 
     def peek(self) -> av.VideoFrame | None:
         """The first frame, as it is decoded, whatever its size; None where there is none."""
