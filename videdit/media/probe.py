@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,7 @@ from videdit.media.open import (
 from videdit.media.orientation import orientation
 from videdit.media.pixel_formats import geometry, planar_name, unpack
 from videdit.media.stills.image_tags import read_tags
+from videdit.media.untimed import timed
 from videdit.media.viewing import Viewing, look
 
 # Matrices (H.273) that do not lie between RGB and luma, chroma.
@@ -74,7 +75,10 @@ def probe(
     with open_input(path, rate) as container:
         stream = main_video(container, path, track)
         _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
-        frame = _first_frame(container, stream, path)
+        frames = _frames(container, stream, path)
+        if stream.time_base:
+            frames = timed(frames, lambda frame: frame, _frame_rate(stream), stream.time_base)
+        frame = next(frames)
         _check_dimensions(path, frame.width, frame.height)
         opaque = _seems_transparent(stream, frame) and _is_opaque(path, rate)
         info = describe(path, size, container, stream, frame, opaque)
@@ -86,25 +90,28 @@ def _check_dimensions(path: Path, width: int, height: int) -> None:
         raise RefusedInput(f"{path} claims to be {width}x{height}: more than {MAX_SIDE} pixels a side are refused")
 
 
-def _first_frame(
+def _frames(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
-) -> av.VideoFrame:
+) -> Iterator[av.VideoFrame]:
+    """The first frames, one at least: raises RefusedInput where none comes of as many packets as are looked at."""
     context = decoder_of(stream)
     context.options = {"max_pixels": str(MAX_PIXELS)}
     context.thread_count = 1  # with more the first frame comes late
-    why = "it may be cut off or damaged"
+    why, found = "it may be cut off or damaged", False
     try:
         for number, packet in enumerate(container.demux(stream)):
             try:
                 for frame in context.decode(packet):
-                    return frame
+                    found = True
+                    yield frame
             except av.FFmpegError as error:
                 why = reason(error)
             if number > _PACKETS_TO_FIRST_FRAME:
                 break
     except av.FFmpegError as error:
         why = reason(error)
-    raise RefusedInput(f"{path} holds no picture that can be decoded ({why})")
+    if not found:
+        raise RefusedInput(f"{path} holds no picture that can be decoded ({why})")
 
 
 def _seems_transparent(stream: av.video.stream.VideoStream, frame: av.VideoFrame) -> bool:

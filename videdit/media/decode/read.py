@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import itemgetter
 from types import TracebackType
 
 import av
@@ -20,6 +21,7 @@ from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
 from videdit.media.pixel_formats import planar_name, unpack
 from videdit.media.probe import probe
+from videdit.media.untimed import timed
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
 # Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from
@@ -71,7 +73,7 @@ class VideoReader:
             raise RefusedInput(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
         self.start, self.end, self.first = start, end, first
         self.errors = self.repeated = self.patched = 0
-        self.repaired = self.resets = 0
+        self.repaired = self.resets = self.untimed = 0
         self._threads, self._device = threads, device
         self._offset = 0  # pts units by which times go on where the clock was set back
         self._set_back = False  # whether the present frame begins such a stretch, as far as the next one shows
@@ -104,6 +106,8 @@ class VideoReader:
             said.append(f"{self.info.path}: {self.patched} damaged frames are as the decoder could patch them")
         if self.resets:
             said.append(f"{self.info.path}: its clock is set back {self.resets} times; the times go on from there")
+        if self.untimed:
+            said.append(f"{self.info.path}: its first {self.untimed} frames have no time; set one before the other")
         if self.repaired:
             said.append(f"{self.info.path}: {self.repaired} frames had no usable time; set just after the one before")
         return said
@@ -234,7 +238,7 @@ class VideoReader:
     def _decode_from(self, first: int | None) -> Iterator[_Decoded]:
         """Decoded frames, beginning with the first of the file or, to save time, with a key frame at or before it."""
         if first is None or (self.first is not None and self.info.container not in _INDEXED):
-            yield from self._decode(None)
+            yield from self._from_the_beginning()
             return
         for back in _SEEK_STEPS:
             target = first - _units(back, self.info)
@@ -248,7 +252,13 @@ class VideoReader:
                 yield found
                 yield from frames
                 return
-        yield from self._decode(None)
+        yield from self._from_the_beginning()
+
+    def _from_the_beginning(self) -> Iterator[_Decoded]:
+        def told(count: int) -> None:
+            self.untimed = count
+
+        return timed(self._decode(None), itemgetter(0), self.info.fps, self.info.time_base, told)
 
     def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream, av.VideoCodecContext]:
         self.close()
@@ -277,14 +287,14 @@ class VideoReader:
             lost.packet(packet)
             try:
                 for frame in context.decode(packet):
-                    yield frame, lost.before(frame.pts)
+                    yield frame, lost.before(frame.pts) if frame.pts is not None else []
             except av.FFmpegError as error:
                 self._failed(error)
                 lost.error()
         while True:  # frames still in the decoder; an error among them must not cost those behind it
             try:
                 for frame in context.decode(None):
-                    yield frame, lost.before(frame.pts)
+                    yield frame, lost.before(frame.pts) if frame.pts is not None else []
             except av.EOFError:
                 break
             except av.FFmpegError as error:
