@@ -17,6 +17,7 @@ from videdit.datatypes import Coded, Frame, Picture
 from videdit.errors import MediaError, PicturesChange, RefusedInput
 from videdit.media.decode.hwaccel import accelerator
 from videdit.media.decode.lost import DroppedFrameDetector
+from videdit.media.decode.pixel_shape import PixelShape
 from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
 from videdit.media.pixel_formats import planar_name, unpack
@@ -74,6 +75,7 @@ class VideoReader:
         self.start, self.end, self.first = start, end, first
         self.errors = self.repeated = self.patched = 0
         self.repaired = self.resets = self.untimed = 0
+        self.shape = PixelShape()
         self._threads, self._device = threads, device
         self._offset = 0  # pts units by which times go on where the clock was set back
         self._set_back = False  # whether the present frame begins such a stretch, as far as the next one shows
@@ -106,6 +108,8 @@ class VideoReader:
             said.append(f"{self.info.path}: {self.patched} damaged frames are as the decoder could patch them")
         if self.resets:
             said.append(f"{self.info.path}: its clock is set back {self.resets} times; the times go on from there")
+        if words := self.shape.words(self.info.start_pts, self.info.time_base):
+            said.append(f"{self.info.path}: {words}")
         if self.untimed:
             said.append(f"{self.info.path}: its first {self.untimed} frames have no time; set one before the other")
         if self.repaired:
@@ -282,11 +286,12 @@ class VideoReader:
                 container.seek(target, stream=stream)
             except av.FFmpegError:  # a format that cannot seek: read it from the beginning
                 container, stream, context = self._open()
-        lost = DroppedFrameDetector()
+        lost, self.shape = DroppedFrameDetector(), PixelShape()
         for packet in self._packets(container, stream):
             lost.packet(packet)
             try:
                 for frame in context.decode(packet):
+                    self.shape.see(context.sample_aspect_ratio, frame.pts)
                     yield frame, lost.before(frame.pts) if frame.pts is not None else []
             except av.FFmpegError as error:
                 self._failed(error)
@@ -294,6 +299,7 @@ class VideoReader:
         while True:  # frames still in the decoder; an error among them must not cost those behind it
             try:
                 for frame in context.decode(None):
+                    self.shape.see(context.sample_aspect_ratio, frame.pts)
                     yield frame, lost.before(frame.pts) if frame.pts is not None else []
             except av.EOFError:
                 break
