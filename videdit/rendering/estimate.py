@@ -38,6 +38,7 @@ from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.clip_nodes import Shape, Workshop, graph_of
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.output_files import encoding
+from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.pace import Pace
 from videdit.rendering.renderer import frames_between
 from videdit.rendering.resolved_job import resolve
@@ -139,6 +140,8 @@ class Estimator:
         searching = 0.0 if seen else looking / max(places, 1)
         edited, shots = share_edited(info, job)
         notes += shots
+        if not seen and load_profile(job.profile, job.checkpoint).subject == "face":
+            notes += filter(None, [elsewhere(info, self._models.detector(job)).removeprefix("; ")])
         if job.tune:
             notes.append(f"{count(job.tune, 'tuning step')} before that, not counted")
         seconds = OVERHEAD * frames * (edited * faces * face + searching)
