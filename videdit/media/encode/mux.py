@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
 _NO_TEXT = b"\0\0"  # what MP4 keeps between two subtitles; its muxer makes these itself
+_LAYOUTS = ("mono", "stereo")
 _FAR = Fraction(60)  # seconds: a trim that begins later than this is sought, not read up to
 _SEEK_MARGIN = 30  # seconds before it, so that a subtitle already on screen is not missed
 
@@ -99,7 +100,7 @@ class StreamCopier:
                 continue
             reason = self._obstacle(stream)
             if reason is None:
-                target = self._output.add_stream_from_template(stream, opaque=True)
+                target = _declare(self._output, stream, self._container)
                 describe_stream(stream, target)
                 self._targets[stream.index] = target
                 continue
@@ -292,11 +293,28 @@ class StreamCopier:
         return kept
 
 
+def _declare(output: av.container.OutputContainer, stream: av.stream.Stream, container: str) -> av.stream.Stream:
+    """A stream of the output into which the source's packets go as they are. Raises ValueError: it cannot be.
+
+    Of linear samples mp4 says where each channel is heard, and FFmpeg fails as it closes a file that cannot. One
+    channel and two of which the source does not say it are mono and stereo.
+    """
+    target = output.add_stream_from_template(stream, opaque=True)
+    if container != "mp4" or not isinstance(target, AudioStream) or not isinstance(stream, AudioStream):
+        return target
+    layout = stream.layout
+    if stream.codec_context.name.startswith("pcm_") and layout.name == f"{layout.nb_channels} channels":
+        if layout.nb_channels > len(_LAYOUTS):
+            raise ValueError("where its channels are heard is not known")
+        target.codec_context.layout = _LAYOUTS[layout.nb_channels - 1]
+    return target
+
+
 def _fits(stream: av.stream.Stream, container: str) -> bool:
     """Whether the muxer of a container takes a stream: it is tried out in memory."""
     trial = av.open(io.BytesIO(), "w", format=container)
     try:
-        trial.add_stream_from_template(stream, opaque=True)
+        _declare(trial, stream, container)
         trial.start_encoding()
         return True
     except (av.FFmpegError, ValueError):
