@@ -172,6 +172,15 @@ def test_an_existing_output_needs_overwrite(tmp_path):
     assert plan(tmp_path / "in.mp4", overwrite=True).clips[0].status == "render"
 
 
+def test_numbered_pictures_are_rendered_again_with_overwrite(tmp_path):
+    touch(tmp_path / "a_1.png", tmp_path / "a_2.png", tmp_path / "out.mp4")
+    pictures = tmp_path / "a_%d.png"
+    with pytest.raises(UsageError, match="exists already; pass --overwrite"):
+        plan(pictures, output=str(tmp_path / "out.mp4"))
+    (clip,) = plan(pictures, output=str(tmp_path / "out.mp4"), overwrite=True).clips
+    assert clip.status == "render"
+
+
 def statuses(plan):
     return {clip.source.name: clip.status for clip in plan.clips}
 

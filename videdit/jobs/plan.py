@@ -212,7 +212,7 @@ def _is_wanted(file: Path, plan: Plan) -> bool:
 
 
 def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
-    if output.exists() and output.samefile(source):
+    if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"the output {output} is the input itself; choose another with -o")
     if output.is_dir():
         return f"the output {output} is a folder"
