@@ -212,7 +212,8 @@ def _is_wanted(file: Path, plan: Plan) -> bool:
 
 
 def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
-    if output.exists() and source.exists() and output.samefile(source):
+    same = output.exists() and source.exists() and output.samefile(source)
+    if same or (is_sequence(output) and is_sequence(source) and _meet(source, output)):
         raise UsageError(f"the output {output} is the input itself; choose another with -o")
     if output.is_dir():
         return f"the output {output} is a folder"
@@ -221,14 +222,23 @@ def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
     return None
 
 
+def _meet(source: Path, output: Path) -> bool:
+    """Whether pictures of one pattern are those of another: s_%d.png and s_%04d.png name the same from s_1000.png on."""
+    try:
+        there = image_sequence.existing(source)
+        found = {file.resolve() for file in there.values()}
+    except OSError:
+        return False
+    return any(image_sequence.picture(output, number).resolve() in found for number in there)
+
+
 def _numbered_pictures(files: list[Path]) -> list[str]:
     """Where a folder's pictures look like the frames of a clip: how to say so."""
     groups: dict[Path, list[int]] = {}
     for file in files:
         match = re.fullmatch(r"(.*?)(\d{2,9})(\.\w+)", file.name)
         if match and match[3].lower() in IMAGES:
-            before, digits = match[1].replace("%", "%%"), len(match[2])
-            groups.setdefault(file.with_name(f"{before}%0{digits}d{match[3]}"), []).append(int(match[2]))
+            groups.setdefault(file.with_name(f"{match[1]}%0{len(match[2])}d{match[3]}"), []).append(int(match[2]))
     told = []
     for pattern, numbers in groups.items():
         if len(numbers) >= _A_CLIP and max(numbers) - min(numbers) == len(numbers) - 1:

@@ -12,7 +12,7 @@ from av.codec.hwaccel import HWAccel
 
 from videdit.errors import MediaError, RefusedInput, UsageError
 from videdit.media.file_kinds import _STILLS
-from videdit.media.image_sequence import RATE, files, is_sequence
+from videdit.media.image_sequence import RATE, files, for_ffmpeg, is_sequence
 from videdit.media.kinds import kind_of
 
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
@@ -95,17 +95,22 @@ def open_input(path: Path, rate: Fraction | None = None, device: HWAccel | None 
         raise RefusedInput(f"{path} holds no frames: it ends right after its header") from None
     except FileNotFoundError:
         raise MediaError(f"no such file: {path}") from None
+    except av.ArgumentError:  # it is of none of the kinds that FFmpeg may try here
+        if (kind := kind_of(path)) and kind.form == "sound":
+            raise RefusedInput(f"{path} is sound without a picture") from None
+        raise RefusedInput(
+            f"{path} is not a video or picture of a kind that is read; convert it to PNG or MP4 first"
+        ) from None
     except (av.FFmpegError, ValueError, OSError) as error:
-        kind = RefusedInput if isinstance(error, av.InvalidDataError | ValueError) else MediaError
-        raise kind(f"{path} is not a video or picture that can be opened ({reason(error)})") from None
+        kind_of_error = RefusedInput if isinstance(error, av.InvalidDataError | ValueError) else MediaError
+        raise kind_of_error(f"{path} is not a video or picture that can be opened ({reason(error)})") from None
 
 
 def _open_sequence(path: Path, rate: Fraction) -> av.container.InputContainer:
     options = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": "image2"}
     options |= {"pattern_type": "sequence", "start_number": str(min(files(path))), "framerate": str(rate)}
     try:
-        folder = os.path.abspath(path.parent).replace("%", "%%")
-        return av.open(os.path.join(folder, path.name), format="image2", options=options)
+        return av.open(for_ffmpeg(path), format="image2", options=options)
     except (av.FFmpegError, ValueError, OSError) as error:
         raise MediaError(f"{path} are no pictures that can be opened ({reason(error)})") from None
 
