@@ -223,7 +223,7 @@ def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
 
 
 def _meet(source: Path, output: Path) -> bool:
-    """Whether pictures of one pattern are those of another: s_%d.png and s_%04d.png name the same from s_1000.png on."""
+    """Whether pictures of one pattern are also of another, as s_1000.png is of s_%d.png and s_%04d.png."""
     try:
         there = image_sequence.existing(source)
         found = {file.resolve() for file in there.values()}

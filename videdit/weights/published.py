@@ -163,7 +163,7 @@ def installed() -> dict[str, Installed]:
             name: Installed(**(fields | {"pieces": tuple(Piece(**piece) for piece in fields["pieces"])}))
             for name, fields in records.items()
         }
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # services have /dev/null, or another's home
         return {}
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         detail = " ".join(str(error).split())
