@@ -62,6 +62,12 @@ class WeightsError(VideditError):
     """A weight file is missing, damaged or not what the manifest says."""
 
 
+class UnknownWeightsError(WeightsError):
+    """The user's words name weights, or a file of them, that there are not."""
+
+    exit_code = 2
+
+
 class OutOfMemoryError(VideditError):
     """The machine, or its GPU, has less memory than the job takes."""
 

@@ -46,6 +46,12 @@ def refuse(*_, **__):
     raise AssertionError("work has begun")
 
 
+def test_a_clip_that_has_ended_is_one_mistake_in_every_command(face_clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["faces", str(face_clip), "--start", "99"]) == 2
+    assert "has no frame from 99 s on" in capsys.readouterr().err
+
+
 def test_keyframes_beyond_the_end_are_said(render, face_clip, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         render(face_clip, tmp_path / "out.mp4", edit="smile=1@0s,2@50s,2@9999f", end=0.08)

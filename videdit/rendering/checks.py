@@ -35,8 +35,7 @@ def check(clip: Clip, info: MediaInfo) -> list[str]:
     """
     job = clip.job
     c2pa.check(job, clip.output)
-    if info.kind == "video" and info.duration and job.start is not None and job.start >= info.duration:
-        raise SettingsError(f"{info.path} has no frame from {job.start:g} s on; it is {info.duration:.2f} s long")
+    check_start(job, info)
     if is_sequence(clip.output):
         if given := _given(job, _OF_ENCODERS):
             raise SettingsError(f"{', '.join(given)}: of video; {clip.output} are pictures, so leave it out")
@@ -61,6 +60,12 @@ def of_video(job: RenderJob, info: MediaInfo) -> list[str]:
     if moving := [edit.name for edit in job.all_edits if edit.keyframes]:
         said.append(f"{info.path} is a picture: of the keyframes of {', '.join(moving)} it gets the strength at 0 s")
     return said
+
+
+def check_start(job: RenderJob, info: MediaInfo) -> None:
+    """Raise SettingsError where a clip has ended before the job begins."""
+    if info.kind == "video" and info.duration and job.start is not None and job.start >= info.duration:
+        raise SettingsError(f"{info.path} has no frame from {job.start:g} s on; it is {info.duration:.2f} s long")
 
 
 def check_extras(job: RenderJob) -> None:
