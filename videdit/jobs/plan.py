@@ -55,8 +55,11 @@ class Clip:
 
     def obstacle(self) -> str | None:
         """What stands in the way of the files now, in words. Raises UsageError: one of them is the source."""
-        if self.crops and os.path.lexists(self.crops) and not (self.replace and self.crops.is_dir()):
-            return f"{self.crops} exists already; pass --overwrite to replace that folder, or choose another"
+        if self.crops and os.path.lexists(self.crops):
+            if not only_crops(self.crops):
+                return f"{self.crops} exists already, and holds more than crops; choose another folder"
+            if not self.replace:
+                return f"{self.crops} exists already; pass --overwrite to replace that folder, or choose another"
         found = (_obstacle(self.source, file, self.replace) for file in self.files if file != self.crops)
         return next(filter(None, found), None)
 
@@ -194,6 +197,14 @@ def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, 
         if len(os.fsencode(file.name)) > NAME_BYTES:
             raise UsageError(f"{file.name} is longer than a file's name can be; choose a shorter one with -o")
     return replace(clip, status=status or clip.obstacle() or "render")
+
+
+def only_crops(folder: Path) -> bool:
+    """Whether a folder holds nothing but what --crops-out writes: one of other files is never replaced."""
+    try:
+        return all(re.fullmatch(r"\d{6,}_-?\d+_(crop|result)\.png", name) for name in os.listdir(folder))
+    except OSError:  # it is no folder
+        return False
 
 
 def _is_wanted(file: Path, plan: Plan) -> bool:
