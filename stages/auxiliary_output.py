@@ -16,7 +16,8 @@ from videdit.jobs.segment_store import Segments
 from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.segments import SegmentWriter
-from videdit.media.encode.write import VideoWriter, container_for
+from videdit.media.encode.target import container_for
+from videdit.media.encode.write import VideoWriter
 from videdit.media.info import MediaInfo
 from videdit.media.stills.write import write_image
 from videdit.stages.segment import place

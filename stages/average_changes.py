@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+
 from videdit.datatypes import Accumulator, Drift, Edited, Frame, Motion
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
@@ -36,6 +38,7 @@ class _FrameState:
     went: Motion | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
     weight: float  # of that frame here, and of this one there
     scale: float  # of the whole edit then: fading in or out, or a strength that changes
+    given: np.ndarray | None  # what each edit gets, see Edited
 
 
 class Steady:
@@ -64,7 +67,7 @@ class Steady:
                     total = total + near[edit.track] * (1 - share)
                 if edit.track in far:
                     total = total + far[edit.track] * share
-                change, mask = self.pixels.closed(edit, total, states[edit.track].scale)
+                change, mask = self.pixels.resolve(edit, total, states[edit.track].scale)
                 edits.append(replace(edit, change=change, mask=mask))
             yield replace(frame, edits=tuple(edits))
 
@@ -82,7 +85,7 @@ class Steady:
                 state = after[track]
                 if state.went is not None:
                     total = state.own + later[track] if track in later else state.own
-                    sums[track] = self.pixels.moved(total, state.went, state.weight)
+                    sums[track] = self.pixels.warp_accumulator(total, state.went, state.weight)
             later = sums
             if _place(frame.time)[0] <= block:
                 found[frame.index] = sums
@@ -96,8 +99,9 @@ class Steady:
             for edit in frame.edits:
                 if last is not None and edit.drift is not None and edit.track in last[1]:
                     before, known = last
-                    weight = fading(frame.time - before.time) * self._likeness(edit.track, before.time, frame.time)
-                    states[edit.track] = self._chained(states[edit.track], known[edit.track], edit.drift, weight)
+                    earlier = known[edit.track]
+                    weight = fading(frame.time - before.time) * self._similarity(edit.track, earlier.given, edit.given)
+                    states[edit.track] = self._chained(states[edit.track], earlier, edit.drift, weight)
             last = frame, states
             yield last
 
@@ -105,18 +109,19 @@ class Steady:
         """One that nothing leads up to, yet."""
         scale = edit.confidence
         if self.timeline and not self.restored:
-            scale *= self.timeline.level(edit.track, time)
-        own = self.pixels.opened(edit.change, edit.mask, scale)
-        return _FrameState(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale)
+            scale *= self.timeline.gain(edit.track, time)
+        own = self.pixels.init_accumulator(edit.change, edit.mask, scale)
+        return _FrameState(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale, edit.given)
 
     def _chained(self, state: _FrameState, before: _FrameState, drift: Drift, weight: float) -> _FrameState:
         """The same with what came before it."""
-        went, came = self.pixels.enlarged(drift.went, before.size), self.pixels.enlarged(drift.came, state.size)
-        past = state.own + self.pixels.moved(before.past, came, weight)
+        went = self.pixels.upsample_flow(drift.went, before.size)
+        came = self.pixels.upsample_flow(drift.came, state.size)
+        past = state.own + self.pixels.warp_accumulator(before.past, came, weight)
         return replace(state, past=past, went=went, weight=weight)
 
-    def _likeness(self, track: int, one: float, other: float) -> float:
-        return self.timeline.likeness(track, one, other) if self.timeline else 1.0
+    def _similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
+        return self.timeline.similarity(track, one, other) if self.timeline else 1.0
 
 
 def _place(time: float) -> tuple[int, float]:

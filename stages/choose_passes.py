@@ -10,8 +10,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from videdit.datatypes import LOW, Array, Crop, Drift, Frame, Motion
 from videdit.edits import Timeline
+from videdit.edits.face_compensation import expression
 from videdit.imaging.pixels import Pixels
 from videdit.pipeline.windows import groups
 from videdit.tracks.account import Account
@@ -19,7 +22,7 @@ from videdit.tracks.account import Account
 PACES = {"draft": (0.24, 2.0), "standard": (0.12, 1.0)}  # seconds between passes, and the novelty that is let pass
 SEEN = {"draft": 0.35, "standard": 0.5}  # of all faces, about: those of twelve clips of people who speak
 POINTS = 468  # of a mesh
-ALIKE = 0.98  # likeness of strengths, below which it is another edit
+ALIKE = 0.8  # similarity of strengths, below which it is another edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class _Seen:
 
     time: float
     grey: Array  # [256, 256] uint8
+    given: np.ndarray | None  # see Crop
     came: Motion | None = None  # from the frame that was looked at last to this one; None: it is this one
 
 
@@ -84,7 +88,8 @@ class ChoosePasses:
             for before, now in pairs:
                 crops = []
                 for crop in now.frame.crops:
-                    crop = replace(crop, drift=next(found) if _continued(before, now, crop) else None)
+                    drift = next(found) if _continued(before, now, crop) else None
+                    crop = replace(crop, drift=drift, given=self._given(crop, now.frame.time))
                     seen[crop.track] = self._seen(seen.get(crop.track), crop, now)
                     crops.append(replace(crop, rendered=seen[crop.track].came is None))
                     self._tell(crop, now.frame.time)
@@ -92,6 +97,9 @@ class ChoosePasses:
                 self.rendered += sum(crop.rendered for crop in crops)
                 yield replace(now.frame, crops=tuple(crops))
             last = moments[-1]
+
+    def _given(self, crop: Crop, time: float) -> np.ndarray | None:
+        return self.timeline.given(crop.track, time, expression(crop.mesh)) if self.timeline else None
 
     def _tell(self, crop: Crop, time: float) -> None:
         if self.account and self.timeline:
@@ -111,7 +119,7 @@ class ChoosePasses:
     def _seen(self, last: _Seen | None, crop: Crop, now: _Moment) -> _Seen:
         """The last pass of a track when this moment is looked at: it may be this one."""
         time, grey = now.frame.time, now.greys[crop.track]
-        new = _Seen(time, grey)
+        new = _Seen(time, grey, crop.given)
         if last is None or crop.drift is None or crop.restored is not None:
             return new
         if crop.mesh is None or len(crop.mesh) < POINTS or self.quality not in PACES:
@@ -119,7 +127,7 @@ class ChoosePasses:
         seconds, tolerated = PACES[self.quality]
         if _block(last.time, seconds) != _block(time, seconds):
             return new
-        if self.timeline and self.timeline.likeness(crop.track, last.time, time) < ALIKE:
+        if self.timeline and self.timeline.similarity(crop.track, last.given, crop.given) < ALIKE:
             return new
         came = self.pixels.chained(crop.drift.came, last.came)
         if self.pixels.novelty(last.grey, grey, came, crop.mesh * (LOW / crop.size)) > tolerated:

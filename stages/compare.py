@@ -66,7 +66,7 @@ def side_by_side(left: Picture, right: Picture, rotation: int = 0) -> Picture:
     for one, other in zip(first.planes, second.planes, strict=True):
         whole = _samples(2 * first.planes[0].shape[axis], one, first, axis)
         # Of an odd number of pixels the last chroma sample of the first picture has no place.
-        kept = np.take(one, range(whole - other.shape[axis]), axis)
+        kept = _cut(one, axis, 0, whole - other.shape[axis])
         planes.append(np.concatenate((kept, other), axis))
     return replace(first, planes=tuple(planes))
 
@@ -81,11 +81,9 @@ def wiped(source: Picture, edit: Picture, part: float, rotation: int = 0) -> Pic
     planes = []
     for i, (one, other) in enumerate(zip(first.planes, second.planes, strict=True)):
         at, low, high = (_samples(max(0, place), one, edit, axis) for place in (border, border - half, border + half))
-        plane = np.concatenate((np.take(one, range(at), axis), np.take(other, range(at, one.shape[axis]), axis)), axis)
+        plane = np.concatenate((_cut(one, axis, 0, at), _cut(other, axis, at, one.shape[axis])), axis)
         if 0 < part < 1 and i < (1 if edit.color.matrix == "gray" else 3):
-            plane[(slice(low, high),) if axis == 0 else (slice(None), slice(low, high))] = round(
-                code_value(1.0, edit.color, i)
-            )
+            _cut(plane, axis, low, high)[...] = round(code_value(1.0, edit.color, i))
         planes.append(plane)
     return replace(edit, planes=tuple(planes))
 
@@ -99,3 +97,8 @@ def _samples(pixels: int, plane: np.ndarray, picture: Picture, axis: int) -> int
     """How many samples of a plane of `picture` so many pixels have along an axis."""
     step = 1 if plane.shape == picture.planes[0].shape else 1 << picture.color.chroma_log2[1 - axis]
     return -(-pixels // step)
+
+
+def _cut(plane: np.ndarray, axis: int, begin: int, end: int) -> np.ndarray:
+    """The part of a plane between two places on an axis: a view."""
+    return plane[begin:end] if axis == 0 else plane[:, begin:end]

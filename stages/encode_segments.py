@@ -90,7 +90,7 @@ class Commit:
         segments = self.work.segments
         with self._writer() as writer:
             writer.join([segment.path for segment in segments], segments[-1].end_pts)
-            self.work.hand_over()
+            self.work.begin_commit()
             try:
                 writer.commit()
             except ExistsError:

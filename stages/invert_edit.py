@@ -159,7 +159,7 @@ class Edit:
         if not jobs:
             return []
         codes = stack([code for *_, code in jobs])
-        delta = np.stack([self.timeline.added(*job) for job in jobs])
+        delta = np.stack([self.timeline.delta_for_crop(*job) for job in jobs])
         edited = codes + self.inverter.pixels.put(delta)
         return self.inverter.draft([crop.seen_low for crop, *_ in jobs], codes, edited)
 
@@ -174,17 +174,17 @@ class Edit:
             motions = []
             for crop in _rendered_of(item.frame):
                 near = [
-                    (other.frame.time, motion)
+                    (other.frame.time, motion, other_crop.given)
                     for other in neighbours
                     if other.frame.scene == item.frame.scene
                     for other_crop, motion in zip(_rendered_of(other.frame), other.motions, strict=True)
                     if other_crop.track == crop.track
                 ]
-                away = np.array([time for time, _ in near]) - item.frame.time
+                away = np.array([time for time, *_ in near]) - item.frame.time
                 weights = gaussian(away, self.motion_sigma)
                 # Another strength moves the face elsewhere.
-                weights *= [self.timeline.likeness(crop.track, time, item.frame.time) for time, _ in near]
-                motions.append(blend_motions([motion for _, motion in near], weights))
+                weights *= [self.timeline.similarity(crop.track, given, crop.given) for *_, given in near]
+                motions.append(blend_motions([motion for _, motion, _ in near], weights))
             yield Drafted(item.frame, item.drafts, motions)
 
     def _rendered(self, steadied: Iterator[Drafted]) -> Iterator[Frame]:

@@ -109,7 +109,7 @@ class Restore:
         if crop.track not in self.restored:
             log.info("face %d is restored by %s", crop.track, self.choice.kind)
         self.restored.add(crop.track)
-        share = 1.0 if self.choice.at_rest or self.timeline is None else self.timeline.presence(crop.track, time)
+        share = 1.0 if self.choice.at_rest or self.timeline is None else self.timeline.activity(crop.track, time)
         return replace(crop, restored=restored, restoration=self.strength * share)
 
     def words(self) -> str:
@@ -125,7 +125,7 @@ class Restore:
 
 
 def mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    """a + share * (b - a), pictures of uint8."""
+    """a + share * (b - a), pictures [S, S, 3] of uint8."""
     if share == 1.0:
         return b
     return (a + share * (b.astype(np.float32) - a)).round().astype(np.uint8)

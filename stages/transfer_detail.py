@@ -139,7 +139,8 @@ class Detail:
         hair = hair_change(self.pixels, crop, change) if HAIR in self.own.get(crop.track, self.regions) else None
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
-        return Edited(crop.track, change, mask, crop.to_frame, crop.image, crop.confidence, hair, drift=crop.drift)
+        place = crop.to_frame, crop.image, crop.confidence
+        return Edited(crop.track, change, mask, *place, hair, drift=crop.drift, given=crop.given)
 
 
 def _finished(waiting: deque[_Waiting]) -> Iterator[Frame]:

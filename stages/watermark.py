@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,6 +18,16 @@ _WHITE, _BLACK, _STRENGTH = 0.85, 0.1, 0.8  # of the letters, of their outline; 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is drawn on a plane: within a box, where `drawn`, each sample becomes sample * keep + add."""
+
+    box: tuple[slice, slice]
+    drawn: np.ndarray  # bool, as large as the box
+    keep: np.ndarray  # float32
+    add: np.ndarray  # float32
+
+
 class Mark:
     """Draws words at the lower right, upright as the clip is displayed; planes are copied where they are drawn on."""
 
@@ -26,7 +36,8 @@ class Mark:
     def __init__(self, words: str, rotation: int = 0, mirrored: bool = False) -> None:
         """words: plain ASCII. rotation: degrees that a viewer turns the picture clockwise, before it is mirrored."""
         self.words, self.rotation, self.mirrored = words, rotation, mirrored
-        self._drawn: tuple[np.ndarray, np.ndarray] | None = None
+        self._known: tuple | None = None  # the kind of pictures that the parts are for
+        self._parts: list[_Part] = []
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames with the words in their pictures; whatever else they hold stays."""
@@ -34,23 +45,35 @@ class Mark:
             yield replace(frame, picture=self._marked(frame.picture))
 
     def _marked(self, picture: Picture) -> Picture:
-        if self._drawn is None or self._drawn[0].shape != (picture.height, picture.width):
-            wide, high = (round(side) for side in picture.square_size)
-            drawn = draw(self.words, wide, high, self.rotation, self.mirrored)
-            size = (picture.width, picture.height)  # letters are coded as the picture is: squeezed, where that is
-            first, second = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in drawn)
-            self._drawn = first, second
-        cover, letters = self._drawn
+        known = picture.planes[0].shape, picture.aspect, picture.color
+        if self._known != known:
+            self._known, self._parts = known, self._drawn(picture)
         planes = list(picture.planes)
+        for i, part in enumerate(self._parts):
+            plane = planes[i] = planes[i].copy()
+            corner = plane[part.box]
+            mixed = corner * part.keep + part.add
+            drawn = mixed if picture.color.depth == 32 else np.rint(mixed)
+            corner[part.drawn] = drawn[part.drawn].astype(plane.dtype)
+        return replace(picture, planes=tuple(planes))
+
+    def _drawn(self, picture: Picture) -> list[_Part]:
+        """What is drawn on each plane of pictures like this one."""
+        wide, high = (round(side) for side in picture.square_size)
+        drawn = draw(self.words, wide, high, self.rotation, self.mirrored)
+        size = (picture.width, picture.height)  # letters are coded as the picture is: squeezed, where that is
+        cover, letters = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in drawn)
+        parts = []
         for i in range(1 if picture.color.matrix == "gray" else 3):
-            shape = planes[i].shape
+            shape = picture.planes[i].shape
             over, value = (cv2.resize(part, shape[::-1], interpolation=cv2.INTER_AREA) for part in (cover, letters))
             white, black = (code_value(level, picture.color, i) for level in (_WHITE, _BLACK))
             over *= _STRENGTH
-            mixed = planes[i] * (1 - over) + (black + (white - black) * value) * over
-            drawn = mixed if picture.color.depth == 32 else np.rint(mixed)
-            planes[i] = np.where(over > 0, drawn, planes[i]).astype(planes[i].dtype)
-        return replace(picture, planes=tuple(planes))
+            x, y, width, height = cv2.boundingRect((over > 0).astype(np.uint8))
+            box = slice(y, y + height), slice(x, x + width)
+            over, value = over[box], value[box]
+            parts.append(_Part(box, over > 0, 1 - over, (black + (white - black) * value) * over))
+        return parts
 
 
 def draw(words: str, width: int, height: int, rotation: int, mirrored: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    # Cores are shared out: with all of them each, workers' threads would wait for each other at every barrier. Read
+    # when torch and numpy are imported; the commands that tests start are told by it too.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 import cv2
 import numpy as np
@@ -13,10 +19,41 @@ from hypothesis import settings
 from synthetic import ROOT, background, with_face, write_clip
 
 from videdit.paths import cache_dir
+from videdit.weights.judges import have_judges
 
 cv2.setNumThreads(1)
 settings.register_profile("videdit", deadline=None)  # no test asserts speed
 settings.load_profile("videdit")
+
+
+# What the mark extra names -> modules that are there where it is installed.
+EXTRAS = {
+    "c2pa": ("c2pa",),
+    "farm": ("ray",),
+    "farm-test": ("moto", "openjd", "s3fs"),
+    "insightface": ("insightface", "onnx", "onnxruntime"),
+    "restore": ("basicsr", "gfpgan", "torchvision"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("extra"):
+        (name,) = mark.args
+        if name == "judges" and not have_judges():
+            pytest.skip("the judges were not fetched: videdit weights fetch judges")
+        if name != "judges" and not all(importlib.util.find_spec(module) for module in EXTRAS[name]):
+            pytest.skip(f'the extra {name} is not installed: pip install "videdit[{name}]"')
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--must-run", action="store_true", help="a test that is skipped fails the run")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--must-run") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -53,7 +53,8 @@ def job_for(source: Path, papers: tuple[Path, Path]) -> RenderJob:
 
 def told(path: Path) -> dict:
     """What another program reads in the file: the manifest, checked."""
-    c2pa = pytest.importorskip("c2pa")
+    import c2pa
+
     with path.open("rb") as file:
         report = json.loads(c2pa.Reader(credentials.FORMATS[path.suffix], file).json())
     # No list of trusted authorities knows the test's own.
@@ -61,8 +62,8 @@ def told(path: Path) -> dict:
     return report["manifests"][report["active_manifest"]]
 
 
+@pytest.mark.extra("c2pa")
 def test_a_clip_is_signed_as_edited_from_its_source(face_clip, tmp_path, papers):
-    pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
     output, job = tmp_path / "out.mp4", job_for(face_clip, papers)
     credentials.check(job, output)
     with (
@@ -84,10 +85,10 @@ def test_a_clip_is_signed_as_edited_from_its_source(face_clip, tmp_path, papers)
     assert probe(output).frame_count == probe(face_clip).frame_count
 
 
+@pytest.mark.extra("c2pa")
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_a_picture_is_signed(tmp_path, papers, people, suffix):
     cv2 = pytest.importorskip("cv2")
-    pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
     source, output = tmp_path / "in.bmp", tmp_path / f"out{suffix}"  # C2PA cannot look into BMP
     assert cv2.imwrite(str(source), people[0])
     job = job_for(source, papers)
@@ -96,9 +97,9 @@ def test_a_picture_is_signed(tmp_path, papers, people, suffix):
     assert "ingredients" not in told(output)
 
 
+@pytest.mark.extra("c2pa")
 def test_a_source_that_names_a_place_for_its_manifest_is_not_looked_up(tmp_path, papers, people):
     cv2 = pytest.importorskip("cv2")
-    pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         source, output = tmp_path / "in.jpg", tmp_path / "out.jpg"
@@ -118,8 +119,8 @@ def test_a_source_that_names_a_place_for_its_manifest_is_not_looked_up(tmp_path,
             server.accept()
 
 
+@pytest.mark.extra("c2pa")
 def test_what_cannot_be_signed_leaves_no_file(face_clip, tmp_path, papers, monkeypatch):
-    pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
     job, info = job_for(face_clip, papers), probe(face_clip)
     monkeypatch.setattr(credentials, "manifest", lambda *_: {"assertions": [{"label": "c2pa.actions.v2", "data": {}}]})
     output = tmp_path / "out.mp4"

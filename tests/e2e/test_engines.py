@@ -254,8 +254,8 @@ def test_the_script_of_slurm_needs_environment_variables_only(plan, render, tmp_
         engine_of("slurm")
 
 
+@pytest.mark.extra("farm-test")
 def test_the_template_of_openjd_is_valid_and_runs(plan, render, expected, tmp_path):
-    pytest.importorskip("openjd.model", reason="openjd-cli is not installed")
     openjd = Path(sys.executable).with_name("openjd")
     for number in range(1, SEGMENTS):
         render_segment(plan, number, render.renderer)

@@ -28,7 +28,10 @@ from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import done_path
 from videdit.rendering.planned_segments import render_segment
 
-pytestmark = pytest.mark.timeout(1800)  # of a machine that has much else to do
+pytestmark = [
+    pytest.mark.extra("farm"),
+    pytest.mark.timeout(1800),  # of a machine that has much else to do
+]
 
 ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "videdit[farm]"')
 

@@ -47,7 +47,7 @@ def untrained(render, monkeypatch):
         for parameter in net.parameters():
             if parameter.dim() > 1 and not parameter.any():
                 parameter.normal_(0, 0.05)
-    pixels = render.session._models.inverter(job_of("x.mp4")).pixels
+    pixels = render.session._models.inverter(job_of("x.mp4").networks).pixels
     known = {
         (job.device, job.precision, job.batch, False): StudentEditor(pixels, None, net) for job in [job_of("x.mp4")]
     }

@@ -160,10 +160,11 @@ def test_submit_that_is_cut_off_goes_on_and_is_not_doubled(memory, empty_clip, t
     assert list((tmp_path / "state" / "staging").iterdir()) == []
 
 
+@pytest.mark.extra("farm-test")
 def test_a_job_whose_files_lie_in_a_bucket(face_clip, tmp_path, monkeypatch, capsys):
     """s3:// in, s3:// out, with a server of this machine: fetched when it is submitted, sent when it is done."""
-    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed")
-    server_module = pytest.importorskip("moto.server", reason="moto is not installed")
+    import s3fs
+    from moto import server as server_module
 
     from videdit.cli.main import run
     from videdit.farm import admin

@@ -11,7 +11,12 @@ from typing import Any
 import av
 import numpy as np
 
+from videdit.media.decode.read import VideoReader
+from videdit.media.encode.codecs import EncodeSettings
+from videdit.media.encode.write import VideoWriter
 from videdit.media.pixel_formats import geometry, pack
+
+LOSSLESS = EncodeSettings(lossless=True)
 
 
 @dataclass
@@ -156,3 +161,18 @@ def copied_packets(path: Path) -> dict[int, list[tuple[bytes, Fraction, Fraction
                 times = packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base
                 found.setdefault(packet.stream.index, []).append((bytes(packet), *times))
     return found
+
+
+def copy(source: Path, target: Path, how: EncodeSettings = LOSSLESS, **more: Any) -> VideoWriter:
+    """Every frame through reader and writer; more: of the writer, and the span of both."""
+    span = {key: more[key] for key in ("start", "end") if key in more}
+    with VideoReader(source, **span) as reader, VideoWriter(target, reader.info, how, **more) as writer:
+        for frame in reader:
+            writer.write(frame)
+    return writer
+
+
+def planes_of(path: Path) -> list[tuple[np.ndarray, ...]]:
+    """Of every frame, as they are decoded."""
+    with VideoReader(path) as reader:
+        return [frame.picture.planes for frame in reader]

@@ -5,33 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-from synthetic_clips import Clip, Sound, copied_packets, make, picture
+from synthetic_clips import LOSSLESS, Clip, Sound, copied_packets, copy, make, picture, planes_of
 
 from videdit.errors import MediaError
 from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import EncodeSettings
-from videdit.media.encode.mux import output_suffix
-from videdit.media.encode.write import VideoWriter
 from videdit.media.pixel_formats import pack, unpack
 from videdit.media.probe import probe
 
-LOSSLESS = EncodeSettings(lossless=True)
 FFV1 = {"level": "3", "slices": "1"}
-
-
-def copy(source: Path, target: Path, how: EncodeSettings) -> VideoWriter:
-    with VideoReader(source) as reader, VideoWriter(target, reader.info, how) as writer:
-        for frame in reader:
-            writer.write(frame)
-    return writer
-
-
-def planes_of(path: Path) -> list[tuple[np.ndarray, ...]]:
-    with VideoReader(path) as reader:
-        return [frame.picture.planes for frame in reader]
 
 
 def times_of(path: Path) -> list[Fraction]:
@@ -203,72 +187,6 @@ def test_what_was_lossless_is_in_mp4_what_players_show(tmp_path: Path, pix_fmt: 
     assert probe(tmp_path / "out.mkv").codec == "ffv1"
 
 
-def test_dropped_transparency_is_said(tmp_path: Path) -> None:
-    source = tmp_path / "in.mkv"
-    truth = make(source, Clip(pts=(0, 3000), pix_fmt="yuva444p10le", codec="ffv1", options=FFV1))
-    writer = copy(source, tmp_path / "kept.mov", EncodeSettings(codec="prores"))
-    assert probe(tmp_path / "kept.mov").planar.startswith("yuva444p")
-    assert not any("transparency" in said for said in writer.warnings)
-    writer = copy(source, tmp_path / "out.mp4", EncodeSettings(codec="h264", lossless=True))
-    assert any("transparency" in said for said in writer.warnings)
-    for planes, made in zip(planes_of(tmp_path / "out.mp4"), truth, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(planes, made[:3], strict=True))
-
-
-@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
-def test_transparency_of_vp9_stays(tmp_path: Path, suffix: str) -> None:
-    """Matroska keeps it beside the packets, where FFmpeg's own decoder does not look."""
-    source, target = tmp_path / "in.webm", tmp_path / f"out{suffix}"
-    how = {"codec": "libvpx-vp9", "options": {"lossless": "1"}, "time_base": Fraction(1, 1000)}
-    make(source, Clip(pts=(0, 33, 66), pix_fmt="yuva420p", **how))
-    info = probe(source)
-    assert (info.codec, info.planar) == ("vp9", "yuva420p")
-    writer = copy(source, target, LOSSLESS)
-    assert writer.warnings == []
-    assert probe(target).planar == "yuva420p"
-    for planes, back in zip(planes_of(source), planes_of(target), strict=True):
-        assert len(planes) == 4
-        assert planes[3].std() > 10
-        assert all(map(np.array_equal, planes, back))
-    writer = copy(source, tmp_path / "out.mp4", EncodeSettings(codec="vp9", lossless=True))
-    assert probe(tmp_path / "out.mp4").planar == "yuv420p"
-    assert any("transparency is dropped" in said for said in writer.warnings)
-    with av.open(str(tmp_path / "out.mp4")) as container:
-        assert "alpha_mode" not in {key.lower() for key in container.streams.video[0].metadata}
-
-
-def test_streams_that_do_not_fit_are_named(tmp_path: Path) -> None:
-    source = tmp_path / "in.mkv"
-    make(source, Clip(sounds=[Sound(codec="flac"), Sound()], subtitles=True, pts=(0, 3000, 6000)))
-    writer = copy(source, tmp_path / "out.webm", EncodeSettings(codec="vp9"))
-    assert [said.split(" is left out")[0] for said in writer.warnings[:3]] == [
-        "audio stream 1 (flac)",
-        "audio stream 2 (aac)",
-        "subtitle stream 3 (subrip)",
-    ]
-    writer = copy(source, tmp_path / "out.mp4", EncodeSettings())
-    assert [s.codec for s in probe(tmp_path / "out.mp4").streams] == ["flac", "aac"]
-    assert any("subrip" in said for said in writer.warnings)
-
-
-def test_attachments_and_covers_stay(tmp_path: Path) -> None:
-    import cv2
-
-    cover = cv2.imencode(".png", np.full((8, 8, 3), 99, np.uint8))[1].tobytes()
-    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
-    make(
-        source,
-        Clip(pts=(0, 3000), attachments=[("font.ttf", "font/ttf", b"letters" * 100), ("c.png", "image/png", cover)]),
-    )
-    writer = copy(source, target, LOSSLESS)
-    assert writer.warnings == []
-    with av.open(str(source)) as a, av.open(str(target)) as b:
-        assert [s.type for s in a.streams] == [s.type for s in b.streams]
-        fonts = [[bytes(s.data) for s in c.streams if s.type == "attachment"] for c in (a, b)]
-        assert fonts[0] == fonts[1] != []
-    assert copied_packets(source) == copied_packets(target)
-
-
 def test_interlaced_clips_stay_interlaced(tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
     make(source, Clip(interlaced=True, options={"preset": "ultrafast", "qp": "0"}))
@@ -291,13 +209,6 @@ def test_chroma_siting_is_kept(tmp_path: Path, site: str, codec: str) -> None:
         info = probe(path)
         assert info.chroma_location == site
         assert info.color.chroma_site == {"topleft": (0.5, 0.5), "center": (1.0, 1.0)}[site]
-
-
-def test_output_suffix(tmp_path: Path) -> None:
-    for suffix, expected in ((".mp4", ".mp4"), (".MOV", ".MOV"), (".avi", ".mkv")):
-        path = tmp_path / f"a{suffix}"
-        make(path, Clip(pts=(0, 3000), time_base=Fraction(1, 30), codec="mpeg4", options={}))
-        assert output_suffix(probe(path)) == expected
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".ts", ".flv"])
@@ -384,53 +295,3 @@ def test_semi_planar_layouts_hold_the_same(planar: str, semi: str) -> None:
     planes = picture(0, 33, 21, planar)
     for plane, back in zip(planes, unpack(pack(planes, planar, semi)), strict=True):
         np.testing.assert_array_equal(plane, back)
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_the_cover_of_an_mp4_stays(tmp_path: Path, suffix: str) -> None:
-    """Also where it becomes an attachment, which is what Matroska calls it."""
-    source, target = tmp_path / "in.mp4", tmp_path / f"out{suffix}"
-    with av.open(str(source), "w") as out:
-        film = out.add_stream("libx264", rate=30, options={"qp": "0"})
-        cover = out.add_stream("png", rate=1)
-        cover.disposition = av.stream.Disposition.attached_pic
-        for stream, size, pix_fmt in ((film, 64, "yuv420p"), (cover, 16, "rgb24")):
-            stream.width, stream.height, stream.pix_fmt = size, size, pix_fmt
-        for stream in (film, cover):
-            frame = av.VideoFrame.from_ndarray(np.full((stream.height, stream.width, 3), 77, np.uint8), "rgb24")
-            frame.pts = 0
-            out.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
-            out.mux(stream.encode(None))
-    with av.open(str(source)) as container:
-        (picture_before,) = [bytes(p) for p in container.demux(container.streams.video[1]) if p.size]
-    writer = copy(source, target, LOSSLESS)
-    assert any("hold no cover" in said for said in writer.warnings) == (suffix == ".mov")
-    if suffix == ".mov":
-        return
-    assert [(s.kind, s.codec, s.cover) for s in probe(target).streams] == [("video", "png", True)]
-    with av.open(str(target)) as container:
-        stream = container.streams[probe(target).streams[0].index]
-        assert [bytes(p) for p in container.demux(stream) if p.size] == [picture_before]
-
-
-def test_dispositions_and_titles_stay(tmp_path: Path) -> None:
-    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
-    make(source, Clip(sounds=[Sound(), Sound(language="fra")], subtitles=True))
-    marked = tmp_path / "marked.mkv"
-    with av.open(str(source)) as a, av.open(str(marked), "w") as b:
-        streams = {s.index: b.add_stream_from_template(s, opaque=True) for s in a.streams}
-        for index, stream in streams.items():
-            stream.metadata.update(a.streams[index].metadata, title=f"number {index}")
-        streams[1].disposition = av.stream.Disposition.comment
-        streams[2].disposition = av.stream.Disposition.default | av.stream.Disposition.original
-        streams[3].disposition = av.stream.Disposition.forced
-        for packet in a.demux():
-            if packet.size:
-                packet.stream = streams[packet.stream.index]
-                b.mux(packet)
-    copy(marked, target, LOSSLESS)
-    with av.open(str(marked)) as a, av.open(str(target)) as b:
-        assert [s.disposition for s in a.streams] == [s.disposition for s in b.streams]
-        assert len({s.disposition for s in a.streams}) == 4
-        assert [s.metadata.get("title") for s in b.streams] == [f"number {i}" for i in range(4)]
-        assert [s.language for s in a.streams] == [s.language for s in b.streams] == [None, "eng", "fra", "deu"]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_clips import Clip, Sound, copied_packets, make
+from synthetic_clips import copy as copied
 
 from videdit.errors import MediaError
 from videdit.media.decode.read import VideoReader
@@ -22,18 +23,12 @@ from videdit.media.probe import probe
 LOSSLESS = EncodeSettings(lossless=True, preset="ultrafast")
 SHARED = Path(os.environ.get("VIDEDIT_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "clips"
 
-
 KEPT = ["width", "height", "rotation", "display_matrix", "sar", "color", "color_tags", "pix_fmt", "codec"]
 KEPT += ["start_pts", "time_base", "fps", "frame_count", "chapters"]
 
 
 def copy(source: Path, target: Path, how: EncodeSettings = LOSSLESS, **more) -> VideoWriter:
-    info = probe(source)
-    span = {key: more[key] for key in ("start", "end") if key in more}
-    with VideoReader(info, **span) as reader, VideoWriter(target, info, how, **more) as writer:
-        for frame in reader:
-            writer.write(frame)
-    return writer
+    return copied(source, target, how, **more)
 
 
 def frames_of(path: Path) -> list[tuple[Fraction, Fraction, tuple[np.ndarray, ...]]]:

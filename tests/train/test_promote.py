@@ -17,7 +17,6 @@ from videdit import weights
 from videdit.cli.train import main
 from videdit.errors import VideditError, WeightsError
 from videdit.training.promote import MARGIN, RULES, Provenance, check, decide, promote, trial_weights
-from videdit.weights.judges import have_judges
 
 INVERSION = [
     {"inversion": "encoder only", "psnr_face": 17.0, "perceptual": 0.83, "mobileface": 0.46},
@@ -105,7 +104,7 @@ def test_directions_may_be_more_but_not_fewer(tmp_path: Path) -> None:
         check(path, shipped, RULES["directions"])
 
 
-@pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)")
+@pytest.mark.extra("judges")
 def test_worse_weights_stay_out_and_better_ones_get_in(
     tmp_path: Path, people: list[np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:

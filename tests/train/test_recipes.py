@@ -22,11 +22,8 @@ from videdit.models.sizes import EDITS
 from videdit.training.attributes import FullScorer
 from videdit.training.log import read_log
 from videdit.training.recipe import RECIPES, read_recipe, recipe_module
-from videdit.weights.judges import have_judges
 
-pytestmark = pytest.mark.skipif(
-    not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)"
-)
+pytestmark = pytest.mark.extra("judges")
 # What videdit itself depends on but training must not, and what one might reach for.
 ABSENT = ("openvino", "av", "scipy", "pydantic", "psutil", "PIL", "matplotlib", "skimage")
 # Runs the command line again and again in one process; an import of what is absent fails there.

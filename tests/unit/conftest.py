@@ -1,4 +1,5 @@
 import pytest
+from published_host import host, listed  # noqa: F401 - fixtures
 
 from videdit.faces.detector import FaceDetector
 

@@ -11,7 +11,6 @@ from synthetic import ROOT
 from videdit.cli.eval import main
 from videdit.errors import UsageError
 from videdit.evaluation.card import TABLES, markdown, put_table
-from videdit.weights.judges import have_judges
 
 
 def test_the_card_that_ships_has_a_place_for_every_table(tmp_path: Path) -> None:
@@ -41,7 +40,7 @@ def test_a_card_without_marks_is_told_and_stays(tmp_path: Path) -> None:
     assert card.read_text() == "# Weights\n"
 
 
-@pytest.mark.skipif(not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)")
+@pytest.mark.extra("judges")
 def test_clips_are_edited_judged_and_told(tmp_path: Path, face_clip: Path) -> None:
     card, before = tmp_path / "MODEL_CARD.md", (ROOT / "weights" / "MODEL_CARD.md").read_text()
     card.write_text(before)

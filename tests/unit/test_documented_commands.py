@@ -78,3 +78,13 @@ def test_there_are_many():
         "studio.md",
         "CONTRIBUTING.md",
     }
+
+
+def test_ci_runs_the_readme_s_line() -> None:
+    """So that a green CI says of the README's line that it works."""
+    (line,) = re.findall(r"^    (pip .+ && python -m pytest.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    ran = (ROOT / ".ci" / "run").read_text().splitlines()
+    install, test = line.split(" && ")
+    assert install in ran
+    assert test in ran
+    assert ran.index(install) < ran.index(test)

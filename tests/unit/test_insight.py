@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,12 @@ from test_faces import PEOPLE, placed
 
 from videdit.errors import WeightsError
 from videdit.faces.detector import FaceDetector, detector_of, look_at
-from videdit.faces.scrfd import ADVICE, InsightFinder, find_pack, providers
+from videdit.faces.scrfd import InsightFinder, find_pack, providers
 from videdit.geometry.ffhq_align import ffhq_square
 from videdit.jobs.render_job import RenderJob
 from videdit.stages.detect import Detect
 
-HERE = all(importlib.util.find_spec(name) for name in ("insightface", "onnxruntime", "onnx"))
-needs_insightface = pytest.mark.skipif(not HERE, reason=f"insightface is not installed: {ADVICE}")
+needs_insightface = pytest.mark.extra("insightface")
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +34,11 @@ def packs(tmp_path_factory, detector: FaceDetector) -> dict[bool, Path]:
     return folders
 
 
-@pytest.fixture(params=["mtcnn", "one by one", "batched"])
+@pytest.fixture(params=["mtcnn", *(pytest.param(kind, marks=needs_insightface) for kind in ("one by one", "batched"))])
 def any_detector(request, detector: FaceDetector) -> FaceDetector:
     """Each of the detectors."""
     if request.param == "mtcnn":
         return detector
-    if not HERE:
-        pytest.skip(f"insightface is not installed: {ADVICE}")
     pack = request.getfixturevalue("packs")[request.param == "batched"]
     return FaceDetector(finder=InsightFinder(str(pack)))
 

@@ -13,11 +13,8 @@ from videdit.edits import parse_edits
 from videdit.evaluation.compare import PAPERS, Counts, Optimisers, differentiable, evaluate_compare
 from videdit.evaluation.panel import Panel
 from videdit.hfgi.inverter import Inverter
-from videdit.weights.judges import have_judges
 
-pytestmark = pytest.mark.skipif(
-    not have_judges(), reason="the judges' weights were not fetched (scripts/fetch_judges.py)"
-)
+pytestmark = pytest.mark.extra("judges")
 ONE = Counts(latent=1, pivot=1, tune=1, domain=1, clip=1)
 
 

@@ -145,8 +145,8 @@ def test_a_timeline_adds_up_what_each_edit_gives_at_a_time(one, other, times):
             + 0.5 * load_direction("beard")
         )
         np.testing.assert_allclose(timeline(0, time), wanted, atol=1e-4)
-        assert timeline.likeness(0, time, time) == 1
-        assert 0 <= timeline.level(0, time) <= 1 + 1e-9
+        assert timeline.similarity(0, timeline.given(0, time), timeline.given(0, time)) == 1
+        assert 0 <= timeline.gain(0, time) <= 1 + 1e-9
         assert timeline.active(0, time), "the beard is"
 
 
@@ -156,20 +156,21 @@ def test_the_level_of_one_edit_is_its_strength(curve, time):
     timeline = Timeline(parse_edits(f"smile={words(curve)}"))
     peak = max(abs(key.strength) for key in curve)
     assume(peak > 0)
-    assert timeline.level(0, time) == pytest.approx(abs(strength_at(curve, time)) / peak, abs=1e-9)
+    assert timeline.gain(0, time) == pytest.approx(abs(strength_at(curve, time)) / peak, abs=1e-9)
     assert timeline.active(0, time) == (strength_at(curve, time) != 0)
 
 
 def test_edits_that_grow_as_one_are_told_from_those_that_do_not():
-    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s,-2@2s")).level(0, 1) == pytest.approx(0.5)
-    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s:ease-in-out,-2@2s")).level(0, 1) == 1
-    assert Timeline(parse_edits("smile=0@0s,1@2s,age=1")).level(0, 1) == 1
-    assert Timeline(parse_edits("smile=0")).level(0, 1) == 1
+    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s,-2@2s")).gain(0, 1) == pytest.approx(0.5)
+    assert Timeline(parse_edits("smile=0@0s,1@2s,age=0@0s:ease-in-out,-2@2s")).gain(0, 1) == 1
+    assert Timeline(parse_edits("smile=0@0s,1@2s,age=1")).gain(0, 1) == 1
+    assert Timeline(parse_edits("smile=0")).gain(0, 1) == 1
 
 
 def test_constant_strengths_are_nothing_new():
     timeline = Timeline(parse_edits("smile=1.5,age=0"))
-    assert (timeline.level(0, 3.0), timeline.likeness(0, 0.0, 9.0), timeline.varies) == (1.0, 1.0, False)
+    assert timeline.similarity(0, timeline.given(0, 0.0), timeline.given(0, 9.0)) == 1
+    assert (timeline.gain(0, 3.0), timeline.varies) == (1.0, False)
 
 
 def test_a_job_file_may_list_keyframes():

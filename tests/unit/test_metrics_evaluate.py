@@ -18,12 +18,9 @@ from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.evaluation.panel import Panel
 from videdit.evaluation.stills import evaluate_edits, evaluate_inversion
 from videdit.hfgi.inverter import Inverter
-from videdit.weights.judges import have_judges
 
 FACES = Path(__file__).resolve().parents[1] / "data" / "faces.jpg"
-pytestmark = pytest.mark.skipif(
-    not have_judges(), reason="the judges' weights were not fetched (videdit weights fetch judges)"
-)
+pytestmark = pytest.mark.extra("judges")
 
 
 @pytest.fixture(scope="module")

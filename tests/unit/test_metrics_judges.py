@@ -25,7 +25,7 @@ from videdit.models.perceptual import PerceptualFeatures, feature_distance
 from videdit.weights.judges import have_judges, judges_dir, load_judge
 
 ROOT = Path(__file__).resolve().parents[2]
-fetched = pytest.mark.skipif(not have_judges(), reason="judges were not fetched (videdit weights fetch judges)")
+fetched = pytest.mark.extra("judges")
 
 
 def test_weights_in_all_their_packings() -> None:
@@ -237,7 +237,7 @@ def test_without_their_clients_the_archives_are_asked_for(tmp_path, monkeypatch,
 def test_judges_that_are_there_are_not_fetched_again(monkeypatch, capsys) -> None:
     monkeypatch.setenv("PATH", "")
     if not all((judges_dir() / f"{name}.safetensors").is_file() for names in CONVERSIONS.values() for name in names):
-        pytest.skip("not all of the judges are here")
+        pytest.skip("not all of the judges were fetched")
     assert run(["weights", "fetch", "judges"]) == 0
     assert capsys.readouterr().out.count("safetensors: ") == 5
 

@@ -13,7 +13,7 @@ import pytest
 from synthetic import ROOT
 
 from videdit.errors import UsageError
-from videdit.media.encode.write import sweep
+from videdit.media.encode.target import sweep
 from videdit.storage import locks
 from videdit.storage.outputs import NAME_BYTES, Claim, ExistsError, hidden, put, put_text, temporary_name
 

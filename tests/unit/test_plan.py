@@ -254,7 +254,7 @@ def test_the_output_lies_beside_the_input_and_differs_from_it(edits, extension):
 
 def test_the_plan_knows_what_media_can_write():
     from videdit.jobs.output_names import CONTAINERS, EXR, IMAGES
-    from videdit.media.encode.mux import FORMATS
+    from videdit.media.encode.target import FORMATS
     from videdit.media.stills.write import IMAGE_SUFFIXES
 
     assert set(FORMATS) == CONTAINERS

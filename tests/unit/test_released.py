@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 
 from videdit.engine.compile import _torch_engine
 from videdit.errors import WeightsError
-from videdit.restoration import policy, third_party
+from videdit.restoration import third_party
 from videdit.restoration.restorer import CropRestorer, gfpgan_network, realesrgan_network
 from videdit.restoration.third_party import Gfpgan, RealEsrgan, released_state
 
-needs_packages = pytest.mark.skipif(not policy.installed(), reason=f"gfpgan is not installed: {policy.ADVICE}")
+needs_packages = pytest.mark.extra("restore")
 
 
 @pytest.fixture(scope="module")

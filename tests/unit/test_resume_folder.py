@@ -47,7 +47,7 @@ def test_files_that_a_stopped_run_has_given_their_names_are_no_obstacle(job):
     with work(job) as first:
         finish(first)
         assert "exists already" in status()
-        first.hand_over()
+        first.begin_commit()
     assert status() == "render"
     with pytest.raises(UsageError, match="exists already"):
         make_plan([job.model_copy(update={"crf": 10})])
@@ -61,7 +61,7 @@ def test_files_that_a_stopped_run_has_given_their_names_are_no_obstacle(job):
 def test_nothing_is_handed_over_while_segments_are_missing(job):
     with work(job) as first:
         finish(first, last=False)
-        first.hand_over()
+        first.begin_commit()
     with work(job) as second:
         assert second.segments
         assert not second.complete

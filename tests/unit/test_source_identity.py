@@ -94,7 +94,7 @@ def test_what_is_not_there_is_said_in_one_line(tmp_path):
 
 def test_nobody_else_asks_when_a_source_was_written():
     """Times of change are asked for here, and of files that are no sources: directions, weights, our own."""
-    own = {"media/source_identity.py", "media/encode/write.py", "edits/direction_files.py", "edits/pca_components.py"}
+    own = {"media/source_identity.py", "media/encode/target.py", "edits/direction_files.py", "edits/pca_components.py"}
     own |= {"edits/published_edits.py", "weights/published.py", "weights/install.py", "tracks/analysis_cache.py"}
     own |= {"edits/catalogue.py", "weights/shipped.py"}
     own |= {"farm/admin.py", "farm/staging.py", "studio/clips.py"}  # logs and leftovers by their age; lists for people

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.edits import Timeline, load_direction, parse_edits
 from videdit.edits.face_compensation import (
+    LEFT,
     STILL,
     WIDE,
     Expression,
@@ -21,6 +22,7 @@ from videdit.edits.face_compensation import (
     lips_spread,
     openness,
     parse_speech,
+    smiling,
 )
 from videdit.edits.parse import find
 from videdit.imaging.host import HostPixels
@@ -104,6 +106,28 @@ def test_a_smile_makes_way_for_pursed_lips_and_says_so():
     still = Frame(0, 0, Fraction(1, 25), 0.0, Picture((np.zeros((8, 8), np.uint8),), Color(matrix="gray"), "gray"))
     list(passes(iter([replace(still, crops=(replace(kiss, image=np.zeros((256, 256, 3), np.uint8)),))])))
     assert account.faces(0.04)[0]["faded"] == [{"from": 0.0, "to": 0.04, "why": "smile makes way for pursed lips"}]
+
+
+def test_a_smile_makes_way_for_one_that_is_there():
+    """More of it would be a grimace; a sterner face is another matter. Turned by any angle it is the same smile."""
+    at_rest, there = np.zeros((468, 2)), np.zeros((468, 2))
+    for points, lift in ((at_rest, 0.0), (there, 9.0)):
+        points[[33, 263]] = ((0, 0), (100, 0))
+        points[[61, 291]], points[[13, 14]] = ((20, 100 - lift), (80, 100 - lift)), ((50, 95), (50, 105))
+        points[[0, 17]] = ((50, 90), (50, 110))
+    turned = there @ np.array(((0.6, 0.8), (-0.8, 0.6)))
+    assert smiling(None) == smiling(np.zeros((4, 2))) == smiling(np.zeros((468, 2))) == smiling(at_rest) == 0.0
+    assert smiling(there) == pytest.approx(1.0) == smiling(turned)
+    timeline = Timeline(parse_edits("smile"))
+    grin = Expression(smiling=1.0)
+    assert timeline.given(0, 0.0, grin) == pytest.approx(LEFT * timeline.given(0, 0.0))
+    stern = Timeline(parse_edits("smile=-1"))
+    assert np.array_equal(stern.given(0, 0.0, grin), stern.given(0, 0.0))
+    crop = Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, there)
+    assert timeline.makes_way(crop, 0.0) == ["smile makes way for a smile that is there"]
+    assert timeline.similarity(0, timeline.given(0, 0.0), timeline.given(0, 0.0, grin)) < 0.1, (
+        "nor is it averaged with it"
+    )
 
 
 def eyes(left: float, right: float) -> np.ndarray:

@@ -69,22 +69,31 @@ def frame(
 
 def drifting(pixels: Pixels, frames: Sequence[Frame]) -> list[Frame]:
     """The frames, their edits told how the source moved since the frame before."""
-    done = list(frames[:1])
+    continued, pairs = [], []
     for before, now in pairwise(frames):
         known = {edit.track: edit for edit in before.edits if before.scene == now.scene}
-        edits = []
         for edit in now.edits:
             if edit.track in known:
                 greys = [cv2.resize(host(e.source), (LOW, LOW))[..., 0] for e in (known[edit.track], edit)]
-                (drift,) = pixels.drifts([(there(pixels, greys[0]), there(pixels, greys[1]))])
-                edit = replace(edit, drift=Drift(*drift))
-            edits.append(edit)
+                pairs.append((there(pixels, greys[0]), there(pixels, greys[1])))
+                continued.append((now.index, edit.track))
+    drifts = dict(zip(continued, pixels.drifts(pairs), strict=True))  # all at once: a device takes several anyway
+    done = []
+    for now in frames:
+        found = [drifts.get((now.index, edit.track)) for edit in now.edits]
+        edits = [replace(edit, drift=Drift(*one) if one else None) for edit, one in zip(now.edits, found, strict=True)]
         done.append(replace(now, edits=tuple(edits)))
     return done
 
 
 def steadied(pixels: Pixels, frames: Sequence[Frame], timeline: Timeline | None = None) -> list[np.ndarray]:
-    out = list(Steady(pixels, timeline)(iter(drifting(pixels, frames))))
+    frames = drifting(pixels, frames)
+    if timeline:
+        frames = [
+            replace(f, edits=tuple(replace(edit, given=timeline.given(edit.track, f.time)) for edit in f.edits))
+            for f in frames
+        ]
+    out = list(Steady(pixels, timeline)(iter(frames)))
     assert [f.index for f in out] == [f.index for f in frames]
     return [host(f.edits[0].change).astype(np.float32) for f in out if f.edits]
 
@@ -203,10 +212,10 @@ def test_a_device_agrees_with_the_host(pixels: Pixels) -> None:
     motion = estimate_drift(*map(grey, clip(2)), InverseSearch())[0]
     put = {k: there(pixels, v) for k, v in {"flow": motion.flow, "validity": motion.validity}.items()}
     other_side, weight = HostPixels("cpu", "fp32"), fading(0.04)
-    ours = pixels.opened(there(pixels, other), there(pixels, masked), 0.5)
-    theirs = other_side.opened(other, masked, 0.5)
-    moved = pixels.moved(ours, pixels.enlarged(type(motion)(**put), 512), weight)
-    expected = other_side.moved(theirs, other_side.enlarged(motion, 512), weight)
+    ours = pixels.init_accumulator(there(pixels, other), there(pixels, masked), 0.5)
+    theirs = other_side.init_accumulator(other, masked, 0.5)
+    moved = pixels.warp_accumulator(ours, pixels.upsample_flow(type(motion)(**put), 512), weight)
+    expected = other_side.warp_accumulator(theirs, other_side.upsample_flow(motion, 512), weight)
     for name in ("changes", "masks"):
         seen, wanted = host(getattr(moved, name)), getattr(expected, name)
         # OpenCV reads between pixels in steps of a 32nd.
@@ -214,7 +223,7 @@ def test_a_device_agrees_with_the_host(pixels: Pixels) -> None:
     source = (noise(5, 512) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
     edit = Edited(0, change, mask, np.eye(2, 3), source)
     on_device = replace(edit, **{k: there(pixels, getattr(edit, k)) for k in ("change", "mask", "source")})
-    again = [host(part) for part in pixels.closed(on_device, ours, 0.25)]
+    again = [host(part) for part in pixels.resolve(on_device, ours, 0.25)]
     for part, wanted, atol in zip(again, resolve(edit, theirs, 0.25), (2e-3, 1), strict=True):
         assert part.dtype == wanted.dtype
         np.testing.assert_allclose(part.astype(float), wanted.astype(float), atol=atol)

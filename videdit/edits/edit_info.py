@@ -38,6 +38,7 @@ class EditInfo:
     scale: tuple[float, float] = (1.0, 1.0)
     blinks: bool = False  # whether it makes way for lids that close
     purses: bool = False  # whether it makes way for lips that are pursed
+    smiles: bool = False  # whether it makes way, as far as it is a plus, for a smile that is there
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
     response: tuple[float, float] = (1.0, 1.0)  # of the student: what minus and plus strengths are multiplied with
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind

@@ -18,6 +18,9 @@ import numpy as np
 OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
 PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
+# Heights of a mouth's corners over its middle, over the distance of the eyes: from where it smiles, and fully does.
+LIFTED = (0.045, 0.075)
+LEFT = 0.2  # of a smile's strength where it smiles already
 CLOSED, OPEN = 0.1, 0.2  # heights of eyes over their widths, where lids are as good as closed, and open
 _LIDS = ((33, 133, 159, 145), (263, 362, 386, 374))  # of the mesh: each eye's corners, its upper and its lower lid
 _CORNERS, _OUTER = (61, 291), (0, 17)  # of the mesh: the corners of the mouth, the lips' outer middles
@@ -46,6 +49,7 @@ class Expression:
     gap: float = 0.0  # between the lips, see :func:`openness`
     lids: float = 1.0  # how far they are open, see :func:`lids_open`
     spread: float = 1.0  # how far the lips are from being pursed, see :func:`lips_spread`
+    smiling: float = 0.0  # how far it smiles already, see :func:`smiling`
 
 
 AT_REST = Expression()
@@ -53,7 +57,7 @@ AT_REST = Expression()
 
 def expression(mesh: np.ndarray | None) -> Expression:
     """What a face does, by its mesh [468, 2]; at rest where none is known."""
-    return Expression(openness(mesh), lids_open(mesh), lips_spread(mesh))
+    return Expression(openness(mesh), lids_open(mesh), lips_spread(mesh), smiling(mesh))
 
 
 def openness(mesh: np.ndarray | None) -> float:
@@ -88,6 +92,22 @@ def lips_spread(mesh: np.ndarray | None) -> float:
     width, outer, gap = (float(np.linalg.norm(mesh[a] - mesh[b])) for a, b in (_CORNERS, _OUTER, _LIPS))
     height = outer - gap
     return min(max((width / height - PURSED) / (SPREAD - PURSED), 0.0), 1.0) if height > 0 else 1.0
+
+
+def smiling(mesh: np.ndarray | None) -> float:
+    """How far a face smiles already, 0 to 1, by how far the corners of the mouth are above its middle.
+
+    0 where a mesh [468, 2] is not known. A smile on top of one would be a grimace.
+    """
+    if mesh is None or len(mesh) <= max(*_CORNERS, *_LIPS, *_EYES):
+        return 0.0
+    across = mesh[_EYES[1]] - mesh[_EYES[0]]
+    unit = float(np.linalg.norm(across))
+    if not unit:
+        return 0.0
+    down = np.array((-across[1], across[0])) / unit
+    lift = float((mesh[list(_LIPS)].mean(0) - mesh[list(_CORNERS)].mean(0)) @ down) / unit
+    return min(max((lift - LIFTED[0]) / (LIFTED[1] - LIFTED[0]), 0.0), 1.0)
 
 
 def parse_speech(fields: Any) -> Speech | None:

@@ -12,7 +12,7 @@ import numpy as np
 from videdit.datatypes import Array, Crop
 from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.directions import Directions
-from videdit.edits.face_compensation import AT_REST, OPENER, Expression, expression
+from videdit.edits.face_compensation import AT_REST, LEFT, OPENER, Expression, expression
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.parse import Edit
 
@@ -43,8 +43,8 @@ class Timeline:
             replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
         )
         self._speech = [edit.info.speech for edit in self.edits]
-        self._blinks, self._purses = (
-            np.array([getattr(edit.info, makes_way) for edit in self.edits], bool) for makes_way in ("blinks", "purses")
+        self._blinks, self._purses, self._smiles = (
+            np.array([getattr(edit.info, way) for edit in self.edits], bool) for way in ("blinks", "purses", "smiles")
         )
         opener = [OPENER] if any(self._speech) else []  # comes after the others
         self._directions = Directions([*(edit.name for edit in self.edits), *opener], layers)
@@ -59,23 +59,37 @@ class Timeline:
 
         face: what it does then; some edits make way for it.
         """
-        ways = np.where(self._blinks, face.lids, 1.0) * np.where(self._purses, face.spread, 1.0)
-        strengths = ways * self.strengths(track, time)
+        strengths = self._made_way(track, time, face)
         if any(self._speech):
-            pairs = zip(self._speech, strengths, strict=True)
-            given = np.array([speech(s, face.gap) if speech else (s, 0.0) for speech, s in pairs])  # [N, 2]
-            strengths = np.append(given[:, 0], given[:, 1].sum())
-        return self._directions(strengths, code)
+            return self._directions(np.append(strengths[:, 0], strengths[:, 1].sum()), code)
+        return self._directions(strengths[:, 0], code)
 
-    def added(self, crop: Crop, time: float, code: Array) -> np.ndarray:
+    def given(self, track: int, time: float, face: Expression = AT_REST) -> np.ndarray:
+        """What each edit gets at a time, [N], after it made way for what the face does."""
+        return self._made_way(track, time, face)[:, 0]
+
+    def _made_way(self, track: int, time: float, face: Expression) -> np.ndarray:
+        """Strengths of the edits, and of OPENER for each, [N, 2]."""
+        strengths = self.strengths(track, time)
+        ways = np.where(self._blinks, face.lids, 1.0) * np.where(self._purses, face.spread, 1.0)
+        ways = ways * np.where(self._smiles & (strengths > 0), 1 - (1 - LEFT) * face.smiling, 1.0)
+        pairs = zip(self._speech, ways * strengths, strict=True)
+        return np.array([speech(s, face.gap) if speech else (s, 0.0) for speech, s in pairs]).reshape(-1, 2)
+
+    def delta_for_crop(self, crop: Crop, time: float, code: Array) -> np.ndarray:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
         return crop.confidence * self(crop.track, time, code, expression(crop.mesh))
 
     def makes_way(self, crop: Crop, time: float) -> list[str]:
         """Which edits get less than half of their strength at a time for what a face does, and why, in words."""
         face = expression(crop.mesh)
-        ways = (self._blinks, face.lids, "closed lids"), (self._purses, face.spread, "pursed lips")
-        given = self.strengths(crop.track, time) != 0
+        strengths = self.strengths(crop.track, time)
+        given = strengths != 0
+        ways = (
+            (self._blinks, face.lids, "closed lids"),
+            (self._purses, face.spread, "pursed lips"),
+            (self._smiles & (strengths > 0), 1 - (1 - LEFT) * face.smiling, "a smile that is there"),
+        )
         return [
             f"{self.edits[i].name} makes way for {what}"
             for those, share, what in ways
@@ -100,22 +114,24 @@ class Timeline:
         """Whether any edit with keyframes is at work; edits of constant strength always are."""
         return not self.varies or bool(self.strengths(track, time).any())
 
-    def level(self, track: int, time: float) -> float:
+    def gain(self, track: int, time: float) -> float:
         """By how much the whole change is scaled at a time, 0..1; 1 where the edits do not grow and shrink as one."""
-        return self.presence(track, time) if self._as_one else 1.0
+        return self.activity(track, time) if self._as_one else 1.0
 
-    def presence(self, track: int, time: float) -> float:
+    def activity(self, track: int, time: float) -> float:
         """How strong the edits are at a time, of the strongest that they get, 0..1; 1 where no strength changes."""
         if not self.varies:
             return 1.0
         return float(np.abs(self.strengths(track, time) / self._units).sum()) / self._peak
 
-    def likeness(self, track: int, one: float, other: float) -> float:
-        """How much the edit at one time tells of that at another: 1 where the strengths are the same."""
-        if not self.varies:
+    def similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
+        """How much the edits of one moment tell of those of another: 1 where what is :meth:`given` is the same.
+
+        one, other: [N]; None: what was given then is not known, and taken for the same.
+        """
+        if one is None or other is None:
             return 1.0
-        apart = np.abs((self.strengths(track, one) - self.strengths(track, other)) / self._units).sum()
-        return math.exp(-float(apart) / ALIKE)
+        return math.exp(-float(np.abs((one - other) / self._units).sum()) / ALIKE)
 
     def _grow_as_one(self) -> bool:
         """Whether the strengths are always in the same proportion: looked up at all keyframes and between them."""

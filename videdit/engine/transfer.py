@@ -23,7 +23,7 @@ class Transfer:
         self._streams = (torch.cuda.Stream(device), torch.cuda.Stream(device)) if device.type == "cuda" else None
 
     def upload(self, array: np.ndarray) -> Tensor:
-        """An array on the device; work that is given to the device from now on finds it there. Nothing waits."""
+        """An array of any shape on the device; work that is given to it from now on finds it there. Nothing waits."""
         if self._streams is None:
             return torch.from_numpy(np.ascontiguousarray(array))
         up, _ = self._streams
@@ -40,7 +40,7 @@ class Transfer:
         return tensor
 
     def download(self, tensors: Sequence[Tensor]) -> Callable[[], list[np.ndarray]]:
-        """Start to bring tensors to the host; what comes back waits for them and gives them as arrays."""
+        """Start to bring tensors of any shapes to the host; what comes back waits for them and gives them as arrays."""
         if self._streams is None:
             return lambda: [tensor.numpy() for tensor in tensors]
         _, down = self._streams

@@ -78,7 +78,7 @@ class AttributeScorer(nn.Module):
             return self.judged(x.float()) | shape_scores(points) | patch_scores(small, points[..., :2])
 
     def judged(self, x: Tensor) -> dict[str, Tensor]:
-        """The scores that networks give."""
+        """The scores that networks give: of pictures x [B, 3, S, S] in [-1, 1], each [B]."""
         logits = self.expression(x).log_softmax(1)
         happy = EXPRESSIONS.index("happy")
         others = [i for i in range(len(EXPRESSIONS)) if i != happy]
@@ -156,7 +156,7 @@ def median(x: Tensor) -> Tensor:
 
 
 def log_odds(p: Tensor) -> Tensor:
-    """Probabilities as log odds; those of certainty stay finite."""
+    """Probabilities, of any shape, as log odds; those of certainty stay finite."""
     p = p.clamp(1e-6, 1 - 1e-6)
     return (p / (1 - p)).log()
 
@@ -167,7 +167,7 @@ def sample(x: Tensor, points: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, size: int) -> Tensor:
-    """Twice a box of size x size."""
+    """Twice a box of size x size; x: [B, C, H, W]."""
     for _ in range(2):
         x = F.avg_pool2d(F.pad(x, [size // 2] * 4, mode="replicate"), size, 1)
     return x

@@ -139,7 +139,7 @@ def evaluate_compare(
 ) -> Evaluation:
     """Encoder only, HFGI, latent optimisation, pivotal tuning and in-domain inversion at 256 px, seconds a face.
 
-    edits: what is done to each inversion, together; () for none.
+    faces: each [S, S, 3] uint8 RGB, aligned. edits: what is done to each inversion, together; () for none.
     """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
@@ -204,7 +204,10 @@ def evaluate_compare(
 def likeness_row(
     panel: Panel, name: str, pairs: Sequence[Pair], crops: Sequence[np.ndarray], masks: np.ndarray, edited: bool
 ) -> dict[str, Value]:
-    """How near inversions are to their faces, and how much of the person an edit leaves."""
+    """How near inversions are to their faces, and how much of the person an edit leaves.
+
+    crops: [256, 256, 3] uint8. masks: of their faces, [N, 256, 256] in 0..1.
+    """
     like = panel.likeness([pair[0] for pair in pairs], crops, masks)
     row: dict[str, Value] = {"inversion": name}
     for column in ("psnr", "psnr_face", "ssim", "perceptual", "mobileface", "faceres"):
@@ -216,7 +219,10 @@ def likeness_row(
 
 
 def compare_sheet(crops: Sequence[np.ndarray], found: dict[str, Sequence[Pair]], edits: Sequence[Edit]) -> np.ndarray:
-    """A row a face: the source and each inversion; with edits another one below, of the edit of each."""
+    """A row a face: the source and each inversion; with edits another one below, of the edit of each.
+
+    crops: [256, 256, 3] uint8. Returns [H, W, 3] uint8 RGB.
+    """
     rows = []
     for i, crop in enumerate(crops[:_SHOWN]):
         for part in (0, 1) if edits else (0,):

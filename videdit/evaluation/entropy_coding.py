@@ -74,7 +74,7 @@ class Coder:
         self._written.append((kind, scales, symbols))
 
     def close(self) -> tuple[list[np.ndarray], int]:
-        """(the numbers as they are read again, bits in all)."""
+        """(the numbers as they are read again, each as it was given, [N] int32; bits in all)."""
         data = self._encoder.get_compressed()
         decoder = self._stream.queue.RangeDecoder(data)
         read = [decoder.decode(self._model(kind), np.zeros(len(s)), s) for kind, s, _ in self._written]

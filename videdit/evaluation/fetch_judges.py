@@ -109,7 +109,7 @@ def open_archive(path: Path) -> Archive:
 
 
 def tensor(array: np.ndarray) -> Tensor:
-    """An array as a float32 tensor of its own."""
+    """An array of any shape as a float32 tensor of its own."""
     return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
 

@@ -19,7 +19,7 @@ def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Structural similarity, 1 for equal pictures: 11 x 11 Gaussian of sigma 1.5, mean over colours and places."""
+    """Structural similarity [B] of [B, C, H, W]: 11 x 11 Gaussian of sigma 1.5, mean over colours and places."""
     a, b = (a.float().clamp(-1, 1) + 1) / 2, (b.float().clamp(-1, 1) + 1) / 2  # it compares brightness from black
     channels = a.shape[1]
     window = torch.exp(-0.5 * ((torch.arange(11, device=a.device) - 5) / 1.5).square())

@@ -48,6 +48,8 @@ def landmark_plate(
 ) -> np.ndarray:
     """Figure 24: landmarks before and after the edit, triangles, X and Y coordinate maps, the map before and after.
 
+    faces: each [S, S, 3] uint8 RGB, aligned. Returns [H, W, 3] uint8 RGB.
+
     Raises:
         NoFaceError: no face is found in any of the renders.
     """

@@ -125,7 +125,7 @@ def reach(edit: Edit) -> float:
 def ada_plate(
     inverter: Inverter, faces: Sequence[np.ndarray], edits: Sequence[Edit], prealign: str = "flow"
 ) -> np.ndarray:
-    """Source, inversion by the code, what it lost, the same aligned to the edit, and the edit; -> uint8 RGB.
+    """Source, inversion by the code, what it lost, the same aligned to the edit, and the edit; -> [H, W, 3] uint8.
 
     prealign: how the map is carried along before ADA, one of :data:`videdit.hfgi.prealign.KINDS`; "none" shows what ADA
     does alone, as in the paper. Distortion maps are drawn around grey, at their own strength: a difference of the whole
@@ -150,7 +150,8 @@ def ada_plate(
 def rate_plate(inverter: Inverter, faces: Sequence[np.ndarray], json: Path | None, bits: bool = False) -> np.ndarray:
     """Size of the code against reconstruction; the figures are printed, and written to `json`.
 
-    bits: of what is quantised and entropy-coded, and not counts of numbers.
+    faces: each [S, S, 3] uint8 RGB, aligned. bits: of what is quantised and entropy-coded, and not counts of numbers.
+    Returns [H, W, 3] uint8 RGB.
     """
     from videdit.evaluation.rate import evaluate_rate
     from videdit.evaluation.rate_bits import evaluate_bits
@@ -169,7 +170,7 @@ def as_picture(image: np.ndarray) -> np.ndarray:
 
 
 def labelled(picture: np.ndarray, words: str) -> np.ndarray:
-    """A copy with words in its lower left corner, readable on any ground."""
+    """A copy, [H, W, 3] uint8, with words in its lower left corner, readable on any ground."""
     picture, at = picture.copy(), (6, picture.shape[0] - 8)
     for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(picture, words, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)

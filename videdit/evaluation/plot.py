@@ -66,7 +66,7 @@ def _plot(area: np.ndarray, title: str, series: Sequence[Series], x_title: str) 
 
 
 def y_ticks(low: float, high: float) -> np.ndarray:
-    """Five or so round values that span low to high."""
+    """Five or so round values, [N], that span low to high."""
     span = max(high - low, 1e-9)
     step = 10 ** np.floor(np.log10(span / 4))
     step *= next(factor for factor in (1, 2, 5, 10) if span / (factor * step) <= 5)

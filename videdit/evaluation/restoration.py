@@ -28,13 +28,16 @@ def worn(face: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """PSNR in dB of two uint8 pictures, infinite where they are equal."""
+    """PSNR in dB of two pictures [H, W, 3] uint8, infinite where they are equal."""
     error = np.square(a.astype(np.float64) - b).mean() / 255**2
     return float(-10 * np.log10(error)) if error else float("inf")
 
 
 def evaluate_restorer(restore: Restore, panel: Panel, faces: Sequence[np.ndarray]) -> Evaluation:
-    """Bicubic enlargement and the restorer, against the originals; and what it does to faces that need nothing."""
+    """Bicubic enlargement and the restorer, against the originals; and what it does to faces that need nothing.
+
+    faces: each [S, S, 3] uint8 RGB, aligned.
+    """
     pairs = [worn(face, seed) for seed, face in enumerate(faces)]
     originals, inputs = [original for original, _ in pairs], [given for _, given in pairs]
     masks = np.ones((len(faces), 256, 256), np.float32)

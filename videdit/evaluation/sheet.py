@@ -30,7 +30,7 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str] = 
 
 
 def write_sheet(path: Path, sheet: np.ndarray, note: str = "", replace: bool = True) -> None:
-    """Write a sheet as a PNG. note: a sentence in it. replace: a file that is there.
+    """Write a sheet [H, W, 3] uint8 RGB as a PNG. note: a sentence in it. replace: a file that is there.
 
     Raises:
         MediaError: that cannot be done.

@@ -62,7 +62,8 @@ def load_face(path: Path) -> np.ndarray:
 def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndarray], tune: int = 0) -> Evaluation:
     """Encoder only, HFGI, and HFGI with detail return (at strength 0, where nothing may be lost), at 256 px.
 
-    tune: steps of tuning the generator to each face, as --tune does to a clip; 0: not.
+    faces: each [S, S, 3] uint8 RGB, aligned. tune: steps of tuning the generator to each face, as --tune does to a
+    clip; 0: not.
     """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
@@ -95,7 +96,7 @@ def inverted_by_tuned(inverter: Inverter, crop: np.ndarray, code: np.ndarray, ma
 
 
 def tuned_to(inverter: Inverter, crop: np.ndarray, code: np.ndarray, mask: np.ndarray, steps: int) -> dict[str, Tensor]:
-    """The state of the generator, tuned to one crop of 256 px as it would be to a clip without an edit.
+    """The state of the generator, tuned to one crop [256, 256, 3] as it would be to a clip without an edit.
 
     Raises UsageError where it is not the embedded one.
     """
@@ -118,7 +119,8 @@ def evaluate_edits(
 ) -> Evaluation:
     """For each edit by itself: what its own score does, what the others do, and how much of the person stays.
 
-    student: edits in place of the inverter. plain: HFGI as it is released. prealign: see :func:`rendered`.
+    faces: each [S, S, 3] uint8 RGB, aligned. student: edits in place of the inverter. plain: HFGI as it is released.
+    prealign: see :func:`rendered`.
     """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)

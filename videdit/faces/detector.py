@@ -80,7 +80,7 @@ class FaceDetector:
         return compile_module(mesh, [(1, 3, SIZE, SIZE)], self.device, self._precision, threads=1)
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
-        """All faces of a picture, largest first, each with mesh, five points, yaw and score (presence, 0..1)."""
+        """All faces of a picture [H, W, 3] uint8, largest first; score: of presence, 0..1."""
         look = look_at(rgb)
         faces = [face for points in self.search(rgb) if (face := self.find(points, look))]
         return distinct(sorted(faces, key=face_size, reverse=True))

@@ -129,7 +129,7 @@ class TaskRunner:
 
 def sweep_lost(clip: Clip) -> None:
     """Remove what an earlier try has left that was lost: it grew beside the outputs, and nobody goes on with it."""
-    from videdit.media.encode.write import sweep
+    from videdit.media.encode.target import sweep
 
     for file in clip.files:
         sweep(file, older=0)

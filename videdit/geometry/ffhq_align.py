@@ -57,7 +57,7 @@ def face_matrix(points: np.ndarray, size: int) -> np.ndarray:
 
 
 def crop_side(points: np.ndarray) -> float:
-    """Side of the FFHQ square in square pixels."""
+    """Side in square pixels of the FFHQ square of five points [5, 2]."""
     return 2.0 * float(np.linalg.norm(ffhq_square(points)[1]))
 
 
@@ -67,7 +67,7 @@ def coded(matrix: np.ndarray, stretch: tuple[float, float]) -> np.ndarray:
 
 
 def side_of(to_frame: np.ndarray, size: int) -> float:
-    """Side in square pixels of what a crop of size x size pixels shows; to_frame goes to coded ones."""
+    """Side in square pixels of what a crop of size x size pixels shows; to_frame [2, 3] goes to coded ones."""
     return float(np.linalg.norm(to_frame[:, :2], 2)) * size  # coded pixels are stretched in one way only
 
 

@@ -84,13 +84,13 @@ def crop(image: np.ndarray, to_image: np.ndarray, size: int, interpolation: int 
 
 
 def shrinking(to_image: np.ndarray) -> int:
-    """How many times finer than a crop its image is to be sampled: 1 where the crop does not shrink it."""
+    """How many times finer than a crop its image is to be sampled, by to_image [2, 3]: 1 where it is not shrunk."""
     step = float(np.linalg.norm(to_image[:, :2], 2))  # image pixels a crop pixel, where they are most
     return max(1, math.ceil(step - 0.2))
 
 
 def region(to_frame: np.ndarray, size: int, width: int, height: int, margin: int = 4) -> tuple[int, int, int, int]:
-    """The part (x0, y0, x1, y1) of a width x height frame that a crop draws on, reflections at its border included."""
+    """The part (x0, y0, x1, y1) of a frame that a crop draws on, reflections included; to_frame: [2, 3]."""
     corners = transform(to_frame, np.array([(0, 0), (size, 0), (size, size), (0, size)]))
     (x0, y0), (x1, y1) = corners.min(0) - margin, corners.max(0) + margin
     (left, right), (top, bottom) = _span(x0, x1, width), _span(y0, y1, height)
@@ -108,7 +108,7 @@ def _span(low: float, high: float, limit: int) -> tuple[int, int]:
 
 
 def shift(matrix: np.ndarray, x: float, y: float) -> np.ndarray:
-    """The same map, its target measured from another origin: ``to_frame`` -> ``to_region`` with (-x0, -y0)."""
+    """The same map [2, 3], its target measured from another origin: ``to_frame`` -> ``to_region`` with (-x0, -y0)."""
     moved = matrix.copy()
     moved[:, 2] += (x, y)
     return moved

@@ -78,7 +78,7 @@ def fit(source: np.ndarray, change: np.ndarray, weights: np.ndarray) -> tuple[np
 
 
 def power(matrix: np.ndarray, exponent: float) -> np.ndarray:
-    """A power of a symmetric positive matrix."""
+    """A power of a symmetric positive matrix [3, 3]."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T
 

@@ -17,20 +17,18 @@ Detail return (:mod:`videdit.imaging.detail_transfer`) goes on from Y0, Y1, Xo a
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.engine.devices import resolve_device
-from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.errors import UsageError, WeightsError
+from videdit.hfgi.engines import Engines
 from videdit.hfgi.profile import Profile, load_profile
 from videdit.imaging.arrays import batches, half, join, stack
 from videdit.imaging.pixels import Pixels
-from videdit.models.sizes import NUM_LAYERS, TRUNK_CHANNELS, W_DIM
-from videdit.weights import manifest, verified
+from videdit.models.sizes import W_DIM
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -70,20 +68,7 @@ class Inverter:
         """
         self.profile, self.pixels = profile, pixels
         self._batch = batch
-        self._engines: dict[tuple, Callable[..., tuple[Array, ...]]] = {}
-        self._turns: dict[tuple, threading.Lock] = {}
-        self._compiling = threading.RLock()
-        self._loaded: list[Networks] = []  # one, once they are
-        self._hashes: tuple[str, ...] | None = None  # of the weights, where graphs can be told by them
-        if profile.layout == "mobile":
-            # What ships is known by its hash: with its graphs at hand PyTorch is not even imported.
-            names = [*profile.generator, *filter(None, (profile.encoder, profile.hfgi))]
-            for name in names:
-                verified(name)
-            known = manifest()
-            self._hashes = tuple(known[name].sha256 for name in names)
-        else:
-            self.networks()
+        self._engines = Engines(profile, pixels)
 
     @classmethod
     def load(
@@ -117,27 +102,7 @@ class Inverter:
 
     def networks(self) -> Networks:
         """The networks themselves: of what ships they are built when something first needs more than their graphs."""
-        with self._compiling:
-            if not self._loaded:
-                import torch
-
-                from videdit.hfgi.loader import load_networks
-
-                with torch.inference_mode(False):  # whoever asks first, they are of use to all
-                    self._loaded.append(load_networks(self.profile))
-            return self._loaded[0]
-
-    @property
-    def _heavy(self) -> bool:
-        return bool(self._loaded) and self._loaded[0].heavy
-
-    @property
-    def _layers(self) -> int:
-        return NUM_LAYERS if self._hashes else self.generator.num_layers
-
-    @property
-    def _channels(self) -> int:
-        return TRUNK_CHANNELS if self._hashes else self.generator.trunk_channels
+        return self._engines.networks()
 
     @property
     def mean_code(self) -> Tensor:
@@ -152,13 +117,8 @@ class Inverter:
     def with_generator(self, state: dict[str, Tensor]) -> Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is
         shared."""
-        other, networks = copy.copy(self), self.networks()
-        generator = copy.deepcopy(networks.generator)
-        generator.load_state_dict(state)
-        generator.eval().requires_grad_(False)
-        other._loaded, other._hashes = [replace(networks, generator=generator)], None
-        other._compiling, other._turns = threading.RLock(), {}
-        other._engines = {name: engine for name, engine in self._engines.items() if "encode" in name}
+        other = copy.copy(self)
+        other._engines = self._engines.with_generator(state)
         return other
 
     @property
@@ -170,7 +130,7 @@ class Inverter:
         """Crops a pass at a crop size: on a CPU more than a few only cost memory."""
         if self._batch:
             return self._batch
-        if self._heavy:
+        if self._engines.heavy:
             return 8 if self.device.startswith("cuda") else 1
         if self.device.startswith("cuda"):
             return {256: 32, 512: 16, 1024: 8}[size]
@@ -185,7 +145,7 @@ class Inverter:
 
     def encoder(self, count: int) -> Callable[..., tuple[Array, ...]]:
         """Step 1, crops [N, 3, 256, 256] -> codes, compiled for so many crops a pass."""
-        return self._engine("Encoder", ("encode", count), lambda n: n.encoder, [(count, 3, LOW, LOW)])
+        return self._engines.compiled("Encoder", ("encode", count), lambda n: n.encoder, [(count, 3, LOW, LOW)])
 
     def low_pass(self, renders: int) -> Callable[..., tuple[Array, ...]]:
         """:class:`videdit.models.passes.LowFidelityPass`, compiled for so many renders a pass."""
@@ -195,7 +155,9 @@ class Inverter:
 
             return LowFidelityPass(self._quick(networks.generator))
 
-        return self._engine("LowFidelityPass", ("low", renders), build, [(renders, self._layers, W_DIM)])
+        return self._engines.compiled(
+            "LowFidelityPass", ("low", renders), build, [(renders, self._engines.layers, W_DIM)]
+        )
 
     def high_pass(self, renders: int, size: int) -> Callable[..., tuple[Array, ...]]:
         """:class:`videdit.models.passes.ConsultationPass` at 256, 512 or 1024 px, for so many renders a pass."""
@@ -207,8 +169,8 @@ class Inverter:
             return ConsultationPass(*parts, size, networks.rows)
 
         image = (renders, LOW, LOW, 3)
-        shapes = [(renders, self._channels, 64, 64), (renders, self._layers, W_DIM), image, image]
-        return self._engine(f"ConsultationPass {size}", ("high", renders, size), build, shapes)
+        shapes = [(renders, self._engines.channels, 64, 64), (renders, self._engines.layers, W_DIM), image, image]
+        return self._engines.compiled(f"ConsultationPass {size}", ("high", renders, size), build, shapes)
 
     def _quick(self, generator: Synthesis) -> Synthesis:
         """The generator in the form that is the quickest here."""
@@ -218,25 +180,9 @@ class Inverter:
             return mobile_stylegan.grouped(generator)
         return generator
 
-    def _engine(
-        self, name: str, key: tuple, build: Callable[[Networks], nn.Module], shapes: Sequence[Shape]
-    ) -> Callable[..., tuple[Array, ...]]:
-        """A compiled network, built at its first use: once, however many threads ask."""
-        with self._compiling:
-            turn = self._turns.setdefault(key, threading.Lock())
-        with turn:  # of this network only: others are compiled, and run, meanwhile
-            if key not in self._engines:
-                network: nn.Module | NetworkRecipe
-                if self._hashes:
-                    network = NetworkRecipe(name, (key, self._hashes), lambda: build(self.networks()))
-                else:
-                    network = build(self.networks())
-                self._engines[key] = self.pixels.compile(network, shapes)
-            return self._engines[key]
-
     def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
         """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512]."""
-        layers = self._layers
+        layers = self._engines.layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
         engine = self.low_pass(2 * count)
@@ -283,7 +229,7 @@ class Inverter:
         if self.networks().alignment is None:
             raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
         count = self.batch(LOW)
-        engine = self._engine("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
+        engine = self._engines.compiled("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
         maps = [draft.source - draft.low[0] for draft in drafts]
         if carried:
             maps = [self.pixels.carry(*pair) for pair in zip(maps, motions, strict=True)]
@@ -305,8 +251,10 @@ class Inverter:
             parts = networks.generator, networks.alignment, networks.consultation
             return PlainPass(LowFidelityPass(networks.generator), ConsultationPass(*parts, size, networks.rows))
 
-        code = (count, self._layers, W_DIM)
-        engine = self._engine(f"PlainPass {size}", ("plain", count, size), build, [(count, 3, LOW, LOW), code, code])
+        code = (count, self._engines.layers, W_DIM)
+        engine = self._engines.compiled(
+            f"PlainPass {size}", ("plain", count, size), build, [(count, 3, LOW, LOW), code, code]
+        )
         x = stack([self.pixels.network_input(crop) for crop in crops])
         return [image for *parts, used in batches(count, x, codes, edited) for image in engine(*parts)[0][:used]]
 

@@ -146,7 +146,7 @@ def pictures(generator: Generator, codes: Tensor, course: OptimSchedule) -> Tens
 def descend(
     parameters: Iterable[Tensor], step: Callable[[], Tensor], course: OptimSchedule, tell: Tell | None = None
 ) -> None:
-    """Adam for so many steps. What a step does not touch keeps no gradient and does not move."""
+    """Adam on parameters of any shapes. What a step does not touch keeps no gradient and does not move."""
     optimizer = torch.optim.Adam(list(parameters), course.lr, betas=(0.9, 0.999))
     for i in range(course.steps):
         warm = min(1.0, (i + 1) / (0.05 * course.steps + 1))

@@ -14,22 +14,22 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
 
 
 def join(arrays: Sequence[Array]) -> Array:
-    """Arrays one after the other along their first axis."""
+    """Arrays [N, ...] one after the other along their first axis."""
     return of(arrays[0]).concatenate(arrays)
 
 
 def larger(a: Array, b: Array) -> Array:
-    """The larger of two arrays, element by element."""
+    """The larger of two arrays of one shape, element by element."""
     return of(a).maximum(a, b)
 
 
 def half(array: Array) -> Array:
-    """The array in float16."""
+    """The array, of any shape, in float16."""
     return of(array).half(array)
 
 
 def single(array: Array) -> Array:
-    """The array in float32, in which NumPy adds up many times faster than in half precision."""
+    """The array, of any shape, in float32, in which NumPy adds up many times faster than in half precision."""
     return of(array).single(array)
 
 

@@ -146,5 +146,5 @@ def weights(region: str) -> Matrix:
 
 
 def ramp(value: Array, low: float, high: float) -> Array:
-    """0 up to low, 1 from high on."""
+    """0 up to low, 1 from high on; of any shape."""
     return ((value - low) / (high - low)).clip(0, 1)

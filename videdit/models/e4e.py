@@ -29,7 +29,7 @@ class Equal:
     weight: Tensor
 
     def scaled(self) -> Tensor:
-        """The weight as it is used: divided by the root of the number of an output's inputs."""
+        """The weight [out, in] as it is used: divided by the root of the number of an output's inputs."""
         return self.weight * (self.weight[0].numel() ** -0.5)
 
 
@@ -151,5 +151,5 @@ class Encoder(nn.Module):
 
 
 def added(coarse: Tensor, fine: Tensor) -> Tensor:
-    """A scale of the pyramid: the coarser one enlarged (corners on corners), plus the finer one."""
+    """A scale of the pyramid, [B, C, H, W]: the coarser one enlarged (corners on corners), plus the finer one."""
     return F.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=True) + fine

@@ -66,7 +66,7 @@ class Alignment(nn.Module):
 
 
 def joined(coarse: Tensor, fine: Tensor) -> Tensor:
-    """Enlarged to the finer one's size, and put beside it."""
+    """Enlarged to the finer one's size, and put beside it: [B, C_coarse + C_fine, H, W]."""
     return torch.cat((F.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=False), fine), dim=1)
 
 

@@ -61,7 +61,7 @@ class Lpips(nn.Module):
         return distance / len(x)
 
     def levels(self, x: Tensor) -> list[Tensor]:
-        """The features of each level, of unit length along channels."""
+        """The features [B, C_i, H_i, W_i] of each level, of unit length along channels; x: [B, 3, H, W] in [-1, 1]."""
         x, found = (x - self.mean) / self.std, []
         for i, layer in enumerate(self.features):
             x = layer(x)

@@ -203,14 +203,14 @@ def upsampled(image: Tensor) -> Tensor:
 
 
 def channels_of(state: abc.Mapping[str, Tensor]) -> list[int]:
-    """What :class:`Synthesis` is made with, from the tensors of a published generator."""
+    """What :class:`Synthesis` is made with, by the shapes of a published generator's tensors."""
     first = state["conv1.conv.weight"].shape[1]
     blocks = sum(key.startswith("to_rgbs.") and key.endswith(".conv.weight") for key in state)
     return [first, *(state[f"convs.{2 * i}.conv.weight"].shape[1] for i in range(blocks))]
 
 
 def converted(state: abc.Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a published generator -> those of :class:`Synthesis`.
+    """The tensors of a published generator -> those of :class:`Synthesis`, in its shapes.
 
     state: in the layout of rosinality's stylegan2-pytorch, noise buffers included, from which e4e and HFGI have theirs.
     Learning rates are equalised there, so every weight gets its scale here; gains of the leaky ReLU are folded into
@@ -233,7 +233,7 @@ def noises_of(generator: Synthesis) -> dict[str, Tensor]:
 
 
 def noise_strengths(state: abc.Mapping[str, Tensor]) -> dict[str, float]:
-    """What normal numbers are multiplied with to be new noise, by the names of :func:`noises_of`.
+    """What normal numbers of its shape are multiplied with to be new noise, by the names of :func:`noises_of`.
 
     state: as of :func:`converted`. Raises KeyError for what is missing.
     """
@@ -244,7 +244,7 @@ def noise_strengths(state: abc.Mapping[str, Tensor]) -> dict[str, float]:
 
 
 def converted_mapping(state: abc.Mapping[str, Tensor], lr: float = 0.01) -> dict[str, Tensor]:
-    """The same for :class:`Mapping`; lr: its learning rate relative to the others', as in every published generator."""
+    """The same for :class:`Mapping`, in its shapes; lr: its learning rate relative to the others', as published."""
     new = {}
     for i in range(8):
         weight = state[f"style.{i + 1}.weight"]

@@ -71,17 +71,21 @@ class OwnTimelines(Timeline):
         """Whether any of the track's edits is at work."""
         return self._of(track).active(track, time)
 
-    def level(self, track: int, time: float) -> float:
+    def gain(self, track: int, time: float) -> float:
         """By how much the track's whole change is scaled at a time, 0..1."""
-        return self._of(track).level(track, time)
+        return self._of(track).gain(track, time)
 
-    def presence(self, track: int, time: float) -> float:
+    def activity(self, track: int, time: float) -> float:
         """How strong the track's edits are at a time, of the strongest that it gets, 0..1."""
-        return self._of(track).presence(track, time)
+        return self._of(track).activity(track, time)
 
-    def likeness(self, track: int, one: float, other: float) -> float:
-        """How much the track's edit at one time tells of that at another, 0..1."""
-        return self._of(track).likeness(track, one, other)
+    def given(self, track: int, time: float, face: Expression = AT_REST) -> np.ndarray:
+        """What each of the track's edits gets at a time, [N]; N is not the same for all tracks."""
+        return self._of(track).given(track, time, face)
+
+    def similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
+        """How much the track's edits of one moment, [N], tell of those of another, 0..1."""
+        return self._of(track).similarity(track, one, other)
 
     def _of(self, track: int) -> Timeline:
         return self.own.get(track, self.usual)

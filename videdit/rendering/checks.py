@@ -10,7 +10,7 @@ from videdit.faces import scrfd
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.choose import choose_encoder
-from videdit.media.encode.write import container_for
+from videdit.media.encode.target import container_for
 from videdit.media.frame_times import clock
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo

@@ -97,7 +97,7 @@ class Workshop:
 
     def restore(self, pixels: Pixels | None = None) -> Restore:
         """pixels: in place of the inverter's."""
-        restorer = self.models.restorer(self.job.restorer, self.job.job)
+        restorer = self.models.restorer(self.job.restorer, self.job.networks)
         strength, timeline = self.job.job.restore_strength, self.people.timeline
         return Restore(self.job.restorer, strength, restorer, pixels or self.inverter.pixels, timeline)
 
@@ -120,6 +120,10 @@ def _place(shop: Workshop) -> Stage:
     return CropBox(shop.inverter.pixels, shop.job.profile.sizes, shop.job.job.box, shop.job.size)
 
 
+def _parse(shop: Workshop) -> Stage:
+    return Parse(shop.models.parser(shop.job.networks, shop.alone), shop.account)
+
+
 def _split(shop: Workshop) -> Stage:
     assert shop.work is not None
     reach = reach_of(shop.job, first="split")
@@ -128,7 +132,7 @@ def _split(shop: Workshop) -> Stage:
 
 
 def _change(shop: Workshop) -> Stage:
-    return Change(shop.models.student(shop.job.job, shop.alone), shop.people.timeline, *shop.regions)
+    return Change(shop.models.student(shop.job.networks, shop.alone), shop.people.timeline, *shop.regions)
 
 
 def _passes(shop: Workshop) -> Stage:
@@ -148,7 +152,7 @@ def _steady(shop: Workshop) -> Stage:
 
 
 def _hair(shop: Workshop) -> Stage:
-    return Hair(HairPainter(shop.inverter.pixels, shop.models.parser(shop.job.job, shop.alone)))
+    return Hair(HairPainter(shop.inverter.pixels, shop.models.parser(shop.job.networks, shop.alone)))
 
 
 def _matte(shop: Workshop) -> Stage:
@@ -191,7 +195,7 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("align", lambda shop: Align(shop.inverter.pixels, shop.job.size), after=("size",), thread="align"),
         Node("place", _place, after=("decode",)),
         Node("store", lambda shop: StorePictures(shop.store), after=("align", "place"), thread="align"),
-        Node("parse", lambda shop: Parse(shop.models.parser(shop.job.job, shop.alone), shop.account), after=("store",)),
+        Node("parse", _parse, after=("store",)),
         Node("split", _split, after=("parse",)),
         Node("restore", lambda shop: shop.restore(), after=("split",)),
         Node("change", _change, after=("restore",)),

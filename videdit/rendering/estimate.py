@@ -25,7 +25,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import count
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.choose import choose_encoder
-from videdit.media.encode.write import container_for
+from videdit.media.encode.target import container_for
 from videdit.media.frame_times import clock
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
@@ -141,7 +141,7 @@ class Estimator:
         edited, shots = share_edited(info, job)
         notes += shots
         if not seen and load_profile(job.profile, job.checkpoint).subject == "face":
-            notes += filter(None, [elsewhere(info, self._models.detector(job)).removeprefix("; ")])
+            notes += filter(None, [elsewhere(info, self._models.detector(job.networks)).removeprefix("; ")])
         if job.tune:
             notes.append(f"{count(job.tune, 'tuning step')} before that, not counted")
         seconds = OVERHEAD * frames * (edited * faces * face + searching)
@@ -162,9 +162,9 @@ class Estimator:
         if not (by_number(words) or any(map(is_picture, words)) or job.scenes):
             return [f"on {', '.join(MEANT.get(str(word), str(word)) for word in words)}"]
         device = resolve_device(job.device)
-        with cached_analysis(clip.source, info, job, self._models.detector(job), device) as analysis:
+        with cached_analysis(clip.source, info, job, self._models.detector(job.networks), device) as analysis:
             said = check_scenes(job, analysis, info)
-            people = people_of(job, analysis, clock(info), profile.layers, self._models.detector(job).aligned)
+            people = people_of(job, analysis, clock(info), profile.layers, self._models.detector(job.networks).aligned)
             shown = within(analysis.sightings, job.start, job.end)
             chosen = np.unique(analysis.sightings.track[people.chosen])
             seen = [track for track in describe_tracks(shown) if track.track in chosen]
@@ -202,7 +202,8 @@ class Estimator:
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
         """Frames with crops from a few places of the clip."""
-        detector, inverter, resolved = self._models.detector(job), self._models.inverter(job), resolve(job)
+        detector, inverter = self._models.detector(job.networks), self._models.inverter(job.networks)
+        resolved = resolve(job)
         nobody = people_of(job, None, clock(info), resolved.profile.layers)
         shop = Workshop(resolved, info, self._models, nobody, inverter)
         found: list[Stage] = [Detect(detector), _Some(job), Track()] if resolved.faces else []

@@ -105,16 +105,16 @@ class FramePreviews:
 
     def warm(self, job: RenderJob, size: int) -> None:
         """Compile what a draft of a face at a size takes. Raises what loading the networks raises."""
-        inverter = self.models.inverter(job)
-        self.models.detector(job).detect(np.zeros((64, 64, 3), np.uint8))
+        inverter = self.models.inverter(job.networks)
+        self.models.detector(job.networks).detect(np.zeros((64, 64, 3), np.uint8))
         image = inverter.pixels.put(np.zeros((size, size, 3), np.uint8))
-        self.models.parser(job, alone=True).parts([image])
+        self.models.parser(job.networks, alone=True).parts([image])
         crop = Crop(0, image, np.eye(2, 3), 1.0)
         resolved = resolve(job)
         if resolved.method == "student":
-            self.models.student(job, alone=True)([crop], np.zeros((1, len(EDITS)), np.float32))
+            self.models.student(job.networks, alone=True)([crop], np.zeros((1, len(EDITS)), np.float32))
         else:
-            editor = self.models.editor(job, resolved.prealign)
+            editor = self.models.editor(job.networks, resolved.prealign)
             inversion = editor.invert(crop)
             editor.edit(inversion, np.zeros(inversion.code.shape, np.float32))
 
@@ -127,7 +127,7 @@ class FramePreviews:
             self._beside.submit(self._compile, job, size)
 
     def _compile(self, job: RenderJob, size: int | None) -> None:
-        inverter = self.models.inverter(job)
+        inverter = self.models.inverter(job.networks)
         if resolve(job).method != "hfgi":
             return
         if size:
@@ -141,7 +141,7 @@ class FramePreviews:
         job, source = clip.job, self.analyses.source(clip.source, clip.job)
         shown = self._frame_at(source, time)
         check()
-        inverter, detector = self.models.inverter(job), self.models.detector(job)
+        inverter, detector = self.models.inverter(job.networks), self.models.detector(job.networks)
         # A little more, and whole seconds, so that the next frame asked for is in it too.
         wide = (RECALLED + reach) if reach else 0.0
         first, last = shown.time - wide, shown.time + wide + LEAST
@@ -185,7 +185,7 @@ class FramePreviews:
 
     def _edit_alone(self, request: Request, pts: int | None) -> Stage:
         """In place of the node "edit": one that needs no neighbours, and knows inversions that were made before."""
-        editor = self.models.editor(request.job, request.resolved.prealign)
+        editor = self.models.editor(request.job.networks, request.resolved.prealign)
         timeline = request.people.timeline
 
         def edit(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -198,7 +198,7 @@ class FramePreviews:
                         inversion = editor.invert(crop, self._code(request, pts, crop))
                         self.cache.put(key, inversion)
                     request.check()
-                    renderings.append(editor.edit(inversion, timeline.added(crop, frame.time, inversion.code)))
+                    renderings.append(editor.edit(inversion, timeline.delta_for_crop(crop, frame.time, inversion.code)))
                 yield replace(frame, renderings=tuple(renderings))
 
         return _Named("edit", edit)

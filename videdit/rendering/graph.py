@@ -106,14 +106,14 @@ def assemble(
     count where some are chosen. Raises NoFaceError where the job's words for faces mean nobody in it.
     """
     job = resolve(clip.job)
-    people = people_of(clip.job, analysis, clock(info), job.profile.layers, loaded.detector(clip.job).aligned)
+    people = people_of(clip.job, analysis, clock(info), job.profile.layers, loaded.detector(clip.job.networks).aligned)
     place, span = (work.next, work.span) if work else (None, None)
     shop = Workshop(
         job=job,
         info=info,
         models=loaded,
         people=people,
-        inverter=loaded.inverter(clip.job),
+        inverter=loaded.inverter(clip.job.networks),
         analysis=analysis,
         account=Account(job.whole and job.faces, job.profile.subject),
         cut=(clip.job.start, clip.job.end),
@@ -129,7 +129,7 @@ def assemble(
     def approve() -> None:
         if not chain.faces and not (work and work.faces):
             why = no_face(clip.source, graph, unclear)
-            raise NoFaceError(why + elsewhere(info, loaded.detector(clip.job)))
+            raise NoFaceError(why + elsewhere(info, loaded.detector(clip.job.networks)))
         shop.files.join()
 
     shop.encode = encoder(clip, info, edited=True, approve=approve)
@@ -157,7 +157,7 @@ def unedited(clip: Clip, info: MediaInfo, loaded: ModelCache, work: Segments | N
         info=info,
         models=loaded,
         people=people_of(clip.job, None, clock(info), job.profile.layers),
-        inverter=loaded.inverter(clip.job),
+        inverter=loaded.inverter(clip.job.networks),
         cut=(clip.job.start, clip.job.end),
         first=work.next.pts if work and work.next else None,
         work=work,

@@ -44,16 +44,16 @@ class Pace:
         return known[key]
 
     def _measured(self, job: RenderJob, method: str, size: int) -> float:
-        inverter = self.models.inverter(job)
+        inverter = self.models.inverter(job.networks)
         image = inverter.pixels.put(np.full((size, size, 3), 127, np.uint8))
         if method == "student":
-            student = self.models.student(job, alone=inverter.device == "cpu")
+            student = self.models.student(job.networks, alone=inverter.device == "cpu")
             crops = [Crop(0, image, np.eye(2, 3), 1.0)] * student.batch(size)
             return _timed(
                 lambda: student(crops, np.zeros((len(crops), len(EDITS)), np.float32)), inverter.device, crops
             )
         if inverter.device == "cpu":  # a full batch takes no less a face, and many times as long to be measured
-            editor = self.models.editor(job, "none")
+            editor = self.models.editor(job.networks, "none")
             crop, delta = Crop(0, image, np.eye(2, 3), 1.0), np.zeros((inverter.profile.layers, W_DIM), np.float32)
             return _timed(lambda: editor.edit(editor.invert(crop), delta), "cpu", [crop])
         images = [image] * max(inverter.batch(256), inverter.batch(size))

@@ -108,10 +108,10 @@ def lay_out(
 ) -> ShotPlan:
     """The segments of a clip, by what was found in it. Raises NoFaceError: nobody in it is to be edited."""
     job, resolved = clip.job, resolve(clip.job)
-    detector = renderer.loaded.detector(job)
+    detector = renderer.loaded.detector(job.networks)
     people = people_of(job, analysis, clock(info), resolved.profile.layers, detector.aligned)
     sightings = within(analysis.sightings, job.start, job.end)
-    shop = Workshop(resolved, info, renderer.loaded, people, renderer.loaded.inverter(job), analysis)
+    shop = Workshop(resolved, info, renderer.loaded, people, renderer.loaded.inverter(job.networks), analysis)
     graph = graph_of(Shape(resolved), shop)
     frames_most = None if seconds is None else max(1, round(seconds * float(info.fps or 25)))
     crops = None if seconds is None else 1 << 30  # by length alone

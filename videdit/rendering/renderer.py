@@ -26,7 +26,7 @@ from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult, count
 from videdit.jobs.segment_store import Segments, SegmentStore
 from videdit.media.decode.start import probe_from
-from videdit.media.encode.write import check_target, commit_file
+from videdit.media.encode.target import check_target, commit_file
 from videdit.media.failures import writing
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
@@ -107,7 +107,7 @@ class Renderer:
 
     def _smaller(self, clip: Clip) -> Clip | None:
         """The clip with half its batch, the networks of the whole one forgotten; None where it is one crop already."""
-        inverter = self.loaded.inverter(clip.job)
+        inverter = self.loaded.inverter(clip.job.networks)
         if inverter.batch(LOW) == 1:
             return None
         self.loaded.forget()
@@ -233,7 +233,7 @@ class Renderer:
         self, clip: Clip, info: MediaInfo, work: SegmentStore | None = None, cancel: threading.Event | None = None
     ) -> contextlib.AbstractContextManager[Analysis | None]:
         """Who is in a clip: see :func:`videdit.rendering.analysis_pass.cached_analysis`; None where nobody asks."""
-        inverter, detector = self.loaded.inverter(clip.job), self.loaded.detector(clip.job)
+        inverter, detector = self.loaded.inverter(clip.job.networks), self.loaded.detector(clip.job.networks)
         if inverter.profile.subject != "face" or (work and work.complete):
             return contextlib.nullcontext()
         return cached_analysis(clip.source, info, clip.job, detector, inverter.device, self.progress, cancel)

@@ -10,6 +10,7 @@ from videdit.errors import UsageError
 from videdit.hfgi.hair import HAIR
 from videdit.hfgi.profile import Profile, load_profile
 from videdit.hfgi.student import can_edit, have_student
+from videdit.jobs.network_choice import NetworkChoice
 from videdit.jobs.render_job import RenderJob
 from videdit.restoration.policy import RestorerChoice, choose
 from videdit.tracks.selection import by_number
@@ -28,7 +29,11 @@ class ResolvedJob:
     restorer: RestorerChoice
     regions: frozenset[str]  # where edits that everybody gets may show
     hair: bool  # whether anybody's edit changes hair as a whole
-    precision: str  # of the networks: "auto", "fp32" or "bf16"
+
+    @property
+    def networks(self) -> NetworkChoice:
+        """Which networks it needs, and how they run."""
+        return self.job.networks
 
     @property
     def faces(self) -> bool:
@@ -72,7 +77,6 @@ def resolve(job: RenderJob) -> ResolvedJob:
         restorer=choose(job.restore) if face else RestorerChoice("none"),
         regions=regions_of(job.edits, profile),
         hair=face and method != "plain" and HAIR in regions_of(edits, profile),
-        precision=job.networks_precision,
     )
 
 

@@ -199,7 +199,7 @@ class Session:
         if not pictures:
             return moments(known.info, held.analysis)
         length = known.info.duration or 1.0
-        parser = self._models.parser(job)
+        parser = self._models.parser(job.networks)
         sights = poorly_seen(known.info, held.analysis, parser, lambda time: progress(min(1.0, time / length)), cancel)
         return moments(known.info, held.analysis, sights)
 
@@ -210,7 +210,7 @@ class Session:
         tell.start(known.info.path.name, known.info.frame_count or None)
         status = "failed"
         try:
-            held = self._analyses.of(known, job, self._models.detector(job), None, tell, cancel)
+            held = self._analyses.of(known, job, self._models.detector(job.networks), None, tell, cancel)
             status = "done"
         finally:
             tell.end(status)

@@ -134,7 +134,7 @@ def examples_of(inverter: Inverter, frames: Iterable[Frame], timeline: Timeline,
         raise NoFaceError("no face to tune the generator on")
     pixels = inverter.pixels
     codes = pixels.fetch(inverter.encode([pixels.put(crop.seen) for _, crop in pairs]))
-    delta = np.stack([timeline.added(c, frame.time, w) for (frame, c), w in zip(pairs, codes, strict=True)])
+    delta = np.stack([timeline.delta_for_crop(c, frame.time, w) for (frame, c), w in zip(pairs, codes, strict=True)])
     masks = [cv2.resize(edit_mask(crop.mesh, crop.size, regions), (LOW, LOW)) for _, crop in pairs]
     targets = [cv2.resize(crop.seen, (LOW, LOW), interpolation=cv2.INTER_AREA) for _, crop in pairs]
 

@@ -120,7 +120,7 @@ class Clips:
         return info.kind == "video" and info.size > SMALL
 
     def frame(self, path: Path, time: float, side: int | None = None) -> tuple[np.ndarray, float]:
-        """The frame that is shown at a time, as displayed, and when it begins.
+        """The frame [H, W, 3] uint8 that is shown at a time, as displayed, and when it begins.
 
         side: px; a larger picture is made smaller, so that its longer side is that long.
         """
@@ -206,7 +206,7 @@ def told_times(times: list[float]) -> list[float] | dict[str, float]:
 
 
 def smaller(picture: np.ndarray, side: int | None) -> np.ndarray:
-    """A picture whose longer side has so many pixels at most."""
+    """A picture [H, W, 3] whose longer side has so many pixels at most."""
     height, width = picture.shape[:2]
     if side is None or max(height, width) <= side:
         return picture

@@ -114,7 +114,7 @@ class Studio:
         side: int | None,
         cancel: threading.Event,
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """One frame, edited, and what is to be said of it. Raises what :meth:`Session.preview` raises."""
+        """One edited frame [H, W, 3] uint8, and what is to be said. Raises what :meth:`Session.preview` raises."""
         job = document.job(path)
         if document.rests:
             picture, begins = self.clips.frame(path, time, side)
@@ -231,7 +231,7 @@ class Studio:
         }
 
     def portrait(self, clip: str, track: int) -> np.ndarray:
-        """The best picture of a face. Raises UsageError: there is none."""
+        """The best picture [128, 128, 3] uint8 of a face. Raises UsageError: there is none."""
         look = self.looks.known(clip, self.roots.path(clip))
         found = [face.portrait for face in look.faces if face.track == track] if look else []
         if not found or found[0] is None:

@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -216,7 +217,7 @@ class Analysis:
         found = []
         rows = self.sightings.faces(row)
         for i in range(rows.start, rows.stop):
-            start = max(start for start in self._starts if start <= i)
+            start = self._starts[bisect_right(self._starts, i) - 1]
             if self._open[0] != start:
                 self._open = start, read_arrays(self.folder / _chunk(start))
             chunk, at = self._open[1], i - start

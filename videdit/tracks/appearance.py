@@ -10,6 +10,8 @@ identity network 19 % (.994). With gamma, colour balance, blur and alignment sha
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -59,6 +61,7 @@ def mean_look(looks: np.ndarray) -> np.ndarray:
     return total / max(float(np.linalg.norm(total)), 1e-6)
 
 
+@cache
 def _mean() -> np.ndarray:
     """[3, 8, 8]"""
     left = np.array(_MEAN.split(), np.float32).reshape(_SIDE, 3, _SIDE // 2).transpose(1, 0, 2) / 20

@@ -37,7 +37,7 @@ class TrackTable:
         return {track: (own, self.time[self.frame[own]]) for track, own in rows.items()}
 
     def near(self, row: int, reach: float, gap: float) -> np.ndarray:
-        """The rows of a face's track up to `reach` seconds before and after it, none of them beyond a gap."""
+        """The rows [N] of a face's track up to `reach` seconds before and after it, none of them beyond a gap."""
         rows, times = self._own[int(self.track[row])]
         at = self.time[self.frame[row]]
         first, stop = np.searchsorted(times, (at - reach - 1e-9, at + reach + 1e-9))

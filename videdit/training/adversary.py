@@ -33,12 +33,12 @@ class Adversary:
         return {key: value.detach() for key, value in terms.items()}
 
     def loss(self, fake: Tensor) -> Tensor:
-        """What the pictures' maker goes down on: non-saturating (Goodfellow et al., 2014)."""
+        """What the maker of pictures [B, 3, H, W] goes down on: non-saturating (Goodfellow et al., 2014)."""
         self.net.requires_grad_(False)
         return F.softplus(-self.net(fake)).mean()
 
     def steepness(self, real: Tensor) -> Tensor:
-        """R1: the mean squared gradient of the logits by real pictures."""
+        """R1: the mean squared gradient of the logits by real pictures [B, 3, H, W]."""
         real = real.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(self.net(real).sum(), real, create_graph=True)
         return gradient.square().sum((1, 2, 3)).mean()

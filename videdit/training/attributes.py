@@ -96,7 +96,7 @@ class Measure:
 
 
 def fastest(module: nn.Module, examples: tuple[Tensor, ...], device: str, precision: Precision, threads: int) -> Engine:
-    """The module compiled, or run by torch as it is on a CPU without OpenVINO, which training does not need."""
+    """The module compiled for the shapes of examples, or run by torch where there is no OpenVINO, as in training."""
     try:
         return compile_module(module, examples, device, precision, threads=threads)
     except ImportError:
@@ -104,7 +104,7 @@ def fastest(module: nn.Module, examples: tuple[Tensor, ...], device: str, precis
 
 
 def in_batches(engine: Callable[..., tuple[np.ndarray, ...]], rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Run an engine that takes BATCH rows on any number of them."""
+    """Run an engine that takes BATCH rows on any number of them, [N, ...]."""
     parts = []
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]

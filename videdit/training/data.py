@@ -81,7 +81,7 @@ def to_pictures(x: Tensor) -> np.ndarray:
 
 
 def jitter_geometry(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Flip, and move as alignment of a video frame errs: 4 degrees, 5 % of size, 3 % of place; reflected borders."""
+    """Flip, and move as alignment of a video frame errs: 4 degrees, 5 % of size, 3 % of place; [S, S, 3] uint8."""
     if rng.random() < 0.5:
         image = image[:, ::-1]
     angle, scale = rng.normal(0, 2.0), float(np.exp(rng.normal(0, 0.03)))
@@ -92,14 +92,14 @@ def jitter_geometry(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exposure, white balance and contrast as cameras differ. uint8 -> uint8."""
+    """Exposure, white balance and contrast as cameras differ. [H, W, 3] uint8 -> the same."""
     gain = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.04, 3))
     values = (image.astype(np.float32) / 255) ** float(np.exp(rng.normal(0, 0.12))) * gain
     return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What video does to a face: lost resolution, blur, noise, compression. uint8 -> uint8, same size."""
+    """What video does to a face: lost resolution, blur, noise, compression. [S, S, 3] uint8, same size."""
     if rng.random() < 0.6:
         small = int(SIZE / rng.uniform(1, 4))
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
@@ -161,7 +161,7 @@ class Bank:
 
 
 def load_pack(path: Path) -> np.ndarray:
-    """An array on disk, read as it is needed.
+    """An array [N, ...] on disk, read as it is needed.
 
     Raises:
         UsageError: it is missing or damaged.

@@ -84,7 +84,7 @@ class Scores:
         return self._known[name]
 
     def correlation(self, vector: np.ndarray, name: str) -> float:
-        """Of a direction's coordinate with a score, over held codes."""
+        """Of the coordinate along a direction [512] with a score, over held codes."""
         return float(np.corrcoef(self._held @ vector, self._held_scores[:, self.names.index(name)])[0, 1])
 
     def direction(self, recipe: EditRecipe) -> Fitted:
@@ -107,12 +107,12 @@ class Scores:
         return Fitted(vector, self.correlation(vector, recipe.score), self.mahalanobis(vector))
 
     def mahalanobis(self, vector: np.ndarray) -> float:
-        """How many standard deviations of the codes a step is long."""
+        """How many standard deviations of the codes a step [512] is long."""
         return float(np.sqrt(vector @ self._precision @ vector))
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    """The same with length 1."""
+    """The same, [512], with length 1."""
     return vector / np.linalg.norm(vector)
 
 
@@ -160,7 +160,7 @@ class Population:
         return scores - self.scores[:count], (identity * self.identity[:count]).sum(1)
 
     def shift(self, delta: np.ndarray, score: str, count: int) -> float:
-        """How far `delta` moves a score on average, in the score's unit: half of the faces forth, half back."""
+        """How far `delta` [512] moves a score on average, in the score's unit: half of the faces forth, half back."""
         signs = np.where(np.arange(count) % 2, -1.0, 1.0)
         change, _ = self.tried(delta, signs)
         return float((signs * change[:, self.measure.names.index(score)]).mean())
@@ -189,7 +189,7 @@ def natural_unit(population: Population, step: np.ndarray, recipe: EditRecipe, p
 def report(
     population: Population, delta: np.ndarray, recipe: EditRecipe, fitted: Fitted, count: int = 200
 ) -> dict[str, Any]:
-    """What is known of an edit: correlation, length, and what the recommended strength does to scores and identity."""
+    """What is known of an edit, delta [512]: correlation, length, what the recommended strength does to scores."""
     change, identity = population.tried(delta, np.full(min(count, len(population.codes)), recipe.recommended))
     moved = {
         name: round(float(change[:, population.measure.names.index(name)].mean()) / sd, 2)

@@ -132,7 +132,7 @@ def parts(first: int, count: int) -> Iterator[slice]:
 
 
 def shown(population: Population, delta: np.ndarray, edit: EditRecipe) -> np.ndarray:
-    """Faces without the edit, and with the recommended strength in both directions."""
+    """Faces without the edit, and with the recommended strength of delta [512] both ways."""
     strengths = (-edit.recommended, 0.0, edit.recommended)
     columns = []
     for strength in strengths:

@@ -139,7 +139,7 @@ class Training(training.Training[Recipe]):
         self.held = self.faces.held().to(device)
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """(samples, their originals, their codes, faces, their originals)"""
+        """(samples, their originals, their codes [B, 512], faces, their originals); pictures are [B, 3, 256, 256]."""
         samples = self.bank.batch(self.recipe.samples, self.rng(step, 1))
         return *samples, *self.faces.batch(self.recipe.faces, self.rng(step, 2))
 

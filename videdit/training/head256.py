@@ -150,7 +150,7 @@ class Training(training.Training[Recipe]):
         return Validation({"val_psnr": psnr(made, wanted)}, sheet)
 
     def pool(self, step: int) -> list[tuple[Tensor, ...]]:
-        """The samples at hand at a step, each (features, w, target). Which ones depends on the step alone."""
+        """The samples at hand at a step, each as of :func:`draw`. Which ones depends on the step alone."""
         first = step // RENEWED
         numbers = range(first, first + self.recipe.pool // self.recipe.drawn)
         self.drawn = {number: self.drawn.get(number) or self.draw(number, 2) for number in numbers}
@@ -158,7 +158,7 @@ class Training(training.Training[Recipe]):
 
     @torch.no_grad()
     def draw(self, number: int, purpose: int) -> list[tuple[Tensor, ...]]:
-        """The samples of one draw."""
+        """The samples of one draw, as of :func:`draw`."""
         rng = self.torch_rng(number, purpose)
         if self.recipe.real and number % 2:
             codes = self.encoder(self.faces.batch(self.recipe.drawn, self.rng(number, purpose))[0].to(self.device))

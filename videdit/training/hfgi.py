@@ -106,7 +106,7 @@ class Training(training.Training[Recipe]):
         self.render, self.render_sharp = self.compiled(self._render), self.compiled(self._render_sharp)
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """(faces and a sample, their originals)"""
+        """(faces and a sample, their originals), each [B, 3, 256, 256] in [-1, 1]."""
         inputs, targets = self.faces.batch(self.recipe.faces - 1, self.rng(step, 1), degraded=0.15)
         sample = self.bank.batch(1, self.rng(step, 2))[0]
         return torch.cat((inputs, sample)), torch.cat((targets, sample))

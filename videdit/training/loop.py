@@ -103,7 +103,7 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
 
 
 def take_step(training: Training, ema: Ema, batch: tuple[Tensor, ...], step: int, progress: float) -> dict[str, Tensor]:
-    """One step of the optimiser and of the average; the loss and its terms, detached."""
+    """One step of the optimiser and of the average; the loss and its terms, each of shape [], detached."""
     recipe: Recipe = training.recipe
     share = learning_rate(recipe, step, progress)
     for group in training.optimizer.param_groups:
@@ -155,7 +155,7 @@ def keep(name: str, training: Training, ema: Ema, out: Path, log: Log, step: int
 
 @contextmanager
 def batches(training: Training, first: int) -> Iterator[Iterator[tuple[Tensor, ...]]]:
-    """The batches from a step on, on the training's device; for a GPU, threads make them ahead."""
+    """The batches, tensors [B, ...], from a step on, on the training's device; for a GPU, threads make them ahead."""
     if training.device.type != "cuda":
         yield (tuple(training.batch(step)) for step in _count(first))
         return
@@ -167,7 +167,7 @@ def batches(training: Training, first: int) -> Iterator[Iterator[tuple[Tensor, .
 
 
 def ahead(pool: ThreadPoolExecutor, training: Training, first: int) -> Iterator[tuple[Tensor, ...]]:
-    """The batches from a step on, in order, made by a pool's threads while earlier ones are in use."""
+    """The batches, [B, ...], from a step on, in order, made by a pool's threads while earlier ones are in use."""
     pinned = training.device.type == "cuda"  # copies from pinned memory do not wait
 
     def make(step: int) -> tuple[Tensor, ...]:

@@ -40,12 +40,12 @@ def pack_masks(folder: Path, out: Path) -> None:
 
 
 def mirror(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flip left to right; what was the subject's left eye is then a right one."""
+    """Flip picture [S, S, 3] and mask [S, S]; what was the subject's left eye is then a right one."""
     return image[:, ::-1], SWAPPED[mask[:, ::-1]]
 
 
 def move(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Turn, scale, shear and shift, more than alignment errs: heads in video tilt, and leave the picture."""
+    """Turn, scale, shear and shift [S, S, 3] and mask [S, S], more than alignment errs: heads tilt and leave."""
     centre = (SIZE - 1) / 2
     matrix = cv2.getRotationMatrix2D((centre, centre), rng.normal(0, 8), float(np.exp(rng.normal(0, 0.12))))
     shear = np.eye(2) + rng.normal(0, 0.04, (2, 2))
@@ -103,7 +103,7 @@ def texture(source: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def occlude(
     image: np.ndarray, mask: np.ndarray, source: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put something in front of the face, which is background to the parser."""
+    """Put something in front of the face [S, S, 3], which is background to the parser; mask: [S, S]."""
     shape = blob(rng)
     mixed = image + shape[..., None] * (texture(source, rng).astype(np.float32) - image)
     return np.clip(mixed, 0, 255).astype(np.uint8), np.where(shape > 0.5, 0, mask).astype(np.uint8)

@@ -202,7 +202,7 @@ class PairMaker:
 def bearded(
     base: np.ndarray, edited: np.ndarray, parts: np.ndarray, mesh: np.ndarray, mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An edit of the beard alone, in the light of its base, and its mask below the nose only.
+    """An edit [256, 256, 3] of the beard alone, in the light of its base, and its mask below the nose only.
 
     A score of dark jaws has a direction that darkens skin as well: the skin above the nose says by how much.
     """

@@ -213,7 +213,7 @@ class Training(training.Training[Recipe]):
         return Validation(figures, self.sheet(model))
 
     def sheet(self, model: nn.Module) -> np.ndarray:
-        """Real faces that no step saw (else held samples), and what the edits make of them."""
+        """Real faces that no step saw (else held samples), and what the edits make of them: [H, W, 3] uint8."""
         if self.real is None:
             faces, points = to_tensor(np.asarray(self.base[-8:])), self.anchors(np.asarray(self.mesh[-8:]))
         else:
@@ -287,5 +287,5 @@ def slopes(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shrunk(x: Tensor) -> Tensor:
-    """Pictures at half the size."""
+    """Pictures [B, C, H, W] at half the size."""
     return F.avg_pool2d(x, 2)

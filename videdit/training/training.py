@@ -94,7 +94,7 @@ class Training(ABC, Generic[R]):
 
     @abstractmethod
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """What step `step` looks at, on the CPU.
+        """What step `step` looks at, on the CPU: tensors [B, ...], of shapes that are the recipe's own.
 
         A function of the step and the recipe's seed alone (see :meth:`rng`): that is what makes a resumed training the
         same as one that was never stopped, and lets batches be made ahead in other threads.
@@ -102,7 +102,10 @@ class Training(ABC, Generic[R]):
 
     @abstractmethod
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """What to go down on, and its terms for the log. The batch is on the device; progress goes from 0 to 1."""
+        """What to go down on, and its terms for the log, each of shape [].
+
+        The batch is on the device; progress goes from 0 to 1.
+        """
 
     @abstractmethod
     def validate(self, model: nn.Module) -> Validation:
@@ -136,5 +139,5 @@ class Training(ABC, Generic[R]):
 
 
 def weighted(recipe: Recipe, terms: dict[str, Tensor]) -> Tensor:
-    """The sum of the terms, each times the recipe's number of its name."""
+    """The sum, of shape [], of the terms, each times the recipe's number of its name."""
     return torch.stack([getattr(recipe, name) * term for name, term in terms.items()]).sum()

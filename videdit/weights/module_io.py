@@ -29,7 +29,7 @@ def load_weights(module: nn.Module, path: Path, strict: bool = True) -> None:
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
-    """Write weights as fp16 safetensors, whole or not at all.
+    """Write weights, of any shapes, as fp16 safetensors, whole or not at all.
 
     Raises:
         WeightsError: the file would be larger than what may ship, or cannot be written.

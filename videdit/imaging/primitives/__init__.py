@@ -30,15 +30,15 @@ class Primitives(Protocol):
         ...
 
     def single(self, array: Array, /) -> Array:
-        """The array in float32; itself where it is that already."""
+        """The array, of any shape, in float32; itself where it is that already."""
         ...
 
     def half(self, array: Array, /) -> Array:
-        """The array in float16."""
+        """The array, of any shape, in float16."""
         ...
 
     def byte(self, array: Array, /) -> Array:
-        """The array, in 0..255, rounded to uint8."""
+        """The array, of any shape, in 0..255, rounded to uint8."""
         ...
 
     def stack(self, arrays: Sequence[Array], /, axis: int = 0) -> Array:
@@ -46,7 +46,7 @@ class Primitives(Protocol):
         ...
 
     def concatenate(self, arrays: Sequence[Array], /) -> Array:
-        """Arrays one after the other along their first axis."""
+        """Arrays [N, ...] one after the other along their first axis."""
         ...
 
     def maximum(self, one: Array, other: Array, /) -> Array:
@@ -58,11 +58,11 @@ class Primitives(Protocol):
         ...
 
     def exp(self, array: Array, /) -> Array:
-        """e to the array."""
+        """e to the array, of any shape."""
         ...
 
     def sqrt(self, array: Array, /) -> Array:
-        """The square root."""
+        """The square root of an array of any shape."""
         ...
 
     def channels_last(self, planes: Array, /) -> Array:
@@ -74,23 +74,23 @@ class Primitives(Protocol):
         ...
 
     def split(self, image: Array, /) -> Sequence[Array]:
-        """A picture's channels, each a map."""
+        """A picture's C channels, each a map [H, W, 1]."""
         ...
 
     def merge(self, *images: Array) -> Array:
-        """Pictures of one size as one, channel after channel."""
+        """Pictures [H, W, C_i] of one size as one, channel after channel: [H, W, sum of C_i]."""
         ...
 
     def spread(self, map_: Array, channels: int, /) -> Array:
-        """A map as a picture with that in every channel."""
+        """A map [H, W, 1] as a picture [H, W, channels] with that in every channel."""
         ...
 
     def constant(self, like: Array, value: float, /) -> Array:
-        """A map of one value, of the size of a picture."""
+        """A map [H, W, 1] of one value, of the size of a picture."""
         ...
 
     def with_channel(self, image: Array, index: int, map_: Array, /) -> Array:
-        """A picture with a map in place of a channel; the picture itself stays as it is."""
+        """A picture [H, W, C] with a map [H, W, 1] in place of a channel; the picture itself stays as it is."""
         ...
 
     def mix(self, image: Array, matrix: Matrix, /) -> Array:
@@ -98,34 +98,34 @@ class Primitives(Protocol):
         ...
 
     def channel_sum(self, image: Array, /) -> Array:
-        """The sum of a picture's channels, a map."""
+        """The sum of a picture's channels, a map [H, W, 1]."""
         ...
 
     def channel_max(self, image: Array, /) -> Array:
-        """The largest of a picture's channels, a map."""
+        """The largest of a picture's channels, a map [H, W, 1]."""
         ...
 
     def grey(self, image: Array, /) -> Array:
-        """An RGB picture, uint8, as a map of its light, uint8."""
+        """An RGB picture [H, W, 3] uint8 as a map [H, W, 1] of its light, uint8."""
         ...
 
     def resize(self, image: Array, size: int, /, mode: str = "bilinear") -> Array:
-        """A square picture, float32 or uint8, at another size: averaged where it shrinks, else read as `mode` says.
+        """A picture [S, S, C], float32 or uint8, at another size: averaged where it shrinks, else read as `mode` says.
 
         mode: "bilinear" or "bicubic". Torch's shrinks by whole factors only. The result has the picture's type.
         """
         ...
 
     def blur(self, image: Array, sigma: float, /) -> Array:
-        """A Gaussian of `sigma` pixels, the picture mirrored beyond its border. Few different sigmas: each is kept."""
+        """A Gaussian of `sigma` pixels on [H, W, C], mirrored beyond its border. Few different sigmas: each is kept."""
         ...
 
     def dilate(self, image: Array, by: int, /) -> Array:
-        """The largest value within a square of `by` pixels to each side, channel by channel."""
+        """The largest value within a square of `by` pixels to each side, channel by channel: [H, W, C]."""
         ...
 
     def erode(self, image: Array, by: int, /) -> Array:
-        """The smallest value within a square of `by` pixels to each side, channel by channel."""
+        """The smallest value within a square of `by` pixels to each side, channel by channel: [H, W, C]."""
         ...
 
     def warp(self, image: Array, flow: Array, /, mode: str = "bilinear", border: str = "replicate") -> Array:
@@ -139,7 +139,7 @@ class Primitives(Protocol):
 
 
 def of(array: Array) -> Primitives:
-    """The primitives for arrays of this kind. Neither library is imported before one of its arrays is seen."""
+    """The primitives for such arrays, of any shape. Neither library is imported before one of its arrays is seen."""
     if isinstance(array, np.ndarray):
         from videdit.imaging.primitives import host
 

@@ -7,32 +7,19 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
-from operator import itemgetter
 from types import TracebackType
 
 import av
 import numpy as np
 
 from videdit.datatypes import Coded, Frame, Picture
-from videdit.errors import MediaError, PicturesChange, RefusedInput
-from videdit.media.decode.hwaccel import accelerator
-from videdit.media.decode.lost import DroppedFrameDetector
+from videdit.errors import PicturesChange, RefusedInput
+from videdit.media.decode.decoder import Decoded, Decoder, units
 from videdit.media.decode.pixel_shape import PixelShape
 from videdit.media.info import MediaInfo
-from videdit.media.open import CLOCK_RESET, MAX_PIXELS, decoder_of, edited_video, open_input
+from videdit.media.open import CLOCK_RESET
 from videdit.media.pixel_formats import planar_name, unpack
 from videdit.media.probe import probe
-from videdit.media.untimed import timed
-
-_MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
-# Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from
-# the beginning on: they are read up to a pts that has to be met exactly.
-_INDEXED = ("mp4", "mov", "matroska", "webm")
-_SEEK_STEPS = (0.0, 2.0, 10.0)  # seconds before the start at which to look for a key frame, before reading it all
-
-
-# A frame and the times of those that were lost before it; without a frame at the end.
-_Decoded = tuple[av.VideoFrame | None, list[int]]
 
 
 class VideoReader:
@@ -73,13 +60,11 @@ class VideoReader:
         if start is not None and end is not None and not start < end:
             raise RefusedInput(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
         self.start, self.end, self.first = start, end, first
-        self.errors = self.repeated = self.patched = 0
-        self.repaired = self.resets = self.untimed = 0
-        self.shape = PixelShape()
-        self._threads, self._device = threads, device
+        self.repeated = self.patched = 0
+        self.repaired = self.resets = 0
+        self._decoder = Decoder(self.info, threads, device)
         self._offset = 0  # pts units by which times go on where the clock was set back
         self._set_back = False  # whether the present frame begins such a stretch, as far as the next one shows
-        self._container: av.container.InputContainer | None = None
 
     def __enter__(self) -> VideoReader:
         return self
@@ -91,9 +76,17 @@ class VideoReader:
 
     def close(self) -> None:
         """Let go of the file. An iteration that is under way ends with the next frame."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+        self._decoder.close()
+
+    @property
+    def errors(self) -> int:
+        """Packets that could not be decoded."""
+        return self._decoder.errors
+
+    @property
+    def shape(self) -> PixelShape:
+        """What is seen of the pixels' shape, as far as the clip was read."""
+        return self._decoder.shape
 
     @property
     def warnings(self) -> list[str]:
@@ -110,8 +103,9 @@ class VideoReader:
             said.append(f"{self.info.path}: its clock is set back {self.resets} times; the times go on from there")
         if words := self.shape.words(self.info.start_pts, self.info.time_base):
             said.append(f"{self.info.path}: {words}")
-        if self.untimed:
-            said.append(f"{self.info.path}: its first {self.untimed} frames have no time; set one before the other")
+        if self._decoder.untimed:
+            count = self._decoder.untimed
+            said.append(f"{self.info.path}: its first {count} frames have no time; set one before the other")
         if self.repaired:
             said.append(f"{self.info.path}: {self.repaired} frames had no usable time; set just after the one before")
         return said
@@ -119,7 +113,7 @@ class VideoReader:
     def __iter__(self) -> Iterator[Frame]:
         info = self.info
         first = self._first()
-        stop = info.start_pts + _units(self.end, info) if self.end is not None else None
+        stop = info.start_pts + units(self.end, info) if self.end is not None else None
         count = 0
         for pts, frame, repeats in self._in_order(first):
             if first is not None and pts < first:
@@ -139,7 +133,7 @@ class VideoReader:
     def _first(self) -> int | None:
         """The pts to begin at; None: the beginning."""
         if self.first is None and self.start:
-            return self.info.start_pts + _units(self.start, self.info)
+            return self.info.start_pts + units(self.start, self.info)
         return self.first
 
     def _in_order(self, first: int | None) -> Iterator[tuple[int, av.VideoFrame, bool]]:
@@ -147,7 +141,7 @@ class VideoReader:
         last: int | None = None
         good: av.VideoFrame | None = None
         self._offset = 0
-        for frame, lost in self._watched(self._decode_from(first)):
+        for frame, lost in self._watched(self._decoder.frames(first, meet=self.first is not None)):
             for missing in lost:
                 pts = missing + self._offset
                 if good is not None and (last is None or pts > last):
@@ -183,7 +177,7 @@ class VideoReader:
         span = f"from {self.start or 0:g} s" + (f" to {self.end:g} s" if self.end is not None else " on")
         return f"{self.info.path} has no frame {span}; it is {self.info.duration:.2f} s long"
 
-    def _watched(self, frames: Iterator[_Decoded]) -> Iterator[_Decoded]:
+    def _watched(self, frames: Iterator[Decoded]) -> Iterator[Decoded]:
         """The same, with a look ahead: three frames in a row before the last one are a clock that was set back."""
         last: int | None = None
         for (frame, lost), *following in _with_next(frames):
@@ -239,109 +233,10 @@ class VideoReader:
             f'and --start {at}{end} -o "{{stem}}_from_{at}{{ext}}"'
         )
 
-    def _decode_from(self, first: int | None) -> Iterator[_Decoded]:
-        """Decoded frames, beginning with the first of the file or, to save time, with a key frame at or before it."""
-        if first is None or (self.first is not None and self.info.container not in _INDEXED):
-            yield from self._from_the_beginning()
-            return
-        for back in _SEEK_STEPS:
-            target = first - _units(back, self.info)
-            if target <= self.info.start_pts:
-                break
-            frames = self._decode(target)
-            found = next(frames, None)
-            frame = found[0] if found else None
-            # Frames are sought by decoding time: the key frame found may be shown after the one that is wanted.
-            if found is not None and frame is not None and frame.pts is not None and frame.pts <= first:
-                yield found
-                yield from frames
-                return
-        yield from self._from_the_beginning()
 
-    def _from_the_beginning(self) -> Iterator[_Decoded]:
-        def told(count: int) -> None:
-            self.untimed = count
-
-        return timed(self._decode(None), itemgetter(0), self.info.fps, self.info.time_base, told)
-
-    def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream, av.VideoCodecContext]:
-        self.close()
-        device = accelerator(self._device) if self._device else None
-        self._container = container = open_input(self.info.path, self.info.fps, device)
-        stream = edited_video(container, self.info.video_index)
-        for other in container.streams:
-            if other.index != stream.index:
-                other.discard = av.stream.Discard.all
-        context = decoder_of(stream)
-        context.options = {"max_pixels": str(MAX_PIXELS)}
-        context.thread_type = "AUTO"
-        context.thread_count = self._threads
-        self.errors = 0
-        return container, stream, context
-
-    def _decode(self, target: int | None) -> Iterator[_Decoded]:
-        container, stream, context = self._open()
-        if target is not None:
-            try:
-                container.seek(target, stream=stream)
-            except av.FFmpegError:  # a format that cannot seek: read it from the beginning
-                container, stream, context = self._open()
-        lost, self.shape = DroppedFrameDetector(), PixelShape()
-        for packet in self._packets(container, stream):
-            lost.packet(packet)
-            try:
-                for frame in context.decode(packet):
-                    self.shape.see(context.sample_aspect_ratio, frame.pts)
-                    yield frame, lost.before(frame.pts) if frame.pts is not None else []
-            except av.FFmpegError as error:
-                self._failed(error)
-                lost.error()
-        while True:  # frames still in the decoder; an error among them must not cost those behind it
-            try:
-                for frame in context.decode(None):
-                    self.shape.see(context.sample_aspect_ratio, frame.pts)
-                    yield frame, lost.before(frame.pts) if frame.pts is not None else []
-            except av.EOFError:
-                break
-            except av.FFmpegError as error:
-                self._failed(error)
-                lost.error()
-                if self.errors > 10 * _MAX_READ_ERRORS:
-                    break
-        if rest := lost.before(None):
-            yield None, rest
-
-    def _failed(self, error: av.FFmpegError) -> None:
-        """Count a packet that cannot be decoded, unless it is the machine that fails."""
-        self.errors += 1
-        if isinstance(error, MemoryError):
-            raise error
-        if self._device:
-            raise MediaError(f"{self._device} failed to decode {self.info.path}; run again with --decoder cpu")
-
-    def _packets(
-        self, container: av.container.InputContainer, stream: av.video.stream.VideoStream
-    ) -> Iterator[av.Packet]:
-        """Packets with data, across places where the container is damaged."""
-        failures = 0
-        while failures < _MAX_READ_ERRORS:
-            try:
-                for packet in container.demux(stream):
-                    if packet.size:
-                        failures = 0
-                        yield packet
-                return
-            except av.InvalidDataError:
-                failures += 1
-                self.errors += 1
-            except (av.FFmpegError, OSError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise MediaError(f"{self.info.path} stopped being readable: {reason}") from None
-
-
-def _with_next(frames: Iterator[_Decoded]) -> Iterator[list[_Decoded]]:
+def _with_next(frames: Iterator[Decoded]) -> Iterator[list[Decoded]]:
     """Each with the two after it, or what is left."""
-    waiting: list[_Decoded] = []
+    waiting: list[Decoded] = []
     for item in frames:
         waiting.append(item)
         if len(waiting) == 3:
@@ -368,8 +263,3 @@ def read_image(source: MediaInfo | str | os.PathLike[str]) -> Frame:
         # Palettes and WebP always decode with an alpha channel, mostly an idle one.
         picture = replace(picture, planes=picture.planes[:3], pix_fmt="gbrp")
     return Frame(index=0, pts=None, time_base=info.time_base, time=0.0, picture=picture, coded=frame.coded)
-
-
-def _units(seconds: float | None, info: MediaInfo) -> int:
-    """Seconds in pts units of the clip, rounded to the nearest."""
-    return round((seconds or 0) / info.time_base)

@@ -3,8 +3,8 @@
 The policy, for each stream and target container:
 
 * audio, subtitles, data, attachments, cover pictures and further videos are copied where the container takes them
-  (tried out: a header with just that stream is written to memory), else encoded anew if that was asked for
-  (:mod:`videdit.media.encode.transcode`), else dropped with a warning;
+  (:mod:`videdit.media.encode.fit`), else encoded anew if that was asked for (:mod:`videdit.media.encode.transcode`),
+  else dropped with a warning;
 * a QuickTime timecode track is not copied: the muxer makes it anew from the "timecode" tag, which is kept;
 * a chapter text track is not copied either: chapters are;
 * tags, languages, titles and dispositions are kept, except those that describe the old encoding.
@@ -12,8 +12,6 @@ The policy, for each stream and target container:
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -23,6 +21,7 @@ from av.audio.stream import AudioStream
 
 from videdit.media import ebml
 from videdit.media.encode import acm
+from videdit.media.encode.fit import declare, obstacle
 from videdit.media.encode.transcode import Sound, Text, coder
 from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET, open_input
@@ -31,17 +30,9 @@ from videdit.media.tags import describe_stream, kept_tags
 if TYPE_CHECKING:
     from av.container.core import Chapter
 
-FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-
 _NO_TEXT = b"\0\0"  # what MP4 keeps between two subtitles; its muxer makes these itself
-_LAYOUTS = ("mono", "stereo")
 _FAR = Fraction(60)  # seconds: a trim that begins later than this is sought, not read up to
 _SEEK_MARGIN = 30  # seconds before it, so that a subtitle already on screen is not missed
-
-
-def output_suffix(info: MediaInfo) -> str:
-    """The file name suffix for an edited copy: the source's own where we write it, else ".mkv", which holds all."""
-    return info.path.suffix if info.path.suffix.lower() in FORMATS else ".mkv"
 
 
 class StreamCopier:
@@ -98,9 +89,9 @@ class StreamCopier:
             if self._container == "matroska" and stream.disposition & av.stream.Disposition.attached_pic:
                 self._attach(stream)
                 continue
-            reason = self._obstacle(stream)
+            reason = obstacle(stream, self._container, bool(self._source.chapters()))
             if reason is None:
-                target = _declare(self._output, stream, self._container)
+                target = declare(self._output, stream, self._container)
                 describe_stream(stream, target)
                 self._targets[stream.index] = target
                 continue
@@ -150,20 +141,6 @@ class StreamCopier:
             return
         name = stream.metadata.get("filename") or f"cover.{suffix}"
         self._output.add_attachment(name, stream.metadata.get("mimetype") or mime, data)
-
-    def _obstacle(self, stream: av.stream.Stream) -> str | None:
-        """Why a stream is not copied; None if it is, "" if nothing is lost without it."""
-        if stream.type == "data" and self._edits:
-            if "timecode" in stream.metadata:
-                return ""
-            if self._source.chapters() and not stream.metadata.get("title"):
-                return ""
-        if self._container == "mov" and stream.disposition & av.stream.Disposition.attached_pic:
-            return "mov files hold no cover picture (write to .mp4 or .mkv to keep it)"  # its muxer drops it silently
-        if _fits(stream, self._container):
-            return None
-        in_mkv = self._container != "matroska" and (_fits(stream, "matroska") or acm.header(stream) is not None)
-        return f"{self._container} files cannot hold it" + (" (write to .mkv to keep it)" if in_mkv else "")
 
     def start(self, origin: Fraction | None, end: Fraction | None) -> None:
         """Set the span, once the first video frame is known, and copy the chapters in it.
@@ -291,37 +268,6 @@ class StreamCopier:
             chapter["start"], chapter["end"] = round((begin - shift) / unit), round((end - shift) / unit)
             kept.append(chapter)
         return kept
-
-
-def _declare(output: av.container.OutputContainer, stream: av.stream.Stream, container: str) -> av.stream.Stream:
-    """A stream of the output into which the source's packets go as they are. Raises ValueError: it cannot be.
-
-    Of linear samples mp4 says where each channel is heard, and FFmpeg fails as it closes a file that cannot. One
-    channel and two of which the source does not say it are mono and stereo.
-    """
-    target = output.add_stream_from_template(stream, opaque=True)
-    if container != "mp4" or not isinstance(target, AudioStream) or not isinstance(stream, AudioStream):
-        return target
-    layout = stream.layout
-    if stream.codec_context.name.startswith("pcm_") and layout.name == f"{layout.nb_channels} channels":
-        if layout.nb_channels > len(_LAYOUTS):
-            raise ValueError("where its channels are heard is not known")
-        target.codec_context.layout = _LAYOUTS[layout.nb_channels - 1]
-    return target
-
-
-def _fits(stream: av.stream.Stream, container: str) -> bool:
-    """Whether the muxer of a container takes a stream: it is tried out in memory."""
-    trial = av.open(io.BytesIO(), "w", format=container)
-    try:
-        _declare(trial, stream, container)
-        trial.start_encoding()
-        return True
-    except (av.FFmpegError, ValueError):
-        return False
-    finally:
-        with contextlib.suppress(av.FFmpegError, ValueError):
-            trial.close()
 
 
 def _time(packet: av.Packet) -> Fraction | None:

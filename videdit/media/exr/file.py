@@ -52,7 +52,7 @@ class ExrImage:
         return planes
 
     def put(self, planes: tuple[np.ndarray, ...]) -> str | None:
-        """Take over the pixels that are not as :meth:`planes` gave them; says what else is not kept."""
+        """Take over pixels, planes [H, W], that are not as :meth:`planes` gave them; says what else is not kept."""
         for before, after, channel in zip(self.planes(), planes, self.channels, strict=True):
             old, new = before[self.inside], after[self.inside]
             changed = (old != new) & ~(np.isnan(old) & np.isnan(new))

@@ -28,7 +28,7 @@ from typing import Any
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
 from videdit.media.encode.segments import SegmentFile, read_record, sync_folder
-from videdit.media.encode.write import check_target, sweep
+from videdit.media.encode.target import check_target, sweep
 from videdit.media.exr.file import read
 from videdit.media.exr.read import NOTES
 from videdit.media.failures import writing

@@ -14,7 +14,7 @@ import numpy as np
 from videdit.datatypes import Frame, Picture
 from videdit.errors import MediaError
 from videdit.media.color import region_to_rgb
-from videdit.media.encode.write import check_target, commit_file
+from videdit.media.encode.target import check_target, commit_file
 from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import geometry, pack, target_formats
 from videdit.media.stills.image_tags import ImageTags, embed, read_tags

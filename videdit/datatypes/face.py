@@ -1,0 +1,166 @@
+"""What is known and made of one face in one frame, from its points to its change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any  # np.ndarray or torch.Tensor: this module does without torch
+LOW = 256  # pixels at which codes, distortion maps and flow are worked out
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face in one frame."""
+
+    points: np.ndarray  # [5, 2] eye at image left, eye at image right, nose, mouth corner left, right (face upright)
+    score: float  # detector confidence, 0..1
+    track: int = -1  # track id, stable over time, -1 before the track stage
+    mesh: np.ndarray | None = None  # [468, 2] dense landmarks, where the points are
+    yaw: float = 0.0  # degrees, positive: turned to image right
+    confidence: float = 1.0  # 0..1, how much of the edit this frame gets (fades instead of popping)
+    crop: int = 0  # px, the size of the crop it is edited at, 0 before that is chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """Where pixels were: those of an edited face before the edit, or those of a frame in another one."""
+
+    flow: Array  # [256, 256, 2] float32, (x, y) in pixels at 256, e.g. from the edited render to the inversion's
+    validity: Array  # [256, 256] float32 in [0, 1]: how far the flow can be trusted
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both, on the host or on a device."""
+        return self.flow.nbytes + self.validity.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The source's own motion between two frames of a track, the other one before this."""
+
+    went: Motion  # from the other frame: where in this one its pixels are
+    came: Motion  # from this frame: where in the other one its pixels were
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both, on the host or on a device."""
+        return self.went.nbytes + self.came.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """An aligned FFHQ crop of one face."""
+
+    track: int
+    image: Array  # [S, S, 3] uint8 or float16 RGB; uint8: 0..255, float16: -1..1
+    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> coded pixels of the frame
+    confidence: float
+    mesh: np.ndarray | None = None  # [468, 2] in CROP pixels; where it is no face, the outline [4, 2] of its box
+    # [9, 128, 128] float16 in 0..1: how likely each of videdit.models.face_parts.PARTS is there
+    parts: Array | None = None
+    restored: Array | None = None  # [S, S, 3] uint8 RGB, the image after face restoration
+    restoration: float = 1.0  # 0..1, how much of restored - image reaches the frame
+    low: Array | None = None  # [256, 256, 3] uint8 RGB, the image shrunk: once, for all that look at no more
+    drift: Drift | None = None  # since the frame before; None: it has no such track, or nobody asked
+    given: np.ndarray | None = None  # [N] what each edit gets here: videdit.edits.Timeline.given; None: nobody asked
+    rendered: bool = True  # False: the networks do not see it, its change is carried from frames around it
+
+    @property
+    def size(self) -> int:
+        """S, pixels a side."""
+        return self.image.shape[0]
+
+    @property
+    def seen(self) -> Array:
+        """What the networks look at, [S, S, 3]."""
+        return self.image if self.restored is None else self.restored
+
+    @property
+    def seen_low(self) -> Array:
+        """What networks look at that look at 256 px, [S, S, 3]: shrunk already, if it is."""
+        return self.seen if self.restored is not None or self.low is None else self.low
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pictures, parts and drift, on the host or on a device."""
+        held = (self.image, self.parts, self.restored, self.low, self.drift)
+        return sum(part.nbytes for part in held if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """Sums over moments of an edit, each weighted by w, at B pixels: see :mod:`videdit.imaging.temporal_average`."""
+
+    changes: Array  # [B, B, 4] float32: w C, then w f
+    masks: Array  # [B, B, 1] float32: w f m, of masks m in 0..1
+
+    def __add__(self, other: Accumulator) -> Accumulator:
+        """Both sums together; of the same track at the same moment, B pixels each."""
+        return Accumulator(self.changes + other.changes, self.masks + other.masks)
+
+    def __mul__(self, weight: float) -> Accumulator:
+        """Every sum times `weight`: their share in an average changes, their quotient does not."""
+        return Accumulator(self.changes * weight, self.masks * weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What the generator made of one crop; images HWC float32 RGB, about [-1, 1]."""
+
+    inversion_low: Array  # Xo [256, 256, 3]
+    edit_low: Array  # Xe [256, 256, 3]
+    motion: Motion  # between the two
+    inversion: Array  # Y0 [S, S, 3]
+    edit: Array  # Y1 [S, S, 3]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pictures and motion, on the host or on a device."""
+        images = (self.inversion_low, self.edit_low, self.inversion, self.edit)
+        return sum(part.nbytes for part in (*images, self.motion))
+
+
+@dataclass(frozen=True, slots=True)
+class HairChange:
+    """What an edit does to the colours of hair: change = matrix @ (r, g, b, 1), RGB in -1..1."""
+
+    matrix: np.ndarray  # [3, 4] float64
+    mean: np.ndarray  # [3] the hair's own colours
+    covariance: np.ndarray  # [3, 3]
+    weight: float  # share of the crop that it was found on, 0..1
+    seen: np.ndarray  # [128, 128] float16: how likely each place of the crop is hair, 0..1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, which are on the host."""
+        return self.matrix.nbytes + self.mean.nbytes + self.covariance.nbytes + self.seen.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The change of one crop: what paste adds to the frame."""
+
+    track: int
+    change: Array  # [S, S, 3] float16, result - crop, in units where the RGB range is [-1, 1]
+    mask: Array  # [S, S] uint8, 0..255, how much of the change reaches the frame
+    to_frame: np.ndarray  # [2, 3] float64: crop pixels -> coded pixels of the frame
+    source: Array  # [S, S, 3] uint8 RGB: the crop that the change is of
+    confidence: float = 1.0  # 0..1, how much of the edit this frame gets
+    hair: HairChange | None = None  # of edits that change hair
+    layer: Edited | None = None  # the same in pixels, for a larger square
+    drift: Drift | None = None  # since the frame before, see Crop
+    given: np.ndarray | None = None  # what each edit gets here, see Crop
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pictures, hair, layer and drift, on the host or on a device."""
+        own = self.change.nbytes + self.mask.nbytes + self.source.nbytes
+        return own + sum(part.nbytes for part in (self.hair, self.layer, self.drift) if part is not None)
+
+
+def layers_of(edits: tuple[Edited, ...]) -> tuple[Edited, ...]:
+    """Edits, and the hair of those that change it."""
+    return tuple(layer for edit in edits for layer in (edit, edit.layer) if layer is not None)
