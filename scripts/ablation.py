@@ -27,7 +27,7 @@ from videdit.imaging import temporal_average
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.executor import Stage
-from videdit.rendering.graph import Chain
+from videdit.rendering.render_chain import Chain
 from videdit.rendering.renderer import Renderer
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit

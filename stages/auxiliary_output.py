@@ -20,7 +20,7 @@ from videdit.media.encode.target import container_for
 from videdit.media.encode.write import VideoWriter
 from videdit.media.info import MediaInfo
 from videdit.media.stills.write import write_image
-from videdit.stages.segment import place
+from videdit.stages.split_segments import place
 
 
 class BesideOutput(Protocol):

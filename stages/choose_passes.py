@@ -14,7 +14,7 @@ import numpy as np
 
 from videdit.datatypes import LOW, Array, Crop, Drift, Frame, Motion
 from videdit.edits import Timeline
-from videdit.edits.face_compensation import expression
+from videdit.edits.expression_easing import expression
 from videdit.imaging.pixels import Pixels
 from videdit.pipeline.windows import groups
 from videdit.tracks.account import Account

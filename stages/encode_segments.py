@@ -12,7 +12,7 @@ from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.exr.write import ExrSegment, ExrWriter
 from videdit.stages.encode import Encode
-from videdit.stages.segment import place
+from videdit.stages.split_segments import place
 from videdit.storage.outputs import ExistsError
 
 log = logging.getLogger(__name__)

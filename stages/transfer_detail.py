@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion, Rendering
-from videdit.hfgi.hair import HAIR, hair_change, without_hair
+from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
 from videdit.imaging.arrays import half
 from videdit.imaging.carried_change import Side
 from videdit.imaging.pixels import Pixels
@@ -61,8 +61,8 @@ class Detail:
 
         Args:
             pixels: where the crops are.
-            regions: where the edits may show, see :func:`videdit.imaging.change_mask.change_mask`; hair is left to
-                :mod:`videdit.stages.hair`, which is told what happens to it.
+            regions: where the edits may show, see :func:`videdit.imaging.paint_mask.change_mask`; hair is left to
+                :mod:`videdit.stages.paint_hair`, which is told what happens to it.
             own: the same by track, in their place.
         """
         self.pixels, self.regions = pixels, frozenset(regions)

@@ -112,7 +112,7 @@ def test_a_run_that_goes_on_gives_the_same_pictures(render, pictures, tmp_path, 
         light = linear(pictures[i % 3], Color(transfer="linear"))
         write(tmp_path / f"shot_{1001 + i}.exr", light, compression=exr.DWAA_COMPRESSION)
     source = tmp_path / "shot_%04d.exr"
-    monkeypatch.setattr("videdit.stages.segment.CROPS", 3)
+    monkeypatch.setattr("videdit.stages.split_segments.CROPS", 3)
 
     def job(name: str) -> dict:
         (tmp_path / name).mkdir(exist_ok=True)

@@ -40,7 +40,7 @@ def long_clip(tmp_path_factory, people) -> Path:
 
 @pytest.fixture
 def short_segments(monkeypatch):
-    monkeypatch.setattr("videdit.stages.segment.CROPS", 4)
+    monkeypatch.setattr("videdit.stages.split_segments.CROPS", 4)
     monkeypatch.setattr("videdit.rendering.renderer.CROPS", 8)
 
 
@@ -162,7 +162,7 @@ def test_no_resume_and_short_clips_keep_no_parts(render, face_clip, long_clip, t
 
 def test_no_face_leaves_no_parts(render, empty_clip, tmp_path, monkeypatch):
     monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2)
-    monkeypatch.setattr("videdit.stages.segment.FRAMES", 2)
+    monkeypatch.setattr("videdit.stages.split_segments.FRAMES", 2)
     with pytest.raises(NoFaceError):
         render(empty_clip, tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
@@ -176,7 +176,7 @@ def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypat
     output = tmp_path / "out" / "out.mp4"
     words = {"keep_unedited": True, "alpha_out": str(tmp_path / "out" / "matte.mkv")}
     monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2)
-    monkeypatch.setattr("videdit.stages.segment.FRAMES", 2)
+    monkeypatch.setattr("videdit.stages.split_segments.FRAMES", 2)
     whole = render(source, tmp_path / "whole.mp4", keep_unedited=True)
     real, left = SegmentWriter.commit, 4 + 4 + 2  # the clip's and the matte's, before it is known that nobody is there
 
@@ -213,7 +213,7 @@ def test_two_runs_do_not_share_an_output(long_clip, tmp_path):
 
 def test_a_run_that_goes_on_knows_scenes_and_strengths(render, long_clip, tmp_path, monkeypatch, short_segments):
     """The second shot is the second one too for whoever begins there; its strength goes on where it was."""
-    monkeypatch.setattr("videdit.stages.segment.FRAMES", 4)
+    monkeypatch.setattr("videdit.stages.split_segments.FRAMES", 4)
     words = {"edit": "smile=0@0s,2@10f:hold,1@14f", "scenes": "2"}
     whole = render(long_clip, tmp_path / "whole.mp4", **words)
     assert whole.faces == FRAMES - CUT

@@ -40,7 +40,7 @@ import numpy as np
 from videdit.stages.encode_segments import Commit
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
-from videdit.stages.segment import RestartPerSegment, Split
+from videdit.stages.split_segments import RestartPerSegment, Split
 from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import probe

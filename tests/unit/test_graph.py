@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from videdit.hfgi.profile import load_profile
 from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.graph import Compose, Graph, Layout, Node
-from videdit.rendering.clip_nodes import LAYOUT, Shape, names_of, reach_of
 from videdit.rendering.preview_request import Request
 from videdit.rendering.resolved_job import ResolvedJob, resolve
+from videdit.rendering.stage_graph import LAYOUT, Shape, names_of, reach_of
 
 # What has to be so, whoever lays it out: pairs of nodes, the first before the second where both are there.
 ORDER = [

@@ -14,7 +14,7 @@ from test_geometry_mask import round_mesh
 
 from videdit.datatypes import Color, Crop, Edited, Frame, HairChange, Motion, Picture
 from videdit.faces.parser import CropParser
-from videdit.hfgi.hair import (
+from videdit.hfgi.hair_map import (
     GRID,
     HairPainter,
     around,
@@ -32,7 +32,7 @@ from videdit.hfgi.hair import (
 from videdit.imaging.crop import crop_picture
 from videdit.imaging.host import HostPixels
 from videdit.models.face_parts import PARTS
-from videdit.stages.hair import Hair, MeanHair, steady
+from videdit.stages.paint_hair import Hair, MeanHair, steady
 
 RGB = Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
 HAIR_PART = list(PARTS).index("hair")

@@ -10,7 +10,7 @@ from test_geometry_mask import round_mesh
 from videdit.datatypes import LOW, Crop, Motion
 from videdit.edits.catalogue import shipped
 from videdit.geometry.face_regions import EDIT_REGIONS, REGIONS, edit_mask
-from videdit.imaging.change_mask import PAINTED, change_mask
+from videdit.imaging.paint_mask import PAINTED, change_mask
 from videdit.models.face_parts import PARTS
 
 STILL = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))

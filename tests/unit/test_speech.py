@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.edits import Timeline, load_direction, parse_edits
-from videdit.edits.face_compensation import (
+from videdit.edits.expression_easing import (
     LEFT,
     STILL,
     WIDE,

@@ -15,7 +15,7 @@ from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.jobs.segment_store import SegmentStart
 from videdit.stages.average_changes import Steady
 from videdit.stages.invert_edit import Edit
-from videdit.stages.segment import RestartPerSegment, Split, place
+from videdit.stages.split_segments import RestartPerSegment, Split, place
 
 REACH = 0.95  # seconds of context
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from videdit.datatypes import Color, Crop, Edited, Face, Frame, Picture
 from videdit.pipeline.graph import Compose
 from videdit.pipeline.windows import Window
-from videdit.stages.segment import Split
+from videdit.stages.split_segments import Split
 from videdit.stages.store_pictures import FetchPictures, PictureStore, StorePictures
 
 FACE = Face(np.zeros((5, 2)), 1.0)

@@ -20,7 +20,7 @@ from videdit.faces.visibility import DETAIL, detail, hidden, visibility
 from videdit.geometry.affine import invert, transform
 from videdit.geometry.ffhq_align import face_matrix
 from videdit.geometry.warp import crop as cut
-from videdit.imaging.change_mask import change_mask
+from videdit.imaging.paint_mask import change_mask
 from videdit.models.face_parts import PARTS
 from videdit.stages.parse_faces import Parse
 

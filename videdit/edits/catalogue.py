@@ -14,7 +14,7 @@ from pathlib import Path
 from videdit import paths
 from videdit.edits.direction_files import SUFFIXES, read_note
 from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair, regions_named
-from videdit.edits.face_compensation import parse_speech
+from videdit.edits.expression_easing import parse_speech
 from videdit.edits.published_edits import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
 from videdit.errors import UsageError
 

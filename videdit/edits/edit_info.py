@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videdit.edits.direction_files import NUM_LAYERS
-from videdit.edits.face_compensation import Speech
+from videdit.edits.expression_easing import Speech
 from videdit.edits.pca_components import Component
 from videdit.errors import UsageError
 

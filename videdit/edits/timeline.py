@@ -12,7 +12,7 @@ import numpy as np
 from videdit.datatypes import Array, Crop
 from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.directions import Directions
-from videdit.edits.face_compensation import AT_REST, LEFT, OPENER, Expression, expression
+from videdit.edits.expression_easing import AT_REST, LEFT, OPENER, Expression, expression
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.parse import Edit
 

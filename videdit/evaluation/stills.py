@@ -21,7 +21,7 @@ from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.faces.parser import CropParser
 from videdit.geometry.face_regions import face_mask
-from videdit.hfgi.hair import on_still
+from videdit.hfgi.hair_map import on_still
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
 from videdit.hfgi.prealign import Prealigner

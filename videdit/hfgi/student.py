@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Motion
-from videdit.edits.face_compensation import Speech
+from videdit.edits.expression_easing import Speech
 from videdit.edits.parse import Edit
 from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
-from videdit.hfgi.hair import on_still
+from videdit.hfgi.hair_map import on_still
 from videdit.imaging.arrays import batches, larger, single, stack
 from videdit.imaging.pixels import Pixels
 from videdit.models.sizes import ANCHORS, EDITS
@@ -117,7 +117,7 @@ def student_edit(net: Student | None = None) -> nn.Module:
 def student_strengths(edits: Iterable[Edit], strengths: Iterable[float], gap: float = 0.0) -> np.ndarray:
     """Strengths of edits as the student takes them, [E] by EDITS: in recommended ones, answered for by `response`.
 
-    gap: how open the mouth is, as of :func:`videdit.edits.face_compensation.openness`; some edits make way for it.
+    gap: how open the mouth is, as of :func:`videdit.edits.expression_easing.openness`; some edits make way for it.
     """
     given = np.zeros(len(EDITS), np.float32)
     for edit, strength in zip(edits, strengths, strict=True):

@@ -22,7 +22,7 @@ import numpy as np
 
 from videdit.datatypes import LOW, Array, Rendering
 from videdit.imaging import primitives
-from videdit.imaging.change_mask import ramp
+from videdit.imaging.paint_mask import ramp
 from videdit.imaging.primitives import Matrix
 
 SMALL = 64  # pixels at which factors are found

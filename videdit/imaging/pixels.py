@@ -16,7 +16,7 @@ import numpy as np
 
 from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
 from videdit.engine.recipe import NetworkRecipe, Shape
-from videdit.imaging import carried_change, change_mask, detail_transfer, primitives, temporal_average
+from videdit.imaging import carried_change, detail_transfer, paint_mask, primitives, temporal_average
 from videdit.imaging.carried_change import Side
 from videdit.imaging.crop import low_picture, network_input
 from videdit.imaging.optical_flow import warp_distortion_map
@@ -116,9 +116,9 @@ class Pixels(ABC):
 
     def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:
         """How much of the change reaches the frame, uint8 [S, S]: see
-        :func:`videdit.imaging.change_mask.change_mask`."""
+        :func:`videdit.imaging.paint_mask.change_mask`."""
         with self.working():
-            return change_mask.change_mask(crop, motion, regions, self.put)
+            return paint_mask.change_mask(crop, motion, regions, self.put)
 
     def grey(self, crop: Crop) -> Array:
         """See :func:`videdit.imaging.temporal_average.grey`."""

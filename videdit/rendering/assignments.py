@@ -10,7 +10,7 @@ import numpy as np
 
 from videdit.datatypes import Array, Crop, Face
 from videdit.edits import Edit, Timeline
-from videdit.edits.face_compensation import AT_REST, Expression
+from videdit.edits.expression_easing import AT_REST, Expression
 from videdit.errors import NoFaceError
 from videdit.faces.beard import beard
 from videdit.jobs.render_job import RenderJob

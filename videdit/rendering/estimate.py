@@ -35,13 +35,13 @@ from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import people_of
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.checks import check, check_scenes, copyable, idle
-from videdit.rendering.clip_nodes import Shape, Workshop, graph_of
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.output_files import encoding
 from videdit.rendering.pace import Pace
 from videdit.rendering.renderer import frames_between
 from videdit.rendering.resolved_job import resolve
+from videdit.rendering.stage_graph import Shape, Workshop, graph_of
 from videdit.restoration.policy import choose
 from videdit.stages.assign_faces import AssignFaces
 from videdit.stages.choose_passes import SEEN

@@ -31,17 +31,17 @@ from videdit.pipeline.graph import Compose, Graph
 from videdit.rendering.analyses import Analyses, Source
 from videdit.rendering.assignments import people_of
 from videdit.rendering.byte_cache import ByteCache
-from videdit.rendering.clip_nodes import Workshop, reach_of
 from videdit.rendering.frames import LEAST, frame_at
 from videdit.rendering.kept_frames import KeptCodes, crops_bytes, hollow, kept_frames
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.preview_request import ROUND, Check, Request, active, scenes_before
 from videdit.rendering.resolved_job import resolve
+from videdit.rendering.stage_graph import Workshop, reach_of
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.average_changes import Steady
 from videdit.stages.choose_passes import ChoosePasses
-from videdit.stages.hair import MeanHair
 from videdit.stages.invert_edit import Edit
+from videdit.stages.paint_hair import MeanHair
 from videdit.stages.parse_faces import Parse
 from videdit.stages.track_faces import Track
 

@@ -19,7 +19,7 @@ from videdit.stages.compare import doubled
 from videdit.stages.debug_overlay import drawable
 from videdit.stages.encode import Encode
 from videdit.stages.matte import matte_file
-from videdit.stages.plain import CropFolder
+from videdit.stages.plain_hfgi import CropFolder
 
 
 @dataclass(frozen=True)

@@ -28,15 +28,15 @@ from videdit.media.source_identity import SourceIdentity
 from videdit.pipeline.graph import Compose
 from videdit.rendering.assignments import people_of
 from videdit.rendering.checks import check, check_scenes, idle
-from videdit.rendering.clip_nodes import Shape, Workshop, graph_of, reach_of
-from videdit.rendering.graph import no_face
 from videdit.rendering.other_tracks import elsewhere
+from videdit.rendering.render_chain import no_face
 from videdit.rendering.renderer import Renderer
 from videdit.rendering.resolved_job import resolve
+from videdit.rendering.stage_graph import Shape, Workshop, graph_of, reach_of
 from videdit.shutdown import half_written
 from videdit.stages.assign_faces import bare_frames
 from videdit.stages.decode import Decode
-from videdit.stages.segment import Split, place, work_of
+from videdit.stages.split_segments import Split, place, work_of
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.track_table import TrackTable, within
 

@@ -14,9 +14,9 @@ from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.graph import Graph
 from videdit.rendering.analyses import HeldAnalysis, Source
 from videdit.rendering.assignments import People
-from videdit.rendering.clip_nodes import Shape, Workshop, graph_of
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.resolved_job import ResolvedJob
+from videdit.rendering.stage_graph import Shape, Workshop, graph_of
 from videdit.tracks.track_table import TrackTable
 
 ROUND = 1e-6  # seconds: times are sums of floats

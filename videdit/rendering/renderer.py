@@ -1,4 +1,4 @@
-"""Clip of a plan -> chain of stages (:mod:`videdit.rendering.graph`) -> result.
+"""Clip of a plan -> chain of stages (:mod:`videdit.rendering.render_chain`) -> result.
 
 :mod:`videdit.api` is its public face.
 """
@@ -34,10 +34,10 @@ from videdit.provenance import tags
 from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import LeftAloneError
 from videdit.rendering.checks import check, check_scenes, copyable, idle
-from videdit.rendering.graph import Chain, assemble, unedited
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.progress import Progress
-from videdit.stages.segment import CROPS
+from videdit.rendering.render_chain import Chain, assemble, unedited
+from videdit.stages.split_segments import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
 from videdit.tracks import account
 from videdit.tracks.analysis_store import Analysis
@@ -247,7 +247,7 @@ class Renderer:
         first_scene: int = 0,
         cancel: threading.Event | None = None,
     ) -> Chain:
-        """The stages for one clip, networks loaded: see :func:`videdit.rendering.graph.assemble`."""
+        """The stages for one clip, networks loaded: see :func:`videdit.rendering.render_chain.assemble`."""
         return assemble(clip, info, self.loaded, analysis, work, first_scene, cancel)
 
 

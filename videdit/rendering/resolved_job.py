@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from videdit.edits import Edit
 from videdit.errors import UsageError
-from videdit.hfgi.hair import HAIR
+from videdit.hfgi.hair_map import HAIR
 from videdit.hfgi.profile import Profile, load_profile
 from videdit.hfgi.student import can_edit, have_student
 from videdit.jobs.network_choice import NetworkChoice

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videdit.edits.face_compensation import openness
+from videdit.edits.expression_easing import openness
 from videdit.faces.edit_fitness import fitness
 from videdit.geometry.affine import invert, transform, upright_matrix
 from videdit.media.info import MediaInfo

@@ -17,10 +17,10 @@ from videdit.jobs.plan import Clip
 from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.graph import Compose
-from videdit.rendering.clip_nodes import reach_of
 from videdit.rendering.frames import LEAST, frame_at
 from videdit.rendering.renderer import Renderer
 from videdit.rendering.resolved_job import resolve
+from videdit.rendering.stage_graph import reach_of
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.tracks.selection import by_number
 from videdit.tracks.shots import scene_times

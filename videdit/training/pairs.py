@@ -28,7 +28,7 @@ from videdit.edits.directions import Directions
 from videdit.evaluation.attributes import CropMesh, patch_scores
 from videdit.geometry.face_regions import EDIT_REGIONS
 from videdit.hfgi.loader import load_encoder, load_generator
-from videdit.imaging.change_mask import PAINTED, PRESENT, ramp
+from videdit.imaging.paint_mask import PAINTED, PRESENT, ramp
 from videdit.models.face_parser import FaceParser, PartParser
 from videdit.models.face_parts import PARTS
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping

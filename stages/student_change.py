@@ -9,8 +9,8 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
 from videdit.edits import Timeline
-from videdit.edits.face_compensation import openness
-from videdit.hfgi.hair import HAIR, hair_change, without_hair
+from videdit.edits.expression_easing import openness
+from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
 from videdit.hfgi.student import StudentEditor, student_strengths, with_restoration
 from videdit.imaging.arrays import half
 from videdit.media.tone_proxy import needs_proxy
@@ -34,8 +34,8 @@ class Change:
         Args:
             editor: the student.
             timeline: the edits.
-            regions: where they may show, see :func:`videdit.imaging.change_mask.change_mask`; hair is left to
-                :mod:`videdit.stages.hair`, which is told what happens to it.
+            regions: where they may show, see :func:`videdit.imaging.paint_mask.change_mask`; hair is left to
+                :mod:`videdit.stages.paint_hair`, which is told what happens to it.
             own: the same by track, in their place.
         """
         self.editor, self.timeline, self.pixels = editor, timeline, editor.pixels

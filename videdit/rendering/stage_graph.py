@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from videdit.hfgi.hair import HairPainter
+from videdit.hfgi.hair_map import HairPainter
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.latent_cache import LatentCache, codes_for
 from videdit.imaging.pixels import Pixels
@@ -23,7 +23,6 @@ from videdit.rendering.output_files import OutputFiles
 from videdit.rendering.resolved_job import ResolvedJob, regions_of
 from videdit.stages.assign_faces import AssignFaces, TablePass
 from videdit.stages.average_changes import Steady
-from videdit.stages.change import Change
 from videdit.stages.choose_passes import ChoosePasses
 from videdit.stages.compare import Compare
 from videdit.stages.crop_box import CropBox
@@ -32,17 +31,18 @@ from videdit.stages.debug_overlay import Debug, KeepDetections
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
 from videdit.stages.encode_segments import Commit, CommitOne
-from videdit.stages.hair import Hair, MeanHair
 from videdit.stages.invert_edit import Edit
 from videdit.stages.matte import Matte
+from videdit.stages.paint_hair import Hair, MeanHair
 from videdit.stages.parse_faces import Parse
 from videdit.stages.paste import Paste, Release
-from videdit.stages.plain import Plain
+from videdit.stages.plain_hfgi import Plain
 from videdit.stages.read_span import ReadSpan
 from videdit.stages.restore import Restore
-from videdit.stages.segment import OnlyFirst, RestartPerSegment, Split
 from videdit.stages.select_active import SelectActive
+from videdit.stages.split_segments import OnlyFirst, RestartPerSegment, Split
 from videdit.stages.store_pictures import FetchPictures, PictureStore, StorePictures
+from videdit.stages.student_change import Change
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
 from videdit.stages.watermark import Mark

@@ -26,7 +26,7 @@ import numpy as np
 from videdit.datatypes import Array, Color, Crop, Edited, HairChange, Motion, Picture
 from videdit.faces.parser import CropParser
 from videdit.imaging.arrays import half
-from videdit.imaging.change_mask import color_shares, ramp
+from videdit.imaging.paint_mask import color_shares, ramp
 from videdit.imaging.pixels import Pixels
 from videdit.media.tone_proxy import needs_proxy
 from videdit.models.face_parts import PARTS

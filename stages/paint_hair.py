@@ -1,4 +1,4 @@
-"""hair: the hair of a whole head changes as it does in the crop, beyond the crop too (:mod:`videdit.hfgi.hair`)."""
+"""hair: the hair of a whole head changes as it does in the crop, beyond the crop too (:mod:`videdit.hfgi.hair_map`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from videdit.datatypes import Edited, Frame
-from videdit.hfgi.hair import HairPainter, mean_change
+from videdit.hfgi.hair_map import HairPainter, mean_change
 from videdit.pipeline.windows import Window, gaussian, groups
 
 REACH = 0.4  # seconds over which maps of colours are averaged

@@ -20,11 +20,11 @@ from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.pipeline.graph import Compose, Graph
 from videdit.rendering.assignments import people_of
-from videdit.rendering.clip_nodes import Shape, Workshop, graph_of, reach_of
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.output_files import OutputFiles, encoder, output_files
 from videdit.rendering.resolved_job import resolve
+from videdit.rendering.stage_graph import Shape, Workshop, graph_of, reach_of
 from videdit.restoration.policy import RestorerChoice
 from videdit.stages.choose_passes import ChoosePasses
 from videdit.stages.crop_faces import Align
