@@ -15,7 +15,7 @@ from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
 from videdit.jobs.output_names import output_path
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
-from videdit.stages.plain import CropFolder
+from videdit.stages.plain_hfgi import CropFolder
 from videdit.storage.outputs import ExistsError
 
 
