@@ -20,6 +20,7 @@ from videdit.datatypes import LOW, Array, Color, Crop, Edited, Frame
 from videdit.edits import Timeline
 from videdit.hfgi.inverter import Inverter
 from videdit.imaging.arrays import half, single, stack
+from videdit.jobs.plan import only_crops
 from videdit.media.failures import writing
 from videdit.media.tone_proxy import needs_proxy
 from videdit.pipeline.windows import groups
@@ -121,7 +122,7 @@ class CropFolder:
         with writing(self.path):
             before = None
             if os.path.lexists(self.path):
-                if not self.replace:
+                if not self.replace or not only_crops(self.path):
                     raise ExistsError(self.path)
                 before = temporary_name(self.path)
                 os.rename(self.path, before)

@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises UsageError, which ends no process: the mistake, and where help is."""
         option, _, word = message.partition("unrecognized arguments: ")
-        if not option and os.path.lexists(word):
+        if not option and word.startswith("-") and os.path.lexists(word):
             raise UsageError(f"{word} begins like an option; a file of that name is written ./{word}")
         raise UsageError(f"{message}; {self.prog} --help shows what there is")
 
@@ -76,7 +76,12 @@ def read(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any
     for option, name, number in zip(words, words[1:], words[2:], strict=False):
         if option in ("--edit", "-e") and "=" not in name and _is_number(number):
             raise UsageError(f"a strength is written with =, in one word: {option} {name}={number}")
-    options = vars(parser.parse_args(words))
+    found, left = parser.parse_known_args(words)
+    options = vars(found)
+    if left:  # argparse takes inputs from one place only, but they may stand before and after options
+        if not options.get("input") or not isinstance(options["input"], list) or any(word[:1] == "-" for word in left):
+            parser.error(f"unrecognized arguments: {' '.join(left)}")
+        options["input"] += left
     options.pop("_given", None)
     return options
 

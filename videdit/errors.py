@@ -42,7 +42,11 @@ class SettingsError(MediaError):
     exit_code = 2
 
 
-class PicturesChange(MediaError):
+class RefusedInput(MediaError):
+    """A file is damaged, or holds what cannot be edited: another try ends as this one did, unless the file changes."""
+
+
+class PicturesChange(RefusedInput):
     """The pictures of a clip change their size or layout on the way.
 
     at: seconds from its first frame, whole milliseconds; None where times do not tell the parts apart.
@@ -56,6 +60,12 @@ class PicturesChange(MediaError):
 
 class WeightsError(VideditError):
     """A weight file is missing, damaged or not what the manifest says."""
+
+
+class UnknownWeightsError(WeightsError):
+    """The user's words name weights, or a file of them, that there are not."""
+
+    exit_code = 2
 
 
 class OutOfMemoryError(VideditError):

@@ -43,9 +43,13 @@ def state_dir() -> Path:
 
 
 def home_dir() -> Path | None:
-    """The user's home; None where there is none, as in a container that runs under a bare number."""
+    """The user's home; None where there is none, as in a container that runs under a bare number.
+
+    A file, as services have it in /dev/null, or a folder that only another user may enter, is none.
+    """
     home = os.path.expanduser("~")
-    return Path(home) if os.path.isabs(home) else None
+    there = os.path.isabs(home) and (not os.path.lexists(home) or (os.path.isdir(home) and os.access(home, os.X_OK)))
+    return Path(home) if there else None
 
 
 def expanded(words: str | os.PathLike[str]) -> Path:

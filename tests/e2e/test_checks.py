@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
+import cv2
 import numpy as np
 import pytest
 from footage import packets_of
@@ -45,10 +46,28 @@ def refuse(*_, **__):
     raise AssertionError("work has begun")
 
 
+def test_a_clip_that_has_ended_is_one_mistake_in_every_command(face_clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["faces", str(face_clip), "--start", "99"]) == 2
+    assert "has no frame from 99 s on" in capsys.readouterr().err
+
+
 def test_keyframes_beyond_the_end_are_said(render, face_clip, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         render(face_clip, tmp_path / "out.mp4", edit="smile=1@0s,2@50s,2@9999f", end=0.08)
-    assert "the keyframe 2@50s, 2@9999f of smile lie beyond the end of" in caplog.text
+    assert "the keyframes 2@50s, 2@9999f of smile lie beyond the end of" in caplog.text
+
+
+def test_what_a_picture_does_not_heed_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cv2.imwrite("in.png", np.zeros((48, 64, 3), np.uint8))
+    words = ["--edit", "smile=0@0,1@1", "--start", "1", "--codec", "hevc", "--crf", "20", "--dry-run"]
+    assert cli.run(["in.png", *words]) == 0
+    said = capsys.readouterr().out
+    assert "in.png is a picture, for which --start, --codec, --crf mean nothing" in said
+    assert "of the keyframes of smile it gets the strength at 0 s" in said
+    assert cli.run(["in.png", "--edit", "smile", "--dry-run"]) == 0
+    assert "is a picture" not in capsys.readouterr().out
 
 
 def test_some_scenes_that_are_not_there_are_said_once(render, face_clip, tmp_path, caplog):

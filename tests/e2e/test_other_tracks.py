@@ -12,6 +12,9 @@ import pytest
 from synthetic import background, with_face
 
 from videdit.errors import NoFaceError
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
+from videdit.rendering.estimate import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,3 +68,10 @@ def test_the_faces_command_says_it_too(empty, person, tmp_path):
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "its video track 2 holds faces: --video-track 2" in done.stderr
+
+
+def test_a_dry_run_says_it_too(empty, person, tmp_path):
+    clip = tracks(tmp_path / "both.mkv", empty, person)
+    told = list(describe(make_plan([RenderJob(input=str(clip), edit="smile")])))
+    assert "no face in 4 samples" in told[0]
+    assert told[0].endswith("; its video track 2 holds faces: --video-track 2")

@@ -64,6 +64,8 @@ def page(browser, studio, place):
     page.wait_for_selector("#clipname:has-text('person.mp4')")
     page.wait_for_selector(".person")
     yield page
+    if page.url.startswith(studio.address):  # what it saves late would be the next test's project
+        until(page, "async () => !(await import('/page/js/store.js')).isUnsaved()")
     context.close()
     assert wrong == []
 

@@ -115,6 +115,51 @@ def test_what_is_not_split_and_what_fails(short_clip, empty_clip, tmp_path, runn
     assert {job["id"]: job["exit_code"] for job in told} == {done: 0, nobody: 3, lost: 1}
 
 
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def no_clip(path: Path) -> None:
+    path.write_bytes(b"%PDF-1.7 " * 400)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def two_sizes(path: Path) -> None:
+    folder = path.parent
+    for name, side in (("a.ts", 96), ("b.ts", 128)):
+        write_clip(folder / name, [background(side, side)] * 8, sound=False)
+    path.write_bytes((folder / "a.ts").read_bytes() + (folder / "b.ts").read_bytes())
+
+
+@pytest.mark.parametrize("change", [cut_off, no_clip, emptied, two_sizes])
+def test_what_a_clip_holds_is_refused_once(empty_clip, tmp_path, runner, change):
+    """Whatever is tried again: a file that cannot be edited does not become another one by waiting."""
+    file, source = tmp_path / "queue.sqlite", tmp_path / "in.mp4"
+    source.write_bytes(empty_clip.read_bytes())
+    number = submitted(file, str(source), *WORDS, "-o", str(tmp_path / "out.mp4"))
+    change(source)
+    with Queue(file) as queue:
+        outcomes = list(worker(queue, runner).work(until_empty=True, idle=no_wait(queue)))
+        assert [o.state for o in outcomes if o.state != "done"] == ["failed"], outcomes
+        job = admin.job(queue, number)
+        assert (job["state"], job["exit_code"]) == ("failed", 1)
+
+
+def test_what_may_pass_is_tried_again(short_clip, tmp_path, runner):
+    """Where the output goes there is no folder now, as on a disk that comes back."""
+    file, folder = tmp_path / "queue.sqlite", tmp_path / "out"
+    submitted(file, str(short_clip), *WORDS, "--end", "0.3", "-o", str(folder / "out.mp4"))
+    folder.write_text("in the way")
+    with Queue(file) as queue:
+        made = worker(queue, runner).work(until_empty=True, idle=no_wait(queue))
+        assert [next(made).state for _ in range(2)] == ["done", "again"]
+        folder.unlink()
+        assert [outcome.state for outcome in made] == ["done"]
+
+
 def no_wait(queue: Queue):
     """In place of waiting for the next try: the queue's clock goes on."""
     ahead = 0.0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from videdit.cli.main import run
+from videdit.farm.queue import Queue
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def queue(tmp_path, monkeypatch):
 )
 def test_one_clear_line(queue, tmp_path, empty_clip, capsys, words, code, said):
     shutil.copy(empty_clip, tmp_path / "in.mp4")
+    Queue(tmp_path / "queue.sqlite").close()
     (tmp_path / "notes.txt").write_text("no clip")
     assert run([*words, *queue]) == code
     told = capsys.readouterr().err

@@ -166,6 +166,27 @@ def test_odd_motion_jpeg_finds_a_codec_that_holds_it(tmp_path: Path) -> None:
         assert all(np.array_equal(a, b) for a, b in zip(planes, back, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("pix_fmt", "becomes", "told"),
+    [
+        ("yuv422p", "h264", "stored without loss becomes h264"),
+        ("gray", "h264", "stored without loss becomes h264"),
+        ("gray10le", "h264", "stored without loss becomes h264"),
+        ("yuv420p12le", "hevc", "stored without loss becomes hevc"),
+        ("yuva444p10le", "h264", "the transparency is dropped"),
+        ("yuv420p16le", "ffv1", "few players show ffv1 in mp4"),  # nothing else holds it
+    ],
+)
+def test_what_was_lossless_is_in_mp4_what_players_show(tmp_path: Path, pix_fmt: str, becomes: str, told: str) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    make(source, Clip(pts=(0, 3000), pix_fmt=pix_fmt, codec="ffv1", options=FFV1))
+    writer = copy(source, target, EncodeSettings())
+    assert probe(target).codec == becomes
+    assert told in " ".join(writer.warnings)
+    copy(source, tmp_path / "out.mkv", EncodeSettings())
+    assert probe(tmp_path / "out.mkv").codec == "ffv1"
+
+
 def test_interlaced_clips_stay_interlaced(tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
     make(source, Clip(interlaced=True, options={"preset": "ultrafast", "qp": "0"}))

@@ -68,6 +68,10 @@ def test_text_and_sound_are_no_video(tmp_path: Path) -> None:
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     refused(tmp_path / "song.m4a", "no video stream")
+    (tmp_path / "song.mp4").write_bytes(b"ID3\x04" + bytes(6) + (b"\xff\xfb\x90\x64" + bytes(413)) * 40)
+    refused(tmp_path / "song.mp4", "is sound without a picture")
+    (tmp_path / "drawing.png").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>')
+    refused(tmp_path / "drawing.png", "not a video or picture of a kind that is read; convert it")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

@@ -70,6 +70,36 @@ def test_a_missing_picture_is_said(tmp_path: Path) -> None:
         probe(tmp_path / "shot_%04d.png")
 
 
+def test_a_percent_that_is_no_number_is_one(tmp_path: Path) -> None:
+    pictures(tmp_path, ".png", range(1, 9))
+    for i, file in files(tmp_path / "shot_%04d.png").items():
+        file.rename(tmp_path / f"100% a%_{i:02d}%.png")
+    source = tmp_path / "100% a%_%02d%.png"
+    with VideoReader(probe(source)) as reader:
+        assert len(list(reader)) == 8
+    # and as it is advised
+    for file in files(source).values():
+        file.rename(file.with_name(file.name.replace("%.png", ".png")))
+    (hint,) = make_plan([RenderJob(input=str(tmp_path), edit="smile")]).hints
+    pattern = Path(hint.partition("give ")[2].removesuffix(" in place of the folder"))
+    assert pattern.parent == tmp_path
+    assert len(files(pattern)) == 8
+
+
+@pytest.mark.parametrize(
+    "output", ["shot_%d.png", "shot_%05d.png", "shot_%04d.png", "./shot_%d.png", "link/shot_%d.png"]
+)
+def test_pictures_are_never_written_over_themselves(tmp_path: Path, output: str) -> None:
+    """Though the patterns differ: a number of five digits is written the same by all of these."""
+    pictures(tmp_path, ".png", range(10000, 10003))
+    (tmp_path / "link").symlink_to(tmp_path)
+    source = tmp_path / "shot_%04d.png"
+    job = RenderJob(input=str(source), edit="smile", output=f"{tmp_path}/{output}", overwrite=True)
+    with pytest.raises(UsageError, match="is the input itself|is also an input"):
+        make_plan([job])
+    assert make_plan([job.model_copy(update={"output": f"{tmp_path}/shot_%06d.png"})]).clips
+
+
 def test_only_files_of_the_pattern_count(tmp_path: Path) -> None:
     pictures(tmp_path, ".png", range(9998, 10002))
     (tmp_path / "shot_00001.png").touch()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from synthetic import background, write_clip
 from synthetic_clips import Clip, make
@@ -37,6 +39,34 @@ def test_frames_are_where_the_reader_finds_them(tmp_path, kind, suffix):
     assert [time_of(i) for i in range(len(read))] == read
     step = float(info.frame_step * info.time_base)
     assert time_of(len(read) + 1) == pytest.approx(read[-1] + 2 * step)
+
+
+@pytest.mark.parametrize("frames", ["0", "2"], ids=["in order", "b-frames"])
+@pytest.mark.parametrize(("rate", "early"), [(25, 1), (25, 7), (Fraction(24000, 1001), 5), (25, 100)])
+def test_frames_before_a_matroska_clock_begins(tmp_path, frames, rate, early):
+    """FFmpeg drops their times. Each is shown as long as the others, also where they are many: then all begin late."""
+    path, whole, count = tmp_path / "early.mkv", tmp_path / "whole.mkv", early + 12
+    options = {"preset": "ultrafast", "qp": "0", "bf": frames}
+    planes = make(whole, Clip(pts=range(count), time_base=1 / Fraction(rate), last_duration=1, options=options))
+    with av.open(str(whole)) as source, av.open(str(path), "w", container_options={"avoid_negative_ts": "0"}) as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.pts -= round(early * 1000 / rate)
+                packet.dts -= round(early * 1000 / rate)
+                packet.stream = stream
+                out.mux(packet)
+    info = probe(path)
+    with VideoReader(info) as reader:
+        read = list(reader)
+    assert len(read) == count
+    assert all(np.array_equal(a.picture.planes[0], b[0]) for a, b in zip(read, planes, strict=True))
+    if early < 64:
+        assert frame_times(info) == pytest.approx([frame.time for frame in read])
+        assert [frame.time for frame in read] == pytest.approx([i / float(rate) for i in range(count)], abs=0.0011)
+        assert f"first {early} frames have no time" in " ".join(reader.warnings)
+        with VideoReader(info, start=read[early + 3].time) as late:
+            assert [frame.pts for frame in late] == [frame.pts for frame in read[early + 3 :]]
 
 
 @pytest.fixture(scope="module")

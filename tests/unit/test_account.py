@@ -57,3 +57,15 @@ def test_a_picture_has_no_times():
     account.edited(0, 0.0)
     account.faded(1, 0.0, "hidden")
     assert lines(account.faces(1.0), still=True) == ["face 0: edited", "face 1: not edited: hidden"]
+
+
+def test_nothing_is_told_beyond_the_end():
+    """Of frames that are far apart the step is only a mean."""
+    account = Account()
+    for time in (0.0, 3.0, 15.0):
+        account.edited(0, time)
+    account.faded(0, 15.0, "hidden")
+    (told,) = account.faces(5.0, 16.5)
+    assert (told["seconds"], told["to"], told["faded"][0]["to"]) == (15.0, 16.5, 16.5)
+    (told,) = account.faces(0.04, 14.0)  # a length that is no good
+    assert told["to"] == 15.0

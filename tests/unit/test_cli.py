@@ -76,6 +76,13 @@ def test_each_mistake_of_a_job_file_is_a_line(capsys, tmp_path):
     assert ":4: crf" in second
 
 
+def test_inputs_stand_before_and_after_options(tmp_path):
+    options = cli.read(cli.render_parser(), ["a.mp4", "--edit", "smile", "b.mp4", "--crf", "10", "c.mp4"])
+    assert options == {"input": ["a.mp4", "b.mp4", "c.mp4"], "edit": ["smile"], "crf": "10"} | {
+        name: options[name] for name in options if name not in ("input", "edit", "crf")
+    }
+
+
 def test_an_unknown_option_is_refused(capsys):
     said = usage(capsys, "in.mp4", "--edti", "smile")
     assert "--edti" in said
@@ -94,7 +101,18 @@ def test_an_unknown_option_is_refused(capsys):
         (["in.mp4", "--edit"], "expected one argument"),
         (["in.mp4", "--edit", "smile", "--edit", "smile=2"], "'smile' is given twice"),
         (["faces", "in.mp4", "--size"], "unrecognized arguments: --size"),
+        (["in.mp4", "--edit", "smile", "--cache", "in.mp4", "in.txt"], "input in.txt does not exist"),
+        (["faces", "in.mp4", "in.mp4"], "unrecognized arguments: in.mp4"),
+        (["in.mp4", "--edit", "smile", "--log", "in.mp4"], "a log is text"),
+        (["in.mp4", "--edit", "smile", "-o", "o.mp4", "--report", "o.mp4"], "the report o.mp4 would be written over"),
+        (["in.mp4", "-e", "smile", "-o", "o.mp4", "--sidecar", "--report", "o.mp4.json"], "written over a clip's own"),
+        (["in.mp4", "--edit", "smile", "--preview", "0", "-o", "p.png"], "-o is their folder, as p/"),
         (["faces", "nobody.mp4"], "nobody.mp4 does not exist"),
+        (["weights", "fetch", "nosuch"], "no published weights are called 'nosuch'"),
+        (["weights", "import", "nosuch.pt"], "there is no file nosuch.pt"),
+        (["jobs", "--queue", "nodir/queue.sqlite"], "there is no queue nodir/queue.sqlite"),
+        (["in_%d.png", "--edit", "smile"], "no file is named like in_%d.png"),
+        (["eval", "inversion", "--faces", "nodir"], "no pictures in nodir"),
         (["weights", "fetch"], "required"),
         (["doctor", "--fast"], "--fast"),
         (["studio", "--memory", "x"], "--memory: 'x' is not an amount of memory"),
@@ -135,8 +153,9 @@ def test_a_log_tells_what_was_done_and_replaces_only_logs(capsys, tmp_path, monk
     assert told.count("told: in.mp4 --edit smile --log x.log") == 1
     assert "failed: in.mp4" in told
     assert "Traceback" in told
-    assert "in.mp4 exists and is no log" in usage(capsys, "in.mp4", "--edit", "smile", "--log", "in.mp4")
-    assert (tmp_path / "in.mp4").read_bytes() == b"no clip"
+    (tmp_path / "notes.txt").write_text("mine")
+    assert "notes.txt exists and is no log" in usage(capsys, "in.mp4", "--edit", "smile", "--log", "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_a_log_that_cannot_be_written_is_said(capsys, tmp_path):

@@ -119,7 +119,7 @@ def test_names_of_what_goes_beside(tmp_path):
 
 
 def test_times_of_previews():
-    assert parse_times("3,0:00:07.5, 1:00") == [3.0, 7.5, 60.0]
+    assert parse_times("3,0:00:07.5, 1:00,.5") == [3.0, 7.5, 60.0, 0.5]
     for words in ("", "soon", "1,,2"):
         with pytest.raises(UsageError, match="not a time"):
             parse_times(words)

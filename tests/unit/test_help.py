@@ -9,6 +9,8 @@ from pydantic_core import PydanticUndefined
 
 from videdit.argument_parser import Parser
 from videdit.cli import main
+from videdit.cli.arguments import EPILOG, submitted_jobs
+from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 
 # A word for a value says what the value is. TIME is told where it stands; all else is a file, a folder or a choice.
@@ -45,6 +47,17 @@ def within(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 def parsers(request, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     return within(asked(request.param, monkeypatch))
+
+
+def test_the_names_that_examples_promise_are_those_of_files(tmp_path, monkeypatch):
+    """Of the lines like "writes in_smile.mp4" below a command."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.mp4").touch()
+    shown = re.findall(r"%\(prog\)s (in\.mp4 .*)\n.*\b(in_\S+\.mp4)", EPILOG)
+    assert len(shown) > 1
+    for words, name in shown:
+        (clip,) = make_plan(submitted_jobs(words.split())).clips
+        assert clip.output.name == name
 
 
 def test_no_line_is_wider_than_a_terminal(parsers):

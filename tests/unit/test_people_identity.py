@@ -80,6 +80,8 @@ def test_nobody_is_known_after_a_cut_or_very_long() -> None:
     for start, scene in ((0.0, 0), (1.0, 1), (2.0 + APART, 1)):
         for i in range(5):
             tracker([face(300)], [person(0)], start + i / 25, scene)
+        for i in range(5, int(25 * (1 + APART)) if start == 1.0 else 0):  # a pause without frames is another matter
+            tracker([], [], start + i / 25, scene)
     assert link_tracklets(tracker.stretches) == [0, 1, 2]
 
 
@@ -122,6 +124,19 @@ def test_frames_may_be_far_apart(step: float) -> None:
         here = [face(100 + 9 * i), *([face(400)] if i < 8 else [])]
         names.append(tracker(here, [person(0), person(1)][: len(here)], step * i, 0))
     assert people(tracker, names) == [[0, 1]] * 8 + [[0]] * 4
+
+
+@pytest.mark.parametrize("pause", [0.6, 5.0, 12.0, 3600.0])
+def test_who_is_there_before_and_after_a_pause_is_one_person(pause: float) -> None:
+    """Screen recorders write no frames while nothing moves; nobody is seen to go meanwhile, but others may come."""
+    tracker, names = Tracker(), []
+    for i in range(12):
+        here = [face(100 + 9 * i), face(400)]
+        looks = [person(0), person(1) if i < 6 else person(2)]
+        names.append(tracker(here, looks, i / 30 + (pause if i >= 6 else 0.0), 0))
+    found = people(tracker, names)
+    assert found[:6] == [[0, 1]] * 6
+    assert all(first == 0 and other not in (0, 1) for first, other in found[6:])
 
 
 def test_who_is_in_one_frame_of_a_timelapse_was_there() -> None:

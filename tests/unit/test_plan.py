@@ -15,6 +15,8 @@ from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
 from videdit.jobs.output_names import output_path
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
+from videdit.stages.plain_hfgi import CropFolder
+from videdit.storage.outputs import ExistsError
 
 
 def touch(*paths: Path) -> None:
@@ -172,6 +174,15 @@ def test_an_existing_output_needs_overwrite(tmp_path):
     assert plan(tmp_path / "in.mp4", overwrite=True).clips[0].status == "render"
 
 
+def test_numbered_pictures_are_rendered_again_with_overwrite(tmp_path):
+    touch(tmp_path / "a_1.png", tmp_path / "a_2.png", tmp_path / "out.mp4")
+    pictures = tmp_path / "a_%d.png"
+    with pytest.raises(UsageError, match="exists already; pass --overwrite"):
+        plan(pictures, output=str(tmp_path / "out.mp4"))
+    (clip,) = plan(pictures, output=str(tmp_path / "out.mp4"), overwrite=True).clips
+    assert clip.status == "render"
+
+
 def statuses(plan):
     return {clip.source.name: clip.status for clip in plan.clips}
 
@@ -248,3 +259,28 @@ def test_the_plan_knows_what_media_can_write():
 
     assert set(FORMATS) == CONTAINERS
     assert {*IMAGE_SUFFIXES, EXR} == IMAGES
+
+
+@pytest.mark.parametrize("mine", ["thesis.txt", "000001_0_crop.txt", "sub"])
+def test_a_folder_of_other_files_is_never_replaced_by_crops(tmp_path, mine):
+    touch(tmp_path / "in.mp4")
+    crops = tmp_path / "crops" / "out"
+    (crops / "sub").mkdir(parents=True) if mine == "sub" else touch(crops / mine)
+    words = {"method": "plain", "crops_out": str(tmp_path / "crops"), "output": str(tmp_path / "out.mp4")}
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match="holds more than crops"):
+            plan(tmp_path / "in.mp4", overwrite=overwrite, **words)
+    folder = CropFolder(crops, replace=True)
+    folder.write(0, 0, np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(ExistsError):
+        folder.keep()
+    folder.drop()
+    assert [path.name for path in crops.iterdir()] == [mine]
+
+
+def test_crops_replace_crops(tmp_path):
+    touch(tmp_path / "in.mp4", tmp_path / "crops" / "out" / "000001_0_crop.png")
+    words = {"method": "plain", "crops_out": str(tmp_path / "crops"), "output": str(tmp_path / "out.mp4")}
+    with pytest.raises(UsageError, match="pass --overwrite"):
+        plan(tmp_path / "in.mp4", **words)
+    assert plan(tmp_path / "in.mp4", overwrite=True, **words).clips[0].status == "render"

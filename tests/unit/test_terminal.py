@@ -116,6 +116,23 @@ def test_homes(monkeypatch, tmp_path):
     assert paths.cache_dir().stat().st_mode & 0o77 == 0
 
 
+@pytest.mark.parametrize("home", ["a file", "closed"])
+def test_what_is_no_home_of_ours_stops_nothing(home, monkeypatch, tmp_path):
+    """Services have /dev/null; containers under a bare number have root's."""
+    (tmp_path / "a file").touch()
+    (tmp_path / "closed").mkdir(mode=0o000)
+    if home == "closed" and os.access(tmp_path / "closed", os.X_OK):
+        pytest.skip("root may enter everywhere")
+    for name in ("VIDEDIT_CACHE", "VIDEDIT_EDITS", "VIDEDIT_STATE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / home))
+    assert paths.home_dir() is None
+    assert cli.run(["--list-edits"]) == 0
+    assert cli.run(["weights", "list"]) == 0
+    monkeypatch.setenv("VIDEDIT_CACHE", str(tmp_path / "a file"))
+    assert cli.run(["weights", "list"]) == 0
+
+
 def test_a_file_may_be_called_as_a_home_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "~x.mp4").write_bytes(b"not opened here")

@@ -150,7 +150,7 @@ def test_the_command(host, listed, tmp_path, capsys):
     file.write_bytes(host.content)
     assert run("import", str(file))[:2] == (0, f"net: {weights.user_dir() / 'net.safetensors'}\n")
     code, out, err = run("fetch", "nett")
-    assert code == 1
+    assert code == 2
     assert "did you mean 'net'" in err
     assert err.count("\n") == 1
 

@@ -20,7 +20,7 @@ examples:
   %(prog)s in.mp4 --edit smile
       writes in_smile.mp4
   %(prog)s in.mp4 --edit smile=1.5,age=15
-      several edits, with strengths: in_smile+1.5+age+20.mp4
+      several edits, with strengths: in_smile+1.5+age+15.mp4
   %(prog)s clips/ --edit age=15 -o out/
       a folder; run again, it goes on where it stopped
   %(prog)s --config configs/jobs/example.yaml

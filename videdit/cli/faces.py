@@ -23,6 +23,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.decode.start import probe_from
 from videdit.media.image_sequence import is_sequence
 from videdit.rendering.analysis_pass import cached_analysis
+from videdit.rendering.checks import check_start
 from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.progress import make_progress
 from videdit.terminal import say
@@ -109,6 +110,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
     except ValidationError as error:
         raise UsageError("; ".join(message for _, message in explain(error))) from None
     info, device = probe_from(clip, job.fps, job.start, job.video_track), resolve_device(job.device)
+    check_start(job, info)
     progress = make_progress("auto")
     progress.start(clip.name, info.frame_count or None)
     try:

@@ -36,8 +36,12 @@ def log_handler(file: Path) -> logging.Handler:
     """What writes a log; an earlier one is replaced, anything else is not.
 
     Raises:
-        UsageError: it cannot be written there.
+        UsageError: it cannot be written there, or is called like a clip.
     """
+    from videdit.jobs.output_names import IMAGES, VIDEOS
+
+    if file.suffix.lower() in IMAGES | VIDEOS:
+        raise UsageError(f"a log is text, and {file} is called like a clip or picture; name it like {file.stem}.log")
     try:
         if file.exists() and file.stat().st_size:
             with file.open("rb") as there:

@@ -155,6 +155,8 @@ def render_command(words: Sequence[str]) -> int:
         from videdit.rendering.progress import check_report
 
         replace = check_report(report_file, all(job.overwrite for job in jobs))
+        if report_file.resolve() in {file.resolve() for clip in plan.clips for file in (clip.source, *clip.files)}:
+            raise UsageError(f"the report {report_file} would be written over a clip's own file; choose another")
     if dry_run:
         from videdit.rendering.estimate import describe
 

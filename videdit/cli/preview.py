@@ -14,8 +14,10 @@ from videdit.edits import parse_edits
 from videdit.errors import UsageError
 from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.geometry.warp import warp
+from videdit.jobs.output_names import IMAGES, kind_of_source
 from videdit.jobs.plan import Clip, Plan, make_plan
 from videdit.jobs.render_job import RenderJob
+from videdit.media.image_sequence import is_sequence
 from videdit.provenance.tags import tags
 from videdit.rendering.preview import parse_times, preview_path, previews
 from videdit.rendering.session import DRAFT, EXACT, Session
@@ -31,6 +33,11 @@ _RANGE = re.compile(r"(?P<name>[^=]+)=(?P<first>[+-]?[\d.]+)\.\.(?P<last>[+-]?[\
 def run(jobs: Sequence[RenderJob], times: str, sweep: str | None, draft: bool, quiet: bool) -> None:
     """Write what was asked for and say where it is. No clip is written, so those that exist do not stand in the way."""
     at, overwrite = parse_times(times), all(job.overwrite for job in jobs)
+    for job in jobs:
+        named = Path(job.output or "")
+        picture = named.suffix.lower() in IMAGES and not is_sequence(named)
+        if picture and kind_of_source(Path(job.input[0])).form == "video":
+            raise UsageError(f"previews are named after the clip and the time: -o is their folder, as {named.stem}/")
     plan = make_plan([job.model_copy(update={"overwrite": True}) for job in jobs])
     with Session() as session:
         if sweep is None:

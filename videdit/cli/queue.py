@@ -26,6 +26,8 @@ def jobs(words: Sequence[str]) -> int:
 
     from videdit.farm.queue import Queue
 
+    if args.queue and not args.queue.exists():
+        raise UsageError(f"there is no queue {args.queue}; videdit submit makes one")
     with Queue(queue_file(args.queue)) as queue:
         return args.run(queue, args)
 

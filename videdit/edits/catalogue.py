@@ -94,7 +94,7 @@ def own(folder: Path) -> dict[str, EditInfo]:
         UsageError: a recipe makes no sense, or two files have one name.
     """
     infos: dict[str, EditInfo] = {}
-    files = sorted(path for path in folder.glob("*") if not path.name.startswith(".")) if folder.is_dir() else []
+    files = sorted(path for path in folder.glob("*") if not path.name.startswith(".")) if os.path.isdir(folder) else []
     written = {path: info_of_recipe(path, folder) for path in files if path.suffix.lower() in RECIPES}
     used = {info.source for info in written.values()} | released_sources(folder)
     for path in files:

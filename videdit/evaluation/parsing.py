@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videdit.errors import MediaError
+from videdit.errors import MediaError, SettingsError
 from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.faces.parser import CropParser
@@ -59,7 +59,7 @@ def load_masks(folder: Path, span: slice) -> list[np.ndarray]:
     """
     paths = sorted(folder.glob("*.png"))[span]
     if not paths:
-        raise MediaError(f"no masks in {folder} (of that range); name a folder of CelebAMask-HQ's with --masks")
+        raise SettingsError(f"no masks in {folder} (of that range); name a folder of CelebAMask-HQ's with --masks")
     return [read_mask(path) for path in paths]
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from videdit.datatypes import Array, Crop, Rendering
 from videdit.edits.directions import edit_delta
 from videdit.edits.parse import Edit
-from videdit.errors import MediaError, UsageError
+from videdit.errors import MediaError, SettingsError, UsageError
 from videdit.evaluation.attributes import POPULATION
 from videdit.evaluation.panel import SIZE, Panel, picture
 from videdit.evaluation.report import Evaluation, Value
@@ -45,7 +45,9 @@ def load_faces(folder: Path, span: slice) -> list[np.ndarray]:
     """
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))[span]
     if not paths:
-        raise MediaError(f"no pictures in {folder} (of that range); name a folder of FFHQ-aligned faces with --faces")
+        raise SettingsError(
+            f"no pictures in {folder} (of that range); name a folder of FFHQ-aligned faces with --faces"
+        )
     return [load_face(path) for path in paths]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from videdit.errors import Cancelled, NoFaceError, UsageError, VideditError, machine_failure
+from videdit.errors import Cancelled, NoFaceError, RefusedInput, UsageError, VideditError, machine_failure
 
 
 def in_words(error: Exception) -> tuple[str, int, bool]:
@@ -10,5 +10,5 @@ def in_words(error: Exception) -> tuple[str, int, bool]:
     known = error if isinstance(error, VideditError) else machine_failure(error)
     if known is None:
         return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}", 1, True
-    hopeless = isinstance(known, UsageError | NoFaceError | Cancelled) or known.exit_code != 1
+    hopeless = isinstance(known, UsageError | NoFaceError | RefusedInput | Cancelled) or known.exit_code != 1
     return str(known), known.exit_code, not hopeless

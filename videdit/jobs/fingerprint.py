@@ -5,34 +5,50 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from videdit import paths, weights
 from videdit._version import __version__
+from videdit.edits.edit_info import EditInfo
 from videdit.jobs.render_job import RenderJob
 from videdit.media.source_identity import SourceIdentity
 from videdit.storage import hashes
+from videdit.tracks.selection import is_picture
 
 
 def fingerprint(source: Path, job: RenderJob) -> str:
-    """A hash of all that decides how the output looks: source, settings, directions of the user's, version, weights."""
+    """A hash of all that decides how the output looks.
+
+    That is the source, the settings, what the recipes of all its edits and its profile say, pictures of the people who
+    are edited, files of the user's own, the version and the weights.
+    """
     from videdit.hfgi.profile import load_profile
     from videdit.restoration.policy import choose
 
     restorer = choose(job.restore)
-    own = [edit.info for edit in job.edits]
+    profile = load_profile(job.profile).model_dump()
     parts = {
         "source": stamp(source),
         "settings": job.settings(),
-        "directions": [[stamp(info.source), repr(info.component)] for info in own if info.source],
+        "edits": [_recipe(edit.info) for edit in job.all_edits],
+        "people": [stamp(Path(who)) for who in map(str, (job.faces, *job.per_face)) if is_picture(who)],
         "restorer": [restorer.kind, restorer.file and stamp(restorer.file)],
         "version": __version__,
         "weights": hashes.sha256(paths.weights_dir() / weights.MANIFEST),
         "checkpoint": [stamp(paths.expanded(path)) for path in job.checkpoint],
-        "published": weights.fingerprint(_words(load_profile(job.profile).model_dump())),
+        "profile": profile,
+        "published": weights.fingerprint(_words(profile)),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _recipe(info: EditInfo) -> list[Any]:
+    """What an edit does, without the words and figures that are for people."""
+    does = replace(info, meaning="", unit="", experimental="", drags=(), identity=None, source=None)
+    does = replace(does, correlation=None, mahalanobis=None)
+    return [repr(does), info.source and stamp(info.source)]
 
 
 def _words(value: Any) -> Iterator[str]:

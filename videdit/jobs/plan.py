@@ -55,8 +55,11 @@ class Clip:
 
     def obstacle(self) -> str | None:
         """What stands in the way of the files now, in words. Raises UsageError: one of them is the source."""
-        if self.crops and os.path.lexists(self.crops) and not (self.replace and self.crops.is_dir()):
-            return f"{self.crops} exists already; pass --overwrite to replace that folder, or choose another"
+        if self.crops and os.path.lexists(self.crops):
+            if not only_crops(self.crops):
+                return f"{self.crops} exists already, and holds more than crops; choose another folder"
+            if not self.replace:
+                return f"{self.crops} exists already; pass --overwrite to replace that folder, or choose another"
         found = (_obstacle(self.source, file, self.replace) for file in self.files if file != self.crops)
         return next(filter(None, found), None)
 
@@ -196,6 +199,14 @@ def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, 
     return replace(clip, status=status or clip.obstacle() or "render")
 
 
+def only_crops(folder: Path) -> bool:
+    """Whether a folder holds nothing but what --crops-out writes: one of other files is never replaced."""
+    try:
+        return all(re.fullmatch(r"\d{6,}_-?\d+_(crop|result)\.png", name) for name in os.listdir(folder))
+    except OSError:  # it is no folder
+        return False
+
+
 def _is_wanted(file: Path, plan: Plan) -> bool:
     """Whether a file of a folder is a video or a picture; if not, it is noted as passed over."""
     if file.suffix == ".json" and file.with_suffix("").exists():  # what --sidecar writes
@@ -212,7 +223,8 @@ def _is_wanted(file: Path, plan: Plan) -> bool:
 
 
 def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
-    if output.exists() and output.samefile(source):
+    same = output.exists() and source.exists() and output.samefile(source)
+    if same or (is_sequence(output) and is_sequence(source) and _meet(source, output)):
         raise UsageError(f"the output {output} is the input itself; choose another with -o")
     if output.is_dir():
         return f"the output {output} is a folder"
@@ -221,14 +233,23 @@ def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
     return None
 
 
+def _meet(source: Path, output: Path) -> bool:
+    """Whether pictures of one pattern are also of another, as s_1000.png is of s_%d.png and s_%04d.png."""
+    try:
+        there = image_sequence.existing(source)
+        found = {file.resolve() for file in there.values()}
+    except OSError:
+        return False
+    return any(image_sequence.picture(output, number).resolve() in found for number in there)
+
+
 def _numbered_pictures(files: list[Path]) -> list[str]:
     """Where a folder's pictures look like the frames of a clip: how to say so."""
     groups: dict[Path, list[int]] = {}
     for file in files:
         match = re.fullmatch(r"(.*?)(\d{2,9})(\.\w+)", file.name)
         if match and match[3].lower() in IMAGES:
-            before, digits = match[1].replace("%", "%%"), len(match[2])
-            groups.setdefault(file.with_name(f"{before}%0{digits}d{match[3]}"), []).append(int(match[2]))
+            groups.setdefault(file.with_name(f"{match[1]}%0{len(match[2])}d{match[3]}"), []).append(int(match[2]))
     told = []
     for pattern, numbers in groups.items():
         if len(numbers) >= _A_CLIP and max(numbers) - min(numbers) == len(numbers) - 1:

@@ -9,6 +9,7 @@ import av
 
 from videdit.media.info import MediaInfo
 from videdit.media.open import edited_video, open_input
+from videdit.media.untimed import times_before
 
 
 def frame_times(info: MediaInfo) -> list[float]:
@@ -21,14 +22,21 @@ def frame_times(info: MediaInfo) -> list[float]:
         MediaError: the file cannot be opened.
     """
     shown: list[int] = []
+    untimed = 0
     with open_input(info.path, info.fps or None) as container:
         stream = edited_video(container, info.video_index)
         try:
             for packet in container.demux(stream):
-                if packet.size and packet.pts is not None and not packet.is_discard and packet.pts >= info.start_pts:
+                if not packet.size or packet.is_discard:
+                    continue
+                if packet.pts is None:
+                    untimed += not shown
+                elif packet.pts >= info.start_pts:
                     shown.append(packet.pts)
         except av.FFmpegError:
             pass  # what follows is as regular as can be guessed
+    if shown and info.start_pts < min(shown):
+        shown += times_before(min(shown), untimed, info.fps, info.time_base)
     return [float((pts - info.start_pts) * info.time_base) for pts in sorted(set(shown))]
 
 

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from videdit.errors import MediaError
+from videdit.errors import MediaError, RefusedInput, SettingsError
 
 RATE = Fraction(25)  # frames a second, unless the user knows better
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # films that are written: never one of many
@@ -29,12 +29,12 @@ def files(path: Path) -> dict[int, Path]:
     except OSError as error:
         raise MediaError(f"the folder {path.parent} cannot be read: {error.strerror}") from None
     if not found:
-        raise MediaError(f"no file is named like {path}")
+        raise SettingsError(f"no file is named like {path}")
     first, last = min(found), max(found)
     for number in range(first, last):
         if number not in found:
             missing = picture(path, number)
-            raise MediaError(f"{missing} is missing between {found[first].name} and {found[last].name}")
+            raise RefusedInput(f"{missing} is missing between {found[first].name} and {found[last].name}")
     return found
 
 
@@ -53,6 +53,13 @@ def existing(path: Path) -> dict[int, Path]:
     # "%04d" writes 00012 for no number: such a file belongs to something else.
     plain = [(int(number), file) for number, file in digits if len(number) == width or not number.startswith("0")]
     return dict(sorted(plain))
+
+
+def for_ffmpeg(path: Path) -> str:
+    """The pattern in FFmpeg's words, in which a % that is no number's is doubled."""
+    before, _, after = _NUMBER.split(path.name)
+    folder = str(path.absolute().parent).replace("%", "%%")
+    return f"{folder}/{before.replace('%', '%%')}{numbering(path)}{after.replace('%', '%%')}"
 
 
 def name_of(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from videdit.errors import MediaError
+from videdit.errors import RefusedInput
 
 _MP4_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot uuid styp sidx moof mfra".split())
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -31,8 +31,8 @@ def check_whole(path: Path) -> None:
             _check_png(path, file, size)
 
 
-def _cut_off(path: Path, size: int, stated: int) -> MediaError:
-    return MediaError(f"{path} is cut off: {size:,} of {stated:,} bytes are there; copy or download it again")
+def _cut_off(path: Path, size: int, stated: int) -> RefusedInput:
+    return RefusedInput(f"{path} is cut off: {size:,} of {stated:,} bytes are there; copy or download it again")
 
 
 def _check_mp4(path: Path, file: BinaryIO, size: int) -> None:
@@ -54,7 +54,7 @@ def _check_mp4(path: Path, file: BinaryIO, size: int) -> None:
         index = index or kind in (b"moov", b"moof")
         position += length
     if not index:
-        raise MediaError(f"{path} has no index (moov box): the recording or download was cut off; try a repair tool")
+        raise RefusedInput(f"{path} has no index (moov box): the recording or download was cut off; try a repair tool")
 
 
 def _check_matroska(path: Path, file: BinaryIO, size: int) -> None:
@@ -76,12 +76,12 @@ def _check_jpeg(path: Path, file: BinaryIO) -> None:
         file.seek(position)
         head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF:
-            raise MediaError(f"{path} is cut off or damaged: it ends within its header; copy or download it again")
+            raise RefusedInput(f"{path} is cut off or damaged: it ends within its header; copy or download it again")
         if head[1] == 0xDA:
             break
         position += 1 if head[1] == 0xFF else 2 + int.from_bytes(head[2:], "big")
     if b"\xff\xd9" not in file.read():
-        raise MediaError(f"{path} is cut off: the end of the picture is missing; copy or download it again")
+        raise RefusedInput(f"{path} is cut off: the end of the picture is missing; copy or download it again")
 
 
 def _check_png(path: Path, file: BinaryIO, size: int) -> None:
@@ -92,7 +92,7 @@ def _check_png(path: Path, file: BinaryIO, size: int) -> None:
         if head[4:] == b"IEND":
             return
         position += 12 + int.from_bytes(head[:4], "big")
-    raise MediaError(f"{path} is cut off: the end of the picture is missing; copy or download it again")
+    raise RefusedInput(f"{path} is cut off: the end of the picture is missing; copy or download it again")
 
 
 def _vint(file: BinaryIO) -> tuple[int, int]:

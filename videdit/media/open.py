@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 from av.codec.hwaccel import HWAccel
 
-from videdit.errors import MediaError, UsageError
+from videdit.errors import MediaError, RefusedInput, UsageError
 from videdit.media.file_kinds import _STILLS
-from videdit.media.image_sequence import RATE, files, is_sequence
+from videdit.media.image_sequence import RATE, files, for_ffmpeg, is_sequence
 from videdit.media.kinds import kind_of
 
 MAX_SIDE = 16384  # beyond this a "picture" is a decompression bomb
@@ -49,7 +49,7 @@ def check_file(path: Path) -> int:
         return sum(map(_check_one, files(path).values()))
     size = _check_one(path)
     if (kind := kind_of(path)) and kind.refused:
-        raise MediaError(f"{path} {kind.refused}")
+        raise RefusedInput(f"{path} {kind.refused}")
     return size
 
 
@@ -57,11 +57,11 @@ def _check_one(path: Path) -> int:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise MediaError(f"{path} is a folder, not a video or picture")
+            raise RefusedInput(f"{path} is a folder, not a video or picture")
         if not stat.S_ISREG(status.st_mode):
-            raise MediaError(f"{path} is not a regular file; copy it to one first")
+            raise RefusedInput(f"{path} is not a regular file; copy it to one first")
         if not status.st_size:
-            raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
+            raise RefusedInput(f"{path} is empty (0 bytes); copy or download it again")
         with path.open("rb"):
             return status.st_size
     except FileNotFoundError:
@@ -92,19 +92,25 @@ def open_input(path: Path, rate: Fraction | None = None, device: HWAccel | None 
             hwaccel=device,
         )
     except av.EOFError:
-        raise MediaError(f"{path} holds no frames: it ends right after its header") from None
+        raise RefusedInput(f"{path} holds no frames: it ends right after its header") from None
     except FileNotFoundError:
         raise MediaError(f"no such file: {path}") from None
+    except av.ArgumentError:  # it is of none of the kinds that FFmpeg may try here
+        if (kind := kind_of(path)) and kind.form == "sound":
+            raise RefusedInput(f"{path} is sound without a picture") from None
+        raise RefusedInput(
+            f"{path} is not a video or picture of a kind that is read; convert it to PNG or MP4 first"
+        ) from None
     except (av.FFmpegError, ValueError, OSError) as error:
-        raise MediaError(f"{path} is not a video or picture that can be opened ({reason(error)})") from None
+        kind_of_error = RefusedInput if isinstance(error, av.InvalidDataError | ValueError) else MediaError
+        raise kind_of_error(f"{path} is not a video or picture that can be opened ({reason(error)})") from None
 
 
 def _open_sequence(path: Path, rate: Fraction) -> av.container.InputContainer:
     options = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": "image2"}
     options |= {"pattern_type": "sequence", "start_number": str(min(files(path))), "framerate": str(rate)}
     try:
-        folder = os.path.abspath(path.parent).replace("%", "%%")
-        return av.open(os.path.join(folder, path.name), format="image2", options=options)
+        return av.open(for_ffmpeg(path), format="image2", options=options)
     except (av.FFmpegError, ValueError, OSError) as error:
         raise MediaError(f"{path} are no pictures that can be opened ({reason(error)})") from None
 
@@ -144,7 +150,7 @@ def main_video(
     """
     films = [stream for stream in container.streams.video if not is_cover(stream)]
     if not films:
-        raise MediaError(f"{path} holds no video stream")
+        raise RefusedInput(f"{path} holds no video stream")
     if track is not None:
         named = [film for i, film in enumerate(films, 1) if track == str(i) or track == (film.language or "").lower()]
         if not named:
@@ -152,7 +158,7 @@ def main_video(
             raise UsageError(f"{path} has no video track {track}; there is {known}")
         films = named
     if films[0].codec_context is None:
-        raise MediaError(f"the video in {path} is of a kind that cannot be decoded; convert it to H.264 first")
+        raise RefusedInput(f"the video in {path} is of a kind that cannot be decoded; convert it to H.264 first")
     return films[0]
 
 

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from av.video.format import VideoFormat
 
-from videdit.errors import MediaError
+from videdit.errors import RefusedInput
 
 # Packed layouts: (planar name afterwards, sample type, letters in memory order; "_" is padding).
 _PACKED = {
@@ -95,7 +95,8 @@ def planar_name(pix_fmt: str) -> str:
         family, bits, _ = match.groups()
         return family.replace("yuvj", "yuv") + (f"{bits}le" if bits else "")
     if re.search(r"f(16|32)(le|be)$", pix_fmt):
-        raise MediaError(f"the pixel format {pix_fmt} (floating point) is not supported; convert it to 16-bit integers")
+        advice = "convert it to 16-bit integers"
+        raise RefusedInput(f"the pixel format {pix_fmt} (floating point) is not supported; {advice}")
     return "gbrap16le" if VideoFormat(pix_fmt).is_rgb else "yuv444p16le"
 
 

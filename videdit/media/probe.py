@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 
-from videdit.errors import MediaError
+from videdit.errors import RefusedInput
 from videdit.media import color as colors
 from videdit.media.hdr import metadata_lost_on_encode, read_hdr
 from videdit.media.image_sequence import files, is_sequence
@@ -38,6 +38,7 @@ from videdit.media.open import (
 from videdit.media.orientation import orientation
 from videdit.media.pixel_formats import geometry, planar_name, unpack
 from videdit.media.stills.image_tags import read_tags
+from videdit.media.untimed import timed
 from videdit.media.viewing import Viewing, look
 
 # Matrices (H.273) that do not lie between RGB and luma, chroma.
@@ -74,7 +75,10 @@ def probe(
     with open_input(path, rate) as container:
         stream = main_video(container, path, track)
         _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
-        frame = _first_frame(container, stream, path)
+        frames = _frames(container, stream, path)
+        if stream.time_base:
+            frames = timed(frames, lambda frame: frame, _frame_rate(stream), stream.time_base)
+        frame = next(frames)
         _check_dimensions(path, frame.width, frame.height)
         opaque = _seems_transparent(stream, frame) and _is_opaque(path, rate)
         info = describe(path, size, container, stream, frame, opaque)
@@ -83,28 +87,31 @@ def probe(
 
 def _check_dimensions(path: Path, width: int, height: int) -> None:
     if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
-        raise MediaError(f"{path} claims to be {width}x{height}: more than {MAX_SIDE} pixels a side are refused")
+        raise RefusedInput(f"{path} claims to be {width}x{height}: more than {MAX_SIDE} pixels a side are refused")
 
 
-def _first_frame(
+def _frames(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
-) -> av.VideoFrame:
+) -> Iterator[av.VideoFrame]:
+    """The first frames, one at least: raises RefusedInput where none comes of as many packets as are looked at."""
     context = decoder_of(stream)
     context.options = {"max_pixels": str(MAX_PIXELS)}
     context.thread_count = 1  # with more the first frame comes late
-    why = "it may be cut off or damaged"
+    why, found = "it may be cut off or damaged", False
     try:
         for number, packet in enumerate(container.demux(stream)):
             try:
                 for frame in context.decode(packet):
-                    return frame
+                    found = True
+                    yield frame
             except av.FFmpegError as error:
                 why = reason(error)
             if number > _PACKETS_TO_FIRST_FRAME:
                 break
     except av.FFmpegError as error:
         why = reason(error)
-    raise MediaError(f"{path} holds no picture that can be decoded ({why})")
+    if not found:
+        raise RefusedInput(f"{path} holds no picture that can be decoded ({why})")
 
 
 def _seems_transparent(stream: av.video.stream.VideoStream, frame: av.VideoFrame) -> bool:
@@ -138,7 +145,7 @@ def describe(
     still = _is_still(container_name, path)
     if not still and frame.width * frame.height > MAX_VIDEO_PIXELS:
         pixels = f"{frame.width}x{frame.height}"
-        raise MediaError(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
+        raise RefusedInput(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
     planar = planar_name(frame.format.name)
     if opaque:
         planar = planar.replace("gbrap", "gbrp")
@@ -153,10 +160,10 @@ def describe(
     duration = 0.0 if still else _duration(container, stream, float(start_pts * time_base))
     if tags[3] in _NO_LUMA_CHROMA:
         name = _NO_LUMA_CHROMA[tags[3]]
-        raise MediaError(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
+        raise RefusedInput(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
     riders = () if still else metadata_lost_on_encode(frame, context.codec.canonical_name, context.codec_tag)
     if "Dolby Vision" in riders and tags[2] == 2:  # what other profiles are without it, they say
-        raise MediaError(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
+        raise RefusedInput(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
     matrix, rotation = orientation(frame, context.codec.canonical_name)
     return MediaInfo(
         path=path,

@@ -21,6 +21,8 @@ from videdit.restoration.policy import PUBLISHED, choose
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.track_table import within
 
+_OF_ENCODERS = ("codec", "crf", "preset", "lossless", "pix_fmt", "transcode", "encoder_backend")
+
 
 def check(clip: Clip, info: MediaInfo) -> list[str]:
     """Refuse what cannot be done; what can, though it may not be meant, is said.
@@ -33,17 +35,37 @@ def check(clip: Clip, info: MediaInfo) -> list[str]:
     """
     job = clip.job
     c2pa.check(job, clip.output)
-    if info.kind == "video" and info.duration and job.start is not None and job.start >= info.duration:
-        raise SettingsError(f"{info.path} has no frame from {job.start:g} s on; it is {info.duration:.2f} s long")
+    check_start(job, info)
     if is_sequence(clip.output):
-        plain = RenderJob.model_fields
-        words = ("codec", "crf", "preset", "lossless", "pix_fmt", "transcode", "encoder_backend")
-        if given := [f"--{name.replace('_', '-')}" for name in words if getattr(job, name) != plain[name].default]:
+        if given := _given(job, _OF_ENCODERS):
             raise SettingsError(f"{', '.join(given)}: of video; {clip.output} are pictures, so leave it out")
     elif info.kind == "video" and info.container != "exr":
         choose_encoder(info, container_for(clip.output), encoding(job))
     check_extras(job)
-    return beyond(job, info)
+    return beyond(job, info) if info.kind == "video" else of_video(job, info)
+
+
+def _given(job: RenderJob, names: tuple[str, ...]) -> list[str]:
+    """The options of these whose values are not the default."""
+    plain = RenderJob.model_fields
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(job, name) != plain[name].default]
+
+
+def of_video(job: RenderJob, info: MediaInfo) -> list[str]:
+    """A sentence for what a picture, which has no time and no encoder, does not heed."""
+    said = []
+    if given := _given(job, ("start", "end", "scenes", *_OF_ENCODERS)):
+        mean = "mean" if len(given) > 1 else "means"
+        said.append(f"{info.path} is a picture, for which {', '.join(given)} {mean} nothing")
+    if moving := [edit.name for edit in job.all_edits if edit.keyframes]:
+        said.append(f"{info.path} is a picture: of the keyframes of {', '.join(moving)} it gets the strength at 0 s")
+    return said
+
+
+def check_start(job: RenderJob, info: MediaInfo) -> None:
+    """Raise SettingsError where a clip has ended before the job begins."""
+    if info.kind == "video" and info.duration and job.start is not None and job.start >= info.duration:
+        raise SettingsError(f"{info.path} has no frame from {job.start:g} s on; it is {info.duration:.2f} s long")
 
 
 def check_extras(job: RenderJob) -> None:
@@ -66,9 +88,9 @@ def beyond(job: RenderJob, info: MediaInfo) -> list[str]:
         placed = in_seconds(edit.name, edit.keyframes, time_of)
         late = [str(key) for key, place in zip(edit.keyframes, placed, strict=True) if place.place > info.duration]
         if late:
-            lie = "lies" if len(late) == 1 else "lie"
+            key, lie = ("keyframe", "lies") if len(late) == 1 else ("keyframes", "lie")
             said.append(
-                f"the keyframe {', '.join(late)} of {edit.name} {lie} beyond the end of {info.path}, "
+                f"the {key} {', '.join(late)} of {edit.name} {lie} beyond the end of {info.path}, "
                 f"which is {info.duration:.2f} s long"
             )
     return said

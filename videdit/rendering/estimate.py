@@ -36,6 +36,7 @@ from videdit.rendering.assignments import people_of
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.checks import check, check_scenes, copyable, idle
 from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.output_files import encoding
 from videdit.rendering.pace import Pace
 from videdit.rendering.renderer import frames_between
@@ -139,6 +140,8 @@ class Estimator:
         searching = 0.0 if seen else looking / max(places, 1)
         edited, shots = share_edited(info, job)
         notes += shots
+        if not seen and load_profile(job.profile, job.checkpoint).subject == "face":
+            notes += filter(None, [elsewhere(info, self._models.detector(job.networks)).removeprefix("; ")])
         if job.tune:
             notes.append(f"{count(job.tune, 'tuning step')} before that, not counted")
         seconds = OVERHEAD * frames * (edited * faces * face + searching)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import shutil
 import tempfile
 import threading
@@ -40,6 +41,7 @@ from videdit.stages.split_segments import CROPS
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
 from videdit.tracks import account
 from videdit.tracks.analysis_store import Analysis
+from videdit.tracks.tracker import SPARSE
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +153,9 @@ class Renderer:
                 result = self._run(clip, chain, cancel)
             assert chain is not None
             still = info.kind == "image"
-            people = chain.account.faces(1.0 if still else float(info.frame_step * info.time_base))
+            step = 1.0 if still else float(info.frame_step * info.time_base)
+            # The step is a mean, of a timelapse maybe a long one; how long other clips are some containers only guess.
+            people = chain.account.faces(step, info.duration if step > SPARSE and not still else math.inf)
             told, unclear = account.lines(people, still), account.unclear_lines(chain.unclear, still)
             if still:  # which has no times
                 times = ("seconds", "from", "to")

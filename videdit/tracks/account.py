@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,18 +27,25 @@ class Account:
         """A face that was to get it got less than half, for a reason: "turned away"."""
         self._faded.setdefault((track, reason), []).append(time)
 
-    def faces(self, step: float) -> list[dict[str, Any]]:
-        """By track, plain values; times and lengths in seconds. step: from one frame to the next."""
+    def faces(self, step: float, length: float = math.inf) -> list[dict[str, Any]]:
+        """By track, plain values; times and lengths in seconds.
+
+        step: from one frame to the next. length: of the clip, which nothing that is told goes beyond.
+        """
+
+        def ending(last: float) -> float:
+            return min(last + step, max(last, length))
+
         reasons: dict[int, list[dict[str, Any]]] = {}
         for (track, reason), times in self._faded.items():
-            told = ({"from": first, "to": last + step, "why": reason} for first, last in spans(times))
+            told = ({"from": first, "to": ending(last), "why": reason} for first, last in spans(times))
             reasons.setdefault(track, []).extend(told)
         return [
             {
                 self.subject: track if self.numbered else None,
                 "seconds": _rounded(len(times) * step),
                 "from": _rounded(min(times, default=0.0)),
-                "to": _rounded(max(times, default=-step) + step),
+                "to": _rounded(ending(max(times, default=-step))),
                 "faded": [
                     span | {"from": _rounded(span["from"]), "to": _rounded(span["to"])}
                     for span in sorted(reasons.get(track, []), key=lambda span: span["from"])

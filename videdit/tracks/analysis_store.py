@@ -30,7 +30,7 @@ from videdit.tracks.account import spans
 from videdit.tracks.track_table import TrackTable, numbered
 from videdit.tracks.tracker import Tracklet, link_tracklets
 
-LAYOUT = 3  # raised when what is written means something else
+LAYOUT = 4  # raised when what is written means something else
 CHUNK = 512  # faces a file
 PORTRAITS, PORTRAIT = 4, 128  # a track at most, and their side in pixels
 _TURNS = 2.0  # seconds: which way up faces are is looked up about once in one

@@ -23,6 +23,7 @@ REMEMBER = 0.25  # seconds without a face that end a stretch
 APART = 10.0  # seconds after which nobody is taken for who was there before
 SPARSE = 0.5  # seconds between frames from which on they are far apart
 _STEP = 0.2  # seconds that the next of such frames counts as later
+_PAUSE = 1.0  # seconds at most that one frame counts as later than the one before: nobody can be seen to go in a pause
 _ALIKE = 0.6  # of looks: what moments of one person hardly ever fall below
 _PACE = 0.1  # seconds over which a face's speed is averaged
 _DISTINCT = 1.2  # faces further apart than so many times their size do not disturb each other's looks
@@ -95,7 +96,7 @@ class Tracker:
             step = time - self._before
             self._steps.append(step)
             usual = statistics.median(self._steps)
-            self._now += step * (_STEP / usual if usual > SPARSE else 1.0)
+            self._now += step * _STEP / usual if usual > SPARSE else min(step, _PAUSE)
         self._before = time
         return self._now
 

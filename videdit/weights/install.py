@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from videdit.errors import WeightsError
+from videdit.errors import UnknownWeightsError, WeightsError
 from videdit.storage.hashes import sha256
 from videdit.weights.checkpoint import convert, unpack
 from videdit.weights.download import BrokenOff, DownloadError, Progress, download, forget
@@ -49,7 +49,7 @@ def import_file(path: Path, name: str | None = None, other_version: bool = False
         WeightsError: the file is none of those that are known, or not what its name says.
     """
     if not path.is_file():
-        raise WeightsError(f"there is no file {path}")
+        raise UnknownWeightsError(f"there is no file {path}")
     wanted = entry(name) if name else _recognised(path)
     with holding():
         return wanted.name, _install(wanted, path, str(path), other_version)

@@ -22,7 +22,7 @@ def judges_dir() -> Path:
 
 def have_judges() -> bool:
     """Whether the judges' weights were fetched."""
-    return all((judges_dir() / f"{name}.safetensors").is_file() for name in ("faceres", "mobileface", "expression"))
+    return all(os.path.isfile(judges_dir() / f"{name}.safetensors") for name in ("faceres", "mobileface", "expression"))
 
 
 def load_judge(name: str) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from videdit import paths
-from videdit.errors import WeightsError
+from videdit.errors import UnknownWeightsError, WeightsError
 from videdit.storage.hashes import sha256
 from videdit.storage.locks import lock
 
@@ -86,12 +86,12 @@ def entries() -> dict[str, Published]:
 
 
 def entry(name: str) -> Published:
-    """The published file of a name. Raises WeightsError where there is none; the nearest name is suggested."""
+    """The published file of a name. Raises UnknownWeightsError where there is none; the nearest name is suggested."""
     known = entries()
     if name not in known:
         near = difflib.get_close_matches(name, known, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise WeightsError(f"no published weights are called {name!r}; {hint}There is: {', '.join(known)}")
+        raise UnknownWeightsError(f"no published weights are called {name!r}; {hint}There is: {', '.join(known)}")
     return known[name]
 
 
@@ -163,7 +163,7 @@ def installed() -> dict[str, Installed]:
             name: Installed(**(fields | {"pieces": tuple(Piece(**piece) for piece in fields["pieces"])}))
             for name, fields in records.items()
         }
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # services have /dev/null, or another's home
         return {}
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         detail = " ".join(str(error).split())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 import av
 
 from videdit.errors import MediaError
 from videdit.media.decode.hwaccel import accelerator
 from videdit.media.decode.lost import DroppedFrameDetector
+from videdit.media.decode.pixel_shape import PixelShape
 from videdit.media.info import MediaInfo
 from videdit.media.open import MAX_PIXELS, decoder_of, edited_video, open_input
+from videdit.media.untimed import timed
 
 _MAX_READ_ERRORS = 200  # in a row, without a packet between them: the rest of the file is gone
 # Containers that know where to find a time. In others a place is only guessed, and times may have to be made up from
@@ -26,12 +29,14 @@ class Decoder:
     """The edited video of a file, decoded from any place on; one iteration at a time.
 
     info: the file. threads: of the decoder. device: where to decode, as
-    :func:`videdit.media.decode.hwaccel.choose_decoder` says. ``errors`` counts the packets that could not be decoded.
+    :func:`videdit.media.decode.hwaccel.choose_decoder` says. ``errors`` counts the packets that could not be decoded,
+    ``untimed`` the first frames that had no time; ``shape`` is what is seen of the pixels' shape.
     """
 
     def __init__(self, info: MediaInfo, threads: int, device: str | None) -> None:
         """Nothing is opened yet."""
-        self.errors = 0
+        self.errors = self.untimed = 0
+        self.shape = PixelShape()
         self._info, self._threads, self._device = info, threads, device
         self._container: av.container.InputContainer | None = None
 
@@ -52,7 +57,7 @@ class Decoder:
             MediaError: the file stops being readable, or the device fails.
         """
         if first is None or (meet and self._info.container not in _INDEXED):
-            yield from self._decode(None)
+            yield from self._from_the_beginning()
             return
         for back in _SEEK_STEPS:
             target = first - units(back, self._info)
@@ -66,7 +71,13 @@ class Decoder:
                 yield found
                 yield from frames
                 return
-        yield from self._decode(None)
+        yield from self._from_the_beginning()
+
+    def _from_the_beginning(self) -> Iterator[Decoded]:
+        def told(count: int) -> None:
+            self.untimed = count
+
+        return timed(self._decode(None), itemgetter(0), self._info.fps, self._info.time_base, told)
 
     def _open(self) -> tuple[av.container.InputContainer, av.video.stream.VideoStream, av.VideoCodecContext]:
         self.close()
@@ -90,19 +101,21 @@ class Decoder:
                 container.seek(target, stream=stream)
             except av.FFmpegError:  # a format that cannot seek: read it from the beginning
                 container, stream, context = self._open()
-        lost = DroppedFrameDetector()
+        lost, self.shape = DroppedFrameDetector(), PixelShape()
         for packet in self._packets(container, stream):
             lost.packet(packet)
             try:
                 for frame in context.decode(packet):
-                    yield frame, lost.before(frame.pts)
+                    self.shape.see(context.sample_aspect_ratio, frame.pts)
+                    yield frame, lost.before(frame.pts) if frame.pts is not None else []
             except av.FFmpegError as error:
                 self._failed(error)
                 lost.error()
         while True:  # frames still in the decoder; an error among them must not cost those behind it
             try:
                 for frame in context.decode(None):
-                    yield frame, lost.before(frame.pts)
+                    self.shape.see(context.sample_aspect_ratio, frame.pts)
+                    yield frame, lost.before(frame.pts) if frame.pts is not None else []
             except av.EOFError:
                 break
             except av.FFmpegError as error:

@@ -13,8 +13,9 @@ import av
 import numpy as np
 
 from videdit.datatypes import Coded, Frame, Picture
-from videdit.errors import MediaError, PicturesChange
+from videdit.errors import PicturesChange, RefusedInput
 from videdit.media.decode.decoder import Decoded, Decoder, units
+from videdit.media.decode.pixel_shape import PixelShape
 from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET
 from videdit.media.pixel_formats import planar_name, unpack
@@ -57,7 +58,7 @@ class VideoReader:
     ) -> None:
         self.info = source if isinstance(source, MediaInfo) else probe(source)
         if start is not None and end is not None and not start < end:
-            raise MediaError(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
+            raise RefusedInput(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
         self.start, self.end, self.first = start, end, first
         self.repeated = self.patched = 0
         self.repaired = self.resets = 0
@@ -83,6 +84,11 @@ class VideoReader:
         return self._decoder.errors
 
     @property
+    def shape(self) -> PixelShape:
+        """What is seen of the pixels' shape, as far as the clip was read."""
+        return self._decoder.shape
+
+    @property
     def warnings(self) -> list[str]:
         """What the user should hear after the last frame."""
         said = []
@@ -95,6 +101,11 @@ class VideoReader:
             said.append(f"{self.info.path}: {self.patched} damaged frames are as the decoder could patch them")
         if self.resets:
             said.append(f"{self.info.path}: its clock is set back {self.resets} times; the times go on from there")
+        if words := self.shape.words(self.info.start_pts, self.info.time_base):
+            said.append(f"{self.info.path}: {words}")
+        if self._decoder.untimed:
+            count = self._decoder.untimed
+            said.append(f"{self.info.path}: its first {count} frames have no time; set one before the other")
         if self.repaired:
             said.append(f"{self.info.path}: {self.repaired} frames had no usable time; set just after the one before")
         return said
@@ -112,7 +123,7 @@ class VideoReader:
             yield self._frame(frame, pts, count, repeats)
             count += 1
         if not count:
-            raise MediaError(self._nothing())
+            raise RefusedInput(self._nothing())
 
     def peek(self) -> av.VideoFrame | None:
         """The first frame, as it is decoded, whatever its size; None where there is none."""

@@ -20,10 +20,15 @@ def probe_from(
     if not start or info.kind != "video":
         return info
     with VideoReader(info, start=start) as reader:
-        frame = reader.peek()
+        frame, shape = reader.peek(), reader.shape.now
+    with VideoReader(info) as reader:
+        reader.peek()
+        if shape is not None and reader.shape.now not in (None, shape):
+            info = replace(info, sar=shape)
     if frame is None or (frame.width, frame.height, frame.format.name) == (info.width, info.height, info.pix_fmt):
         return info
     with open_input(info.path, info.fps) as container:
         stream = edited_video(container, info.video_index)
         there = describe(info.path, info.size, container, stream, frame, opaque=False)
-    return replace(there, start_pts=info.start_pts, duration=info.duration, frame_count=info.frame_count)
+    there = replace(there, start_pts=info.start_pts, duration=info.duration, frame_count=info.frame_count)
+    return replace(there, sar=info.sar)

@@ -25,7 +25,7 @@ from videdit.media.encode.codecs import (
 from videdit.media.encode.convert import codec_for, converted, delivered
 from videdit.media.encode.ffmpeg_codecs import choose_external
 from videdit.media.info import MediaInfo
-from videdit.media.pixel_formats import target_formats
+from videdit.media.pixel_formats import geometry, target_formats
 
 _NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -64,7 +64,9 @@ def _is_known(codec: str) -> bool:
 def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
     if settings.backend == "ffmpeg":
         return choose_external(info, container, settings)
-    wanted = families(info, settings)
+    first, *others = wanted = families(info, settings)
+    if first == "ffv1" and settings.codec is None and container != "matroska":  # it is written to be played
+        wanted = [*others, first]
     if settings.codec not in HARDWARE:
         _check_preset(wanted[0], settings.preset)
     refused = None
@@ -75,7 +77,7 @@ def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> Encode
         options = options_of(name, info, planar, own)
         error = _try_open(name, pix_fmt, options, info, settings.threads)
         if error is None:
-            said = losses(info, container, wanted[0], family, name, pix_fmt, planar != info.planar)
+            said = losses(info, container, first, family, name, pix_fmt, planar != info.planar)
             if settings.codec in HARDWARE and name != settings.codec:
                 said = (f"{settings.codec} does not work here or does not keep this picture; {name} is used", *said)
             return Encoder(name, family, pix_fmt, planar, options, said)
@@ -95,6 +97,8 @@ def _candidates(
                 if name not in av.codecs_available:
                     continue
                 formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
+                if name == "ffv1" and container == "mp4" and settings.codec is None and geometry(planar)[3]:
+                    continue  # nothing would show it
                 if alpha.is_beside(name, planar) and container not in alpha.CONTAINERS:
                     continue
                 for pix_fmt in target_formats(planar, shallower=family == "prores"):

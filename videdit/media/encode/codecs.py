@@ -183,8 +183,12 @@ def losses(
     said = []
     if family != wanted and wanted not in CONTAINERS[container]:
         said.append(f"the video becomes {family}: {container} files hold no {wanted}")
+    elif family != wanted == "ffv1":
+        said.append(f"what was stored without loss becomes {family}, which players show; write to .mkv to keep it all")
     elif family != wanted:
         said.append(f"the video becomes {family}: {wanted} cannot hold {info.width}x{info.height} {info.pix_fmt} here")
+    if family == "ffv1" and container == "mp4":
+        said.append("few players show ffv1 in mp4; write to .mkv, or choose another layout: --pix-fmt yuv420p10le")
     if dropped_alpha:
         said.append("the transparency is dropped: no codec of this container keeps it; write prores or ffv1 to keep it")
     if info.hdr and name not in _KEEPS_HDR:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Color, Picture
-from videdit.errors import MediaError
+from videdit.errors import RefusedInput
 from videdit.media import color as colors
 from videdit.media import tone_proxy
 from videdit.media.info import MediaInfo
@@ -63,7 +63,7 @@ def converted(info: MediaInfo, layout: str) -> MediaInfo:
         MediaError: it holds floating point samples.
     """
     if info.color.depth == 32:
-        raise MediaError(f"{info.path} holds floating point samples, which --pix-fmt does not convert")
+        raise RefusedInput(f"{info.path} holds floating point samples, which --pix-fmt does not convert")
     depth, chroma_log2, is_rgb, _ = geometry(layout)
     _, primaries, transfer, matrix = info.color_tags
     site: str | None = info.chroma_location

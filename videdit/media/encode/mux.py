@@ -21,7 +21,7 @@ from av.audio.stream import AudioStream
 
 from videdit.media import ebml
 from videdit.media.encode import acm
-from videdit.media.encode.fit import obstacle
+from videdit.media.encode.fit import declare, obstacle
 from videdit.media.encode.transcode import Sound, Text, coder
 from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET, open_input
@@ -91,7 +91,7 @@ class StreamCopier:
                 continue
             reason = obstacle(stream, self._container, bool(self._source.chapters()))
             if reason is None:
-                target = self._output.add_stream_from_template(stream, opaque=True)
+                target = declare(self._output, stream, self._container)
                 describe_stream(stream, target)
                 self._targets[stream.index] = target
                 continue

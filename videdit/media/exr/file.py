@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from videdit.datatypes import Color
-from videdit.errors import MediaError
+from videdit.errors import MediaError, RefusedInput
 from videdit.media.open import MAX_PIXELS, MAX_SIDE, check_file
 
 _MAX_BYTES = 8 << 30  # of all channels of a file, unpacked
@@ -72,24 +72,24 @@ def read(path: Path) -> ExrImage:
     _check(path, shell)
     file = open_file(path)
     if len(file.parts) < len(shell.parts):  # the library only warns
-        raise MediaError(f"{path} is cut off or damaged: not all of its pixels can be read")
+        raise RefusedInput(f"{path} is cut off or damaged: not all of its pixels can be read")
     for part in file.parts:
         layers = sorted({name.removesuffix("R") for name in part.channels if name in ("R",) or name.endswith(".R")})
         for layer in layers:
             if all(layer + letter in part.channels for letter in "RGB"):
                 return _image(path, file, part.header, [part.channels[layer + letter] for letter in "RGB"])
-    raise MediaError(f"{path} holds no channels R, G and B; render or convert it to these first")
+    raise RefusedInput(f"{path} holds no channels R, G and B; render or convert it to these first")
 
 
 def _image(path: Path, file: Any, header: dict[str, Any], channels: list[Any]) -> ExrImage:
     for channel in channels:
         if channel.pixels.dtype not in (np.float16, np.float32) or channel.xSampling != 1 or channel.ySampling != 1:
-            raise MediaError(f"{path} holds colours that are not whole floating point channels; convert it first")
+            raise RefusedInput(f"{path} holds colours that are not whole floating point channels; convert it first")
     (x0, y0), (x1, y1) = (map(int, corner) for corner in header["displayWindow"])
     (left, top), (right, bottom) = (map(int, corner) for corner in header["dataWindow"])
     rows, columns = (max(y0, top), min(y1, bottom) + 1), (max(x0, left), min(x1, right) + 1)
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
-        raise MediaError(f"{path} shows nothing: its data lies outside of what it displays")
+        raise RefusedInput(f"{path} shows nothing: its data lies outside of what it displays")
     inside = slice(rows[0] - y0, rows[1] - y0), slice(columns[0] - x0, columns[1] - x0)
     covered = slice(rows[0] - top, rows[1] - top), slice(columns[0] - left, columns[1] - left)
     return ExrImage(file, header, channels, (y1 - y0 + 1, x1 - x0 + 1), inside, covered)
@@ -100,16 +100,16 @@ def _check(path: Path, shell: Any) -> None:
     total = 0
     for part in shell.parts:
         if "deep" in getattr(part.header.get("type"), "name", ""):
-            raise MediaError(f"{path} holds deep pixels; flatten it first")
+            raise RefusedInput(f"{path} holds deep pixels; flatten it first")
         for window in ("displayWindow", "dataWindow"):
             (x0, y0), (x1, y1) = (map(int, corner) for corner in part.header[window])
             width, height = x1 - x0 + 1, y1 - y0 + 1
             if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
                 size = f"{width}x{height}"
-                raise MediaError(f"{path} claims to be {size}: more than {MAX_SIDE} pixels a side are refused")
+                raise RefusedInput(f"{path} claims to be {size}: more than {MAX_SIDE} pixels a side are refused")
         total += 4 * width * height * len(part.header["channels"])
     if total > _MAX_BYTES:
-        raise MediaError(f"{path} would take {total >> 30} GiB of memory; take out channels that are not needed")
+        raise RefusedInput(f"{path} would take {total >> 30} GiB of memory; take out channels that are not needed")
 
 
 def open_file(path: Path, header_only: bool = False) -> Any:
@@ -122,4 +122,4 @@ def open_file(path: Path, header_only: bool = False) -> Any:
     try:
         return OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
     except (RuntimeError, ValueError, TypeError, MemoryError):
-        raise MediaError(f"{path} is not an EXR picture that can be read; it may be damaged") from None
+        raise RefusedInput(f"{path} is not an EXR picture that can be read; it may be damaged") from None

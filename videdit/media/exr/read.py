@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videdit.datatypes import Frame, Picture
-from videdit.errors import MediaError
+from videdit.errors import RefusedInput
 from videdit.media.exr.file import open_file, read
 from videdit.media.image_sequence import RATE, files, is_sequence
 from videdit.media.info import MediaInfo
@@ -99,12 +99,12 @@ class ExrReader:
             image = read(path)
             if image.shape != (info.height, info.width):
                 size, other = f"{info.width}x{info.height}", f"{image.shape[1]}x{image.shape[0]}"
-                raise MediaError(f"{info.path} changes from {size} to {other} at {path.name}; edit the parts")
+                raise RefusedInput(f"{info.path} changes from {size} to {other} at {path.name}; edit the parts")
             planes = Picture(image.planes(), info.color, PIX_FMT, info.aspect)
             yield Frame(count, pts if info.kind == "video" else None, info.time_base, time, planes)
             count += 1
         if not count:
-            raise MediaError(f"{info.path} has no frame from {self.start:g} s on; it is {info.duration:.2f} s long")
+            raise RefusedInput(f"{info.path} has no frame from {self.start:g} s on; it is {info.duration:.2f} s long")
 
 
 def _tags(header: dict[str, Any]) -> dict[str, str]:
