@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videdit.geometry.affine import compose, invert, rot90, similarity, transform, upright_matrix
-from videdit.geometry.ffhq_align import SIZES, choose_size, crop_matrix, crop_side, face_matrix, ffhq_quad, ffhq_square
+from videdit.geometry.ffhq_align import (
+    SIZES,
+    UP_TO,
+    choose_size,
+    crop_matrix,
+    crop_side,
+    face_matrix,
+    ffhq_quad,
+    ffhq_square,
+)
 
 FACE = np.array([(-30.0, -20), (30, -20), (0, 5), (-22, 40), (22, 40)])  # upright, looking at us
 
@@ -67,8 +76,8 @@ def test_a_quarter_turn_goes_from_right_to_down() -> None:
     np.testing.assert_array_equal(rot90(np.array([1.0, 0])), [0, 1])
 
 
-def test_size_is_not_more_than_the_frame_shows() -> None:
-    assert [choose_size(side) for side in (50, 256, 320, 321, 640, 641, 3000)] == [256, 256, 256, 512, 512, 1024, 1024]
+def test_size_is_what_suits_the_face_in_the_frame() -> None:
+    assert [choose_size(side) for side in (50, 160, 161, 320, 640, 641, 3000)] == [256, 256, 512, 512, 512, 1024, 1024]
 
 
 @given(st.floats(20, 3000))
@@ -82,9 +91,9 @@ def test_size_stays_when_the_face_wavers(side: float) -> None:
 def test_size_follows_a_clear_change(side: float, size: int) -> None:
     chosen = choose_size(side, size)
     assert chosen in (choose_size(side / 1.12), choose_size(side * 1.12), size)
-    if side > 1.5 * 1.25 * size and size < 1024:
+    if size < 1024 and side > 1.5 * UP_TO[size]:
         assert chosen > size
-    if side < 1.25 * size / 2 / 1.2 and size > 256:
+    if size > 256 and side < UP_TO[size // 2] / 1.2:
         assert chosen < size
 
 

@@ -144,9 +144,9 @@ def eyes(left: float, right: float) -> np.ndarray:
 def test_what_opens_eyes_makes_way_for_lids_that_close():
     """Both blinks and winks: no eye is painted over a closed lid."""
     assert lids_open(None) == lids_open(np.zeros((4, 2))) == 1.0
-    assert lids_open(eyes(9, 9)) == 1.0
-    assert lids_open(eyes(1, 1)) == lids_open(eyes(9, 1)) == 0.0
-    assert 0 < lids_open(eyes(4.5, 4.5)) < 1
+    assert lids_open(eyes(10, 10)) == 1.0
+    assert lids_open(eyes(6, 6)) == lids_open(eyes(10, 1)) == 0.0
+    assert 0 < lids_open(eyes(8, 8)) < 1
     timeline = Timeline(parse_edits("eyes_open=1,age=5"))
     age = 5 * find("age").scale[1] * load_direction("age")
     assert timeline(0, 0.0, face=Expression(lids=0.0)) == pytest.approx(age, abs=1e-5)

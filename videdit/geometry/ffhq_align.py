@@ -11,9 +11,10 @@ import numpy as np
 from videdit.geometry.affine import rot90
 
 SIZES = (256, 512, 1024)
-# A crop of side px of the frame is rendered at size S while side <= ENLARGE * S: a quarter too few pixels are not
-# seen, because only the change is enlarged, never the picture.
-ENLARGE = 1.25
+# Up to which side, in px of the frame, a crop is rendered at a size. A quarter too few pixels are not seen, for only
+# the change is enlarged, never the picture; but teeth at 256 px, by a head of the generator that was fitted, are softer
+# than those at 512 px, by its own output, also where the frame shows fewer pixels than that.
+UP_TO = {256: 160, 512: 640}
 HYSTERESIS = 0.12
 
 
@@ -72,13 +73,13 @@ def side_of(to_frame: np.ndarray, size: int) -> float:
 
 
 def choose_size(side: float, current: int | None = None) -> int:
-    """Crop size, one of SIZES, for a square of ``side`` frame pixels: no more pixels than the frame shows.
+    """Crop size, one of SIZES, for a square of ``side`` frame pixels.
 
     With ``current``, the size stays until the side is clearly (HYSTERESIS) beyond what it is good for.
     """
 
     def smallest(side: float) -> int:
-        return next((size for size in SIZES if side <= ENLARGE * size), SIZES[-1])
+        return next((size for size, most in UP_TO.items() if side <= most), SIZES[-1])
 
     if current is None:
         return smallest(side)
