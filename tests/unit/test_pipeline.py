@@ -124,6 +124,7 @@ def test_order_and_counts_equal_the_plain_nested_generators(items, stages, budge
     assert stats[-1].packets == len(expected)
     for before, after in zip(stats, stats[1:], strict=False):
         assert after.taken == before.packets
+    assert stats[0].passed == (sum(size for _, size in items) if stages else 0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -56,6 +56,7 @@ class StageStats:
     busy: float = 0.0  # working
     waiting_input: float = 0.0
     waiting_output: float = 0.0
+    passed: int = 0  # bytes that the packets handed on hold; they are not copied
 
 
 class Pipeline:
@@ -187,6 +188,7 @@ class Pipeline:
                     if on_packet is not None:
                         on_packet(packet)
                 else:
+                    stats.passed += self._sizeof(packet)
                     start = perf_counter()
                     sink.put(packet)
                     stats.waiting_output += perf_counter() - start
