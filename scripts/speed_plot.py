@@ -64,17 +64,25 @@ def main() -> None:
             length.append((count / 25, spent / count))
             print(f"{count} frames at 1280x720: {spent / count:.2f} a frame", flush=True)
         print(f"load {os.getloadavg()[0]:.1f}")
+    draw(pixels, faces, length, args.draw)
+
+
+Points = list[tuple[float, float]]
+
+
+def draw(pixels: Points, faces: Points, length: Points, to: Path) -> None:
+    """Three plots side by side, each from zero."""
     plots = [
         ("processor s a frame, by pixels", pixels, "million pixels a frame, one face"),
         ("processor s a face, by faces", faces, "faces in a frame of 1280x720"),
         ("processor s a frame, by length", length, "seconds of the clip, one face"),
     ]
-    drawn = [draw_plots([(title, [series(points)])], words) for title, points, words in plots]
-    with draft(args.draw) as file:
+    drawn = [draw_plots([(title, [series(points)])], words, from_zero=True) for title, points, words in plots]
+    with draft(to) as file:
         file.write_bytes(cv2.imencode(".png", np.hstack(drawn)[:, :, ::-1])[1].tobytes())
 
 
-def series(points: list[tuple[float, float]]) -> Series:
+def series(points: Points) -> Series:
     """Points of a plot."""
     x, y = np.array(points).T
     return Series("standard, 256 px", x, y)

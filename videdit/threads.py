@@ -53,6 +53,14 @@ def settle() -> None:
         cv2.setNumThreads(1)
 
 
+def settle_torch() -> None:
+    """Keep PyTorch's own passes to :func:`networks`: it counts the machine's cores, not those of a control group."""
+    import torch
+
+    if torch.get_num_threads() > networks():
+        torch.set_num_threads(networks())
+
+
 def _limit_of_groups(own: Path, root: Path) -> float | None:
     """The cores that this process's control groups allow together, the narrowest; None: no limit is known.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import pytest
 import torch
 
 from videdit.cli import bench_peers
 from videdit.cli.bench_peers import Row, ratios
-from videdit.errors import UsageError
+from videdit.errors import OutOfMemoryError, UsageError
 from videdit.models import peers
 
 
@@ -81,3 +82,19 @@ def test_each_is_compared_with_ours_of_its_size() -> None:
 def test_words_that_mean_nothing_are_refused(words, told) -> None:
     with pytest.raises(UsageError, match=told):
         bench_peers.main(words)
+
+
+def die(*words) -> None:
+    os._exit(9)
+
+
+def test_a_process_that_is_ended_is_said_in_a_line(monkeypatch) -> None:
+    monkeypatch.setattr(bench_peers, "run", die)
+    monkeypatch.setattr(bench_peers, "graph_of", lambda *words: None)
+    small = bench_peers.Contestant("small", "a small one", 256, lambda: (small_pass(),))
+    with pytest.raises(OutOfMemoryError, match="a small one at 256 px: its process was ended"):
+        bench_peers.measured(small, "cpu", "fp32", 1)
+
+
+def small_pass() -> bench_peers.Pass:
+    return bench_peers.Pass("small", partial(torch.nn.Conv2d, 3, 3, 1), ((1, 3, 8, 8),))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from videdit import threads
-from videdit.engine.compile import compile_module
+from videdit.engine.compile import compile_module, eager
 
 
 def groups(folder, own: str, limits: dict[str, str]):
@@ -86,6 +86,17 @@ def test_an_engine_takes_as_many_as_that(monkeypatch):
         (result,) = compile_module(layer, [(1, 1, 8, 8)], precision="fp32")(np.ones((1, 1, 8, 8), np.float32))
         assert result.shape == (1, 1, 6, 6)
     assert told == [1, threads.cores()]
+
+
+def test_torch_takes_no_more_than_a_limit_of_the_control_group(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(threads, "networks", lambda: 1)
+    try:
+        torch.set_num_threads(2)
+        eager(torch.nn.Conv2d(1, 1, 1))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 ASK = "import cv2; {before}; from videdit.imaging.host import HostPixels; HostPixels(); print(cv2.getNumThreads())"

@@ -6,7 +6,7 @@ which finds its graph ready made: so the memory that is told is that of the pass
 
 from __future__ import annotations
 
-import concurrent.futures
+import concurrent.futures.process
 import gc
 import multiprocessing
 import os
@@ -31,7 +31,7 @@ from videdit.engine.compile import compile_module
 from videdit.engine.devices import resolve_device, resolve_precision, synchronize
 from videdit.engine.openvino_cache import graph_of
 from videdit.engine.recipe import NetworkRecipe, Shape
-from videdit.errors import UsageError
+from videdit.errors import OutOfMemoryError, UsageError
 from videdit.faces.detector import face_mesh
 from videdit.faces.parser import NAME as PARSER
 from videdit.faces.parser import CropParser
@@ -278,7 +278,12 @@ def measured(one: Contestant, device: str, precision: str, runs: int) -> list[Ro
         gc.collect()
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as process:
-        taken, mib = process.submit(run, passes, device, precision, runs).result()
+        try:
+            taken, mib = process.submit(run, passes, device, precision, runs).result()
+        except concurrent.futures.process.BrokenProcessPool:
+            raise OutOfMemoryError(
+                f"{one.title} at {one.size} px: its process was ended, most likely for memory; leave it out by --only"
+            ) from None
     count = sum(millions for millions, _ in sizes)
 
     def row(title: str, share: float) -> Row:

@@ -19,7 +19,7 @@ from videdit.engine.devices import resolve_precision
 from videdit.engine.openvino_cache import graph_of, ready
 from videdit.engine.profiler import booked, copied, name_of
 from videdit.engine.recipe import NetworkRecipe, Shape
-from videdit.threads import networks
+from videdit.threads import networks, settle_torch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -97,6 +97,8 @@ def _torch_engine(module: nn.Module, device: str, precision: str, channels_last:
     import torch
     from torch import Tensor
 
+    if device == "cpu":
+        settle_torch()
     layout = torch.channels_last if channels_last else torch.preserve_format
     module = module.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     where = torch.device(device)
