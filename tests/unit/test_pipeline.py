@@ -263,6 +263,7 @@ def test_statistics_tell_work_from_waiting():
         [Source([(i, 10) for i in range(20)]), Sleep("fast", 0.001), Sleep("slow", 0.01), Sleep("last", 0.0)], 10
     )
     assert slow.busy >= 0.2
+    assert 0 < slow.cpu < slow.busy  # sleeping takes no processor
     assert fast.waiting_output > fast.busy  # held up by the slow one
     assert last.waiting_input > last.busy  # starved by it
     assert source.name == "source"

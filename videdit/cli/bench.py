@@ -75,10 +75,10 @@ class Bench:
 
     def __str__(self) -> str:
         result, usage = self.result, self.usage
-        heads = f"{'packets':>9}{'busy s':>9}{'of wall':>9}{'waits in':>10}{'waits out':>11}{'passes on MiB':>15}"
-        lines = [f"{'stage':10}{heads}"]
+        times = f"{'cpu s':>8}{'busy s':>9}{'of wall':>9}{'waits in':>10}{'waits out':>11}"
+        lines = [f"{'stage':10}{'packets':>9}{times}{'passes on MiB':>15}"]
         lines += [
-            f"{s.name:10}{s.packets:9d}{s.busy:9.2f}{100 * s.busy / result.seconds:8.0f}%"
+            f"{s.name:10}{s.packets:9d}{s.cpu:8.2f}{s.busy:9.2f}{100 * s.busy / result.seconds:8.0f}%"
             f"{s.waiting_input:10.2f}{s.waiting_output:11.2f}{s.passed / 2**20:15.0f}"
             for s in result.stages
         ]
