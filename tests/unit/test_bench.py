@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from videdit import shutdown
 from videdit.cli.bench import Bench, Usage, elsewhere
 from videdit.engine import profiler
 from videdit.engine.compile import compile_module
@@ -14,6 +15,7 @@ from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
 from videdit.pipeline.executor import StageStats
+from videdit.storage.outputs import scratch
 
 GIB = 1 << 30
 
@@ -60,6 +62,16 @@ def test_an_engine_books_what_it_copies():
     assert profiler.passes()["Conv2d"].copied == 4 * (2 * 2 * 16 + 16)  # again, and what went in
     profiler.reset_passes()
     assert "Conv2d" not in profiler.passes()
+
+
+def test_what_a_bench_writes_goes_however_it_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt), scratch() as folder:
+        (folder / "graph.bin").write_bytes(b"large")
+        assert folder in shutdown._unfinished  # what is removed where nobody unwinds
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    assert folder not in shutdown._unfinished
 
 
 def test_nothing_that_a_bench_writes_goes_where_the_clip_s_own_files_go(tmp_path):

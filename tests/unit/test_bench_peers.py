@@ -23,7 +23,7 @@ def test_the_smallest_two_are_run_and_compared(capsys) -> None:
     for size, parameters, gmac, faces, cpu, mib in numbers:
         assert size == 256
         assert min(parameters, gmac, faces, cpu, mib) > 0
-    unet, best, standard = numbers
+    best, standard, unet = numbers
     assert unet[1] == pytest.approx(31.0, abs=0.1)
     assert best[1] == standard[1]
     assert standard[2] < best[2]  # fewer passes

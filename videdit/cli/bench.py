@@ -6,7 +6,6 @@ all of it, measured. A GPU works beside the stages and is counted as one more of
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from videdit.engine import devices, profiler
 from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult
 from videdit.rendering.renderer import Renderer
+from videdit.storage.outputs import scratch
 from videdit.threads import cores
 
 WARM_UP = 0.4  # seconds of the clip
@@ -122,12 +122,12 @@ def bench_clip(clip: Clip) -> Bench:
     renderer = Renderer()
     clip = replace(clip, job=clip.job.model_copy(update={"cache": False}))
     start = clip.job.start or 0.0
-    with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
+    with scratch() as folder:
         warm_up = clip.job.model_copy(update={"end": min(clip.job.end or start + WARM_UP, start + WARM_UP)})
-        renderer.render(elsewhere(replace(clip, job=warm_up), Path(folder) / "warm"))
+        renderer.render(elsewhere(replace(clip, job=warm_up), folder / "warm"))
         profiler.reset_passes()
         with watch(devices.resolve_device(clip.job.device)) as usage:
-            result = renderer.render(elsewhere(clip, Path(folder) / "measured"))
+            result = renderer.render(elsewhere(clip, folder / "measured"))
     return Bench(result, usage, profiler.passes())
 
 

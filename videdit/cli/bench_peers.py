@@ -11,7 +11,6 @@ import gc
 import multiprocessing
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +41,7 @@ from videdit.models import mobile_stylegan, peers
 from videdit.models.face_parser import FaceParser, PartParser
 from videdit.models.passes import ConsultationPass, LowFidelityPass
 from videdit.models.sizes import MESH_INPUT, PARSER_INPUT, TRUNK_CHANNELS, W_DIM
+from videdit.storage.outputs import scratch
 from videdit.threads import cores
 from videdit.weights import load_state
 
@@ -162,7 +162,7 @@ def _high(device: str, size: int) -> nn.Module:
 
 
 def contestants(device: str) -> list[Contestant]:
-    """All that there are, ours last at each size."""
+    """All that there are, ours first at each size."""
     found = [Contestant("hfgi", "HFGI as released", 1024, partial(alone, "hfgi", peers.ReleasedHfgi, (1, 3, LOW, LOW)))]
     for size in SIZES:
         unet = partial(alone, f"fran {size}", peers.ReagingUNet, (1, 3, size, size), (1, 2, 1, 1))
@@ -173,7 +173,7 @@ def contestants(device: str) -> list[Contestant]:
         enlarger = partial(alone, f"realesrgan {size}", peers.RealEsrgan, quarter)
         found.append(Contestant("realesrgan", "Real-ESRGAN x4plus", size, enlarger))
     found += [Contestant(OURS, "videdit", size, partial(ours, size, device)) for size in SIZES]
-    return sorted(found, key=lambda one: one.size)
+    return sorted(found, key=lambda one: (one.size, one.name != OURS))
 
 
 def main(words: Sequence[str]) -> int:
@@ -229,9 +229,9 @@ def main(words: Sequence[str]) -> int:
     chosen = [one for one in contestants(device) if one.size in sizes and one.name in (args.only or names)]
     if not chosen:
         raise UsageError(f"--only {' '.join(args.only)} knows none of the sizes {args.sizes}")
-    with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
+    with scratch() as folder:
         before = os.environ.get("VIDEDIT_CACHE")
-        os.environ["VIDEDIT_CACHE"] = folder  # graphs of chance numbers are of no use to anybody
+        os.environ["VIDEDIT_CACHE"] = str(folder)  # graphs of chance numbers are of no use to anybody
         try:
             for line in bench(chosen, device, args.precision, args.runs):
                 print(line, flush=True)
