@@ -42,7 +42,7 @@ def test_every_frame_comes_back_at_its_time(edited, face_clip):
 
 
 def test_many_cores_give_the_same_pictures(edited, render, face_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("videdit.rendering.clip_nodes.workers", lambda: 4)
+    monkeypatch.setattr("videdit.rendering.stage_graph.workers", lambda: 4)
     again = render(face_clip, tmp_path / "out.mp4", edit="smile=2", lossless=True)
     assert again.faces == 8
     for one, other in zip(frames_of(edited.output), frames_of(again.output), strict=True):
