@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from videdit.cli import bench_peers
+from videdit.cli import bench_peers, peer_passes
 from videdit.cli.bench_peers import Row, ratios
 from videdit.errors import OutOfMemoryError, UsageError
 from videdit.models import peers
@@ -91,10 +91,10 @@ def die(*words) -> None:
 def test_a_process_that_is_ended_is_said_in_a_line(monkeypatch) -> None:
     monkeypatch.setattr(bench_peers, "run", die)
     monkeypatch.setattr(bench_peers, "graph_of", lambda *words: None)
-    small = bench_peers.Contestant("small", "a small one", 256, lambda: (small_pass(),))
+    small = peer_passes.Contestant("small", "a small one", 256, lambda: (small_pass(),))
     with pytest.raises(OutOfMemoryError, match="a small one at 256 px: its process was ended"):
         bench_peers.measured(small, "cpu", "fp32", 1)
 
 
-def small_pass() -> bench_peers.Pass:
-    return bench_peers.Pass("small", partial(torch.nn.Conv2d, 3, 3, 1), ((1, 3, 8, 8),))
+def small_pass() -> peer_passes.Pass:
+    return peer_passes.Pass("small", partial(torch.nn.Conv2d, 3, 3, 1), ((1, 3, 8, 8),))
