@@ -18,10 +18,11 @@ import pytest
 from hypothesis import settings
 from synthetic import ROOT, background, with_face, write_clip
 
+from videdit import threads
 from videdit.paths import cache_dir
 from videdit.weights.judges import have_judges
 
-cv2.setNumThreads(1)
+threads.settle()
 settings.register_profile("videdit", deadline=None)  # no test asserts speed
 settings.load_profile("videdit")
 

@@ -41,6 +41,14 @@ def test_every_frame_comes_back_at_its_time(edited, face_clip):
     assert edited.frames == len(before) == 8
 
 
+def test_many_cores_give_the_same_pictures(edited, render, face_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("videdit.rendering.stage_graph.workers", lambda: 4)
+    again = render(face_clip, tmp_path / "out.mp4", edit="smile=2", lossless=True)
+    assert again.faces == 8
+    for one, other in zip(frames_of(edited.output), frames_of(again.output), strict=True):
+        assert all(map(np.array_equal, one.picture.planes, other.picture.planes))
+
+
 def test_the_sound_is_copied(edited, face_clip):
     assert packets_of(edited.output, "audio") == packets_of(face_clip, "audio")
 

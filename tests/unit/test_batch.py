@@ -105,6 +105,8 @@ def test_the_report_holds_every_clip_with_its_settings(clips, tmp_path):
         "busy": 4.0,
         "waiting_input": 0.0,
         "waiting_output": 0.0,
+        "cpu": 0.0,
+        "passed": 0,
     }
     assert failed["reason"] == "b is broken"
     assert failed["settings"]["edit"] == "smile"

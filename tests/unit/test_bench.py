@@ -2,30 +2,45 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from videdit import shutdown
 from videdit.cli.bench import Bench, Usage, elsewhere
+from videdit.engine import profiler
+from videdit.engine.compile import compile_module
 from videdit.engine.profiler import WAITING, Passes
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
 from videdit.pipeline.executor import StageStats
+from videdit.storage.outputs import scratch
 
 GIB = 1 << 30
 
 
 def bench(passes: dict[str, Passes], device: str = "") -> Bench:
-    stages = [StageStats("edit", busy=4.0), StageStats("paste", busy=9.0), StageStats("encode", busy=6.0)]
-    result = RenderResult(Path("in.mp4"), Path("out.mp4"), 100, 100, 10.0, stages)
+    stages = [
+        StageStats("edit", busy=4.0),
+        StageStats("paste", busy=9.0, passed=5 << 20),
+        StageStats("encode", busy=6.0),
+    ]
+    result = RenderResult(Path("in.mp4"), Path("out.mp4"), 100, 100, 10.0, stages, look=2.0)
     usage = Usage(10.0, 12.0, 2 * GIB, 2, device, 3 * GIB if device else 0)
     return Bench(result, usage, passes)
 
 
 def test_on_the_host_the_slowest_stage_counts() -> None:
-    measured = bench({"Encoder": Passes(10, 5.0)})
+    measured = bench({"Encoder": Passes(10, 5.0, copied=7 << 20)})
     assert measured.overlap == pytest.approx(0.9)
     assert "network passes       5.00 s; wall / passes 2.00" in str(measured)
     assert "device" not in str(measured)
+    lines = str(measured).splitlines()
+    assert [line.split()[-1] for line in lines[:4]] == ["MiB", "0", "5", "0"]
+    assert next(line for line in lines if line.startswith("Encoder")).split()[-1] == "7"
+    assert "processor time       12.00 s" in str(measured)
+    assert "first look           2.00 s; the render after it 8.00 s, 4.0 times as long" in str(measured)
 
 
 @pytest.mark.parametrize(("device_seconds", "overlap"), [(8.5, 0.85), (3.0, 0.6)])
@@ -35,6 +50,28 @@ def test_a_device_is_a_stage_and_waiting_for_it_is_none(device_seconds: float, o
     assert measured.overlap == pytest.approx(overlap)
     assert f"device busy          {device_seconds:.2f} s" in str(measured)
     assert "a GPU, peak memory 3072 MiB" in str(measured)
+
+
+def test_an_engine_books_what_it_copies():
+    layer = torch.nn.Conv2d(1, 2, 1)
+    engine = compile_module(layer, [(1, 1, 4, 4)], precision="fp32")
+    profiler.reset_passes()
+    engine(np.ones((1, 1, 4, 4), np.float32))
+    assert profiler.passes()["Conv2d"].copied == 4 * 2 * 16  # what came out
+    engine(np.ones((1, 1, 4, 4), np.uint8))
+    assert profiler.passes()["Conv2d"].copied == 4 * (2 * 2 * 16 + 16)  # again, and what went in
+    profiler.reset_passes()
+    assert "Conv2d" not in profiler.passes()
+
+
+def test_what_a_bench_writes_goes_however_it_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt), scratch() as folder:
+        (folder / "graph.bin").write_bytes(b"large")
+        assert folder in shutdown._unfinished  # what is removed where nobody unwinds
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    assert folder not in shutdown._unfinished
 
 
 def test_nothing_that_a_bench_writes_goes_where_the_clip_s_own_files_go(tmp_path):

@@ -43,7 +43,10 @@ def within(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
     return [parser, *(found for sub in subs for choice in sub.choices.values() for found in within(choice))]
 
 
-@pytest.fixture(params=[[], *([name] for name in main.commands()), ["bench", "models"], ["bench", "latency"]], ids=str)
+BENCHES = [["bench", name] for name in ("models", "latency", "peers")]
+
+
+@pytest.fixture(params=[[], *([name] for name in main.commands()), *BENCHES], ids=str)
 def parsers(request, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     return within(asked(request.param, monkeypatch))

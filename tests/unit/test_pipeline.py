@@ -124,6 +124,7 @@ def test_order_and_counts_equal_the_plain_nested_generators(items, stages, budge
     assert stats[-1].packets == len(expected)
     for before, after in zip(stats, stats[1:], strict=False):
         assert after.taken == before.packets
+    assert stats[0].passed == (sum(size for _, size in items) if stages else 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -262,6 +263,7 @@ def test_statistics_tell_work_from_waiting():
         [Source([(i, 10) for i in range(20)]), Sleep("fast", 0.001), Sleep("slow", 0.01), Sleep("last", 0.0)], 10
     )
     assert slow.busy >= 0.2
+    assert 0 < slow.cpu < slow.busy  # sleeping takes no processor
     assert fast.waiting_output > fast.busy  # held up by the slow one
     assert last.waiting_input > last.busy  # starved by it
     assert source.name == "source"

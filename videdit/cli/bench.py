@@ -6,8 +6,6 @@ all of it, measured. A GPU works beside the stages and is counted as one more of
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +20,8 @@ from videdit.engine import devices, profiler
 from videdit.jobs.plan import Clip
 from videdit.jobs.result import RenderResult
 from videdit.rendering.renderer import Renderer
+from videdit.storage.outputs import scratch
+from videdit.threads import cores
 
 WARM_UP = 0.4  # seconds of the clip
 
@@ -75,15 +75,16 @@ class Bench:
 
     def __str__(self) -> str:
         result, usage = self.result, self.usage
-        lines = [f"{'stage':10}{'packets':>9}{'busy s':>9}{'of wall':>9}{'waits in':>10}{'waits out':>11}"]
+        times = f"{'cpu s':>8}{'busy s':>9}{'of wall':>9}{'waits in':>10}{'waits out':>11}"
+        lines = [f"{'stage':10}{'packets':>9}{times}{'passes on MiB':>15}"]
         lines += [
-            f"{s.name:10}{s.packets:9d}{s.busy:9.2f}{100 * s.busy / result.seconds:8.0f}%"
-            f"{s.waiting_input:10.2f}{s.waiting_output:11.2f}"
+            f"{s.name:10}{s.packets:9d}{s.cpu:8.2f}{s.busy:9.2f}{100 * s.busy / result.seconds:8.0f}%"
+            f"{s.waiting_input:10.2f}{s.waiting_output:11.2f}{s.passed / 2**20:15.0f}"
             for s in result.stages
         ]
-        lines += [f"{'network':24}{'passes':>7}{'seconds':>9}{'ms a pass':>11}"]
+        lines += [f"{'network':24}{'passes':>7}{'seconds':>9}{'ms a pass':>11}{'copies MiB':>12}"]
         lines += [
-            f"{name:24}{p.count:7d}{p.seconds:9.2f}{1000 * p.seconds / max(p.count, 1):11.1f}"
+            f"{name:24}{p.count:7d}{p.seconds:9.2f}{1000 * p.seconds / max(p.count, 1):11.1f}{p.copied / 2**20:12.0f}"
             for name, p in sorted(self.passes.items())
         ]
         lines += [
@@ -91,14 +92,22 @@ class Bench:
             *([f"seen by networks     {100 * result.rendered:.0f} %"] if result.rendered is not None else []),
             f"wall                 {result.seconds:.2f} s: {result.speed:.2f} frames a second, "
             f"{self.faces_per_second:.2f} faces a second",
+            *([self._look()] if result.look else []),
             self._compute(),
             f"overlap efficiency   {self.overlap:.2f} (slowest stage / wall)",
             f"cores busy           {100 * usage.busy:.0f} % of {usage.cores}",
+            f"processor time       {usage.cpu_seconds:.2f} s, all cores together",
             f"peak memory          {usage.peak_bytes / 2**20:.0f} MiB resident, whole process tree",
         ]
         if usage.device:
             lines += [f"device               {usage.device}, peak memory {usage.device_peak_bytes / 2**20:.0f} MiB"]
         return "\n".join(lines)
+
+    def _look(self) -> str:
+        look, render = self.result.look, self.result.seconds - self.result.look
+        return (
+            f"first look           {look:.2f} s; the render after it {render:.2f} s, {render / look:.1f} times as long"
+        )
 
     def _compute(self) -> str:
         if self.usage.device:
@@ -113,12 +122,12 @@ def bench_clip(clip: Clip) -> Bench:
     renderer = Renderer()
     clip = replace(clip, job=clip.job.model_copy(update={"cache": False}))
     start = clip.job.start or 0.0
-    with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
+    with scratch() as folder:
         warm_up = clip.job.model_copy(update={"end": min(clip.job.end or start + WARM_UP, start + WARM_UP)})
-        renderer.render(elsewhere(replace(clip, job=warm_up), Path(folder) / "warm"))
+        renderer.render(elsewhere(replace(clip, job=warm_up), folder / "warm"))
         profiler.reset_passes()
         with watch(devices.resolve_device(clip.job.device)) as usage:
-            result = renderer.render(elsewhere(clip, Path(folder) / "measured"))
+            result = renderer.render(elsewhere(clip, folder / "measured"))
     return Bench(result, usage, profiler.passes())
 
 
@@ -133,7 +142,7 @@ def elsewhere(clip: Clip, folder: Path) -> Clip:
 def watch(device: str = "cpu", every: float = 0.05) -> Iterator[Usage]:
     """Watch this process and its children: processor time and peak of resident memory; and a GPU's memory."""
     process = psutil.Process()
-    usage = Usage(cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    usage = Usage(cores=cores())
     over = threading.Event()
 
     def sample() -> None:

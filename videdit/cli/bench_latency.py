@@ -10,7 +10,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from videdit.errors import MediaError, UsageError
 from videdit.rendering.job_clips import clip_of
 from videdit.rendering.session import Session
 from videdit.rendering.window_preview import rendered_pair
+from videdit.storage.outputs import scratch
 
 RUNS = 5
 _STRENGTHS = (1.0, 0.8, 0.6, 0.4, 0.2)  # of recommended ones; the first is also that of the exact tier
@@ -74,7 +74,7 @@ def bench(
 ) -> Iterator[str]:
     """The table, line by line. Raises MediaError: a command failed."""
     render = [str(clip), "--edit", edit, "--method", method]
-    with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
+    with scratch() as folder:
         out = ["-o", f"{folder}/out.mp4", "--overwrite"]
         commands = {
             f"--preview {at:g} --draft": [*render, *out, "--preview", f"{at:g}", "--draft"],

@@ -10,7 +10,6 @@ else; ours renders what a face needs, so `mobile` is timed at each of its sizes.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from videdit.imaging.pixels import Pixels
 from videdit.models import e4e, hfgi_released, stylegan2
 from videdit.models.passes import ConsultationPass, LowFidelityPass
 from videdit.models.stylegan2_plain import Generator
+from videdit.storage.outputs import scratch
 
 FFHQ = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of the published generator's features of 4, 8, ... px
 HEAVY = 0.9 * 2**30  # bytes that a 1024 px picture of that generator takes while it is made, about
@@ -75,8 +75,8 @@ def main(words: Sequence[str]) -> int:
     if not counts or min(counts) < 1:
         raise UsageError(f"--batch {args.batch}: write numbers of images, like 1,4,16")
     device = resolve_device(args.device)
-    with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder:
-        os.environ["VIDEDIT_CACHE"] = folder  # graphs of chance numbers are of no use to anybody
+    with scratch() as folder:
+        os.environ["VIDEDIT_CACHE"] = str(folder)  # graphs of chance numbers are of no use to anybody
         for line in bench(pixels_for(device, args.precision), counts):
             print(line, flush=True)
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from functools import partial
 
 from videdit.engine import offline
 from videdit.errors import VideditError
+from videdit.threads import cores
 
 PACKAGES = {  # module -> distribution
     "torch": "torch",
@@ -74,10 +74,9 @@ def _check(name: str, find: Callable[[], str]) -> Check:
 def _machine() -> str:
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = psutil.virtual_memory()
     return (
-        f"{platform.system()} {platform.machine()}, {cores} cores, "
+        f"{platform.system()} {platform.machine()}, {cores()} cores, "
         f"{memory.total / 2**30:.0f} GiB memory ({memory.available / 2**30:.0f} free)"
     )
 

@@ -218,14 +218,19 @@ def bench_command(words: Sequence[str]) -> int:
         from videdit.cli import bench_latency
 
         return bench_latency.main(words[1:])
+    if words[:1] == ["peers"]:
+        from videdit.cli import bench_peers
+
+        return bench_peers.main(words[1:])
     if {"-h", "--help"} & set(words):
         parser = Parser(
             "videdit bench",
             usage="videdit bench INPUT --edit EDITS [options of a render]\n"
-            "       videdit bench models | latency [--help]",
+            "       videdit bench models | latency | peers [--help]",
             description="Render a clip, write no output, and tell how long each stage and each network took and how "
             "busy the machine was. The options are those of a render (videdit --help). videdit bench models times the "
-            "networks alone, videdit bench latency how long one waits for a preview.",
+            "networks alone, videdit bench latency how long one waits for a preview, videdit bench peers what a face "
+            "takes in networks of others beside ours.",
         )
         parser.parse_args(["--help"])
     return render_command([*words, "--bench"])

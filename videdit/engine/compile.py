@@ -17,8 +17,9 @@ import numpy as np
 from videdit.engine import offline
 from videdit.engine.devices import resolve_precision
 from videdit.engine.openvino_cache import graph_of, ready
-from videdit.engine.profiler import booked, name_of
+from videdit.engine.profiler import booked, copied, name_of
 from videdit.engine.recipe import NetworkRecipe, Shape
+from videdit.threads import networks, settle_torch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,7 +44,8 @@ def compile_module(
     A recipe is followed only where no graph of what it makes is kept; PyTorch is not imported otherwise.
 
     channels_last: the layout in which a GPU keeps pictures; networks of others may not stand the faster one.
-    threads: cores a run may use on a CPU; by default all. With a number, runs do not wait their turn: a small net (the
+    threads: cores a run may use on a CPU; by default those of
+        :func:`videdit.threads.networks`. With a number, runs do not wait their turn: a small net (the
     face mesh) must not stand in line behind every pass of a large one.
     """
     precision = resolve_precision(precision, device)
@@ -64,10 +66,9 @@ def _openvino_engine(
     config: dict[str, object] = {
         "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else precision,
         "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads or networks(),
         "ENABLE_CPU_PINNING": False,
     }
-    if threads:
-        config["INFERENCE_NUM_THREADS"] = threads
     exact = precision == "fp32" and not (isinstance(network, NetworkRecipe) or _fits_half(network))
     compiled = openvino.Core().compile_model(graph_of(network, inputs, exact), "CPU", config)
     request = compiled.create_infer_request()
@@ -78,7 +79,10 @@ def _openvino_engine(
         inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
         with turn, booked(name):
             results = request.infer(inputs, share_inputs=True)
-        return tuple(results[output] for output in compiled.outputs)  # copies: the request keeps its own
+        outputs = tuple(results[output] for output in compiled.outputs)  # copies: the request keeps its own
+        made = [given for given, array in zip(inputs, arrays, strict=True) if given is not array]
+        copied(name, sum(array.nbytes for array in (*made, *outputs)))
+        return outputs
 
     return engine
 
@@ -93,6 +97,8 @@ def _torch_engine(module: nn.Module, device: str, precision: str, channels_last:
     import torch
     from torch import Tensor
 
+    if device == "cpu":
+        settle_torch()
     layout = torch.channels_last if channels_last else torch.preserve_format
     module = module.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     where = torch.device(device)

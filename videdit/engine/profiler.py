@@ -24,6 +24,7 @@ class Passes:
     count: int = 0
     seconds: float = 0.0
     on_device: bool = False  # booked in the time of a device that works beside the host
+    copied: int = 0  # bytes that were copied into its layout, out of it, or to a device or back
 
 
 _passes: dict[str, Passes] = {}
@@ -36,14 +37,19 @@ def passes() -> dict[str, Passes]:
     """What every network has done since :func:`reset_passes`, by its name. Waits for what still runs on a device."""
     for name in _running:
         _read(name, wait=True)
-    return {name: replace(done) for name, done in _passes.items() if done.count}
+    return {name: replace(done) for name, done in _passes.items() if done.count or done.copied}
 
 
 def reset_passes() -> None:
     """Count from zero."""
     passes()
     for done in _passes.values():
-        done.count, done.seconds = 0, 0.0
+        done.count, done.seconds, done.copied = 0, 0.0, 0
+
+
+def copied(name: str, size: int) -> None:
+    """Book bytes that were copied for `name`."""
+    _passes.setdefault(name, Passes()).copied += size
 
 
 @contextmanager

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videdit.engine.profiler import WAITING, booked
+from videdit.engine.profiler import WAITING, booked, copied
+
+UP, DOWN = "(to the device)", "(from the device)"  # copies are booked under these
 
 
 class Transfer:
@@ -27,6 +29,7 @@ class Transfer:
         if self._streams is None:
             return torch.from_numpy(np.ascontiguousarray(array))
         up, _ = self._streams
+        copied(UP, array.nbytes)
         like = torch.from_numpy(array[:0].copy())  # for the type alone
         pinned = torch.empty(array.shape, dtype=like.dtype, pin_memory=True)
         pinned.numpy()[...] = array
@@ -44,6 +47,7 @@ class Transfer:
         if self._streams is None:
             return lambda: [tensor.numpy() for tensor in tensors]
         _, down = self._streams
+        copied(DOWN, sum(tensor.nbytes for tensor in tensors))
         down.wait_event(torch.cuda.current_stream(self.device).record_event())
         with torch.cuda.stream(down):
             pinned = [torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors]

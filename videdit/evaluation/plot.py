@@ -24,20 +24,23 @@ class Series:
     y: np.ndarray  # [N]
 
 
-def draw_plots(plots: Sequence[tuple[str, Sequence[Series]]], x_title: str) -> np.ndarray:
-    """(title, its series) each -> plots side by side, x logarithmic; [HEIGHT, N * WIDTH, 3] uint8 RGB."""
+def draw_plots(plots: Sequence[tuple[str, Sequence[Series]]], x_title: str, from_zero: bool = False) -> np.ndarray:
+    """(title, its series) each -> plots side by side, x logarithmic; [HEIGHT, N * WIDTH, 3] uint8 RGB.
+
+    from_zero: the other axis begins there, wherever the values do.
+    """
     picture = np.full((HEIGHT, WIDTH * len(plots), 3), _GROUND, np.uint8)
     for i, (title, series) in enumerate(plots):
-        _plot(picture[:, i * WIDTH : (i + 1) * WIDTH], title, series, x_title)
+        _plot(picture[:, i * WIDTH : (i + 1) * WIDTH], title, series, x_title, from_zero)
     return picture
 
 
-def _plot(area: np.ndarray, title: str, series: Sequence[Series], x_title: str) -> None:
+def _plot(area: np.ndarray, title: str, series: Sequence[Series], x_title: str, from_zero: bool) -> None:
     x0, x1, y0, y1 = _LEFT, WIDTH - _RIGHT, _TOP, HEIGHT - _BOTTOM
     all_x = np.log10(np.concatenate([s.x for s in series]))
     all_y = np.concatenate([s.y for s in series])
     decades = np.arange(np.floor(all_x.min()), np.ceil(all_x.max()) + 1)
-    ticks = y_ticks(float(all_y.min()), float(all_y.max()))
+    ticks = y_ticks(0.0 if from_zero else float(all_y.min()), float(all_y.max()))
 
     def place(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Values -> pixels, [N, 2] int32."""

@@ -21,6 +21,7 @@ from videdit.geometry.affine import rot90, transform
 from videdit.geometry.ffhq_align import crop_matrix, ffhq_square, quad
 from videdit.geometry.warp import crop
 from videdit.models.sizes import MESH_INPUT as SIZE
+from videdit.threads import settle
 from videdit.weights import load_state, manifest, verified
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class FaceDetector:
         """finder: by default MTCNN. smallest: side in pixels of the smallest face that it looks for; half of it costs
         four times the search.
         """
+        settle()
         self.device = device
         verified("facemesh")
         self.finder: Finder = finder or Cascade(device, precision, smallest)

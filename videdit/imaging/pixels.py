@@ -21,6 +21,7 @@ from videdit.imaging.carried_change import Side
 from videdit.imaging.crop import low_picture, network_input
 from videdit.imaging.optical_flow import warp_distortion_map
 from videdit.media import tone_proxy
+from videdit.threads import settle
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,6 +35,7 @@ class Pixels(ABC):
 
     def __init__(self, device: str, precision: str) -> None:
         """device: where the networks run: "cpu", "cuda", "cuda:1"; precision: what they compute in: "fp32", "bf16"."""
+        settle()
         self.device, self.precision = device, precision
 
     @abstractmethod

@@ -20,6 +20,7 @@ class RenderResult:
     faces: int  # edited, summed over frames
     seconds: float  # wall time, networks already loaded
     stages: list[StageStats] = field(default_factory=list)
+    look: float = 0.0  # seconds of these that the first look at the clip took
     done_before: int = 0  # frames that an earlier, interrupted run had finished
     method: str = ""  # how faces were edited: "student" or "hfgi"; "" where none was
     rendered: float | None = None  # how many of the faces the networks saw, 0..1 (see `quality`); None: all
@@ -69,6 +70,7 @@ class RenderResult:
             "rendered": None if self.rendered is None else round(self.rendered, 3),
             "restoration": self.restoration,
             "seconds": round(self.seconds, 3),
+            "look": round(self.look, 3),
             "speed": round(self.speed, 3),
             "fps": round(self.speed, 3),  # the older name
             "people": self.people,

@@ -21,7 +21,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Protocol
 
 from videdit.errors import Cancelled
@@ -48,7 +48,7 @@ class Stage(Protocol):
 
 @dataclass
 class StageStats:
-    """What one stage did. Times are wall seconds of its own thread and add up to about its life."""
+    """What one stage did. Times but ``cpu`` are wall seconds of its own thread and add up to about its life."""
 
     name: str
     taken: int = 0  # packets pulled from the stage before
@@ -56,6 +56,8 @@ class StageStats:
     busy: float = 0.0  # working
     waiting_input: float = 0.0
     waiting_output: float = 0.0
+    cpu: float = 0.0  # processor seconds of its own thread: not of those that networks or encoders start
+    passed: int = 0  # bytes that the packets handed on hold; they are not copied
 
 
 class Pipeline:
@@ -171,6 +173,7 @@ class Pipeline:
         self, i: int, source: ByteQueue | None, sink: ByteQueue | None, on_packet: Callable[[Any], None] | None
     ) -> None:
         stats = self.stats[i]
+        begun = thread_time()
         held = Held(self.waiting, self._sizeof, self._order)
         packets = iter(self.stages[i](_Taking(source, stats, held) if source is not None else iter(())))
         try:
@@ -187,6 +190,7 @@ class Pipeline:
                     if on_packet is not None:
                         on_packet(packet)
                 else:
+                    stats.passed += self._sizeof(packet)
                     start = perf_counter()
                     sink.put(packet)
                     stats.waiting_output += perf_counter() - start
@@ -197,6 +201,7 @@ class Pipeline:
             if close is not None:
                 close()
             held.clear()
+            stats.cpu = thread_time() - begun
 
 
 class _Taking:

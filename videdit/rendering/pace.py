@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.models.sizes import EDITS, W_DIM
 from videdit.rendering.model_cache import ModelCache
 from videdit.storage.outputs import draft
+from videdit.threads import networks
 
 _FILE = "pace.json"
 _MOST = 200  # entries
@@ -33,7 +33,7 @@ class Pace:
 
     def __call__(self, job: RenderJob, method: str, size: int) -> float:
         """method: "student" or "hfgi"; size: of the crop, in pixels. Raises what loading the networks raises."""
-        machine = (job.profile, *job.checkpoint, job.device, job.precision, job.batch, method, size, _cores())
+        machine = (job.profile, *job.checkpoint, job.device, job.precision, job.batch, method, size, networks())
         key = " ".join(map(str, (__version__, *machine)))
         path = paths.cache_dir() / _FILE
         known = _read(path)
@@ -75,11 +75,7 @@ def _timed(work: Callable[[], object], device: str, crops: list) -> float:
     start = clock()
     work()
     synchronize(device)
-    return (clock() - start) / len(crops) / (_cores() if device == "cpu" else 1)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (clock() - start) / len(crops) / (networks() if device == "cpu" else 1)
 
 
 def _read(path: Path) -> dict[str, float]:

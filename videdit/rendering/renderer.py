@@ -117,6 +117,7 @@ class Renderer:
         self, clip: Clip, info: MediaInfo, work: SegmentStore | None, cancel: threading.Event | None
     ) -> RenderResult:
         chain: Chain | None = None
+        look = 0.0
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         nothing, untouched = idle(clip.job), ""
         copy = nothing or bool(work and work.unedited)  # for there is no face, as an earlier run has found out
@@ -134,6 +135,7 @@ class Renderer:
             try:
                 if not copy:
                     with self.analysed(clip, info, work, cancel) as analysis:
+                        look = time.perf_counter() - start
                         for said in check_scenes(clip.job, analysis, info):
                             log.warning("%s", said)
                         chain = self.chain(clip, info, analysis, work, cancel=cancel)
@@ -174,6 +176,7 @@ class Renderer:
                 restoration=chain.restoration,
                 done_before=before[0],
                 seconds=time.perf_counter() - start,
+                look=look,
             )
             status, detail = "done", result.as_dict()
             log.info("%s: %s", clip.output, detail)

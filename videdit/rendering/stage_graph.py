@@ -17,6 +17,7 @@ from videdit.jobs.segment_store import Segments
 from videdit.media.info import MediaInfo
 from videdit.pipeline.executor import Stage
 from videdit.pipeline.graph import Compose, Graph, Layout, Node
+from videdit.pipeline.parallel import InOrder
 from videdit.rendering.assignments import People
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.output_files import OutputFiles
@@ -46,6 +47,7 @@ from videdit.stages.student_change import Change
 from videdit.stages.track_faces import Track
 from videdit.stages.transfer_detail import Detail
 from videdit.stages.watermark import Mark
+from videdit.threads import workers
 from videdit.tracks.account import Account
 from videdit.tracks.analysis_store import Analysis
 
@@ -114,6 +116,23 @@ def _recall(shop: Workshop) -> Stage:
 
 def _schedule(shop: Workshop) -> Stage:
     return SelectActive(shop.people.timeline, shop.job.job.scenes, shop.first_scene, shop.job.at_rest)
+
+
+def _align(shop: Workshop) -> Stage:
+    return _shared(Align(shop.inverter.pixels, shop.job.size), shop)
+
+
+def _paste(shop: Workshop) -> Stage:
+    return _shared(Paste(shop.inverter.pixels), shop)
+
+
+def _shared(stage: Stage, shop: Workshop) -> Stage:
+    """A stage in which no frame depends on another, by several threads where there are cores for them.
+
+    What a GPU works on is given to it from one thread, and a single frame has nothing to share.
+    """
+    count = 1 if shop.alone or shop.inverter.pixels.ahead else workers()
+    return InOrder(stage, count) if count > 1 else stage
 
 
 def _place(shop: Workshop) -> Stage:
@@ -192,7 +211,7 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("track", lambda shop: Track(shop.account), after=("found",), thread="recall"),
         Node("schedule", _schedule, after=("track",), thread="recall"),
         Node("size", lambda shop: ChooseSize(shop.job.size), after=("schedule",), thread="recall"),
-        Node("align", lambda shop: Align(shop.inverter.pixels, shop.job.size), after=("size",), thread="align"),
+        Node("align", _align, after=("size",), thread="align"),
         Node("place", _place, after=("decode",)),
         Node("store", lambda shop: StorePictures(shop.store), after=("align", "place"), thread="align"),
         Node("parse", _parse, after=("store",)),
@@ -208,7 +227,7 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("fetch", lambda shop: FetchPictures(shop.store), after=("hair_mean", "plain")),
         Node("hair", _hair, after=("fetch",)),
         Node("matte", _matte, after=("hair",)),
-        Node("paste", lambda shop: Paste(shop.inverter.pixels), after=("matte",), thread="paste"),
+        Node("paste", _paste, after=("matte",), thread="paste"),
         Node("mark", _mark, after=("paste",), thread="paste"),
         Node("compare", _compare, after=("mark",), thread="paste"),
         Node("debug", _debug, after=("compare",), thread="paste"),

@@ -36,6 +36,7 @@ from videdit.media.source_identity import SourceIdentity
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.storage import hashes
 from videdit.storage.outputs import draft
+from videdit.threads import settle_torch
 
 CROPS = 8  # that stand for a clip
 _LAYOUT = 3  # raised when tuning is done in another way
@@ -84,6 +85,7 @@ def tune(
     Raises:
         Cancelled: `cancel` was set.
     """
+    settle_torch()
     course = replace(CLIP, steps=steps, size=examples.targets.shape[-1], bf16=bf16)
     begun, seen = time.monotonic(), list[float]()
 

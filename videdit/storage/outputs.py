@@ -10,11 +10,12 @@ import contextlib
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from videdit.errors import MediaError, UsageError
-from videdit.shutdown import half_written
+from videdit.shutdown import half_written, unfinished
 from videdit.storage import locks
 
 NAME_BYTES = 255  # of a file's name, on all file systems that matter
@@ -169,3 +170,10 @@ def _opened(place: Path) -> int:
         return os.open(place, flags | os.O_RDWR, 0o666)
     except PermissionError:  # what another user's killed run has left can be locked all the same
         return os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for what a bench writes, which is gone afterwards, also where the process is ended the hard way."""
+    with tempfile.TemporaryDirectory(prefix="videdit-bench-") as folder, unfinished(Path(folder)):
+        yield Path(folder)

@@ -43,15 +43,16 @@ def can_compile(device: str) -> bool:
 
 def prepare(device: str, threads: int | None) -> str:
     """The device's name, and torch set up for it."""
-    import cv2
     import torch
 
     from videdit.engine.devices import resolve_device
+    from videdit.threads import settle, settle_torch
 
     device = resolve_device(device)
+    settle()
+    settle_torch()
     if threads:
         torch.set_num_threads(threads)
-    cv2.setNumThreads(1)  # torch owns the cores
     if device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")  # what is not in bf16 runs in TF32
         torch.backends.cudnn.benchmark = True

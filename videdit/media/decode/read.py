@@ -20,6 +20,7 @@ from videdit.media.info import MediaInfo
 from videdit.media.open import CLOCK_RESET
 from videdit.media.pixel_formats import planar_name, unpack
 from videdit.media.probe import probe
+from videdit.threads import CODEC
 
 
 class VideoReader:
@@ -51,7 +52,7 @@ class VideoReader:
         source: MediaInfo | str | os.PathLike[str],
         start: float | None = None,
         end: float | None = None,
-        threads: int = 2,
+        threads: int = CODEC,
         *,
         first: int | None = None,
         device: str | None = None,

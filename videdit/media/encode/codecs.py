@@ -12,6 +12,7 @@ from videdit.errors import SettingsError
 from videdit.media.encode.ffmpeg_process import External
 from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import geometry
+from videdit.threads import CODEC
 
 # Containers we write: which codec families each holds so that other programs play it, "ffv1" in MP4 as a last resort.
 CONTAINERS = {
@@ -54,7 +55,7 @@ class EncodeSettings:
     crf: float | None = None  # quality, lower is better
     preset: str | None = None  # the encoder's own speed preset (vp9: cpu-used 0..8)
     lossless: bool = False
-    threads: int = 2
+    threads: int = CODEC
     backend: str = "pyav"  # whose encoders: "pyav", or "ffmpeg" for those of a program beside this one
     pix_fmt: str | None = None  # layout of the pictures, "yuv420p"; None: the source's, or what players show
     transcode: bool = False  # sound and text that the container cannot hold are encoded anew, in place of left out

@@ -15,6 +15,7 @@ from videdit.errors import MediaError
 from videdit.media.info import MediaInfo
 from videdit.media.open import open_input, reason
 from videdit.storage.outputs import put, temporary_name
+from videdit.threads import CODEC
 
 _CLOCK = Fraction(1, 90000)
 _PLAYED = ("mp4", "mov")  # containers, by our names
@@ -66,7 +67,7 @@ def _encode(
     stream = container.add_stream("libx264", rate=Fraction(info.fps).limit_denominator(1 << 16) or 25)
     assert isinstance(stream, av.VideoStream)
     stream.pix_fmt, stream.time_base = "yuv420p", _CLOCK
-    stream.options = {"preset": "veryfast", "crf": "20", "g": "25", "threads": "2"}
+    stream.options = {"preset": "veryfast", "crf": "20", "g": "25", "threads": str(CODEC)}
     sound = next((other for other in info.streams if other.kind == "audio"), None)
     voice = container.add_stream("aac", rate=48000, layout="stereo") if sound is not None else None
     for number, (time, picture) in enumerate(frames):
