@@ -45,6 +45,7 @@ class Options(TypedDict, total=False):
     per_face: dict[str | int, str | dict[str, float | None]]
     tune: int
     size: str | int
+    quality: str
     prealign: str
     detector: str
     restore: str
