@@ -45,7 +45,7 @@ def test_one_clip_from_any_folder_with_progress_report_and_log(tmp_path, face_cl
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["clips"][0]["people"] == [{"face": 0, "seconds": 0.32, "from": 0.0, "to": 0.32, "faded": []}]
     assert [stage["name"] for stage in report["clips"][0]["stages"]] == [
-        *("decode", "recall", "align", "parse", "restore"),
+        *("decode", "recall", "align", "parse", "restore", "passes"),
         *("edit", "detail", "steady", "fetch", "paste", "encode"),
     ]
 
@@ -88,7 +88,7 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path, face_clip):
     assert (what, whom, when) == ("  smile 1.1", "  on the largest face", "  all of it")
     assert "profile mobile on " in how
     assert "libx264" in how
-    assert "in_smile.mp4: 8 frames, 1.0 faces a frame at 256 px" in clip
+    assert "in_smile.mp4: 8 frames, 1.0 faces a frame at 512 px" in clip
     assert total.startswith("1 clip to render, 8 frames, about ")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 

@@ -19,8 +19,8 @@ OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
 PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
 # Heights of a mouth's corners over its middle, over the distance of the eyes: from where it smiles, and fully does.
-LIFTED = (0.04, 0.06)
-LEFT = 0.0  # of a smile's strength where it smiles already
+LIFTED = (0.055, 0.085)
+LEFT = 0.3  # of a smile's strength where it smiles already
 CLOSED, OPEN = 0.22, 0.32  # heights of eyes over their widths, where lids are as good as closed, and open
 _LIDS = ((33, 133, 159, 145), (263, 362, 386, 374))  # of the mesh: each eye's corners, its upper and its lower lid
 _CORNERS, _OUTER = (61, 291), (0, 17)  # of the mesh: the corners of the mouth, the lips' outer middles
