@@ -171,7 +171,7 @@ def test_no_face_leaves_no_parts(render, empty_clip, tmp_path, monkeypatch):
 
 def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypatch):
     """And nobody is looked for again."""
-    source = write_clip(tmp_path / "in.mp4", [background(320, 240) // (1 + i) for i in range(8)], fps=2)
+    source = write_clip(tmp_path / "in.mp4", [background(320, 240) // (1 + i) for i in range(8)], fps=1)
     (tmp_path / "out").mkdir()
     output = tmp_path / "out" / "out.mp4"
     words = {"keep_unedited": True, "alpha_out": str(tmp_path / "out" / "matte.mkv")}

@@ -242,8 +242,8 @@ def test_crop_sizes() -> None:
         return [frame.crops[0].size for frame in stages(clip([[face(300, size=size)] for size in faces]))]
 
     side = crop_side(face(300).points) / 100  # of the crop, for each pixel of the face
-    assert sizes("auto", [100 / side, 300 / side, 330 / side, 300 / side]) == [256] * 4  # hysteresis
-    assert sizes("auto", [300 / side, 500 / side, 300 / side, 200 / side]) == [256, 512, 512, 256]
+    assert sizes("auto", [100 / side, 150 / side, 165 / side, 150 / side]) == [256] * 4  # hysteresis
+    assert sizes("auto", [150 / side, 250 / side, 150 / side, 100 / side]) == [256, 512, 512, 256]
     assert sizes(512, [100 / side, 900 / side]) == [512, 512]
     with pytest.raises(UsageError, match="crop size"):
         Align(HostPixels(), 300)
