@@ -74,8 +74,7 @@ class Plain:
             change = self.pixels.change_of_code(change, crop, color)
         mask = np.zeros((crop.size, crop.size), np.uint8)
         mask[self._shown(crop.size)] = 255
-        grey = self.pixels.grey(crop)
-        return Edited(crop.track, half(change), self.pixels.put(mask), crop.to_frame, crop.image, grey)
+        return Edited(crop.track, half(change), self.pixels.put(mask), crop.to_frame, crop.image)
 
     def _pictures(self, crop: Crop, image: Array) -> tuple[np.ndarray, np.ndarray]:
         """What the networks looked at, and what they made of it, [H, S, 3] uint8 RGB; of cars H is 3/4 S."""
