@@ -125,7 +125,13 @@ def test_a_folder_of_crops_is_whole_or_not_there(render, face_clip, empty_clip, 
     with pytest.raises(UsageError, match="crops/out exists already"):
         (tmp_path / "out.mkv").unlink()
         render(face_clip, tmp_path / "out.mkv", **words)
-    (tmp_path / "crops" / "out" / "mine.txt").write_text("x")
+    mine = tmp_path / "crops" / "out" / "mine.txt"
+    mine.write_text("x")
+    with pytest.raises(UsageError, match="holds more than crops"):
+        render(face_clip, tmp_path / "out.mkv", overwrite=True, **words)
+    assert mine.read_text() == "x"
+    mine.unlink()
+    (tmp_path / "crops" / "out" / "000009_0_crop.png").write_bytes(b"of a longer render before")
     render(face_clip, tmp_path / "out.mkv", overwrite=True, **words)
     assert sorted(path.name for path in (tmp_path / "crops").rglob("*.*")) == [
         "000000_0_crop.png",
