@@ -37,8 +37,8 @@ def device() -> tuple[Renderer, str]:
 
 
 def test_the_picture_is_the_host_s(source, device, tmp_path):
-    edits = render(*device, source, tmp_path / "device.mp4", "smile")
-    on_host = render(Renderer(), "cpu", source, tmp_path / "host.mp4", "smile")
+    edits = render(*device, source, tmp_path / "device.mp4", "smile=2")
+    on_host = render(Renderer(), "cpu", source, tmp_path / "host.mp4", "smile=2")
     before, ours, theirs = (frames_of(path) for path in (source, tmp_path / "device.mp4", tmp_path / "host.mp4"))
     assert len(ours) == len(theirs) == len(edits) == FRAMES
     for old, new, wanted, pasted, pasted_there in zip(before, ours, theirs, edits, on_host, strict=True):
