@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion, Rendering
+from videdit.datatypes import Array, Crop, Edited, Frame, Motion, Rendering
 from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
 from videdit.imaging.arrays import half
 from videdit.imaging.carried_change import Side
@@ -94,14 +94,13 @@ class Detail:
                 came = self.pixels.chained(crop.drift.came, track.carried[-1][2] if track.carried else None)
             track.carried.append((item, crop, came))
             return
-        color = item.frame.picture.color
-        regions = self.own.get(crop.track, self.regions)
+        regions = self._painted(crop)
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
-            mask = self.pixels.mask(crop, rendering.motion, without_hair(regions))
+            mask = self.pixels.mask(crop, rendering.motion, regions)
         else:
-            change, mask = self.pixels.restored_change(crop, rendering, without_hair(regions))
-        item.edits[crop.track] = self._edited(crop, change, mask, color)
+            change, mask = self.pixels.restored_change(crop, rendering, regions)
+        self._place(item, crop, change, mask)
         now = _Rendered(item.frame.time, change, rendering.motion)
         self._carry(track, (now, crop))
         tracks[crop.track] = _Track(now)
@@ -122,25 +121,34 @@ class Detail:
             if len(found) == 2:
                 share = (now - found[1].time) / (found[0].time - found[1].time)
                 sides = [Side(sides[0].there, share), Side(sides[1].there, 1 - share)]
-            self._place(item, crop, found, sides)
+            self._place(item, crop, *self._carried(crop, found, sides))
 
-    def _place(self, item: _Waiting, crop: Crop, found: list[_Rendered], sides: list[Side]) -> None:
+    def _carried(self, crop: Crop, found: list[_Rendered], sides: list[Side]) -> tuple[Array, Array]:
+        """The change and the mask of a crop by what was rendered around it."""
         if not found:  # where a run begins or ends that is longer than what is looked at
-            change, mask = np.zeros((crop.size, crop.size, 3), np.float16), np.zeros((crop.size, crop.size), np.uint8)
-            put = self.pixels.put
-            item.edits[crop.track] = self._edited(crop, put(change), put(mask), item.frame.picture.color)
-            return
+            side = crop.size
+            return self.pixels.put(np.zeros((side, side, 3), np.float16)), self.pixels.put(
+                np.zeros((side, side), np.uint8)
+            )
         change = half(self.pixels.carried([each.change for each in found], sides, crop.size))
         motion = self.pixels.carried_motion([each.motion for each in found], sides)
-        mask = self.pixels.mask(crop, motion, without_hair(self.own.get(crop.track, self.regions)))
-        item.edits[crop.track] = self._edited(crop, change, mask, item.frame.picture.color)
+        return change, self.pixels.mask(crop, motion, self._painted(crop))
 
-    def _edited(self, crop: Crop, change: Array, mask: Array, color: Color) -> Edited:
-        hair = hair_change(self.pixels, crop, change) if HAIR in self.own.get(crop.track, self.regions) else None
+    def _regions(self, crop: Crop) -> frozenset[str]:
+        return self.own.get(crop.track, self.regions)
+
+    def _painted(self, crop: Crop) -> frozenset[str]:
+        return without_hair(self._regions(crop))
+
+    def _place(self, item: _Waiting, crop: Crop, change: Array, mask: Array) -> None:
+        """Give a frame the edit of one of its crops."""
+        color = item.frame.picture.color
+        hair = hair_change(self.pixels, crop, change) if HAIR in self._regions(crop) else None
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
         place = crop.to_frame, crop.image, crop.confidence
-        return Edited(crop.track, change, mask, *place, hair, drift=crop.drift, given=crop.given)
+        edit = Edited(crop.track, change, mask, *place, hair, drift=crop.drift, given=crop.given)
+        item.edits[crop.track] = edit
 
 
 def _finished(waiting: deque[_Waiting]) -> Iterator[Frame]:

@@ -19,13 +19,6 @@ from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.write import VideoWriter
 
 
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.mp4"
-    make(path, Clip(pts=tuple(range(0, 40 * 3000, 3000)), sounds=[Sound()], options={"preset": "ultrafast", "g": "8"}))
-    return path
-
-
 def damage(clip: Path, path: Path, which: int, key: bool = True) -> Path:
     """A copy of the clip in which one packet (the which-th key frame, or of all) is nothing but zeros."""
     with av.open(str(clip)) as container:

@@ -19,13 +19,6 @@ from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
 
 
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.mp4"
-    make(path, Clip(pts=tuple(range(0, 40 * 3000, 3000)), sounds=[Sound()], options={"preset": "ultrafast", "g": "8"}))
-    return path
-
-
 def refused(path: Path, match: str) -> str:
     with pytest.raises(MediaError, match=match) as caught:
         probe(path)

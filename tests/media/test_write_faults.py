@@ -9,20 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from synthetic_clips import Clip, Sound, make
 
 from videdit.errors import MediaError
 from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.mp4"
-    make(path, Clip(pts=tuple(range(0, 40 * 3000, 3000)), sounds=[Sound()], options={"preset": "ultrafast", "g": "8"}))
-    return path
 
 
 def test_abort_and_exceptions_leave_nothing(tmp_path: Path, clip: Path) -> None:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from videdit.argument_parser import Parser
+from videdit.cli.bench_options import add_network_options
 from videdit.datatypes import LOW
 from videdit.engine.devices import resolve_device, synchronize
 from videdit.errors import UsageError
@@ -54,15 +55,7 @@ def main(words: Sequence[str]) -> int:
         "videdit bench models",
         description="Time each network per picture on this machine, beside the published code of HFGI.",
     )
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N"
-    )
-    parser.add_argument(
-        "--precision",
-        default="auto",
-        choices=("auto", "fp32", "bf16"),
-        help="number format of our networks (default: auto)",
-    )
+    add_network_options(parser, "our")
     parser.add_argument(
         "--batch", default="1,4,16", metavar="N,N,...", help="pictures per network pass (default: 1,4,16)"
     )

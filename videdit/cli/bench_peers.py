@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from videdit.argument_parser import Parser
 from videdit.cli.bench import resident, watch
+from videdit.cli.bench_options import add_network_options
 from videdit.cli.peer_passes import OURS, Contestant, Pass, contestants
 from videdit.engine.compile import compile_module
 from videdit.engine.devices import resolve_device, resolve_precision, synchronize
@@ -68,15 +69,7 @@ def main(words: Sequence[str]) -> int:
         "U-Net of FRAN's size, GFPGAN v1.4 and Real-ESRGAN, with numbers of chance.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="where the networks run: auto (default), cpu, cuda or cuda:N"
-    )
-    parser.add_argument(
-        "--precision",
-        default="auto",
-        choices=("auto", "fp32", "bf16"),
-        help="number format of all networks (default: auto)",
-    )
+    add_network_options(parser, "all")
     parser.add_argument(
         "--sizes",
         default=",".join(map(str, SIZES)),

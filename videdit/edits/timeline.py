@@ -71,10 +71,17 @@ class Timeline:
     def _made_way(self, track: int, time: float, face: Expression) -> np.ndarray:
         """Strengths of the edits, and of OPENER for each, [N, 2]."""
         strengths = self.strengths(track, time)
-        ways = np.where(self._blinks, face.lids, 1.0) * np.where(self._purses, face.spread, 1.0)
-        ways = ways * np.where(self._smiles & (strengths > 0), 1 - (1 - LEFT) * face.smiling, 1.0)
-        pairs = zip(self._speech, ways * strengths, strict=True)
+        shares = math.prod(self._shares(strengths, face).values())
+        pairs = zip(self._speech, shares * strengths, strict=True)
         return np.array([speech(s, face.gap) if speech else (s, 0.0) for speech, s in pairs]).reshape(-1, 2)
+
+    def _shares(self, strengths: np.ndarray, face: Expression) -> dict[str, np.ndarray]:
+        """By what a face does: how much of its strength each edit keeps for it, [N] in 0..1."""
+        return {
+            "closed lids": np.where(self._blinks, face.lids, 1.0),
+            "pursed lips": np.where(self._purses, face.spread, 1.0),
+            "a smile that is there": np.where(self._smiles & (strengths > 0), 1 - (1 - LEFT) * face.smiling, 1.0),
+        }
 
     def delta_for_crop(self, crop: Crop, time: float, code: Array) -> np.ndarray:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
@@ -82,19 +89,11 @@ class Timeline:
 
     def makes_way(self, crop: Crop, time: float) -> list[str]:
         """Which edits get less than half of their strength at a time for what a face does, and why, in words."""
-        face = expression(crop.mesh)
         strengths = self.strengths(crop.track, time)
-        given = strengths != 0
-        ways = (
-            (self._blinks, face.lids, "closed lids"),
-            (self._purses, face.spread, "pursed lips"),
-            (self._smiles & (strengths > 0), 1 - (1 - LEFT) * face.smiling, "a smile that is there"),
-        )
         return [
             f"{self.edits[i].name} makes way for {what}"
-            for those, share, what in ways
-            for i in np.flatnonzero(those & given)
-            if share < 0.5
+            for what, shares in self._shares(strengths, expression(crop.mesh)).items()
+            for i in np.flatnonzero((shares < 0.5) & (strengths != 0))
         ]
 
     def edits_of(self, track: int) -> tuple[Edit, ...]:
