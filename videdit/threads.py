@@ -15,8 +15,11 @@ threads OpenCV takes keeps its choice.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import threading
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -59,6 +62,39 @@ def settle_torch() -> None:
 
     if torch.get_num_threads() > networks():
         torch.set_num_threads(networks())
+
+
+@contextlib.contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Threads keep the scheduling that they had, and those that begin in here have the caller's.
+
+    SVT-AV1, opened by root (as in most containers), puts the thread that opens it, and its own, above everything else
+    on the machine (SCHED_FIFO 99), and leaves them there; threads and programs that are begun later inherit it.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before = _scheduling()
+    try:
+        yield
+    finally:
+        if (now := _scheduling()) != before:
+            caller = threading.get_native_id()
+            for thread, (policy, level) in now.items():
+                wanted, at = before.get(thread, before.get(caller, (os.SCHED_OTHER, 0)))
+                if (policy, level) != (wanted, at):
+                    with contextlib.suppress(OSError):  # it has ended, or it is not ours to change
+                        os.sched_setscheduler(thread, wanted, os.sched_param(at))
+
+
+def _scheduling() -> dict[int, tuple[int, int]]:
+    """Policy and level of each of this process's threads, by the system's number."""
+    found: dict[int, tuple[int, int]] = {}
+    with contextlib.suppress(OSError):  # no /proc
+        for thread in map(int, os.listdir("/proc/self/task")):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                found[thread] = (os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority)
+    return found
 
 
 def _limit_of_groups(own: Path, root: Path) -> float | None:

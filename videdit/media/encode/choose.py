@@ -26,6 +26,7 @@ from videdit.media.encode.convert import codec_for, converted, delivered
 from videdit.media.encode.ffmpeg_codecs import choose_external
 from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import geometry, target_formats
+from videdit.threads import ordinary_priority
 
 _NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -129,7 +130,8 @@ def _try_open(name: str, pix_fmt: str, options: dict[str, str], info: MediaInfo,
     configure(context, info, threads)
     context.options = dict(options)
     try:
-        context.open()
+        with ordinary_priority():
+            context.open()
     except (av.FFmpegError, ValueError):
         words = ", ".join(f"{key} {value}" for key, value in options.items())
         return f"{name} cannot encode {info.width}x{info.height} {pix_fmt} video with {words}"

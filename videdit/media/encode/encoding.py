@@ -12,6 +12,7 @@ from videdit.media.encode.convert import convert
 from videdit.media.encode.ffmpeg_process import ExternalEncoder
 from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import pack
+from videdit.threads import ordinary_priority
 
 Encode = Callable[[av.VideoFrame | None], list[av.Packet]]
 
@@ -98,5 +99,6 @@ def stand_alone(info: MediaInfo, encoder: Encoder, threads: int) -> av.VideoCode
     set_up(context, info, encoder, threads)
     context.flags |= _GLOBAL_HEADER
     context.options = dict(encoder.options)
-    context.open()
+    with ordinary_priority():
+        context.open()
     return context

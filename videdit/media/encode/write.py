@@ -26,6 +26,7 @@ from videdit.media.failures import writing
 from videdit.media.info import MediaInfo
 from videdit.media.tags import add_provenance, container_options, describe_stream
 from videdit.storage.outputs import temporary_name
+from videdit.threads import ordinary_priority
 
 _LONGEST_NAME = 255  # bytes, of a track in QuickTime
 
@@ -286,7 +287,7 @@ class VideoWriter:
     @contextlib.contextmanager
     def _cleaning_up(self) -> Iterator[None]:
         try:
-            with writing(self.path):
+            with writing(self.path), ordinary_priority():  # the first of these opens the encoder
                 yield
         except BaseException:
             self.abort()
