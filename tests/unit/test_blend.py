@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Edited, Picture
+from videdit.imaging.host import HostPixels
 from videdit.imaging.paste import add_changes
 from videdit.media.color import picture_to_rgb
+from videdit.stages.matte import mask_of
 
 
 def picture(height: int = 60, width: int = 81, depth: int = 8, matrix: str = "bt709", seed: int = 0) -> Picture:
@@ -64,6 +68,22 @@ def test_outside_the_mask_every_bit_is_kept() -> None:
         assert x1 <= 20.3 + 28 * 0.83 + margin
         assert y0 >= 12 + 4 * 0.83 - margin
         assert y1 <= 12 + 28 * 0.83 + margin
+
+
+@given(change=st.floats(-7, 0).map(lambda power: 10**power), mask=st.integers(1, 255), scale=st.floats(0.4, 2.5))
+@settings(deadline=None, max_examples=60)
+def test_where_the_matte_is_black_floating_point_keeps_every_bit(change: float, mask: int, scale: float) -> None:
+    rng = np.random.default_rng(1)
+    color = Color("rgb", True, 32, (0, 0), (0.5, 0.5), "linear")
+    before = Picture(tuple(rng.random((60, 81), np.float32) for _ in range(3)), color, "gbrpf32le")
+    edit = edited(scale=scale, change=change)
+    edit.change[...] *= rng.random((32, 32, 1))
+    edit.mask[...] = edit.mask // 255 * mask
+    black = mask_of(before, [edit], HostPixels("cpu", "fp32")).planes[0] == 0
+    after = add_changes(before, [edit])
+    for a, b in zip(before.planes, after.planes, strict=True):
+        np.testing.assert_array_equal(a[black], b[black])
+    assert change < 1e-3 or mask < 128 or not black.all()
 
 
 def test_the_source_is_not_written_to() -> None:

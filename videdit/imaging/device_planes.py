@@ -18,7 +18,7 @@ from torch import Tensor
 from videdit.datatypes import Color, Edited, Picture
 from videdit.engine.transfer import Transfer
 from videdit.geometry.warp import region, shift, shrinking
-from videdit.imaging.paste import Placement, to_plane
+from videdit.imaging.paste import NOTHING, Placement, to_plane
 from videdit.imaging.primitives.torch import blur, mapped, resize, sample
 from videdit.media import tone_proxy
 from videdit.media.color import change_matrix, chroma_part, rgb8_matrix, seen_planes
@@ -84,7 +84,11 @@ def add_changes(picture: Picture, edits: Sequence[Edited], transfer: Transfer) -
             own = parts[:, _within(place.rows, rows), _within(place.columns, columns)]
             added = _unwarped(changes[i][..., indices], masks[i], place).permute(2, 0, 1)
             total = own + added
-            own.copy_(torch.where(added != 0, total, own) if color.depth == 32 else total.round().clamp(0, color.top))
+            own.copy_(
+                torch.where(added.abs() > NOTHING, total, own)
+                if color.depth == 32
+                else total.round().clamp(0, color.top)
+            )
         spots.append((indices, rows, columns))
         results.append(parts.to(_KINDS[color.dtype]))
     arrived = transfer.download(results)

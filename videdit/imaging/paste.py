@@ -1,8 +1,8 @@
 """Paste-back: add a change of crops to the planes of a frame, in the frame's own depth.
 
 Never the crop itself is pasted, only the change: plane + unwarp(mask) * unwarp(change). Where the mask is 0, or the
-change is less than half a code value, the plane keeps its bits; floating point planes may go beyond 0..1. Luma and
-chroma are warped to their own sample positions.
+change is less than half a code value (NOTHING of a plane in floating point), the plane keeps its bits; floating point
+planes may go beyond 0..1. Luma and chroma are warped to their own sample positions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from videdit.geometry.affine import invert, transform
 from videdit.geometry.warp import warp
 from videdit.imaging.primitives.host import single
 from videdit.media.color import rgb_change_to_yuv
+
+# Of a floating point plane, whose white is 1: a little more than what an edit's matte (:mod:`videdit.stages.matte`)
+# rounds to black, so that where the matte says so nothing is touched. It is .0083 of 8 bits' 255.
+NOTHING = 1 / 255 / 120
 
 
 def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:
@@ -41,7 +45,7 @@ def add_changes(picture: Picture, edits: Sequence[Edited]) -> Picture:
             part = planes[i][place.rows, place.columns]
             added = mask * place.unwarp(change)
             if picture.color.depth == 32:
-                np.add(part, added, out=part, where=added != 0)  # even a negative zero keeps its sign where nothing is
+                np.add(part, added, out=part, where=abs(added) > NOTHING)  # a NaN or a negative zero keeps its bits
             else:
                 part[...] = np.clip(np.rint(part + added), 0, picture.color.top)
     return replace(picture, planes=tuple(planes))
