@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Edited, Frame, Motion, Rendering
+from videdit.faces.parser import CropParser
 from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
 from videdit.imaging.arrays import half
 from videdit.imaging.carried_change import Side
 from videdit.imaging.pixels import Pixels
 from videdit.media.tone_proxy import needs_proxy
+from videdit.models.face_parts import MOUTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class _Rendered:
     time: float
     change: Array  # [S, S, 3], as it is carried
     motion: Motion
+    crisp: Array | None  # see Edited
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Detail:
         pixels: Pixels,
         regions: Iterable[str] = ("face",),
         own: Mapping[int, Iterable[str]] | None = None,
+        parser: CropParser | None = None,
     ):
         """Where what is painted.
 
@@ -64,8 +68,9 @@ class Detail:
             regions: where the edits may show, see :func:`videdit.imaging.paint_mask.change_mask`; hair is left to
                 :mod:`videdit.stages.paint_hair`, which is told what happens to it.
             own: the same by track, in their place.
+            parser: says where the mouth of an edit is; passes of one crop, so that no edit depends on others.
         """
-        self.pixels, self.regions = pixels, frozenset(regions)
+        self.pixels, self.regions, self.parser = pixels, frozenset(regions), parser
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -95,15 +100,24 @@ class Detail:
             track.carried.append((item, crop, came))
             return
         regions = self._painted(crop)
+        rendering = self._parsed(crop, rendering)
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
             mask = self.pixels.mask(crop, rendering.motion, regions)
         else:
             change, mask = self.pixels.restored_change(crop, rendering, regions)
-        self._place(item, crop, change, mask)
-        now = _Rendered(item.frame.time, change, rendering.motion)
+        crisp = None if rendering.parts is None else half(rendering.parts[MOUTH])
+        self._place(item, crop, change, mask, crisp)
+        now = _Rendered(item.frame.time, change, rendering.motion, crisp)
         self._carry(track, (now, crop))
         tracks[crop.track] = _Track(now)
+
+    def _parsed(self, crop: Crop, rendering: Rendering) -> Rendering:
+        """A rendering of which is known where its parts are, if the edit may have moved the mouth."""
+        if self.parser is None or crop.parts is None:
+            return rendering
+        seen = self.pixels.edit_to_parse(crop, rendering)
+        return rendering if seen is None else replace(rendering, parts=self.parser.parts([seen])[0])
 
     def _carry(self, track: _Track, until: tuple[_Rendered, Crop] | None) -> None:
         """Give the crops that waited their edits: by the last rendering and the next one, as far as there are any."""
@@ -123,16 +137,16 @@ class Detail:
                 sides = [Side(sides[0].there, share), Side(sides[1].there, 1 - share)]
             self._place(item, crop, *self._carried(crop, found, sides))
 
-    def _carried(self, crop: Crop, found: list[_Rendered], sides: list[Side]) -> tuple[Array, Array]:
-        """The change and the mask of a crop by what was rendered around it."""
+    def _carried(self, crop: Crop, found: list[_Rendered], sides: list[Side]) -> tuple[Array, Array, Array | None]:
+        """The change and the mask of a crop by what was rendered around it, and where the change is crisp."""
         if not found:  # where a run begins or ends that is longer than what is looked at
             side = crop.size
-            return self.pixels.put(np.zeros((side, side, 3), np.float16)), self.pixels.put(
-                np.zeros((side, side), np.uint8)
-            )
-        change = half(self.pixels.carried([each.change for each in found], sides, crop.size))
+            change, mask = np.zeros((side, side, 3), np.float16), np.zeros((side, side), np.uint8)
+            return self.pixels.put(change), self.pixels.put(mask), None
+        crisp = self.pixels.carried_crisp([each.crisp for each in found], sides)
+        change = half(self.pixels.carried([each.change for each in found], sides, crop.size, crisp))
         motion = self.pixels.carried_motion([each.motion for each in found], sides)
-        return change, self.pixels.mask(crop, motion, self._painted(crop))
+        return change, self.pixels.mask(crop, motion, self._painted(crop)), crisp
 
     def _regions(self, crop: Crop) -> frozenset[str]:
         return self.own.get(crop.track, self.regions)
@@ -140,14 +154,14 @@ class Detail:
     def _painted(self, crop: Crop) -> frozenset[str]:
         return without_hair(self._regions(crop))
 
-    def _place(self, item: _Waiting, crop: Crop, change: Array, mask: Array) -> None:
+    def _place(self, item: _Waiting, crop: Crop, change: Array, mask: Array, crisp: Array | None) -> None:
         """Give a frame the edit of one of its crops."""
         color = item.frame.picture.color
         hair = hair_change(self.pixels, crop, change) if HAIR in self._regions(crop) else None
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
         place = crop.to_frame, crop.image, crop.confidence
-        edit = Edited(crop.track, change, mask, *place, hair, drift=crop.drift, given=crop.given)
+        edit = Edited(crop.track, change, mask, *place, hair, drift=crop.drift, given=crop.given, crisp=crisp)
         item.edits[crop.track] = edit
 
 

@@ -1,14 +1,16 @@
 """Detail return against renderings whose truth is known."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from videdit.datatypes import LOW, Motion, Rendering
-from videdit.imaging.detail_transfer import return_detail, trust
+from videdit.imaging.detail_transfer import return_detail, stirs_mouth, trust
 from videdit.imaging.inverse_search import InverseSearch
 from videdit.imaging.optical_flow import blend_motions, estimate_motion, warp_distortion_map
-from videdit.models.face_parts import MOUTH, PARTS
+from videdit.models.face_parts import LIPS, MOUTH, PARTS
 
 
 def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:
@@ -150,3 +152,47 @@ def test_a_residual_is_trusted_where_nothing_changed_and_doubted_where_much_did(
     assert kept[175:190, 35:95].min() > 0.9, "a residual alone is no reason"
     assert kept[:, 140:].min() > 0.99
     assert (trust(source, Rendering(inversion, inversion, still, inversion, inversion)) == 1).all()
+
+
+def _parts(lips: tuple[slice, slice], inside: tuple[slice, slice] | None = None) -> np.ndarray:
+    """Lips, and what is between them, of places at 256 px."""
+    parts = np.zeros((len(PARTS), 256, 256), np.float32)
+    parts[LIPS][lips] = 1
+    if inside:
+        parts[LIPS][inside], parts[MOUTH][inside] = 0, 1
+    return parts
+
+
+def test_of_a_mouth_that_opens_nothing_of_the_closed_one_is_left() -> None:
+    """The source's lips are where teeth come, darker than the inversion saw them, and finer things lie on them."""
+    face = smooth_image(256, 17) * 0.2
+    lips, opened, teeth = ((slice(*y), slice(80, 176)) for y in ((144, 156), (136, 172), (144, 164)))
+    inversion, edit, source = face.copy(), face.copy(), face.copy()
+    inversion[lips] += (0.3, -0.2, -0.2)
+    source[lips] += (0.2, -0.4, -0.4)
+    source += np.random.default_rng(18).normal(0, 0.05, source.shape).astype(np.float32)
+    edit[opened] += (0.3, -0.2, -0.2)
+    edit[teeth] = np.where(np.arange(96) // 6 % 2, 0.7, 0.6)[None, :, None]
+    crop = ((source + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+    made, parts = rendering(inversion, edit), _parts(lips)
+    assert stirs_mouth(made, parts)
+    both = [made, replace(made, parts=_parts(opened, teeth))]
+    left = [np.abs(crop / 127.5 - 1 + return_detail(crop, each, parts) - edit) for each in both]
+    mouth = (slice(140, 168), slice(90, 166))
+    assert left[1][mouth].mean() < 0.012
+    assert left[1][mouth].mean() < 0.5 * left[0][mouth].mean()
+    # Far from it the source's own detail stays, as without.
+    np.testing.assert_allclose(left[1][:110], left[0][:110], atol=1e-6)
+
+
+def test_lips_that_an_edit_changes_but_does_not_part_keep_the_source_s_detail() -> None:
+    face = smooth_image(256, 19) * 0.3
+    lips = (slice(140, 160), slice(80, 176))
+    edit = face.copy()
+    edit[lips] += 0.2
+    source = face + np.random.default_rng(20).normal(0, 0.05, face.shape).astype(np.float32)
+    crop = ((source + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+    made, parts = rendering(face, edit), _parts(lips)
+    changes = [return_detail(crop, each, parts) for each in (made, replace(made, parts=parts))]
+    np.testing.assert_array_equal(*changes)
+    assert not stirs_mouth(rendering(face, face), parts)

@@ -18,6 +18,7 @@ from videdit.edits import Timeline, parse_edits
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
+from videdit.models.face_parts import MOUTH, PARTS
 from videdit.stages.choose_passes import PACES, ChoosePasses
 from videdit.stages.transfer_detail import Detail
 
@@ -191,3 +192,24 @@ def test_two_sides_that_contradict_each_other_are_not_mixed(pixels: Pixels) -> N
     found = [float(host(f.edits[0].change)[124:132, 110:146].astype(np.float32).mean()) for f in done]
     np.testing.assert_allclose([found[0], found[1], found[3], found[4]], [0.8, 0.8, -0.6, -0.6], atol=0.02)
     assert min(abs(found[2] - 0.8), abs(found[2] + 0.6)) < 0.02
+
+
+def test_what_is_crisp_is_carried_from_one_side(pixels: Pixels) -> None:
+    """Between passes whose teeth are half a tooth apart: those of one, not two of half the contrast."""
+    frames = still(pixels, 5)
+    stripes = np.where(np.arange(LOW) // 4 % 2, 0.1, -0.1)
+    changes = [np.broadcast_to(np.roll(stripes, i)[None, :, None], (LOW, LOW, 3)) for i in range(5)]
+    inside = np.zeros((len(PARTS), 128, 128), np.float32)
+    inside[MOUTH, 50:80, 30:100] = 1
+    seen = rendered(pixels, frames, changes)
+    parsed = [
+        replace(f, renderings=tuple(r and replace(r, parts=pixels.put(inside)) for r in f.renderings)) for f in seen
+    ]
+    contrast = []
+    for some in (seen, parsed):
+        (middle,) = [f.edits[0] for f in Detail(pixels)(iter(some)) if f.index == 2]
+        contrast.append(float(host(middle.change)[110:150, 70:190].astype(np.float32).std()))
+    assert contrast[1] > 0.075
+    assert contrast[0] < 0.5 * contrast[1], "or there was nothing to keep"
+    assert host(middle.crisp)[60:70, 40:90].min() == 1
+    assert host(middle.crisp)[:40].max() == 0

@@ -147,16 +147,19 @@ def some_parts() -> np.ndarray:
     return np.clip(np.stack([smooth_image(128, seed)[..., 0] for seed in range(20, 29)]), 0, 1).astype(np.float16)
 
 
-@pytest.mark.parametrize("parsed", [True, False])
+@pytest.mark.parametrize("parsed", ["not", "source", "both"])
 @pytest.mark.parametrize("size", [256, 512, 1024])
-def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int, parsed: bool) -> None:
+def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int, parsed: str) -> None:
     noise = np.random.default_rng(7).normal(0, 12, (size, size, 3))
     image = np.clip(smooth_image(size, 8) * 90 + 127.5 + noise, 0, 255).astype(np.uint8)
     inversion, edit = smooth_image(size, 8) * 0.7, smooth_image(size, 9) * 0.2 + smooth_image(size, 8) * 0.6
     low = [cv2.resize(render, (LOW, LOW), interpolation=cv2.INTER_AREA) for render in (inversion, edit)]
     motion = some_motion(10)
-    crop = Crop(0, image, np.eye(2, 3), 1.0, parts=some_parts() if parsed else None)
-    rendering = Rendering(*low, motion, inversion, edit)
+    crop = Crop(0, image, np.eye(2, 3), 1.0, parts=some_parts() if parsed != "not" else None)
+    rendering = Rendering(*low, motion, inversion, edit, some_parts()[::-1].copy() if parsed == "both" else None)
+    if parsed == "both":
+        asked = device.edit_to_parse(on(device, crop), on(device, rendering))
+        np.testing.assert_array_equal(asked.cpu().numpy(), HOST.edit_to_parse(crop, rendering))
     theirs = HOST.change(crop, rendering)
     ours = device.change(on(device, crop), on(device, rendering)).cpu().numpy()
     inner = slice(size // 16, -size // 16)  # nearer to the border they mirror in two ways, and nothing is pasted

@@ -221,8 +221,9 @@ def test_a_device_agrees_with_the_host(pixels: Pixels) -> None:
         # OpenCV reads between pixels in steps of a 32nd.
         np.testing.assert_allclose(seen[4:-4, 4:-4], wanted[4:-4, 4:-4], atol=0.02)
     source = (noise(5, 512) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
-    edit = Edited(0, change, mask, np.eye(2, 3), source)
-    on_device = replace(edit, **{k: there(pixels, getattr(edit, k)) for k in ("change", "mask", "source")})
+    crisp = np.linspace(0, 1, 128**2, dtype=np.float16).reshape(128, 128)
+    edit = Edited(0, change, mask, np.eye(2, 3), source, crisp=crisp)
+    on_device = replace(edit, **{k: there(pixels, getattr(edit, k)) for k in ("change", "mask", "source", "crisp")})
     again = [host(part) for part in pixels.resolve(on_device, ours, 0.25)]
     for part, wanted, atol in zip(again, resolve(edit, theirs, 0.25), (2e-3, 1), strict=True):
         assert part.dtype == wanted.dtype
@@ -252,6 +253,26 @@ def test_a_change_that_is_another_one_is_not_averaged(pixels: Pixels) -> None:
     middle = (slice(126, 144), slice(96, 160))
     for now, wanted in zip(done, changes, strict=True):
         np.testing.assert_allclose(now[middle], wanted[middle], atol=0.01)
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_what_is_crisp_stays_so(pixels: Pixels, size: int) -> None:
+    """Teeth that are a little elsewhere in each frame: their edges stay."""
+    source, unit = smooth_image(LOW, 3), size // 128
+    frames, inside = [], np.zeros((128, 128), np.float16)
+    inside[50:80, 30:100] = 1
+    for i in range(9):
+        stripes = np.where((np.arange(size) + i % 3 * unit) // (2 * unit) % 2, 0.15, -0.15)
+        change = np.broadcast_to(stripes[None, :, None], (size, size, 3)).astype(np.float32)
+        one = frame(pixels, i, source, change)
+        (edit,) = one.edits
+        frames.append(replace(one, edits=(replace(edit, crisp=there(pixels, inside)),)))
+    own = host(frames[4].edits[0].change).astype(np.float32)
+    done = steadied(pixels, frames)
+    middle, outside = (slice(55 * unit, 75 * unit), slice(40 * unit, 90 * unit)), slice(10 * unit, 40 * unit)
+    kept = [float(done[4][part].std() / own[part].std()) for part in (middle, outside)]
+    assert kept[0] > 0.95
+    assert kept[1] < 0.8, "or there was nothing to keep"
 
 
 def test_masks_keep_still_and_follow_what_comes_in_front(pixels: Pixels) -> None:

@@ -115,6 +115,7 @@ class Rendering:
     motion: Motion  # between the two
     inversion: Array  # Y0 [S, S, 3]
     edit: Array  # Y1 [S, S, 3]
+    parts: Array | None = None  # how surely each pixel of Xe is of which of PARTS, [9, N, N] in [0, 1], if it is known
 
     @property
     def nbytes(self) -> int:
@@ -153,12 +154,15 @@ class Edited:
     layer: Edited | None = None  # the same in pixels, for a larger square
     drift: Drift | None = None  # since the frame before, see Crop
     given: np.ndarray | None = None  # what each edit gets here, see Crop
+    # [N, N] float16 in 0..1: where what is fine in the change is a thing and no trembling (teeth); None: nowhere
+    crisp: Array | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of its pictures, hair, layer and drift, on the host or on a device."""
         own = self.change.nbytes + self.mask.nbytes + self.source.nbytes
-        return own + sum(part.nbytes for part in (self.hair, self.layer, self.drift) if part is not None)
+        held = (self.hair, self.layer, self.drift, self.crisp)
+        return own + sum(part.nbytes for part in held if part is not None)
 
 
 def layers_of(edits: tuple[Edited, ...]) -> tuple[Edited, ...]:

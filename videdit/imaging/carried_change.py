@@ -6,7 +6,8 @@ source's motion from t to each, and V_a and V_b how far that can be trusted,
 
     C_t(p) = sum_i w_i C_i(p + u_i(p)) / sum_i w_i,    w_i = (1 - |t - t_i| / (t_b - t_a)) (V_i(p) + TRACE)
 
-Where the two do not speak of the same (two rows of teeth in two places), the one of more weight holds alone.
+Where the two do not speak of the same (two rows of teeth in two places), the one of more weight holds alone, and so it
+does where what is fine is to stay so.
 
 Which frames they see is decided by what of a frame cannot be told from the one that they saw last: how far that one,
 moved along, is from this one, where people look.
@@ -68,10 +69,13 @@ def novelty(before: Array, now: Array, came: Motion, mesh: np.ndarray) -> Array:
     return reduce(xp.maximum, found)
 
 
-def carried(images: Sequence[Array], sides: Sequence[Side], size: int, parted: bool = True) -> Array:
+def carried(
+    images: Sequence[Array], sides: Sequence[Side], size: int, parted: bool = True, crisp: Array | None = None
+) -> Array:
     """The mean of pictures of one or two frames around, [N, N, C], moved to where this frame is.
 
-    parted: where they do not speak of the same, one of them holds alone. Returns [size, size, C] float32.
+    parted: where they do not speak of the same, one of them holds alone. crisp: there too, [M, M] in [0, 1], of this
+    frame. Returns [size, size, C] float32.
     """
     xp = primitives.of(images[0])
     moved = [
@@ -84,6 +88,8 @@ def carried(images: Sequence[Array], sides: Sequence[Side], size: int, parted: b
     share = one / (one + other)
     if parted:
         alike = likeness_of_changes(*moved)
+        if crisp is not None:
+            alike = alike * (1 - xp.resize(xp.single(crisp)[..., None], LOW))
         share = share * alike + (1 - alike) * ((share - TIE) * SHARP).clip(0, 1)
     return moved[1] + xp.spread(xp.resize(share, size), moved[0].shape[-1]) * (moved[0] - moved[1])
 
@@ -93,6 +99,16 @@ def carried_motion(motions: Sequence[Motion], sides: Sequence[Side]) -> Motion:
     xp = primitives.of(motions[0].flow)
     both = carried([xp.merge(motion.flow, motion.validity[..., None]) for motion in motions], sides, LOW, parted=False)
     return Motion(both[..., :2], both[..., 2])
+
+
+def carried_crisp(crisp: Sequence[Array | None], sides: Sequence[Side]) -> Array | None:
+    """The same of where changes are crisp, [N, N] in [0, 1] each, float16; None: nowhere."""
+    found = [(share[..., None], side) for share, side in zip(crisp, sides, strict=True) if share is not None]
+    if not found:
+        return None
+    shares, known = zip(*found, strict=True)
+    xp = primitives.of(shares[0])
+    return xp.half(carried(shares, known, shares[0].shape[0], parted=False)[..., 0])
 
 
 def _box(mesh: np.ndarray, name: str) -> tuple[int, int, int, int]:

@@ -20,7 +20,8 @@ from __future__ import annotations
 from videdit.datatypes import LOW, Array, Crop, Rendering
 from videdit.imaging import primitives
 from videdit.imaging.color_transfer import match_colors
-from videdit.models.face_parts import MOUTH, SKIN
+from videdit.imaging.paint_mask import ramp
+from videdit.models.face_parts import LIPS, MOUTH, SKIN
 
 # In units of [-1, 1]:
 GRAIN = 0.06  # amplitude of the generator's frozen noise on skin
@@ -30,6 +31,10 @@ STIRRED = 0.03  # the same of the inside of a mouth
 
 SEVERAL = 3.0  # pixels at 256: sigma of a mean over several pixels
 SOFT = 2.0  # pixels at 256: sigma of where trust ends
+# What an edit opens of a mouth over what is lips then: from where on it opens it, and where it wholly does. Smiles of
+# closed mouths come to .23 and more, age to .05 on most.
+OPENED = (0.1, 0.25)
+RIM, RIM_SOFT = 3, 1.5  # pixels at 256: what is about a mouth is its own, and the sigma of where that ends
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
 
 
@@ -38,7 +43,7 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
 
     crop: [S, S, 3] uint8 RGB. parts: how surely each pixel is of which of PARTS, [9, N, N] in [0, 1], if it is known:
     then renders are graded to the colours of its skin first (:mod:`videdit.imaging.color_transfer`), and a mouth that
-    changes is the generator's.
+    changes is the generator's (:func:`generated_mouth`).
 
     Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
     """
@@ -47,7 +52,7 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
     mouth = None
     if parts is not None:
         rendering = match_colors(source, rendering, parts[SKIN])
-        mouth = xp.resize(xp.single(parts[MOUTH])[..., None], LOW)
+        mouth = generated_mouth(rendering, parts)
     validity = rendering.motion.validity[..., None] * trust(source, rendering, mouth)
     flow, validity = xp.resize(rendering.motion.flow, size) * (size / LOW), xp.resize(validity, size)
     moved = xp.warp(source, flow, mode="bicubic", border="reflect")
@@ -82,20 +87,62 @@ def trust(source: Array, rendering: Rendering, mouth: Array | None = None) -> Ar
 
     Where the inversion took a lip for teeth, the residual puts the lip back; carried into a changed mouth it would lie
     across the new teeth. So where the edit changes much, a broad residual is not trusted: the generator's picture is
-    better there. Nor is any where the inside of a mouth is or was (mouth: how surely, [256, 256, 1] in [0, 1]): two
-    rows of teeth that are not quite in the same place look like neither. Where the edit changes nothing, trust is 1
-    whatever the residual.
+    better there. Nor is any in a mouth that is the generator's (mouth: how far, [256, 256, 1] in [0, 1]). Where the
+    edit changes nothing, trust is 1 whatever the residual.
     """
     xp = primitives.of(source)
     residual = xp.resize(source - rendering.inversion, LOW)
     moved = xp.warp(residual, rendering.motion.flow)
     broad = xp.channel_max(abs(xp.blur(moved, SEVERAL)))
-    changed = xp.channel_max(abs(xp.blur(rendering.edit_low - rendering.inversion_low, SEVERAL)))
-    doubt = (1 - xp.exp(-((broad / BROAD) ** 2))) * (1 - xp.exp(-((changed / CHANGED) ** 2)))
+    change = changed(rendering)
+    doubt = beyond(broad, BROAD) * beyond(change, CHANGED)
     if mouth is not None:
-        mouth = xp.maximum(mouth, xp.warp(mouth, rendering.motion.flow))
-        doubt = xp.maximum(doubt, mouth * (1 - xp.exp(-((changed / STIRRED) ** 2))))
+        doubt = xp.maximum(doubt, mouth * beyond(change, STIRRED))
     return 1 - xp.blur(doubt, SOFT)
+
+
+def generated_mouth(rendering: Rendering, parts: Array) -> Array:
+    """Where a mouth that an edit stirs is the generator's alone, [256, 256, 1] float32 in [0, 1], at the edited places.
+
+    It is so inside of it: two rows of teeth that are not quite in the same place look like neither. Where an edit opens
+    the mouth it is so of the lips as well, as far as it changes them, and of what is about them: the skin of a mouth
+    that was closed, or the corner of a lopsided one, would lie across teeth and lips that are elsewhere now.
+
+    parts: of the source, as of :func:`return_detail`; of the edit they are the rendering's.
+    """
+    xp = primitives.of(rendering.edit_low)
+    inside, lips = (_part(parts, index) for index in (MOUTH, LIPS))
+    inside, lips = (xp.maximum(part, xp.warp(part, rendering.motion.flow)) for part in (inside, lips))
+    if rendering.parts is None:
+        return inside
+    new_inside, new_lips = (_part(rendering.parts, index) for index in (MOUTH, LIPS))
+    opened = ramp((new_inside - inside).clip(min=0).sum() / (new_lips.sum() + 1), *OPENED)
+    lips = xp.maximum(lips, new_lips) * beyond(changed(rendering), CHANGED)
+    after = xp.blur(xp.dilate(xp.maximum(new_inside, lips), RIM), RIM_SOFT)
+    return xp.maximum(inside, opened * after)
+
+
+def stirs_mouth(rendering: Rendering, parts: Array) -> bool:
+    """Whether an edit changes lips, or what is between them. parts: of the source, as of :func:`return_detail`."""
+    mouth = primitives.of(rendering.edit_low).maximum(_part(parts, LIPS), _part(parts, MOUTH))
+    return bool((changed(rendering) * mouth).max() > STIRRED)
+
+
+def _part(parts: Array, index: int) -> Array:
+    """One of PARTS [9, N, N] at the low size, [256, 256, 1] float32 in [0, 1]."""
+    xp = primitives.of(parts)
+    return xp.resize(xp.single(parts[index])[..., None], LOW)
+
+
+def changed(rendering: Rendering) -> Array:
+    """By how much the edit changes what is around each pixel, [256, 256, 1] float32 in units of [-1, 1]."""
+    xp = primitives.of(rendering.edit_low)
+    return xp.channel_max(abs(xp.blur(rendering.edit_low - rendering.inversion_low, SEVERAL)))
+
+
+def beyond(size: Array, unit: float) -> Array:
+    """0 where a size is small against `unit`, 1 where it is large."""
+    return 1 - primitives.of(size).exp(-((size / unit) ** 2))
 
 
 def core(difference: Array, sigma: float) -> Array:

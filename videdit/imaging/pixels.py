@@ -100,6 +100,17 @@ class Pixels(ABC):
             change = detail_transfer.return_detail(crop.image, rendering, crop.parts)
             return primitives.of(change).half(change)
 
+    def edit_to_parse(self, crop: Crop, rendering: Rendering) -> Array | None:
+        """Xe as a picture, uint8 [256, 256, 3] RGB; None where an edit leaves the mouth of a crop as it is.
+
+        crop: its parts are known.
+        """
+        assert crop.parts is not None
+        with self.working("detail"):
+            if not detail_transfer.stirs_mouth(rendering, crop.parts):
+                return None
+            return primitives.of(crop.image).byte(((rendering.edit_low + 1) * 127.5).clip(0, 255))
+
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
         """(change [S, S, 3], mask [S, S]): see :func:`videdit.imaging.detail_transfer.change_restored`."""
         with self.working("detail"):
@@ -137,10 +148,15 @@ class Pixels(ABC):
         with self.working():
             return carried_change.chained(step, further)
 
-    def carried(self, images: Sequence[Array], sides: Sequence[Side], size: int) -> Array:
+    def carried(self, images: Sequence[Array], sides: Sequence[Side], size: int, crisp: Array | None = None) -> Array:
         """See :func:`videdit.imaging.carried_change.carried`."""
         with self.working("detail"):
-            return carried_change.carried(images, sides, size)
+            return carried_change.carried(images, sides, size, crisp=crisp)
+
+    def carried_crisp(self, crisp: Sequence[Array | None], sides: Sequence[Side]) -> Array | None:
+        """See :func:`videdit.imaging.carried_change.carried_crisp`."""
+        with self.working("detail"):
+            return carried_change.carried_crisp(crisp, sides)
 
     def carried_motion(self, motions: Sequence[Motion], sides: Sequence[Side]) -> Motion:
         """See :func:`videdit.imaging.carried_change.carried_motion`."""

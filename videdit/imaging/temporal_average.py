@@ -21,6 +21,9 @@ across the teeth. So the result, source and mean change, is kept within what sou
 neighbourhood of the pixel, and MARGIN beyond; the rule that temporal antialiasing of renderers lives by. Trembling that
 is weaker than MARGIN, which most is, is not touched by it.
 
+Nor is it as sharp as what it is of: teeth that are a fraction of a pixel elsewhere in each frame become one pale band.
+So between lips that an edit opened, a mean takes what is finer than TOOTH from the moment's own change.
+
 The masks of changes are averaged alike, for a mask that is found anew in each frame trembles too.
 
 Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.datatypes.Accumulator`.
@@ -43,6 +46,7 @@ DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may diffe
 MARGIN = 0.03  # in units of [-1, 1] RGB
 SEVERAL = 2.0  # pixels at 256: sigma of a mean over several pixels
 APART = 0.1  # in units of [-1, 1] RGB: by how much a mean and a moment's own may differ there, where the mean is 1/e
+TOOTH = 4.0  # pixels at 256: sigma of a mean over a tooth
 REACH = 1  # pixels at 256 to each side that are a pixel's neighbourhood
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
@@ -126,7 +130,10 @@ def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array,
     mean_mask, own_mask = total.masks / weights, xp.single(edit.mask)[..., None]
     change = xp.single(edit.change)
     own = low_band(change)
-    mean = own + (mean - own) * like(own, mean)
+    apart = (mean - own) * like(own, mean)
+    if edit.crisp is not None:
+        apart = without_fine(apart, edit.crisp)
+    mean = own + apart
     mean = within(low_band(edit.source) / 127.5 - 1, own, mean)
     if own.shape[0] == size:
         mask = mean_mask
@@ -136,6 +143,13 @@ def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array,
     # A moment's own mask has the last word where it says no: what comes in front of a face is in front at once.
     mask = xp.minimum(255 * mask, 2.0 * own_mask).clip(0, 255)
     return xp.half(mean), xp.byte(mask)[..., 0]
+
+
+def without_fine(apart: Array, crisp: Array) -> Array:
+    """A difference [B, B, 3] of changes less what is fine in it, as far as a place is `crisp`, [N, N] in [0, 1]."""
+    xp, size = primitives.of(apart), apart.shape[0]
+    share = xp.resize(xp.single(crisp)[..., None], size)
+    return apart - xp.spread(share, 3) * (apart - xp.blur(apart, TOOTH * size / LOW))
 
 
 def like(own: Array, mean: Array) -> Array:

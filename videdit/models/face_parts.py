@@ -30,4 +30,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "hat": ("hat",),
     "other": ("background", "earring", "necklace", "cloth"),  # hands and microphones too
 }
-SKIN, MOUTH, NECK, GLASSES, OTHER = (list(PARTS).index(name) for name in ("face", "mouth", "neck", "glasses", "other"))
+SKIN, LIPS, MOUTH, NECK, GLASSES, OTHER = (
+    list(PARTS).index(name) for name in ("face", "lips", "mouth", "neck", "glasses", "other")
+)

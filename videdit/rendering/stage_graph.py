@@ -166,6 +166,11 @@ def _edit(shop: Workshop) -> Stage:
     return Edit(shop.inverter, shop.people.timeline, *smoothing, prealign=prealign, codes=codes, span=shop.span)
 
 
+def _detail(shop: Workshop) -> Stage:
+    parser = shop.models.parser(shop.job.networks, alone=True) if shop.job.follows else None
+    return Detail(shop.inverter.pixels, *shop.regions, parser)
+
+
 def _steady(shop: Workshop) -> Stage:
     return Steady(shop.inverter.pixels, shop.people.timeline, restored=shop.job.restorer.at_rest)
 
@@ -221,7 +226,7 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("plain", lambda shop: Plain(shop.inverter, shop.people.timeline, shop.files.crops), after=("restore",)),
         Node("passes", _passes, after=("restore",)),
         Node("edit", _edit, after=("passes",)),
-        Node("detail", lambda shop: Detail(shop.inverter.pixels, *shop.regions), after=("edit",)),
+        Node("detail", _detail, after=("edit",)),
         Node("steady", _steady, after=("detail",)),
         Node("hair_mean", lambda shop: MeanHair(), after=("change", "steady")),
         Node("fetch", lambda shop: FetchPictures(shop.store), after=("hair_mean", "plain")),
