@@ -112,7 +112,7 @@ class CropFolder:
                 (self._draft / f"{index:06}_{track}_{name}.png").write_bytes(data.tobytes())
 
     def join(self) -> None:
-        """There are no segments of it: see :func:`videdit.rendering.renderer.resumable`."""
+        """There are no segments of it: see :func:`videdit.rendering.resuming.resumable`."""
 
     def keep(self) -> None:
         """Give the folder its name. Raises ExistsError: it has been given away (without `replace`)."""

@@ -49,7 +49,7 @@ def appears(render, monkeypatch):
 )
 @pytest.mark.parametrize("split", [False, True], ids=["whole", "in-segments"])
 def test_a_file_that_appears_meanwhile_stays(render, appears, face_clip, tmp_path, monkeypatch, name, words, split):
-    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2 if split else 1000)
+    monkeypatch.setattr("videdit.rendering.resuming.CROPS", 2 if split else 1000)
     if "alpha_out" in words:
         words = {"alpha_out": str(tmp_path / "matte.mkv")}
     appears(tmp_path / name)
@@ -66,7 +66,7 @@ def test_a_file_that_appears_meanwhile_stays(render, appears, face_clip, tmp_pat
 
 
 def test_what_was_done_is_kept_for_another_run(render, appears, face_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2)
+    monkeypatch.setattr("videdit.rendering.resuming.CROPS", 2)
     out = tmp_path / "out.mp4"
     appears(out)
     with pytest.raises(MediaError, match="came to exist"):

@@ -19,7 +19,7 @@ from videdit.jobs.segment_store import SegmentStart, SegmentStore, record_of
 from videdit.media.encode.segments import SegmentWriter
 from videdit.media.encode.write import VideoWriter
 from videdit.media.probe import probe
-from videdit.rendering.renderer import resumable
+from videdit.rendering.resuming import resumable
 from videdit.stages.paste import Paste
 
 FRAMES, CUT = 16, 9
@@ -41,7 +41,7 @@ def long_clip(tmp_path_factory, people) -> Path:
 @pytest.fixture
 def short_segments(monkeypatch):
     monkeypatch.setattr("videdit.stages.split_segments.CROPS", 4)
-    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 8)
+    monkeypatch.setattr("videdit.rendering.resuming.CROPS", 8)
 
 
 def test_a_run_that_goes_on_gives_the_same_frames(render, long_clip, tmp_path, monkeypatch, short_segments, caplog):
@@ -154,14 +154,14 @@ def test_no_resume_and_short_clips_keep_no_parts(render, face_clip, long_clip, t
     monkeypatch.setattr(Paste, "__call__", failing_after(2))
     with pytest.raises(ZeroDivisionError):
         render(face_clip, tmp_path / "out.mp4")
-    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 8)
+    monkeypatch.setattr("videdit.rendering.resuming.CROPS", 8)
     with pytest.raises(ZeroDivisionError):
         render(long_clip, tmp_path / "out.mp4", resume=False, end=1)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_face_leaves_no_parts(render, empty_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2)
+    monkeypatch.setattr("videdit.rendering.resuming.CROPS", 2)
     monkeypatch.setattr("videdit.stages.split_segments.FRAMES", 2)
     with pytest.raises(NoFaceError):
         render(empty_clip, tmp_path / "out.mp4")
@@ -175,7 +175,7 @@ def test_a_copy_of_a_clip_without_a_face_goes_on_too(render, tmp_path, monkeypat
     (tmp_path / "out").mkdir()
     output = tmp_path / "out" / "out.mp4"
     words = {"keep_unedited": True, "alpha_out": str(tmp_path / "out" / "matte.mkv")}
-    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 2)
+    monkeypatch.setattr("videdit.rendering.resuming.CROPS", 2)
     monkeypatch.setattr("videdit.stages.split_segments.FRAMES", 2)
     whole = render(source, tmp_path / "whole.mp4", keep_unedited=True)
     real, left = SegmentWriter.commit, 4 + 4 + 2  # the clip's and the matte's, before it is known that nobody is there

@@ -35,7 +35,7 @@ def two_shots(tmp_path_factory, people) -> Path:
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch):
     monkeypatch.setattr("videdit.stages.split_segments.CROPS", 4)
-    monkeypatch.setattr("videdit.rendering.renderer.CROPS", 8)
+    monkeypatch.setattr("videdit.rendering.resuming.CROPS", 8)
 
 
 def planned(source: Path, output: Path, **words) -> Clip:
@@ -49,7 +49,7 @@ def rendered(two_shots, render, tmp_path_factory):
     """A plan all of whose segments are rendered, last first, and the output of one run on one machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("videdit.stages.split_segments.CROPS", 4)
-        patch.setattr("videdit.rendering.renderer.CROPS", 8)
+        patch.setattr("videdit.rendering.resuming.CROPS", 8)
         folder = tmp_path_factory.mktemp("farm")
         files = {"alpha_out": str(folder / "farm_matte.mkv"), "compare": "side"}
         clip = planned(two_shots, folder / "farm.mp4", **files)

@@ -82,7 +82,7 @@ class TaskRunner:
         """Look at a clip and lay out its segments; None: it is rendered as one. seconds: how long they are."""
         from videdit.media.decode.start import probe_from
         from videdit.rendering.planning import not_in_segments, plan_shot
-        from videdit.rendering.renderer import resumable
+        from videdit.rendering.resuming import resumable
 
         info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
         if not_in_segments(clip, info) or (seconds is None and not resumable(clip, info)):

@@ -1,16 +1,18 @@
 """Files in, files out: the only package that imports PyAV. ``color``, ``tone_proxy``, ``image_sequence`` go without.
 
 open.py            opening a file, safely
-file_kinds.py      stills by their first bytes
+kinds.py           what a file is, whatever its name says; file_kinds.py: stills by their first bytes
 info.py            MediaInfo, what is known of a file
 probe.py           probe(path) -> MediaInfo; file_tags
-content_hash.py    a hash of what a clip holds
-image_sequence.py  numbered pictures that make one clip
+headers.py         what a header says of containers and streams, where FFmpeg does not tell it plainly
+source_identity.py what tells a source from another that lay at its place
+image_sequence.py  numbered pictures that make one clip; numbered_stills.py: clips written as such
 color.py           planes <-> RGB
 tone_proxy.py      HDR and linear light as the networks see them
 pixel_formats.py   FFmpeg's frame layouts <-> planes
-frame_times.py     which frame is shown when
+frame_times.py     which frame is shown when; untimed.py: frames at the beginning that have no time
 orientation.py     the display matrix
+viewing.py         stereo, spheres, clean aperture, shape of pixels; boxes.py, ebml.py: where MP4 and Matroska say so
 hdr.py             HDR10's static metadata
 tags.py            titles, comments, languages, dispositions
 integrity.py       cut-off files

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
@@ -17,10 +15,10 @@ import numpy as np
 from videdit.errors import RefusedInput
 from videdit.media import color as colors
 from videdit.media.hdr import metadata_lost_on_encode, read_hdr
+from videdit.media.headers import chroma_location, container_of, duration_of, frame_rate, is_still, other_stream
 from videdit.media.image_sequence import files, is_sequence
-from videdit.media.info import MediaInfo, StreamInfo
+from videdit.media.info import MediaInfo
 from videdit.media.integrity import check_whole
-from videdit.media.kinds import kind_of
 from videdit.media.open import (
     MAX_PIXELS,
     MAX_SIDE,
@@ -28,7 +26,6 @@ from videdit.media.open import (
     _format_of,
     check_file,
     decoder_of,
-    is_cover,
     is_exr,
     main_video,
     normal_tags,
@@ -46,7 +43,6 @@ _NO_LUMA_CHROMA = {11: "YDzDx", 14: "ICtCp", 15: "IPT-C2"}
 # A broken file may hold thousands of packets that decode to nothing.
 _PACKETS_TO_FIRST_FRAME = 600
 _FRAMES_LOOKED_AT = 2000  # of a GIF, for places that shine through
-_SITE_NAMES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
 
 
 def probe(
@@ -77,7 +73,7 @@ def probe(
         _check_dimensions(path, stream.codec_context.width, stream.codec_context.height)
         frames = _frames(container, stream, path)
         if stream.time_base:
-            frames = timed(frames, lambda frame: frame, _frame_rate(stream), stream.time_base)
+            frames = timed(frames, lambda frame: frame, frame_rate(stream), stream.time_base)
         frame = next(frames)
         _check_dimensions(path, frame.width, frame.height)
         opaque = _seems_transparent(stream, frame) and _is_opaque(path, rate)
@@ -141,8 +137,8 @@ def describe(
 ) -> MediaInfo:
     """What a clip is by its container, the video that is edited, and a frame of it."""
     context = stream.codec_context
-    container_name = _container_name(container, path)
-    still = _is_still(container_name, path)
+    container_name = container_of(container, path)
+    still = is_still(container_name, path)
     if not still and frame.width * frame.height > MAX_VIDEO_PIXELS:
         pixels = f"{frame.width}x{frame.height}"
         raise RefusedInput(f"{path} is {pixels}: video of more than 8192x8192 pixels is refused; scale it down first")
@@ -151,13 +147,13 @@ def describe(
         planar = planar.replace("gbrap", "gbrp")
     depth, chroma_log2, is_rgb, _ = geometry(planar)
     tags = (int(frame.color_range), int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace))
-    site = _chroma_location(stream)
+    site = chroma_location(stream)
     full = is_rgb or frame.format.name.startswith("yuvj") or (still and planar.startswith(("gray", "ya")))
     centred = context.codec.canonical_name in ("mjpeg", "webp", "mpeg1video")
-    fps = Fraction(0) if still else _frame_rate(stream)
+    fps = Fraction(0) if still else frame_rate(stream)
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
     start_pts = frame.pts if frame.pts is not None else stream.start_time or 0
-    duration = 0.0 if still else _duration(container, stream, float(start_pts * time_base))
+    duration = 0.0 if still else duration_of(container, stream, float(start_pts * time_base))
     if tags[3] in _NO_LUMA_CHROMA:
         name = _NO_LUMA_CHROMA[tags[3]]
         raise RefusedInput(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
@@ -201,7 +197,7 @@ def describe(
         bit_rate=context.bit_rate or container.bit_rate or 0,
         size=size,
         video_index=stream.index,
-        streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
+        streams=tuple(other_stream(other) for other in container.streams if other.index != stream.index),
         chapters=len(container.chapters()),
         tags=read_tags(path).notes if still else normal_tags(container.metadata),
         viewing=Viewing() if still or is_sequence(path) else _viewing(path, container_name, container, stream, frame),
@@ -218,68 +214,6 @@ def _viewing(
     which = sum(other.index < stream.index for other in container.streams.video)
     entries: Iterable[Any] = frame.side_data  # PyAV's stubs take it for a mapping only
     return look(path, name, which, (frame.width, frame.height), entries)
-
-
-def _container_name(container: av.container.InputContainer, path: Path) -> str:
-    name = container.format.name
-    if name.startswith("mov,"):
-        return "mov" if container.metadata.get("major_brand", "").strip() in ("qt", "") else "mp4"
-    if name.startswith("matroska"):
-        kind = kind_of(path)
-        return "webm" if kind is not None and kind.suffix == ".webm" else "matroska"
-    return name
-
-
-def _is_still(container_name: str, path: Path) -> bool:
-    if container_name in ("apng", "gif"):
-        kind = kind_of(path)
-        return kind is not None and kind.form == "image"
-    return container_name.endswith("_pipe")
-
-
-def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and 0 < rate <= 1000:
-            return Fraction(rate)
-    return Fraction(25)
-
-
-def _duration(container: av.container.InputContainer, stream: av.stream.Stream, start: float) -> float:
-    # Matroska says in a tag where a stream ends; what FFmpeg calls its duration is that of the longest stream.
-    if match := re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", "")):
-        return max(0.0, int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - start)
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
-
-
-def _chroma_location(stream: av.video.stream.VideoStream) -> str | None:
-    """Where the stream says that chroma sits. PyAV does not tell, but Matroska's header does: write one to memory."""
-    memory = io.BytesIO()
-    try:
-        header = av.open(memory, "w", format="matroska")
-        header.add_stream_from_template(stream, opaque=True)
-        header.start_encoding()
-        data = memory.getvalue()
-        header.close()
-    except (av.FFmpegError, ValueError):
-        return None
-    found = [data[at + 3] for at in (data.find(b"\x55\xb7\x81"), data.find(b"\x55\xb8\x81")) if at >= 0]
-    return _SITE_NAMES.get((found[0], found[1])) if len(found) == 2 else None
-
-
-def _other(stream: av.stream.Stream) -> StreamInfo:
-    context = stream.codec_context
-    return StreamInfo(
-        index=stream.index,
-        kind=stream.type,
-        codec=(context.codec.canonical_name if context else getattr(stream, "name", None)) or "unknown",
-        language=stream.language,
-        title=stream.metadata.get("title"),
-        duration=float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0,
-        cover=stream.type == "video" and is_cover(stream),
-        time_base=stream.time_base,
-    )
 
 
 def file_tags(path: Path) -> dict[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
+from pathlib import Path
 
 from videdit.edits.keyframes import in_seconds
-from videdit.errors import SettingsError, WeightsError
+from videdit.errors import MediaError, SettingsError, WeightsError
 from videdit.faces import scrfd
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
@@ -110,6 +112,20 @@ def check_scenes(job: RenderJob, analysis: Analysis | None, info: MediaInfo) -> 
     if len(missing) == len(job.scenes):
         raise SettingsError(said)
     return [said]
+
+
+def check_writable(folder: Path) -> None:
+    """Make the output folder and try it, before any time is spent.
+
+    Raises:
+        MediaError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise MediaError(f"cannot write to the folder {folder}: {error.strerror}") from None
 
 
 def idle(job: RenderJob) -> bool:

@@ -39,8 +39,8 @@ from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.other_tracks import elsewhere
 from videdit.rendering.output_files import encoding
 from videdit.rendering.pace import Pace
-from videdit.rendering.renderer import frames_between
 from videdit.rendering.resolved_job import resolve
+from videdit.rendering.resuming import frames_between
 from videdit.rendering.stage_graph import Shape, Workshop, graph_of
 from videdit.restoration.policy import choose
 from videdit.stages.assign_faces import AssignFaces

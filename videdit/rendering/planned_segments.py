@@ -43,8 +43,9 @@ from videdit.media.encode.segments import read_record, sync_folder
 from videdit.media.failures import writing
 from videdit.media.info import MediaInfo
 from videdit.provenance import tags
+from videdit.rendering.checks import check_writable
 from videdit.rendering.output_files import encoder, output_files
-from videdit.rendering.renderer import Renderer, check_writable
+from videdit.rendering.renderer import Renderer
 from videdit.stages.encode_segments import Commit
 from videdit.storage.hashes import sha256
 from videdit.storage.outputs import Claim

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from videdit.engine.devices import resolve_precision
 from videdit.errors import NoFaceError, UsageError
@@ -33,8 +35,10 @@ from videdit.stages.paste import Release
 from videdit.stages.restore import Restore
 from videdit.stages.select_active import SelectActive
 from videdit.stages.track_faces import Track
+from videdit.tracks import account
 from videdit.tracks.account import Account
 from videdit.tracks.analysis_store import Analysis
+from videdit.tracks.tracker import SPARSE
 
 # Bytes that frames in the queues between stages may hold, and that may wait in all, unless the job says otherwise. A
 # GPU hands on bursts of whole batches, which must find room or it waits.
@@ -204,3 +208,16 @@ def no_face(source: Path, graph: Graph[Workshop], unclear: Sequence[tuple[float,
         when = f"the one at {unclear[0][0]:.2f} s"
         return f"no face to edit in {source}: which way up {when} is cannot be told; nothing was written"
     return f"no face found in {source}; nothing was written (--keep-unedited writes it as it is)"
+
+
+def told_of(chain: Chain, info: MediaInfo) -> tuple[list[dict[str, Any]], list[str]]:
+    """After a chain has run: who was edited when (:meth:`Account.faces`), and in words what is to be said of it."""
+    still = info.kind == "image"
+    step = 1.0 if still else float(info.frame_step * info.time_base)
+    # The step is a mean, of a timelapse maybe a long one; how long other clips are some containers only guess.
+    people = chain.account.faces(step, info.duration if step > SPARSE and not still else math.inf)
+    lines = [*chain.notes, *account.lines(people, still), *account.unclear_lines(chain.unclear, still)]
+    if still:  # which has no times
+        times = ("seconds", "from", "to")
+        people = [{key: value for key, value in face.items() if key not in times} for face in people]
+    return people, lines

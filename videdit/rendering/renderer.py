@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from videdit import shutdown
 from videdit.datatypes import LOW
-from videdit.errors import Cancelled, MediaError, NoFaceError, OutOfMemoryError, UsageError, machine_failure
+from videdit.errors import Cancelled, NoFaceError, OutOfMemoryError, UsageError, machine_failure
 from videdit.hfgi.inverter import SIZES
 from videdit.imaging.memory import pixels_for
 from videdit.imaging.pixels import Pixels
@@ -28,20 +25,17 @@ from videdit.jobs.segment_store import Segments, SegmentStore
 from videdit.media.decode.start import probe_from
 from videdit.media.encode.target import check_target, commit_file
 from videdit.media.failures import writing
-from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
 from videdit.provenance import tags
 from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import LeftAloneError
-from videdit.rendering.checks import check, check_scenes, copyable, idle
+from videdit.rendering.checks import check, check_scenes, check_writable, copyable, idle
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.progress import Progress
-from videdit.rendering.render_chain import Chain, assemble, unedited
-from videdit.stages.split_segments import CROPS
+from videdit.rendering.render_chain import Chain, assemble, told_of, unedited
+from videdit.rendering.resuming import frames_between, kept, left_behind, resumable
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
-from videdit.tracks import account
 from videdit.tracks.analysis_store import Analysis
-from videdit.tracks.tracker import SPARSE
 
 log = logging.getLogger(__name__)
 
@@ -154,19 +148,12 @@ class Renderer:
                 chain = unedited(clip, info, self.loaded, work)
                 result = self._run(clip, chain, cancel)
             assert chain is not None
-            still = info.kind == "image"
-            step = 1.0 if still else float(info.frame_step * info.time_base)
-            # The step is a mean, of a timelapse maybe a long one; how long other clips are some containers only guess.
-            people = chain.account.faces(step, info.duration if step > SPARSE and not still else math.inf)
-            told, unclear = account.lines(people, still), account.unclear_lines(chain.unclear, still)
-            if still:  # which has no times
-                times = ("seconds", "from", "to")
-                people = [{key: value for key, value in face.items() if key not in times} for face in people]
+            people, told = told_of(chain, info)
             first_of_all = f"{NOTHING}; only encoded anew" if nothing else untouched
             result = replace(
                 result,
                 people=people,
-                told=tuple(filter(None, (first_of_all, *chain.notes, *told, *unclear))),
+                told=tuple(filter(None, (first_of_all, *told))),
                 unclear=[{"from": round(first, 3), "to": round(last, 3)} for first, last in chain.unclear],
                 beside=tuple(clip.files[1:] if chain.faces + before[1] else ()),
                 frames=result.frames + before[0],
@@ -252,50 +239,3 @@ class Renderer:
     ) -> Chain:
         """The stages for one clip, networks loaded: see :func:`videdit.rendering.render_chain.assemble`."""
         return assemble(clip, info, self.loaded, analysis, work, first_scene, cancel)
-
-
-def resumable(clip: Clip, info: MediaInfo) -> bool:
-    """Whether a clip is rendered in segments: a short one is sooner done again; EXR always is, for it is many files.
-
-    One whose crops are written too is not, for these are counted from its first frame.
-    """
-    frames = frames_between(info, clip.job.start, clip.job.end)
-    long = frames is None or frames > CROPS or info.container == "exr"
-    countable = is_sequence(clip.source) or not is_sequence(clip.output)  # pictures of a clip are numbered as they come
-    return clip.job.resume and clip.crops is None and info.kind == "video" and long and countable
-
-
-def kept(work: SegmentStore) -> str:
-    """What an unfinished run leaves for the next one, in words."""
-    return f"{count(work.frames, 'frame')} are kept: run the same command again to go on"
-
-
-def left_behind(work: SegmentStore) -> str | None:
-    """Where nobody unwinds: tidy up as :class:`SegmentStore` does, and say what is kept."""
-    if work.segments:
-        return kept(work)
-    work.remove()
-    return None
-
-
-def frames_between(info: MediaInfo, start: float | None, end: float | None) -> int | None:
-    """About how many frames of a clip lie between two times; None where the file does not tell."""
-    if start is None and end is None:
-        return info.frame_count or None
-    if not info.fps or not info.duration:
-        return None
-    return max(1, round((min(end or info.duration, info.duration) - (start or 0.0)) * info.fps))
-
-
-def check_writable(folder: Path) -> None:
-    """Make the output folder and try it, before any time is spent.
-
-    Raises:
-        MediaError: it cannot be made or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise MediaError(f"cannot write to the folder {folder}: {error.strerror}") from None
