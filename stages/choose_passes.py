@@ -16,12 +16,12 @@ from videdit.datatypes import LOW, Array, Crop, Drift, Frame, Motion
 from videdit.edits import Timeline
 from videdit.edits.expression_easing import expression
 from videdit.imaging.pixels import Pixels
+from videdit.models.sizes import MESH_POINTS
 from videdit.pipeline.windows import groups
 from videdit.tracks.account import Account
 
 PACES = {"draft": (0.24, 2.0), "standard": (0.12, 1.0)}  # seconds between passes, and the novelty that is let pass
 SEEN = {"draft": 0.35, "standard": 0.5}  # of all faces, about: those of twelve clips of people who speak
-POINTS = 468  # of a mesh
 ALIKE = 0.8  # similarity of strengths, below which it is another edit
 
 
@@ -122,7 +122,7 @@ class ChoosePasses:
         new = _Seen(time, grey, crop.given)
         if last is None or crop.drift is None or crop.restored is not None:
             return new
-        if crop.mesh is None or len(crop.mesh) < POINTS or self.quality not in PACES:
+        if crop.mesh is None or len(crop.mesh) < MESH_POINTS or self.quality not in PACES:
             return new
         seconds, tolerated = PACES[self.quality]
         if _block(last.time, seconds) != _block(time, seconds):

@@ -9,9 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.shapes import assert_shape
-from videdit.models.sizes import MESH_INPUT
-
-POINTS = 468
+from videdit.models.sizes import MESH_INPUT, MESH_POINTS
 
 
 class Block(nn.Module):
@@ -61,7 +59,7 @@ class FaceMesh(nn.Module):
             Block(128, 128),
             *_squeeze(128, 32),
             Block(32, 32),
-            nn.Conv2d(32, 3 * POINTS, 3),
+            nn.Conv2d(32, 3 * MESH_POINTS, 3),
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,5 +71,5 @@ class FaceMesh(nn.Module):
         assert_shape(("N", 3, MESH_INPUT, MESH_INPUT), x=x)
         x = F.pad(x * 0.5 + 0.5, (0, 1, 0, 1))  # the net was trained on [0, 1]
         x = self.trunk(self.act(self.stem(x)))  # [N, 128, 6, 6]
-        points = self.points(x).reshape(-1, POINTS, 3)
+        points = self.points(x).reshape(-1, MESH_POINTS, 3)
         return points, self.presence(x).reshape(-1).sigmoid()

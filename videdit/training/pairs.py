@@ -32,7 +32,7 @@ from videdit.imaging.paint_mask import PAINTED, PRESENT, ramp
 from videdit.models.face_parser import FaceParser, PartParser
 from videdit.models.face_parts import PARTS
 from videdit.models.mobile_stylegan import NUM_LAYERS, Mapping
-from videdit.models.sizes import EDITS
+from videdit.models.sizes import EDITS, MESH_POINTS
 from videdit.training.attributes import Render256, fastest
 from videdit.training.data import to_tensor
 from videdit.weights import load_state
@@ -80,7 +80,7 @@ def make_pairs(
         "base.npy": ((plan.bases, LOW, LOW, 3), np.uint8),
         "edited.npy": ((plan.bases, plan.each, LOW, LOW, 3), np.uint8),
         "strengths.npy": ((plan.bases, plan.each, len(EDITS)), np.float32),
-        "mesh.npy": ((plan.bases, 468, 2), np.float32),
+        "mesh.npy": ((plan.bases, MESH_POINTS, 2), np.float32),
     }
     arrays = {}
     for name, (shape, dtype) in shapes.items():
