@@ -18,14 +18,19 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 CODEC = 2  # of x264 and its like; of decoders, which keep pace with it
 _GROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
+_PR_CAPBSET_DROP, _CAP_SYS_NICE = 24, 23  # Linux: prctl's word for "from now on without", the right to raise a priority
 
 
 def cores() -> int:
@@ -85,6 +90,36 @@ def ordinary_priority() -> Iterator[None]:
                 if (policy, level) != (wanted, at):
                     with contextlib.suppress(OSError):  # it has ended, or it is not ours to change
                         os.sched_setscheduler(thread, wanted, os.sched_param(at))
+
+
+def ordinary_program(command: tuple[str, ...], **words: Any) -> subprocess.Popen[bytes]:
+    """:class:`subprocess.Popen` of a program that cannot put itself above the rest of the machine, not as root either.
+
+    An ffmpeg with SVT-AV1 would, see :func:`ordinary_priority`, and what another process does is put right from here
+    only when it is done. On Linux rights are a thread's own, and what it starts has no more of them: the right to do so
+    is taken from a thread that starts the program, and ends.
+    """
+
+    def start() -> subprocess.Popen[bytes]:
+        _give_up_raising()
+        return subprocess.Popen(command, **words)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="videdit-start") as starter:
+        process = starter.submit(start).result()
+    if sys.platform == "linux":
+        import resource
+
+        with contextlib.suppress(OSError):  # it has ended
+            resource.prlimit(process.pid, resource.RLIMIT_RTPRIO, (0, 0))  # how far anybody may, without that right
+    return process
+
+
+def _give_up_raising() -> None:
+    """Programs that this thread starts from now on cannot raise their priority; only root can, and has to, do this."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_SYS_NICE, 0, 0, 0)
 
 
 def _scheduling() -> dict[int, tuple[int, int]]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from synthetic import background, write_clip
+from test_external import PROGRAM, how, needs
 
+from videdit.media.decode.read import VideoReader
 from videdit.media.encode.codecs import ENCODERS
+from videdit.media.encode.write import VideoWriter
 
 WATCHED = """
 import os, sys
@@ -77,3 +82,29 @@ release.set()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(os.SCHED_OTHER)] * 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the system does not list a process's threads")
+@pytest.mark.skipif(PROGRAM is None, reason="no ffmpeg program or ffmpeg-python here")
+def test_an_ffmpeg_program_does_not_raise_itself(tmp_path):
+    """SVT-AV1 does there as it does here; only that it cannot be put right from within."""
+    needs("libsvtav1")
+    scene = background(160, 96)
+    source = write_clip(tmp_path / "in.mp4", [np.roll(scene, i, 1) for i in range(8)], sound=False)
+    seen: set[tuple[int, int]] = set()
+    with (
+        VideoReader(source) as reader,
+        VideoWriter(tmp_path / "out.mkv", reader.info, how("libsvtav1")) as writer,
+    ):
+        for frame in reader:
+            writer.write(frame)
+        (program,) = psutil.Process().children()
+        until = time.monotonic() + 30
+        while time.monotonic() < until and program.num_threads() < 8:  # the encoder's own come after the first frame
+            time.sleep(0.02)
+        assert program.num_threads() >= 8
+        time.sleep(0.3)
+        for thread in program.threads():
+            seen.add((os.sched_getscheduler(thread.id), os.sched_getparam(thread.id).sched_priority))
+        writer.commit()
+    assert seen == {(os.sched_getscheduler(0), os.sched_getparam(0).sched_priority)}

@@ -24,6 +24,7 @@ from typing import IO
 import av
 
 from videdit.errors import MediaError
+from videdit.threads import ordinary_program
 
 ADVICE = 'pip install "videdit[ffmpeg]", and install ffmpeg or name the program in the variable VIDEDIT_FFMPEG'
 _END = None  # in a queue of packets
@@ -176,7 +177,7 @@ def raw_encoder(pix_fmt: str, width: int, height: int) -> av.VideoCodecContext:
 def start(command: tuple[str, ...], complaints: IO[bytes]) -> subprocess.Popen[bytes]:
     """Run ffmpeg in a session of its own: Ctrl-C is ours to answer. Raises MediaError: it does not start."""
     try:
-        return subprocess.Popen(
+        return ordinary_program(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, start_new_session=True
         )
     except OSError as error:
