@@ -1,5 +1,6 @@
 """Graphs are converted once, are the same afterwards, and a damaged cache is only slower."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,14 @@ def test_a_conversion_says_nothing_to_the_user(recwarn: pytest.WarningsRecorder)
     """Tracing is deprecated, which is ours to know: torch calls it a DeprecationWarning or a FutureWarning."""
     compile_module(net(5), (X,), "cpu", "fp32")
     assert not recwarn.list
+
+
+def test_a_conversion_takes_no_word_of_ours_for_its_own(monkeypatch, capfd) -> None:
+    """OpenVINO looks for --verbose among the words of whatever program it runs in, and tells of arguments and times."""
+    monkeypatch.setattr(sys, "argv", ["videdit", "in.mp4", "--verbose"])
+    compile_module(net(6), (X,), "cpu", "fp32")
+    assert capfd.readouterr() == ("", "")
+    assert sys.argv[-1] == "--verbose"
 
 
 def test_a_full_disk_leaves_no_half_of_a_graph(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

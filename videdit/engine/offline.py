@@ -1,9 +1,11 @@
-"""Libraries that would call their makers, imported so that they do not.
+"""Libraries that would call their makers, or talk to our users, imported so that they do not.
 
 OpenVINO, when it is imported and again for every network that it converts, sends an event to an analytics host and
 writes the number of its user into the home directory. Who edits private faces wants neither, and where a firewall
 swallows the packets it costs seconds. No variable turns it off for good, but without its package for telemetry OpenVINO
 takes a stand-in of its own that does nothing. So that package cannot be imported in a process that came here first.
+Where a program has been told --verbose, be it ours or one around us, it would take that for its own and print of every
+network that it converts.
 
 insightface comes with albumentations, which asks a host for its newest version; onnxruntime tells Windows about
 sessions.
@@ -18,10 +20,20 @@ import sys
 from typing import Any
 
 _TELEMETRY = "openvino_telemetry"
+_CONVERSION = "openvino.tools.ovc.convert_impl"  # which looks for words in sys.argv
+
+
+class _Wordless:
+    """Python's module sys, for who is to find no words in it."""
+
+    argv: tuple[str, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
 
 
 def openvino() -> Any:
-    """OpenVINO, which tells nobody that it is used."""
+    """OpenVINO, which tells nobody that it is used, and nothing of its own on the terminal."""
     sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # what Python takes for "there is no such module"
     import openvino as module
 
@@ -39,6 +51,8 @@ def _silence() -> None:
         for module in loaded:
             if hasattr(module, "tm"):
                 module.tm = telemetry_stub  # type: ignore[attr-defined]
+    if conversion := sys.modules.get(_CONVERSION):
+        conversion.sys = _Wordless()  # type: ignore[attr-defined]
 
 
 def onnxruntime() -> Any:
