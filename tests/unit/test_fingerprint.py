@@ -40,6 +40,7 @@ def change(recipe: Path, **values) -> None:
         {"layers": [0, 3]},
         {"speech": {"eases": 0.1, "opens": 6.4}},
         {"blinks": True},
+        {"gapes": False},
     ],
 )
 @pytest.mark.parametrize("words", [{}, {"edit": "age=5", "per_face": {"0": "smile=1"}}])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.edits import Timeline, load_direction, parse_edits
 from videdit.edits.expression_easing import (
+    GAPING,
     LEFT,
     STILL,
     WIDE,
@@ -130,6 +131,32 @@ def test_a_smile_makes_way_for_one_that_is_there():
     assert timeline.similarity(0, timeline.given(0, 0.0), timeline.given(0, 0.0, grin)) < 0.1, (
         "nor is it averaged with it"
     )
+
+
+def test_what_is_beyond_a_usual_smile_makes_way_for_a_mouth_that_is_wide_open():
+    """There the generator would draw a grin around the mouth, with pale corners; the recommended smile holds."""
+    usual, speech = find("smile").recommended, find("smile").speech
+    narrow, half, wide, wider = GAPING[0], sum(GAPING) / 2, GAPING[1], 0.9
+    timeline = Timeline(parse_edits("smile=2,age=5"))
+    for gap, strength in ((narrow, 2), (half, (2 + usual) / 2), (wide, usual), (wider, usual)):
+        assert timeline.given(0, 0.0, Expression(gap)) == pytest.approx((speech(strength, gap)[0], 5))
+    there = Expression(wider, smiling=1.0)  # as the usual one makes way for what else there is
+    assert timeline.given(0, 0.0, there) == pytest.approx((speech(usual * LEFT, wider)[0], 5))
+    for words in ("smile=1", "smile", "smile=0.3", "smile=-1.5"):
+        (edit,) = parse_edits(words)
+        without = Timeline([replace(edit, info=replace(edit.info, gapes=False))])
+        assert np.array_equal(Timeline([edit])(0, 0.0, face=Expression(wider)), without(0, 0.0, face=Expression(wider)))
+
+
+def test_that_it_does_so_is_told():
+    def told(words: str, gap: float) -> list[str]:
+        points = mesh(50 * gap)
+        points[13] = -points[14]
+        crop = Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, points)
+        return Timeline(parse_edits(words)).makes_way(crop, 0.0)
+
+    assert told("smile=1.5", 0.4) == told("smile=1.5", GAPING[1]) == ["smile makes way for a wide open mouth"]
+    assert told("smile=1.5", GAPING[0]) == told("smile", 0.4) == told("smile=-1.5", 0.4) == told("age=5", 0.4) == []
 
 
 def eyes(left: float, right: float) -> np.ndarray:

@@ -75,6 +75,7 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             blinks=bool(recipe.get("blinks", False)),
             purses=bool(recipe.get("purses", False)),
             smiles=bool(recipe.get("smiles", False)),
+            gapes=bool(recipe.get("gapes", False)),
             drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),

@@ -39,6 +39,7 @@ class EditInfo:
     blinks: bool = False  # whether it makes way for lids that close
     purses: bool = False  # whether it makes way for lips that are pursed
     smiles: bool = False  # whether it makes way, as far as it is a plus, for a smile that is there
+    gapes: bool = False  # whether what is more than its recommended strength makes way for a mouth that is wide open
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
     response: tuple[float, float] = (1.0, 1.0)  # of the student: what minus and plus strengths are multiplied with
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind

@@ -17,6 +17,8 @@ import numpy as np
 
 OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
+# From where on a mouth is so wide open that more than the usual smile breaks around it, and where it surely does.
+GAPING = (0.15, 0.25)
 PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
 # Heights of a mouth's corners over its middle, over the distance of the eyes: from where it smiles, and fully does.
 LIFTED = (0.055, 0.085)
@@ -50,6 +52,11 @@ class Expression:
     lids: float = 1.0  # how far they are open, see :func:`lids_open`
     spread: float = 1.0  # how far the lips are from being pursed, see :func:`lips_spread`
     smiling: float = 0.0  # how far it smiles already, see :func:`smiling`
+
+    @property
+    def gaping(self) -> float:
+        """How far the mouth is wide open, 0 (it speaks) to 1 (it calls, sings or yawns)."""
+        return min(max((self.gap - GAPING[0]) / (GAPING[1] - GAPING[0]), 0.0), 1.0)
 
 
 AT_REST = Expression()

@@ -43,8 +43,9 @@ class Timeline:
             replace(edit, keyframes=in_seconds(edit.name, edit.keyframes, time_of_frame or no_frames)) for edit in edits
         )
         self._speech = [edit.info.speech for edit in self.edits]
-        self._blinks, self._purses, self._smiles = (
-            np.array([getattr(edit.info, way) for edit in self.edits], bool) for way in ("blinks", "purses", "smiles")
+        self._blinks, self._purses, self._smiles, self._gapes = (
+            np.array([getattr(edit.info, way) for edit in self.edits], bool)
+            for way in ("blinks", "purses", "smiles", "gapes")
         )
         opener = [OPENER] if any(self._speech) else []  # comes after the others
         self._directions = Directions([*(edit.name for edit in self.edits), *opener], layers)
@@ -72,7 +73,8 @@ class Timeline:
         """Strengths of the edits, and of OPENER for each, [N, 2]."""
         strengths = self.strengths(track, time)
         shares = math.prod(self._shares(strengths, face).values())
-        pairs = zip(self._speech, shares * strengths, strict=True)
+        kept = shares * (strengths - face.gaping * self._beyond(strengths))
+        pairs = zip(self._speech, kept, strict=True)
         return np.array([speech(s, face.gap) if speech else (s, 0.0) for speech, s in pairs]).reshape(-1, 2)
 
     def _shares(self, strengths: np.ndarray, face: Expression) -> dict[str, np.ndarray]:
@@ -83,17 +85,26 @@ class Timeline:
             "a smile that is there": np.where(self._smiles & (strengths > 0), 1 - (1 - LEFT) * face.smiling, 1.0),
         }
 
+    def _beyond(self, strengths: np.ndarray) -> np.ndarray:
+        """By how much strengths are more than a wide open mouth bears, [N], 0 of most: see `gapes` of EditInfo."""
+        return np.where(self._gapes, np.maximum(strengths - self._units, 0.0), 0.0)
+
     def delta_for_crop(self, crop: Crop, time: float, code: Array) -> np.ndarray:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
         return crop.confidence * self(crop.track, time, code, expression(crop.mesh))
 
     def makes_way(self, crop: Crop, time: float) -> list[str]:
-        """Which edits get less than half of their strength at a time for what a face does, and why, in words."""
-        strengths = self.strengths(crop.track, time)
+        """Which edits get less than half of their strength at a time for what a face does, and why, in words.
+
+        Of a wide open mouth: less than half of what is beyond their recommended strength.
+        """
+        strengths, face = self.strengths(crop.track, time), expression(crop.mesh)
+        little = {what: (shares < 0.5) & (strengths != 0) for what, shares in self._shares(strengths, face).items()}
+        little["a wide open mouth"] = (face.gaping > 0.5) & (self._beyond(strengths) > 0)
         return [
             f"{self.edits[i].name} makes way for {what}"
-            for what, shares in self._shares(strengths, expression(crop.mesh)).items()
-            for i in np.flatnonzero((shares < 0.5) & (strengths != 0))
+            for what, which in little.items()
+            for i in np.flatnonzero(which)
         ]
 
     def edits_of(self, track: int) -> tuple[Edit, ...]:

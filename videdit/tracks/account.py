@@ -24,7 +24,7 @@ class Account:
         self._edited.setdefault(track, []).append(time)
 
     def faded(self, track: int, time: float, reason: str) -> None:
-        """A face that was to get it got less than half, for a reason: "turned away"."""
+        """A face that was to get it got less than half (or only what is usual), for a reason: "turned away"."""
         self._faded.setdefault((track, reason), []).append(time)
 
     def faces(self, step: float, length: float = math.inf) -> list[dict[str, Any]]:
