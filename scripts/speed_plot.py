@@ -29,7 +29,7 @@ from videdit.evaluation.plot import Series, draw_plots
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.rendering.renderer import Renderer
-from videdit.storage.outputs import draft
+from videdit.storage.outputs import written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 HEIGHTS = (360, 720, 1080, 2160)
@@ -78,7 +78,7 @@ def draw(pixels: Points, faces: Points, length: Points, to: Path) -> None:
         ("processor s a frame, by length", length, "seconds of the clip, one face"),
     ]
     drawn = [draw_plots([(title, [series(points)])], words, from_zero=True) for title, points, words in plots]
-    with draft(to) as file:
+    with written_whole(to) as file:
         file.write_bytes(cv2.imencode(".png", np.hstack(drawn)[:, :, ::-1])[1].tobytes())
 
 

@@ -97,26 +97,26 @@ class CropFolder:
     def __init__(self, path: Path, replace: bool = False) -> None:
         """replace: a folder that has that name by then."""
         self.path, self.replace = path, replace
-        self._draft: Path | None = None
+        self._temporary: Path | None = None
 
     def write(self, index: int, track: int, crop: np.ndarray, result: np.ndarray) -> None:
         """Add two pictures [H, S, 3] uint8 RGB. Raises MediaError: the disk is full, ..."""
         with writing(self.path):
-            if self._draft is None:
-                draft = temporary_name(self.path)
-                draft.mkdir(parents=True)
-                self._draft = draft
+            if self._temporary is None:
+                temporary = temporary_name(self.path)
+                temporary.mkdir(parents=True)
+                self._temporary = temporary
             for name, picture in (("crop", crop), ("result", result)):
                 found, data = cv2.imencode(".png", np.ascontiguousarray(picture[:, :, ::-1]))
                 assert found
-                (self._draft / f"{index:06}_{track}_{name}.png").write_bytes(data.tobytes())
+                (self._temporary / f"{index:06}_{track}_{name}.png").write_bytes(data.tobytes())
 
     def join(self) -> None:
         """There are no segments of it: see :func:`videdit.rendering.resuming.resumable`."""
 
     def keep(self) -> None:
         """Give the folder its name. Raises ExistsError: it has been given away (without `replace`)."""
-        if self._draft is None:
+        if self._temporary is None:
             return
         with writing(self.path):
             before = None
@@ -125,14 +125,14 @@ class CropFolder:
                     raise ExistsError(self.path)
                 before = temporary_name(self.path)
                 os.rename(self.path, before)
-            os.rename(self._draft, self.path)
-            self._draft = None
+            os.rename(self._temporary, self.path)
+            self._temporary = None
             if before is not None:
                 shutil.rmtree(before)
 
     def drop(self) -> None:
         """Leave nothing behind."""
-        if self._draft is not None:
+        if self._temporary is not None:
             with contextlib.suppress(OSError):
-                shutil.rmtree(self._draft)
-            self._draft = None
+                shutil.rmtree(self._temporary)
+            self._temporary = None

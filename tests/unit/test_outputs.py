@@ -26,33 +26,33 @@ def without_links(*_):
 def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path, monkeypatch, links):
     if not links:
         monkeypatch.setattr(os, "link", without_links)
-    draft, target = tmp_path / "draft", tmp_path / "target"
-    draft.write_text("new")
-    put(draft, target)
+    temporary, target = tmp_path / "temporary", tmp_path / "target"
+    temporary.write_text("new")
+    put(temporary, target)
     assert target.read_text() == "new"
-    assert not draft.exists()
-    draft.write_text("newer")
+    assert not temporary.exists()
+    temporary.write_text("newer")
     with pytest.raises(ExistsError, match="target came to exist while this ran.*--overwrite") as error:
-        put(draft, target)
+        put(temporary, target)
     assert target.read_text() == "new"
     assert "\n" not in str(error.value)
-    put(draft, target, replace=True)
+    put(temporary, target, replace=True)
     assert target.read_text() == "newer"
     assert os.listdir(tmp_path) == ["target"]
 
 
 def test_a_run_that_was_killed_between_two_steps_goes_on(tmp_path):
-    (tmp_path / "draft").write_text("new")
-    os.link(tmp_path / "draft", tmp_path / "target")
-    put(tmp_path / "draft", tmp_path / "target")
+    (tmp_path / "temporary").write_text("new")
+    os.link(tmp_path / "temporary", tmp_path / "target")
+    put(tmp_path / "temporary", tmp_path / "target")
     assert os.listdir(tmp_path) == ["target"]
 
 
 def test_a_link_that_leads_nowhere_is_there_too(tmp_path):
     (tmp_path / "target").symlink_to("nowhere")
-    (tmp_path / "draft").write_text("new")
+    (tmp_path / "temporary").write_text("new")
     with pytest.raises(ExistsError):
-        put(tmp_path / "draft", tmp_path / "target")
+        put(tmp_path / "temporary", tmp_path / "target")
 
 
 def test_a_text_is_whole_or_not_there(tmp_path):

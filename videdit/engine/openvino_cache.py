@@ -23,7 +23,7 @@ from videdit.engine import offline
 from videdit.engine.recipe import NetworkRecipe, Shape
 from videdit.paths import cache_dir
 from videdit.shutdown import unfinished
-from videdit.storage.outputs import draft
+from videdit.storage.outputs import written_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +53,7 @@ def graph_of(network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape
     model = _convert(ready(network), tuple(map(torch.zeros, shapes)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft(path) as graph, draft(path.with_suffix(".bin")) as numbers:
+        with written_whole(path) as graph, written_whole(path.with_suffix(".bin")) as numbers:
             beside = graph.with_suffix(".bin")  # where OpenVINO puts the numbers
             with unfinished(beside):
                 try:

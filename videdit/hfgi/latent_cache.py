@@ -100,16 +100,16 @@ class LatentCache:
             return
         self._new.discard(number)
         known, path = self._chunks[number], self._path(number)
-        draft = path.with_name(f".{os.getpid()}-{path.name}")
+        temporary = path.with_name(f".{os.getpid()}-{path.name}")
         digests = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(draft, {"digest": digests, "code": np.stack(list(known.values()))})
-            self._bytes += draft.stat().st_size - (path.stat().st_size if path.exists() else 0)
-            os.replace(draft, path)
+            write_arrays(temporary, {"digest": digests, "code": np.stack(list(known.values()))})
+            self._bytes += temporary.stat().st_size - (path.stat().st_size if path.exists() else 0)
+            os.replace(temporary, path)
         except OSError as error:
             with contextlib.suppress(OSError):
-                draft.unlink()
+                temporary.unlink()
             log.warning("cannot keep codes in %s: %s", path.parent, error.strerror)
             self._bytes = MOST_BYTES
 

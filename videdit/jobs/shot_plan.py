@@ -234,15 +234,15 @@ def missing(folder: Path, plan: ShotPlan, thorough: bool = True) -> dict[int, st
 def write_report(folder: Path, report: SegmentReport) -> None:
     """Say that a segment is finished. Raises OSError: the disk is full, ..."""
     target = done_path(folder, report.index)
-    draft = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             file.write(_json(asdict(report)))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, target)
+        os.replace(temporary, target)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _json(values: dict[str, Any], indent: int | None = None) -> str:

@@ -17,7 +17,7 @@ from videdit.engine.devices import synchronize
 from videdit.jobs.render_job import RenderJob
 from videdit.models.sizes import EDITS, W_DIM
 from videdit.rendering.model_cache import ModelCache
-from videdit.storage.outputs import draft
+from videdit.storage.outputs import written_whole
 from videdit.threads import networks
 
 _FILE = "pace.json"
@@ -89,5 +89,5 @@ def _read(path: Path) -> dict[str, float]:
 def _write(path: Path, known: dict[str, float]) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft(path) as written:
+        with written_whole(path) as written:
             written.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

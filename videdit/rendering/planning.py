@@ -80,9 +80,9 @@ def plan_shot(
         assert analysis is not None
         check_scenes(clip.job, analysis, info)
         plan = lay_out(clip, info, analysis, renderer, seconds)
-        with _folder(folder, overwrite) as draft:
-            _copy(analysis.folder, draft / ANALYSIS)
-            write_plan(draft, plan)
+        with _folder(folder, overwrite) as temporary:
+            _copy(analysis.folder, temporary / ANALYSIS)
+            write_plan(temporary, plan)
     return plan
 
 
@@ -189,18 +189,18 @@ def _copy(analysis: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     """A hidden folder that takes its name at the end of the block, or goes with an exception."""
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(3)}.part")
-    half_written(draft)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(3)}.part")
+    half_written(temporary)
     try:
-        draft.mkdir(parents=True)
-        yield draft
+        temporary.mkdir(parents=True)
+        yield temporary
         if overwrite and folder.exists():
-            old = folder.with_name(f"{draft.name}.old")
+            old = folder.with_name(f"{temporary.name}.old")
             half_written(old)
             os.replace(folder, old)
             shutil.rmtree(old, ignore_errors=True)
-        os.rename(draft, folder)
+        os.rename(temporary, folder)
     except OSError as error:
         raise MediaError(write_failure(folder, error)) from None
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

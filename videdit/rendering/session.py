@@ -231,10 +231,10 @@ class Session:
                 self._folder / f"{hashlib.blake2b(array.tobytes() + repr(array.shape).encode()).hexdigest()[:32]}.png"
             )
             if not path.exists():
-                draft = path.with_suffix(".part.png")
-                if not cv2.imwrite(str(draft), array[..., ::-1]):
-                    raise UsageError(f"cannot write {draft}")
-                draft.rename(path)
+                temporary = path.with_suffix(".part.png")
+                if not cv2.imwrite(str(temporary), array[..., ::-1]):
+                    raise UsageError(f"cannot write {temporary}")
+                temporary.rename(path)
         return path
 
     def edit_picture(self, pixels: Any, *, edit: str | list[str] | dict[str, Any], **options: Any) -> np.ndarray:

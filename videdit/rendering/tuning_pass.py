@@ -35,7 +35,7 @@ from videdit.jobs.render_job import RenderJob
 from videdit.media.source_identity import SourceIdentity
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.storage import hashes
-from videdit.storage.outputs import draft
+from videdit.storage.outputs import written_whole
 from videdit.threads import settle_torch
 
 CROPS = 8  # that stand for a clip
@@ -109,7 +109,7 @@ def keep(state: State, path: Path) -> None:
     """Write a state in one step; where that cannot be done it is only not kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft(path) as written:
+        with written_whole(path) as written:
             save_file(state, written)
     except (OSError, SafetensorError) as error:
         log.warning("the tuned generator cannot be kept: %s", error)

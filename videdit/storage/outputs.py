@@ -89,7 +89,7 @@ def temporary_name(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def draft(path: Path) -> Iterator[Path]:
+def written_whole(path: Path) -> Iterator[Path]:
     """A hidden name for a file of a cache that is written anew: it takes its own if all goes well, and else is gone."""
     temporary = temporary_name(path)
     try:

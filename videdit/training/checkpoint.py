@@ -42,17 +42,17 @@ def save(path: Path, name: str, training: Training, ema: Ema, moment: Moment) ->
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if training.device.type == "cuda" else [],
     }
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("wb") as file:
+        with temporary.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
+        os.replace(temporary, path)
     except OSError as error:
         raise WeightsError(f"cannot write the checkpoint {path}: {error.strerror or error}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def restore(path: Path, name: str, training: Training, ema: Ema) -> tuple[Moment, list[str]]:

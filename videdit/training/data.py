@@ -40,8 +40,8 @@ def pack_pictures(folder: Path, out: Path) -> None:
     if not paths:
         raise UsageError(f"no pictures in {folder}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}")  # tens of thousands of pictures are not held in memory
-    pack = np.lib.format.open_memmap(draft, "w+", np.uint8, (len(paths), height, SIZE, 3))
+    temporary = out.with_name(f".{out.name}")  # tens of thousands of pictures are not held in memory
+    pack = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(paths), height, SIZE, 3))
     try:
         for i, path in enumerate(paths):
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -50,9 +50,9 @@ def pack_pictures(folder: Path, out: Path) -> None:
             small = cv2.resize(image, (SIZE, height), interpolation=cv2.INTER_AREA)
             pack[i] = small[..., ::-1]
         pack.flush()
-        draft.replace(out)
+        temporary.replace(out)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def pack_bank(folder: Path, images_out: Path, codes_out: Path) -> None:

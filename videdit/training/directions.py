@@ -107,9 +107,9 @@ def score(cache: Path, measure: Measure, codes: np.ndarray, end: float) -> tuple
         if time.monotonic() > end:
             return None
         known = np.concatenate((known, measure.scores(measure.images(layered(codes[part])))[0]))
-        draft = cache.with_name(f".{os.getpid()}-{cache.name}")
-        np.savez(draft, names=measure.names, codes=codes, scores=known)
-        os.replace(draft, cache)
+        temporary = cache.with_name(f".{os.getpid()}-{cache.name}")
+        np.savez(temporary, names=measure.names, codes=codes, scores=known)
+        os.replace(temporary, cache)
         print(f"scored {len(known)} of {len(codes)}", flush=True)
     return codes, known
 

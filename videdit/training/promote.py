@@ -228,14 +228,14 @@ def trial_weights(trial: Path, folder: Path, name: str, candidate: Path, provena
 
 def install(file: Path, folder: Path) -> None:
     """Put a file into a folder, whole or not at all."""
-    draft = folder / f".{file.name}.{os.getpid()}"
+    temporary = folder / f".{file.name}.{os.getpid()}"
     try:
-        shutil.copyfile(file, draft)
-        os.replace(draft, folder / file.name)
+        shutil.copyfile(file, temporary)
+        os.replace(temporary, folder / file.name)
     except OSError as error:
         raise WeightsError(f"cannot write {folder / file.name}: {error.strerror}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def evaluate(part: str, folder: Path, words: Sequence[str]) -> list[dict[str, Value]]:

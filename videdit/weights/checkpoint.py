@@ -18,7 +18,7 @@ MAX_UNPACKED = 2 << 30  # bytes of an archive's members together
 DIRECTION = "direction"  # what a tensor is called that lies in its file alone
 
 
-def convert(source: Path, draft: Path, take: tuple[str, ...], holds: Mapping[str, tuple[int, ...]]) -> None:
+def convert(source: Path, temporary: Path, take: tuple[str, ...], holds: Mapping[str, tuple[int, ...]]) -> None:
     """Write the tensors of a checkpoint as safetensors.
 
     take: the keys of the checkpoint that are kept; the first must be there. A dict of tensors among them gives its
@@ -38,9 +38,9 @@ def convert(source: Path, draft: Path, take: tuple[str, ...], holds: Mapping[str
             found = f"it is {list(have)}" if have else "it is not there"
             raise WeightsError(f"{source} is not the file that is wanted: {key} should be {list(shape)}, and {found}")
     try:
-        save_file(_apart(tensors), draft)
+        save_file(_apart(tensors), temporary)
     except SafetensorError as error:
-        raise WeightsError(f"cannot write {draft.parent}: {' '.join(str(error).split())}") from None
+        raise WeightsError(f"cannot write {temporary.parent}: {' '.join(str(error).split())}") from None
 
 
 def read_checkpoint(path: Path) -> Any:

@@ -77,16 +77,16 @@ def _install(wanted: Published, source: Path, origin: str, other_version: bool) 
     for left in place.parent.glob(f".{wanted.name}.*"):  # by a command that was killed
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{wanted.name}.", dir=place.parent) as scratch:
-        draft = Path(scratch) / place.name
+        temporary = Path(scratch) / place.name
         if wanted.archive:
-            draft.mkdir()
-            files = unpack(source, draft)
+            temporary.mkdir()
+            files = unpack(source, temporary)
             if place.exists():
                 shutil.rmtree(place)
         else:
-            convert(source, draft, wanted.take, wanted.holds)
-            files = [draft]
-        draft.replace(place)
+            convert(source, temporary, wanted.take, wanted.holds)
+            files = [temporary]
+        temporary.replace(place)
         files = [place.parent / file.relative_to(scratch) for file in files]
     pieces = tuple(_piece(file, place.parent) for file in files)
     remember(wanted.name, Installed(origin, size, digest, pieces))

@@ -38,11 +38,11 @@ def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
     size = sum(v.numel() * v.element_size() for v in half.values())
     if size > LARGEST:
         raise WeightsError(f"{path.name} would have {size / 2**20:.1f} MiB; a weight file has at most 15")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(half, draft)
-        os.replace(draft, path)
+        save_file(half, temporary)
+        os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot write {path}: {error}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

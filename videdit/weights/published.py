@@ -173,9 +173,11 @@ def installed() -> dict[str, Installed]:
 def remember(name: str, copy: Installed) -> None:
     """Write a record, whole or not at all; the folder must be held (:func:`holding`)."""
     records = installed() | {name: copy}
-    draft = user_dir() / f".{RECORDS}.{os.getpid()}"
-    draft.write_text(json.dumps({n: asdict(c) for n, c in sorted(records.items())}, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, user_dir() / RECORDS)
+    temporary = user_dir() / f".{RECORDS}.{os.getpid()}"
+    temporary.write_text(
+        json.dumps({n: asdict(c) for n, c in sorted(records.items())}, indent=1) + "\n", encoding="utf-8"
+    )
+    os.replace(temporary, user_dir() / RECORDS)
 
 
 @contextlib.contextmanager

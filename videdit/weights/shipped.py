@@ -117,9 +117,9 @@ def _write(folder: Path, entries: dict[str, WeightFile]) -> None:
         for name, e in sorted(entries.items())
     }
     body = yaml.safe_dump(lines, sort_keys=False, width=110, allow_unicode=True)
-    draft = folder / f".{MANIFEST}.{os.getpid()}"
-    draft.write_text(HEADER + body, encoding="utf-8")
-    os.replace(draft, folder / MANIFEST)
+    temporary = folder / f".{MANIFEST}.{os.getpid()}"
+    temporary.write_text(HEADER + body, encoding="utf-8")
+    os.replace(temporary, folder / MANIFEST)
 
 
 @functools.cache
