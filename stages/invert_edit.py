@@ -16,7 +16,7 @@ import numpy as np
 
 from videdit.datatypes import Array, Crop, Frame, Motion
 from videdit.edits import Timeline
-from videdit.hfgi.inverter import Draft, Inverter
+from videdit.hfgi.inverter import Inverter, LowFidelity
 from videdit.hfgi.latent_cache import LatentCache
 from videdit.hfgi.prealign import Prealigner
 from videdit.imaging.arrays import stack
@@ -30,21 +30,21 @@ CODE_REACH, MOTION_REACH = 3.0, 2.5  # sigmas within which neighbours count
 
 
 @dataclass(frozen=True, slots=True)
-class Drafted:
-    """A frame between the two halves of the method; one draft and one motion a crop that is rendered."""
+class Halfway:
+    """A frame between the two halves of the method; low fidelity and motion of each crop that is rendered."""
 
     frame: Frame
-    drafts: list[Draft]
+    bases: list[LowFidelity]
     motions: list[Motion]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Pending:
     """One crop on its way through a batch; the rendering goes to slots[index]."""
 
     slots: list
     index: int
-    draft: Draft
+    base: LowFidelity
     motion: Motion
 
 
@@ -93,7 +93,7 @@ class Edit:
         """Frames with one rendering a crop, in the order of their crops, None for those that the networks are not to
         see; crops stay, for the detail that returns."""
         try:
-            yield from self._rendered(self._steadied(self._drafted(self._smoothed(self._encoded(frames)))))
+            yield from self._rendered(self._steadied(self._halfway(self._smoothed(self._encoded(frames)))))
         finally:
             self.codes.flush()
 
@@ -133,44 +133,46 @@ class Edit:
                 smooth.append(code)
             yield frame, smooth
 
-    def _drafted(self, smoothed: Iterator[tuple[Frame, list[Array]]]) -> Iterator[Drafted]:
-        """Frames with a draft and its motion for each crop that is rendered; the edit is added to the codes here.
+    def _halfway(self, smoothed: Iterator[tuple[Frame, list[Array]]]) -> Iterator[Halfway]:
+        """Frames with low fidelity and motion of each crop that is rendered; the edit is added to the codes here.
 
         Motions are worked out by a thread of their own while the networks go on with the next group.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
-            before: list[tuple[Frame, list[Draft]]] = []
+            before: list[tuple[Frame, list[LowFidelity]]] = []
             found = self.prealigner.memory()
             motions: Future[list[Motion]] = Future()
             motions.set_result([])
-            drafted = (item for item in smoothed if self._within(item[0].time, MOTION_REACH * self.motion_sigma))
-            for group in groups(drafted, self.inverter.batch(256)):
-                drafts = self._drafts(group)
+            halfway = (item for item in smoothed if self._within(item[0].time, MOTION_REACH * self.motion_sigma))
+            for group in groups(halfway, self.inverter.batch(256)):
+                bases = self._bases(group)
                 tracks = [crop.track for frame, _ in group for crop in _rendered_of(frame)]
-                after = beside.submit(found, [draft.low for draft in drafts], tracks)
+                after = beside.submit(found, [base.low for base in bases], tracks)
                 yield from _with_motions(before, motions.result())
-                rest = iter(drafts)
+                rest = iter(bases)
                 before, motions = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
             yield from _with_motions(before, motions.result())
 
-    def _drafts(self, group: list[tuple[Frame, list[Array]]]) -> list[Draft]:
-        """The drafts of all crops of a group of frames, in their order."""
-        jobs = [(crop, f.time, code) for f, codes in group for crop, code in zip(_rendered_of(f), codes, strict=True)]
-        if not jobs:
+    def _bases(self, group: list[tuple[Frame, list[Array]]]) -> list[LowFidelity]:
+        """The low fidelity of all crops of a group of frames, in their order."""
+        pending = [
+            (crop, f.time, code) for f, codes in group for crop, code in zip(_rendered_of(f), codes, strict=True)
+        ]
+        if not pending:
             return []
-        codes = stack([code for *_, code in jobs])
-        delta = np.stack([self.timeline.delta_for_crop(*job) for job in jobs])
+        codes = stack([code for *_, code in pending])
+        delta = np.stack([self.timeline.delta_for_crop(*one) for one in pending])
         edited = codes + self.inverter.pixels.put(delta)
-        return self.inverter.draft([crop.seen_low for crop, *_ in jobs], codes, edited)
+        return self.inverter.low_fidelity([crop.seen_low for crop, *_ in pending], codes, edited)
 
-    def _steadied(self, drafted: Iterator[Drafted]) -> Iterator[Drafted]:
+    def _steadied(self, halfway: Iterator[Halfway]) -> Iterator[Halfway]:
         """The same with motions smoothed per track, never across a cut."""
-        window: Window[Drafted] = Window(
+        window: Window[Halfway] = Window(
             lambda item: item.frame.time,
             MOTION_REACH * self.motion_sigma,
-            remember=lambda item: Drafted(item.frame.without_pixels(), [], item.motions),
+            remember=lambda item: Halfway(item.frame.without_pixels(), [], item.motions),
         )
-        for item, neighbours in window(drafted):
+        for item, neighbours in window(halfway):
             motions = []
             for crop in _rendered_of(item.frame):
                 near = [
@@ -185,38 +187,38 @@ class Edit:
                 # Another strength moves the face elsewhere.
                 weights *= [self.timeline.similarity(crop.track, given, crop.given) for *_, given in near]
                 motions.append(blend_motions([motion for _, motion, _ in near], weights))
-            yield Drafted(item.frame, item.drafts, motions)
+            yield Halfway(item.frame, item.bases, motions)
 
-    def _rendered(self, steadied: Iterator[Drafted]) -> Iterator[Frame]:
+    def _rendered(self, steadied: Iterator[Halfway]) -> Iterator[Frame]:
         """Frames with their renderings; crops of one size share batches, frames keep their order."""
         waiting: deque[tuple[Frame, list]] = deque()
-        todo: dict[int, list[Job]] = {}
+        todo: dict[int, list[Pending]] = {}
         for item in steadied:
             if not self._within(item.frame.time, 0.0):
                 continue
-            slots: list = [None] * len(item.drafts)
+            slots: list = [None] * len(item.bases)
             waiting.append((item.frame, slots))
             for i, crop in enumerate(_rendered_of(item.frame)):
-                todo.setdefault(crop.size, []).append(Job(slots, i, item.drafts[i], item.motions[i]))
+                todo.setdefault(crop.size, []).append(Pending(slots, i, item.bases[i], item.motions[i]))
             # A frame may not wait for long: when many do, batches go out part full.
-            for size, jobs in todo.items():
-                if len(jobs) >= self.inverter.batch(size) or len(waiting) > FEW * self.inverter.batch(size):
-                    self._run(size, jobs)
+            for size, pending in todo.items():
+                if len(pending) >= self.inverter.batch(size) or len(waiting) > FEW * self.inverter.batch(size):
+                    self._run(size, pending)
             yield from _finished(waiting)
-        for size, jobs in todo.items():
-            self._run(size, jobs)
+        for size, pending in todo.items():
+            self._run(size, pending)
         yield from _finished(waiting)
 
     def _within(self, time: float, reach: float) -> bool:
         return self.span[0] - reach - 1e-6 <= time <= self.span[1] + reach + 1e-6
 
-    def _run(self, size: int, jobs: list[Job]) -> None:
-        if jobs:
-            drafts, motions = [job.draft for job in jobs], [job.motion for job in jobs]
-            renderings = self.inverter.finish(drafts, motions, size, carried=self.prealigner.kind != "none")
-            for job, rendering in zip(jobs, renderings, strict=True):
-                job.slots[job.index] = rendering
-            jobs.clear()
+    def _run(self, size: int, pending: list[Pending]) -> None:
+        if pending:
+            bases, motions = [one.base for one in pending], [one.motion for one in pending]
+            renderings = self.inverter.high_fidelity(bases, motions, size, carried=self.prealigner.kind != "none")
+            for one, rendering in zip(pending, renderings, strict=True):
+                one.slots[one.index] = rendering
+            pending.clear()
 
 
 def _rendered_of(frame: Frame) -> list[Crop]:
@@ -224,11 +226,11 @@ def _rendered_of(frame: Frame) -> list[Crop]:
     return [crop for crop in frame.crops if crop.rendered]
 
 
-def _with_motions(items: list[tuple[Frame, list[Draft]]], motions: list[Motion]) -> Iterator[Drafted]:
-    """Frames with their drafts, and the motions of all of them in their order."""
+def _with_motions(items: list[tuple[Frame, list[LowFidelity]]], motions: list[Motion]) -> Iterator[Halfway]:
+    """Frames with their low fidelity, and the motions of all of them in their order."""
     rest = iter(motions)
-    for frame, drafts in items:
-        yield Drafted(frame, drafts, [next(rest) for _ in drafts])
+    for frame, bases in items:
+        yield Halfway(frame, bases, [next(rest) for _ in bases])
 
 
 def _finished(waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:

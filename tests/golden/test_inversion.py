@@ -42,14 +42,14 @@ def test_compiled_graph_equals_eager_torch(exact: Inverter, face: np.ndarray, di
     codes = exact.encode([face])
     reference = eager(exact.networks().encoder)(network_input(face)[None])[0]
     np.testing.assert_allclose(codes, reference, atol=2e-3)
-    [draft] = exact.draft([face], codes, codes + direction)
-    trunk, low = eager(LowFidelityPass(exact.generator))(draft.codes)
-    np.testing.assert_allclose(draft.low, low, atol=5e-3)
+    [base] = exact.low_fidelity([face], codes, codes + direction)
+    trunk, low = eager(LowFidelityPass(exact.generator))(base.codes)
+    np.testing.assert_allclose(base.low, low, atol=5e-3)
     [rendering] = exact.render([face], codes, codes + direction, 256)
-    distortion = draft.source - draft.low[0]
+    distortion = base.source - base.low[0]
     maps = np.stack((distortion, warp_distortion_map(distortion, rendering.motion)))
     module = ConsultationPass(exact.generator, exact.networks().alignment, exact.networks().consultation, 256)
-    high = eager(module)(trunk, draft.codes, maps, low)[0]
+    high = eager(module)(trunk, base.codes, maps, low)[0]
     np.testing.assert_allclose(rendering.inversion, high[0], atol=5e-3)
     np.testing.assert_allclose(rendering.edit, high[1], atol=5e-3)
 

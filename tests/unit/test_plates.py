@@ -83,8 +83,8 @@ def test_ada_alone_gets_the_map_where_it_is(inverter, people):
     edits = parse_edits("yaw=10")
     sheets = {kind: ada_plate(inverter, people[:1], edits, kind) for kind in ("none", "flow")}
     codes = inverter.encode(people[:1])
-    (draft,) = inverter.draft(people[:1], codes, codes + edit_delta(edits))
-    given = (draft.source - draft.low[0], draft.low[1])
+    (base,) = inverter.low_fidelity(people[:1], codes, codes + edit_delta(edits))
+    given = (base.source - base.low[0], base.low[1])
     with torch.inference_mode():
         aligned = inverter.networks().alignment(
             *(torch.from_numpy(image.copy()).permute(2, 0, 1)[None] for image in given)
@@ -97,15 +97,15 @@ def test_ada_alone_gets_the_map_where_it_is(inverter, people):
 def test_step_5_alone_is_the_one_of_the_whole(inverter, people):
     """Its maps, consulted, must give the picture that the whole chain gives."""
     codes = inverter.encode(people)
-    drafts = inverter.draft(people, codes, codes + edit_delta(parse_edits("smile=1")))
-    motions = inverter.pixels.motions([draft.low for draft in drafts])
-    aligned = inverter.aligned(drafts, motions)
-    whole = inverter.finish(drafts, motions, 256)
+    bases = inverter.low_fidelity(people, codes, codes + edit_delta(parse_edits("smile=1")))
+    motions = inverter.pixels.motions([base.low for base in bases])
+    aligned = inverter.aligned(bases, motions)
+    whole = inverter.high_fidelity(bases, motions, 256)
     generator, consultation = inverter.generator, inverter.networks().consultation
-    for draft, image, rendering in zip(drafts, aligned, whole, strict=True):
+    for base, image, rendering in zip(bases, aligned, whole, strict=True):
         condition = consultation(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None])
-        trunk = torch.from_numpy(draft.trunk[1:]).float()
-        expected = generator.render(trunk, torch.from_numpy(draft.codes[1:]), condition, size=256)
+        trunk = torch.from_numpy(base.trunk[1:]).float()
+        expected = generator.render(trunk, torch.from_numpy(base.codes[1:]), condition, size=256)
         np.testing.assert_allclose(expected[0].permute(1, 2, 0).numpy(), rendering.edit, atol=2e-2)
 
 

@@ -153,7 +153,7 @@ def evaluate_compare(
 
     def encoded(i: int) -> Pair:
         own = inverter.encode([crops[i]])
-        return _both(inverter.draft([crops[i]], own, own + deltas[i : i + 1])[0].low)
+        return _both(inverter.low_fidelity([crops[i]], own, own + deltas[i : i + 1])[0].low)
 
     def consulted(i: int) -> Pair:
         own = inverter.encode([crops[i]])

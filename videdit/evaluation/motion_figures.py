@@ -56,14 +56,14 @@ def landmark_plate(
     rows = []
     for face in faces:
         codes = inverter.encode([face])
-        (draft,) = inverter.draft([face], codes, codes + edit_delta(edits, codes))
-        low = [as_picture(image) for image in draft.low]
+        (base,) = inverter.low_fidelity([face], codes, codes + edit_delta(edits, codes))
+        low = [as_picture(image) for image in base.low]
         before, after = (detector.aligned(image) for image in low)
         if before is None or after is None or before.mesh is None or after.mesh is None:
             continue
         here, there = after.mesh[POINTS], before.mesh[POINTS]
         flow = flow_between(here, there, LOW)
-        distortion = draft.source - draft.low[0]
+        distortion = base.source - base.low[0]
         warped = inverter.pixels.carry(distortion, Motion(flow, np.ones((LOW, LOW), np.float32)))
         maps = (as_picture(image / 2) for image in (distortion, warped))
         points = (dotted(image, at) for image, at in zip(low, (there, here), strict=True))

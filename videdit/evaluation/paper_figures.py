@@ -133,15 +133,15 @@ def ada_plate(
     """
     faces = list(faces)
     codes = inverter.encode(faces)
-    drafts = inverter.draft(faces, codes, codes + edit_delta(edits, codes))
-    motions = Prealigner(inverter.pixels, prealign).memory()([draft.low for draft in drafts], range(len(drafts)))
+    bases = inverter.low_fidelity(faces, codes, codes + edit_delta(edits, codes))
+    motions = Prealigner(inverter.pixels, prealign).memory()([base.low for base in bases], range(len(bases)))
     carried = prealign != "none"
-    aligned = inverter.aligned(drafts, motions, carried)
-    renderings = inverter.finish(drafts, motions, LOW, carried)
+    aligned = inverter.aligned(bases, motions, carried)
+    renderings = inverter.high_fidelity(bases, motions, LOW, carried)
     rows = []
-    for face, draft, carried, rendering in zip(faces, drafts, aligned, renderings, strict=True):
-        maps = (draft.source - draft.low[0]) / 2, carried / 2
-        images = (draft.low[0], *maps, rendering.edit)
+    for face, base, carried, rendering in zip(faces, bases, aligned, renderings, strict=True):
+        maps = (base.source - base.low[0]) / 2, carried / 2
+        images = (base.low[0], *maps, rendering.edit)
         rows.append([face, *map(as_picture, images)])
     words = ",".join(f"{edit.name}={edit.strength:g}" for edit in edits)
     return contact_sheet(rows, ("source", "inversion", "distortion", "aligned distortion", words), tile=LOW)

@@ -61,12 +61,12 @@ def reconstructions(inverter: Inverter, faces: list[np.ndarray]) -> Iterator[tup
     for own in (*(k for k in LAYERS if k < layers - 1), layers):
         reduced = share_layers(codes, own)
         name = f"code, {own} layers of their own" if own else "one w for all layers"
-        drafts = inverter.draft(faces, reduced, reduced)
-        yield "code alone", name, width * min(own + 1, layers), [draft.low[0] for draft in drafts]
-    motions = inverter.pixels.motions([draft.low for draft in drafts])
+        bases = inverter.low_fidelity(faces, reduced, reduced)
+        yield "code alone", name, width * min(own + 1, layers), [base.low[0] for base in bases]
+    motions = inverter.pixels.motions([base.low for base in bases])
     for px in MAPS:
-        coarse = [replace(d, source=d.low[0] + averaged(d.source - d.low[0], px)) for d in drafts]
-        images = [rendering.inversion for rendering in inverter.finish(coarse, motions, LOW)]
+        coarse = [replace(d, source=d.low[0] + averaged(d.source - d.low[0], px)) for d in bases]
+        images = [rendering.inversion for rendering in inverter.high_fidelity(coarse, motions, LOW)]
         yield "code and distortion map", f"code and map of {px} px", width * layers + 3 * px * px, images
 
 

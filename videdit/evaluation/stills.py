@@ -163,9 +163,9 @@ def rendered(
 
     codes, edited: [N, L, 512].
     """
-    drafts = inverter.draft(list(crops), codes, edited)
-    motions = Prealigner(inverter.pixels, prealign).memory()([draft.low for draft in drafts], range(len(drafts)))
-    return inverter.finish(drafts, motions, SIZE, carried=prealign != "none")
+    bases = inverter.low_fidelity(list(crops), codes, edited)
+    motions = Prealigner(inverter.pixels, prealign).memory()([base.low for base in bases], range(len(bases)))
+    return inverter.high_fidelity(bases, motions, SIZE, carried=prealign != "none")
 
 
 def released(

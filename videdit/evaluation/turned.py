@@ -42,18 +42,20 @@ def evaluate_prealign(inverter: Inverter, panel: Panel, codes: np.ndarray, edits
         meshes = [None if face is None else face.mesh for face in map(detector.aligned, map(picture, truths))]
         seen = [i for i, mesh in enumerate(meshes) if mesh is not None]
         masks = [edit_mask(meshes[i], SIZE, ("head",)).astype(np.float32)[..., None] / 255 for i in seen]
-        drafts = [inverter.draft([pictures[i]], inverted[i : i + 1], inverted[i : i + 1] + step)[0] for i in seen]
-        sheet = [[pictures[i], picture(d.low[1]), picture(truths[i])] for i, d in zip(seen, drafts, strict=True)]
+        bases = [inverter.low_fidelity([pictures[i]], inverted[i : i + 1], inverted[i : i + 1] + step)[0] for i in seen]
+        sheet = [[pictures[i], picture(d.low[1]), picture(truths[i])] for i, d in zip(seen, bases, strict=True)]
         who = panel.identity([truths[i] for i in seen])["mobileface"]
         for kind in KINDS:
             carried = kind != "none"
-            motions = Prealigner(inverter.pixels, kind, detector).memory()([draft.low for draft in drafts], seen)
-            renderings = [inverter.finish([d], [m], SIZE, carried)[0] for d, m in zip(drafts, motions, strict=True)]
+            motions = Prealigner(inverter.pixels, kind, detector).memory()([base.low for base in bases], seen)
+            renderings = [
+                inverter.high_fidelity([d], [m], SIZE, carried)[0] for d, m in zip(bases, motions, strict=True)
+            ]
             results = [edited(pictures[i], rendering) for i, rendering in zip(seen, renderings, strict=True)]
             like = (panel.identity(results)["mobileface"] * who).sum(1)
             each: list[dict[str, Value]] = []
-            for k, (i, draft, motion) in enumerate(zip(seen, drafts, motions, strict=True)):
-                given, wanted = draft.source - draft.low[0], truths[i] - draft.low[1]
+            for k, (i, base, motion) in enumerate(zip(seen, bases, motions, strict=True)):
+                given, wanted = base.source - base.low[0], truths[i] - base.low[1]
                 given = inverter.pixels.carry(given, motion) if carried else given
                 row: dict[str, Value] = {"edit, pre-alignment": kind}
                 row["distortion"] = error(given, wanted, masks[k]) / error(0 * wanted, wanted, masks[k])
@@ -74,7 +76,7 @@ def evaluate_prealign(inverter: Inverter, panel: Panel, codes: np.ndarray, edits
 def low(inverter: Inverter, codes: np.ndarray) -> np.ndarray:
     """Codes [N, L, 512] -> renders [N, 256, 256, 3]."""
     nothing = np.zeros((SIZE, SIZE, 3), np.uint8)
-    return np.stack([inverter.draft([nothing], code[None], code[None])[0].low[0] for code in codes])
+    return np.stack([inverter.low_fidelity([nothing], code[None], code[None])[0].low[0] for code in codes])
 
 
 def error(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:

@@ -40,7 +40,7 @@ SIZES = (256, 512, 1024)
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class LowFidelity:
     """A crop and its edit at low fidelity: what the distortion map and the motion are made of."""
 
     source: Array  # x [256, 256, 3] float32 in [-1, 1]
@@ -180,23 +180,25 @@ class Inverter:
             return mobile_stylegan.grouped(generator)
         return generator
 
-    def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
+    def low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> list[LowFidelity]:
         """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512]."""
         layers = self._engines.layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
         engine = self.low_pass(2 * count)
-        drafts: list[Draft] = []
+        bases: list[LowFidelity] = []
         for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, L, 512]
             trunk, low = engine(part.reshape(-1, layers, W_DIM))
             trunk = half(trunk)
             for i in range(used):
-                source = self.pixels.network_input(crops[len(drafts)])  # [3, 256, 256]
+                source = self.pixels.network_input(crops[len(bases)])  # [3, 256, 256]
                 pair = slice(2 * i, 2 * i + 2)
-                drafts.append(Draft(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair]))
-        return drafts
+                bases.append(LowFidelity(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair]))
+        return bases
 
-    def finish(self, drafts: list[Draft], motions: list[Motion], size: int, carried: bool = True) -> list[Rendering]:
+    def high_fidelity(
+        self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
+    ) -> list[Rendering]:
         """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first.
 
         carried: False leaves all of the alignment to ADA.
@@ -204,24 +206,24 @@ class Inverter:
         count = self.batch(size)
         engine = self.high_pass(2 * count, size)
         inputs: list[list[Array]] = [[], [], [], []]
-        for draft, motion in zip(drafts, motions, strict=True):
-            distortion = draft.source - draft.low[0]
+        for base, motion in zip(bases, motions, strict=True):
+            distortion = base.source - base.low[0]
             maps = stack((distortion, self.pixels.carry(distortion, motion) if carried else distortion))
-            for array, value in zip(inputs, (draft.trunk, draft.codes, maps, draft.low), strict=True):
+            for array, value in zip(inputs, (base.trunk, base.codes, maps, base.low), strict=True):
                 array.append(value)
         results: list[Rendering] = []
         for *parts, used in batches(count, *map(stack, inputs)):
             merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = engine(*merged)[0]
             for i in range(used):
-                draft, motion = drafts[len(results)], motions[len(results)]
-                results.append(Rendering(draft.low[0], draft.low[1], motion, high[2 * i], high[2 * i + 1]))
+                base, motion = bases[len(results)], motions[len(results)]
+                results.append(Rendering(base.low[0], base.low[1], motion, high[2 * i], high[2 * i + 1]))
         return results
 
-    def aligned(self, drafts: list[Draft], motions: list[Motion], carried: bool = True) -> list[Array]:
+    def aligned(self, bases: list[LowFidelity], motions: list[Motion], carried: bool = True) -> list[Array]:
         """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].
 
-        carried: as of :meth:`finish`.
+        carried: as of :meth:`high_fidelity`.
 
         Raises:
             WeightsError: the profile's weights hold no ADA.
@@ -230,10 +232,10 @@ class Inverter:
             raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
         count = self.batch(LOW)
         engine = self._engines.compiled("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
-        maps = [draft.source - draft.low[0] for draft in drafts]
+        maps = [base.source - base.low[0] for base in bases]
         if carried:
             maps = [self.pixels.carry(*pair) for pair in zip(maps, motions, strict=True)]
-        inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [draft.low[1] for draft in drafts])]
+        inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [base.low[1] for base in bases])]
         parts = [engine(*pair)[0][:used] for *pair, used in batches(count, *inputs)]
         return [image.swapaxes(0, 1).swapaxes(1, 2) for part in parts for image in part]
 
@@ -263,8 +265,8 @@ class Inverter:
 
         crops: [S, S, 3] uint8 RGB. codes, edited: [N, L, 512], before and after the edit. size: 256, 512 or 1024.
         """
-        drafts = self.draft(crops, codes, edited)
-        return self.finish(drafts, self.pixels.motions([draft.low for draft in drafts]), size)
+        bases = self.low_fidelity(crops, codes, edited)
+        return self.high_fidelity(bases, self.pixels.motions([base.low for base in bases]), size)
 
 
 def _alignment(networks: Networks) -> nn.Module:

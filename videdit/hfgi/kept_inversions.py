@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from videdit.datatypes import Array, Motion, Rendering
-from videdit.hfgi.inverter import Draft, Inverter
+from videdit.hfgi.inverter import Inverter, LowFidelity
 from videdit.imaging.arrays import batches, half, stack
 
 
@@ -29,8 +29,8 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyedDraft(Draft):
-    """A draft that knows by what its inversion is kept."""
+class KeyedLowFidelity(LowFidelity):
+    """Low fidelity that knows by what its inversion is kept."""
 
     key: tuple = ()
     known: Known | None = None
@@ -46,8 +46,8 @@ class KeptInversions(Inverter):
         self.__dict__.update(inverter.__dict__)
         self._get, self._put = get, put
 
-    def draft(self, crops: list[Array], codes: Array, edited: Array) -> list[Draft]:
-        """As :meth:`Inverter.draft`; where an inversion is known only the edit is rendered."""
+    def low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> list[LowFidelity]:
+        """As :meth:`Inverter.low_fidelity`; where an inversion is known only the edit is rendered."""
         keys = [
             (len(crop), hashlib.blake2b(crop.tobytes() + code.tobytes(), digest_size=16).digest())
             for crop, code in zip(crops, codes, strict=True)
@@ -55,19 +55,19 @@ class KeptInversions(Inverter):
         known = [self._get(key) for key in keys]
         new = [i for i, found in enumerate(known) if found is None]
         old = [i for i, found in enumerate(known) if found is not None]
-        fresh = iter(super().draft([crops[i] for i in new], codes[new], edited[new]) if new else ())
+        fresh = iter(super().low_fidelity([crops[i] for i in new], codes[new], edited[new]) if new else ())
         again = iter(self._low([edited[i] for i in old]) if old else ())
-        drafts: list[Draft] = []
+        bases: list[LowFidelity] = []
         for i, (key, found) in enumerate(zip(keys, known, strict=True)):
             if found is None:
-                draft = next(fresh)
-                drafts.append(KeyedDraft(draft.source, draft.codes, draft.trunk, draft.low, key))
+                base = next(fresh)
+                bases.append(KeyedLowFidelity(base.source, base.codes, base.trunk, base.low, key))
             else:
                 trunk, low = next(again)
                 source = self.pixels.network_input(crops[i]).swapaxes(0, 1).swapaxes(1, 2)
                 pair = stack((codes[i], edited[i])), stack((trunk, trunk)), stack((found.low, low))
-                drafts.append(KeyedDraft(source, *pair, key, found))
-        return drafts
+                bases.append(KeyedLowFidelity(source, *pair, key, found))
+        return bases
 
     def _low(self, edited: list[Array]) -> list[tuple[Array, Array]]:
         """(trunk features, low image) of edited codes [L, 512], two renders' places each holding an edit."""
@@ -78,35 +78,37 @@ class KeptInversions(Inverter):
             results += [(trunk[i], low[i]) for i in range(used)]
         return results
 
-    def finish(self, drafts: list[Draft], motions: list[Motion], size: int, carried: bool = True) -> list[Rendering]:
-        """As :meth:`Inverter.finish`; where an inversion is known only the edit is rendered."""
+    def high_fidelity(
+        self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
+    ) -> list[Rendering]:
+        """As :meth:`Inverter.high_fidelity`; where an inversion is known only the edit is rendered."""
         results: dict[int, Rendering] = {}
-        old = [i for i, draft in enumerate(drafts) if isinstance(draft, KeyedDraft) and draft.known is not None]
-        new = [i for i in range(len(drafts)) if i not in old]
+        old = [i for i, base in enumerate(bases) if isinstance(base, KeyedLowFidelity) and base.known is not None]
+        new = [i for i in range(len(bases)) if i not in old]
         if new:
-            made = super().finish([drafts[i] for i in new], [motions[i] for i in new], size, carried)
+            made = super().high_fidelity([bases[i] for i in new], [motions[i] for i in new], size, carried)
             for i, rendering in zip(new, made, strict=True):
                 results[i] = rendering
-                draft = drafts[i]
-                if isinstance(draft, KeyedDraft) and draft.key[0] == size:
-                    self._put(draft.key, Known(draft.low[0], rendering.inversion))
+                base = bases[i]
+                if isinstance(base, KeyedLowFidelity) and base.key[0] == size:
+                    self._put(base.key, Known(base.low[0], rendering.inversion))
         if old:
-            highs = iter(self._high([(drafts[i], motions[i]) for i in old], size, carried))
+            highs = iter(self._high([(bases[i], motions[i]) for i in old], size, carried))
             for i in old:
-                draft = drafts[i]
-                assert isinstance(draft, KeyedDraft)
-                assert draft.known is not None
-                results[i] = Rendering(draft.low[0], draft.low[1], motions[i], draft.known.high, next(highs))
-        return [results[i] for i in range(len(drafts))]
+                base = bases[i]
+                assert isinstance(base, KeyedLowFidelity)
+                assert base.known is not None
+                results[i] = Rendering(base.low[0], base.low[1], motions[i], base.known.high, next(highs))
+        return [results[i] for i in range(len(bases))]
 
-    def _high(self, pairs: list[tuple[Draft, Motion]], size: int, carried: bool) -> list[Array]:
-        """The edits of drafts at a size, two renders' places each holding an edit."""
+    def _high(self, pairs: list[tuple[LowFidelity, Motion]], size: int, carried: bool) -> list[Array]:
+        """The edits of bases at a size, two renders' places each holding an edit."""
         count, results = 2 * self.batch(size), list[Array]()
         inputs: list[list[Array]] = [[], [], [], []]
-        for draft, motion in pairs:
-            distortion = draft.source - draft.low[0]
+        for base, motion in pairs:
+            distortion = base.source - base.low[0]
             moved = self.pixels.carry(distortion, motion) if carried else distortion
-            for array, value in zip(inputs, (draft.trunk[1], draft.codes[1], moved, draft.low[1]), strict=True):
+            for array, value in zip(inputs, (base.trunk[1], base.codes[1], moved, base.low[1]), strict=True):
                 array.append(value)
         for *parts, used in batches(count, *map(stack, inputs)):
             high = self.high_pass(count, size)(*parts)[0]
