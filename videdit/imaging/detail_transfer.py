@@ -141,7 +141,7 @@ def changed(rendering: Rendering) -> Array:
 
 
 def beyond(size: Array, unit: float) -> Array:
-    """0 where a size is small against `unit`, 1 where it is large."""
+    """0 where a size, of any shape, is small against `unit`, 1 where it is large."""
     return 1 - primitives.of(size).exp(-((size / unit) ** 2))
 
 
