@@ -24,9 +24,12 @@ from videdit.datatypes import LOW, Array, Rendering
 from videdit.imaging import primitives
 from videdit.imaging.paint_mask import ramp
 from videdit.imaging.primitives import Matrix
+from videdit.models.face_parts import LIPS
 
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
+LIPS_SURE = (0.5, 0.9)  # how surely a place is lips: from where on it begins to count, and where it fully does
+MOST = 1.4  # no lips' saturation is raised by more
 PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
 LIGHT = 5.0  # pixels at 64: sigma of a neighbourhood's light: what is narrower is the shape of a face
 LIGHTER = (0.6, 1.6)  # no factor of light is beyond
@@ -59,6 +62,30 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
         inversion=regrade(rendering.inversion, before, lighter),
         edit=regrade(rendering.edit, after, xp.warp(lighter, flow)),
     )
+
+
+def match_lips(source: Array, rendering: Rendering, lips: Array, share: Array) -> Rendering:
+    """A rendering whose edit has the source's lips' mean colour and light on its own lips, in a share of 0..1.
+
+    The factors are as of :func:`match_colors`, found where the source's lips are between it and the inversion.
+
+    source: [S, S, 3] float32 in [-1, 1]. rendering: graded; its parts are known. lips: how surely the source's pixels
+    are lips, [N, N] float in [0, 1]. share: one number.
+    """
+    xp = primitives.of(source)
+    assert rendering.parts is not None
+    before, after = (ramp(xp.single(part)[..., None], *LIPS_SURE) for part in (lips, rendering.parts[LIPS]))
+    seen, inversion = (xp.resize(xp.single(image), len(before)) for image in (source, rendering.inversion))
+    (ax, ay), (bx, by) = (saturation(image) for image in (seen, inversion))
+    sums = xp.merge(ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by) * before
+    real, imaginary, weight = xp.split(sums.sum((0, 1), keepdims=True) + NOTHING)
+    longer = xp.maximum(xp.sqrt(real**2 + imaginary**2) / MOST, weight)
+    light = xp.merge(*(lightness(image) for image in (seen, inversion))) * before
+    one, other = xp.split(light.sum((0, 1), keepdims=True) + NOTHING)
+    after = share * after
+    gain = xp.merge(1 + after * (real / longer - 1), after * (imaginary / longer))
+    lighter = 1 + after * ((one / other).clip(*LIGHTER) - 1)
+    return replace(rendering, edit=regrade(rendering.edit, gain, lighter))
 
 
 def erode_confidence(skin: Array) -> Array:
@@ -102,7 +129,7 @@ def saturation(image: Array) -> tuple[Array, Array]:
 
 
 def regrade(render: Array, by: Array, lighter: Array) -> Array:
-    """A render [S, S, 3] with its chroma multiplied by factors [64, 64, 2], and all of it by `lighter` [64, 64, 1].
+    """A render [S, S, 3] with its chroma multiplied by factors [N, N, 2], and all of it by `lighter` [N, N, 1].
 
     What is lighter than half of the range is made lighter by less, as film does it: teeth that skin is lit for would
     burn out. With Y the luma in 0..1 and k = l / (2 - l), a factor l is at most k / (1 + (k - 1) Y): l at a half.

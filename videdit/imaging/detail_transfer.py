@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from videdit.datatypes import LOW, Array, Crop, Rendering
 from videdit.imaging import primitives
-from videdit.imaging.color_transfer import match_colors
+from videdit.imaging.color_transfer import match_colors, match_lips
 from videdit.imaging.paint_mask import ramp
 from videdit.models.face_parts import LIPS, MOUTH, SKIN
 
@@ -53,6 +53,8 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
     if parts is not None:
         rendering = match_colors(source, rendering, parts[SKIN])
         mouth = generated_mouth(rendering, parts)
+        if rendering.parts is not None:
+            rendering = match_lips(source, rendering, parts[LIPS], opening(rendering, parts))
     validity = rendering.motion.validity[..., None] * trust(source, rendering, mouth)
     flow, validity = xp.resize(rendering.motion.flow, size) * (size / LOW), xp.resize(validity, size)
     moved = xp.warp(source, flow, mode="bicubic", border="reflect")
@@ -111,15 +113,26 @@ def generated_mouth(rendering: Rendering, parts: Array) -> Array:
     parts: of the source, as of :func:`return_detail`; of the edit they are the rendering's.
     """
     xp = primitives.of(rendering.edit_low)
-    inside, lips = (_part(parts, index) for index in (MOUTH, LIPS))
-    inside, lips = (xp.maximum(part, xp.warp(part, rendering.motion.flow)) for part in (inside, lips))
+    inside, lips = (_before_or_after(rendering, _part(parts, index)) for index in (MOUTH, LIPS))
     if rendering.parts is None:
         return inside
+    lips = xp.maximum(lips, _part(rendering.parts, LIPS)) * beyond(changed(rendering), CHANGED)
+    after = xp.blur(xp.dilate(xp.maximum(_part(rendering.parts, MOUTH), lips), RIM), RIM_SOFT)
+    return xp.maximum(inside, opening(rendering, parts) * after)
+
+
+def opening(rendering: Rendering, parts: Array) -> Array:
+    """How far an edit opens a mouth, one number in 0..1. parts: of the source; the rendering's are known."""
+    assert rendering.parts is not None
+    inside = _before_or_after(rendering, _part(parts, MOUTH))
     new_inside, new_lips = (_part(rendering.parts, index) for index in (MOUTH, LIPS))
-    opened = ramp((new_inside - inside).clip(min=0).sum() / (new_lips.sum() + 1), *OPENED)
-    lips = xp.maximum(lips, new_lips) * beyond(changed(rendering), CHANGED)
-    after = xp.blur(xp.dilate(xp.maximum(new_inside, lips), RIM), RIM_SOFT)
-    return xp.maximum(inside, opened * after)
+    return ramp((new_inside - inside).clip(min=0).sum() / (new_lips.sum() + 1), *OPENED)
+
+
+def _before_or_after(rendering: Rendering, part: Array) -> Array:
+    """A part of the source [256, 256, 1], where it is and where the edit's motion takes it."""
+    xp = primitives.of(part)
+    return xp.maximum(part, xp.warp(part, rendering.motion.flow))
 
 
 def stirs_mouth(rendering: Rendering, parts: Array) -> bool:
