@@ -178,7 +178,7 @@ def test_of_a_mouth_that_opens_nothing_of_the_closed_one_is_left() -> None:
     assert stirs_mouth(made, parts)
     both = [made, replace(made, parts=_parts(opened, teeth))]
     left = [np.abs(crop / 127.5 - 1 + return_detail(crop, each, parts) - edit) for each in both]
-    mouth = (slice(140, 168), slice(90, 166))
+    mouth = (slice(146, 162), slice(90, 166))  # of its lips only the light and the colour are the source's
     assert left[1][mouth].mean() < 0.012
     assert left[1][mouth].mean() < 0.5 * left[0][mouth].mean()
     # Far from it the source's own detail stays, as without.
@@ -194,5 +194,5 @@ def test_lips_that_an_edit_changes_but_does_not_part_keep_the_source_s_detail() 
     crop = ((source + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
     made, parts = rendering(face, edit), _parts(lips)
     changes = [return_detail(crop, each, parts) for each in (made, replace(made, parts=parts))]
-    np.testing.assert_array_equal(*changes)
+    np.testing.assert_allclose(*changes, atol=1e-6)
     assert not stirs_mouth(rendering(face, face), parts)

@@ -1,15 +1,19 @@
 """Grading of renders to the footage's colours, against tints that are known."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from test_detail import rendering, smooth_image
 
-from videdit.imaging.color_transfer import APART, match_colors, regrade
+from videdit.imaging.color_transfer import APART, match_colors, match_lips, regrade
 from videdit.imaging.detail_transfer import return_detail
-from videdit.models.face_parts import PARTS
+from videdit.models.face_parts import LIPS, PARTS
+from videdit.models.face_parts import SKIN as FACE
 
 SKIN = np.array((0.55, 0.1, -0.1), np.float32)  # RGB in [-1, 1]
+ROWS = slice(30, 100), slice(160, 230)  # well within the upper half, and the lower
 EVERYWHERE = np.ones((128, 128), np.float32)
 
 
@@ -69,6 +73,38 @@ def test_saturation_is_never_raised() -> None:
     source = face()
     edit = tinted(source, 0.4 + 0j)  # a beard comes
     np.testing.assert_allclose(match_colors(source, rendering(source, edit), EVERYWHERE).edit, edit, atol=1e-4)
+
+
+def test_skin_that_an_edit_makes_paler_is_raised_a_little_and_no_more() -> None:
+    """Where the edit's own picture is known to be skin."""
+    source, parts = face(), np.zeros((len(PARTS), 128, 128), np.float32)
+    parts[FACE, :64] = 1
+    saturation = []
+    for factor in (0.8, 0.4):
+        made = rendering(source, tinted(source, factor + 0j))
+        result = match_colors(source, replace(made, parts=parts), EVERYWHERE).edit
+        above, below = slice(30, 100), slice(160, 230)
+        saturation.append(
+            [np.abs(chroma(result)[rows]).sum() / np.abs(chroma(source)[rows]).sum() for rows in (above, below)]
+        )
+    np.testing.assert_allclose(saturation, [[1.0, 0.8], [0.6, 0.4]], atol=0.03)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_lips_that_an_edit_parts_are_as_the_source_s(share: float) -> None:
+    """Another colour and another light than the inversion's; what is beside the new lips is left alone."""
+    old, new = ((slice(*y), slice(96, 160)) for y in ((150, 166), (176, 200)))
+    inversion, edit = face(), face()
+    inversion[old] = edit[new] = (0.3, -0.3, -0.2)
+    source = inversion.copy()
+    source[old] = (0.0, -0.5, -0.36)
+    parts = np.zeros((2, len(PARTS), 256, 256), np.float32)
+    parts[0, LIPS][old] = parts[1, LIPS][new] = 1
+    made = replace(rendering(inversion, edit), parts=parts[1])
+    result = match_lips(source, made, parts[0, LIPS], np.float32(share)).edit
+    wanted = source[old].mean((0, 1)) if share else edit[new].mean((0, 1))
+    np.testing.assert_allclose(result[new].mean((0, 1)), wanted, atol=0.04)
+    np.testing.assert_allclose(result[:170], edit[:170], atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -24,12 +24,13 @@ from videdit.datatypes import LOW, Array, Rendering
 from videdit.imaging import primitives
 from videdit.imaging.paint_mask import ramp
 from videdit.imaging.primitives import Matrix
-from videdit.models.face_parts import LIPS
+from videdit.models.face_parts import LIPS, SKIN
 
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
 LIPS_SURE = (0.5, 0.9)  # how surely a place is lips: from where on it begins to count, and where it fully does
 MOST = 1.4  # no lips' saturation is raised by more
+RAISED = 1.5  # nor skin's that an edit makes
 PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
 LIGHT = 5.0  # pixels at 64: sigma of a neighbourhood's light: what is narrower is the shape of a face
 LIGHTER = (0.6, 1.6)  # no factor of light is beyond
@@ -55,7 +56,10 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     sure = erode_confidence(xp.resize(xp.single(skin)[..., None], SMALL))
     flow = xp.resize(rendering.motion.flow, SMALL) * (SMALL / LOW)
     before = chroma_gain(seen, inversion, sure)
-    after = chroma_gain(xp.warp(seen, flow), edit, xp.warp(sure, flow))
+    most: Array | float = 1.0
+    if rendering.parts is not None:
+        most = 1 + (RAISED - 1) * ramp(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL), *PURE)
+    after = chroma_gain(xp.warp(seen, flow), edit, xp.warp(sure, flow), most)
     lighter = luma_gain(seen, inversion, sure)
     return replace(
         rendering,
@@ -93,17 +97,20 @@ def erode_confidence(skin: Array) -> Array:
     return primitives.of(skin).erode(ramp(skin, *PURE), 1)
 
 
-def chroma_gain(source: Array, render: Array, skin: Array) -> Array:
-    """g, real and imaginary part, [64, 64, 2]; source, render: [64, 64, 3] in [-1, 1]; skin: [64, 64, 1] in [0, 1]."""
+def chroma_gain(source: Array, render: Array, skin: Array, most: Array | float = 1.0) -> Array:
+    """g, real and imaginary part, [64, 64, 2]; source, render: [64, 64, 3] in [-1, 1]; skin: [64, 64, 1] in [0, 1].
+
+    most: what its size is at most, one number or [64, 64, 1].
+    """
     xp = primitives.of(source)
     (ax, ay), (bx, by) = (saturation(image) for image in (source, render))
     sums = xp.merge(ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by) * skin
     mean = sums.sum((0, 1)) / (skin.sum() + 1e-3)
     real, imaginary, weight = xp.split(xp.blur(sums, NEAR) + EVERYWHERE * mean)
     real, imaginary, weight = real + NOTHING, imaginary, weight + NOTHING
-    # Over its own size where that is more than 1.
+    # Over what of its own size is too much.
     longer = xp.sqrt(real**2 + imaginary**2)
-    return xp.merge(real, imaginary) / xp.maximum(longer, weight)
+    return xp.merge(real, imaginary) / xp.maximum(longer / most, weight)
 
 
 def luma_gain(source: Array, render: Array, skin: Array) -> Array:
