@@ -100,7 +100,7 @@ class Detail:
             track.carried.append((item, crop, came))
             return
         regions = self._painted(crop)
-        rendering = self._parsed(crop, rendering)
+        rendering = self.parser.of_edit(crop, rendering) if self.parser else rendering
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
             mask = self.pixels.mask(crop, rendering.motion, regions)
@@ -111,13 +111,6 @@ class Detail:
         now = _Rendered(item.frame.time, change, rendering.motion, crisp)
         self._carry(track, (now, crop))
         tracks[crop.track] = _Track(now)
-
-    def _parsed(self, crop: Crop, rendering: Rendering) -> Rendering:
-        """A rendering of which is known where its parts are, if the edit may have moved the mouth."""
-        if self.parser is None or crop.parts is None:
-            return rendering
-        seen = self.pixels.edit_to_parse(crop, rendering)
-        return rendering if seen is None else replace(rendering, parts=self.parser.parts([seen])[0])
 
     def _carry(self, track: _Track, until: tuple[_Rendered, Crop] | None) -> None:
         """Give the crops that waited their edits: by the last rendering and the next one, as far as there are any."""

@@ -18,6 +18,7 @@ from videdit.errors import MediaError, NoFaceError, UsageError
 from videdit.evaluation.sheet import contact_sheet
 from videdit.evaluation.stills import load_face, parsed_crops, pasted, picture_256, released, rendered
 from videdit.faces.aligned_folder import aligned_faces, pictures
+from videdit.faces.parser import CropParser
 from videdit.geometry import warp
 from videdit.geometry.box_window import window_matrix
 from videdit.hfgi.prealign import Prealigner
@@ -91,8 +92,9 @@ def sweep_plate(
     """
     if steps < 3 or steps % 2 == 0:
         raise UsageError(f"--steps should be an odd number from 3 on, so that 0 is in the middle, not {steps}")
-    rows = []
-    crops = [None] * len(faces) if plain else parsed_crops(inverter, faces, meshes)
+    rows, parser = [], None if plain else CropParser(inverter.pixels)
+    crops = parsed_crops(parser, faces, meshes) if parser else [None] * len(faces)
+    parser = parser and parser.alone()
     for face, crop in zip(faces, crops, strict=True):
         codes = inverter.encode([face])
         for edit in edits:
@@ -100,11 +102,11 @@ def sweep_plate(
             strengths = np.linspace(-1, 1, steps) * reach(edit)
             several = np.repeat(codes, steps, 0)
             deltas = np.concatenate([edit_delta([replace(edit, strength=float(s))], codes) for s in strengths])
-            if crop is None:
+            if crop is None or parser is None:
                 images = list(released(inverter, [face] * steps, several, several + deltas))
             else:
                 renderings = rendered(inverter, [face] * steps, several, several + deltas, prealign)
-                images = [pasted(inverter, crop, rendering, regions) for rendering in renderings]
+                images = [pasted(parser, crop, rendering, regions) for rendering in renderings]
             shown = [as_picture(image)[slice(*inverter.profile.rows)] for image in images]
             rows.append([labelled(p, f"{edit.name} {s:+.2g}") for p, s in zip(shown, strengths, strict=True)])
     return np.concatenate([np.concatenate(row, 1) for row in rows])

@@ -125,7 +125,8 @@ def evaluate_edits(
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
     before, who = panel.attributes(crops), panel.identity(crops)
-    parsed = parsed_crops(inverter, crops, list(panel.meshes(crops) * SIZE))
+    parser = CropParser(inverter.pixels)
+    parsed, parser = parsed_crops(parser, crops, list(panel.meshes(crops) * SIZE)), parser.alone()
     rows: list[dict[str, Value]] = []
     shown: list[list[np.ndarray]] = [list(crops[:SHOWN])]
     for edit in edits:
@@ -134,7 +135,7 @@ def evaluate_edits(
             results = list(released(inverter, crops, codes, codes + edit_delta([edit], codes)))
         elif student is None:
             renderings = rendered(inverter, crops, codes, codes + edit_delta([edit], codes), prealign)
-            results = [pasted(inverter, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
+            results = [pasted(parser, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
         else:
             results = student.pasted(parsed, [edit], regions)
         after = panel.attributes(results)
@@ -210,17 +211,20 @@ def edited(crop: np.ndarray, rendering: Rendering) -> np.ndarray:
     return crop.astype(np.float32) / 127.5 - 1 + return_detail(crop, rendering)
 
 
-def parsed_crops(inverter: Inverter, pictures: Sequence[np.ndarray], meshes: Sequence[np.ndarray | None]) -> list[Crop]:
+def parsed_crops(parser: CropParser, pictures: Sequence[np.ndarray], meshes: Sequence[np.ndarray | None]) -> list[Crop]:
     """Aligned pictures [S, S, 3] uint8 as the pipeline has them when it edits; meshes: [468, 2] in their pixels."""
-    parts = CropParser(inverter.pixels).parts(pictures)
+    parts = parser.parts(pictures)
     each = zip(pictures, meshes, parts, strict=True)
     return [Crop(0, picture, np.eye(2, 3), 1.0, mesh, part) for picture, mesh, part in each]
 
 
-def pasted(inverter: Inverter, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> np.ndarray:
-    """The result of an edit of a crop as a clip shows it, behind its mask, float32 [S, S, 3] in [-1, 1]."""
-    pixels = inverter.pixels
-    return on_still(pixels, crop, pixels.change(crop, rendering), rendering.motion, regions)
+def pasted(parser: CropParser, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> np.ndarray:
+    """The result of an edit of a crop as a clip shows it, behind its mask, float32 [S, S, 3] in [-1, 1].
+
+    parser: in passes of one crop.
+    """
+    change = parser.pixels.change(crop, parser.of_edit(crop, rendering))
+    return on_still(parser.pixels, crop, change, rendering.motion, regions)
 
 
 def face_masks(panel: Panel, crops: Sequence[np.ndarray]) -> np.ndarray:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from videdit.datatypes import Array
+from videdit.datatypes import Array, Crop, Rendering
 from videdit.engine.devices import resolve_device
 from videdit.engine.recipe import NetworkRecipe
 from videdit.errors import WeightsError
@@ -65,6 +66,14 @@ class CropParser:
     def parts(self, crops: Sequence[Array]) -> Array:
         """Crops [S, S, 3] uint8 RGB of any size -> how likely each of PARTS is, [N, 9, 128, 128] float32 in [0, 1]."""
         return single(self._run("PartParser", self._part_parser, crops))
+
+    def of_edit(self, crop: Crop, rendering: Rendering) -> Rendering:
+        """A crop's rendering with its ``parts``, where the edit may have moved the mouth; else the same.
+
+        Crop: its own parts may not be known, then neither are the edit's.
+        """
+        seen = None if crop.parts is None else self.pixels.edit_to_parse(crop, rendering)
+        return rendering if seen is None else replace(rendering, parts=self.parts([seen])[0])
 
     def _net(self) -> FaceParser:
         from videdit.models.face_parser import FaceParser
