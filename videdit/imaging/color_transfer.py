@@ -29,6 +29,7 @@ from videdit.models.face_parts import LIPS, SKIN
 SMALL = 64  # pixels at which factors are found
 NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
 LIPS_SURE = (0.5, 0.9)  # how surely a place is lips: from where on it begins to count, and where it fully does
+SEEN = (0.005, 0.006)  # of a crop, in which lips are seen: under a beard there are too few to tell their colour
 MOST = 1.4  # no lips' saturation is raised by more
 RAISED = 1.5  # nor skin's that an edit makes
 PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
@@ -58,7 +59,8 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     before = chroma_gain(seen, inversion, sure)
     most: Array | float = 1.0
     if rendering.parts is not None:
-        most = 1 + (RAISED - 1) * ramp(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL), *PURE)
+        new = erode_confidence(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL))
+        most = 1 + (RAISED - 1) * new
     after = chroma_gain(xp.warp(seen, flow), edit, xp.warp(sure, flow), most)
     lighter = luma_gain(seen, inversion, sure)
     return replace(
@@ -86,7 +88,7 @@ def match_lips(source: Array, rendering: Rendering, lips: Array, share: Array) -
     longer = xp.maximum(xp.sqrt(real**2 + imaginary**2) / MOST, weight)
     light = xp.merge(*(lightness(image) for image in (seen, inversion))) * before
     one, other = xp.split(light.sum((0, 1), keepdims=True) + NOTHING)
-    after = share * after
+    after = share * ramp(before.sum() / len(before) ** 2, *SEEN) * after
     gain = xp.merge(1 + after * (real / longer - 1), after * (imaginary / longer))
     lighter = 1 + after * ((one / other).clip(*LIGHTER) - 1)
     return replace(rendering, edit=regrade(rendering.edit, gain, lighter))
