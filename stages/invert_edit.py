@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop, Frame, Motion
+from videdit.datatypes import LOW, Array, Crop, Frame, Motion
 from videdit.edits import Timeline
 from videdit.hfgi.inverter import Inverter, LowFidelity
 from videdit.hfgi.latent_cache import LatentCache
@@ -144,7 +144,7 @@ class Edit:
             motions: Future[list[Motion]] = Future()
             motions.set_result([])
             halfway = (item for item in smoothed if self._within(item[0].time, MOTION_REACH * self.motion_sigma))
-            for group in groups(halfway, self.inverter.batch(256)):
+            for group in groups(halfway, self.inverter.at_once(LOW)):
                 bases = self._bases(group)
                 tracks = [crop.track for frame, _ in group for crop in _rendered_of(frame)]
                 after = beside.submit(found, [base.low for base in bases], tracks)
@@ -202,7 +202,8 @@ class Edit:
                 todo.setdefault(crop.size, []).append(Pending(slots, i, item.bases[i], item.motions[i]))
             # A frame may not wait for long: when many do, batches go out part full.
             for size, pending in todo.items():
-                if len(pending) >= self.inverter.batch(size) or len(waiting) > FEW * self.inverter.batch(size):
+                full = self.inverter.at_once(size)
+                if len(pending) >= full or len(waiting) > FEW * full:
                     self._run(size, pending)
             yield from _finished(waiting)
         for size, pending in todo.items():

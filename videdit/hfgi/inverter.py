@@ -136,6 +136,10 @@ class Inverter:
             return {256: 32, 512: 16, 1024: 8}[size]
         return {256: 4, 512: 2, 1024: 1}[size]
 
+    def at_once(self, size: int) -> int:
+        """Crops of a size that are best halfway or finished at once: those that fill a pass."""
+        return self.batch(size)
+
     def encode(self, crops: list[Array], count: int | None = None) -> Array:
         """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, L, 512] float32. count: crops a pass."""
         count = count or self.batch(LOW)

@@ -1,7 +1,8 @@
 """An inverter that remembers inversions: the same crops under another strength take one render each, not two.
 
-Passes hold an inversion beside its edit (:mod:`videdit.hfgi.inverter`). Where the inversion is known, another crop's
-edit takes its place in the pass, in the same compiled graphs, so that results are what they are without.
+Passes hold renders, of which an inversion is one and its edit another (:mod:`videdit.hfgi.inverter`). Here those that
+are still to be made fill the passes one after the other, in the same compiled graphs, so that results are what they are
+without.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from videdit.datatypes import Array, Motion, Rendering
+from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.hfgi.inverter import Inverter, LowFidelity
 from videdit.imaging.arrays import batches, half, stack
 
@@ -30,7 +31,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class KeyedLowFidelity(LowFidelity):
-    """Low fidelity that knows by what its inversion is kept."""
+    """Low fidelity that knows by what its inversion is kept; where that is known there is no first half of `trunk`."""
 
     key: tuple = ()
     known: Known | None = None
@@ -40,39 +41,45 @@ class KeptInversions(Inverter):
     """An inverter of crops in the host's memory; shares networks and graphs with another."""
 
     def __init__(
-        self, inverter: Inverter, get: Callable[[tuple], Known | None], put: Callable[[tuple, Known], None]
+        self,
+        inverter: Inverter,
+        get: Callable[[tuple], Known | None],
+        put: Callable[[tuple, Known], None],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """get, put: look up and keep inversions by keys that are of this inverter's alone."""
+        """get, put: look up and keep inversions by keys that are of this inverter's alone.
+
+        check: called before each pass; what it raises ends the work.
+        """
         self.__dict__.update(inverter.__dict__)
-        self._get, self._put = get, put
+        self._get, self._put, self._check = get, put, check
+
+    def at_once(self, size: int) -> int:
+        """Crops that fill a pass, where all inversions are known."""
+        return 2 * self.batch(size)
 
     def low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> list[LowFidelity]:
         """As :meth:`Inverter.low_fidelity`; where an inversion is known only the edit is rendered."""
         keys = [
-            (len(crop), hashlib.blake2b(crop.tobytes() + code.tobytes(), digest_size=16).digest())
+            (hashlib.blake2b(crop.tobytes() + code.tobytes(), digest_size=16).digest(),)
             for crop, code in zip(crops, codes, strict=True)
         ]
         known = [self._get(key) for key in keys]
-        new = [i for i, found in enumerate(known) if found is None]
-        old = [i for i, found in enumerate(known) if found is not None]
-        fresh = iter(super().low_fidelity([crops[i] for i in new], codes[new], edited[new]) if new else ())
-        again = iter(self._low([edited[i] for i in old]) if old else ())
+        both = list(zip(codes, edited, strict=True))
+        made = iter(self._low([code for found, pair in zip(known, both, strict=True) for code in pair[bool(found) :]]))
         bases: list[LowFidelity] = []
-        for i, (key, found) in enumerate(zip(keys, known, strict=True)):
-            if found is None:
-                base = next(fresh)
-                bases.append(KeyedLowFidelity(base.source, base.codes, base.trunk, base.low, key))
-            else:
-                trunk, low = next(again)
-                source = self.pixels.network_input(crops[i]).swapaxes(0, 1).swapaxes(1, 2)
-                pair = stack((codes[i], edited[i])), stack((trunk, trunk)), stack((found.low, low))
-                bases.append(KeyedLowFidelity(source, *pair, key, found))
+        for crop, key, found, pair in zip(crops, keys, known, both, strict=True):
+            before = (None, found.low) if found else next(made)
+            trunks, lows = zip(before, next(made), strict=True)
+            source = self.pixels.network_input(crop).swapaxes(0, 1).swapaxes(1, 2)
+            bases.append(KeyedLowFidelity(source, pair, trunks, stack(lows), key, found))
         return bases
 
-    def _low(self, edited: list[Array]) -> list[tuple[Array, Array]]:
-        """(trunk features, low image) of edited codes [L, 512], two renders' places each holding an edit."""
-        count, results = 2 * self.batch(256), list[tuple[Array, Array]]()
-        for part, used in batches(count, stack(edited)):
+    def _low(self, codes: list[Array]) -> list[tuple[Array, Array]]:
+        """(trunk features float16, low image) of codes [L, 512]."""
+        count, results = 2 * self.batch(LOW), list[tuple[Array, Array]]()
+        for part, used in batches(count, stack(codes)):
+            self._check()
             trunk, low = self.low_pass(count)(part)
             trunk = half(trunk)
             results += [(trunk[i], low[i]) for i in range(used)]
@@ -82,35 +89,36 @@ class KeptInversions(Inverter):
         self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
     ) -> list[Rendering]:
         """As :meth:`Inverter.high_fidelity`; where an inversion is known only the edit is rendered."""
-        results: dict[int, Rendering] = {}
-        old = [i for i, base in enumerate(bases) if isinstance(base, KeyedLowFidelity) and base.known is not None]
-        new = [i for i in range(len(bases)) if i not in old]
-        if new:
-            made = super().high_fidelity([bases[i] for i in new], [motions[i] for i in new], size, carried)
-            for i, rendering in zip(new, made, strict=True):
-                results[i] = rendering
-                base = bases[i]
-                if isinstance(base, KeyedLowFidelity) and base.key[0] == size:
-                    self._put(base.key, Known(base.low[0], rendering.inversion))
-        if old:
-            highs = iter(self._high([(bases[i], motions[i]) for i in old], size, carried))
-            for i in old:
-                base = bases[i]
-                assert isinstance(base, KeyedLowFidelity)
-                assert base.known is not None
-                results[i] = Rendering(base.low[0], base.low[1], motions[i], base.known.high, next(highs))
-        return [results[i] for i in range(len(bases))]
-
-    def _high(self, pairs: list[tuple[LowFidelity, Motion]], size: int, carried: bool) -> list[Array]:
-        """The edits of bases at a size, two renders' places each holding an edit."""
-        count, results = 2 * self.batch(size), list[Array]()
-        inputs: list[list[Array]] = [[], [], [], []]
-        for base, motion in pairs:
+        known = [_known(base, size) for base in bases]
+        inputs: list[tuple[Array, ...]] = []
+        for base, motion, found in zip(bases, motions, known, strict=True):
             distortion = base.source - base.low[0]
             moved = self.pixels.carry(distortion, motion) if carried else distortion
-            for array, value in zip(inputs, (base.trunk[1], base.codes[1], moved, base.low[1]), strict=True):
-                array.append(value)
-        for *parts, used in batches(count, *map(stack, inputs)):
+            trunks = base.trunk
+            if found is None and trunks[0] is None:  # it is known at another size only
+                trunks = self._low([base.codes[0]])[0][0], trunks[1]
+            renders = list(zip(trunks, base.codes, (distortion, moved), base.low, strict=True))
+            inputs += renders[bool(found) :]
+        made = iter(self._high(inputs, size))
+        results = []
+        for base, motion, found in zip(bases, motions, known, strict=True):
+            inversion = found.high if found else next(made)
+            results.append(Rendering(base.low[0], base.low[1], motion, inversion, next(made)))
+            if found is None and isinstance(base, KeyedLowFidelity):
+                self._put(base.key, Known(base.low[0], inversion))
+        return results
+
+    def _high(self, inputs: list[tuple[Array, ...]], size: int) -> list[Array]:
+        """Renders at a size of (trunk features, code, distortion map, low image)."""
+        count, results = 2 * self.batch(size), list[Array]()
+        for *parts, used in batches(count, *map(stack, zip(*inputs, strict=True))):
+            self._check()
             high = self.high_pass(count, size)(*parts)[0]
             results += [high[i] for i in range(used)]
         return results
+
+
+def _known(base: LowFidelity, size: int) -> Known | None:
+    """What is known of a base's inversion at a size."""
+    known = base.known if isinstance(base, KeyedLowFidelity) else None
+    return known if known is not None and len(known.high) == size else None

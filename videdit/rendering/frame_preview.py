@@ -246,6 +246,7 @@ class FramePreviews:
             request.inverter,
             lambda key: self.cache.get((*place, *key)),
             lambda key, known: self.cache.put((*place, *key), known),
+            request.check,
         )
 
     def _edits(self, request: Request, rows: range) -> list[Frame]:
