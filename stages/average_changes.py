@@ -23,6 +23,7 @@ LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 # share. At 25 to 60 frames a second these are five warps a frame in place of 11 to 27, for what is the same to about a
 # code value.
 BLOCK = 0.12  # seconds
+ROUND = 1e-6  # seconds: times are sums of floats
 
 _States = dict[int, "_FrameState"]  # by track
 _Sums = dict[int, dict[int, Accumulator]]  # by the index of a frame, and by track
@@ -47,9 +48,19 @@ class Steady:
     name = "steady"
     reach = LOOK_AHEAD + BLOCK  # what was before is remembered for longer, but hardly weighs more
 
-    def __init__(self, pixels: Pixels, timeline: Timeline | None = None, restored: bool = False) -> None:
-        """timeline: strengths that may change. restored: changes hold restorations too, which do not follow them."""
+    def __init__(
+        self,
+        pixels: Pixels,
+        timeline: Timeline | None = None,
+        restored: bool = False,
+        span: tuple[float, float] | None = None,
+    ) -> None:
+        """timeline: strengths that may change. restored: changes hold restorations too, which do not follow them.
+
+        span: seconds; frames before and after it are looked at as far as those in it depend on them, and left out.
+        """
         self.pixels, self.timeline, self.restored = pixels, timeline, restored
+        self.first, self.last = span or (-math.inf, math.inf)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames whose edits have averaged changes and masks; each is held back until ``reach`` seconds after it are
@@ -57,6 +68,8 @@ class Steady:
         window: Window[tuple[Frame, _States]] = Window(lambda item: item[0].time, self.reach, behind=False)
         chains: dict[int, _Sums] = {}  # by the number of the block that they end LOOK_AHEAD after the start of
         for (frame, states), ahead in window(self._remembered(frames)):
+            if not self.first - ROUND <= frame.time <= self.last + ROUND:
+                continue
             block, share = _place(frame.time)
             chains = {n: chains[n] if n in chains else self._chained_back(ahead, n) for n in (block, block + 1)}
             near, far = (chains[n].pop(frame.index, {}) for n in (block, block + 1))
@@ -101,7 +114,10 @@ class Steady:
                     before, known = last
                     earlier = known[edit.track]
                     weight = fading(frame.time - before.time) * self._similarity(edit.track, earlier.given, edit.given)
-                    states[edit.track] = self._chained(states[edit.track], earlier, edit.drift, weight)
+                    state = self._chained(states[edit.track], earlier, edit.drift, weight)
+                    if frame.time <= self.last + ROUND:  # what was before later ones counts for none
+                        state = self._with_past(state, earlier, edit.drift)
+                    states[edit.track] = state
             last = frame, states
             yield last
 
@@ -114,11 +130,13 @@ class Steady:
         return _FrameState(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale, edit.given)
 
     def _chained(self, state: _FrameState, before: _FrameState, drift: Drift, weight: float) -> _FrameState:
+        """The same after another."""
+        return replace(state, went=self.pixels.upsample_flow(drift.went, before.size), weight=weight)
+
+    def _with_past(self, state: _FrameState, before: _FrameState, drift: Drift) -> _FrameState:
         """The same with what came before it."""
-        went = self.pixels.upsample_flow(drift.went, before.size)
         came = self.pixels.upsample_flow(drift.came, state.size)
-        past = state.own + self.pixels.warp_accumulator(before.past, came, weight)
-        return replace(state, past=past, went=went, weight=weight)
+        return replace(state, past=state.own + self.pixels.warp_accumulator(before.past, came, state.weight))
 
     def _similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
         return self.timeline.similarity(track, one, other) if self.timeline else 1.0

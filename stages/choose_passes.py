@@ -44,7 +44,10 @@ class _Seen:
 
 
 class ChoosePasses:
-    """Hands on frames whose crops have ``drift``, and ``rendered`` False where the networks are not to see them."""
+    """Hands on frames whose crops have ``drift``, and ``rendered`` False where the networks are not to see them.
+
+    Drift that a crop comes with is not worked out again: no edit changes it.
+    """
 
     name = "passes"
 
@@ -88,7 +91,7 @@ class ChoosePasses:
             for before, now in pairs:
                 crops = []
                 for crop in now.frame.crops:
-                    drift = next(found) if _continued(before, now, crop) else None
+                    drift = next(found) if _unknown(before, now, crop) else crop.drift
                     crop = replace(crop, drift=drift, given=self._given(crop, now.frame.time))
                     seen[crop.track] = self._seen(seen.get(crop.track), crop, now)
                     crops.append(replace(crop, rendered=seen[crop.track].came is None))
@@ -107,12 +110,12 @@ class ChoosePasses:
                 self.account.faded(crop.track, time, reason)
 
     def _drifts(self, pairs: Sequence[tuple[_Moment | None, _Moment]]) -> list[Drift]:
-        """The motion of each crop whose track was in the frame before, in their order."""
+        """The motion of each crop whose track was in the frame before, where it is not known, in their order."""
         greys = [
             (before.greys[crop.track], now.greys[crop.track])
             for before, now in pairs
             for crop in now.frame.crops
-            if before is not None and _continued(before, now, crop)
+            if before is not None and _unknown(before, now, crop)
         ]
         return [Drift(*both) for both in self.pixels.drifts(greys)]
 
@@ -135,9 +138,10 @@ class ChoosePasses:
         return replace(last, came=came)
 
 
-def _continued(before: _Moment | None, now: _Moment, crop: Crop) -> bool:
-    """Whether a crop's track was in the frame before, in the same shot."""
-    return before is not None and before.frame.scene == now.frame.scene and crop.track in before.greys
+def _unknown(before: _Moment | None, now: _Moment, crop: Crop) -> bool:
+    """Whether a crop's track was in the frame before, in the same shot, and nobody has said how it moved."""
+    continued = before is not None and before.frame.scene == now.frame.scene and crop.track in before.greys
+    return continued and crop.drift is None
 
 
 def _block(time: float, seconds: float) -> int:

@@ -164,3 +164,14 @@ def test_flows_are_displacements_in_pixels_of_their_size(kind: type[Pixels], siz
     assert host(sums.changes).shape == (size, size, 4)
     assert host(sums.masks).shape == (size, size, 1)
     np.testing.assert_allclose(host(sums.masks), 0.5 * 0.8 * 0.5 * 0.2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("index", [0, 5, 11])
+def test_frames_that_are_wanted_alone_are_averaged_as_among_all(index: int) -> None:
+    pixels = Counting("cpu", "fp32")
+    frames = drifting(pixels, clip(pixels, 12, 15))
+    whole = list(Steady(pixels)(iter(frames)))
+    moves, pixels.moves = pixels.moves, 0
+    span = (frames[index].time, frames[index].time)
+    assert same(list(Steady(pixels, span=span)(iter(frames))), whole[index : index + 1])
+    assert pixels.moves < moves

@@ -19,6 +19,7 @@ from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
 from videdit.models.face_parts import MOUTH, PARTS
+from videdit.rendering.near_frames import passes_around
 from videdit.stages.choose_passes import PACES, ChoosePasses
 from videdit.stages.transfer_detail import Detail
 
@@ -114,6 +115,43 @@ def test_where_a_run_begins_does_not_matter_beyond_the_reach(quality: str) -> No
         sure = frames[begins].time + ChoosePasses.reach_of(quality)
         part = chosen(pixels, frames[begins:], quality)
         assert [i for i in part if i / FPS > sure] == [i for i in whole if i / FPS > sure]
+
+
+def test_motion_that_is_known_is_not_estimated_again() -> None:
+    class Asked(HostPixels):
+        pairs = 0
+
+        def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Motion, Motion]]:
+            self.pairs += len(pairs)
+            return super().drifts(pairs)
+
+    pixels = Asked("cpu", "fp32")
+    texture = 0.8 * smooth_image(LOW, 1, cells=24)
+    frames = [frame(pixels, i, moved(texture, 0.7 * i, -0.4 * i)) for i in range(6)]
+    first = list(ChoosePasses(pixels, None, "standard")(iter(frames)))
+    assert pixels.pairs == 5
+    known = [
+        replace(f, crops=(replace(f.crops[0], drift=g.crops[0].drift),)) for f, g in zip(frames, first, strict=True)
+    ]
+    again = list(ChoosePasses(pixels, None, "standard")(iter(known)))
+    assert pixels.pairs == 5
+    for one, other in zip(first, again, strict=True):
+        assert one.crops[0].drift is other.crops[0].drift
+        assert one.crops[0].rendered == other.crops[0].rendered
+
+
+def test_what_a_stretch_depends_on_lies_between_two_passes_of_every_face() -> None:
+    def at(index: int, *seen: bool) -> Frame:
+        crops = tuple(Crop(i, np.zeros((8, 8, 3), np.uint8), np.eye(2, 3), 1.0, rendered=s) for i, s in enumerate(seen))
+        return Frame(index, index, Fraction(1, FPS), index / FPS, CODED, crops=crops)
+
+    yes, no = True, False
+    seen = [(yes, yes), (yes, no), (no, no), (no, no), (no, no), (no, yes), (yes, no), (no,), (no,)]
+    frames = [at(i, *each) for i, each in enumerate(seen)]
+    wanted = [(3, 3, 0, 6), (2, 5, 0, 6), (6, 6, 5, 7), (0, 0, 0, 0), (7, 7, 6, 8), (1, 1, 0, 5)]
+    for first, last, begins, ends in wanted:
+        found = passes_around(frames, first / FPS, last / FPS)
+        assert found == pytest.approx((begins / FPS, ends / FPS)), (first, last)
 
 
 def rendered(pixels: Pixels, frames: Sequence[Frame], changes: Sequence[np.ndarray]) -> list[Frame]:

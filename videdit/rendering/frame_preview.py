@@ -18,10 +18,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Frame, bare_picture
-from videdit.hfgi.inverter import Inverter
-from videdit.hfgi.kept_inversions import KeptInversions
-from videdit.hfgi.latent_cache import codes_for
-from videdit.imaging.host import HostPixels
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.media.frame_times import clock
@@ -32,17 +28,15 @@ from videdit.rendering.analyses import Analyses, Source
 from videdit.rendering.assignments import people_of
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frames import LEAST, frame_at
-from videdit.rendering.kept_frames import KeptCodes, crops_bytes, hollow, kept_frames
+from videdit.rendering.kept_frames import crops_bytes, hollow
 from videdit.rendering.model_cache import ModelCache
-from videdit.rendering.preview_request import ROUND, Check, Request, active, scenes_before
+from videdit.rendering.near_frames import NearFrames, checked
+from videdit.rendering.preview_request import Check, Request, active
 from videdit.rendering.resolved_job import resolve
 from videdit.rendering.stage_graph import Workshop, reach_of
 from videdit.stages.assign_faces import REACH as RECALLED
 from videdit.stages.average_changes import Steady
-from videdit.stages.choose_passes import ChoosePasses
-from videdit.stages.invert_edit import Edit
 from videdit.stages.paint_hair import MeanHair
-from videdit.stages.parse_faces import Parse
 from videdit.stages.track_faces import Track
 
 
@@ -52,6 +46,7 @@ class FramePreviews:
     def __init__(self, models: ModelCache, cache: ByteCache, analyses: Analyses) -> None:
         """models, analyses: shared with renders. cache: keeps what is known of frames."""
         self.models, self.cache, self.analyses = models, cache, analyses
+        self._near = NearFrames(cache)
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="videdit-compile")
         self._prepared: set[tuple] = set()
 
@@ -82,18 +77,17 @@ class FramePreviews:
         row = request.sightings.row(shown.pts)
         if row is None:
             return shown, shown
-        graph = request.graph()
+        graph = request.graph(span=(shown.time, shown.time))
         hfgi, hair = request.resolved.method != "student", request.resolved.hair
         far = max(Steady.reach if hfgi else 0.0, MeanHair.reach if hair else 0.0)
         time_of = request.sightings.time
         rows = request.rows(time_of[row] - far, time_of[row] + far)
         if not hfgi:
-            near = list(graph.stage("change")(iter(self._fronts(request, rows))))
+            near = list(graph.stage("change")(iter(self._near.fronts(request, rows))))
             (frame,) = [frame for frame in near if frame.pts == shown.pts]
         else:
-            near = self._edits(request, rows)
-            steadied = graph.stage("steady")(_checked(iter(near), request.check))
-            (frame,) = [frame for frame in steadied if frame.pts == shown.pts]
+            near = self._near.edits(request, rows)
+            (frame,) = graph.stage("steady")(checked(near, request.check))
         frame = replace(frame, picture=shown.picture)
         if hair:
             frame = MeanHair().of(frame, near)
@@ -207,61 +201,7 @@ class FramePreviews:
         """The code of a crop, as the render has it before it is smoothed; None where it is sooner made than kept."""
         if not isinstance(crop.seen, np.ndarray):
             return None
-        return self._codes(request)([(pts, crop.seen)], lambda seen: request.inverter.encode(seen, 1))[0]
-
-    def _codes(self, request: Request) -> KeptCodes:
-        keep = request.job.cache and request.held.span is None
-        job = request.job
-        key = ("code", job.profile, job.checkpoint, job.device, job.precision, job.batch)
-        return KeptCodes(self.cache, key, codes_for(request.inverter, request.held.analysis, keep))
-
-    def _fronts(self, request: Request, rows: range) -> list[Frame]:
-        """Frames with their crops, parsed and restored, as the render has them; without their pictures."""
-        return kept_frames(self.cache, request, request.front, rows, self._new_fronts)
-
-    def _new_fronts(self, request: Request, rows: range) -> Iterator[Frame]:
-        job, sightings = request.job, request.sightings
-        reach = Track.reach + Parse.reach
-        first, last = sightings.time[rows.start] - reach, sightings.time[rows.stop - 1] + reach
-        near = request.rows(first, last)
-        # Shots are counted from the first frame that comes, and by the user from the start of what is rendered.
-        base = int(sightings.scene[near.start])
-        still = request.source.info.kind == "image"
-        cut = (None, None) if still else (max(0.0, first - ROUND), last + LEAST)
-        graph = request.graph(cut=cut, first_scene=base - scenes_before(sightings, job.start))
-        decode, *stages = graph.stages(last="restore")
-        for frame in Compose(*stages)(_checked(decode(iter(())), request.check)):
-            graph.context.store.release(frame)
-            row = sightings.row(frame.pts)
-            # Frames of several runs are put together later: each is counted from the first of the clip.
-            yield replace(hollow(frame), scene=frame.scene + base, index=frame.index if row is None else row)
-
-    def _inverter(self, request: Request) -> Inverter:
-        """The request's inverter, which in the host's memory remembers inversions."""
-        job = request.job
-        if not isinstance(request.inverter.pixels, HostPixels):
-            return request.inverter
-        place = ("known", job.profile, job.checkpoint, job.precision, job.batch)
-        return KeptInversions(
-            request.inverter,
-            lambda key: self.cache.get((*place, *key)),
-            lambda key, known: self.cache.put((*place, *key), known),
-            request.check,
-        )
-
-    def _edits(self, request: Request, rows: range) -> list[Frame]:
-        """Frames with their edits by HFGI, as they are before they are steadied."""
-        return kept_frames(self.cache, request, request.edited, rows, self._new_edits)
-
-    def _new_edits(self, request: Request, rows: range) -> Iterator[Frame]:
-        times = request.sightings.time
-        pace = ChoosePasses.reach_of(request.job.quality)  # from passes so far away are changes carried
-        span = float(times[rows.start]) - pace, float(times[rows.stop - 1]) + pace
-        graph = request.graph(inverter=self._inverter(request), codes=self._codes(request), span=span)
-        reach = pace + Edit.reach_of(request.job.smooth_codes, request.job.smooth_fine)
-        near = request.rows(span[0] - reach, span[1] + reach)
-        edited = Compose(*graph.part("passes", "detail"))
-        yield from edited(_checked(iter(self._fronts(request, near)), request.check))
+        return self._near.codes(request)([(pts, crop.seen)], lambda seen: request.inverter.encode(seen, 1))[0]
 
     @staticmethod
     def _finished(graph: Graph[Workshop], frame: Frame, *edits: Stage) -> Frame:
@@ -278,9 +218,3 @@ class _Named:
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         return self.run(frames)
-
-
-def _checked(frames: Iterator[Frame], check: Check) -> Iterator[Frame]:
-    for frame in frames:
-        check()
-        yield frame

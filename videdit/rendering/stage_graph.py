@@ -172,7 +172,7 @@ def _detail(shop: Workshop) -> Stage:
 
 
 def _steady(shop: Workshop) -> Stage:
-    return Steady(shop.inverter.pixels, shop.people.timeline, restored=shop.job.restorer.at_rest)
+    return Steady(shop.inverter.pixels, shop.people.timeline, shop.job.restorer.at_rest, shop.span)
 
 
 def _hair(shop: Workshop) -> Stage:
