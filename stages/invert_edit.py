@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -141,29 +142,32 @@ class Edit:
         with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
             before: list[tuple[Frame, list[LowFidelity]]] = []
             found = self.prealigner.memory()
-            motions: Future[list[Motion]] = Future()
-            motions.set_result([])
+            motions: list[Future[list[Motion]]] = []
             halfway = (item for item in smoothed if self._within(item[0].time, MOTION_REACH * self.motion_sigma))
             for group in groups(halfway, self.inverter.at_once(LOW)):
-                bases = self._bases(group)
+                bases, after = list[LowFidelity](), list[Future[list[Motion]]]()
                 tracks = [crop.track for frame, _ in group for crop in _rendered_of(frame)]
-                after = beside.submit(found, [base.low for base in bases], tracks)
-                yield from _with_motions(before, motions.result())
+                made = self._bases(group)
+                while new := list(islice(made, self.inverter.batch(LOW))):
+                    theirs = tracks[len(bases) : len(bases) + len(new)]
+                    after.append(beside.submit(found, [base.low for base in new], theirs))
+                    bases += new
+                yield from _with_motions(before, motions)
                 rest = iter(bases)
                 before, motions = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
-            yield from _with_motions(before, motions.result())
+            yield from _with_motions(before, motions)
 
-    def _bases(self, group: list[tuple[Frame, list[Array]]]) -> list[LowFidelity]:
+    def _bases(self, group: list[tuple[Frame, list[Array]]]) -> Iterator[LowFidelity]:
         """The low fidelity of all crops of a group of frames, in their order."""
         pending = [
             (crop, f.time, code) for f, codes in group for crop, code in zip(_rendered_of(f), codes, strict=True)
         ]
         if not pending:
-            return []
+            return iter(())
         codes = stack([code for *_, code in pending])
         delta = np.stack([self.timeline.delta_for_crop(*one) for one in pending])
         edited = codes + self.inverter.pixels.put(delta)
-        return self.inverter.low_fidelity([crop.seen_low for crop, *_ in pending], codes, edited)
+        return self.inverter.each_low_fidelity([crop.seen_low for crop, *_ in pending], codes, edited)
 
     def _steadied(self, halfway: Iterator[Halfway]) -> Iterator[Halfway]:
         """The same with motions smoothed per track, never across a cut."""
@@ -204,22 +208,23 @@ class Edit:
             for size, pending in todo.items():
                 full = self.inverter.at_once(size)
                 if len(pending) >= full or len(waiting) > FEW * full:
-                    self._run(size, pending)
+                    yield from self._run(size, pending, waiting)
             yield from _finished(waiting)
         for size, pending in todo.items():
-            self._run(size, pending)
+            yield from self._run(size, pending, waiting)
         yield from _finished(waiting)
 
     def _within(self, time: float, reach: float) -> bool:
         return self.span[0] - reach - 1e-6 <= time <= self.span[1] + reach + 1e-6
 
-    def _run(self, size: int, pending: list[Pending]) -> None:
-        if pending:
-            bases, motions = [one.base for one in pending], [one.motion for one in pending]
-            renderings = self.inverter.high_fidelity(bases, motions, size, carried=self.prealigner.kind != "none")
-            for one, rendering in zip(pending, renderings, strict=True):
-                one.slots[one.index] = rendering
-            pending.clear()
+    def _run(self, size: int, pending: list[Pending], waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
+        """Render crops of one size; hands on the frames that are finished by it."""
+        bases, motions = [one.base for one in pending], [one.motion for one in pending]
+        made = self.inverter.each_high_fidelity(bases, motions, size, self.prealigner.kind != "none") if pending else ()
+        for one, rendering in zip(pending, made, strict=True):
+            one.slots[one.index] = rendering
+            yield from _finished(waiting)
+        pending.clear()
 
 
 def _rendered_of(frame: Frame) -> list[Crop]:
@@ -227,9 +232,11 @@ def _rendered_of(frame: Frame) -> list[Crop]:
     return [crop for crop in frame.crops if crop.rendered]
 
 
-def _with_motions(items: list[tuple[Frame, list[LowFidelity]]], motions: list[Motion]) -> Iterator[Halfway]:
+def _with_motions(
+    items: list[tuple[Frame, list[LowFidelity]]], motions: Sequence[Future[list[Motion]]]
+) -> Iterator[Halfway]:
     """Frames with their low fidelity, and the motions of all of them in their order."""
-    rest = iter(motions)
+    rest = (motion for some in motions for motion in some.result())
     for frame, bases in items:
         yield Halfway(frame, bases, [next(rest) for _ in bases])
 

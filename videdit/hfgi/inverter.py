@@ -17,7 +17,7 @@ Detail return (:mod:`videdit.imaging.detail_transfer`) goes on from Y0, Y1, Xo a
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -186,19 +186,22 @@ class Inverter:
 
     def low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> list[LowFidelity]:
         """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512]."""
+        return list(self.each_low_fidelity(crops, codes, edited))
+
+    def each_low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> Iterator[LowFidelity]:
+        """The same one by one, each as soon as it is there."""
         layers = self._engines.layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
         engine = self.low_pass(2 * count)
-        bases: list[LowFidelity] = []
+        rest = iter(crops)
         for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, L, 512]
             trunk, low = engine(part.reshape(-1, layers, W_DIM))
             trunk = half(trunk)
             for i in range(used):
-                source = self.pixels.network_input(crops[len(bases)])  # [3, 256, 256]
+                source = self.pixels.network_input(next(rest))  # [3, 256, 256]
                 pair = slice(2 * i, 2 * i + 2)
-                bases.append(LowFidelity(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair]))
-        return bases
+                yield LowFidelity(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair])
 
     def high_fidelity(
         self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
@@ -207,6 +210,12 @@ class Inverter:
 
         carried: False leaves all of the alignment to ADA.
         """
+        return list(self.each_high_fidelity(bases, motions, size, carried))
+
+    def each_high_fidelity(
+        self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
+    ) -> Iterator[Rendering]:
+        """The same one by one, each as soon as it is there."""
         count = self.batch(size)
         engine = self.high_pass(2 * count, size)
         inputs: list[list[Array]] = [[], [], [], []]
@@ -215,14 +224,13 @@ class Inverter:
             maps = stack((distortion, self.pixels.carry(distortion, motion) if carried else distortion))
             for array, value in zip(inputs, (base.trunk, base.codes, maps, base.low), strict=True):
                 array.append(value)
-        results: list[Rendering] = []
+        rest = zip(bases, motions, strict=True)
         for *parts, used in batches(count, *map(stack, inputs)):
             merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = engine(*merged)[0]
             for i in range(used):
-                base, motion = bases[len(results)], motions[len(results)]
-                results.append(Rendering(base.low[0], base.low[1], motion, high[2 * i], high[2 * i + 1]))
-        return results
+                base, motion = next(rest)
+                yield Rendering(base.low[0], base.low[1], motion, high[2 * i], high[2 * i + 1])
 
     def aligned(self, bases: list[LowFidelity], motions: list[Motion], carried: bool = True) -> list[Array]:
         """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].

@@ -8,12 +8,14 @@ without.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.hfgi.inverter import Inverter, LowFidelity
 from videdit.imaging.arrays import batches, half, stack
+
+PASSES = 4  # at once: as many hold the passes of a preview's neighbourhood, mostly
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +57,37 @@ class KeptInversions(Inverter):
         self._get, self._put, self._check = get, put, check
 
     def at_once(self, size: int) -> int:
-        """Crops that fill a pass, where all inversions are known."""
-        return 2 * self.batch(size)
+        """Crops of several passes: so few of their places are empty, however many inversions are known."""
+        return PASSES * 2 * self.batch(size)
 
-    def low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> list[LowFidelity]:
-        """As :meth:`Inverter.low_fidelity`; where an inversion is known only the edit is rendered."""
+    def each_low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> Iterator[LowFidelity]:
+        """As :meth:`Inverter.each_low_fidelity`; where an inversion is known only the edit is rendered."""
         keys = [
             (hashlib.blake2b(crop.tobytes() + code.tobytes(), digest_size=16).digest(),)
             for crop, code in zip(crops, codes, strict=True)
         ]
         known = [self._get(key) for key in keys]
         both = list(zip(codes, edited, strict=True))
-        made = iter(self._low([code for found, pair in zip(known, both, strict=True) for code in pair[bool(found) :]]))
-        bases: list[LowFidelity] = []
+        made = self._low([code for found, pair in zip(known, both, strict=True) for code in pair[bool(found) :]])
         for crop, key, found, pair in zip(crops, keys, known, both, strict=True):
             before = (None, found.low) if found else next(made)
             trunks, lows = zip(before, next(made), strict=True)
             source = self.pixels.network_input(crop).swapaxes(0, 1).swapaxes(1, 2)
-            bases.append(KeyedLowFidelity(source, pair, trunks, stack(lows), key, found))
-        return bases
+            yield KeyedLowFidelity(source, pair, trunks, stack(lows), key, found)
 
-    def _low(self, codes: list[Array]) -> list[tuple[Array, Array]]:
+    def _low(self, codes: list[Array]) -> Iterator[tuple[Array, Array]]:
         """(trunk features float16, low image) of codes [L, 512]."""
-        count, results = 2 * self.batch(LOW), list[tuple[Array, Array]]()
+        count = 2 * self.batch(LOW)
         for part, used in batches(count, stack(codes)):
             self._check()
             trunk, low = self.low_pass(count)(part)
             trunk = half(trunk)
-            results += [(trunk[i], low[i]) for i in range(used)]
-        return results
+            yield from ((trunk[i], low[i]) for i in range(used))
 
-    def high_fidelity(
+    def each_high_fidelity(
         self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
-    ) -> list[Rendering]:
-        """As :meth:`Inverter.high_fidelity`; where an inversion is known only the edit is rendered."""
+    ) -> Iterator[Rendering]:
+        """As :meth:`Inverter.each_high_fidelity`; where an inversion is known only the edit is rendered."""
         known = [_known(base, size) for base in bases]
         inputs: list[tuple[Array, ...]] = []
         for base, motion, found in zip(bases, motions, known, strict=True):
@@ -96,26 +95,23 @@ class KeptInversions(Inverter):
             moved = self.pixels.carry(distortion, motion) if carried else distortion
             trunks = base.trunk
             if found is None and trunks[0] is None:  # it is known at another size only
-                trunks = self._low([base.codes[0]])[0][0], trunks[1]
+                trunks = next(self._low([base.codes[0]]))[0], trunks[1]
             renders = list(zip(trunks, base.codes, (distortion, moved), base.low, strict=True))
             inputs += renders[bool(found) :]
-        made = iter(self._high(inputs, size))
-        results = []
+        made = self._high(inputs, size)
         for base, motion, found in zip(bases, motions, known, strict=True):
             inversion = found.high if found else next(made)
-            results.append(Rendering(base.low[0], base.low[1], motion, inversion, next(made)))
             if found is None and isinstance(base, KeyedLowFidelity):
                 self._put(base.key, Known(base.low[0], inversion))
-        return results
+            yield Rendering(base.low[0], base.low[1], motion, inversion, next(made))
 
-    def _high(self, inputs: list[tuple[Array, ...]], size: int) -> list[Array]:
+    def _high(self, inputs: list[tuple[Array, ...]], size: int) -> Iterator[Array]:
         """Renders at a size of (trunk features, code, distortion map, low image)."""
-        count, results = 2 * self.batch(size), list[Array]()
+        count = 2 * self.batch(size)
         for *parts, used in batches(count, *map(stack, zip(*inputs, strict=True))):
             self._check()
             high = self.high_pass(count, size)(*parts)[0]
-            results += [high[i] for i in range(used)]
-        return results
+            yield from (high[i] for i in range(used))
 
 
 def _known(base: LowFidelity, size: int) -> Known | None:
