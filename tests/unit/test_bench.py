@@ -11,6 +11,7 @@ from videdit.cli.bench import Bench, Usage, elsewhere
 from videdit.engine import profiler
 from videdit.engine.compile import compile_module
 from videdit.engine.profiler import WAITING, Passes
+from videdit.engine.recipe import Halves
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.result import RenderResult
@@ -62,6 +63,19 @@ def test_an_engine_books_what_it_copies():
     assert profiler.passes()["Conv2d"].copied == 4 * (2 * 2 * 16 + 16)  # again, and what went in
     profiler.reset_passes()
     assert "Conv2d" not in profiler.passes()
+
+
+def test_what_waits_between_passes_is_converted_within_them():
+    layer = torch.nn.Conv2d(1, 2, 1)
+    image = np.random.default_rng(0).normal(size=(1, 1, 4, 4)).astype(np.float16)
+    (wanted,) = compile_module(layer, [image.shape], precision="fp32")(image)
+    engine = compile_module(layer, [image.shape], precision="fp32", halves=Halves((0,), (0,)))
+    profiler.reset_passes()
+    (found,) = engine(image)
+    assert profiler.passes()["Conv2d"].copied == 2 * 2 * 16  # what came out, and nothing of what went in
+    assert found.dtype == np.float16
+    assert np.array_equal(found, wanted.astype(np.float16))
+    profiler.reset_passes()
 
 
 def test_what_a_bench_writes_goes_however_it_ends(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 Every engine takes and returns the same thing, so that nothing above this file knows which one runs:
 ``engine(*arrays)`` takes numpy arrays of the example's shapes and any real type, and returns a tuple of float32 numpy
-arrays.
+arrays, or of float16 ones where it was asked to (:class:`videdit.engine.recipe.Halves`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from videdit.engine import offline
 from videdit.engine.devices import resolve_precision
 from videdit.engine.openvino_cache import graph_of, ready
 from videdit.engine.profiler import booked, copied, name_of
-from videdit.engine.recipe import NetworkRecipe, Shape
+from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.threads import networks, settle_torch
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ def compile_module(
     precision: str = "auto",
     threads: int | None = None,
     channels_last: bool = True,
+    halves: Halves = NO_HALVES,
 ) -> Engine:
     """Compile a network for one fixed set of input shapes, given as such or as examples.
 
     A recipe is followed only where no graph of what it makes is kept; PyTorch is not imported otherwise.
 
+    halves: what is float16 on a CPU.
     channels_last: the layout in which a GPU keeps pictures; networks of others may not stand the faster one.
     threads: cores a run may use on a CPU; by default those of
         :func:`videdit.threads.networks`. With a number, runs do not wait their turn: a small net (the
@@ -51,7 +53,7 @@ def compile_module(
     precision = resolve_precision(precision, device)
     if device.startswith("cuda"):
         return _torch_engine(ready(network), device, precision, channels_last)
-    return _openvino_engine(network, inputs, precision, threads)
+    return _openvino_engine(network, inputs, precision, threads, halves)
 
 
 def eager(module: nn.Module, device: str = "cpu") -> Engine:
@@ -60,7 +62,11 @@ def eager(module: nn.Module, device: str = "cpu") -> Engine:
 
 
 def _openvino_engine(
-    network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape], precision: str, threads: int | None
+    network: nn.Module | NetworkRecipe,
+    inputs: Sequence[Tensor | Shape],
+    precision: str,
+    threads: int | None,
+    halves: Halves,
 ) -> Engine:
     openvino = offline.openvino()
     config: dict[str, object] = {
@@ -70,13 +76,15 @@ def _openvino_engine(
         "ENABLE_CPU_PINNING": False,
     }
     exact = precision == "fp32" and not (isinstance(network, NetworkRecipe) or _fits_half(network))
-    compiled = openvino.Core().compile_model(graph_of(network, inputs, exact), "CPU", config)
+    graph = graph_of(network, inputs, exact)
+    compiled = openvino.Core().compile_model(_with_halves(graph, halves), "CPU", config)
     request = compiled.create_infer_request()
     turn = threading.Lock() if threads else compute
     name = network.name if isinstance(network, NetworkRecipe) else name_of(network)
+    kinds = [np.float16 if i in halves.inputs else np.float32 for i in range(len(inputs))]
 
     def engine(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        inputs = [np.ascontiguousarray(array, np.float32) for array in arrays]
+        inputs = [np.ascontiguousarray(*pair) for pair in zip(arrays, kinds, strict=True)]
         with turn, booked(name):
             results = request.infer(inputs, share_inputs=True)
         outputs = tuple(results[output] for output in compiled.outputs)  # copies: the request keeps its own
@@ -85,6 +93,18 @@ def _openvino_engine(
         return outputs
 
     return engine
+
+
+def _with_halves(graph: Any, halves: Halves) -> Any:
+    """A graph that takes and gives some tensors in float16."""
+    if halves == NO_HALVES:
+        return graph
+    openvino = offline.openvino()
+    steps = openvino.preprocess.PrePostProcessor(graph)
+    for tensors, places in ((steps.input, halves.inputs), (steps.output, halves.outputs)):
+        for place in places:
+            tensors(place).tensor().set_element_type(openvino.Type.f16)
+    return steps.build()
 
 
 def _fits_half(network: nn.Module) -> bool:

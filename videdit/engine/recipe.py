@@ -13,6 +13,20 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Halves:
+    """Which inputs and outputs of a network are float16, by their places: what waits between two passes, and is large.
+
+    The engine of a CPU converts them within its pass; where there is no gain in it, results are float32 all the same.
+    """
+
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+
+NO_HALVES = Halves()
+
+
+@dataclass(frozen=True)
 class NetworkRecipe:
     """A network of :mod:`videdit.models` with weights that are known by their hash."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from videdit.datatypes import Array
-from videdit.engine.recipe import NetworkRecipe, Shape
+from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.hfgi.profile import Profile
 from videdit.imaging.pixels import Pixels
 from videdit.models.sizes import NUM_LAYERS, TRUNK_CHANNELS
@@ -89,7 +89,12 @@ class Engines:
         return other
 
     def compiled(
-        self, name: str, key: tuple, build: Callable[[Networks], nn.Module], shapes: Sequence[Shape]
+        self,
+        name: str,
+        key: tuple,
+        build: Callable[[Networks], nn.Module],
+        shapes: Sequence[Shape],
+        halves: Halves = NO_HALVES,
     ) -> Callable[..., tuple[Array, ...]]:
         """A compiled network, built at its first use: once, however many threads ask.
 
@@ -98,6 +103,7 @@ class Engines:
             key: tells it from all others of the profile.
             build: makes it of the profile's networks.
             shapes: of its inputs.
+            halves: which of its inputs and outputs may be float16.
         """
         with self._lock:
             turn = self._turns.setdefault(key, threading.Lock())
@@ -108,5 +114,5 @@ class Engines:
                     network = NetworkRecipe(name, (key, self._hashes), lambda: build(self.networks()))
                 else:
                     network = build(self.networks())
-                self._compiled[key] = self.pixels.compile(network, shapes)
+                self._compiled[key] = self.pixels.compile(network, shapes, halves)
             return self._compiled[key]

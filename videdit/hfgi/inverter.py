@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.engine.devices import resolve_device
+from videdit.engine.recipe import Halves
 from videdit.errors import UsageError, WeightsError
 from videdit.hfgi.engines import Engines
 from videdit.hfgi.profile import Profile, load_profile
@@ -159,9 +160,8 @@ class Inverter:
 
             return LowFidelityPass(self._quick(networks.generator))
 
-        return self._engines.compiled(
-            "LowFidelityPass", ("low", renders), build, [(renders, self._engines.layers, W_DIM)]
-        )
+        shapes = [(renders, self._engines.layers, W_DIM)]
+        return self._engines.compiled("LowFidelityPass", ("low", renders), build, shapes, Halves(outputs=(0,)))
 
     def high_pass(self, renders: int, size: int) -> Callable[..., tuple[Array, ...]]:
         """:class:`videdit.models.passes.ConsultationPass` at 256, 512 or 1024 px, for so many renders a pass."""
@@ -174,7 +174,8 @@ class Inverter:
 
         image = (renders, LOW, LOW, 3)
         shapes = [(renders, self._engines.channels, 64, 64), (renders, self._engines.layers, W_DIM), image, image]
-        return self._engines.compiled(f"ConsultationPass {size}", ("high", renders, size), build, shapes)
+        key = ("high", renders, size)
+        return self._engines.compiled(f"ConsultationPass {size}", key, build, shapes, Halves(inputs=(0,)))
 
     def _quick(self, generator: Synthesis) -> Synthesis:
         """The generator in the form that is the quickest here."""

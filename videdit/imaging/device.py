@@ -17,7 +17,7 @@ from videdit.datatypes import LOW, Edited, Motion, Picture
 from videdit.engine.cuda_graph import Network
 from videdit.engine.devices import resolve_precision
 from videdit.engine.profiler import booked
-from videdit.engine.recipe import NetworkRecipe, Shape
+from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.engine.transfer import Transfer
 from videdit.imaging import device_planes
 from videdit.imaging.arrays import batches, stack
@@ -72,7 +72,9 @@ class DevicePixels(Pixels):
             with booked(name, self._device):
                 yield
 
-    def compile(self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]) -> Network:
+    def compile(
+        self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape], halves: Halves = NO_HALVES
+    ) -> Network:
         """A network that takes and gives tensors on the device; nothing waits for them."""
         module = network.build() if isinstance(network, NetworkRecipe) else network
         examples = tuple(given if isinstance(given, Tensor) else torch.zeros(given) for given in inputs)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
-from videdit.engine.recipe import NetworkRecipe, Shape
+from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.imaging import carried_change, detail_transfer, paint_mask, primitives, temporal_average
 from videdit.imaging.carried_change import Side
 from videdit.imaging.crop import low_picture, network_input
@@ -40,9 +40,12 @@ class Pixels(ABC):
 
     @abstractmethod
     def compile(
-        self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape]
+        self, network: nn.Module | NetworkRecipe, inputs: Sequence[Tensor | Shape], halves: Halves = NO_HALVES
     ) -> Callable[..., tuple[Array, ...]]:
-        """A network for one fixed set of input shapes, given as such or as examples; inputs of any real type."""
+        """A network for one fixed set of input shapes, given as such or as examples; inputs of any real type.
+
+        halves: what may be float16 in the host's memory.
+        """
 
     @abstractmethod
     def put(self, array: np.ndarray) -> Array:
