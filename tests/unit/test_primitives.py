@@ -16,6 +16,7 @@ import torch
 
 from videdit.datatypes import Array
 from videdit.imaging import primitives
+from videdit.imaging.arrays import rows
 from videdit.imaging.primitives import Primitives, host
 from videdit.imaging.primitives import torch as device
 
@@ -258,3 +259,19 @@ def test_what_is_no_mode_is_refused(xp: ModuleType) -> None:
         xp.warp(image, flow, mode="lanczos")
     with pytest.raises(KeyError):
         xp.warp(image, flow, border="wrap")
+
+
+def test_rows_are_those_of_a_stack_and_not_copied_where_they_lie_so():
+    whole = np.arange(4 * 2 * 3, dtype=np.float16).reshape(4, 2, 3)
+    for parts, shares in (
+        ([whole[0], whole[1], whole[2]], True),
+        ([whole[0:2], whole[2:4]], True),
+        ([whole[1], whole[0]], False),
+        ([whole[0], whole[2]], False),
+        ([whole[:, 0], whole[:, 1]], False),
+        ([whole[0], whole[1].copy()], False),
+        ([torch.from_numpy(whole[0]), torch.from_numpy(whole[1])], False),
+    ):
+        found = rows(parts)
+        assert np.array_equal(found, np.stack([np.asarray(part) for part in parts]))
+        assert isinstance(found, torch.Tensor) or np.shares_memory(found, whole) == shares

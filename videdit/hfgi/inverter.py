@@ -27,7 +27,7 @@ from videdit.engine.recipe import Halves
 from videdit.errors import UsageError, WeightsError
 from videdit.hfgi.engines import Engines
 from videdit.hfgi.profile import Profile, load_profile
-from videdit.imaging.arrays import batches, half, join, stack
+from videdit.imaging.arrays import batches, half, join, rows, stack
 from videdit.imaging.pixels import Pixels
 from videdit.models.sizes import W_DIM
 
@@ -226,7 +226,7 @@ class Inverter:
             for array, value in zip(inputs, (base.trunk, base.codes, maps, base.low), strict=True):
                 array.append(value)
         rest = zip(bases, motions, strict=True)
-        for *parts, used in batches(count, *map(stack, inputs)):
+        for *parts, used in batches(count, *map(rows, inputs)):
             merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = engine(*merged)[0]
             for i in range(used):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from videdit.datatypes import LOW, Array, Motion, Rendering
 from videdit.hfgi.inverter import Inverter, LowFidelity
-from videdit.imaging.arrays import batches, half, stack
+from videdit.imaging.arrays import batches, half, rows, stack
 
 PASSES = 4  # at once: as many hold the passes of a preview's neighbourhood, mostly
 
@@ -108,7 +108,7 @@ class KeptInversions(Inverter):
     def _high(self, inputs: list[tuple[Array, ...]], size: int) -> Iterator[Array]:
         """Renders at a size of (trunk features, code, distortion map, low image)."""
         count = 2 * self.batch(size)
-        for *parts, used in batches(count, *map(stack, zip(*inputs, strict=True))):
+        for *parts, used in batches(count, *map(rows, zip(*inputs, strict=True))):
             self._check()
             high = self.high_pass(count, size)(*parts)[0]
             yield from (high[i] for i in range(used))

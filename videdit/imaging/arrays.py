@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from videdit.datatypes import Array
 from videdit.imaging.primitives import of
 
@@ -11,6 +13,24 @@ from videdit.imaging.primitives import of
 def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
     """Arrays of one shape along a new axis."""
     return of(arrays[0]).stack(arrays, axis)
+
+
+def rows(arrays: Sequence[Array]) -> Array:
+    """:func:`stack` of arrays that nobody changes: those that lie in a row in the host's memory are not copied."""
+    if not isinstance(arrays[0], np.ndarray) or not _in_a_row(arrays):
+        return stack(arrays)
+    shape, strides = (len(arrays), *arrays[0].shape), (arrays[0].nbytes, *arrays[0].strides)
+    return np.lib.stride_tricks.as_strided(arrays[0], shape, strides, writeable=False)
+
+
+def _in_a_row(arrays: Sequence[np.ndarray]) -> bool:
+    """Whether arrays are parts of one, each right behind the one before it."""
+    first = arrays[0]
+    return first.base is not None and all(
+        (array.base is first.base, array.shape, array.dtype, array.flags.c_contiguous, array.ctypes.data)
+        == (True, first.shape, first.dtype, True, first.ctypes.data + i * first.nbytes)
+        for i, array in enumerate(arrays)
+    )
 
 
 def join(arrays: Sequence[Array]) -> Array:
