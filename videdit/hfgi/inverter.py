@@ -138,7 +138,7 @@ class Inverter:
         return {256: 4, 512: 2, 1024: 1}[size]
 
     def at_once(self, size: int) -> int:
-        """Crops of a size that are best halfway or finished at once: those that fill a pass."""
+        """Crops of a size that are best given at once: those that fill a pass."""
         return self.batch(size)
 
     def encode(self, crops: list[Array], count: int | None = None) -> Array:

@@ -102,7 +102,8 @@ class KeptInversions(Inverter):
         for base, motion, found in zip(bases, motions, known, strict=True):
             inversion = found.high if found else next(made)
             if found is None and isinstance(base, KeyedLowFidelity):
-                self._put(base.key, Known(base.low[0], inversion))
+                # Copies: all pictures of a pass share their memory.
+                self._put(base.key, Known(base.low[0].copy(), inversion.copy()))
             yield Rendering(base.low[0], base.low[1], motion, inversion, next(made))
 
     def _high(self, inputs: list[tuple[Array, ...]], size: int) -> Iterator[Array]:
