@@ -190,7 +190,7 @@ class Inverter:
         return list(self.each_low_fidelity(crops, codes, edited))
 
     def each_low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> Iterator[LowFidelity]:
-        """The same one by one, each as soon as it is there."""
+        """The same one by one, each as soon as it is there. Crops [S, S, 3], codes and edited [N, L, 512]."""
         layers = self._engines.layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
