@@ -122,7 +122,7 @@ def generated_mouth(rendering: Rendering, parts: Array) -> Array:
 
 
 def opening(rendering: Rendering, parts: Array) -> Array:
-    """How far an edit opens a mouth, one number in 0..1. parts: of the source; the rendering's are known."""
+    """How far an edit opens a mouth, [] float32 in 0..1. parts: [9, N, N] of the source; the rendering's are known."""
     assert rendering.parts is not None
     inside = _before_or_after(rendering, _part(parts, MOUTH))
     new_inside, new_lips = (_part(rendering.parts, index) for index in (MOUTH, LIPS))
