@@ -88,6 +88,9 @@ def test_skin_that_an_edit_makes_paler_is_raised_a_little_and_no_more() -> None:
             [np.abs(chroma(result)[rows]).sum() / np.abs(chroma(source)[rows]).sum() for rows in (above, below)]
         )
     np.testing.assert_allclose(saturation, [[1.0, 0.8], [0.6, 0.4]], atol=0.03)
+    beard = (tinted(source, 0.4 + 0j) + 1) * 0.5 - 1
+    made = replace(rendering(source, beard), parts=parts)
+    np.testing.assert_allclose(match_colors(source, made, EVERYWHERE).edit, beard, atol=1e-4)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

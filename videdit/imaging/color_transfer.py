@@ -31,7 +31,8 @@ NEAR = 3.0  # pixels at 64: sigma of a neighbourhood
 LIPS_SURE = (0.5, 0.9)  # how surely a place is lips: from where on it begins to count, and where it fully does
 SEEN = (0.005, 0.006)  # of a crop, in which lips are seen: under a beard there are too few to tell their colour
 MOST = 1.4  # no lips' saturation is raised by more
-RAISED = 1.5  # nor skin's that an edit makes
+RAISED = 1.5  # nor skin's that an edit makes,
+PALE = (0.75, 0.85)  # where its luma over the source's says that it is skin and no beard
 PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
 LIGHT = 5.0  # pixels at 64: sigma of a neighbourhood's light: what is narrower is the shape of a face
 LIGHTER = (0.6, 1.6)  # no factor of light is beyond
@@ -57,11 +58,12 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     sure = erode_confidence(xp.resize(xp.single(skin)[..., None], SMALL))
     flow = xp.resize(rendering.motion.flow, SMALL) * (SMALL / LOW)
     before = chroma_gain(seen, inversion, sure)
-    most: Array | float = 1.0
+    moved, most = xp.warp(seen, flow), 1.0
     if rendering.parts is not None:
         new = erode_confidence(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL))
+        new = new * ramp((lightness(edit) + DARK) / (lightness(moved) + DARK), *PALE)
         most = 1 + (RAISED - 1) * new
-    after = chroma_gain(xp.warp(seen, flow), edit, xp.warp(sure, flow), most)
+    after = chroma_gain(moved, edit, xp.warp(sure, flow), most)
     lighter = luma_gain(seen, inversion, sure)
     return replace(
         rendering,
