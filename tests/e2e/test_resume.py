@@ -230,25 +230,29 @@ def test_a_run_that_goes_on_knows_scenes_and_strengths(render, long_clip, tmp_pa
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(render, face_clip, tmp_path, monkeypatch, caplog):
-    real, sizes = Inverter.finish, []
+    real, sizes = Inverter.each_high_fidelity, []
 
-    def finish(self, *work, **words):
+    def where_one_fits(self, *work, **words):
         sizes.append(self.batch(256))
         if self.batch(256) > 1:
             raise MemoryError
         return real(self, *work, **words)
 
-    monkeypatch.setattr(Inverter, "finish", finish)
+    def failing(words: str):
+        def fail(*_, **__):
+            raise RuntimeError(words)
+
+        return fail
+
+    monkeypatch.setattr(Inverter, "each_high_fidelity", where_one_fits)
     monkeypatch.setattr(logging.getLogger("videdit"), "propagate", True)
     assert render(face_clip, tmp_path / "out.mp4", batch=2, end=0.1).frames == 3
     assert (sizes[0], sizes[-1]) == (2, 1)
     assert "goes on with batches of 1" in caplog.text
-    monkeypatch.setattr(Inverter, "finish", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("CUDA out of memory")))
+    monkeypatch.setattr(Inverter, "each_high_fidelity", failing("CUDA out of memory"))
     with pytest.raises(OutOfMemoryError, match="try --batch 1"):
         render(face_clip, tmp_path / "again.mp4", batch=1, end=0.1)
-    monkeypatch.setattr(
-        Inverter, "finish", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("CUDA error: launch failure"))
-    )
+    monkeypatch.setattr(Inverter, "each_high_fidelity", failing("CUDA error: launch failure"))
     with pytest.raises(DeviceError, match="--device cpu"):
         render(face_clip, tmp_path / "again.mp4", batch=1, end=0.1)
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
