@@ -262,7 +262,7 @@ def test_what_is_crisp_stays_so(pixels: Pixels, size: int) -> None:
     frames, inside = [], np.zeros((128, 128), np.float16)
     inside[50:80, 30:100] = 1
     for i in range(9):
-        stripes = np.where((np.arange(size) + i % 3 * unit) // (2 * unit) % 2, 0.15, -0.15)
+        stripes = np.where((np.arange(size) + i % 3 * unit) // unit % 2, 0.15, -0.15)
         change = np.broadcast_to(stripes[None, :, None], (size, size, 3)).astype(np.float32)
         one = frame(pixels, i, source, change)
         (edit,) = one.edits
@@ -271,7 +271,7 @@ def test_what_is_crisp_stays_so(pixels: Pixels, size: int) -> None:
     done = steadied(pixels, frames)
     middle, outside = (slice(55 * unit, 75 * unit), slice(40 * unit, 90 * unit)), slice(10 * unit, 40 * unit)
     kept = [float(done[4][part].std() / own[part].std()) for part in (middle, outside)]
-    assert kept[0] > 0.95
+    assert kept[0] > 0.9
     assert kept[1] < 0.8, "or there was nothing to keep"
 
 

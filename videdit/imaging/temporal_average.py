@@ -46,7 +46,7 @@ DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may diffe
 MARGIN = 0.03  # in units of [-1, 1] RGB
 SEVERAL = 2.0  # pixels at 256: sigma of a mean over several pixels
 APART = 0.1  # in units of [-1, 1] RGB: by how much a mean and a moment's own may differ there, where the mean is 1/e
-TOOTH = 4.0  # pixels at 256: sigma of a mean over a tooth
+TOOTH = 1.5  # pixels at 256: sigma of a mean in which gaps between teeth are no more to be seen
 REACH = 1  # pixels at 256 to each side that are a pixel's neighbourhood
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
