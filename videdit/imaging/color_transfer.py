@@ -84,8 +84,7 @@ def match_lips(source: Array, rendering: Rendering, lips: Array, share: Array) -
     assert rendering.parts is not None
     before, after = (ramp(xp.single(part)[..., None], *LIPS_SURE) for part in (lips, rendering.parts[LIPS]))
     seen, inversion = (xp.resize(xp.single(image), len(before)) for image in (source, rendering.inversion))
-    (ax, ay), (bx, by) = (saturation(image) for image in (seen, inversion))
-    sums = xp.merge(ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by) * before
+    sums = chroma_products(seen, inversion) * before
     real, imaginary, weight = xp.split(sums.sum((0, 1), keepdims=True) + NOTHING)
     longer = xp.maximum(xp.sqrt(real**2 + imaginary**2) / MOST, weight)
     light = xp.merge(*(lightness(image) for image in (seen, inversion))) * before
@@ -107,14 +106,19 @@ def chroma_gain(source: Array, render: Array, skin: Array, most: Array | float =
     most: what its size is at most, one number or [64, 64, 1].
     """
     xp = primitives.of(source)
-    (ax, ay), (bx, by) = (saturation(image) for image in (source, render))
-    sums = xp.merge(ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by) * skin
+    sums = chroma_products(source, render) * skin
     mean = sums.sum((0, 1)) / (skin.sum() + 1e-3)
     real, imaginary, weight = xp.split(xp.blur(sums, NEAR) + EVERYWHERE * mean)
     real, imaginary, weight = real + NOTHING, imaginary, weight + NOTHING
     # Over what of its own size is too much.
     longer = xp.sqrt(real**2 + imaginary**2)
     return xp.merge(real, imaginary) / xp.maximum(longer / most, weight)
+
+
+def chroma_products(source: Array, render: Array) -> Array:
+    """a b*, real and imaginary part, and |b|^2, [N, N, 3]; source, render: [N, N, 3] in [-1, 1]."""
+    (ax, ay), (bx, by) = (saturation(image) for image in (source, render))
+    return primitives.of(source).merge(ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by)
 
 
 def luma_gain(source: Array, render: Array, skin: Array) -> Array:

@@ -52,9 +52,10 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
     mouth = None
     if parts is not None:
         rendering = match_colors(source, rendering, parts[SKIN])
-        mouth = generated_mouth(rendering, parts)
-        if rendering.parts is not None:
-            rendering = match_lips(source, rendering, parts[LIPS], opening(rendering, parts))
+        opened = opening(rendering, parts)
+        mouth = generated_mouth(rendering, parts, opened)
+        if opened is not None:
+            rendering = match_lips(source, rendering, parts[LIPS], opened)
     validity = rendering.motion.validity[..., None] * trust(source, rendering, mouth)
     flow, validity = xp.resize(rendering.motion.flow, size) * (size / LOW), xp.resize(validity, size)
     moved = xp.warp(source, flow, mode="bicubic", border="reflect")
@@ -103,27 +104,31 @@ def trust(source: Array, rendering: Rendering, mouth: Array | None = None) -> Ar
     return 1 - xp.blur(doubt, SOFT)
 
 
-def generated_mouth(rendering: Rendering, parts: Array) -> Array:
+def generated_mouth(rendering: Rendering, parts: Array, opened: Array | None) -> Array:
     """Where a mouth that an edit stirs is the generator's alone, [256, 256, 1] float32 in [0, 1], at the edited places.
 
     It is so inside of it: two rows of teeth that are not quite in the same place look like neither. Where an edit opens
     the mouth it is so of the lips as well, as far as it changes them, and of what is about them: the skin of a mouth
     that was closed, or the corner of a lopsided one, would lie across teeth and lips that are elsewhere now.
 
-    parts: of the source, as of :func:`return_detail`; of the edit they are the rendering's.
+    parts: of the source, as of :func:`return_detail`; of the edit they are the rendering's. opened: by :func:`opening`.
     """
     xp = primitives.of(rendering.edit_low)
     inside, lips = (_before_or_after(rendering, _part(parts, index)) for index in (MOUTH, LIPS))
-    if rendering.parts is None:
+    if rendering.parts is None or opened is None:
         return inside
     lips = xp.maximum(lips, _part(rendering.parts, LIPS)) * beyond(changed(rendering), CHANGED)
     after = xp.blur(xp.dilate(xp.maximum(_part(rendering.parts, MOUTH), lips), RIM), RIM_SOFT)
-    return xp.maximum(inside, opening(rendering, parts) * after)
+    return xp.maximum(inside, opened * after)
 
 
-def opening(rendering: Rendering, parts: Array) -> Array:
-    """How far an edit opens a mouth, [] float32 in 0..1. parts: [9, N, N] of the source; the rendering's are known."""
-    assert rendering.parts is not None
+def opening(rendering: Rendering, parts: Array) -> Array | None:
+    """How far an edit opens a mouth, [] float32 in 0..1; None where its own parts are not known.
+
+    parts: [9, N, N] of the source.
+    """
+    if rendering.parts is None:
+        return None
     inside = _before_or_after(rendering, _part(parts, MOUTH))
     new_inside, new_lips = (_part(rendering.parts, index) for index in (MOUTH, LIPS))
     return ramp((new_inside - inside).clip(min=0).sum() / (new_lips.sum() + 1), *OPENED)

@@ -287,7 +287,8 @@ class VideoWriter:
     @contextlib.contextmanager
     def _cleaning_up(self) -> Iterator[None]:
         try:
-            with writing(self.path), ordinary_priority():  # the first of these opens the encoder
+            opens = not self._begun  # the first of these opens the encoder
+            with writing(self.path), ordinary_priority() if opens else contextlib.nullcontext():
                 yield
         except BaseException:
             self.abort()
