@@ -14,7 +14,7 @@ from videdit.datatypes import Accumulator, Drift, Edited, Frame, Motion
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import BAND, fading
-from videdit.pipeline.windows import Window
+from videdit.pipeline.windows import ROUND, Window, within
 
 LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 # What comes is a chain of warps from one frame to the next, and looking so far ahead of each frame would walk along it
@@ -23,7 +23,6 @@ LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 # share. At 25 to 60 frames a second these are five warps a frame in place of 11 to 27, for what is the same to about a
 # code value.
 BLOCK = 0.12  # seconds
-ROUND = 1e-6  # seconds: times are sums of floats
 
 _States = dict[int, "_FrameState"]  # by track
 _Sums = dict[int, dict[int, Accumulator]]  # by the index of a frame, and by track
@@ -60,7 +59,7 @@ class Steady:
         span: seconds; frames before and after it are looked at as far as those in it depend on them, and left out.
         """
         self.pixels, self.timeline, self.restored = pixels, timeline, restored
-        self.first, self.last = span or (-math.inf, math.inf)
+        self.span = span or (-math.inf, math.inf)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames whose edits have averaged changes and masks; each is held back until ``reach`` seconds after it are
@@ -68,7 +67,7 @@ class Steady:
         window: Window[tuple[Frame, _States]] = Window(lambda item: item[0].time, self.reach, behind=False)
         chains: dict[int, _Sums] = {}  # by the number of the block that they end LOOK_AHEAD after the start of
         for (frame, states), ahead in window(self._remembered(frames)):
-            if not self.first - ROUND <= frame.time <= self.last + ROUND:
+            if not within(self.span, frame.time):
                 continue
             block, share = _place(frame.time)
             chains = {n: chains[n] if n in chains else self._chained_back(ahead, n) for n in (block, block + 1)}
@@ -115,7 +114,7 @@ class Steady:
                     earlier = known[edit.track]
                     weight = fading(frame.time - before.time) * self._similarity(edit.track, earlier.given, edit.given)
                     state = self._chained(states[edit.track], earlier, edit.drift, weight)
-                    if frame.time <= self.last + ROUND:  # what was before later ones counts for none
+                    if frame.time <= self.span[1] + ROUND:  # what was before later ones counts for none
                         state = self._with_past(state, earlier, edit.drift)
                     states[edit.track] = state
             last = frame, states

@@ -22,7 +22,7 @@ from videdit.hfgi.latent_cache import LatentCache
 from videdit.hfgi.prealign import Prealigner
 from videdit.imaging.arrays import stack
 from videdit.imaging.optical_flow import blend_motions
-from videdit.pipeline.windows import FEW, Window, gaussian, groups, weighted_mean
+from videdit.pipeline.windows import FEW, Window, gaussian, groups, weighted_mean, within
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
@@ -143,7 +143,7 @@ class Edit:
             before: list[tuple[Frame, list[LowFidelity]]] = []
             found = self.prealigner.memory()
             motions: list[Future[list[Motion]]] = []
-            halfway = (item for item in smoothed if self._within(item[0].time, MOTION_REACH * self.motion_sigma))
+            halfway = (item for item in smoothed if within(self.span, item[0].time, MOTION_REACH * self.motion_sigma))
             for group in groups(halfway, self.inverter.at_once(LOW)):
                 bases, after = list[LowFidelity](), list[Future[list[Motion]]]()
                 tracks = [crop.track for frame, _ in group for crop in _rendered_of(frame)]
@@ -198,7 +198,7 @@ class Edit:
         waiting: deque[tuple[Frame, list]] = deque()
         todo: dict[int, list[Pending]] = {}
         for item in steadied:
-            if not self._within(item.frame.time, 0.0):
+            if not within(self.span, item.frame.time):
                 continue
             slots: list = [None] * len(item.bases)
             waiting.append((item.frame, slots))
@@ -213,9 +213,6 @@ class Edit:
         for size, pending in todo.items():
             yield from self._run(size, pending, waiting)
         yield from _finished(waiting)
-
-    def _within(self, time: float, reach: float) -> bool:
-        return self.span[0] - reach - 1e-6 <= time <= self.span[1] + reach + 1e-6
 
     def _run(self, size: int, pending: list[Pending], waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
         """Render crops of one size; hands on the frames that are finished by it."""

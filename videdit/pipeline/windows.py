@@ -14,10 +14,16 @@ from videdit.datatypes import Array, Frame
 log = logging.getLogger(__name__)
 
 FEW = 4  # frames a crop, for which a batch that is not full waits: not all are rendered
+ROUND = 1e-6  # seconds: times are sums of floats
 MOST = 240  # packets on either side of a window: 0.9 s at 266 frames a second
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Sized)
+
+
+def within(span: tuple[float, float], time: float, reach: float = 0.0) -> bool:
+    """Whether a time lies in a span, or up to `reach` before or after it; all in seconds."""
+    return span[0] - reach - ROUND <= time <= span[1] + reach + ROUND
 
 
 class Window(Generic[T]):

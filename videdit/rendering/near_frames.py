@@ -15,10 +15,11 @@ from videdit.hfgi.kept_inversions import KeptInversions
 from videdit.hfgi.latent_cache import codes_for
 from videdit.imaging.host import HostPixels
 from videdit.pipeline.executor import Pipeline, Stage
+from videdit.pipeline.windows import ROUND, within
 from videdit.rendering.byte_cache import ByteCache
 from videdit.rendering.frames import LEAST
 from videdit.rendering.kept_frames import KeptCodes, crops_bytes, hollow, kept_frames
-from videdit.rendering.preview_request import ROUND, Check, Request, scenes_before
+from videdit.rendering.preview_request import Check, Request, scenes_before
 from videdit.stages.choose_passes import ChoosePasses
 from videdit.stages.invert_edit import Edit
 from videdit.stages.parse_faces import Parse
@@ -73,7 +74,7 @@ class NearFrames:
         self._keep_drifts(request, fronts, chosen)
         span = passes_around(chosen, *wanted)
         graph = request.graph(inverter=self._inverter(request), codes=self.codes(request), span=span)
-        near = (frame for frame in chosen if span[0] - reach - ROUND <= frame.time <= span[1] + reach + ROUND)
+        near = (frame for frame in chosen if within(span, frame.time, reach))
         yield from _through([_Given("near", checked(near, request.check)), *graph.stages("edit", "detail")])
 
     def _keep_drifts(self, request: Request, fronts: Sequence[Frame], chosen: Sequence[Frame]) -> None:

@@ -12,6 +12,7 @@ from videdit.datatypes import Frame
 from videdit.hfgi.inverter import Inverter
 from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.graph import Graph
+from videdit.pipeline.windows import ROUND
 from videdit.rendering.analyses import HeldAnalysis, Source
 from videdit.rendering.assignments import People
 from videdit.rendering.model_cache import ModelCache
@@ -19,7 +20,6 @@ from videdit.rendering.resolved_job import ResolvedJob
 from videdit.rendering.stage_graph import Shape, Workshop, graph_of
 from videdit.tracks.track_table import TrackTable
 
-ROUND = 1e-6  # seconds: times are sums of floats
 # Fields of a job on which crops and what is found in them do not depend.
 _LATER = {"edit", "method", "prealign", "smooth_codes", "smooth_fine", "quality", "mark", "start", "end"}
 
