@@ -9,6 +9,7 @@ from test_geometry_mask import round_mesh
 
 from videdit.datatypes import LOW, Crop, Motion
 from videdit.edits.catalogue import shipped
+from videdit.faces.detector import FaceDetector
 from videdit.geometry.face_regions import EDIT_REGIONS, REGIONS, edit_mask
 from videdit.imaging.paint_mask import PAINTED, change_mask
 from videdit.models.face_parts import PARTS
@@ -124,6 +125,20 @@ def test_what_blinks_and_speaks_is_kept_whether_it_is_open_or_closed(opening: fl
     assert at(speaking, 128, 172) > 200
     assert at(speaking, 103, 118) < 8
     assert (change_mask(seen, STILL, ["round_eyes"]) <= change_mask(seen, STILL, ["eyes"])).all()
+
+
+def test_a_beard_grows_on_the_jaw_and_leaves_lips_eyes_and_forehead(people: list[np.ndarray]) -> None:
+    detector = FaceDetector("cpu")
+    for person in people:
+        mesh = detector.aligned(person).mesh
+        assert mesh is not None
+        mask = edit_mask(mesh, LOW, ["jaw"])
+
+        shown = {i: at(mask, *mesh[i]) for i in range(len(mesh))}
+        assert min(shown[i] for i in (199, 140, 369, 210, 430, 164)) > 190  # the chin, beside it, below the nose
+        assert max(shown[i] for i in (13, 14, 0, 17)) < 110  # lips, the outer ones being the edge of it
+        # Eyes, forehead, the nose's tip, cheekbones.
+        assert max(shown[i] for i in (159, 145, 386, 374, 151, 4, 50, 280)) < 60
 
 
 def test_an_edit_that_moves_outlines_leaves_them_where_they_are() -> None:

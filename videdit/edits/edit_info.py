@@ -12,7 +12,7 @@ from videdit.edits.pca_components import Component
 from videdit.errors import UsageError
 
 # Parts that an edit may paint.
-REGIONS = ("face", "skin", "skin_and_mouth", "round_eyes", "inner_face", "eyes", "lips", "hair", "head")
+REGIONS = ("face", "skin", "skin_and_mouth", "jaw", "round_eyes", "inner_face", "eyes", "lips", "hair", "head")
 USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
 

@@ -27,6 +27,8 @@ BORDER = 0.05  # of the crop's side: nothing is ever changed nearer to its borde
 INSIDE = 0.85  # of the outline's distance from its middle: there the mesh may be trusted to lie on the face
 INNER = 0.7  # of the same: an edit that moves outlines shows up to there, and leaves them where they are
 LID_WIDTH, LID_HEIGHT = 1.1, 0.75  # half axes of an eye with its lids, in half widths of the eye
+# Where beards end on top, from ear to ear: sideburns, cheeks, the base of the nose.
+_BEARD_LINE = (227, 147, 187, 206, 98, 2, 327, 426, 411, 376, 447)
 _CORNERS = ((33, 133), (263, 362))  # of the eyes
 _DRAWN = 256  # masks are soft: they are drawn at this size and enlarged
 
@@ -112,6 +114,14 @@ def _lips(mesh: np.ndarray, size: int) -> np.ndarray:
     return region_mask(mesh, "lips", size, feather=0.025, grow=0.01)
 
 
+def _jaw(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Where beards grow, lips left out: the face below the base of the nose and the cheeks, up to the ears."""
+    line = mesh[list(_BEARD_LINE)]
+    down = 2 * (mesh[152] - mesh[2])  # from the nose past the chin
+    below = soft_mask([np.concatenate([line, line[-1:] + down, line[:1] + down])], size, 0.05)
+    return _without(_face(mesh, size), 255 - below, _lips(mesh, size))
+
+
 def _without(shape: np.ndarray, *kept: np.ndarray) -> np.ndarray:
     """A mask less others, uint8 [size, size] each."""
     rest = shape.astype(np.uint16) * (255 - np.maximum.reduce(kept))
@@ -130,6 +140,7 @@ EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     # What blinks and speaks stays the source's in every frame: a code hardly knows closed lids and round mouths.
     "skin": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size), _lips(mesh, size)),
     "skin_and_mouth": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size)),
+    "jaw": _jaw,
     "round_eyes": lambda mesh, size: _without(_eyes(mesh, size), _lids(mesh, size)),
     "inner_face": _inner_face,
     "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),

@@ -36,6 +36,7 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "lips": ("lips",),
     "eyes": ("face", "glasses"),  # behind glasses too
     "skin": ("face", "neck"),
+    "jaw": ("face", "neck"),
     "skin_and_mouth": _FACE,
     "round_eyes": ("face", "glasses"),
     "inner_face": (*_FACE, "glasses"),
