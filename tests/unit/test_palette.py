@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from test_detail import rendering, smooth_image
 
-from videdit.imaging.color_transfer import APART, match_colors, match_lips, regrade
+from videdit.imaging.color_transfer import APART, TEETH, match_colors, match_mouth, regrade
 from videdit.imaging.detail_transfer import return_detail
-from videdit.models.face_parts import LIPS, PARTS
+from videdit.models.face_parts import LIPS, MOUTH, PARTS
 from videdit.models.face_parts import SKIN as FACE
 
 SKIN = np.array((0.55, 0.1, -0.1), np.float32)  # RGB in [-1, 1]
@@ -104,7 +104,7 @@ def test_lips_that_an_edit_parts_are_as_the_source_s(share: float) -> None:
     parts = np.zeros((2, len(PARTS), 256, 256), np.float32)
     parts[0, LIPS][old] = parts[1, LIPS][new] = 1
     made = replace(rendering(inversion, edit), parts=parts[1])
-    result = match_lips(source, made, parts[0, LIPS], np.float32(share)).edit
+    result = match_mouth(source, made, parts[0], np.float32(share)).edit
     wanted = source[old].mean((0, 1)) if share else edit[new].mean((0, 1))
     np.testing.assert_allclose(result[new].mean((0, 1)), wanted, atol=0.04)
     np.testing.assert_allclose(result[:170], edit[:170], atol=1e-5)
@@ -162,3 +162,29 @@ def test_what_is_made_lighter_does_not_burn_out(factor: float) -> None:
     assert (np.diff(made) > 0).all()
     assert made.max() < 1 + 1e-4
     assert (made[grey > 0.6] <= factor * grey[grey > 0.6] + 1e-4).all()
+
+
+def _open_mouth(inside: slice | None) -> np.ndarray:
+    """PARTS [9, 128, 128] of a face that is all skin, and a mouth in some rows of 256."""
+    parts = np.zeros((len(PARTS), 128, 128), np.float32)
+    parts[FACE] = 1
+    if inside is not None:
+        rows = slice(inside.start // 2, inside.stop // 2)
+        parts[FACE, rows, 40:88], parts[MOUTH, rows, 40:88] = 0, 1
+    return parts
+
+
+@pytest.mark.parametrize(("teeth", "own", "expected"), [(0.9, None, TEETH * 0.5), (0.5, None, 0.5), (0.9, 0.8, 0.8)])
+def test_teeth_are_no_brighter_than_the_face_s_light_or_the_source_s_own(
+    teeth: float, own: float | None, expected: float
+) -> None:
+    mouth = (slice(160, 184), slice(80, 176))
+    source = np.zeros((256, 256, 3), np.float32)  # skin of half the range
+    edit = source.copy()
+    edit[mouth] = 2 * teeth - 1
+    if own is not None:
+        source[mouth] = 2 * own - 1
+    made = replace(rendering(source, edit), parts=_open_mouth(mouth[0]))
+    result = match_mouth(source, made, _open_mouth(None if own is None else mouth[0]), np.float32(1)).edit
+    np.testing.assert_allclose(result[166:178, 90:166] / 2 + 0.5, expected, atol=0.01)
+    np.testing.assert_array_equal(result[:150], edit[:150])

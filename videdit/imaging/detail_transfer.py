@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from videdit.datatypes import LOW, Array, Crop, Rendering
 from videdit.imaging import primitives
-from videdit.imaging.color_transfer import match_colors, match_lips
+from videdit.imaging.color_transfer import match_colors, match_mouth
 from videdit.imaging.paint_mask import ramp
 from videdit.models.face_parts import LIPS, MOUTH, SKIN
 
@@ -55,7 +55,7 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
         opened = opening(rendering, parts)
         mouth = generated_mouth(rendering, parts, opened)
         if opened is not None:
-            rendering = match_lips(source, rendering, parts[LIPS], opened)
+            rendering = match_mouth(source, rendering, parts, opened)
     validity = rendering.motion.validity[..., None] * trust(source, rendering, mouth)
     flow, validity = xp.resize(rendering.motion.flow, size) * (size / LOW), xp.resize(validity, size)
     moved = xp.warp(source, flow, mode="bicubic", border="reflect")
