@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Edited, Frame, Motion, Rendering
+from videdit.faces.detector import FaceDetector
+from videdit.faces.edited_eyes import EYES, eyes_of_edit
 from videdit.faces.parser import CropParser
 from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
 from videdit.imaging.arrays import half
@@ -60,6 +62,7 @@ class Detail:
         regions: Iterable[str] = ("face",),
         own: Mapping[int, Iterable[str]] | None = None,
         parser: CropParser | None = None,
+        detector: FaceDetector | None = None,
     ):
         """Where what is painted.
 
@@ -69,8 +72,9 @@ class Detail:
                 :mod:`videdit.stages.paint_hair`, which is told what happens to it.
             own: the same by track, in their place.
             parser: says where the mouth of an edit is; passes of one crop, so that no edit depends on others.
+            detector: says where its eyes are, if it may change them.
         """
-        self.pixels, self.regions, self.parser = pixels, frozenset(regions), parser
+        self.pixels, self.regions, self.parser, self.detector = pixels, frozenset(regions), parser, detector
         self.own = {track: frozenset(theirs) for track, theirs in (own or {}).items()}
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -101,6 +105,8 @@ class Detail:
             return
         regions = self._painted(crop)
         rendering = self.parser.of_edit(crop, rendering) if self.parser else rendering
+        if self.detector and EYES in regions:
+            rendering = eyes_of_edit(self.pixels, self.detector, crop, rendering)
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
             mask = self.pixels.mask(crop, rendering.motion, regions)

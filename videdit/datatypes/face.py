@@ -116,6 +116,9 @@ class Rendering:
     inversion: Array  # Y0 [S, S, 3]
     edit: Array  # Y1 [S, S, 3]
     parts: Array | None = None  # how surely each pixel of Xe is of which of PARTS, [9, N, N] in [0, 1], if it is known
+    eyes: Array | None = (
+        None  # what is between lids before and after the edit, [256, 256] uint8, where it may move them
+    )
 
     @property
     def nbytes(self) -> int:

@@ -91,6 +91,11 @@ def _face(mesh: np.ndarray, size: int) -> np.ndarray:
     return _oval(mesh, size, grow=0.07, forehead=0.0, feather=0.07)
 
 
+def eye_openings(mesh: np.ndarray, size: int) -> np.ndarray:
+    """What is between the lids of both eyes: uint8 [size, size]."""
+    return soft_mask([region_polygon(mesh, name) for name in ("eye_left", "eye_right")], size, 0.005)
+
+
 def _eyes(mesh: np.ndarray, size: int) -> np.ndarray:
     """Both eyes with lids and brows."""
     masks = [region_mask(mesh, name, size, feather=0.05, grow=0.035) for name in ("eye_left", "eye_right")]

@@ -35,6 +35,7 @@ SOFT = 2.0  # pixels at 256: sigma of where trust ends
 # closed mouths come to .23 and more, age to .05 on most.
 OPENED = (0.1, 0.25)
 RIM, RIM_SOFT = 3, 1.5  # pixels at 256: what is about a mouth is its own, and the sigma of where that ends
+LID = 1  # pixels at 256 that are left out beside lids, and the sigma of where that ends
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
 
 
@@ -43,7 +44,7 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
 
     crop: [S, S, 3] uint8 RGB. parts: how surely each pixel is of which of PARTS, [9, N, N] in [0, 1], if it is known:
     then renders are graded to the colours of its skin first (:mod:`videdit.imaging.color_transfer`), and a mouth that
-    changes is the generator's (:func:`generated_mouth`).
+    changes is the generator's (:func:`generated_mouth`). Eyes that the rendering knows stay the source's.
 
     Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
     """
@@ -64,7 +65,11 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
     new = core(rendering.edit, size * FINE) - core(source, size * FINE)
     if mouth is not None:  # what is fine between the lips are the edges of teeth, not grain
         new = new + xp.spread(xp.resize(mouth, size), 3) * (rendering.edit - source - new)
-    return new + xp.spread(validity, 3) * (carried - source - new)
+    change = new + xp.spread(validity, 3) * (carried - source - new)
+    if rendering.eyes is None:
+        return change
+    eyes = xp.blur(xp.erode(xp.single(rendering.eyes)[..., None] / 255, LID), LID)
+    return change * xp.spread(1 - xp.resize(eyes, size), 3)
 
 
 def change_restored(crop: Crop, rendering: Rendering, mask: Array, face: Array) -> tuple[Array, Array]:

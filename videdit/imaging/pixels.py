@@ -112,7 +112,12 @@ class Pixels(ABC):
         with self.working("detail"):
             if not detail_transfer.stirs_mouth(rendering, crop.parts):
                 return None
-            return primitives.of(crop.image).byte(((rendering.edit_low + 1) * 127.5).clip(0, 255))
+            return self.edit_picture(rendering)
+
+    def edit_picture(self, rendering: Rendering) -> Array:
+        """Xe as a picture, uint8 [256, 256, 3] RGB."""
+        with self.working("detail"):
+            return primitives.of(rendering.edit_low).byte(((rendering.edit_low + 1) * 127.5).clip(0, 255))
 
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
         """(change [S, S, 3], mask [S, S]): see :func:`videdit.imaging.detail_transfer.change_restored`."""

@@ -168,7 +168,8 @@ def _edit(shop: Workshop) -> Stage:
 
 def _detail(shop: Workshop) -> Stage:
     parser = shop.models.parser(shop.job.networks, alone=True) if shop.job.follows else None
-    return Detail(shop.inverter.pixels, *shop.regions, parser)
+    detector = shop.models.detector(shop.job.networks) if shop.job.follows else None
+    return Detail(shop.inverter.pixels, *shop.regions, parser, detector)
 
 
 def _steady(shop: Workshop) -> Stage:
