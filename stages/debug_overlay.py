@@ -100,7 +100,7 @@ def drawable(info: MediaInfo) -> MediaInfo:
         color_tags=_TAGS,
         chroma_location=None,
         hdr=None,
-        riders=(),
+        dynamic_metadata=(),
         interlaced=False,
     )
 

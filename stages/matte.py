@@ -46,7 +46,7 @@ def matte_file(path: Path, info: MediaInfo, **span: Any) -> AuxiliaryOutput:
     """path: .mkv (lossless), .mp4 or .mov for a clip, a picture's for a picture. span: as of AuxiliaryOutput."""
     if info.kind == "video":
         info = replace(info, codec="ffv1", pix_fmt="gray", planar="gray", color=_GRAY, color_tags=_TAGS)
-        info = replace(info, hdr=None, riders=())
+        info = replace(info, hdr=None, dynamic_metadata=())
     how = EncodeSettings(codec="ffv1" if path.suffix.lower() == ".mkv" else "h264")
     return AuxiliaryOutput("matte", path, info, how, alone=True, **span)
 

@@ -1,6 +1,6 @@
 """HDR10's static metadata: the screen a clip was graded on and how bright it gets, from the source to the encoder.
 
-What else rides on frames (HDR10+, Dolby Vision, closed captions) no encoder here can be given:
+Metadata of single frames (HDR10+, Dolby Vision, closed captions) no encoder here can be given:
 :func:`metadata_lost_on_encode`.
 """
 
@@ -18,7 +18,7 @@ _DISPLAY = struct.Struct("=20i2i")  # FFmpeg's AVMasteringDisplayMetadata: ten r
 _LIGHT = struct.Struct("=2I")  # AVContentLightMetadata
 _CARRIERS = ("h264", "hevc", "av1", "vp9", "mpeg2video")
 _DOLBY_TAGS = ("dvh1", "dvhe", "dvav", "dva1", "dav1")
-_RIDERS = {
+_DYNAMIC = {
     "A53_CC": "closed captions",
     "DYNAMIC_HDR_PLUS": "HDR10+",
     "DYNAMIC_HDR_VIVID": "HDR Vivid",
@@ -82,7 +82,7 @@ def metadata_lost_on_encode(frame: av.VideoFrame, codec: str, codec_tag: str) ->
     found = {"Dolby Vision"} if codec_tag in _DOLBY_TAGS else set()
     try:
         entries: Iterable[Any] = frame.side_data
-        found |= {_RIDERS[data.type.name] for data in entries if data.type.name in _RIDERS}
+        found |= {_DYNAMIC[data.type.name] for data in entries if data.type.name in _DYNAMIC}
     except (KeyError, ValueError):
         pass
     return tuple(sorted(found))

@@ -49,7 +49,8 @@ class MediaInfo:
     color: Color
     color_tags: tuple[int, int, int, int]  # range, primaries, transfer, matrix as H.273 numbers, untouched
     hdr: StaticHdr | None  # HDR10's static metadata, as the first frame carries it
-    riders: tuple[str, ...]  # what rides on frames and is lost with them: "HDR10+", "Dolby Vision", "closed captions"
+    # Metadata of single frames, which encoding anew loses: "HDR10+", "Dolby Vision", "closed captions".
+    dynamic_metadata: tuple[str, ...]
     chroma_location: str | None  # the stream's own word: "left", "center", "topleft", "top" or None
     display_matrix: tuple[int, ...] | None  # nine numbers, rotation and mirroring as the container holds them
     interlaced: bool

@@ -157,8 +157,8 @@ def describe(
     if tags[3] in _NO_LUMA_CHROMA:
         name = _NO_LUMA_CHROMA[tags[3]]
         raise RefusedInput(f"{path} is coded as {name}, in which faces cannot be edited; convert it to BT.2020 first")
-    riders = () if still else metadata_lost_on_encode(frame, context.codec.canonical_name, context.codec_tag)
-    if "Dolby Vision" in riders and tags[2] == 2:  # what other profiles are without it, they say
+    dynamic_metadata = () if still else metadata_lost_on_encode(frame, context.codec.canonical_name, context.codec_tag)
+    if "Dolby Vision" in dynamic_metadata and tags[2] == 2:  # what other profiles are without it, they say
         raise RefusedInput(f"{path} is Dolby Vision with no other picture in it (profile 5); convert it to HDR10 first")
     matrix, rotation = orientation(frame, context.codec.canonical_name)
     return MediaInfo(
@@ -188,7 +188,7 @@ def describe(
         ),
         color_tags=tags,
         hdr=None if still else read_hdr(frame),
-        riders=riders,
+        dynamic_metadata=dynamic_metadata,
         chroma_location=site,
         display_matrix=matrix,
         interlaced=frame.interlaced_frame,

@@ -194,10 +194,10 @@ def losses(
         said.append("the transparency is dropped: no codec of this container keeps it; write prores or ffv1 to keep it")
     if info.hdr and name not in _KEEPS_HDR:
         said.append(f"the mastering display of HDR10 is not kept in {family}; use --codec hevc to keep it")
-    for rider in info.riders:
-        captions = rider == "closed captions"
+    for lost in info.dynamic_metadata:
+        captions = lost == "closed captions"
         advice = "extract them to a subtitle file first" if captions else "the picture without it is"
-        said.append(f"{rider} inside the video {'are' if captions else 'is'} not kept; {advice}")
+        said.append(f"{lost} inside the video {'are' if captions else 'is'} not kept; {advice}")
     if geometry(pix_fmt)[0] < info.color.depth:
         said.append(f"{info.color.depth} bits become {geometry(pix_fmt)[0]}: the {family} encoder takes no more")
     if info.interlaced and name not in KEEPS_FIELDS:

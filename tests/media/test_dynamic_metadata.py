@@ -1,4 +1,4 @@
-"""What rides on frames and does not survive encoding is named before the work begins."""
+"""Metadata of single frames that does not survive encoding is named before the work begins."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def said_of(source: Path, target: Path) -> list[str]:
 
 def test_hdr10_plus_is_named(tmp_path: Path) -> None:
     make(tmp_path / "a.mp4", Clip(pix_fmt="yuv420p10le", codec="libx265", options=X265, tags=PQ))
-    assert probe(tmp_path / "a.mp4").riders == ()
+    assert probe(tmp_path / "a.mp4").dynamic_metadata == ()
     source = with_message(tmp_path / "a.mp4", tmp_path / "in.mp4", hdr10_plus())
-    assert probe(source).riders == ("HDR10+",)
+    assert probe(source).dynamic_metadata == ("HDR10+",)
     said = said_of(source, tmp_path / "out.mp4")
     assert said == ["HDR10+ inside the video is not kept; the picture without it is"]
 
@@ -83,7 +83,7 @@ def test_closed_captions_are_named(tmp_path: Path, codec: str) -> None:
     options = X265 if codec == "libx265" else {"preset": "ultrafast"}
     make(tmp_path / "a.mp4", Clip(codec=codec, options=options))
     source = with_message(tmp_path / "a.mp4", tmp_path / "in.mp4", captions())
-    assert probe(source).riders == ("closed captions",)
+    assert probe(source).dynamic_metadata == ("closed captions",)
     said = said_of(source, tmp_path / "out.mp4")
     assert said == ["closed captions inside the video are not kept; extract them to a subtitle file first"]
 
@@ -93,7 +93,7 @@ def test_dolby_vision_is_named_or_refused(tmp_path: Path) -> None:
     for name, tags in (("base", PQ), ("five", (2, 2, 2, 2))):
         make(tmp_path / f"{name}.mp4", Clip(pix_fmt="yuv420p10le", codec="libx265", options=X265, tags=tags))
         with_message(tmp_path / f"{name}.mp4", tmp_path / f"{name}_dv.mp4", b"", tag="dvh1")
-    assert probe(tmp_path / "base_dv.mp4").riders == ("Dolby Vision",)
+    assert probe(tmp_path / "base_dv.mp4").dynamic_metadata == ("Dolby Vision",)
     assert "Dolby Vision inside the video is not kept" in said_of(tmp_path / "base_dv.mp4", tmp_path / "out.mp4")[0]
     with pytest.raises(MediaError, match="profile 5.*convert it to HDR10"):
         probe(tmp_path / "five_dv.mp4")
