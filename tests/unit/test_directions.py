@@ -99,10 +99,10 @@ def test_what_an_edit_drags_along_is_told():
     told = report(faces, in_layers(np.full(512, 0.1), recipe.layers), recipe, Fitted(np.ones(512), 0.8, 2.0))
     assert told["correlation"] == 0.8
     assert told["mahalanobis"] == pytest.approx(2 * 0.1 * 512**0.5, abs=1e-3)
-    assert "smile" not in told["drags"]
+    assert "smile" not in told["attribute_leakage"]
     assert told["moves"] > 0.3
-    assert told["drags"]["age"] == pytest.approx(-0.2 * told["moves"], abs=0.02)
-    assert told["drags"]["yaw"] == 0
+    assert told["attribute_leakage"]["age"] == pytest.approx(-0.2 * told["moves"], abs=0.02)
+    assert told["attribute_leakage"]["yaw"] == 0
     assert told["unit"] == POPULATION["smile"][1]
     assert 0.5 < told["identity"] < 1
 

@@ -55,11 +55,11 @@ def test_the_catalogue_has_what_is_promised_and_makes_sense():
     infos = catalogue()
     assert set(infos) >= NEEDED
     for info in infos.values():
-        assert info.hard[0] <= info.range[0] < 0 < info.recommended <= info.range[1] <= info.hard[1]
+        assert info.limits[0] <= info.range[0] < 0 < info.recommended <= info.range[1] <= info.limits[1]
         assert 0 <= info.layers[0] <= info.layers[1] <= 17
         assert info.identity is not None
         assert 0.2 < info.identity < 1
-        assert len(info.meaning) > 5
+        assert len(info.description) > 5
         assert len(info.unit) > 5
 
 
@@ -203,8 +203,8 @@ def test_the_table_shows_every_edit_with_its_ranges():
     table = catalogue_table()
     for info in catalogue().values():
         assert info.name in table
-        assert info.meaning in table
-        assert f"{info.hard[0]:g}..{info.hard[1]:g}" in table
+        assert info.description in table
+        assert f"{info.limits[0]:g}..{info.limits[1]:g}" in table
 
 
 def test_edits_load_no_network():
@@ -253,6 +253,13 @@ def test_a_learnt_edit_shows_where_it_was_told_to(tmp_path):
     write_directions(path, {"direction": np.ones(512, np.float32)}, {"regions": ["hair"]})
     assert find(str(path)).regions == ("hair",)
     assert cautions(parse_edits(f"{path}=1")) == []
+
+
+@pytest.mark.parametrize("keys", [("description", "limits"), ("meaning", "hard")], ids=["now", "before"])
+def test_a_file_says_what_it_is_by_the_keys_of_any_version(tmp_path, keys):
+    path = tmp_path / "grey.safetensors"
+    write_directions(path, {"direction": np.ones(512, np.float32)}, dict(zip(keys, ("greyer", [-4, 5]), strict=True)))
+    assert (find(str(path)).description, find(str(path)).limits) == ("greyer", (-4, 5))
 
 
 def test_a_strength_is_as_many_units_of_the_direction_as_its_recipe_says() -> None:

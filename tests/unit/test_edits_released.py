@@ -164,10 +164,14 @@ def test_released_files_that_are_dropped_in_have_a_name(own_folder):
 
 def test_recipes_of_ones_own(own_folder):
     np.savez(own_folder / "mine.npz", **components())
-    recipe = {"file": "mine.npz", "component": {"index": 3, "layers": [0, 4], "coordinate": -2}, "meaning": "rounder"}
+    recipe = {
+        "file": "mine.npz",
+        "component": {"index": 3, "layers": [0, 4], "coordinate": -2},
+        "description": "rounder",
+    }
     (own_folder / "round.yaml").write_text(yaml.safe_dump(recipe))
     infos = catalogue()
-    assert infos["round"].meaning == "rounder"
+    assert infos["round"].description == "rounder"
     assert "mine" not in infos
     expected = (-2 - coordinate(CODES[0], 3)) * DEVIATIONS[3] * VECTORS[3]
     np.testing.assert_allclose(edit_delta(parse_edits("round=0.5"), CODES)[0, 4], 0.5 * expected, atol=1e-4)
@@ -175,6 +179,14 @@ def test_recipes_of_ones_own(own_folder):
     (own_folder / "described.yml").write_text(yaml.safe_dump({"file": "plain.npy", "recommended": 2, "range": [-2, 3]}))
     assert parse_edits("described")[0].strength == 2
     assert "plain" not in catalogue()
+
+
+def test_recipes_by_earlier_keys_are_read(own_folder):
+    np.save(own_folder / "mine.npy", np.ones((14, 512), np.float32))
+    fields = {"file": "mine.npy", "meaning": "rounder", "hard": [-2, 3], "codes": 14}
+    (own_folder / "round.yaml").write_text(yaml.safe_dump(fields))
+    info = catalogue()["round"]
+    assert (info.description, info.limits, info.num_ws) == ("rounder", (-2, 3), 14)
 
 
 def test_another_recipe_is_another_render(own_folder, tmp_path):
@@ -276,7 +288,11 @@ def test_released_recipes_make_sense():
         fields = yaml.safe_load(path.read_text())
         assert fields["weights"] in published.entries()
         assert (
-            fields["hard"][0] <= fields["range"][0] < fields["recommended"] <= fields["range"][1] <= fields["hard"][1]
+            fields["limits"][0]
+            <= fields["range"][0]
+            < fields["recommended"]
+            <= fields["range"][1]
+            <= fields["limits"][1]
         )
 
 

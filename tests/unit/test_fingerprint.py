@@ -52,7 +52,7 @@ def test_another_recipe_at_the_same_version_is_another_render(configs, tmp_path,
 
 def test_what_has_no_part_in_a_render_leaves_its_work_done(configs, tmp_path):
     before = now(tmp_path)
-    change(configs / "edits" / "smile.yaml", meaning="another word", experimental="")
+    change(configs / "edits" / "smile.yaml", description="another word", experimental="")
     change(configs / "edits" / "age.yaml", regions=["lips"])
     assert now(tmp_path) == before
 

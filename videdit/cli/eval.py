@@ -59,7 +59,7 @@ def run_inversion(args: argparse.Namespace) -> Evaluation:
 
 
 def run_edit(args: argparse.Namespace) -> Evaluation:
-    """`eval edit`: what edits do to faces, and what they drag along."""
+    """`eval edit`: what edits do to faces, and their attribute leakage."""
     from videdit.edits import catalogue, parse_edits
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import evaluate_edits, load_faces

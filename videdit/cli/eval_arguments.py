@@ -54,7 +54,7 @@ def build_parser() -> Parser:
         help="also by generators tuned to each face in so many steps (default: 0, not)",
     )
     edit = commands.add_parser(
-        "edit", parents=[stills, written], help="measure what edits change, and what they drag along"
+        "edit", parents=[stills, written], help="measure what edits change, and their attribute leakage"
     )
     edit.add_argument(
         "--edit", action="append", metavar="NAME[=STRENGTH]", help="the edit, repeatable; default: all that ship"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from videdit import paths
 from videdit.edits.direction_files import SUFFIXES, read_note
-from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair, regions_named
+from videdit.edits.edit_info import USER_LIMITS, USER_RANGE, EditInfo, pair, regions_named
 from videdit.edits.expression_easing import parse_speech
 from videdit.edits.published_edits import RECIPES, RELEASED, info_of_recipe, read_yaml, released, released_sources
 from videdit.errors import UsageError
@@ -63,11 +63,11 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             continue
         infos[path.stem] = EditInfo(
             name=path.stem,
-            meaning=recipe["meaning"],
+            description=recipe["description"],
             unit=f"{numbers['unit']:.3g} {recipe['unit']}",
             recommended=float(recipe["recommended"]),
             range=pair(recipe["range"]),
-            hard=pair(recipe["hard"]),
+            limits=pair(recipe["limits"]),
             layers=(int(recipe["layers"][0]), int(recipe["layers"][1])),
             regions=tuple(recipe["regions"]),
             scale=pair(recipe.get("scale", (1.0, 1.0))),
@@ -76,7 +76,7 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             purses=bool(recipe.get("purses", False)),
             smiles=bool(recipe.get("smiles", False)),
             gapes=bool(recipe.get("gapes", False)),
-            drags=tuple(sorted(numbers["drags"].items(), key=lambda item: -abs(item[1]))),
+            attribute_leakage=tuple(sorted(numbers["attribute_leakage"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),
             method=str(recipe.get("method", "hfgi")),
@@ -129,15 +129,15 @@ def info_of_file(path: Path, name: str | None = None) -> EditInfo:
     regions = note.get("regions")
     return EditInfo(
         name=name or path.stem,
-        meaning=str(note.get("meaning", "your own direction")),
+        description=str(note.get("description", "your own direction")),
         unit=str(note.get("unit", "as the file has it")),
         recommended=float(note.get("recommended", 1.0)),
         range=pair(note.get("range", USER_RANGE)),
-        hard=pair(note.get("hard", USER_HARD)),
+        limits=pair(note.get("limits", USER_LIMITS)),
         regions=regions_named(regions, path) if regions else ("face",),
         source=path,
         placed=bool(regions),
-        codes=None,
+        num_ws=None,
     )
 
 
@@ -145,14 +145,16 @@ def catalogue_table(verbose: bool = False) -> str:
     """The catalogue for people: a few lines an edit; verbose: with what is known of its direction."""
     infos = catalogue()
     width = max(map(len, infos), default=0)
-    lines = [f"{'name':{width}}  a bare name means / recommended / at most; strength 1 is ...; drags along"]
+    lines = [f"{'name':{width}}  a bare name means / recommended / at most; strength 1 is ...; attribute leakage"]
     for info in infos.values():
-        ranges = f"{info.recommended:g} / {_words(info.range)} / {_words(info.hard)}"
-        lines.append(f"{info.name:{width}}  {info.meaning}")
+        ranges = f"{info.recommended:g} / {_words(info.range)} / {_words(info.limits)}"
+        lines.append(f"{info.name:{width}}  {info.description}")
         lines.append(f"{'':{width}}    {ranges}; 1 = {info.unit}")
-        drags = ", ".join(f"{name} {value:+.1f}" for name, value in info.drags if abs(value) >= 0.1)
+        leakage = ", ".join(f"{name} {value:+.1f}" for name, value in info.attribute_leakage if abs(value) >= 0.1)
         if info.identity is not None:
-            lines.append(f"{'':{width}}    drags along: {drags or 'nothing much'} (sd); identity {info.identity:.2f}")
+            lines.append(
+                f"{'':{width}}    attribute leakage: {leakage or 'hardly any'} (sd); identity {info.identity:.2f}"
+            )
         if info.correlation is not None and verbose:
             known = f"correlation with its score {info.correlation:.2f}; 1 is {info.mahalanobis:.2f} sd of codes long"
             lines.append(f"{'':{width}}    {known}; by {info.method}")

@@ -22,6 +22,8 @@ NUM_LAYERS, W_DIM = 18, 512  # of a code
 LAYERS = (10, 12, 14, 16, 18)  # of codes of generators of 64 to 1024 px
 SUFFIXES = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pkl")
 NOTE = "videdit"  # the key of safetensors' metadata under which a file says what it holds, as JSON
+# Keys of what files said of edits before: what users have written stays good.
+OLD_KEYS = {"meaning": "description", "hard": "limits", "drags": "attribute_leakage", "codes": "num_ws"}
 
 
 def read_direction(path: Path, count: int | None = None) -> np.ndarray:
@@ -133,7 +135,12 @@ def read_note(path: Path) -> dict[str, Any]:
             note = json.loads((file.metadata() or {}).get(NOTE, "{}"))
     except (SafetensorError, OSError, ValueError):
         return {}
-    return note if isinstance(note, dict) else {}
+    return current_keys(note) if isinstance(note, dict) else {}
+
+
+def current_keys(said: dict[Any, Any]) -> dict[Any, Any]:
+    """What a file says of an edit, or of several, by the keys of today."""
+    return {OLD_KEYS.get(key, key): current_keys(v) if isinstance(v, dict) else v for key, v in said.items()}
 
 
 def write_directions(path: Path, directions: dict[str, np.ndarray], note: dict[str, Any]) -> None:

@@ -35,8 +35,8 @@ def load_direction(name: str, count: int = NUM_LAYERS) -> np.ndarray:
 def direction_of(name: str, count: int = NUM_LAYERS) -> Direction:
     """The direction of an edit in codes of `count` layers. Raises what :func:`load_direction` raises."""
     info = find(name)
-    if info.codes not in (None, count):
-        raise UsageError(f"{name} is an edit of codes of {info.codes} layers; those of this profile have {count}")
+    if info.num_ws not in (None, count):
+        raise UsageError(f"{name} is an edit of codes of {info.num_ws} layers; those of this profile have {count}")
     if info.component is not None and info.source is not None:
         return component_direction(info.source, info.component, count)
     if info.source is not None:

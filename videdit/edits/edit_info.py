@@ -13,7 +13,7 @@ from videdit.errors import UsageError
 
 # Parts that an edit may paint.
 REGIONS = ("face", "skin", "skin_and_mouth", "jaw", "round_eyes", "inner_face", "eyes", "lips", "hair", "head")
-USER_RANGE, USER_HARD = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
+USER_RANGE, USER_LIMITS = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,15 @@ class EditInfo:
     """What the user may know of an edit, and what the stages must."""
 
     name: str
-    meaning: str
+    description: str  # what it does, in a few words
     unit: str  # what strength 1 is
     recommended: float  # what a bare name means
     range: tuple[float, float]  # beyond it: a warning
-    hard: tuple[float, float]  # beyond it: refused
+    limits: tuple[float, float]  # beyond them: refused
     layers: tuple[int, int] = (0, 17)  # first and last layer of the code that it changes
     regions: tuple[str, ...] = ("face",)  # parts of the face where it may show
-    drags: tuple[tuple[str, float], ...] = ()  # other scores at the recommended strength, in their standard deviations
+    # How far the recommended strength moves scores other than its own, in their standard deviations; largest first.
+    attribute_leakage: tuple[tuple[str, float], ...] = ()
     identity: float | None = None  # cosine of face embeddings before and after, at the recommended strength
     source: Path | None = None  # a file of the user's or of others; None for what ships
     component: Component | None = None  # what of the source, if it holds principal components
@@ -47,7 +48,7 @@ class EditInfo:
     mahalanobis: float | None = None  # length of strength 1 in the codes' standard deviations
     takes: str = ""  # what a minus strength takes away, where it is there: "beard"
     placed: bool = True  # whether somebody said where it may show, and `regions` is not only a guess
-    codes: int | None = NUM_LAYERS  # layers of the codes that it is for; None: of any, or as the source says
+    num_ws: int | None = NUM_LAYERS  # layers of the codes that it is for; None: of any, or as the source says
 
 
 def regions_named(said: object, path: Path) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def parse_edits(words: str) -> tuple[Edit, ...]:
     (:mod:`videdit.edits.keyframes`) or with its recommended strength.
 
     Raises:
-        UsageError: an unknown name or file, a strength that is no number or out of the hard range, an edit given twice,
+        UsageError: an unknown name or file, a strength that is no number or out of its limits, an edit given twice,
             keyframes that make no sense or are not in order of time.
     """
     infos = catalogue()
@@ -118,9 +118,9 @@ def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
         raise UsageError(f"unknown edit {name!r}; {hint}There is: {', '.join(infos)} (see --list-edits)")
     if info.source is not None:  # a broken file is told now, not in the middle of a batch
         if info.component:
-            component_direction(info.source, info.component, info.codes or NUM_LAYERS)
+            component_direction(info.source, info.component, info.num_ws or NUM_LAYERS)
         else:
-            read_direction(info.source, info.codes)
+            read_direction(info.source, info.num_ws)
     return info
 
 
@@ -128,7 +128,7 @@ def check_codes(edits: Iterable[Edit], profile: str, count: int) -> None:
     """Raise UsageError where an edit is one of codes of another number of layers than the profile's, `count`."""
     for edit in edits:
         info = edit.info
-        layers = info.codes
+        layers = info.num_ws
         if info.source is not None and info.component is None:
             layers = len(read_layers(info.source))
             layers = None if layers == 1 else layers
@@ -148,7 +148,7 @@ def _strength(name: str, number: str, info: EditInfo) -> float:
         strength = float(number)
     except ValueError:
         raise UsageError(f"the strength {number!r} of {name!r} is not a number; write {name}=1.5") from None
-    low, high = info.hard
+    low, high = info.limits
     if not math.isfinite(strength) or not low <= strength <= high:
         good = f"{info.range[0]:g} to {info.range[1]:g}"
         raise UsageError(f"{name}={number} is out of range: {low:g} to {high:g} is possible, {good} recommended")

@@ -1,14 +1,14 @@
 """Edits described by a YAML beside the file that they are taken from: those that others released, and the user's.
 
-    meaning: wider eyes             # what a list of edits says
+    description: wider eyes         # what a list of edits says
     file: ffhq_pca.pt               # beside the YAML; released edits name weights of weights/published.yaml instead
     component: {index: 54, layers: [7, 7], coordinate: 20}      # of a file of principal components; else a direction
     unit: the release's own edit    # what strength 1 is
     recommended: 1
     range: [-1, 1.5]
-    hard: [-5, 5]
+    limits: [-5, 5]                 # what is beyond is refused
     regions: [face, hair]           # where the edit may show (docs/edits.md); else on the face alone
-    codes: 18                       # layers of the codes that it is for
+    num_ws: 18                      # layers of the codes that it is for
 
 Only file and, of components, component are needed.
 """
@@ -24,15 +24,15 @@ from typing import Any
 import yaml
 
 from videdit import paths
-from videdit.edits.direction_files import NUM_LAYERS, SUFFIXES
-from videdit.edits.edit_info import USER_HARD, USER_RANGE, EditInfo, pair, regions_named
+from videdit.edits.direction_files import NUM_LAYERS, SUFFIXES, current_keys
+from videdit.edits.edit_info import USER_LIMITS, USER_RANGE, EditInfo, pair, regions_named
 from videdit.edits.pca_components import parse_component
 from videdit.errors import UsageError
 from videdit.weights import published
 
 RELEASED = "released"  # the folder of configs/
 RECIPES = (".yaml", ".yml")
-_FIELDS = {"meaning", "file", "weights", "component", "unit", "recommended", "range", "hard", "regions", "codes"}
+_FIELDS = {"description", "file", "weights", "component", "unit", "recommended", "range", "limits", "regions", "num_ws"}
 
 
 def info_of_recipe(path: Path, folder: Path) -> EditInfo:
@@ -49,16 +49,16 @@ def info_of_recipe(path: Path, folder: Path) -> EditInfo:
         component = parse_component(fields["component"]) if "component" in fields else None
         return EditInfo(
             name=path.stem,
-            meaning=str(fields.get("meaning", "your own edit")),
+            description=str(fields.get("description", "your own edit")),
             unit=str(fields.get("unit", "as the file has it")),
             recommended=float(fields.get("recommended", 1)),
             range=pair(fields.get("range", USER_RANGE)),
-            hard=pair(fields.get("hard", USER_HARD)),
+            limits=pair(fields.get("limits", USER_LIMITS)),
             regions=regions_named(fields.get("regions", ["face"]), path),
             placed="regions" in fields,
             source=source,
             component=component,
-            codes=int(fields.get("codes", NUM_LAYERS)) if component else fields.get("codes"),
+            num_ws=int(fields.get("num_ws", NUM_LAYERS)) if component else fields.get("num_ws"),
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -127,4 +127,4 @@ def _parsed(path: Path, stamp: int) -> dict[str, Any]:
         raise UsageError(f"cannot read the edit {path}: {' '.join(str(error).split())[:120]}") from None
     if not isinstance(fields, dict):
         raise UsageError(f"{path} is not an edit; see videdit/edits/published_edits.py")
-    return fields
+    return current_keys(fields)

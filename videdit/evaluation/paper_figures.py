@@ -113,14 +113,14 @@ def sweep_plate(
 
 
 def reach(edit: Edit) -> float:
-    """How far a sweep goes. Raises UsageError for 0, and where the other end is out of the edit's hard range."""
+    """How far a sweep goes. Raises UsageError for 0, and where the other end is out of the edit's limits."""
     info = edit.info
     if edit.strength == 0:
         raise UsageError(f"{edit.name}=0 goes nowhere; say how far the sweep should go")
     if edit.strength == info.recommended:
         return min(-info.range[0], info.range[1])
-    if not info.hard[0] <= -edit.strength <= info.hard[1]:
-        raise UsageError(f"{edit.name}={-edit.strength:g}, the other end, is out of range: {info.hard[0]:g} at least")
+    if not info.limits[0] <= -edit.strength <= info.limits[1]:
+        raise UsageError(f"{edit.name}={-edit.strength:g}, the other end, is out of range: {info.limits[0]:g} at least")
     return abs(edit.strength)
 
 

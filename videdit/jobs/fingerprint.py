@@ -46,7 +46,7 @@ def fingerprint(source: Path, job: RenderJob) -> str:
 
 def _recipe(info: EditInfo) -> list[Any]:
     """What an edit does, without the words and figures that are for people."""
-    does = replace(info, meaning="", unit="", experimental="", drags=(), identity=None, source=None)
+    does = replace(info, description="", unit="", experimental="", attribute_leakage=(), identity=None, source=None)
     does = replace(does, correlation=None, mahalanobis=None)
     return [repr(does), info.source and stamp(info.source)]
 

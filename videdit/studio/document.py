@@ -243,13 +243,15 @@ def catalogue_for_pages() -> list[Mapping[str, Any]]:
     return [
         {
             "name": info.name,
-            "meaning": info.meaning,
+            "description": info.description,
             "unit": info.unit,
             "recommended": info.recommended,
             "range": info.range,
-            "hard": info.hard,
+            "limits": info.limits,
             "experimental": info.experimental,
-            "drags": [[name, round(value, 1)] for name, value in info.drags if abs(value) >= 0.1],
+            "attribute_leakage": [
+                [name, round(value, 1)] for name, value in info.attribute_leakage if abs(value) >= 0.1
+            ],
             "own": info.source is not None,
         }
         for info in catalogue().values()

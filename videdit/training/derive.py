@@ -6,10 +6,10 @@ A score y (standardised) is regressed on codes x (centred) of the generator's ow
 
 Of the ridges r tried, the largest is taken whose v still tells the score of held-out codes almost as well as the best
 does. A larger ridge draws v towards the codes' own principal axes, so that a step along it stays where codes are: its
-Mahalanobis length, written beside it, is small. A first set of directions was cleaned of all that it dragged along
+Mahalanobis length, written beside it, is small. A first set of directions was cleaned of all that it leaked into
 instead; they lost their attribute (correlation .34 to .69) and left the codes' manifold (skin turned purple).
 
-What a direction drags along is taken off only by name (``leaves`` in configs/edits), by projection onto what is
+What a direction leaks into is taken off only by name (``leaves`` in configs/edits), by projection onto what is
 orthogonal to those scores' own directions, and only as far as the correlation with its own score stays above a floor.
 The step is applied to the layers that configs/edits names; its length is set by trying it on faces: at the recommended
 strength, forth and back, the score moves as far as the edit's unit says.
@@ -200,7 +200,7 @@ def report(
     return {
         "unit": recipe.step,
         "moves": own,
-        "drags": moved if recipe.score == "smile" else {k: v for k, v in moved.items() if k != "happy"},
+        "attribute_leakage": moved if recipe.score == "smile" else {k: v for k, v in moved.items() if k != "happy"},
         "identity": round(float(identity.mean()), 3),
         "correlation": round(fitted.correlation, 3),
         "mahalanobis": round(length * fitted.mahalanobis, 4),

@@ -39,7 +39,7 @@ class Recipe:
     """configs/train/directions.yaml; the defaults are what shipped."""
 
     samples: int = 20000  # faces to fit on
-    population: int = 300  # faces to set lengths and measure drags on
+    population: int = 300  # faces to set lengths and measure attribute leakage on
     probes: int = 96  # of them, for the first guesses of a length
     only: str = ""  # edits of configs/edits, joined by commas; the others stay as they ship
     seed: int = 0

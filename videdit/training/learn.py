@@ -75,7 +75,7 @@ def save_learnt(learnt: Learnt, out: Path, before: Path, after: Path, regions: S
     """
     reach = max(3.0, 1.5 * learnt.difference)
     note = {
-        "meaning": f"from {before.name} ({learnt.faces[0]} faces) to {after.name} ({learnt.faces[1]} faces)",
+        "description": f"from {before.name} ({learnt.faces[0]} faces) to {after.name} ({learnt.faces[1]} faces)",
         "unit": "one standard deviation among these faces",
         "recommended": round(learnt.difference, 3),
         "range": [round(-reach, 3), round(reach, 3)],

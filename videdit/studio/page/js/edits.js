@@ -16,7 +16,7 @@ const title = (name) => name.replaceAll("_", " ");
 /** What a slider spans: the recommended range and half as much again, within what is possible. */
 function spanOf(info) {
   const [low, high] = info.range, more = (high - low) / 3, by = stepOf(info);
-  return [Math.max(info.hard[0], Math.round((low - more) / by) * by), Math.min(info.hard[1], Math.round((high + more) / by) * by)];
+  return [Math.max(info.limits[0], Math.round((low - more) / by) * by), Math.min(info.limits[1], Math.round((high + more) / by) * by)];
 }
 
 function draw() {
@@ -41,7 +41,7 @@ function inherited() {
 function row(info) {
   const [low, high] = spanOf(info), part = (value) => `${(100 * (value - low)) / (high - low)}%`;
   const slider = el("input", {
-    type: "range", min: low, max: high, step: stepOf(info), "aria-label": `${title(info.name)}: ${info.meaning}`, "data-focus": `slider-${info.name}`,
+    type: "range", min: low, max: high, step: stepOf(info), "aria-label": `${title(info.name)}: ${info.description}`, "data-focus": `slider-${info.name}`,
     oninput: () => { if (!dragging) { dragging = true; hold(true); } setStrength(info.name, Number(slider.value), `drag ${info.name}`); },
     onchange: () => { dragging = false; settle(); hold(false); draw(); },
     ondblclick: () => { dragging = false; hold(false); removeEdit(info.name); },
@@ -49,7 +49,7 @@ function row(info) {
   slider.style.setProperty("--lo", part(info.range[0]));
   slider.style.setProperty("--hi", part(info.range[1]));
   const number = el("input", {
-    type: "number", min: info.hard[0], max: info.hard[1], step: "any", "aria-label": `Strength of ${title(info.name)}`, "data-focus": `number-${info.name}`,
+    type: "number", min: info.limits[0], max: info.limits[1], step: "any", "aria-label": `Strength of ${title(info.name)}`, "data-focus": `number-${info.name}`,
     onfocus: () => number.select(), // what is typed takes the place of what is there
     onchange: () => {
       if (number.value === "") return removeEdit(info.name);
@@ -61,7 +61,7 @@ function row(info) {
   usual.style.left = `calc(30px + (100% - 40px) * ${(info.recommended - low) / (high - low)})`;
   const dot = el("button", { class: "dot", "data-focus": `dot-${info.name}`, onclick: () => onOff(info) });
   const key = el("button", { class: "key", "data-focus": `key-${info.name}`, onclick: () => toggleKey(info.name) }, "◆");
-  const name = el("button", { class: "name", "data-focus": `name-${info.name}`, "aria-expanded": String(opened === info.name), title: info.meaning, onclick: () => { opened = opened === info.name ? null : info.name; draw(); rows.get(info.name).box.scrollIntoView({ block: "nearest" }); } },
+  const name = el("button", { class: "name", "data-focus": `name-${info.name}`, "aria-expanded": String(opened === info.name), title: info.description, onclick: () => { opened = opened === info.name ? null : info.name; draw(); rows.get(info.name).box.scrollIntoView({ block: "nearest" }); } },
     title(info.name), info.experimental ? el("span", { class: "mark", title: `experimental: ${info.experimental}`, "aria-label": "experimental" }, "exp.") : null);
   const box = el("div", { class: "edit" },
     el("div", { class: "head" }, dot, name, el("span", { class: "unit" }, natural(info) ? `${natural(info)}s` : ""), number, key),
@@ -102,10 +102,10 @@ function onOff(info) {
 
 function more(info) {
   const edit = shownEdits()[info.name];
-  const drags = info.drags.map(([name, value]) => `${title(name)} ${value > 0 ? "+" : ""}${value}`).join(", ");
+  const leakage = info.attribute_leakage.map(([name, value]) => `${title(name)} ${value > 0 ? "+" : ""}${value}`).join(", ");
   return el("div", { class: "more" }, edit?.keys ? keys(info, edit) : null, strip(info),
-    el("div", {}, `${info.meaning[0].toUpperCase()}${info.meaning.slice(1)}. Usual ${plain(info.recommended)}, recommended ${info.range.map(plain).join(" to ")}, at most ${info.hard.map(plain).join(" to ")}${natural(info) ? "" : `; 1 is ${info.unit}`}.`),
-    drags ? el("div", {}, `Drags along: ${drags}.`) : null,
+    el("div", {}, `${info.description[0].toUpperCase()}${info.description.slice(1)}. Usual ${plain(info.recommended)}, recommended ${info.range.map(plain).join(" to ")}, at most ${info.limits.map(plain).join(" to ")}${natural(info) ? "" : `; 1 is ${info.unit}`}.`),
+    leakage ? el("div", {}, `Attribute leakage: ${leakage}.`) : null,
     info.experimental ? el("div", { class: "warn" }, `Experimental: ${info.experimental}.`) : null,
   );
 }
@@ -116,7 +116,7 @@ function keys(info, edit) {
       const time = seconds(event.target.value);
       if (Number.isFinite(time)) changeKey(info.name, i, { time }); else draw();
     } }),
-    el("input", { type: "number", step: "any", min: info.hard[0], max: info.hard[1], value: plain(key.strength), "aria-label": `Strength of keyframe ${i + 1}`, "data-focus": `ks-${info.name}-${i}`,
+    el("input", { type: "number", step: "any", min: info.limits[0], max: info.limits[1], value: plain(key.strength), "aria-label": `Strength of keyframe ${i + 1}`, "data-focus": `ks-${info.name}-${i}`,
       onchange: (event) => { if (event.target.reportValidity() && event.target.value !== "") changeKey(info.name, i, { strength: Number(event.target.value) }); } }),
     el("select", { "aria-label": `Easing after keyframe ${i + 1}`, "data-focus": `ke-${info.name}-${i}`, onchange: (event) => changeKey(info.name, i, { easing: event.target.value }) },
       S.easings.map((name) => el("option", { value: name, selected: key.easing === name }, name))),
