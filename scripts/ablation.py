@@ -43,9 +43,9 @@ def unsteadied(stages: list[Stage]) -> None:
 
 
 def unsmoothed(stages: list[Stage]) -> None:
-    """Without smoothing codes and motions over time."""
+    """Without smoothing codes and flows over time."""
     for stage in of(Edit, stages):
-        stage.code_sigma = stage.motion_sigma = AT_ONCE
+        stage.code_sigma = stage.flow_sigma = AT_ONCE
 
 
 def unaligned(stages: list[Stage]) -> None:
@@ -88,7 +88,7 @@ PIECES: dict[str, Callable[[list[Stage]], None]] = {
     "all of it": lambda stages: None,
     "no steadiness": unsteadied,
     "steadiness without bounds": unbounded,
-    "codes and motion of each frame alone": unsmoothed,
+    "codes and flow of each frame alone": unsmoothed,
     "distortion map left to ADA": unaligned,
     "masks by the mesh, no grading": unparsed,
     "no grading": ungraded,

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from videdit.datatypes import Accumulator, Drift, Edited, Frame, Motion
+from videdit.datatypes import Accumulator, Drift, Edited, Flow, Frame
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import BAND, fading
@@ -35,7 +35,7 @@ class _FrameState:
     own: Accumulator  # its change alone
     past: Accumulator  # its change and all before it
     size: int  # of the sums
-    went: Motion | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
+    went: Flow | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
     weight: float  # of that frame here, and of this one there
     scale: float  # of the whole edit then: fading in or out, or a strength that changes
     given: np.ndarray | None  # what each edit gets, see Edited

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.datatypes import LOW, Array, Crop, Drift, Frame, Motion
+from videdit.datatypes import LOW, Array, Crop, Drift, Flow, Frame
 from videdit.edits import Timeline
 from videdit.edits.expression_easing import expression
 from videdit.imaging.pixels import Pixels
@@ -40,7 +40,7 @@ class _Seen:
     time: float
     grey: Array  # [256, 256] uint8
     given: np.ndarray | None  # see Crop
-    came: Motion | None = None  # from the frame that was looked at last to this one; None: it is this one
+    came: Flow | None = None  # from the frame that was looked at last to this one; None: it is this one
 
 
 class ChoosePasses:
@@ -81,7 +81,7 @@ class ChoosePasses:
         return PACES[quality][0] if quality in PACES else 0.0
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Frames in their order; the motion of a few is estimated at once."""
+        """Frames in their order; the drift of a few is estimated at once."""
         last: _Moment | None = None
         seen: dict[int, _Seen] = {}
         for group in groups(((frame, frame.crops) for frame in frames), self.pixels.drifts_at_once):
@@ -110,7 +110,7 @@ class ChoosePasses:
                 self.account.faded(crop.track, time, reason)
 
     def _drifts(self, pairs: Sequence[tuple[_Moment | None, _Moment]]) -> list[Drift]:
-        """The motion of each crop whose track was in the frame before, where it is not known, in their order."""
+        """The drift of each crop whose track was in the frame before, where it is not known, in their order."""
         greys = [
             (before.greys[crop.track], now.greys[crop.track])
             for before, now in pairs

@@ -1,6 +1,6 @@
 """edit: crops -> renderings of HFGI, batched over any frames and faces.
 
-Codes are smoothed over time per track before the edit is added, so the edit itself never trembles; the motion of the
+Codes are smoothed over time per track before the edit is added, so the edit itself never trembles; the flow of the
 edit is smoothed before the source's detail is carried along it, so what is carried does not flicker.
 """
 
@@ -15,28 +15,28 @@ from itertools import islice
 
 import numpy as np
 
-from videdit.datatypes import LOW, Array, Crop, Frame, Motion
+from videdit.datatypes import LOW, Array, Crop, Flow, Frame
 from videdit.edits import Timeline
 from videdit.hfgi.inverter import Inverter, LowFidelity
 from videdit.hfgi.latent_cache import LatentCache
 from videdit.hfgi.prealign import Prealigner
 from videdit.imaging.arrays import stack
-from videdit.imaging.optical_flow import blend_motions
+from videdit.imaging.optical_flow import blend_flows
 from videdit.pipeline.windows import FEW, Window, gaussian, groups, weighted_mean, within
 
 CODE_SIGMA = 0.07  # seconds: two frames at 29 fps
 FINE = 9  # the first of a code's layers that say only colour and texture: those of 128 px and more
-MOTION_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
-CODE_REACH, MOTION_REACH = 3.0, 2.5  # sigmas within which neighbours count
+FLOW_SIGMA = 0.05  # seconds: one and a half frames at 30 fps
+CODE_REACH, FLOW_REACH = 3.0, 2.5  # sigmas within which neighbours count
 
 
 @dataclass(frozen=True, slots=True)
 class Halfway:
-    """A frame between the two halves of the method; low fidelity and motion of each crop that is rendered."""
+    """A frame between the two halves of the method; low fidelity and flow of each crop that is rendered."""
 
     frame: Frame
     bases: list[LowFidelity]
-    motions: list[Motion]
+    flows: list[Flow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Pending:
     slots: list
     index: int
     base: LowFidelity
-    motion: Motion
+    flow: Flow
 
 
 class Edit:
@@ -63,12 +63,12 @@ class Edit:
         timeline: Timeline,
         code_sigma: float = CODE_SIGMA,
         fine_sigma: float = 0.0,
-        motion_sigma: float = MOTION_SIGMA,
+        flow_sigma: float = FLOW_SIGMA,
         prealign: str = "auto",
         codes: LatentCache | None = None,
         span: tuple[float, float] | None = None,
     ):
-        """code_sigma, motion_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
+        """code_sigma, flow_sigma: seconds; fine_sigma: of the codes' fine layers, where that is more.
 
         prealign: how distortion maps are brought to where the edited face is, one of videdit.hfgi.prealign.KINDS.
         codes: those of crops in the host's memory that are known already; None: of none.
@@ -77,18 +77,18 @@ class Edit:
         self.span = span or (-math.inf, math.inf)
         self.prealigner = Prealigner(inverter.pixels, prealign)
         self.inverter, self.timeline = inverter, timeline
-        self.code_sigma, self.motion_sigma = code_sigma, motion_sigma
+        self.code_sigma, self.flow_sigma = code_sigma, flow_sigma
         self.fine_sigma, self.codes = fine_sigma, codes or LatentCache()
 
     @property
     def reach(self) -> float:
-        """Seconds before and after a frame that its edit depends on: codes are smoothed, then motions."""
-        return self.reach_of(self.code_sigma, self.fine_sigma, self.motion_sigma)
+        """Seconds before and after a frame that its edit depends on: codes are smoothed, then flows."""
+        return self.reach_of(self.code_sigma, self.fine_sigma, self.flow_sigma)
 
     @staticmethod
-    def reach_of(code_sigma: float, fine_sigma: float, motion_sigma: float = MOTION_SIGMA) -> float:
+    def reach_of(code_sigma: float, fine_sigma: float, flow_sigma: float = FLOW_SIGMA) -> float:
         """The same of settings."""
-        return CODE_REACH * max(code_sigma, fine_sigma) + MOTION_REACH * motion_sigma
+        return CODE_REACH * max(code_sigma, fine_sigma) + FLOW_REACH * flow_sigma
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames with one rendering a crop, in the order of their crops, None for those that the networks are not to
@@ -135,27 +135,27 @@ class Edit:
             yield frame, smooth
 
     def _halfway(self, smoothed: Iterator[tuple[Frame, list[Array]]]) -> Iterator[Halfway]:
-        """Frames with low fidelity and motion of each crop that is rendered; the edit is added to the codes here.
+        """Frames with low fidelity and flow of each crop that is rendered; the edit is added to the codes here.
 
         Motions are worked out by a thread of their own while the networks go on with the next group.
         """
-        with ThreadPoolExecutor(1, thread_name_prefix="videdit-motion") as beside:
+        with ThreadPoolExecutor(1, thread_name_prefix="videdit-flow") as beside:
             before: list[tuple[Frame, list[LowFidelity]]] = []
             found = self.prealigner.memory()
-            motions: list[Future[list[Motion]]] = []
-            halfway = (item for item in smoothed if within(self.span, item[0].time, MOTION_REACH * self.motion_sigma))
+            flows: list[Future[list[Flow]]] = []
+            halfway = (item for item in smoothed if within(self.span, item[0].time, FLOW_REACH * self.flow_sigma))
             for group in groups(halfway, self.inverter.at_once(LOW)):
-                bases, after = list[LowFidelity](), list[Future[list[Motion]]]()
+                bases, after = list[LowFidelity](), list[Future[list[Flow]]]()
                 tracks = [crop.track for frame, _ in group for crop in _rendered_of(frame)]
                 made = self._bases(group)
                 while new := list(islice(made, self.inverter.batch(LOW))):
                     theirs = tracks[len(bases) : len(bases) + len(new)]
                     after.append(beside.submit(found, [base.low for base in new], theirs))
                     bases += new
-                yield from _with_motions(before, motions)
+                yield from _with_flows(before, flows)
                 rest = iter(bases)
-                before, motions = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
-            yield from _with_motions(before, motions)
+                before, flows = [(frame, [next(rest) for _ in codes]) for frame, codes in group], after
+            yield from _with_flows(before, flows)
 
     def _bases(self, group: list[tuple[Frame, list[Array]]]) -> Iterator[LowFidelity]:
         """The low fidelity of all crops of a group of frames, in their order."""
@@ -170,28 +170,28 @@ class Edit:
         return self.inverter.each_low_fidelity([crop.seen_low for crop, *_ in pending], codes, edited)
 
     def _steadied(self, halfway: Iterator[Halfway]) -> Iterator[Halfway]:
-        """The same with motions smoothed per track, never across a cut."""
+        """The same with flows smoothed per track, never across a cut."""
         window: Window[Halfway] = Window(
             lambda item: item.frame.time,
-            MOTION_REACH * self.motion_sigma,
-            remember=lambda item: Halfway(item.frame.without_pixels(), [], item.motions),
+            FLOW_REACH * self.flow_sigma,
+            remember=lambda item: Halfway(item.frame.without_pixels(), [], item.flows),
         )
         for item, neighbours in window(halfway):
-            motions = []
+            flows = []
             for crop in _rendered_of(item.frame):
                 near = [
-                    (other.frame.time, motion, other_crop.given)
+                    (other.frame.time, flow, other_crop.given)
                     for other in neighbours
                     if other.frame.scene == item.frame.scene
-                    for other_crop, motion in zip(_rendered_of(other.frame), other.motions, strict=True)
+                    for other_crop, flow in zip(_rendered_of(other.frame), other.flows, strict=True)
                     if other_crop.track == crop.track
                 ]
                 away = np.array([time for time, *_ in near]) - item.frame.time
-                weights = gaussian(away, self.motion_sigma)
+                weights = gaussian(away, self.flow_sigma)
                 # Another strength moves the face elsewhere.
                 weights *= [self.timeline.similarity(crop.track, given, crop.given) for *_, given in near]
-                motions.append(blend_motions([motion for _, motion, _ in near], weights))
-            yield Halfway(item.frame, item.bases, motions)
+                flows.append(blend_flows([flow for _, flow, _ in near], weights))
+            yield Halfway(item.frame, item.bases, flows)
 
     def _rendered(self, steadied: Iterator[Halfway]) -> Iterator[Frame]:
         """Frames with their renderings; crops of one size share batches, frames keep their order."""
@@ -203,7 +203,7 @@ class Edit:
             slots: list = [None] * len(item.bases)
             waiting.append((item.frame, slots))
             for i, crop in enumerate(_rendered_of(item.frame)):
-                todo.setdefault(crop.size, []).append(Pending(slots, i, item.bases[i], item.motions[i]))
+                todo.setdefault(crop.size, []).append(Pending(slots, i, item.bases[i], item.flows[i]))
             # A frame may not wait for long: when many do, batches go out part full.
             for size, pending in todo.items():
                 full = self.inverter.at_once(size)
@@ -216,8 +216,8 @@ class Edit:
 
     def _run(self, size: int, pending: list[Pending], waiting: deque[tuple[Frame, list]]) -> Iterator[Frame]:
         """Render crops of one size; hands on the frames that are finished by it."""
-        bases, motions = [one.base for one in pending], [one.motion for one in pending]
-        made = self.inverter.each_high_fidelity(bases, motions, size, self.prealigner.kind != "none") if pending else ()
+        bases, flows = [one.base for one in pending], [one.flow for one in pending]
+        made = self.inverter.each_high_fidelity(bases, flows, size, self.prealigner.kind != "none") if pending else ()
         for one, rendering in zip(pending, made, strict=True):
             one.slots[one.index] = rendering
             yield from _finished(waiting)
@@ -229,11 +229,9 @@ def _rendered_of(frame: Frame) -> list[Crop]:
     return [crop for crop in frame.crops if crop.rendered]
 
 
-def _with_motions(
-    items: list[tuple[Frame, list[LowFidelity]]], motions: Sequence[Future[list[Motion]]]
-) -> Iterator[Halfway]:
-    """Frames with their low fidelity, and the motions of all of them in their order."""
-    rest = (motion for some in motions for motion in some.result())
+def _with_flows(items: list[tuple[Frame, list[LowFidelity]]], flows: Sequence[Future[list[Flow]]]) -> Iterator[Halfway]:
+    """Frames with their low fidelity, and the flows of all of them in their order."""
+    rest = (flow for some in flows for flow in some.result())
     for frame, bases in items:
         yield Halfway(frame, bases, [next(rest) for _ in bases])
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Color, Crop, Edited, Frame, Motion
+from videdit.datatypes import Array, Color, Crop, Edited, Flow, Frame
 from videdit.edits import Timeline
 from videdit.edits.expression_easing import openness
 from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
@@ -56,9 +56,9 @@ class Change:
             chosen = [i for i, (crop, _) in enumerate(crops) if crop.size == size]
             strengths = np.stack([self._strengths(crops[i][0], crops[i][1].time) for i in chosen])
             changes = self.editor([crops[i][0] for i in chosen], strengths)
-            for i, (change, motion) in zip(chosen, changes, strict=True):
+            for i, (change, flow) in zip(chosen, changes, strict=True):
                 crop, frame = crops[i]
-                edits[i] = self._placed(crop, change, motion, frame.picture.color)
+                edits[i] = self._placed(crop, change, flow, frame.picture.color)
         return [edits[i] for i in range(len(crops))]
 
     def _strengths(self, crop: Crop, time: float) -> np.ndarray:
@@ -67,12 +67,12 @@ class Change:
         strengths = self.timeline.strengths(crop.track, time)
         return crop.confidence * student_strengths(edits, strengths, openness(crop.mesh))
 
-    def _placed(self, crop: Crop, change: Array, motion: Motion, color: Color) -> Edited:
+    def _placed(self, crop: Crop, change: Array, flow: Flow, color: Color) -> Edited:
         regions = self.own.get(crop.track, self.regions)
         hair = hair_change(self.pixels, crop, change) if HAIR in regions else None
-        mask = self.pixels.mask(crop, motion, without_hair(regions))
+        mask = self.pixels.mask(crop, flow, without_hair(regions))
         if crop.restored is not None:
-            change, mask = with_restoration(crop, change, mask, self.pixels.mask(crop, motion, ("face",)))
+            change, mask = with_restoration(crop, change, mask, self.pixels.mask(crop, flow, ("face",)))
         if needs_proxy(color):
             change = self.pixels.change_of_code(change, crop, color)
         return Edited(crop.track, half(change), mask, crop.to_frame, crop.image, crop.confidence, hair)

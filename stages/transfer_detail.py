@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop, Edited, Frame, Motion, Rendering
+from videdit.datatypes import Array, Crop, Edited, Flow, Frame, Rendering
 from videdit.faces.detector import FaceDetector
 from videdit.faces.edited_eyes import EYES, eyes_of_edit
 from videdit.faces.parser import CropParser
@@ -28,7 +28,7 @@ class _Rendered:
 
     time: float
     change: Array  # [S, S, 3], as it is carried
-    motion: Motion
+    flow: Flow
     crisp: Array | None  # see Edited
 
 
@@ -45,7 +45,7 @@ class _Track:
     """A face that is followed from one rendering to the next."""
 
     last: _Rendered | None
-    carried: list[tuple[_Waiting, Crop, Motion | None]] = field(default_factory=list)  # and the way back to `last`
+    carried: list[tuple[_Waiting, Crop, Flow | None]] = field(default_factory=list)  # and the way back to `last`
 
 
 class Detail:
@@ -109,18 +109,18 @@ class Detail:
             rendering = eyes_of_edit(self.pixels, self.detector, crop, rendering)
         if crop.restored is None:
             change = self.pixels.change(crop, rendering)
-            mask = self.pixels.mask(crop, rendering.motion, regions)
+            mask = self.pixels.mask(crop, rendering.flow, regions)
         else:
             change, mask = self.pixels.restored_change(crop, rendering, regions)
         crisp = None if rendering.parts is None else half(rendering.parts[MOUTH])
         self._place(item, crop, change, mask, crisp)
-        now = _Rendered(item.frame.time, change, rendering.motion, crisp)
+        now = _Rendered(item.frame.time, change, rendering.flow, crisp)
         self._carry(track, (now, crop))
         tracks[crop.track] = _Track(now)
 
     def _carry(self, track: _Track, until: tuple[_Rendered, Crop] | None) -> None:
         """Give the crops that waited their edits: by the last rendering and the next one, as far as there are any."""
-        went: Motion | None = None
+        went: Flow | None = None
         later = until[1] if until else None
         for item, crop, came in reversed(track.carried):
             now, sides, found = item.frame.time, list[Side](), list[_Rendered]()
@@ -144,8 +144,8 @@ class Detail:
             return self.pixels.put(change), self.pixels.put(mask), None
         crisp = self.pixels.carried_crisp([each.crisp for each in found], sides)
         change = half(self.pixels.carried([each.change for each in found], sides, crop.size, crisp))
-        motion = self.pixels.carried_motion([each.motion for each in found], sides)
-        return change, self.pixels.mask(crop, motion, self._painted(crop)), crisp
+        flow = self.pixels.carried_flow([each.flow for each in found], sides)
+        return change, self.pixels.mask(crop, flow, self._painted(crop)), crisp
 
     def _regions(self, crop: Crop) -> frozenset[str]:
         return self.own.get(crop.track, self.regions)

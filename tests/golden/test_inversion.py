@@ -47,7 +47,7 @@ def test_compiled_graph_equals_eager_torch(exact: Inverter, face: np.ndarray, di
     np.testing.assert_allclose(base.low, low, atol=5e-3)
     [rendering] = exact.render([face], codes, codes + direction, 256)
     distortion = base.source - base.low[0]
-    maps = np.stack((distortion, warp_distortion_map(distortion, rendering.motion)))
+    maps = np.stack((distortion, warp_distortion_map(distortion, rendering.flow)))
     module = ConsultationPass(exact.generator, exact.networks().alignment, exact.networks().consultation, 256)
     high = eager(module)(trunk, base.codes, maps, low)[0]
     np.testing.assert_allclose(rendering.inversion, high[0], atol=5e-3)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from videdit.datatypes import LOW, Motion, Rendering
+from videdit.datatypes import LOW, Flow, Rendering
 from videdit.imaging.detail_transfer import return_detail, stirs_mouth, trust
 from videdit.imaging.inverse_search import InverseSearch
-from videdit.imaging.optical_flow import blend_motions, estimate_motion, warp_distortion_map
+from videdit.imaging.optical_flow import blend_flows, estimate_flow, warp_distortion_map
 from videdit.models.face_parts import LIPS, MOUTH, PARTS
 
 
@@ -30,7 +30,7 @@ def rendering(inversion: np.ndarray, edit: np.ndarray) -> Rendering:
         return cv2.resize(image, (LOW, LOW), interpolation=cv2.INTER_AREA)
 
     before, after = low(inversion), low(edit)
-    return Rendering(before, after, estimate_motion(before, after, InverseSearch()), inversion, edit)
+    return Rendering(before, after, estimate_flow(before, after, InverseSearch()), inversion, edit)
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -38,9 +38,9 @@ def test_equal_renderings_give_no_change_at_all(size: int) -> None:
     crop = np.random.default_rng(0).integers(0, 256, (size, size, 3)).astype(np.uint8)
     same = smooth_image(size, 1)
     r = rendering(same, same)
-    motion = r.motion
-    assert not motion.flow.any()
-    assert (motion.validity == 1).all()
+    flow = r.flow
+    assert not flow.displacement.any()
+    assert (flow.confidence == 1).all()
     assert np.abs(return_detail(crop, r)).max() < 1e-6
 
 
@@ -50,10 +50,10 @@ def test_detail_moves_with_the_face() -> None:
     noise = np.random.default_rng(3).normal(0, 0.06, (256, 256, 3)).astype(np.float32)
     source = np.clip((inversion * 0.8 + noise) * 127.5 + 127.5, 0, 255).astype(np.uint8)
     r = rendering(inversion * 0.8, moved(inversion * 0.8, 6, -4))
-    motion = r.motion
+    flow = r.flow
     inner = slice(40, -40)
-    assert np.abs(motion.flow[inner, inner] - (-6, 4)).mean() < 0.3
-    assert motion.validity[inner, inner].mean() > 0.9
+    assert np.abs(flow.displacement[inner, inner] - (-6, 4)).mean() < 0.3
+    assert flow.confidence[inner, inner].mean() > 0.9
     result = return_detail(source, r) + (source.astype(np.float32) / 127.5 - 1)
     wanted = moved(source.astype(np.float32) / 127.5 - 1, 6, -4)
     assert np.abs(result - wanted)[inner, inner].mean() < 0.3 * np.abs(noise).mean()
@@ -89,8 +89,8 @@ def test_new_content_comes_from_the_generator() -> None:
     source = np.clip(inversion * 127.5 + 127.5, 0, 255).astype(np.uint8)
     source[120:160, 100:160] = 10
     r = rendering(inversion, edit)
-    motion = r.motion
-    assert motion.validity[128:152, 110:150].mean() < 0.15
+    flow = r.flow
+    assert flow.confidence[128:152, 110:150].mean() < 0.15
     result = return_detail(source, r) + (source.astype(np.float32) / 127.5 - 1)
     assert np.abs(result - edit)[130:150, 112:148].mean() < 0.15
 
@@ -103,7 +103,7 @@ def test_new_content_has_the_source_s_grain_and_not_the_generator_s(grain: float
     frozen = rng.normal(0, 1, (size, size, 3)).astype(np.float32) * grain
     clip = inversion + rng.normal(0, 1, inversion.shape) * noise
     source = np.clip(clip * 127.5 + 127.5, 0, 255).round().astype(np.uint8)
-    still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.zeros((LOW, LOW), np.float32))  # nothing is carried along
+    still = Flow(np.zeros((LOW, LOW, 2), np.float32), np.zeros((LOW, LOW), np.float32))  # nothing is carried along
     low = np.zeros((LOW, LOW, 3), np.float32)
     change = return_detail(source, Rendering(low, low, still, inversion + frozen, new + frozen))
     result = source.astype(np.float32) / 127.5 - 1 + change
@@ -116,26 +116,26 @@ def test_new_content_has_the_source_s_grain_and_not_the_generator_s(grain: float
 
 def test_blending_is_a_weighted_mean() -> None:
     shape = (LOW, LOW)
-    motions = [Motion(np.full((*shape, 2), v, np.float32), np.full(shape, v, np.float32)) for v in (0.0, 1.0)]
-    blended = blend_motions(motions, np.array([1.0, 3.0]))
-    assert np.allclose(blended.flow, 0.75)
-    assert np.allclose(blended.validity, 0.75)
+    flows = [Flow(np.full((*shape, 2), v, np.float32), np.full(shape, v, np.float32)) for v in (0.0, 1.0)]
+    blended = blend_flows(flows, np.array([1.0, 3.0]))
+    assert np.allclose(blended.displacement, 0.75)
+    assert np.allclose(blended.confidence, 0.75)
 
 
 def test_the_distortion_map_is_carried_along_and_emptied_where_content_is_new() -> None:
     distortion = smooth_image(256, 5)
-    flow = np.zeros((LOW, LOW, 2), np.float32)
-    flow[..., 0] = 3
-    validity = np.ones((LOW, LOW), np.float32)
-    validity[100:120] = 0
-    moved_map = warp_distortion_map(distortion, Motion(flow, validity))
+    displacement = np.zeros((LOW, LOW, 2), np.float32)
+    displacement[..., 0] = 3
+    confidence = np.ones((LOW, LOW), np.float32)
+    confidence[100:120] = 0
+    moved_map = warp_distortion_map(distortion, Flow(displacement, confidence))
     np.testing.assert_allclose(moved_map[:100, :-3], distortion[:100, 3:], atol=1e-5)
     assert not moved_map[100:120].any()
 
 
 def test_a_map_that_does_not_move_keeps_its_bits() -> None:
     distortion = np.random.default_rng(6).normal(0, 1, (LOW, LOW, 3)).astype(np.float32)
-    still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+    still = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
     np.testing.assert_array_equal(warp_distortion_map(distortion, still), distortion)
 
 
@@ -146,7 +146,7 @@ def test_a_residual_is_trusted_where_nothing_changed_and_doubted_where_much_did(
     source[60:200, 20:110] += 0.5
     edit = inversion.copy()
     edit[100:160, 30:100] += 0.5
-    still = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+    still = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
     kept = trust(source, Rendering(inversion, edit, still, inversion, edit))[..., 0]
     assert kept[120:140, 45:85].max() < 0.1
     assert kept[175:190, 35:95].min() > 0.9, "a residual alone is no reason"

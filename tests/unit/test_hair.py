@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_geometry_mask import round_mesh
 
-from videdit.datatypes import Color, Crop, Edited, Frame, HairChange, Motion, Picture
+from videdit.datatypes import Color, Crop, Edited, Flow, Frame, HairChange, Picture
 from videdit.faces.parser import CropParser
 from videdit.hfgi.hair_map import (
     GRID,
@@ -259,7 +259,7 @@ def test_a_still_s_hair_changes_as_a_clip_s_does() -> None:
         parts[names.index(name), rows[0] : rows[1], columns[0] : columns[1]] = 1
     crop = Crop(0, image, np.eye(2, 3), 1.0, None, parts)
     change = np.full((size, size, 3), 0.4, np.float32)
-    still = Motion(np.zeros((256, 256, 2), np.float32), np.ones((256, 256), np.float32))
+    still = Flow(np.zeros((256, 256, 2), np.float32), np.ones((256, 256), np.float32))
     before = image.astype(np.float32) / 127.5 - 1
     made = on_still(pixels, replace(crop, mesh=round_mesh(size)), change, still, {"skin", "hair"}) - before
     assert made[40:100, 70:186].min() > 0.15  # the hair, up to where no shape of a face reaches

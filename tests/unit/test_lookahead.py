@@ -9,7 +9,7 @@ import pytest
 from test_detail import moved, smooth_image
 from test_steady import drifting, frame, host, there
 
-from videdit.datatypes import LOW, Accumulator, Frame, Motion
+from videdit.datatypes import LOW, Accumulator, Flow, Frame
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
@@ -21,9 +21,9 @@ class Counting(HostPixels):
 
     moves = 0
 
-    def warp_accumulator(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+    def warp_accumulator(self, total: Accumulator, flow: Flow, weight: float) -> Accumulator:
         self.moves += 1
-        return super().warp_accumulator(total, motion, weight)
+        return super().warp_accumulator(total, flow, weight)
 
 
 def clip(pixels: Pixels, count: int, fps: float, sizes: tuple[int, ...] = (LOW,)) -> list[Frame]:
@@ -153,11 +153,13 @@ def test_what_is_ahead_of_a_frame_does_not_depend_on_where_a_segment_begins() ->
 def test_flows_are_displacements_in_pixels_of_their_size(kind: type[Pixels], size: int) -> None:
     """One meaning and one layout, wherever the pixels are."""
     pixels = kind("cpu", "fp32")
-    flow = np.full((LOW, LOW, 2), (3, -2), np.float32)
-    motion = Motion(there(pixels, flow), there(pixels, np.full((LOW, LOW), 0.5, np.float32)))
-    larger = pixels.upsample_flow(motion, size)
-    np.testing.assert_allclose(host(larger.flow), np.broadcast_to((3 * size / LOW, -2 * size / LOW), (size, size, 2)))
-    assert host(larger.validity).shape == (size, size)
+    displacement = np.full((LOW, LOW, 2), (3, -2), np.float32)
+    flow = Flow(there(pixels, displacement), there(pixels, np.full((LOW, LOW), 0.5, np.float32)))
+    larger = pixels.upsample_flow(flow, size)
+    np.testing.assert_allclose(
+        host(larger.displacement), np.broadcast_to((3 * size / LOW, -2 * size / LOW), (size, size, 2))
+    )
+    assert host(larger.confidence).shape == (size, size)
     change, mask = np.zeros((size, size, 3), np.float16), np.full((size, size), 51, np.uint8)
     own = pixels.init_accumulator(there(pixels, change), there(pixels, mask), 0.5)
     sums = pixels.warp_accumulator(own, larger, 0.8)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from test_geometry_mask import round_mesh
 
-from videdit.datatypes import LOW, Crop, Motion
+from videdit.datatypes import LOW, Crop, Flow
 from videdit.edits.catalogue import shipped
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.face_regions import EDIT_REGIONS, REGIONS, edit_mask
 from videdit.imaging.paint_mask import PAINTED, change_mask
 from videdit.models.face_parts import PARTS
 
-STILL = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+STILL = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
 CENTRE = (128, 141)  # of the mesh's oval, whose radius is 64
 
 
@@ -77,10 +77,10 @@ def test_hair_is_painted_by_the_edits_that_are_for_it() -> None:
 
 def test_a_collar_that_the_edit_puts_on_a_neck_is_not_painted() -> None:
     below = crop(neck=disc(128, 195, 12))
-    dreamt = replace(STILL, validity=np.where(np.arange(LOW)[:, None] < 170, 1, 0) * np.ones(LOW, np.float32))
+    dreamt = replace(STILL, confidence=np.where(np.arange(LOW)[:, None] < 170, 1, 0) * np.ones(LOW, np.float32))
     assert at(change_mask(below, STILL, ["face"]), 128, 190) > 200
     assert at(change_mask(below, dreamt, ["face"]), 128, 190) == 0
-    teeth = replace(STILL, validity=0 * STILL.validity)
+    teeth = replace(STILL, confidence=0 * STILL.confidence)
     assert at(change_mask(crop(), teeth, ["face"]), *CENTRE) == 255
 
 
@@ -145,7 +145,7 @@ def test_an_edit_that_moves_outlines_leaves_them_where_they_are() -> None:
     """Beyond the border of a face that turned, the old one would be left as a ghost."""
     turned = np.zeros((LOW, LOW, 2), np.float32)
     turned[..., 0] = -8
-    mask = change_mask(crop(), Motion(turned, STILL.validity), ["inner_face"])
+    mask = change_mask(crop(), Flow(turned, STILL.confidence), ["inner_face"])
     assert at(mask, *CENTRE) == 255
     assert at(mask, 128 + 30, 141) > 200
     assert max(at(mask, 128 + side * 62, 141) for side in (-1, 1)) < 50
@@ -156,12 +156,12 @@ def test_a_head_that_grows_wider_covers_what_is_behind_it_and_a_face_does_not() 
     wider = np.zeros((LOW, LOW, 2), np.float32)
     wider[..., 0] = np.where(np.arange(LOW) > 128, -6, 6)  # each pixel comes from six nearer to the middle
     at_edge = (128 + 66, 141)
-    head, face = (change_mask(crop(), Motion(wider, STILL.validity), [name]) for name in ("head", "face"))
+    head, face = (change_mask(crop(), Flow(wider, STILL.confidence), [name]) for name in ("head", "face"))
     assert at(head, *at_edge) > 120 > 60 > at(change_mask(crop(), STILL, ["head"]), *at_edge)
     assert at(face, *at_edge) < 60
     torn = np.zeros((LOW, LOW, 2), np.float32)
     torn[..., 0] = -40  # where the face ends flow may be anything: what is far from it stays
-    stretched = change_mask(crop(radius=40), Motion(torn, STILL.validity), ["face"])
+    stretched = change_mask(crop(radius=40), Flow(torn, STILL.confidence), ["face"])
     assert at(stretched, 128 + 55, 141) == 0
 
 
@@ -171,7 +171,7 @@ def test_what_is_in_front_is_not_dragged_along_beside_itself() -> None:
     hand = crop(other=disc(140, 150, 10))
     dragged = (125, 150)  # shows the hand after the edit, and is beside it
     assert at(change_mask(hand, STILL, ["face"]), *dragged) > 150
-    assert at(change_mask(hand, Motion(flow, STILL.validity), ["face"]), *dragged) == 0
+    assert at(change_mask(hand, Flow(flow, STILL.confidence), ["face"]), *dragged) == 0
 
 
 def test_the_whole_crop_is_the_whole_crop() -> None:

@@ -13,7 +13,7 @@ import torch
 from test_detail import moved, smooth_image
 from test_masks import facing
 
-from videdit.datatypes import LOW, Array, Color, Crop, Frame, Motion, Picture, Rendering
+from videdit.datatypes import LOW, Array, Color, Crop, Flow, Frame, Picture, Rendering
 from videdit.edits import Timeline, parse_edits
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
@@ -121,7 +121,7 @@ def test_motion_that_is_known_is_not_estimated_again() -> None:
     class Asked(HostPixels):
         pairs = 0
 
-        def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Motion, Motion]]:
+        def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Flow, Flow]]:
             self.pairs += len(pairs)
             return super().drifts(pairs)
 
@@ -161,13 +161,13 @@ def rendered(pixels: Pixels, frames: Sequence[Frame], changes: Sequence[np.ndarr
         renderings = []
         for crop in f.crops:
             source = host(crop.image).astype(np.float32) / 127.5 - 1
-            none = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
-            motion = Motion(pixels.put(none.flow), pixels.put(none.validity))
+            none = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+            flow = Flow(pixels.put(none.displacement), pixels.put(none.confidence))
             before, after = (
                 pixels.put(source),
                 pixels.put(source + cv2.resize(changes[f.index].astype(np.float32), source.shape[:2])),
             )
-            renderings.append(Rendering(before, after, motion, before, after) if crop.rendered else None)
+            renderings.append(Rendering(before, after, flow, before, after) if crop.rendered else None)
         done.append(replace(f, renderings=tuple(renderings)))
     return done
 

@@ -17,7 +17,7 @@ from test_detail import moved, smooth_image
 from test_geometry_mask import round_mesh
 from test_geometry_warp import square
 
-from videdit.datatypes import LOW, Color, Crop, Edited, Frame, Motion, Picture, Rendering
+from videdit.datatypes import LOW, Color, Crop, Edited, Flow, Frame, Picture, Rendering
 from videdit.geometry.ffhq_align import crop_matrix
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
@@ -39,7 +39,7 @@ def on(device: DevicePixels, value):
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value).to(device.device)
     images = {k: getattr(value, k) for k in value.__dataclass_fields__ if k not in ("to_frame", "mesh")}
-    return replace(value, **{k: on(device, v) for k, v in images.items() if isinstance(v, np.ndarray | Motion)})
+    return replace(value, **{k: on(device, v) for k, v in images.items() if isinstance(v, np.ndarray | Flow)})
 
 
 def smooth_picture(depth: int, matrix: str, chroma: tuple[int, int]) -> Picture:
@@ -103,44 +103,44 @@ def test_flow_finds_known_motion(device: DevicePixels, kind: str, brighter: floa
 
 def test_equal_pictures_do_not_move_at_all(device: DevicePixels) -> None:
     same = on(device, np.stack([smooth_image(LOW, 3)] * 2))
-    (motion,) = device.motions([same])
-    assert not motion.flow.any()
-    assert (motion.validity == 1).all()
+    (flow,) = device.flows([same])
+    assert not flow.displacement.any()
+    assert (flow.confidence == 1).all()
 
 
-def test_motions_of_a_batch_are_those_of_each_alone(device: DevicePixels) -> None:
+def test_flows_of_a_batch_are_those_of_each_alone(device: DevicePixels) -> None:
     lows = []
     for seed in range(3):
         image = smooth_image(LOW, seed)
         lows.append(on(device, np.stack((image, moved(image, 3 - seed, seed)))))
-    for one, low in zip(device.motions(lows), lows, strict=True):
-        (alone,) = device.motions([low])
-        torch.testing.assert_close(one.flow, alone.flow, atol=1e-4, rtol=0)
-        torch.testing.assert_close(one.validity, alone.validity, atol=1e-4, rtol=0)
+    for one, low in zip(device.flows(lows), lows, strict=True):
+        (alone,) = device.flows([low])
+        torch.testing.assert_close(one.displacement, alone.displacement, atol=1e-4, rtol=0)
+        torch.testing.assert_close(one.confidence, alone.confidence, atol=1e-4, rtol=0)
 
 
-def test_motion_agrees_with_the_host_s(device: DevicePixels) -> None:
+def test_flow_agrees_with_the_host_s(device: DevicePixels) -> None:
     before = smooth_image(LOW, 4) * 0.8
     after = moved(before, 4, -2)
     after[120:160, 100:160] = (0.9, 0.9, 0.8)  # something new
     low = np.stack((before, after))
-    (ours,), (theirs,) = device.motions([on(device, low)]), HOST.motions([low])
-    surely = theirs.validity > 0.9
+    (ours,), (theirs,) = device.flows([on(device, low)]), HOST.flows([low])
+    surely = theirs.confidence > 0.9
     surely[:24], surely[-24:], surely[:, :24], surely[:, -24:] = False, False, False, False
-    assert np.linalg.norm(ours.flow.cpu().numpy() - theirs.flow, axis=-1)[surely].mean() < 0.3
-    assert np.abs(ours.validity.cpu().numpy() - theirs.validity).mean() < 0.05
-    assert ours.validity[128:152, 110:150].mean() < 0.15
+    assert np.linalg.norm(ours.displacement.cpu().numpy() - theirs.displacement, axis=-1)[surely].mean() < 0.3
+    assert np.abs(ours.confidence.cpu().numpy() - theirs.confidence).mean() < 0.05
+    assert ours.confidence[128:152, 110:150].mean() < 0.15
 
 
-def some_motion(seed: int) -> Motion:
-    validity = np.clip(smooth_image(LOW, seed)[..., 0] + 0.5, 0, 1)
-    return Motion(smooth_image(LOW, seed + 1, 6)[..., :2] * 5, validity)
+def some_flow(seed: int) -> Flow:
+    confidence = np.clip(smooth_image(LOW, seed)[..., 0] + 0.5, 0, 1)
+    return Flow(smooth_image(LOW, seed + 1, 6)[..., :2] * 5, confidence)
 
 
 def test_a_distortion_map_is_carried_as_on_the_host(device: DevicePixels) -> None:
-    distortion, motion = smooth_image(LOW, 5), some_motion(6)
-    ours = device.carry(on(device, distortion), on(device, motion))
-    np.testing.assert_allclose(ours.cpu().numpy(), warp_distortion_map(distortion, motion), atol=2e-3)
+    distortion, flow = smooth_image(LOW, 5), some_flow(6)
+    ours = device.warp_distortion_map(on(device, distortion), on(device, flow))
+    np.testing.assert_allclose(ours.cpu().numpy(), warp_distortion_map(distortion, flow), atol=2e-3)
 
 
 def some_parts() -> np.ndarray:
@@ -154,9 +154,9 @@ def test_detail_is_returned_as_on_the_host(device: DevicePixels, size: int, pars
     image = np.clip(smooth_image(size, 8) * 90 + 127.5 + noise, 0, 255).astype(np.uint8)
     inversion, edit = smooth_image(size, 8) * 0.7, smooth_image(size, 9) * 0.2 + smooth_image(size, 8) * 0.6
     low = [cv2.resize(render, (LOW, LOW), interpolation=cv2.INTER_AREA) for render in (inversion, edit)]
-    motion = some_motion(10)
+    flow = some_flow(10)
     crop = Crop(0, image, np.eye(2, 3), 1.0, parts=some_parts() if parsed != "not" else None)
-    rendering = Rendering(*low, motion, inversion, edit, some_parts()[::-1].copy() if parsed == "both" else None)
+    rendering = Rendering(*low, flow, inversion, edit, some_parts()[::-1].copy() if parsed == "both" else None)
     if parsed == "both":
         asked = device.edit_to_parse(on(device, crop), on(device, rendering))
         np.testing.assert_array_equal(asked.cpu().numpy(), HOST.edit_to_parse(crop, rendering))
@@ -173,19 +173,19 @@ def test_no_edit_is_no_change_at_all(device: DevicePixels) -> None:
     image = np.random.default_rng(11).integers(0, 256, (512, 512, 3)).astype(np.uint8)
     render = on(device, smooth_image(512, 12))
     low = on(device, smooth_image(LOW, 13))
-    (motion,) = device.motions([torch.stack((low, low))])
+    (flow,) = device.flows([torch.stack((low, low))])
     crop = Crop(0, on(device, image), np.eye(2, 3), 1.0, parts=on(device, some_parts()))
-    assert device.change(crop, Rendering(low, low, motion, render, render)).abs().max() < 1e-6
+    assert device.change(crop, Rendering(low, low, flow, render, render)).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("size", [256, 1024])
 @pytest.mark.parametrize("regions", [["face"], ["eyes", "hair"], ["lips"], ["head"], ["crop"]])
 def test_masks_are_the_host_s(device: DevicePixels, regions: list[str], size: int) -> None:
     crop = Crop(0, np.zeros((size, size, 3), np.uint8), np.eye(2, 3), 1.0, round_mesh(size), some_parts())
-    motion = some_motion(18)
+    flow = some_flow(18)
     for where in (crop, replace(crop, parts=None), replace(crop, mesh=None)):
-        ours = device.mask(on(device, where), on(device, motion), regions).cpu().numpy()
-        difference = np.abs(ours.astype(int) - HOST.mask(where, motion, regions))
+        ours = device.mask(on(device, where), on(device, flow), regions).cpu().numpy()
+        difference = np.abs(ours.astype(int) - HOST.mask(where, flow, regions))
         # OpenCV rounds places to 1/32 px.
         assert difference.max() <= 8
         assert difference.mean() < 0.5
@@ -248,9 +248,9 @@ def test_frames_keep_their_order_while_their_pictures_are_on_the_way(device: Dev
 
 
 def test_a_frame_on_a_device_weighs_what_it_does_on_the_host(device: DevicePixels) -> None:
-    motion, image = some_motion(16), np.zeros((512, 512, 3), np.float32)
+    flow, image = some_flow(16), np.zeros((512, 512, 3), np.float32)
     crop = Crop(0, image.astype(np.uint8), np.eye(2, 3), 1.0)
-    rendering = Rendering(image[:LOW, :LOW].copy(), image[:LOW, :LOW].copy(), motion, image, image.copy())
+    rendering = Rendering(image[:LOW, :LOW].copy(), image[:LOW, :LOW].copy(), flow, image, image.copy())
     frame = replace(frame_of(0, (edited(),)), crops=(crop,), renderings=(rendering,))
     kinds = ("crops", "renderings", "edits")
     same = replace(frame, **{kind: tuple(on(device, packet) for packet in getattr(frame, kind)) for kind in kinds})

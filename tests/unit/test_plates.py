@@ -98,9 +98,9 @@ def test_step_5_alone_is_the_one_of_the_whole(inverter, people):
     """Its maps, consulted, must give the picture that the whole chain gives."""
     codes = inverter.encode(people)
     bases = inverter.low_fidelity(people, codes, codes + edit_delta(parse_edits("smile=1")))
-    motions = inverter.pixels.motions([base.low for base in bases])
-    aligned = inverter.aligned(bases, motions)
-    whole = inverter.high_fidelity(bases, motions, 256)
+    flows = inverter.pixels.flows([base.low for base in bases])
+    aligned = inverter.aligned(bases, flows)
+    whole = inverter.high_fidelity(bases, flows, 256)
     generator, consultation = inverter.generator, inverter.networks().consultation
     for base, image, rendering in zip(bases, aligned, whole, strict=True):
         condition = consultation(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.datatypes import Motion
+from videdit.datatypes import Flow
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.delaunay_flow import flow_between
 from videdit.hfgi.prealign import FAR, Prealigner, better
@@ -60,31 +60,31 @@ def test_a_known_motion_is_found(people, detector, kind) -> None:
     pair = np.stack((render(people[0]), render(turned(people[0], 34))))
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 256, axis=0)
     wanted = turned(ramp, 34).astype(np.float32) - ramp[..., 0]  # where each column came from
-    (motion,) = Prealigner(HostPixels(), kind, detector).memory()([pair], [0])
-    assert np.abs(motion.flow[..., 0] - wanted)[90:200, 90:180].mean() < 0.8
-    assert motion.validity[90:200, 90:180].mean() > 0.7
+    (flow,) = Prealigner(HostPixels(), kind, detector).memory()([pair], [0])
+    assert np.abs(flow.displacement[..., 0] - wanted)[90:200, 90:180].mean() < 0.8
+    assert flow.confidence[90:200, 90:180].mean() > 0.7
 
 
-def test_of_two_motions_the_one_that_can_be_trusted_counts() -> None:
-    flows = (np.full((256, 256, 2), value, np.float32) for value in (1, 9))
-    one, other = (Motion(flow, np.zeros((256, 256), np.float32)) for flow in flows)
-    one.validity[:, :100], other.validity[:, 150:] = 0.8, 0.6
+def test_of_two_flows_the_one_that_can_be_trusted_counts() -> None:
+    displacements = (np.full((256, 256, 2), value, np.float32) for value in (1, 9))
+    one, other = (Flow(displacement, np.zeros((256, 256), np.float32)) for displacement in displacements)
+    one.confidence[:, :100], other.confidence[:, 150:] = 0.8, 0.6
     found = better(one, other)
-    assert np.allclose(found.flow[:, :100], 1)
-    assert np.allclose(found.flow[:, 150:], 9, atol=1e-3)
-    assert np.allclose(found.flow[:, 100:150], 1)
-    assert found.validity.max() <= 0.8
+    assert np.allclose(found.displacement[:, :100], 1)
+    assert np.allclose(found.displacement[:, 150:], 9, atol=1e-3)
+    assert np.allclose(found.displacement[:, 100:150], 1)
+    assert found.confidence.max() <= 0.8
     same = better(one, one)
-    assert np.allclose(same.flow, one.flow)
-    assert np.allclose(same.validity, one.validity)
+    assert np.allclose(same.displacement, one.displacement)
+    assert np.allclose(same.confidence, one.confidence)
 
 
 def test_two_equal_pictures_have_not_moved_whatever_the_kind(people, detector) -> None:
     pair = np.stack((render(people[1]),) * 2)
     for kind in ("auto", "landmarks", "flow", "none"):
-        (motion,) = Prealigner(HostPixels(), kind, detector).memory()([pair], [0])
-        assert np.abs(motion.flow).max() == 0
-        assert motion.validity.min() > 0.9999
+        (flow,) = Prealigner(HostPixels(), kind, detector).memory()([pair], [0])
+        assert np.abs(flow.displacement).max() == 0
+        assert flow.confidence.min() > 0.9999
 
 
 def test_landmarks_are_asked_only_where_the_face_moves_far(people, detector) -> None:
@@ -95,14 +95,14 @@ def test_landmarks_are_asked_only_where_the_face_moves_far(people, detector) -> 
             asked.append(picture)
             return detector.aligned(picture)
 
-    motions = Prealigner(HostPixels(), "auto", Asked()).memory()
+    flows = Prealigner(HostPixels(), "auto", Asked()).memory()
     near = np.stack((render(people[0]), render(turned(people[0], 2))))
     far = np.stack((render(people[0]), render(turned(people[0], 3 * FAR))))
-    motions([near, near], [0, 0])
+    flows([near, near], [0, 0])
     assert not asked
-    found = motions([near, far], [0, 1])
+    found = flows([near, far], [0, 1])
     assert len(asked) == 2
-    assert np.array_equal(found[0].flow, HostPixels().motions([near])[0].flow)
+    assert np.array_equal(found[0].displacement, HostPixels().flows([near])[0].displacement)
 
 
 def test_a_picture_without_a_face_keeps_its_flow(detector) -> None:
@@ -110,13 +110,15 @@ def test_a_picture_without_a_face_keeps_its_flow(detector) -> None:
     one = cv2.resize(noise, (256, 256), interpolation=cv2.INTER_CUBIC)
     pair = np.stack((one, turned(one, 30)))
     (found,) = Prealigner(HostPixels(), "landmarks", detector).memory()([pair], [0])
-    assert np.array_equal(found.flow, HostPixels().motions([pair])[0].flow)
+    assert np.array_equal(found.displacement, HostPixels().flows([pair])[0].displacement)
 
 
-def test_tensors_and_arrays_give_nearly_the_same_motion(people, detector) -> None:
+def test_tensors_and_arrays_give_nearly_the_same_flow(people, detector) -> None:
     pair = np.stack((render(people[0]), render(turned(people[0], 26))))
     device = DevicePixels("cpu", "fp32")
     (host,) = Prealigner(HostPixels(), "landmarks", detector).memory()([pair], [0])
     (other,) = Prealigner(device, "landmarks", detector).memory()([device.put(pair)], [0])
     face = (slice(90, 200), slice(90, 180))
-    assert np.abs(host.flow - device.fetch(other.flow))[face].mean() < 0.5  # the flows themselves are of two kinds
+    assert (
+        np.abs(host.displacement - device.fetch(other.displacement))[face].mean() < 0.5
+    )  # the flows themselves are of two kinds

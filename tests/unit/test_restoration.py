@@ -20,7 +20,7 @@ from videdit.evaluation.restoration import pair_psnr, worn
 from videdit.imaging.degradation import add_noise, blur_kernel, ruin
 from videdit.imaging.host import HostPixels
 from videdit.imaging.inverse_search import InverseSearch
-from videdit.imaging.optical_flow import estimate_motion
+from videdit.imaging.optical_flow import estimate_flow
 from videdit.jobs.render_job import RenderJob
 from videdit.models.restorer import MULTIPLE, Restorer
 from videdit.restoration.policy import PUBLISHED, RAMP, RestorationGate, RestorerChoice, choose, sharpness
@@ -204,7 +204,7 @@ def test_auto_says_whom_it_restored(soft: np.ndarray) -> None:
 def test_the_change_of_an_unedited_face_is_its_restoration(strength: float) -> None:
     frame = next(iter(Restore(SMALL, strength, cast(CropRestorer, Brighter()), HOST)(iter(frames([[100]])))))
     grey = np.full((256, 256, 3), 0.1, np.float32)
-    same = Rendering(grey, grey, estimate_motion(grey, grey, InverseSearch()), grey, grey)  # an edit that does nothing
+    same = Rendering(grey, grey, estimate_flow(grey, grey, InverseSearch()), grey, grey)  # an edit that does nothing
     edited = next(iter(Detail(HOST, ["eyes"])(iter([replace(frame, renderings=(same,))])))).edits[0]
     inside = edited.mask > 0
     np.testing.assert_allclose(edited.change[inside].astype(float), strength * 10 / 127.5, atol=2e-3)

@@ -198,24 +198,24 @@ def test_the_drift_is_the_source_s_motion_both_ways(pixels: Pixels) -> None:
     one, other = clip(2, step=(3.0, -2.0))
     pair = (there(pixels, grey(one)), there(pixels, grey(other)))
     ((went, came),) = pixels.drifts([pair])
-    assert np.abs(host(went.flow)[INNER, INNER] - (3, -2)).mean() < 0.3
-    assert np.abs(host(came.flow)[INNER, INNER] - (-3, 2)).mean() < 0.3
-    assert host(went.validity)[INNER, INNER].mean() > 0.9
+    assert np.abs(host(went.displacement)[INNER, INNER] - (3, -2)).mean() < 0.3
+    assert np.abs(host(came.displacement)[INNER, INNER] - (-3, 2)).mean() < 0.3
+    assert host(went.confidence)[INNER, INNER].mean() > 0.9
     still = pixels.drifts([(pair[0], pair[0])])[0][0]
-    assert not host(still.flow).any()
-    assert (host(still.validity) == 1).all()
+    assert not host(still.displacement).any()
+    assert (host(still.confidence) == 1).all()
 
 
 def test_a_device_agrees_with_the_host(pixels: Pixels) -> None:
     change, other = noise(1, 512).astype(np.float16), noise(2, 512)
     mask, masked = ((noise(seed, 512)[..., 0] > 0).astype(np.uint8) * 255 for seed in (3, 4))
-    motion = estimate_drift(*map(grey, clip(2)), InverseSearch())[0]
-    put = {k: there(pixels, v) for k, v in {"flow": motion.flow, "validity": motion.validity}.items()}
+    flow = estimate_drift(*map(grey, clip(2)), InverseSearch())[0]
+    put = {k: there(pixels, v) for k, v in {"displacement": flow.displacement, "confidence": flow.confidence}.items()}
     other_side, weight = HostPixels("cpu", "fp32"), fading(0.04)
     ours = pixels.init_accumulator(there(pixels, other), there(pixels, masked), 0.5)
     theirs = other_side.init_accumulator(other, masked, 0.5)
-    moved = pixels.warp_accumulator(ours, pixels.upsample_flow(type(motion)(**put), 512), weight)
-    expected = other_side.warp_accumulator(theirs, other_side.upsample_flow(motion, 512), weight)
+    moved = pixels.warp_accumulator(ours, pixels.upsample_flow(type(flow)(**put), 512), weight)
+    expected = other_side.warp_accumulator(theirs, other_side.upsample_flow(flow, 512), weight)
     for name in ("changes", "masks"):
         seen, wanted = host(getattr(moved, name)), getattr(expected, name)
         # OpenCV reads between pixels in steps of a 32nd.

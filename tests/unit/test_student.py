@@ -153,20 +153,20 @@ def test_the_compiled_student_says_what_torch_says(size):
     made = StudentEditor(HostPixels("cpu", "fp32"), net=net, batch=2)(crops, given)
     x = torch.from_numpy(np.stack([c.image for c in crops]).astype(np.float32))
     with torch.inference_mode():
-        change, flow, kept = StudentEdit(net)(x, torch.from_numpy(given), points(*crops))
-    for i, (got, motion) in enumerate(made):
+        change, displacement, kept = StudentEdit(net)(x, torch.from_numpy(given), points(*crops))
+    for i, (got, flow) in enumerate(made):
         np.testing.assert_allclose(got, change[i].numpy(), atol=1.5e-2)  # blocks of 8 px: steep
-        np.testing.assert_allclose(motion.flow, flow[i].numpy(), atol=5e-3)
-        np.testing.assert_allclose(motion.validity, kept[i].numpy(), atol=1e-3)
+        np.testing.assert_allclose(flow.displacement, displacement[i].numpy(), atol=5e-3)
+        np.testing.assert_allclose(flow.confidence, kept[i].numpy(), atol=1e-3)
     assert not np.abs(made[2][0]).max() > 1e-5
 
 
 def test_a_crop_without_a_mesh_stays_as_it_is():
     net, one = network(), crop(256, mesh=None)
-    ((change, motion),) = StudentEditor(HostPixels("cpu", "fp32"), net=net, batch=1)([one], strengths(smile=1.0))
+    ((change, flow),) = StudentEditor(HostPixels("cpu", "fp32"), net=net, batch=1)([one], strengths(smile=1.0))
     assert anchors_of(one) is None
     assert np.abs(change).max() < 1e-5
-    assert not motion.flow.any()
+    assert not flow.displacement.any()
 
 
 def test_anchors_are_half_sides_and_mirrored_ones_change_places():

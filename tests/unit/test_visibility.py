@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_masks import crop, disc
 
-from videdit.datatypes import LOW, Color, Crop, Frame, Motion, Picture
+from videdit.datatypes import LOW, Color, Crop, Flow, Frame, Picture
 from videdit.faces.detector import FaceDetector
 from videdit.faces.edit_fitness import FADE
 from videdit.faces.parser import CropParser
@@ -25,7 +25,7 @@ from videdit.models.face_parts import PARTS
 from videdit.stages.parse_faces import Parse
 
 EMPTY = Picture((np.zeros((2, 2), np.uint8),), Color("gray", chroma_log2=(0, 0)), "gray")
-STILL = Motion(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+STILL = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
 
 
 @pytest.fixture(scope="module")

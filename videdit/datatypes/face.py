@@ -25,24 +25,29 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
-    """Where pixels were: those of an edited face before the edit, or those of a frame in another one."""
+class Flow:
+    """Where pixels were: those of an edited face before the edit, or those of a frame in another one.
 
-    flow: Array  # [256, 256, 2] float32, (x, y) in pixels at 256, e.g. from the edited render to the inversion's
-    validity: Array  # [256, 256] float32 in [0, 1]: how far the flow can be trusted
+    A picture warped by it shows at p what it had at p + displacement(p).
+    """
+
+    displacement: (
+        Array  # [256, 256, 2] float32, (x, y) in pixels at 256, e.g. from the edited render to the inversion's
+    )
+    confidence: Array  # [256, 256] float32 in [0, 1]: how far the displacement can be trusted
 
     @property
     def nbytes(self) -> int:
         """Bytes of both, on the host or on a device."""
-        return self.flow.nbytes + self.validity.nbytes
+        return self.displacement.nbytes + self.confidence.nbytes
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
     """The source's own motion between two frames of a track, the other one before this."""
 
-    went: Motion  # from the other frame: where in this one its pixels are
-    came: Motion  # from this frame: where in the other one its pixels were
+    went: Flow  # from the other frame: where in this one its pixels are
+    came: Flow  # from this frame: where in the other one its pixels were
 
     @property
     def nbytes(self) -> int:
@@ -112,7 +117,7 @@ class Rendering:
 
     inversion_low: Array  # Xo [256, 256, 3]
     edit_low: Array  # Xe [256, 256, 3]
-    motion: Motion  # between the two
+    flow: Flow  # between the two
     inversion: Array  # Y0 [S, S, 3]
     edit: Array  # Y1 [S, S, 3]
     parts: Array | None = None  # how surely each pixel of Xe is of which of PARTS, [9, N, N] in [0, 1], if it is known
@@ -122,9 +127,9 @@ class Rendering:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its pictures and motion, on the host or on a device."""
+        """Bytes of its pictures and flow, on the host or on a device."""
         images = (self.inversion_low, self.edit_low, self.inversion, self.edit)
-        return sum(part.nbytes for part in (*images, self.motion))
+        return sum(part.nbytes for part in (*images, self.flow))
 
 
 @dataclass(frozen=True, slots=True)

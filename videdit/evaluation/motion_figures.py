@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from videdit.datatypes import LOW, Motion
+from videdit.datatypes import LOW, Flow
 from videdit.edits import Edit, edit_delta
 from videdit.errors import NoFaceError, UsageError
 from videdit.evaluation.paper_figures import as_picture, labelled
@@ -62,12 +62,12 @@ def landmark_plate(
         if before is None or after is None or before.mesh is None or after.mesh is None:
             continue
         here, there = after.mesh[POINTS], before.mesh[POINTS]
-        flow = flow_between(here, there, LOW)
+        displacement = flow_between(here, there, LOW)
         distortion = base.source - base.low[0]
-        warped = inverter.pixels.carry(distortion, Motion(flow, np.ones((LOW, LOW), np.float32)))
+        warped = inverter.pixels.warp_distortion_map(distortion, Flow(displacement, np.ones((LOW, LOW), np.float32)))
         maps = (as_picture(image / 2) for image in (distortion, warped))
         points = (dotted(image, at) for image, at in zip(low, (there, here), strict=True))
-        rows.append([face, *points, triangulated(low[1], here), *coordinate_maps(flow), *maps])
+        rows.append([face, *points, triangulated(low[1], here), *coordinate_maps(displacement), *maps])
     if not rows:
         raise NoFaceError("no face is found in these renders: there are no landmarks to show")
     words = ",".join(f"{edit.name}={edit.strength:g}" for edit in edits)

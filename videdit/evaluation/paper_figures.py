@@ -136,10 +136,10 @@ def ada_plate(
     faces = list(faces)
     codes = inverter.encode(faces)
     bases = inverter.low_fidelity(faces, codes, codes + edit_delta(edits, codes))
-    motions = Prealigner(inverter.pixels, prealign).memory()([base.low for base in bases], range(len(bases)))
+    flows = Prealigner(inverter.pixels, prealign).memory()([base.low for base in bases], range(len(bases)))
     carried = prealign != "none"
-    aligned = inverter.aligned(bases, motions, carried)
-    renderings = inverter.high_fidelity(bases, motions, LOW, carried)
+    aligned = inverter.aligned(bases, flows, carried)
+    renderings = inverter.high_fidelity(bases, flows, LOW, carried)
     rows = []
     for face, base, carried, rendering in zip(faces, bases, aligned, renderings, strict=True):
         maps = (base.source - base.low[0]) / 2, carried / 2

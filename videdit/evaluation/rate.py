@@ -63,10 +63,10 @@ def reconstructions(inverter: Inverter, faces: list[np.ndarray]) -> Iterator[tup
         name = f"code, {own} layers of their own" if own else "one w for all layers"
         bases = inverter.low_fidelity(faces, reduced, reduced)
         yield "code alone", name, width * min(own + 1, layers), [base.low[0] for base in bases]
-    motions = inverter.pixels.motions([base.low for base in bases])
+    flows = inverter.pixels.flows([base.low for base in bases])
     for px in MAPS:
         coarse = [replace(d, source=d.low[0] + averaged(d.source - d.low[0], px)) for d in bases]
-        images = [rendering.inversion for rendering in inverter.high_fidelity(coarse, motions, LOW)]
+        images = [rendering.inversion for rendering in inverter.high_fidelity(coarse, flows, LOW)]
         yield "code and distortion map", f"code and map of {px} px", width * layers + 3 * px * px, images
 
 

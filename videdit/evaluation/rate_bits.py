@@ -65,12 +65,12 @@ def coded(inverter: Inverter, faces: list[np.ndarray]) -> Iterator[tuple[str, st
             yield kind, f"{kind}, steps of {step:g} sd", [bits for _, bits in read], [d.low[0] for d in bases]
     read = [coded_w_plus(code, axes, KEPT) for code in codes]
     bases = inverter.low_fidelity(faces, *[np.stack([code for code, _ in read])] * 2)
-    motions = inverter.pixels.motions([base.low for base in bases])
+    flows = inverter.pixels.flows([base.low for base in bases])
     for px in MAPS:
         for step in MAP_STEPS:
             maps = [coded_map(base.source - base.low[0], px, step) for base in bases]
             seen = [replace(d, source=d.low[0] + found) for d, (found, _) in zip(bases, maps, strict=True)]
-            images = [rendering.inversion for rendering in inverter.high_fidelity(seen, motions, LOW)]
+            images = [rendering.inversion for rendering in inverter.high_fidelity(seen, flows, LOW)]
             bits = [a + b for (_, a), (_, b) in zip(read, maps, strict=True)]
             yield f"W+ and a map of {px} px", f"W+ and a map of {px} px, steps of {step:g}", bits, images
 

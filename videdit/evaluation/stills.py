@@ -165,8 +165,8 @@ def rendered(
     codes, edited: [N, L, 512].
     """
     bases = inverter.low_fidelity(list(crops), codes, edited)
-    motions = Prealigner(inverter.pixels, prealign).memory()([base.low for base in bases], range(len(bases)))
-    return inverter.high_fidelity(bases, motions, SIZE, carried=prealign != "none")
+    flows = Prealigner(inverter.pixels, prealign).memory()([base.low for base in bases], range(len(bases)))
+    return inverter.high_fidelity(bases, flows, SIZE, carried=prealign != "none")
 
 
 def released(
@@ -224,7 +224,7 @@ def pasted(parser: CropParser, crop: Crop, rendering: Rendering, regions: Iterab
     parser: in passes of one crop.
     """
     change = parser.pixels.change(crop, parser.of_edit(crop, rendering))
-    return on_still(parser.pixels, crop, change, rendering.motion, regions)
+    return on_still(parser.pixels, crop, change, rendering.flow, regions)
 
 
 def face_masks(panel: Panel, crops: Sequence[np.ndarray]) -> np.ndarray:

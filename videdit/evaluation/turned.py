@@ -47,21 +47,19 @@ def evaluate_prealign(inverter: Inverter, panel: Panel, codes: np.ndarray, edits
         who = panel.identity([truths[i] for i in seen])["mobileface"]
         for kind in KINDS:
             carried = kind != "none"
-            motions = Prealigner(inverter.pixels, kind, detector).memory()([base.low for base in bases], seen)
-            renderings = [
-                inverter.high_fidelity([d], [m], SIZE, carried)[0] for d, m in zip(bases, motions, strict=True)
-            ]
+            flows = Prealigner(inverter.pixels, kind, detector).memory()([base.low for base in bases], seen)
+            renderings = [inverter.high_fidelity([d], [m], SIZE, carried)[0] for d, m in zip(bases, flows, strict=True)]
             results = [edited(pictures[i], rendering) for i, rendering in zip(seen, renderings, strict=True)]
             like = (panel.identity(results)["mobileface"] * who).sum(1)
             each: list[dict[str, Value]] = []
-            for k, (i, base, motion) in enumerate(zip(seen, bases, motions, strict=True)):
+            for k, (i, base, flow) in enumerate(zip(seen, bases, flows, strict=True)):
                 given, wanted = base.source - base.low[0], truths[i] - base.low[1]
-                given = inverter.pixels.carry(given, motion) if carried else given
+                given = inverter.pixels.warp_distortion_map(given, flow) if carried else given
                 row: dict[str, Value] = {"edit, pre-alignment": kind}
                 row["distortion"] = error(given, wanted, masks[k]) / error(0 * wanted, wanted, masks[k])
                 row["psnr"] = 10 * np.log10(4 / error(results[k].clip(-1, 1), truths[i].clip(-1, 1), masks[k]))
                 row["identity"] = float(like[k])
-                row["returned"] = float((motion.validity[..., None] * masks[k]).sum() / masks[k].sum())
+                row["returned"] = float((flow.confidence[..., None] * masks[k]).sum() / masks[k].sum())
                 each.append(row)
             rows.append(mean_row(f"{edit.name}={edit.strength:+g}, {kind}", each))
             sheet = [[*shots, picture(result)] for shots, result in zip(sheet, results, strict=True)]

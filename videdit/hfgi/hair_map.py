@@ -23,7 +23,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from videdit.datatypes import Array, Color, Crop, Edited, HairChange, Motion, Picture
+from videdit.datatypes import Array, Color, Crop, Edited, Flow, HairChange, Picture
 from videdit.faces.parser import CropParser
 from videdit.imaging.arrays import half
 from videdit.imaging.paint_mask import color_shares, ramp
@@ -108,7 +108,7 @@ def mean_change(own: HairChange, others: Sequence[HairChange], weights: Sequence
     return replace(own, matrix=matrix, mean=mean, covariance=covariance)
 
 
-def on_still(pixels: Pixels, crop: Crop, change: Array, motion: Motion, regions: Iterable[str]) -> np.ndarray:
+def on_still(pixels: Pixels, crop: Crop, change: Array, flow: Flow, regions: Iterable[str]) -> np.ndarray:
     """A crop with a change [S, S, 3] of these regions as a clip shows it: float32 [S, S, 3], about -1..1.
 
     All that is known of a still is its crop, so the hair is what the crop shows of it.
@@ -116,7 +116,7 @@ def on_still(pixels: Pixels, crop: Crop, change: Array, motion: Motion, regions:
     regions = frozenset(regions)
     image = pixels.fetch(crop.image).astype(np.float32) / 127.5 - 1
     painted = without_hair(regions) if HAIR in regions else regions
-    mask = pixels.fetch(pixels.mask(crop, motion, painted)).astype(np.float32) / 255
+    mask = pixels.fetch(pixels.mask(crop, flow, painted)).astype(np.float32) / 255
     result = image + mask[..., None] * pixels.fetch(change)
     hair = hair_change(pixels, crop, change) if HAIR in regions else None
     if hair is None:

@@ -7,7 +7,7 @@ images, one from the distortion maps on; between them the distortion map is carr
     w  = E0(x)                                 codes, :meth:`Inverter.encode`
     Xo = G(w),  Xe = G(w + delta)              low fidelity, at 256 px
     D  = x - Xo                                what the code lost
-    D' = V * warp(D, F)                        F, V: the motion from Xe to Xo (videdit.imaging.optical_flow)
+    D' = V * warp(D, F)                        F, V: the flow from Xe to Xo (videdit.imaging.optical_flow)
     c0 = Ec(ADA(D, Xo)),  c1 = Ec(ADA(D', Xe)) conditions at the 64x64 block
     Y0 = G(w, c0),  Y1 = G(w + delta, c1)      high fidelity, at the size the crop needs
 
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from videdit.datatypes import LOW, Array, Motion, Rendering
+from videdit.datatypes import LOW, Array, Flow, Rendering
 from videdit.engine.devices import resolve_device
 from videdit.engine.recipe import Halves
 from videdit.errors import UsageError, WeightsError
@@ -42,7 +42,7 @@ SIZES = (256, 512, 1024)
 
 @dataclass(frozen=True, slots=True)
 class LowFidelity:
-    """A crop and its edit at low fidelity: what the distortion map and the motion are made of."""
+    """A crop and its edit at low fidelity: what the distortion map and the flow are made of."""
 
     source: Array  # x [256, 256, 3] float32 in [-1, 1]
     codes: Array  # w and edited w, [2, L, 512]
@@ -205,35 +205,35 @@ class Inverter:
                 yield LowFidelity(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair])
 
     def high_fidelity(
-        self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
+        self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
     ) -> list[Rendering]:
-        """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the motions first.
+        """Steps 5 to 7 at a size of 256, 512 or 1024, the distortion map carried along by the flows first.
 
         carried: False leaves all of the alignment to ADA.
         """
-        return list(self.each_high_fidelity(bases, motions, size, carried))
+        return list(self.each_high_fidelity(bases, flows, size, carried))
 
     def each_high_fidelity(
-        self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
+        self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
     ) -> Iterator[Rendering]:
         """The same one by one, each as soon as it is there."""
         count = self.batch(size)
         engine = self.high_pass(2 * count, size)
         inputs: list[list[Array]] = [[], [], [], []]
-        for base, motion in zip(bases, motions, strict=True):
+        for base, flow in zip(bases, flows, strict=True):
             distortion = base.source - base.low[0]
-            maps = stack((distortion, self.pixels.carry(distortion, motion) if carried else distortion))
+            maps = stack((distortion, self.pixels.warp_distortion_map(distortion, flow) if carried else distortion))
             for array, value in zip(inputs, (base.trunk, base.codes, maps, base.low), strict=True):
                 array.append(value)
-        rest = zip(bases, motions, strict=True)
+        rest = zip(bases, flows, strict=True)
         for *parts, used in batches(count, *map(rows, inputs)):
             merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = engine(*merged)[0]
             for i in range(used):
-                base, motion = next(rest)
-                yield Rendering(base.low[0], base.low[1], motion, high[2 * i], high[2 * i + 1])
+                base, flow = next(rest)
+                yield Rendering(base.low[0], base.low[1], flow, high[2 * i], high[2 * i + 1])
 
-    def aligned(self, bases: list[LowFidelity], motions: list[Motion], carried: bool = True) -> list[Array]:
+    def aligned(self, bases: list[LowFidelity], flows: list[Flow], carried: bool = True) -> list[Array]:
         """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].
 
         carried: as of :meth:`high_fidelity`.
@@ -247,7 +247,7 @@ class Inverter:
         engine = self._engines.compiled("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
         maps = [base.source - base.low[0] for base in bases]
         if carried:
-            maps = [self.pixels.carry(*pair) for pair in zip(maps, motions, strict=True)]
+            maps = [self.pixels.warp_distortion_map(*pair) for pair in zip(maps, flows, strict=True)]
         inputs = [stack(images).swapaxes(2, 3).swapaxes(1, 2) for images in (maps, [base.low[1] for base in bases])]
         parts = [engine(*pair)[0][:used] for *pair, used in batches(count, *inputs)]
         return [image.swapaxes(0, 1).swapaxes(1, 2) for part in parts for image in part]
@@ -279,7 +279,7 @@ class Inverter:
         crops: [S, S, 3] uint8 RGB. codes, edited: [N, L, 512], before and after the edit. size: 256, 512 or 1024.
         """
         bases = self.low_fidelity(crops, codes, edited)
-        return self.high_fidelity(bases, self.pixels.motions([base.low for base in bases]), size)
+        return self.high_fidelity(bases, self.pixels.flows([base.low for base in bases]), size)
 
 
 def _alignment(networks: Networks) -> nn.Module:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from videdit.datatypes import LOW, Array, Motion, Rendering
+from videdit.datatypes import LOW, Array, Flow, Rendering
 from videdit.hfgi.inverter import Inverter, LowFidelity
 from videdit.imaging.arrays import batches, half, rows, stack
 
@@ -85,26 +85,26 @@ class KeptInversions(Inverter):
             yield from ((trunk[i], low[i]) for i in range(used))
 
     def each_high_fidelity(
-        self, bases: list[LowFidelity], motions: list[Motion], size: int, carried: bool = True
+        self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
     ) -> Iterator[Rendering]:
         """As :meth:`Inverter.each_high_fidelity`; where an inversion is known only the edit is rendered."""
         known = [_known(base, size) for base in bases]
         inputs: list[tuple[Array, ...]] = []
-        for base, motion, found in zip(bases, motions, known, strict=True):
+        for base, flow, found in zip(bases, flows, known, strict=True):
             distortion = base.source - base.low[0]
-            moved = self.pixels.carry(distortion, motion) if carried else distortion
+            moved = self.pixels.warp_distortion_map(distortion, flow) if carried else distortion
             trunks = base.trunk
             if found is None and trunks[0] is None:  # it is known at another size only
                 trunks = next(self._low([base.codes[0]]))[0], trunks[1]
             renders = list(zip(trunks, base.codes, (distortion, moved), base.low, strict=True))
             inputs += renders[bool(found) :]
         made = self._high(inputs, size)
-        for base, motion, found in zip(bases, motions, known, strict=True):
+        for base, flow, found in zip(bases, flows, known, strict=True):
             inversion = found.high if found else next(made)
             if found is None and isinstance(base, KeyedLowFidelity):
                 # Copies: all pictures of a pass share their memory.
                 self._put(base.key, Known(base.low[0].copy(), inversion.copy()))
-            yield Rendering(base.low[0], base.low[1], motion, inversion, next(made))
+            yield Rendering(base.low[0], base.low[1], flow, inversion, next(made))
 
     def _high(self, inputs: list[tuple[Array, ...]], size: int) -> Iterator[Array]:
         """Renders at a size of (trunk features, code, distortion map, low image)."""

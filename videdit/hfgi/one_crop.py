@@ -53,8 +53,8 @@ class OneCropEditor:
         pixels = self.inverter.pixels
         codes = (inversion.code + pixels.put(delta))[None]
         trunk, low = self.inverter.low_pass(1)(codes)
-        motion = self.prealigner.memory()([stack((inversion.low, low[0]))], [0])[0]
+        flow = self.prealigner.memory()([stack((inversion.low, low[0]))], [0])[0]
         carried = self.prealigner.kind != "none"
-        distortion = pixels.carry(inversion.distortion, motion) if carried else inversion.distortion
+        distortion = pixels.warp_distortion_map(inversion.distortion, flow) if carried else inversion.distortion
         high = self.inverter.high_pass(1, len(inversion.high))(trunk, codes, distortion[None], low)[0]
-        return Rendering(inversion.low, low[0], motion, single(inversion.high), high[0])
+        return Rendering(inversion.low, low[0], flow, single(inversion.high), high[0])

@@ -6,8 +6,8 @@ interpolate, and warp the distortion map before ADA sees it.
 
 Landmarks alone draw ghosts where they have nothing to say: hair, background, the side of a head that comes into view.
 Here dense flow starts from what they say, on pictures that then nearly agree, and everywhere the better of that and of
-flow by itself counts, as their validity tells, which empties the map where nothing of the source is. At strength 0 both
-pictures are one and the motion is none, as without them.
+flow by itself counts, as their confidence tells, which empties the map where nothing of the source is. At strength 0
+both pictures are one and nothing moves, as without them.
 
 Measured where the truth is known (ten samples of the generator turned by their own codes, inverted and edited):
 weights/MODEL_CARD.md.
@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from videdit.datatypes import LOW, Array, Motion
+from videdit.datatypes import LOW, Array, Flow
 from videdit.faces.detector import FaceDetector
 from videdit.geometry.delaunay_flow import flow_between
 from videdit.geometry.face_regions import REGIONS
@@ -37,7 +37,7 @@ AGAIN = 12  # every so many crops of a track it is measured anew
 
 
 class Prealigner:
-    """Pairs of low renders -> the motion of each edit."""
+    """Pairs of low renders -> the flow of each edit."""
 
     def __init__(self, pixels: Pixels, kind: str = "auto", detector: FaceDetector | None = None):
         """kind: "landmarks" always, "auto" where the motion is large, "flow" or "none" never.
@@ -47,7 +47,7 @@ class Prealigner:
         assert kind in KINDS, kind
         self.pixels, self.kind, self._detector = pixels, kind, detector
 
-    def memory(self) -> Callable[[Sequence[Array], Sequence[int]], list[Motion]]:
+    def memory(self) -> Callable[[Sequence[Array], Sequence[int]], list[Flow]]:
         """What works through one clip: it remembers how far each track's edit moves the face.
 
         Takes pairs of low renders, Xo and Xe, each [2, 256, 256, 3] float32 in [-1, 1], and the tracks they are of.
@@ -55,8 +55,8 @@ class Prealigner:
         seen: Counter[int] = Counter()
         far: dict[int, bool] = {}
 
-        def motions(lows: Sequence[Array], tracks: Sequence[int]) -> list[Motion]:
-            found = self.pixels.motions(lows)
+        def flows(lows: Sequence[Array], tracks: Sequence[int]) -> list[Flow]:
+            found = self.pixels.flows(lows)
             if self.kind in ("flow", "none"):
                 return found
             for i, track in enumerate(tracks):
@@ -65,16 +65,16 @@ class Prealigner:
                 seen[track] += 1
             chosen = [i for i, track in enumerate(tracks) if self.kind == "landmarks" or far[track]]
             guesses = {i: guess for i in chosen if (guess := self._guess(lows[i])) is not None}
-            for i, motion in zip(guesses, self._refined([lows[i] for i in guesses], [*guesses.values()]), strict=True):
-                found[i] = better(found[i], motion)
+            for i, flow in zip(guesses, self._refined([lows[i] for i in guesses], [*guesses.values()]), strict=True):
+                found[i] = better(found[i], flow)
             return found
 
-        return motions
+        return flows
 
-    def _reach(self, motion: Motion) -> float:
+    def _reach(self, flow: Flow) -> float:
         """How far an edit moves what it moves most, in pixels at 256."""
-        flow = self.pixels.fetch(motion.flow[::4, ::4])
-        return float(np.percentile(np.linalg.norm(flow, axis=-1), MOST_MOVED))
+        displacement = self.pixels.fetch(flow.displacement[::4, ::4])
+        return float(np.percentile(np.linalg.norm(displacement, axis=-1), MOST_MOVED))
 
     def _guess(self, low: Array) -> np.ndarray | None:
         """Flow [256, 256, 2] from the edited picture to the other, as landmarks say; None where there is no face."""
@@ -86,24 +86,27 @@ class Prealigner:
             return None
         return flow_between(after.mesh[POINTS], before.mesh[POINTS], LOW)
 
-    def _refined(self, lows: Sequence[Array], guesses: Sequence[np.ndarray]) -> list[Motion]:
-        """The motions of renders of which the first is warped by a guess, and then the guess put before them."""
+    def _refined(self, lows: Sequence[Array], guesses: Sequence[np.ndarray]) -> list[Flow]:
+        """The flows of renders of which the first is warped by a guess, and then the guess put before them."""
         if not lows:
             return []
         everywhere = self.pixels.put(np.ones((LOW, LOW), np.float32))
-        flows = [self.pixels.put(guess) for guess in guesses]
+        displacements = [self.pixels.put(guess) for guess in guesses]
         near = [
-            stack((self.pixels.carry(low[0], Motion(flow, everywhere)), low[1]))
-            for low, flow in zip(lows, flows, strict=True)
+            stack((self.pixels.warp_distortion_map(low[0], Flow(displacement, everywhere)), low[1]))
+            for low, displacement in zip(lows, displacements, strict=True)
         ]
         return [
-            Motion(rest.flow + self.pixels.carry(flow, Motion(rest.flow, everywhere)), rest.validity)
-            for flow, rest in zip(flows, self.pixels.motions(near), strict=True)
+            Flow(
+                rest.displacement + self.pixels.warp_distortion_map(displacement, Flow(rest.displacement, everywhere)),
+                rest.confidence,
+            )
+            for displacement, rest in zip(displacements, self.pixels.flows(near), strict=True)
         ]
 
 
-def better(one: Motion, other: Motion) -> Motion:
-    """Of two motions, everywhere the one that can be trusted more, with a soft seam."""
-    share = other.validity**4 / (one.validity**4 + other.validity**4 + 1e-6)
-    flow = one.flow + share[..., None] * (other.flow - one.flow)
-    return Motion(flow, one.validity + share * (other.validity - one.validity))
+def better(one: Flow, other: Flow) -> Flow:
+    """Of two flows, everywhere the one that can be trusted more, with a soft seam."""
+    share = other.confidence**4 / (one.confidence**4 + other.confidence**4 + 1e-6)
+    displacement = one.displacement + share[..., None] * (other.displacement - one.displacement)
+    return Flow(displacement, one.confidence + share * (other.confidence - one.confidence))

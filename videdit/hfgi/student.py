@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop, Motion
+from videdit.datatypes import Array, Crop, Flow
 from videdit.edits.expression_easing import Speech
 from videdit.edits.parse import Edit
 from videdit.engine.recipe import NetworkRecipe
@@ -65,7 +65,7 @@ class StudentEditor:
         """The same network in passes of one crop, for a single frame that somebody waits for."""
         return self if self._batch == 1 else StudentEditor(self.pixels, 1, self._net)
 
-    def __call__(self, crops: Sequence[Crop], strengths: np.ndarray) -> list[tuple[Array, Motion]]:
+    def __call__(self, crops: Sequence[Crop], strengths: np.ndarray) -> list[tuple[Array, Flow]]:
         """What the edits change in crops of one size S (256, 512 or 1024).
 
         strengths: [N, E] float32, by EDITS, 1 is an edit's recommended strength. A crop without a mesh stays as it is.
@@ -85,10 +85,10 @@ class StudentEditor:
         given = self.pixels.put((strengths * known[:, None]).astype(np.float32))
         nowhere = np.zeros((len(ANCHORS), 2), np.float32)
         points = self.pixels.put(np.stack([nowhere if anchors is None else anchors for anchors in found]))
-        results: list[tuple[Array, Motion]] = []
+        results: list[tuple[Array, Flow]] = []
         for *inputs, used in batches(count, pictures, given, points):
-            change, flow, kept = self._engines[size](*inputs)
-            results += [(change[i], Motion(flow[i], kept[i])) for i in range(used)]
+            change, displacement, kept = self._engines[size](*inputs)
+            results += [(change[i], Flow(displacement[i], kept[i])) for i in range(used)]
         return results
 
     def _network(self) -> nn.Module | NetworkRecipe:

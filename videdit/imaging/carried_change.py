@@ -21,7 +21,7 @@ from functools import reduce
 
 import numpy as np
 
-from videdit.datatypes import LOW, Array, Motion
+from videdit.datatypes import LOW, Array, Flow
 from videdit.geometry.face_regions import REGIONS
 from videdit.imaging import primitives
 from videdit.imaging.optical_flow import SMOOTH
@@ -40,20 +40,20 @@ _LOOKED_AT = {"lips": MOUTH, "eye_left": EYE, "eye_right": EYE, "oval": FACE}
 class Side:
     """What one of the frames around says."""
 
-    there: Motion  # from this frame to that one
+    there: Flow  # from this frame to that one
     near: float  # 0 (far away) to 1 (the same moment)
 
 
-def chained(step: Motion, further: Motion | None) -> Motion:
-    """The motion along one and then along another, both at 256 px: from where `step` begins to where `further` ends."""
+def chained(step: Flow, further: Flow | None) -> Flow:
+    """The flow along one and then along another, both at 256 px: from where `step` begins to where `further` ends."""
     if further is None:
         return step
-    xp = primitives.of(step.flow)
-    validity = step.validity * xp.warp(further.validity[..., None], step.flow)[..., 0]
-    return Motion(step.flow + xp.warp(further.flow, step.flow), validity)
+    xp = primitives.of(step.displacement)
+    confidence = step.confidence * xp.warp(further.confidence[..., None], step.displacement)[..., 0]
+    return Flow(step.displacement + xp.warp(further.displacement, step.displacement), confidence)
 
 
-def novelty(before: Array, now: Array, came: Motion, mesh: np.ndarray) -> Array:
+def novelty(before: Array, now: Array, came: Flow, mesh: np.ndarray) -> Array:
     """How much of a frame is new, in what is tolerated: above 1 it cannot be told from the one before.
 
     before, now: greys of the two crops, [256, 256] uint8. came: from this one to where it was. mesh: [468, 2] of this
@@ -61,7 +61,7 @@ def novelty(before: Array, now: Array, came: Motion, mesh: np.ndarray) -> Array:
     """
     xp = primitives.of(now)
     one, other = (xp.single(grey)[..., None] for grey in (before, now))
-    apart = abs(xp.blur(xp.warp(one, came.flow) - other, SMOOTH))
+    apart = abs(xp.blur(xp.warp(one, came.displacement) - other, SMOOTH))
     found = []
     for name, tolerated in _LOOKED_AT.items():
         left, top, right, bottom = _box(mesh, name)
@@ -79,12 +79,12 @@ def carried(
     """
     xp = primitives.of(images[0])
     moved = [
-        xp.warp(xp.resize(xp.single(image), size), xp.resize(side.there.flow, size) * (size / LOW))
+        xp.warp(xp.resize(xp.single(image), size), xp.resize(side.there.displacement, size) * (size / LOW))
         for image, side in zip(images, sides, strict=True)
     ]
     if len(moved) == 1:
         return moved[0]
-    one, other = (side.near * (side.there.validity[..., None] + TRACE) for side in sides)
+    one, other = (side.near * (side.there.confidence[..., None] + TRACE) for side in sides)
     share = one / (one + other)
     if parted:
         alike = likeness_of_changes(*moved)
@@ -94,11 +94,13 @@ def carried(
     return moved[1] + xp.spread(xp.resize(share, size), moved[0].shape[-1]) * (moved[0] - moved[1])
 
 
-def carried_motion(motions: Sequence[Motion], sides: Sequence[Side]) -> Motion:
-    """The same of the motions of edits."""
-    xp = primitives.of(motions[0].flow)
-    both = carried([xp.merge(motion.flow, motion.validity[..., None]) for motion in motions], sides, LOW, parted=False)
-    return Motion(both[..., :2], both[..., 2])
+def carried_flow(flows: Sequence[Flow], sides: Sequence[Side]) -> Flow:
+    """The same of the flows of edits."""
+    xp = primitives.of(flows[0].displacement)
+    both = carried(
+        [xp.merge(flow.displacement, flow.confidence[..., None]) for flow in flows], sides, LOW, parted=False
+    )
+    return Flow(both[..., :2], both[..., 2])
 
 
 def carried_crisp(crisp: Sequence[Array | None], sides: Sequence[Side]) -> Array | None:

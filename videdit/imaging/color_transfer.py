@@ -57,19 +57,19 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
         xp.resize(xp.single(image), SMALL) for image in (source, rendering.inversion, rendering.edit)
     )
     sure = erode_confidence(xp.resize(xp.single(skin)[..., None], SMALL))
-    flow = xp.resize(rendering.motion.flow, SMALL) * (SMALL / LOW)
+    displacement = xp.resize(rendering.flow.displacement, SMALL) * (SMALL / LOW)
     before = chroma_gain(seen, inversion, sure)
-    moved, most = xp.warp(seen, flow), 1.0
+    moved, most = xp.warp(seen, displacement), 1.0
     if rendering.parts is not None:
         new = erode_confidence(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL))
         new = new * ramp((lightness(edit) + DARK) / (lightness(moved) + DARK), *PALE)
         most = 1 + (RAISED - 1) * new
-    after = chroma_gain(moved, edit, xp.warp(sure, flow), most)
+    after = chroma_gain(moved, edit, xp.warp(sure, displacement), most)
     lighter = luma_gain(seen, inversion, sure)
     return replace(
         rendering,
         inversion=regrade(rendering.inversion, before, lighter),
-        edit=regrade(rendering.edit, after, xp.warp(lighter, flow)),
+        edit=regrade(rendering.edit, after, xp.warp(lighter, displacement)),
     )
 
 

@@ -57,15 +57,15 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
         mouth = generated_mouth(rendering, parts, opened)
         if opened is not None:
             rendering = match_mouth(source, rendering, parts, opened)
-    validity = rendering.motion.validity[..., None] * trust(source, rendering, mouth)
-    flow, validity = xp.resize(rendering.motion.flow, size) * (size / LOW), xp.resize(validity, size)
-    moved = xp.warp(source, flow, mode="bicubic", border="reflect")
-    before = xp.warp(rendering.inversion, flow, border="reflect")
+    confidence = rendering.flow.confidence[..., None] * trust(source, rendering, mouth)
+    displacement, confidence = xp.resize(rendering.flow.displacement, size) * (size / LOW), xp.resize(confidence, size)
+    moved = xp.warp(source, displacement, mode="bicubic", border="reflect")
+    before = xp.warp(rendering.inversion, displacement, border="reflect")
     carried = moved + core(rendering.edit - before, size * FINE)
     new = core(rendering.edit, size * FINE) - core(source, size * FINE)
     if mouth is not None:  # what is fine between the lips are the edges of teeth, not grain
         new = new + xp.spread(xp.resize(mouth, size), 3) * (rendering.edit - source - new)
-    change = new + xp.spread(validity, 3) * (carried - source - new)
+    change = new + xp.spread(confidence, 3) * (carried - source - new)
     if rendering.eyes is None:
         return change
     eyes = xp.blur(xp.erode(xp.single(rendering.eyes)[..., None] / 255, LID), LID)
@@ -100,7 +100,7 @@ def trust(source: Array, rendering: Rendering, mouth: Array | None = None) -> Ar
     """
     xp = primitives.of(source)
     residual = xp.resize(source - rendering.inversion, LOW)
-    moved = xp.warp(residual, rendering.motion.flow)
+    moved = xp.warp(residual, rendering.flow.displacement)
     broad = xp.channel_max(abs(xp.blur(moved, SEVERAL)))
     change = changed(rendering)
     doubt = beyond(broad, BROAD) * beyond(change, CHANGED)
@@ -142,7 +142,7 @@ def opening(rendering: Rendering, parts: Array) -> Array | None:
 def _before_or_after(rendering: Rendering, part: Array) -> Array:
     """A part of the source [256, 256, 1], where it is and where the edit's motion takes it."""
     xp = primitives.of(part)
-    return xp.maximum(part, xp.warp(part, rendering.motion.flow))
+    return xp.maximum(part, xp.warp(part, rendering.flow.displacement))
 
 
 def stirs_mouth(rendering: Rendering, parts: Array) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videdit.datatypes import LOW, Edited, Motion, Picture
+from videdit.datatypes import LOW, Edited, Flow, Picture
 from videdit.engine.cuda_graph import Network
 from videdit.engine.devices import resolve_precision
 from videdit.engine.profiler import booked
@@ -22,7 +22,7 @@ from videdit.engine.transfer import Transfer
 from videdit.imaging import device_planes
 from videdit.imaging.arrays import batches, stack
 from videdit.imaging.lucas_kanade import LucasKanade
-from videdit.imaging.optical_flow import estimate_motion
+from videdit.imaging.optical_flow import estimate_flow
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import estimate_drift
 
@@ -30,22 +30,22 @@ _MOTIONS = {"cuda": 32, "cpu": 2}  # edits a pass
 
 
 class MotionEstimator(nn.Module):
-    """Low renders Xo and Xe, [N, 2, 256, 256, 3] in [-1, 1] -> flow [N, 256, 256, 2], validity [N, 256, 256]."""
+    """Renders Xo and Xe, [N, 2, 256, 256, 3] in [-1, 1] -> displacement [N, 256, 256, 2], confidence [N, 256, 256]."""
 
     def forward(self, lows: Tensor) -> tuple[Tensor, Tensor]:
         """Both on the device of `lows`, flow in pixels at 256; estimated by :class:`LucasKanade`."""
-        motion = estimate_motion(lows[:, 0], lows[:, 1], LucasKanade())
-        return motion.flow, motion.validity
+        flow = estimate_flow(lows[:, 0], lows[:, 1], LucasKanade())
+        return flow.displacement, flow.confidence
 
 
 class DriftEstimator(nn.Module):
-    """Greys [N, 2, 256, 256] in 0..255 -> flows there and back [N, 2, 256, 256, 2], validities [N, 2, 256, 256]."""
+    """Greys [N, 2, 256, 256] in 0..255 -> both ways, displacement [N, 2, 256, 256, 2], confidence [N, 2, 256, 256]."""
 
     def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """`pairs` of any real type; along axis 1 of the results: from the first to the second, then back."""
         pairs = pairs.to(torch.uint8)
         both = estimate_drift(pairs[:, 0], pairs[:, 1], LucasKanade())
-        return torch.stack([m.flow for m in both], dim=1), torch.stack([m.validity for m in both], dim=1)
+        return torch.stack([m.displacement for m in both], dim=1), torch.stack([m.confidence for m in both], dim=1)
 
 
 class DevicePixels(Pixels):
@@ -93,7 +93,7 @@ class DevicePixels(Pixels):
         with self.working("crop"):
             return [device_planes.crop_picture(picture, to_frame, size, self._transfer) for to_frame, size in places]
 
-    def motions(self, lows: Sequence[Tensor]) -> list[Motion]:
+    def flows(self, lows: Sequence[Tensor]) -> list[Flow]:
         """Estimated in batches of one size, the last one padded."""
         if not lows:
             return []
@@ -102,13 +102,13 @@ class DevicePixels(Pixels):
             if self._estimate is None:
                 example = (torch.zeros(count, 2, LOW, LOW, 3),)
                 self._estimate = Network(MotionEstimator(), example, self._device, "fp32")
-            found: list[Motion] = []
+            found: list[Flow] = []
             for part, used in batches(count, stack(lows)):
-                flow, validity = self._estimate(part)
-                found += [Motion(flow[i], validity[i]) for i in range(used)]
+                displacement, confidence = self._estimate(part)
+                found += [Flow(displacement[i], confidence[i]) for i in range(used)]
             return found
 
-    def drifts(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Motion, Motion]]:
+    def drifts(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Flow, Flow]]:
         """Estimated in batches of ``drifts_at_once``, the last one padded."""
         if not pairs:
             return []
@@ -116,10 +116,10 @@ class DevicePixels(Pixels):
             if self._drift is None:
                 example = (torch.zeros(self.drifts_at_once, 2, LOW, LOW, dtype=torch.uint8),)
                 self._drift = Network(DriftEstimator(), example, self._device, "fp32")
-            found: list[tuple[Motion, Motion]] = []
+            found: list[tuple[Flow, Flow]] = []
             for part, used in batches(self.drifts_at_once, stack([stack(pair) for pair in pairs])):
-                flows, validities = self._drift(part)
-                there, back = ([Motion(flows[i, k], validities[i, k]) for i in range(used)] for k in (0, 1))
+                displacements, confidences = self._drift(part)
+                there, back = ([Flow(displacements[i, k], confidences[i, k]) for i in range(used)] for k in (0, 1))
                 found += zip(there, back, strict=True)
             return found
 

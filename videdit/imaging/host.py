@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videdit.datatypes import Edited, Motion, Picture
+from videdit.datatypes import Edited, Flow, Picture
 from videdit.engine.allocator import keep_freed_memory
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_precision
@@ -15,7 +15,7 @@ from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.imaging.arrays import half, single
 from videdit.imaging.crop import crop_picture
 from videdit.imaging.inverse_search import InverseSearch
-from videdit.imaging.optical_flow import estimate_motion
+from videdit.imaging.optical_flow import estimate_flow
 from videdit.imaging.paste import add_changes
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import estimate_drift
@@ -57,11 +57,11 @@ class HostPixels(Pixels):
         """One after the other, by OpenCV."""
         return [crop_picture(picture, to_frame, size) for to_frame, size in places]
 
-    def motions(self, lows: Sequence[np.ndarray]) -> list[Motion]:
+    def flows(self, lows: Sequence[np.ndarray]) -> list[Flow]:
         """One after the other, by :class:`InverseSearch`."""
-        return [estimate_motion(before, after, self._flow) for before, after in lows]
+        return [estimate_flow(before, after, self._flow) for before, after in lows]
 
-    def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Motion, Motion]]:
+    def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Flow, Flow]]:
         """One after the other, by :class:`InverseSearch`."""
         return [estimate_drift(one, other, self._flow) for one, other in pairs]
 

@@ -11,15 +11,15 @@ from typing import Protocol
 
 import numpy as np
 
-from videdit.datatypes import Array, Motion
+from videdit.datatypes import Array, Flow
 from videdit.imaging import primitives
 from videdit.pipeline.windows import weighted_mean
 
-TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which validity is 1/e
+TOLERANCE = 0.16  # difference of the warped render from the edited one, in units of [-1, 1], at which confidence is 1/e
 BROAD, BROAD_SHARE = 18.0, 0.85  # pixels at 256, and how much of a difference that broad is forgiven
 SMOOTH = 1.5  # sigma in pixels at 256 of flow, and of colours that are compared
-SOFT = 2.0  # sigma in pixels at 256 of where validity ends
-FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where validity is 1/e
+SOFT = 2.0  # sigma in pixels at 256 of where confidence ends
+FLOW_TOLERANCE = 2.5  # pixels at 256 by which flow and back flow may differ, where confidence is 1/e
 
 
 class FlowStrategy(Protocol):
@@ -37,11 +37,11 @@ class FlowStrategy(Protocol):
         ...
 
 
-def estimate_motion(before: Array, after: Array, strategy: FlowStrategy) -> Motion:
-    """The motion of an edit, smoothed, and how far it can be trusted.
+def estimate_flow(before: Array, after: Array, strategy: FlowStrategy) -> Flow:
+    """The flow of an edit, smoothed, and how far it can be trusted.
 
-    before, after: the low renders Xo and Xe, [..., 256, 256, 3] float32 in [-1, 1]. Where the two are one, flow is 0
-    and validity 1, exactly.
+    before, after: the low renders Xo and Xe, [..., 256, 256, 3] float32 in [-1, 1]. Where the two are one, the
+    displacement is 0 and the confidence 1, exactly.
     """
     xp = primitives.of(before)
     # Edited pixel -> where it was, and the other way.
@@ -52,22 +52,22 @@ def estimate_motion(before: Array, after: Array, strategy: FlowStrategy) -> Moti
     difference = xp.blur(xp.warp(before, forward) - after, SMOOTH)
     difference = xp.channel_max(abs(difference - BROAD_SHARE * xp.blur(difference, BROAD)))
     distance = xp.channel_sum((forward + xp.warp(back, forward)) ** 2)
-    validity = xp.exp(-((difference / TOLERANCE) ** 2) - distance / FLOW_TOLERANCE**2)
+    confidence = xp.exp(-((difference / TOLERANCE) ** 2) - distance / FLOW_TOLERANCE**2)
     # Blurred from 1 down: where nothing moves it is 1, whatever the kernel's weights add up to.
-    return Motion(forward, 1 - xp.blur(1 - validity, SOFT)[..., 0])
+    return Flow(forward, 1 - xp.blur(1 - confidence, SOFT)[..., 0])
 
 
-def blend_motions(motions: list[Motion], weights: np.ndarray) -> Motion:
-    """The mean of motions of neighbouring frames, by weights [N]: smoothed over time, they do not flicker."""
-    flow = weighted_mean([motion.flow for motion in motions], weights)
-    return Motion(flow, weighted_mean([motion.validity for motion in motions], weights))
+def blend_flows(flows: list[Flow], weights: np.ndarray) -> Flow:
+    """The mean of flows of neighbouring frames, by weights [N]: smoothed over time, they do not flicker."""
+    displacement = weighted_mean([flow.displacement for flow in flows], weights)
+    return Flow(displacement, weighted_mean([flow.confidence for flow in flows], weights))
 
 
-def warp_distortion_map(distortion: Array, motion: Motion) -> Array:
+def warp_distortion_map(distortion: Array, flow: Flow) -> Array:
     """A distortion map [256, 256, 3] moved to where the edited face is, and emptied where nothing of the source is.
 
     The paper's remedy for large edits (appendix C.6: align before ADA), by flow instead of landmarks: ADA learnt to
     undo small global motion, and would paint the source's lips over new teeth.
     """
     xp = primitives.of(distortion)
-    return xp.warp(distortion, motion.flow) * motion.validity[..., None]
+    return xp.warp(distortion, flow.displacement) * flow.confidence[..., None]

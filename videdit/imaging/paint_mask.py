@@ -2,7 +2,7 @@
 
 A region (:data:`videdit.geometry.face_regions.EDIT_REGIONS`) has a shape, drawn from the mesh, and parts that it
 paints, found by the parser. With S the shape, P how surely a pixel is of these parts, H how surely it hides the face
-(both sharpened by ramps), and F the edit's motion, from where a pixel is after the edit to where it was,
+(both sharpened by ramps), and F the edit's flow, from where a pixel is after the edit to where it was,
 
     mask = S * max(P, warp(P, F)) * (1 - max(H, warp(H, F)))
 
@@ -11,7 +11,7 @@ grows over what is behind it draws a soft second outline beside the first, so fo
 glasses, hands and microphones stay in front, and are not dragged along beside themselves either (the warped H). What is
 no part of a face or its hair counts as hiding it only where the mesh says that there is a face, and from there on
 outwards a little; beside a face it is background. Of the neck only what is near the face belongs to it, as far
-as the edit leaves it a neck (the motion's validity): further down the generator dreams of collars.
+as the edit leaves it a neck (the flow's confidence): further down the generator dreams of collars.
 
 The parser sees a hand, but not to the pixel where it ends. So H is extended by colour: with h and f the mean colours of
 the hand and of the face around a pixel of colour c near its edge, the share of h in c is (c - f)(h - f) / |h - f|^2.
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from videdit.datatypes import LOW, Array, Crop, Motion
+from videdit.datatypes import LOW, Array, Crop, Flow
 from videdit.geometry.face_regions import edit_mask, hull_mask, near_mask
 from videdit.imaging import primitives
 from videdit.imaging.crop import low_picture
@@ -63,7 +63,7 @@ SOFT = 1.2  # pixels at 256: sigma of the edge
 
 
 def change_mask(
-    crop: Crop, motion: Motion, regions: Iterable[str], put: Callable[[np.ndarray], Array] = lambda array: array
+    crop: Crop, flow: Flow, regions: Iterable[str], put: Callable[[np.ndarray], Array] = lambda array: array
 ) -> Array:
     """Where and how much of a change reaches the frame, [S, S] uint8 0..255; regions: names of EDIT_REGIONS.
 
@@ -78,7 +78,7 @@ def change_mask(
     size = parts.shape[0]
     drawn = put(np.stack([draw(mesh * size, size) for draw in (hull_mask, near_mask)], axis=-1))
     hull, near = xp.split(xp.single(drawn) / 255)
-    neck = parts[..., NECK : NECK + 1] * (near * xp.resize(motion.validity[..., None], size))
+    neck = parts[..., NECK : NECK + 1] * (near * xp.resize(flow.confidence[..., None], size))
     parts = xp.with_channel(parts, NECK, neck)
     other = parts[..., OTHER : OTHER + 1]
     other = other * xp.dilate(ramp(hull * other, *OCCLUDER_RAMP), OUTWARDS)
@@ -90,8 +90,8 @@ def change_mask(
         paint, hide, hand = xp.split(ramp(xp.resize(sums, LOW), *PRESENT))
         hide = xp.maximum(xp.dilate(hide, DILATE_PX), xp.dilate(color_similarity(picture, hand, paint), 1))
         if name in GROWING:
-            paint = xp.maximum(paint, xp.dilate(paint, GROW_PX) * xp.warp(paint, motion.flow))
-        hide = xp.maximum(hide, xp.warp(hide, motion.flow))
+            paint = xp.maximum(paint, xp.dilate(paint, GROW_PX) * xp.warp(paint, flow.displacement))
+        hide = xp.maximum(hide, xp.warp(hide, flow.displacement))
         shape = xp.single(put(edit_mask(mesh * LOW, LOW, (name,))))[..., None]
         mask = shape * xp.blur(paint * (1 - hide), SOFT)
         masks = mask if masks is None else xp.maximum(masks, mask)

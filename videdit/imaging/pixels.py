@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Motion, Picture, Rendering
+from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Flow, Picture, Rendering
 from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
-from videdit.imaging import carried_change, detail_transfer, paint_mask, primitives, temporal_average
+from videdit.imaging import carried_change, detail_transfer, optical_flow, paint_mask, primitives, temporal_average
 from videdit.imaging.carried_change import Side
 from videdit.imaging.crop import low_picture, network_input
-from videdit.imaging.optical_flow import warp_distortion_map
 from videdit.media import tone_proxy
 from videdit.threads import settle
 
@@ -60,14 +59,14 @@ class Pixels(ABC):
         """Crops, uint8 [S, S, 3] RGB, one for each (to_frame [2, 3], S)."""
 
     @abstractmethod
-    def motions(self, lows: Sequence[Array]) -> list[Motion]:
-        """The motion of each edit: see :func:`videdit.imaging.optical_flow.estimate_motion`.
+    def flows(self, lows: Sequence[Array]) -> list[Flow]:
+        """The flow of each edit: see :func:`videdit.imaging.optical_flow.estimate_flow`.
 
         lows: the two low renders, Xo and Xe, [2, 256, 256, 3] float32 in [-1, 1].
         """
 
     @abstractmethod
-    def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Motion, Motion]]:
+    def drifts(self, pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Flow, Flow]]:
         """The source's motion between two greys, there and back: see
         :func:`videdit.imaging.temporal_average.estimate_drift`."""
 
@@ -92,10 +91,10 @@ class Pixels(ABC):
         with self.working():
             return network_input(crop)
 
-    def carry(self, distortion: Array, motion: Motion) -> Array:
+    def warp_distortion_map(self, distortion: Array, flow: Flow) -> Array:
         """See :func:`videdit.imaging.optical_flow.warp_distortion_map`."""
         with self.working():
-            return warp_distortion_map(distortion, motion)
+            return optical_flow.warp_distortion_map(distortion, flow)
 
     def change(self, crop: Crop, rendering: Rendering) -> Array:
         """What the edit changes, float16 [S, S, 3]: see :func:`videdit.imaging.detail_transfer.return_detail`."""
@@ -122,7 +121,7 @@ class Pixels(ABC):
     def restored_change(self, crop: Crop, rendering: Rendering, regions: Iterable[str]) -> tuple[Array, Array]:
         """(change [S, S, 3], mask [S, S]): see :func:`videdit.imaging.detail_transfer.change_restored`."""
         with self.working("detail"):
-            mask, face = (self.mask(crop, rendering.motion, names) for names in (regions, ("face",)))
+            mask, face = (self.mask(crop, rendering.flow, names) for names in (regions, ("face",)))
             change, mask = detail_transfer.change_restored(crop, rendering, mask, face)
             return primitives.of(change).half(change), mask
 
@@ -135,23 +134,23 @@ class Pixels(ABC):
             xp = primitives.of(change)
             return xp.half(tone_proxy.change_of_code(change, crop.image, color, xp.library))
 
-    def mask(self, crop: Crop, motion: Motion, regions: Iterable[str]) -> Array:
+    def mask(self, crop: Crop, flow: Flow, regions: Iterable[str]) -> Array:
         """How much of the change reaches the frame, uint8 [S, S]: see
         :func:`videdit.imaging.paint_mask.change_mask`."""
         with self.working():
-            return paint_mask.change_mask(crop, motion, regions, self.put)
+            return paint_mask.change_mask(crop, flow, regions, self.put)
 
     def grey(self, crop: Crop) -> Array:
         """See :func:`videdit.imaging.temporal_average.grey`."""
         with self.working():
             return temporal_average.grey(low_picture(crop))
 
-    def novelty(self, before: Array, now: Array, came: Motion, mesh: np.ndarray) -> float:
+    def novelty(self, before: Array, now: Array, came: Flow, mesh: np.ndarray) -> float:
         """See :func:`videdit.imaging.carried_change.novelty`; waits for it."""
         with self.working():
             return float(carried_change.novelty(before, now, came, mesh))
 
-    def chained(self, step: Motion, further: Motion | None) -> Motion:
+    def chained(self, step: Flow, further: Flow | None) -> Flow:
         """See :func:`videdit.imaging.carried_change.chained`."""
         with self.working():
             return carried_change.chained(step, further)
@@ -166,25 +165,25 @@ class Pixels(ABC):
         with self.working("detail"):
             return carried_change.carried_crisp(crisp, sides)
 
-    def carried_motion(self, motions: Sequence[Motion], sides: Sequence[Side]) -> Motion:
-        """See :func:`videdit.imaging.carried_change.carried_motion`."""
+    def carried_flow(self, flows: Sequence[Flow], sides: Sequence[Side]) -> Flow:
+        """See :func:`videdit.imaging.carried_change.carried_flow`."""
         with self.working("detail"):
-            return carried_change.carried_motion(motions, sides)
+            return carried_change.carried_flow(flows, sides)
 
     def init_accumulator(self, change: Array, mask: Array, confidence: float) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.init_accumulator`."""
         with self.working():
             return temporal_average.init_accumulator(change, mask, confidence)
 
-    def upsample_flow(self, motion: Motion, size: int) -> Motion:
+    def upsample_flow(self, flow: Flow, size: int) -> Flow:
         """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
         with self.working():
-            return temporal_average.upsample_flow(motion, size)
+            return temporal_average.upsample_flow(flow, size)
 
-    def warp_accumulator(self, total: Accumulator, motion: Motion, weight: float) -> Accumulator:
+    def warp_accumulator(self, total: Accumulator, flow: Flow, weight: float) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.warp_accumulator`."""
         with self.working():
-            return temporal_average.warp_accumulator(total, motion, weight)
+            return temporal_average.warp_accumulator(total, flow, weight)
 
     def resolve(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
         """See :func:`videdit.imaging.temporal_average.resolve`."""

@@ -1,9 +1,9 @@
 """Steadiness: what an edit changes keeps still on the source as the source moves.
 
-A change that is worked out for each frame by itself trembles: codes, flow and validity all err a little, each frame in
-another way, and what the generator adds (teeth, a shadow) sits where the generator puts it, not on the skin. So changes
-are averaged over time along the source's own motion. With C_k the change of frame k and u the source's motion from
-frame t to frame k,
+A change that is worked out for each frame by itself trembles: codes, flow and confidence all err a little, each frame in
+another way, and what the generator adds (teeth, a shadow) sits where the generator puts it, not on the skin. So
+changes are averaged over time along the source's own motion. With C_k the change of frame k and u the source's motion
+from frame t to frame k,
 
     S_t(p) = f_t * sum_k w_k C_k(p + u(p)) / sum_k w_k f_k
     w_k    = exp(-|t_k - t| / CONSTANT) * product of A and V along the way
@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import math
 
-from videdit.datatypes import LOW, Accumulator, Array, Edited, Motion
+from videdit.datatypes import LOW, Accumulator, Array, Edited, Flow
 from videdit.imaging import primitives
 from videdit.imaging.optical_flow import SMOOTH, FlowStrategy
 
@@ -42,7 +42,7 @@ from videdit.imaging.optical_flow import SMOOTH, FlowStrategy
 # change with them.
 CONSTANT = 0.35
 BAND = 512  # pixels
-DRIFT_TOLERANCE = 1.0  # pixels at 256 by which motion and motion back may differ, where V is 1/e
+DRIFT_TOLERANCE = 1.0  # pixels at 256 by which flow and flow back may differ, where V is 1/e
 MARGIN = 0.03  # in units of [-1, 1] RGB
 SEVERAL = 2.0  # pixels at 256: sigma of a mean over several pixels
 APART = 0.1  # in units of [-1, 1] RGB: by how much a mean and a moment's own may differ there, where the mean is 1/e
@@ -61,7 +61,7 @@ def grey(low: Array) -> Array:
     return primitives.of(low).grey(low)[..., 0]
 
 
-def estimate_drift(one: Array, other: Array, strategy: FlowStrategy) -> tuple[Motion, Motion]:
+def estimate_drift(one: Array, other: Array, strategy: FlowStrategy) -> tuple[Flow, Flow]:
     """The source's motion between two crops, grey uint8 [..., 256, 256]: from the one to the other, and back.
 
     Returns (where in `other` each pixel of `one` went, where in `one` each pixel of `other` came from).
@@ -71,8 +71,8 @@ def estimate_drift(one: Array, other: Array, strategy: FlowStrategy) -> tuple[Mo
     there, back = strategy.both_ways(one, other)
     one, other = xp.single(one), xp.single(other)
     return (
-        Motion(there, (agreement(there, back) * likeness(one, other, there))[..., 0]),
-        Motion(back, (agreement(back, there) * likeness(other, one, back))[..., 0]),
+        Flow(there, (agreement(there, back) * likeness(one, other, there))[..., 0]),
+        Flow(back, (agreement(back, there) * likeness(other, one, back))[..., 0]),
     )
 
 
@@ -108,17 +108,17 @@ def low_mask(mask: Array) -> Array:
     return low_band(mask[..., None]) / 255
 
 
-def upsample_flow(motion: Motion, size: int) -> Motion:
-    """A motion at 256 px -> the same for sums of `size`: flow [B, B, 2] in their pixels, validity [B, B]."""
-    xp = primitives.of(motion.flow)
-    return Motion(xp.resize(motion.flow, size) * (size / LOW), xp.resize(motion.validity[..., None], size)[..., 0])
+def upsample_flow(flow: Flow, size: int) -> Flow:
+    """A flow at 256 px -> the same for sums of `size`: displacement [B, B, 2] in their pixels, confidence [B, B]."""
+    xp = primitives.of(flow.displacement)
+    return Flow(xp.resize(flow.displacement, size) * (size / LOW), xp.resize(flow.confidence[..., None], size)[..., 0])
 
 
-def warp_accumulator(total: Accumulator, motion: Motion, weight: float) -> Accumulator:
-    """A neighbour's sums as they count here: read along the motion (of this size), times `weight` and validity."""
-    xp, size = primitives.of(total.changes), motion.flow.shape[0]
-    weights = weight * motion.validity[..., None]
-    changes, masks = (xp.warp(xp.resize(sums, size), motion.flow) for sums in (total.changes, total.masks))
+def warp_accumulator(total: Accumulator, flow: Flow, weight: float) -> Accumulator:
+    """A neighbour's sums as they count here: read along the flow (of this size), times `weight` and confidence."""
+    xp, size = primitives.of(total.changes), flow.displacement.shape[0]
+    weights = weight * flow.confidence[..., None]
+    changes, masks = (xp.warp(xp.resize(sums, size), flow.displacement) for sums in (total.changes, total.masks))
     return Accumulator(changes * xp.spread(weights, 4), masks * weights)
 
 
