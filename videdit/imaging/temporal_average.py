@@ -1,6 +1,6 @@
 """Steadiness: what an edit changes keeps still on the source as the source moves.
 
-A change that is worked out for each frame by itself trembles: codes, flow and confidence all err a little, each frame in
+A change that is worked out for each frame by itself trembles: codes, flow and confidence all err a little, each in
 another way, and what the generator adds (teeth, a shadow) sits where the generator puts it, not on the skin. So
 changes are averaged over time along the source's own motion. With C_k the change of frame k and u the source's motion
 from frame t to frame k,
