@@ -29,34 +29,34 @@ from videdit.jobs.render_job import RenderJob
 from videdit.pipeline.executor import Stage
 from videdit.rendering.render_chain import Chain
 from videdit.rendering.renderer import Renderer
-from videdit.stages.average_changes import Steady
-from videdit.stages.invert_edit import Edit
-from videdit.stages.parse_faces import Parse
-from videdit.stages.transfer_detail import Detail
+from videdit.stages.average_changes import AverageChanges
+from videdit.stages.invert_edit import InvertEdit
+from videdit.stages.parse_faces import ParseFaces
+from videdit.stages.transfer_detail import TransferDetail
 
 AT_ONCE = 1e-6  # seconds: a sigma that reaches no neighbour
 
 
 def unsteadied(stages: list[Stage]) -> None:
     """Without averaging changes over time."""
-    stages[:] = [stage for stage in stages if not isinstance(stage, Steady)]
+    stages[:] = [stage for stage in stages if not isinstance(stage, AverageChanges)]
 
 
 def unsmoothed(stages: list[Stage]) -> None:
     """Without smoothing codes and flows over time."""
-    for stage in of(Edit, stages):
+    for stage in of(InvertEdit, stages):
         stage.code_sigma = stage.flow_sigma = AT_ONCE
 
 
 def unaligned(stages: list[Stage]) -> None:
     """Without pre-aligning distortion maps."""
-    for stage in of(Edit, stages):
+    for stage in of(InvertEdit, stages):
         stage.prealigner.kind = "none"
 
 
 def unparsed(stages: list[Stage]) -> None:
     """Without the parser's masks."""
-    stages[:] = [stage for stage in stages if not isinstance(stage, Parse)]
+    stages[:] = [stage for stage in stages if not isinstance(stage, ParseFaces)]
 
 
 def ungraded(stages: list[Stage]) -> None:
@@ -104,7 +104,7 @@ def of(kind: type[Any], stages: Sequence[Stage]) -> list[Any]:
 
 def change_by(stages: Sequence[Stage], function: Callable[[Any, Crop, Rendering], np.ndarray]) -> None:
     """Let the detail stage make its changes by another function of (pixels, crop, rendering)."""
-    for stage in of(Detail, stages):
+    for stage in of(TransferDetail, stages):
         other = copy.copy(stage.pixels)
         other.change = partial(function, stage.pixels)
         stage.pixels = other

@@ -50,7 +50,7 @@ def edit_frame(renderer: Renderer, edit: str) -> tuple[np.ndarray, np.ndarray, n
     words = {"input": str(EXAMPLE), "output": str(DOCS / "unused.mp4"), "edit": edit, "start": TIME, "end": TIME + 0.03}
     (clip,) = make_plan([RenderJob.model_validate(words)]).clips
     decoded, rendered, frames, info = Keep(), Keep(), iter(()), probe(EXAMPLE)
-    with renderer.analysed(clip, info) as analysis:
+    with renderer.analyse(clip, info) as analysis:
         for stage in renderer.chain(clip, info, analysis).stages[:-1]:
             frames = stage(frames)
             if stage.name == "decode":

@@ -35,13 +35,14 @@ class _FrameState:
     own: Accumulator  # its change alone
     past: Accumulator  # its change and all before it
     size: int  # of the sums
-    went: Flow | None  # where the pixels of the frame before went, for sums of its size; None: it had no such track
+    # Where the pixels of the frame before go, for sums of its size; None: it had no such track.
+    flow_to_next: Flow | None
     weight: float  # of that frame here, and of this one there
     scale: float  # of the whole edit then: fading in or out, or a strength that changes
     given: np.ndarray | None  # what each edit gets, see Edited
 
 
-class Steady:
+class AverageChanges:
     """Averages changes over time along the source's motion, per track, never across a cut."""
 
     name = "steady"
@@ -95,9 +96,9 @@ class Steady:
             sums = {}
             for track in states.keys() & after.keys():
                 state = after[track]
-                if state.went is not None:
+                if state.flow_to_next is not None:
                     total = state.own + later[track] if track in later else state.own
-                    sums[track] = self.pixels.warp_accumulator(total, state.went, state.weight)
+                    sums[track] = self.pixels.warp_accumulator(total, state.flow_to_next, state.weight)
             later = sums
             if _place(frame.time)[0] <= block:
                 found[frame.index] = sums
@@ -130,12 +131,14 @@ class Steady:
 
     def _chained(self, state: _FrameState, before: _FrameState, drift: Drift, weight: float) -> _FrameState:
         """The same after another."""
-        return replace(state, went=self.pixels.upsample_flow(drift.went, before.size), weight=weight)
+        return replace(state, flow_to_next=self.pixels.upsample_flow(drift.flow_to_next, before.size), weight=weight)
 
     def _with_past(self, state: _FrameState, before: _FrameState, drift: Drift) -> _FrameState:
         """The same with what came before it."""
-        came = self.pixels.upsample_flow(drift.came, state.size)
-        return replace(state, past=state.own + self.pixels.warp_accumulator(before.past, came, state.weight))
+        flow_to_previous = self.pixels.upsample_flow(drift.flow_to_previous, state.size)
+        return replace(
+            state, past=state.own + self.pixels.warp_accumulator(before.past, flow_to_previous, state.weight)
+        )
 
     def _similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:
         return self.timeline.similarity(track, one, other) if self.timeline else 1.0

@@ -26,7 +26,7 @@ ALIKE = 0.8  # similarity of strengths, below which it is another edit
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class _FrameState:
     """A frame and the greys of its crops, [256, 256] uint8 by track."""
 
     frame: Frame
@@ -40,7 +40,7 @@ class _Seen:
     time: float
     grey: Array  # [256, 256] uint8
     given: np.ndarray | None  # see Crop
-    came: Flow | None = None  # from the frame that was looked at last to this one; None: it is this one
+    flow_to_pass: Flow | None = None  # from the frame that was looked at last to it; None: that is the pass itself
 
 
 class ChoosePasses:
@@ -82,10 +82,12 @@ class ChoosePasses:
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames in their order; the drift of a few is estimated at once."""
-        last: _Moment | None = None
+        last: _FrameState | None = None
         seen: dict[int, _Seen] = {}
         for group in groups(((frame, frame.crops) for frame in frames), self.pixels.drifts_at_once):
-            moments = [_Moment(frame, {crop.track: self.pixels.grey(crop) for crop in crops}) for frame, crops in group]
+            moments = [
+                _FrameState(frame, {crop.track: self.pixels.grey(crop) for crop in crops}) for frame, crops in group
+            ]
             pairs = list(zip([last, *moments], moments, strict=False))
             found = iter(self._drifts(pairs))
             for before, now in pairs:
@@ -94,7 +96,7 @@ class ChoosePasses:
                     drift = next(found) if _unknown(before, now, crop) else crop.drift
                     crop = replace(crop, drift=drift, given=self._given(crop, now.frame.time))
                     seen[crop.track] = self._seen(seen.get(crop.track), crop, now)
-                    crops.append(replace(crop, rendered=seen[crop.track].came is None))
+                    crops.append(replace(crop, rendered=seen[crop.track].flow_to_pass is None))
                     self._tell(crop, now.frame.time)
                 self.faces += len(crops)
                 self.rendered += sum(crop.rendered for crop in crops)
@@ -109,7 +111,7 @@ class ChoosePasses:
             for reason in self.timeline.makes_way(crop, time):
                 self.account.faded(crop.track, time, reason)
 
-    def _drifts(self, pairs: Sequence[tuple[_Moment | None, _Moment]]) -> list[Drift]:
+    def _drifts(self, pairs: Sequence[tuple[_FrameState | None, _FrameState]]) -> list[Drift]:
         """The drift of each crop whose track was in the frame before, where it is not known, in their order."""
         greys = [
             (before.greys[crop.track], now.greys[crop.track])
@@ -119,7 +121,7 @@ class ChoosePasses:
         ]
         return [Drift(*both) for both in self.pixels.drifts(greys)]
 
-    def _seen(self, last: _Seen | None, crop: Crop, now: _Moment) -> _Seen:
+    def _seen(self, last: _Seen | None, crop: Crop, now: _FrameState) -> _Seen:
         """The last pass of a track when this moment is looked at: it may be this one."""
         time, grey = now.frame.time, now.greys[crop.track]
         new = _Seen(time, grey, crop.given)
@@ -132,13 +134,13 @@ class ChoosePasses:
             return new
         if self.timeline and self.timeline.similarity(crop.track, last.given, crop.given) < ALIKE:
             return new
-        came = self.pixels.chained(crop.drift.came, last.came)
-        if self.pixels.novelty(last.grey, grey, came, crop.mesh * (LOW / crop.size)) > tolerated:
+        flow_to_pass = self.pixels.chained(crop.drift.flow_to_previous, last.flow_to_pass)
+        if self.pixels.novelty(last.grey, grey, flow_to_pass, crop.mesh * (LOW / crop.size)) > tolerated:
             return new
-        return replace(last, came=came)
+        return replace(last, flow_to_pass=flow_to_pass)
 
 
-def _unknown(before: _Moment | None, now: _Moment, crop: Crop) -> bool:
+def _unknown(before: _FrameState | None, now: _FrameState, crop: Crop) -> bool:
     """Whether a crop's track was in the frame before, in the same shot, and nobody has said how it moved."""
     continued = before is not None and before.frame.scene == now.frame.scene and crop.track in before.greys
     return continued and crop.drift is None

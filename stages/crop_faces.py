@@ -32,7 +32,7 @@ class ChooseSize:
             yield replace(frame, faces=tuple(replace(face, crop=sizes[face.track]) for face in frame.faces))
 
 
-class Align:
+class CropFaces:
     """Adds a crop for each face, of the size that was chosen for it (:class:`ChooseSize`), or that suits it alone."""
 
     name = "align"

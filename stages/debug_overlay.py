@@ -38,7 +38,7 @@ class KeepDetections:
             yield replace(frame, found=frame.faces)
 
 
-class Debug:
+class DebugOverlay:
     """Hands frames on as they are behind paste; ``file`` gets their pictures with what is known drawn on them.
 
     They are upright and of 8 bits, whatever the source is.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Face, Frame, Picture
-from videdit.faces.detector import FaceDetector, Look, distinct, face_size, overlap
+from videdit.faces.detector import CropReader, FaceDetector, distinct, face_size, overlap
 from videdit.faces.edit_fitness import SMALLEST
 from videdit.faces.roll import POSSIBLE, SHOWN, SURE, Uprightness
 from videdit.geometry.affine import transform, upright_matrix
@@ -56,34 +56,34 @@ class Detect:
         for position, (frame, points) in enumerate(self._searched_ahead(frames)):
             if cuts(frame.picture):
                 scene, faces, turned = scene + 1, [], -TURNED
-            look = _look_at(frame.picture)
-            followed, unclear = self._followed(faces, look), 0
+            read_crop = _crop_reader(frame.picture)
+            followed, unclear = self._followed(faces, read_crop), 0
             due = points is not None or position - searched >= self.every
             if due or not followed or len(followed) < len(faces):
                 coarse = self._search([frame])[0] if points is None else points
                 turn = position - turned >= (TURNED if followed else self.every)
-                found, unclear, also_turned = self._new(frame, coarse, followed, look, turn)
+                found, unclear, also_turned = self._new(frame, coarse, followed, read_crop, turn)
                 followed += found
                 searched, turned = position, position if also_turned else turned
             faces = distinct(followed)
             yield replace(frame, faces=tuple(faces), scene=scene, unclear=unclear)
 
     def _new(
-        self, frame: Frame, coarse: np.ndarray, known: list[Face], look: Look, turn: bool
+        self, frame: Frame, coarse: np.ndarray, known: list[Face], read_crop: CropReader, turn: bool
     ) -> tuple[list[Face], int, bool]:
         """Faces at coarse points that are not known yet, how many are left out, for which way up they are cannot be
         told, and whether turned copies were searched for more of them.
 
         turn: whether to do so in any case.
         """
-        upright = self._unknown(coarse, known, look)
-        sure, shown = self.upright(upright, look)
+        upright = self._unknown(coarse, known, read_crop)
+        sure, shown = self.upright(upright, read_crop)
         small = np.array([face_size(face) < _LARGE for face in upright], bool)
         sure[small] = SURE  # no edit comes to these, and little can be told of them
         if not turn and bool(np.all(sure >= SURE)) and (upright or known or not self.quick):
             return upright, 0, False
-        turned = [face for turns in (90, 180, 270) for face in self._turned(frame, turns, known, look)]
-        sure_turned, shown_turned = self.upright(turned, look)
+        turned = [face for turns in (90, 180, 270) for face in self._turned(frame, turns, known, read_crop)]
+        sure_turned, shown_turned = self.upright(turned, read_crop)
         judged = list(zip([*sure, *sure_turned], [*upright, *turned], strict=True))
         found: list[Face] = []
         # Of those that are sure the finder's own order counts, as it does where nothing is judged.
@@ -97,17 +97,17 @@ class Detect:
         seen = [face for (_, face), part in faces if part >= SHOWN and face_size(face) >= _LARGE]
         return found, len(distinct([*known, *found, *seen], 0.1)) - len(distinct([*known, *found], 0.1)), True
 
-    def _turned(self, frame: Frame, turns: int, known: list[Face], look: Look) -> list[Face]:
+    def _turned(self, frame: Frame, turns: int, known: list[Face], read_crop: CropReader) -> list[Face]:
         """The unknown faces of a picture that is turned clockwise by so many degrees."""
-        return self._unknown(self._search([frame], turns)[0], known, look)
+        return self._unknown(self._search([frame], turns)[0], known, read_crop)
 
-    def _unknown(self, coarse: np.ndarray, known: list[Face], look: Look) -> list[Face]:
-        found = [face for place in coarse if (face := self.detector.find(place, look))]
+    def _unknown(self, coarse: np.ndarray, known: list[Face], read_crop: CropReader) -> list[Face]:
+        found = [face for place in coarse if (face := self.detector.find(place, read_crop))]
         return [face for face in distinct([*known, *found]) if not any(face is other for other in known)]
 
-    def _followed(self, faces: list[Face], look: Look) -> list[Face]:
+    def _followed(self, faces: list[Face], read_crop: CropReader) -> list[Face]:
         """Those of the faces that are still there, the steadiest first: behind another head a mesh jumps to that."""
-        pairs = [(found, face) for face in faces if (found := self.detector.follow(face, look))]
+        pairs = [(found, face) for face in faces if (found := self.detector.follow(face, read_crop))]
         pairs.sort(key=lambda pair: float(np.linalg.norm(np.subtract(*(face.points.mean(0) for face in pair)))))
         return [found for found, _ in pairs]
 
@@ -138,7 +138,7 @@ class Detect:
         return np.ascontiguousarray(np.rot90(small, -rotation // 90)), scale * upright_matrix(rotation, width, height)
 
 
-def _look_at(picture: Picture) -> Look:
+def _crop_reader(picture: Picture) -> CropReader:
     return lambda matrix: crop_picture(picture, coded(matrix, picture.stretch), SIZE, cv2.INTER_LINEAR)
 
 

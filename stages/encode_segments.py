@@ -18,7 +18,7 @@ from videdit.storage.outputs import ExistsError
 log = logging.getLogger(__name__)
 
 
-class Commit:
+class EncodeSegments:
     """Writes frames into segments of `work`, then the file, or the pictures, that :class:`Encode` would have written.
 
     Frames that are only context are dropped, all others handed on.
@@ -99,7 +99,7 @@ class Commit:
         self.encode.warnings = writer.warnings
 
 
-class CommitOne(Commit):
+class EncodeOneSegment(EncodeSegments):
     """Writes the one segment that comes, and joins nothing: that is done where all of them are."""
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:

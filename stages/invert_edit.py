@@ -49,7 +49,7 @@ class Pending:
     flow: Flow
 
 
-class Edit:
+class InvertEdit:
     """Encode, smooth codes over time, add the edit, render. Hands on frames with ``renderings``, one a crop.
 
     Frames out of a ``span`` that was named are not handed on.

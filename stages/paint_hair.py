@@ -32,7 +32,7 @@ class MeanHair:
         return replace(frame, edits=tuple(steady(frame, near)))
 
 
-class Hair:
+class PaintHair:
     """Gives the edits of frames that change hair a layer for it."""
 
     name = "hair"

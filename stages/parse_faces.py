@@ -31,7 +31,7 @@ class _Parsed:
     fitness: float  # 0..1, how much of an edit the face would get without fading
 
 
-class Parse:
+class ParseFaces:
     """Hands on frames whose crops have ``parts``, and no more confidence than what can be seen of the face allows.
 
     Crops of faces that are not seen well enough are left out; ``unfit`` counts these, by reason, and `account` hears

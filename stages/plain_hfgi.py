@@ -27,7 +27,7 @@ from videdit.pipeline.windows import groups
 from videdit.storage.outputs import ExistsError, temporary_name
 
 
-class Plain:
+class PlainHfgi:
     """Hands on frames with ``edits``, one a crop; crops have done their work and are dropped."""
 
     name = "plain"

@@ -23,7 +23,7 @@ FRAMES = 3000  # or after so many frames, where few have a face
 _CONTEXT_BYTES = 2 << 30  # of decoded pictures that wait on one side of a border, at most; 4 frames at least
 
 
-class Split:
+class SplitSegments:
     """Says of each frame to which segment it belongs and whether it is only its context (``Frame.segment``).
 
     start: where to begin; frames before that are looked at as context. None: with the first frame.
@@ -126,7 +126,7 @@ class OnlyFirst:
 
     name = "split"
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, split: SplitSegments) -> None:
         """split: what lays the segments out."""
         self.split = split
 

@@ -17,7 +17,7 @@ from videdit.media.tone_proxy import needs_proxy
 from videdit.pipeline.windows import groups
 
 
-class Change:
+class StudentChange:
     """Hands on frames with ``edits``, one a crop; crops that have done their work are dropped."""
 
     name = "change"

@@ -20,14 +20,14 @@ _MESH_SIGMA = 0.04  # seconds: little, for the mesh follows speech and blinks
 
 
 @dataclass
-class _Moment:
+class _FrameFaces:
     """What is known of one frame's faces, by track; their confidence is what they would get without fading."""
 
     time: float
     faces: dict[int, Face]
 
 
-class Track:
+class TrackFaces:
     """Hands on the faces to edit, with steadied meshes and confidence; others are left out.
 
     Faces come with their tracks and steadied points; how much of the edit they are to get, 0 for those that are not
@@ -45,8 +45,8 @@ class Track:
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames with tracked faces and their confidence in 0..1, in order, each LOOK_AHEAD seconds late."""
-        past: deque[_Moment] = deque()  # of this shot, already handed on
-        ahead: deque[tuple[_Moment, Frame]] = deque()
+        past: deque[_FrameFaces] = deque()  # of this shot, already handed on
+        ahead: deque[tuple[_FrameFaces, Frame]] = deque()
         scene = None
         for frame in frames:
             if frame.scene != scene:
@@ -54,7 +54,7 @@ class Track:
                     yield _hand_on(past, ahead)
                 past.clear()
                 scene = frame.scene
-            moment = _Moment(frame.time, {face.track: self._judged(face, frame) for face in frame.faces})
+            moment = _FrameFaces(frame.time, {face.track: self._judged(face, frame) for face in frame.faces})
             ahead.append((moment, frame))
             _fill_gaps([*past, *(m for m, _ in ahead)])
             while len(ahead) > MOST_AHEAD or frame.time - ahead[0][0].time >= LOOK_AHEAD:
@@ -72,11 +72,11 @@ class Track:
         return replace(face, confidence=fit[reason] * face.confidence)
 
 
-def _fill_gaps(moments: list[_Moment]) -> None:
+def _fill_gaps(moments: list[_FrameFaces]) -> None:
     """Where a face of the last moment was briefly lost before, put it halfway between where it was seen."""
     last = moments[-1]
     for track, face in last.faces.items():
-        missing: list[_Moment] = []
+        missing: list[_FrameFaces] = []
         for moment in reversed(moments[:-1]):
             if last.time - moment.time > GAP:
                 break
@@ -101,7 +101,7 @@ def _between(a: Face, b: Face, part: float) -> Face:
     )
 
 
-def _hand_on(past: deque[_Moment], ahead: deque[tuple[_Moment, Frame]]) -> Frame:
+def _hand_on(past: deque[_FrameFaces], ahead: deque[tuple[_FrameFaces, Frame]]) -> Frame:
     """Take the first frame that waits, with its faces' meshes steadied by what is known before and after it."""
     moment, frame = ahead.popleft()
     near = [*past, moment, *(m for m, _ in ahead)]
@@ -112,7 +112,7 @@ def _hand_on(past: deque[_Moment], ahead: deque[tuple[_Moment, Frame]]) -> Frame
     return replace(frame, faces=tuple(face for face in faces if face.confidence > 0))
 
 
-def _steadied(near: list[_Moment], now: int, track: int) -> Face:
+def _steadied(near: list[_FrameFaces], now: int, track: int) -> Face:
     face, at = near[now].faces[track], near[now].time
     targets = [m.faces[track].confidence if track in m.faces else 0.0 for m in near]
     confidence = fade(np.array([m.time for m in near]), np.array(targets), at, FADE)

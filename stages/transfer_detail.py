@@ -48,7 +48,7 @@ class _Track:
     carried: list[tuple[_Waiting, Crop, Flow | None]] = field(default_factory=list)  # and the way back to `last`
 
 
-class Detail:
+class TransferDetail:
     """Hands on frames with ``edits``, one a crop; crops and renderings have done their work and are dropped.
 
     Frames are held back until the next rendering of each face in them, or until its track ends.
@@ -98,10 +98,12 @@ class Detail:
         """One crop of a frame: its edit, and those of the frames that waited for it; or it waits itself."""
         track = tracks.setdefault(crop.track, _Track(None))
         if rendering is None:
-            came = None
+            flow_to_last = None
             if crop.drift is not None and track.last is not None:
-                came = self.pixels.chained(crop.drift.came, track.carried[-1][2] if track.carried else None)
-            track.carried.append((item, crop, came))
+                flow_to_last = self.pixels.chained(
+                    crop.drift.flow_to_previous, track.carried[-1][2] if track.carried else None
+                )
+            track.carried.append((item, crop, flow_to_last))
             return
         regions = self._painted(crop)
         rendering = self.parser.of_edit(crop, rendering) if self.parser else rendering
@@ -120,17 +122,17 @@ class Detail:
 
     def _carry(self, track: _Track, until: tuple[_Rendered, Crop] | None) -> None:
         """Give the crops that waited their edits: by the last rendering and the next one, as far as there are any."""
-        went: Flow | None = None
+        flow_to_next: Flow | None = None
         later = until[1] if until else None
-        for item, crop, came in reversed(track.carried):
+        for item, crop, flow_to_last in reversed(track.carried):
             now, sides, found = item.frame.time, list[Side](), list[_Rendered]()
             if until and later and later.drift is not None:
-                went, later = self.pixels.chained(later.drift.went, went), crop
+                flow_to_next, later = self.pixels.chained(later.drift.flow_to_next, flow_to_next), crop
                 found.append(until[0])
-                sides.append(Side(went, 1.0))
-            if track.last is not None and came is not None:
+                sides.append(Side(flow_to_next, 1.0))
+            if track.last is not None and flow_to_last is not None:
                 found.append(track.last)
-                sides.append(Side(came, 1.0))
+                sides.append(Side(flow_to_last, 1.0))
             if len(found) == 2:
                 share = (now - found[1].time) / (found[0].time - found[1].time)
                 sides = [Side(sides[0].there, share), Side(sides[1].there, 1 - share)]

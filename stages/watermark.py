@@ -28,7 +28,7 @@ class _Part:
     add: np.ndarray  # float32
 
 
-class Mark:
+class Watermark:
     """Draws words at the lower right, upright as the clip is displayed; planes are copied where they are drawn on."""
 
     name = "mark"

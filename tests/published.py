@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videdit.models.e4e import Encoder
+from videdit.models.e4e import E4eEncoder
 from videdit.models.hfgi_released import Alignment, Consultation
 from videdit.models.stylegan2_plain import Generator
 
@@ -22,9 +22,9 @@ def parts(channels: tuple[int, ...] = FFHQ, narrow: bool = False) -> dict[str, t
     """The four networks of a published file by their prefixes there; all of few channels where `narrow`."""
     layers, fusion = 2 * len(channels), channels[4]
     if not narrow:
-        made = Encoder(layers), Consultation(channels=fusion), Alignment(), Generator(channels)
+        made = E4eEncoder(layers), Consultation(channels=fusion), Alignment(), Generator(channels)
     else:
-        encoder = Encoder(layers, (4, 4, 6, 6, 8), hidden=8, squeeze=2)
+        encoder = E4eEncoder(layers, (4, 4, 6, 6, 8), hidden=8, squeeze=2)
         made = encoder, Consultation((4, 6, 6), 8, fusion), Alignment((4, 6, 6, 8)), Generator(channels)
     return dict(zip(("encoder", "residue", "grid_align", "decoder"), made, strict=True))
 

@@ -80,7 +80,7 @@ class Watch:
 def watched(renderer: Renderer, clip: Clip) -> list[tuple[Edited, ...]]:
     """Render a clip, and say what was pasted into each frame."""
     info, watch = probe(clip.source), Watch()
-    with renderer.analysed(clip, info) as analysis:
+    with renderer.analyse(clip, info) as analysis:
         chain = renderer.chain(clip, info, analysis)
         paste = [stage.name for stage in chain.stages].index("paste")
         Pipeline([*chain.stages[:paste], watch, *chain.stages[paste:]]).run()

@@ -60,7 +60,7 @@ def test_what_moves_in_front_keeps_its_pixels_and_what_is_beside_keeps_its_bits(
     (clip,) = make_plan([RenderJob.model_validate(words)]).clips
     info = probe(source)
     pasted, ready = Seen("pasted"), Seen("ready")  # the planes as they are handed to the encoder
-    with render.renderer.analysed(clip, info) as analysis:
+    with render.renderer.analyse(clip, info) as analysis:
         stages = render.renderer.chain(clip, info, analysis).stages
         paste = [stage.name for stage in stages].index("paste")
         Pipeline([*stages[:paste], pasted, stages[paste], ready]).run()

@@ -85,7 +85,7 @@ def test_an_exact_preview_is_the_rendered_frame(render, request, face_clip, tmp_
 def test_stages_look_as_far_as_the_nodes_say(render, untrained, face_clip, method):
     clip = clip_of(job_of(face_clip, edit="age=20", method=method))
     info = render.session.source(clip).info
-    with render.renderer.analysed(clip, info) as analysis:
+    with render.renderer.analyse(clip, info) as analysis:
         chain = render.renderer.chain(clip, info, analysis)
     looked = sum(getattr(stage, "reach", 0.0) for stage in chain.graph.part())
     assert looked == pytest.approx(chain.reach)
@@ -96,7 +96,7 @@ def test_what_waits_in_a_render_is_known_and_gone_at_the_end(render, face_clip, 
     clip = clip_of(job_of(face_clip, edit="age=20", method="hfgi", memory="2M", lossless=True))
     clip = replace(clip, output=tmp_path / "out.mp4")
     info = render.session.source(clip).info
-    with render.renderer.analysed(clip, info) as analysis:
+    with render.renderer.analyse(clip, info) as analysis:
         chain = render.renderer.chain(clip, info, analysis)
         pipeline = chain.pipeline()
         pipeline.run()

@@ -37,10 +37,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from videdit.stages.encode_segments import Commit
+from videdit.stages.encode_segments import EncodeSegments
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
-from videdit.stages.split_segments import RestartPerSegment, Split
+from videdit.stages.split_segments import RestartPerSegment, SplitSegments
 from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.codecs import EncodeSettings
 from videdit.media.probe import probe
@@ -84,9 +84,9 @@ sys.addaudithook(die)
 middle = [Blur()]
 if kind == "steady":
     from videdit.stages.paste import Paste
-    from videdit.stages.average_changes import Steady
+    from videdit.stages.average_changes import AverageChanges
     from videdit.imaging.host import HostPixels
-    middle = [Changes(), Steady(HostPixels()), Paste(HostPixels())]
+    middle = [Changes(), AverageChanges(HostPixels()), Paste(HostPixels())]
 job, info = RenderJob(input=str(source), edit="smile"), probe(source)
 ours = handing_over(output, source, job)  # what is there by then, as the plan of a command says
 with SegmentStore(output, source, job) as work:
@@ -94,8 +94,8 @@ with SegmentStore(output, source, job) as work:
     place = work.next
     decode = Decode(info, first=place.scene_pts if place else None)
     preset = {".mp4": "ultrafast", ".webm": "8"}.get(output.suffix)
-    commit = Commit(Encode(output, info, EncodeSettings(preset=preset), replace=ours), work)
-    split = Split(place, reach=reach_of(middle), frames=30)
+    commit = EncodeSegments(Encode(output, info, EncodeSettings(preset=preset), replace=ours), work)
+    split = SplitSegments(place, reach=reach_of(middle), frames=30)
     chain = [commit] if work.complete else [decode, split, *map(RestartPerSegment, middle), commit]
     Pipeline(chain, budget=1 << 20).run(tick=0.01)
     work.remove()

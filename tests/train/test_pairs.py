@@ -11,12 +11,12 @@ from synthetic import ROOT
 from videdit.edits.catalogue import shipped
 from videdit.models.face_parts import PARTS
 from videdit.models.sizes import EDITS
-from videdit.training.pairs import DRAWN, FILES, Plan, bearded, draw_strengths, make_pairs, painted
+from videdit.training.pairs import DRAWN, FILES, PairPlan, bearded, draw_strengths, make_pairs, painted
 
 
 def test_pairs_are_made_once_and_differ_only_where_the_edit_paints(tmp_path: Path) -> None:
     encoder = ROOT / "weights" / "encoder.safetensors"
-    assert make_pairs(tmp_path, Plan(8, 1, seed=3), None, encoder) == 8
+    assert make_pairs(tmp_path, PairPlan(8, 1, seed=3), None, encoder) == 8
     base, edited, strengths, mesh = (np.load(tmp_path / name) for name in FILES)
     assert base.shape == (8, 256, 256, 3)
     assert edited.shape == (8, 1, 256, 256, 3)
@@ -30,7 +30,7 @@ def test_pairs_are_made_once_and_differ_only_where_the_edit_paints(tmp_path: Pat
     changed = np.abs(base.astype(int) - edited[:, 0]).max((1, 2, 3))
     assert (changed > 20).sum() >= 5
     stamp = (tmp_path / "base.npy").stat().st_mtime_ns
-    assert make_pairs(tmp_path, Plan(8, 1, seed=3), None, encoder) == 8
+    assert make_pairs(tmp_path, PairPlan(8, 1, seed=3), None, encoder) == 8
     assert (tmp_path / "base.npy").stat().st_mtime_ns == stamp
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import pytest
 
 from videdit.cli import bench_models
-from videdit.cli.bench_models import Row, totals
+from videdit.cli.bench_models import ModelRow, totals
 from videdit.engine.compile import eager
 from videdit.errors import UsageError
 
 
 def test_a_whole_edit_is_the_sum_of_its_networks_where_all_were_timed() -> None:
-    rows = [Row("a", 1, 3.0), Row("b", 1, 4.0), Row("a", 4, 2.0), Row("b", 4, 3.0), Row("a", 16, 1.0)]
-    assert totals(rows) == [Row("whole edit", 1, 7.0), Row("whole edit", 4, 5.0)]
+    rows = [
+        ModelRow("a", 1, 3.0),
+        ModelRow("b", 1, 4.0),
+        ModelRow("a", 4, 2.0),
+        ModelRow("b", 4, 3.0),
+        ModelRow("a", 16, 1.0),
+    ]
+    assert totals(rows) == [ModelRow("whole edit", 1, 7.0), ModelRow("whole edit", 4, 5.0)]
 
 
 def test_every_network_is_timed_at_every_batch(monkeypatch) -> None:

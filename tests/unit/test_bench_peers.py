@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from videdit.cli import bench_peers, peer_passes
-from videdit.cli.bench_peers import Row, ratios
+from videdit.cli.bench_peers import PeerRow, ratios
 from videdit.errors import OutOfMemoryError, UsageError
 from videdit.models import peers
 
@@ -64,8 +64,8 @@ def test_multiplications_are_counted() -> None:
 
 
 def test_each_is_compared_with_ours_of_its_size() -> None:
-    rows = [Row("fran", "U", 256, 1, 1, 9.0, 3.0, 1), Row("ours", "videdit", 256, 1, 1, 1.0, 2.0, 1)]
-    rows.append(Row("ours", "videdit", 512, 1, 1, 1.0, 7.0, 1))
+    rows = [PeerRow("fran", "U", 256, 1, 1, 9.0, 3.0, 1), PeerRow("ours", "videdit", 256, 1, 1, 1.0, 2.0, 1)]
+    rows.append(PeerRow("ours", "videdit", 512, 1, 1, 1.0, 7.0, 1))
     assert list(ratios(rows, "cpu")) == ["a face of U at 256 takes as long as 1.5 of videdit"]
     assert list(ratios(rows, "cuda")) == ["a face of U at 256 takes as long as 9.0 of videdit"]
 

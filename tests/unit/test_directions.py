@@ -17,7 +17,7 @@ from videdit.edits.directions import in_layers
 from videdit.errors import UsageError, VideditError
 from videdit.evaluation.attributes import POPULATION
 from videdit.hfgi.population import sample_codes
-from videdit.training.derive import EditRecipe, Fitted, Population, Scores, natural_unit, read_recipes, report
+from videdit.training.derive import EditRecipe, FittedDirection, Population, Scores, natural_unit, read_recipes, report
 
 NAMES = ("smile", "age", "eyeglasses")
 SMILE = EditRecipe("smile", "smile", (2, 6), 1.5, POPULATION["smile"][1])
@@ -96,7 +96,7 @@ def test_the_recommended_strength_moves_its_score_as_its_unit_says(length):
 def test_what_an_edit_drags_along_is_told():
     (recipe,) = read_recipes("smile")
     faces = Faces(in_layers(np.ones(512) / 512, recipe.layers))
-    told = report(faces, in_layers(np.full(512, 0.1), recipe.layers), recipe, Fitted(np.ones(512), 0.8, 2.0))
+    told = report(faces, in_layers(np.full(512, 0.1), recipe.layers), recipe, FittedDirection(np.ones(512), 0.8, 2.0))
     assert told["correlation"] == 0.8
     assert told["mahalanobis"] == pytest.approx(2 * 0.1 * 512**0.5, abs=1e-3)
     assert "smile" not in told["attribute_leakage"]

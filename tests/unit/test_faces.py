@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.faces.detector import FaceDetector, distinct, face_size, five_points, look_at, overlap
+from videdit.faces.detector import FaceDetector, crop_reader, distinct, face_size, five_points, overlap
 from videdit.faces.mtcnn import pyramid, squared, suppress
 from videdit.geometry.affine import transform
 from videdit.geometry.ffhq_align import ffhq_square
@@ -74,11 +74,11 @@ def test_no_face_in_pictures_without_one(detector: FaceDetector) -> None:
 
 def test_following_a_face_that_moves(detector: FaceDetector) -> None:
     (first,) = detector.detect(placed(1, 0.6, 250, 170))
-    second = detector.follow(first, look_at(placed(1, 0.6, 258, 165, 4)))
+    second = detector.follow(first, crop_reader(placed(1, 0.6, 258, 165, 4)))
     assert second is not None
     moved = second.points.mean(0) - first.points.mean(0)
     assert np.abs(moved - (8, -5)).max() < 1.5
-    assert detector.follow(first, look_at(np.full((360, 640, 3), 110, np.uint8))) is None
+    assert detector.follow(first, crop_reader(np.full((360, 640, 3), 110, np.uint8))) is None
 
 
 def test_yaw_says_which_way(detector: FaceDetector) -> None:

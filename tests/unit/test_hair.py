@@ -32,7 +32,7 @@ from videdit.hfgi.hair_map import (
 from videdit.imaging.crop import crop_picture
 from videdit.imaging.host import HostPixels
 from videdit.models.face_parts import PARTS
-from videdit.stages.paint_hair import Hair, MeanHair, steady
+from videdit.stages.paint_hair import MeanHair, PaintHair, steady
 
 RGB = Color("rgb", full_range=True, chroma_log2=(0, 0), chroma_site=(0.5, 0.5))
 HAIR_PART = list(PARTS).index("hair")
@@ -169,9 +169,9 @@ def heads(people, count=3, scene=0) -> list[Frame]:
 
 
 @pytest.fixture(scope="module")
-def hair() -> Hair:
+def hair() -> PaintHair:
     pixels = HostPixels("cpu", "fp32")
-    return Hair(HairPainter(pixels, CropParser(pixels, 1)))
+    return PaintHair(HairPainter(pixels, CropParser(pixels, 1)))
 
 
 def test_hair_changes_beyond_the_crop_and_nothing_else_does(people, hair):

@@ -10,7 +10,7 @@ from test_detect import clip, scene
 from test_faces import PEOPLE, placed
 
 from videdit.errors import WeightsError
-from videdit.faces.detector import FaceDetector, detector_of, look_at
+from videdit.faces.detector import FaceDetector, crop_reader, detector_of
 from videdit.faces.scrfd import InsightFinder, find_pack, providers
 from videdit.geometry.ffhq_align import ffhq_square
 from videdit.jobs.render_job import RenderJob
@@ -65,7 +65,7 @@ def test_nobody_is_found_where_nobody_is(any_detector: FaceDetector) -> None:
 
 def test_a_face_that_was_found_is_followed(any_detector: FaceDetector) -> None:
     (first,) = any_detector.detect(placed(1, 1, 250, 170))
-    second = any_detector.follow(first, look_at(placed(1, 1, 258, 165, 4)))
+    second = any_detector.follow(first, crop_reader(placed(1, 1, 258, 165, 4)))
     assert second is not None
     assert np.abs(second.points.mean(0) - first.points.mean(0) - (8, -5)).max() < 0.01 * 256
 

@@ -13,7 +13,7 @@ from videdit.datatypes import LOW, Accumulator, Flow, Frame
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
-from videdit.stages.average_changes import BLOCK, LOOK_AHEAD, Steady, _place, _States
+from videdit.stages.average_changes import BLOCK, LOOK_AHEAD, AverageChanges, _place, _States
 
 
 class Counting(HostPixels):
@@ -44,7 +44,7 @@ def clip(pixels: Pixels, count: int, fps: float, sizes: tuple[int, ...] = (LOW,)
 
 def by_definition(pixels: Pixels, frames: list[Frame]) -> list[Frame]:
     """The frames averaged along chains of their own, each through all that lies up to its end."""
-    known = list(Steady(pixels)._remembered(iter(frames)))
+    known = list(AverageChanges(pixels)._remembered(iter(frames)))
     done = []
     for i, (now, states) in enumerate(known):
         edits = []
@@ -64,13 +64,15 @@ def chain(pixels: Pixels, later: list[tuple[Frame, _States]], track: int, end: f
     states = []
     for frame_, theirs in later:
         state = theirs.get(track)
-        if frame_.time > end or state is None or state.went is None:
+        if frame_.time > end or state is None or state.flow_to_next is None:
             break
         states.append(state)
     future: Accumulator | None = None
     for state in reversed(states):
-        assert state.went is not None
-        future = pixels.warp_accumulator(state.own if future is None else state.own + future, state.went, state.weight)
+        assert state.flow_to_next is not None
+        future = pixels.warp_accumulator(
+            state.own if future is None else state.own + future, state.flow_to_next, state.weight
+        )
     return future
 
 
@@ -88,8 +90,8 @@ def same(ours: list[Frame], theirs: list[Frame]) -> bool:
 def test_the_sum_is_the_chain_s(kind: type[Pixels]) -> None:
     pixels = kind("cpu", "fp32")
     frames = drifting(pixels, clip(pixels, 12, 15))
-    assert same(list(Steady(pixels)(iter(frames))), by_definition(pixels, frames))
-    assert not same(list(Steady(pixels)(iter(frames))), frames)
+    assert same(list(AverageChanges(pixels)(iter(frames))), by_definition(pixels, frames))
+    assert not same(list(AverageChanges(pixels)(iter(frames))), frames)
 
 
 @pytest.mark.parametrize("what", ["a cut", "a gap", "uneven times", "two tracks", "crops that grow"])
@@ -109,7 +111,7 @@ def test_so_it_is_in_clips_that_are_not_even(what: str) -> None:
             for one, other in zip(frames, second, strict=True)
         ]
     frames = drifting(pixels, frames)
-    averaged = list(Steady(pixels)(iter(frames)))
+    averaged = list(AverageChanges(pixels)(iter(frames)))
     assert same(averaged, by_definition(pixels, frames))
     assert not same(averaged, frames)
 
@@ -118,7 +120,7 @@ def test_so_it_is_in_clips_that_are_not_even(what: str) -> None:
 def test_warps_a_frame_do_not_grow_with_what_is_ahead(fps: int) -> None:
     pixels = Counting("cpu", "fp32")
     count = int(0.8 * fps)
-    list(Steady(pixels)(iter(drifting(pixels, clip(pixels, count, fps)))))
+    list(AverageChanges(pixels)(iter(drifting(pixels, clip(pixels, count, fps)))))
     assert 2 * count < pixels.moves <= (2 + LOOK_AHEAD / BLOCK) * count
 
 
@@ -128,8 +130,8 @@ def test_an_average_is_near_that_of_all_that_lies_within_the_look_ahead() -> Non
     still = smooth_image(LOW, 3)
     values = [0.0] * 12 + [0.1] * 12
     frames = drifting(pixels, [frame(pixels, i, still, np.full((LOW, LOW, 3), v)) for i, v in enumerate(values)])
-    known = list(Steady(pixels)._remembered(iter(frames)))
-    means = [float(one.edits[0].change.mean()) for one in Steady(pixels)(iter(frames))]
+    known = list(AverageChanges(pixels)._remembered(iter(frames)))
+    means = [float(one.edits[0].change.mean()) for one in AverageChanges(pixels)(iter(frames))]
     for i, (now, states) in enumerate(known):
         future = chain(pixels, known[i + 1 :], 0, now.time + LOOK_AHEAD)
         total = states[0].past if future is None else states[0].past + future
@@ -141,8 +143,8 @@ def test_what_is_ahead_of_a_frame_does_not_depend_on_where_a_segment_begins() ->
     frames, block, at = drifting(pixels, clip(pixels, 30, 50)), 3, 20  # at 0.4 s, in the block from 0.36 s
     sums = []
     for begin in (18, at):
-        known = list(Steady(pixels)._remembered(iter(frames[begin:])))
-        sums.append([Steady(pixels)._chained_back(known, number)[at][0] for number in (block, block + 1)])
+        known = list(AverageChanges(pixels)._remembered(iter(frames[begin:])))
+        sums.append([AverageChanges(pixels)._chained_back(known, number)[at][0] for number in (block, block + 1)])
     for one, other in zip(*sums, strict=True):
         np.testing.assert_array_equal(one.changes, other.changes)
         np.testing.assert_array_equal(one.masks, other.masks)
@@ -172,8 +174,8 @@ def test_flows_are_displacements_in_pixels_of_their_size(kind: type[Pixels], siz
 def test_frames_that_are_wanted_alone_are_averaged_as_among_all(index: int) -> None:
     pixels = Counting("cpu", "fp32")
     frames = drifting(pixels, clip(pixels, 12, 15))
-    whole = list(Steady(pixels)(iter(frames)))
+    whole = list(AverageChanges(pixels)(iter(frames)))
     moves, pixels.moves = pixels.moves, 0
     span = (frames[index].time, frames[index].time)
-    assert same(list(Steady(pixels, span=span)(iter(frames))), whole[index : index + 1])
+    assert same(list(AverageChanges(pixels, span=span)(iter(frames))), whole[index : index + 1])
     assert pixels.moves < moves

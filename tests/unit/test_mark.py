@@ -11,7 +11,7 @@ import pytest
 
 from videdit.datatypes import Color, Frame, Picture
 from videdit.media.color import picture_to_rgb
-from videdit.stages.watermark import Mark
+from videdit.stages.watermark import Watermark
 
 
 def frame(width: int, height: int, color: Color, value: tuple[int, int, int], pix_fmt: str) -> Frame:
@@ -35,7 +35,7 @@ CASES = [
 @pytest.mark.parametrize(("width", "height"), [(320, 180), (181, 321)])
 def test_words_are_light_grey_at_the_lower_right(color, value, pix_fmt, rotation, width, height):
     before = frame(width, height, color, value, pix_fmt)
-    (after,) = Mark("AI-edited", rotation)(iter([before]))
+    (after,) = Watermark("AI-edited", rotation)(iter([before]))
     rgb = picture_to_rgb(after.picture).astype(int)
     upright = np.rot90(rgb, -rotation // 90)
     changed = np.abs(upright - np.rot90(picture_to_rgb(before.picture).astype(int), -rotation // 90)).max(2) > 8
@@ -55,7 +55,9 @@ def test_letters_are_not_squeezed_where_pixels_are_wide(rotation):
     plain = frame(320, 180, *CASES[3])
     coded = frame(160, 180, *CASES[3])
     coded = replace(coded, picture=replace(coded.picture, aspect=2.0))
-    first, second = (next(Mark("AI-edited", rotation)(iter([before]))).picture.planes[0] for before in (plain, coded))
+    first, second = (
+        next(Watermark("AI-edited", rotation)(iter([before]))).picture.planes[0] for before in (plain, coded)
+    )
     seen = cv2.resize(second, (320, 180), interpolation=cv2.INTER_LINEAR)
     places = [np.nonzero(np.abs(drawn.astype(int) - 126) > 20) for drawn in (first, seen)]
     for one, other in zip(*places, strict=True):
@@ -66,13 +68,13 @@ def test_letters_are_not_squeezed_where_pixels_are_wide(rotation):
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_in_a_mirrored_picture_it_reads_like_in_any_other(rotation):
     before = frame(320, 180, *CASES[3])
-    plain, mirrored = (next(Mark("AI-edited", rotation, how)(iter([before]))) for how in (False, True))
+    plain, mirrored = (next(Watermark("AI-edited", rotation, how)(iter([before]))) for how in (False, True))
     shown = [np.rot90(made.picture.planes[0], -rotation // 90) for made in (plain, mirrored)]
     np.testing.assert_array_equal(shown[0], shown[1][:, ::-1])
 
 
 def test_long_words_fit():
-    (after,) = Mark("x" * 60)(iter([frame(120, 80, *CASES[0])]))
+    (after,) = Watermark("x" * 60)(iter([frame(120, 80, *CASES[0])]))
     changed = np.nonzero(after.picture.planes[0] != 126)[1]
     assert changed.min() > 0
     assert changed.max() < 119

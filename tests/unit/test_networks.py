@@ -11,7 +11,7 @@ from videdit.errors import UsageError, WeightsError
 from videdit.hfgi.loader import load_networks
 from videdit.hfgi.profile import load_profile
 from videdit.models import mobile_stylegan
-from videdit.models.e4e import Encoder
+from videdit.models.e4e import E4eEncoder
 from videdit.weights.install import import_file
 
 
@@ -174,7 +174,7 @@ def test_an_encoder_of_18_layers_is_cut_to_the_16_of_cars(own_weights) -> None:
     assert torch.equal(codes[0], codes[1])
     torch.testing.assert_close(codes[0], codes[2] + torch.arange(16.0)[:, None])
     # The 18 layers themselves, of which the first 16 are meant.
-    whole = Encoder(18, (4, 4, 6, 6, 8), hidden=8, squeeze=2, rows=(32, 224))
+    whole = E4eEncoder(18, (4, 4, 6, 6, 8), hidden=8, squeeze=2, rows=(32, 224))
     state = {key.removeprefix("encoder."): value for key, value in part(long, "encoder").items()}
     whole.load_state_dict(state | {"mean": long["latent_avg"]})
     with torch.inference_mode():

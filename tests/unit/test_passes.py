@@ -21,7 +21,7 @@ from videdit.imaging.pixels import Pixels
 from videdit.models.face_parts import MOUTH, PARTS
 from videdit.rendering.near_frames import passes_around
 from videdit.stages.choose_passes import PACES, ChoosePasses
-from videdit.stages.transfer_detail import Detail
+from videdit.stages.transfer_detail import TransferDetail
 
 FPS = 30
 INNER = slice(50, -50)
@@ -180,7 +180,7 @@ def test_a_change_moves_with_the_face_where_it_is_carried(pixels: Pixels) -> Non
     truth = [moved(paint * (1 + 0.03 * i), *step) for i, step in enumerate(steps)]
     seen = rendered(pixels, frames, truth)
     assert [f.index for f in seen if f.renderings[0] is None] == [1, 2, 3]
-    done = list(Detail(pixels)(iter(seen)))
+    done = list(TransferDetail(pixels)(iter(seen)))
     assert [f.index for f in done] == list(range(5))
     for f, wanted in zip(done, truth, strict=True):
         change = host(f.edits[0].change).astype(np.float32)
@@ -201,7 +201,7 @@ def test_frames_wait_for_the_next_pass_and_not_for_longer(pixels: Pixels) -> Non
             yield f
 
     values = []
-    for f in Detail(pixels)(iter(entering())):
+    for f in TransferDetail(pixels)(iter(entering())):
         assert f.index + 4 >= entered[-1], "the next pass is there by then"
         values.append(float(host(f.edits[0].change)[100:150, 100:150].astype(np.float32).mean()))
     wanted = [0.3, 0.305, 0.31, 0.315, 0.32, 0.32, 0.32, 0.33, 0.34, 0.34, 0.34, 0.34]
@@ -214,7 +214,7 @@ def test_a_crop_that_changes_its_size_is_carried_to_its_own(pixels: Pixels) -> N
     crop = frames[1].crops[0]
     frames[1] = replace(frames[1], crops=(replace(crop, image=large, mesh=2 * MESH),))
     seen = rendered(pixels, frames, [np.full((LOW, LOW, 3), 0.2, np.float32)] * 4)
-    edits = [f.edits[0] for f in Detail(pixels)(iter(seen))]
+    edits = [f.edits[0] for f in TransferDetail(pixels)(iter(seen))]
     assert [len(edit.change) for edit in edits] == [256, 512, 256, 256]
     assert abs(float(host(edits[1].change)[200:300, 200:300].astype(np.float32).mean()) - 0.2) < 2e-3
 
@@ -226,7 +226,7 @@ def test_two_sides_that_contradict_each_other_are_not_mixed(pixels: Pixels) -> N
         change = np.full((LOW, LOW, 3), 0.1, np.float32)
         change[120:136, 100:156] = 0.8 if i < 4 else -0.6
         changes.append(change)
-    done = list(Detail(pixels)(iter(rendered(pixels, frames, changes))))
+    done = list(TransferDetail(pixels)(iter(rendered(pixels, frames, changes))))
     found = [float(host(f.edits[0].change)[124:132, 110:146].astype(np.float32).mean()) for f in done]
     np.testing.assert_allclose([found[0], found[1], found[3], found[4]], [0.8, 0.8, -0.6, -0.6], atol=0.02)
     assert min(abs(found[2] - 0.8), abs(found[2] + 0.6)) < 0.02
@@ -245,7 +245,7 @@ def test_what_is_crisp_is_carried_from_one_side(pixels: Pixels) -> None:
     ]
     contrast = []
     for some in (seen, parsed):
-        (middle,) = [f.edits[0] for f in Detail(pixels)(iter(some)) if f.index == 2]
+        (middle,) = [f.edits[0] for f in TransferDetail(pixels)(iter(some)) if f.index == 2]
         contrast.append(float(host(middle.change)[110:150, 70:190].astype(np.float32).std()))
     assert contrast[1] > 0.075
     assert contrast[0] < 0.5 * contrast[1], "or there was nothing to keep"

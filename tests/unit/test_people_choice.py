@@ -38,9 +38,9 @@ def unknown(picture: Path) -> dict[int, float]:
     raise AssertionError("nobody asked for a picture")
 
 
-def tracks(word: str | int, sightings: TrackTable, likeness=unknown) -> list[set[int]]:
+def tracks(word: str | int, sightings: TrackTable, similarity=unknown) -> list[set[int]]:
     """Who is chosen in each frame."""
-    chosen = choose(word, sightings, likeness)
+    chosen = choose(word, sightings, similarity)
     return [
         {int(t) for t, c in zip(sightings.track[rows], chosen[rows], strict=True) if c}
         for rows in map(sightings.faces, range(len(sightings.pts)))
@@ -84,11 +84,11 @@ def test_a_picture_means_one_person_in_every_shot() -> None:
     )  # fmt: skip
     asked = []
 
-    def likeness(picture: Path) -> dict[int, float]:
+    def similarity(picture: Path) -> dict[int, float]:
         asked.append(picture)
         return {0: 0.2, 1: 0.8, 2: 0.7, 3: 0.69}
 
-    assert tracks("ann.jpg", two, likeness) == [{1}] * 10 + [{2}] * 10  # not 3, who is there beside the liker 2
+    assert tracks("ann.jpg", two, similarity) == [{1}] * 10 + [{2}] * 10  # not 3, who is there beside the liker 2
     assert asked == [Path("ann.jpg")]
     with pytest.raises(NoFaceError, match="nobody in the clip looks like"):
         choose("ann.jpg", two, lambda picture: {0: 0.1, 1: 0.2})

@@ -119,6 +119,5 @@ def test_tensors_and_arrays_give_nearly_the_same_flow(people, detector) -> None:
     (host,) = Prealigner(HostPixels(), "landmarks", detector).memory()([pair], [0])
     (other,) = Prealigner(device, "landmarks", detector).memory()([device.put(pair)], [0])
     face = (slice(90, 200), slice(90, 180))
-    assert (
-        np.abs(host.displacement - device.fetch(other.displacement))[face].mean() < 0.5
-    )  # the flows themselves are of two kinds
+    # The flows themselves are of two kinds.
+    assert np.abs(host.displacement - device.fetch(other.displacement))[face].mean() < 0.5

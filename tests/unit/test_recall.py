@@ -21,7 +21,7 @@ from videdit.pipeline.graph import Compose
 from videdit.stages.assign_faces import AssignFaces, TablePass
 from videdit.stages.detect import Detect
 from videdit.stages.record_faces import RecordFaces
-from videdit.stages.track_faces import LOOK_AHEAD, Track
+from videdit.stages.track_faces import LOOK_AHEAD, TrackFaces
 from videdit.tracks.analysis_store import Analysis, Recorder
 from videdit.tracks.tracker import Tracker
 
@@ -177,7 +177,7 @@ def test_a_pass_over_the_table_leaves_frames_as_stages_do_that_hold_them(tmp_pat
         return (replace(frame, picture=picture) for frame in clip(90 - wanted, fps, first=wanted))
 
     def stages() -> Compose:
-        return Compose(AssignFaces(analysis, everyone(analysis)), Track())
+        return Compose(AssignFaces(analysis, everyone(analysis)), TrackFaces())
 
     held = list(stages()(frames()))
     passed = list(TablePass(analysis.sightings, stages())(frames()))
@@ -193,7 +193,7 @@ def test_a_pass_over_the_table_leaves_frames_as_stages_do_that_hold_them(tmp_pat
 
 def test_no_picture_waits_for_what_faces_are_compared_with(tmp_path: Path) -> None:
     analysis = lost_now_and_then(tmp_path / "a")
-    stages = Compose(AssignFaces(analysis, everyone(analysis)), Track())
+    stages = Compose(AssignFaces(analysis, everyone(analysis)), TrackFaces())
     pulled = 0
 
     def counted() -> Iterator[Frame]:
@@ -213,7 +213,7 @@ def test_faces_after_the_end_of_a_cut_and_in_frames_that_nobody_knows_do_not_cou
     analysis = lost_now_and_then(tmp_path / "a")
 
     def stages() -> Compose:
-        return Compose(AssignFaces(analysis, everyone(analysis)), Track())
+        return Compose(AssignFaces(analysis, everyone(analysis)), TrackFaces())
 
     held = list(stages()(clip(40)))
     for one, other in zip(held, TablePass(analysis.sightings, stages(), end=40 / 25)(clip(40)), strict=True):

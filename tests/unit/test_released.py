@@ -18,7 +18,7 @@ from videdit.engine.compile import _torch_engine
 from videdit.errors import WeightsError
 from videdit.restoration import third_party
 from videdit.restoration.restorer import CropRestorer, gfpgan_network, realesrgan_network
-from videdit.restoration.third_party import Gfpgan, RealEsrgan, released_state
+from videdit.restoration.third_party import ReleasedGfpgan, ReleasedRealEsrgan, released_state
 
 needs_packages = pytest.mark.extra("restore")
 
@@ -53,7 +53,7 @@ def realesrgan_file(request, tmp_path_factory) -> Path:
 
 @needs_packages
 def test_gfpgan_is_the_packages_own_network_with_the_noise_of_its_file(gfpgan_net, gfpgan_file) -> None:
-    net = Gfpgan(gfpgan_file)
+    net = ReleasedGfpgan(gfpgan_file)
     assert net.size == 64
     x = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
@@ -97,7 +97,7 @@ def test_gfpgan_in_the_engine_of_gpus(gfpgan_net, gfpgan_file, precision, most) 
 
 @needs_packages
 def test_realesrgan_is_the_packages_own_network(realesrgan_file) -> None:
-    net = RealEsrgan(realesrgan_file)
+    net = ReleasedRealEsrgan(realesrgan_file)
     assert f"x{net.scale}plus" in realesrgan_file.name
     x = torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
@@ -114,14 +114,14 @@ def test_realesrgan_is_the_packages_own_network(realesrgan_file) -> None:
 @needs_packages
 def test_files_of_other_networks_are_told_apart(gfpgan_file, realesrgan_file) -> None:
     with pytest.raises(WeightsError, match=r"RealESRGAN_x.plus.pth does not hold the weights of GFPGAN"):
-        Gfpgan(realesrgan_file)
+        ReleasedGfpgan(realesrgan_file)
     with pytest.raises(WeightsError, match=r"GFPGANv1.4.pth does not hold the weights of Real-ESRGAN"):
-        RealEsrgan(gfpgan_file)
+        ReleasedRealEsrgan(gfpgan_file)
     state = released_state(gfpgan_file)
     state.pop("final_conv.bias")
     save_file(state, gfpgan_file.with_name("short.safetensors"))
     with pytest.raises(WeightsError, match="final_conv.bias"):
-        Gfpgan(gfpgan_file.with_name("short.safetensors"))
+        ReleasedGfpgan(gfpgan_file.with_name("short.safetensors"))
 
 
 def test_a_released_file_may_be_nested_prefixed_or_half(tmp_path: Path) -> None:

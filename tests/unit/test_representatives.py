@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videdit.hfgi.sample_selection import Look, Representatives, look, unlike
+from videdit.hfgi.sample_selection import FaceSample, Representatives, face_sample, unlike
 from videdit.jobs.render_job import RenderJob
 from videdit.rendering.tuning_pass import keep, load_tuned, tuned_path
 
 
-def moment(place: float, sharpness: float = 1.0, track: int = 0) -> Look:
-    return Look(track, np.full((468, 2), place), sharpness)
+def moment(place: float, sharpness: float = 1.0, track: int = 0) -> FaceSample:
+    return FaceSample(track, np.full((468, 2), place), sharpness)
 
 
 @settings(deadline=None)
@@ -51,7 +51,9 @@ def test_every_person_is_among_them():
 def test_a_blurred_crop_is_less_sharp():
     rng = np.random.default_rng(0)
     crop, mesh = rng.integers(0, 255, (512, 512, 3), np.uint8), np.zeros((468, 2))
-    assert look(0, cv2.GaussianBlur(crop, (0, 0), 4), mesh).sharpness < 0.5 * look(0, crop, mesh).sharpness
+    assert (
+        face_sample(0, cv2.GaussianBlur(crop, (0, 0), 4), mesh).sharpness < 0.5 * face_sample(0, crop, mesh).sharpness
+    )
 
 
 def test_what_was_tuned_is_found_again_for_the_same_clip_and_words(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ from videdit.models.restorer import MULTIPLE, Restorer
 from videdit.restoration.policy import PUBLISHED, RAMP, RestorationGate, RestorerChoice, choose, sharpness
 from videdit.restoration.restorer import CropRestorer, RestorerSpec, resized, small_network
 from videdit.stages.restore import Restore, mix
-from videdit.stages.transfer_detail import Detail
+from videdit.stages.transfer_detail import TransferDetail
 from videdit.weights.install import import_file
 
 HOST = HostPixels("cpu", "fp32")
@@ -205,7 +205,7 @@ def test_the_change_of_an_unedited_face_is_its_restoration(strength: float) -> N
     frame = next(iter(Restore(SMALL, strength, cast(CropRestorer, Brighter()), HOST)(iter(frames([[100]])))))
     grey = np.full((256, 256, 3), 0.1, np.float32)
     same = Rendering(grey, grey, estimate_flow(grey, grey, InverseSearch()), grey, grey)  # an edit that does nothing
-    edited = next(iter(Detail(HOST, ["eyes"])(iter([replace(frame, renderings=(same,))])))).edits[0]
+    edited = next(iter(TransferDetail(HOST, ["eyes"])(iter([replace(frame, renderings=(same,))])))).edits[0]
     inside = edited.mask > 0
     np.testing.assert_allclose(edited.change[inside].astype(float), strength * 10 / 127.5, atol=2e-3)
 

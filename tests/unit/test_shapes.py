@@ -20,7 +20,7 @@ def x(*shape: int) -> Tensor:
 
 
 def narrow_e4e() -> nn.Module:
-    return e4e.Encoder(18, (4, 4, 6, 6, 8), hidden=8, squeeze=2)
+    return e4e.E4eEncoder(18, (4, 4, 6, 6, 8), hidden=8, squeeze=2)
 
 
 def narrow_stylegan2() -> nn.Module:

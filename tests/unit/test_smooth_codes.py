@@ -12,7 +12,7 @@ import pytest
 from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.edits import Timeline, parse_edits
 from videdit.imaging.host import HostPixels
-from videdit.stages.invert_edit import CODE_SIGMA, FINE, Edit
+from videdit.stages.invert_edit import CODE_SIGMA, FINE, InvertEdit
 
 FPS = 30
 GREY = Picture((np.zeros((8, 8), np.uint8),) * 3, Color(matrix="rgb", chroma_log2=(0, 0)), "gbrp")
@@ -21,7 +21,7 @@ GREY = Picture((np.zeros((8, 8), np.uint8),) * 3, Color(matrix="rgb", chroma_log
 def smoothed(codes: np.ndarray, cut: int | None = None, **sigmas: float) -> np.ndarray:
     """Codes [T, K, 18, 512] of K tracks over T frames, as the edit stage smooths them."""
     networks: Any = SimpleNamespace(pixels=HostPixels())  # none is run
-    edit = Edit(networks, Timeline(parse_edits("smile")), **sigmas)
+    edit = InvertEdit(networks, Timeline(parse_edits("smile")), **sigmas)
     crops = tuple(Crop(track, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0) for track in range(codes.shape[1]))
     frames = [
         Frame(i, i, Fraction(1, FPS), i / FPS, GREY, scene=int(cut is not None and i >= cut), crops=crops)

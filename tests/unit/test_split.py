@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Crop, Frame, Picture
 from videdit.jobs.segment_store import SegmentStart
-from videdit.stages.average_changes import Steady
-from videdit.stages.invert_edit import Edit
-from videdit.stages.split_segments import RestartPerSegment, Split, place
+from videdit.stages.average_changes import AverageChanges
+from videdit.stages.invert_edit import InvertEdit
+from videdit.stages.split_segments import RestartPerSegment, SplitSegments, place
 
 REACH = 0.95  # seconds of context
 PICTURE = Picture((np.zeros((2, 2), np.uint8),), Color("gray"), "gray")
@@ -33,7 +33,7 @@ def clip(steps: Iterable[int], crops: Iterable[int], cuts: Iterable[int]) -> lis
 
 def segments(frames: list[Frame], start: SegmentStart | None = None, crops: int = 10, most: int = 30) -> list:
     """(place, [(pts, own)]) of each segment."""
-    split = Split(start, reach=REACH, crops=crops, frames=most)
+    split = SplitSegments(start, reach=REACH, crops=crops, frames=most)
     return [
         (where, [(frame.pts, frame.own) for frame in group]) for where, group in groupby(split(iter(frames)), key=place)
     ]
@@ -67,7 +67,11 @@ def test_every_frame_is_in_one_segment_and_a_resumed_run_makes_the_same(frames, 
 
 
 def test_context_reaches_as_far_as_the_smoothing():
-    assert Edit.reach_of(0.07, 0.0) + Steady.reach <= REACH < Edit.reach_of(0.3, 0.0) + Steady.reach
+    assert (
+        InvertEdit.reach_of(0.07, 0.0) + AverageChanges.reach
+        <= REACH
+        < InvertEdit.reach_of(0.3, 0.0) + AverageChanges.reach
+    )
     frames = clip([3] * 199, [1] * 200, [])
     (_, first), (_, second), *_ = segments(frames, crops=50, most=1000)
     assert [pts for pts, mine in first if not mine] == [150 + 3 * i for i in range(32)]
@@ -95,6 +99,6 @@ def test_stages_begin_anew_with_each_segment():
                 yield replace(frame, index=i)
 
     stage = RestartPerSegment(Count())
-    frames = list(stage(Split(reach=REACH, crops=10)(iter(clip([100] * 29, [1] * 30, [])))))
+    frames = list(stage(SplitSegments(reach=REACH, crops=10)(iter(clip([100] * 29, [1] * 30, [])))))
     assert stage.name == "count"
     assert [frame.index for frame in frames if frame.pts == place(frame).pts and frame.own] == [0, 0, 0]

@@ -20,7 +20,7 @@ from videdit.imaging.host import HostPixels
 from videdit.imaging.inverse_search import InverseSearch
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import agreement, estimate_drift, fading, resolve
-from videdit.stages.average_changes import Steady
+from videdit.stages.average_changes import AverageChanges
 
 INNER = slice(60, -60)
 FPS = 25
@@ -93,7 +93,7 @@ def steadied(pixels: Pixels, frames: Sequence[Frame], timeline: Timeline | None 
             replace(f, edits=tuple(replace(edit, given=timeline.given(edit.track, f.time)) for edit in f.edits))
             for f in frames
         ]
-    out = list(Steady(pixels, timeline)(iter(frames)))
+    out = list(AverageChanges(pixels, timeline)(iter(frames)))
     assert [f.index for f in out] == [f.index for f in frames]
     return [host(f.edits[0].change).astype(np.float32) for f in out if f.edits]
 
@@ -288,7 +288,9 @@ def test_masks_keep_still_and_follow_what_comes_in_front(pixels: Pixels) -> None
             mask[hand] = 0
         one = frame(pixels, i, source, np.ones((LOW, LOW, 3)) * 0.2)
         frames.append(replace(one, edits=(replace(one.edits[0], mask=there(pixels, mask)),)))
-    masks = np.stack([host(done.edits[0].mask).astype(int) for done in Steady(pixels)(iter(drifting(pixels, frames)))])
+    masks = np.stack(
+        [host(done.edits[0].mask).astype(int) for done in AverageChanges(pixels)(iter(drifting(pixels, frames)))]
+    )
     calm = masks[2:-2, INNER, INNER][:, ~hand[INNER, INNER]]
     assert np.abs(np.diff(calm, axis=0)).mean() < 20 < 100
     inner = np.zeros_like(hand)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from videdit.datatypes import Color, Crop, Edited, Face, Frame, Picture
 from videdit.pipeline.graph import Compose
 from videdit.pipeline.windows import Window
-from videdit.stages.split_segments import Split
+from videdit.stages.split_segments import SplitSegments
 from videdit.stages.store_pictures import FetchPictures, PictureStore, StorePictures
 
 FACE = Face(np.zeros((5, 2)), 1.0)
@@ -51,8 +51,8 @@ def test_a_frame_comes_back_with_its_picture_and_counts_no_bytes_meanwhile() -> 
 )
 def test_frames_that_go_on_twice_have_their_pictures_twice(count, cuts, reach, crops, frames) -> None:
     store = PictureStore()
-    whole = Compose(StorePictures(store), Split(reach=reach, crops=crops, frames=frames, store=store))
-    expected = list(Split(reach=reach, crops=crops, frames=frames)(iter(clip(count, cuts))))
+    whole = Compose(StorePictures(store), SplitSegments(reach=reach, crops=crops, frames=frames, store=store))
+    expected = list(SplitSegments(reach=reach, crops=crops, frames=frames)(iter(clip(count, cuts))))
     fetched = list(FetchPictures(store)(whole(iter(clip(count, cuts)))))
     assert [(f.index, f.own, f.segment) for f in fetched] == [(f.index, f.own, f.segment) for f in expected]
     for frame in fetched:
@@ -65,7 +65,7 @@ def test_frames_that_go_on_twice_have_their_pictures_twice(count, cuts, reach, c
 def test_no_more_pictures_wait_for_the_next_segment_than_it_may_look_at(reach) -> None:
     store = PictureStore()
     waiting = []
-    stages = Compose(StorePictures(store), Split(reach=reach, crops=40, store=store), FetchPictures(store))
+    stages = Compose(StorePictures(store), SplitSegments(reach=reach, crops=40, store=store), FetchPictures(store))
     for _ in stages(iter(clip(200))):
         waiting.append(len(store))
     assert max(waiting) <= 2 * (25 * reach + 1) + 1  # on either side of a border, and the frame that comes

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videdit.pipeline.windows import MOST, Window, reach_of
-from videdit.stages.average_changes import Steady
-from videdit.stages.invert_edit import Edit
+from videdit.stages.average_changes import AverageChanges
+from videdit.stages.invert_edit import InvertEdit
 
 TIMES = st.lists(st.floats(0.0, 5.0, allow_nan=False), max_size=60).map(sorted)
 
@@ -50,7 +50,7 @@ def test_it_does_not_read_ahead_further_than_it_must() -> None:
 @pytest.mark.parametrize("smoothed", [0.07, 0.3])
 def test_what_a_stage_declares_is_what_it_sees_at_every_rate(rate: int, smoothed: float) -> None:
     """Windows once held twelve frames at most: .45 s of look-ahead were .20 s at 60 frames a second."""
-    for reach in (Edit.reach_of(smoothed, 0.0), Steady.reach):
+    for reach in (InvertEdit.reach_of(smoothed, 0.0), AverageChanges.reach):
         window: Window[int] = Window(lambda item: item / rate, reach)
         for frame, near in window(range(4 * rate)):
             if 1.5 * rate < frame < 2.5 * rate:

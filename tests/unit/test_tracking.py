@@ -17,8 +17,8 @@ from videdit.geometry.affine import transform
 from videdit.geometry.ffhq_align import crop_side
 from videdit.imaging.host import HostPixels
 from videdit.pipeline.graph import Compose
-from videdit.stages.crop_faces import Align, ChooseSize
-from videdit.stages.track_faces import FADE, MOST_AHEAD, Track
+from videdit.stages.crop_faces import ChooseSize, CropFaces
+from videdit.stages.track_faces import FADE, MOST_AHEAD, TrackFaces
 from videdit.tracks.shots import CutDetector
 from videdit.tracks.tracker import Tracker
 
@@ -56,7 +56,7 @@ def named(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def tracked(faces: list[list[Face]], **kwargs) -> list[Frame]:
-    frames = list(Track()(named(clip(faces, **kwargs))))
+    frames = list(TrackFaces()(named(clip(faces, **kwargs))))
     assert [frame.index for frame in frames] == list(range(len(faces)))
     return frames
 
@@ -117,7 +117,7 @@ def test_too_small_turned_or_outside_is_not_edited() -> None:
         (face(300, yaw=60), "turned away"),
         (face(-20, size=100), "out of the picture"),
     ):
-        track = Track()
+        track = TrackFaces()
         assert not any(frame.faces for frame in track(named(clip([[unfit]] * 10))))
         assert track.unfit == {reason: 10}
     assert tracked([[face(300, size=60)]] * 10)[5].faces[0].confidence == 1
@@ -161,7 +161,7 @@ def test_frames_keep_their_order_and_wait_only_so_long(counts: list[int], fps: f
             taken += 1
             yield frame
 
-    for position, frame in enumerate(Track()(named(counted()))):
+    for position, frame in enumerate(TrackFaces()(named(counted()))):
         assert frame.index == position
         assert taken - position <= MOST_AHEAD + 1
         for f in frame.faces:
@@ -224,7 +224,7 @@ def test_crops_show_what_they_say() -> None:
         Frame(i, i, Fraction(1, 25), i / 25, picture(rgb.astype(np.uint8)), faces=(face(300, size=90 + 20 * i),))
         for i in range(5)
     ]
-    for frame in Align(HostPixels())(iter(frames)):
+    for frame in CropFaces(HostPixels())(iter(frames)):
         (crop,) = frame.crops
         assert crop.image.dtype == np.uint8
         assert crop.image.shape == (crop.size, crop.size, 3)
@@ -238,7 +238,7 @@ def test_crops_show_what_they_say() -> None:
 
 def test_crop_sizes() -> None:
     def sizes(size: str | int, faces: list[float]) -> list[int]:
-        stages = Compose(ChooseSize(size), Align(HostPixels(), size))
+        stages = Compose(ChooseSize(size), CropFaces(HostPixels(), size))
         return [frame.crops[0].size for frame in stages(clip([[face(300, size=size)] for size in faces]))]
 
     side = crop_side(face(300).points) / 100  # of the crop, for each pixel of the face
@@ -246,4 +246,4 @@ def test_crop_sizes() -> None:
     assert sizes("auto", [150 / side, 250 / side, 150 / side, 100 / side]) == [256, 512, 512, 256]
     assert sizes(512, [100 / side, 900 / side]) == [512, 512]
     with pytest.raises(UsageError, match="crop size"):
-        Align(HostPixels(), 300)
+        CropFaces(HostPixels(), 300)

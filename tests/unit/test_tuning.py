@@ -42,20 +42,24 @@ class Averages(nn.Module):
         return [nn.functional.avg_pool2d(x, 4) + 2.0]
 
 
-def setting(course: OptimSchedule, count: int = 2) -> tuple[Synthesis, ReconstructionLoss, Tensor]:
+def setting(schedule: OptimSchedule, count: int = 2) -> tuple[Synthesis, ReconstructionLoss, Tensor]:
     rng = torch.Generator().manual_seed(1)
     generator = TinyGenerator()
     with torch.no_grad():
         targets = generator(torch.randn(count, 18, 512, generator=rng), 16)
     codes = torch.randn(count, 18, 512, generator=rng)
-    return cast(Synthesis, generator), ReconstructionLoss(cast(PerceptualFeatures, Averages()), targets, course), codes
+    return (
+        cast(Synthesis, generator),
+        ReconstructionLoss(cast(PerceptualFeatures, Averages()), targets, schedule),
+        codes,
+    )
 
 
 def test_codes_are_found() -> None:
-    course = OptimSchedule(steps=60, lr=0.05, size=16)
-    generator, loss, start = setting(course)
+    schedule = OptimSchedule(steps=60, lr=0.05, size=16)
+    generator, loss, start = setting(schedule)
     kept, seen = start.clone(), []
-    codes = optimise_codes(generator, loss, start, course, tell=lambda step, value: seen.append(value))
+    codes = optimise_codes(generator, loss, start, schedule, on_step=lambda step, value: seen.append(value))
     with torch.no_grad():
         assert float(loss(generator(codes, 16))) < 0.05 * float(loss(generator(start, 16)))
     assert torch.equal(start, kept)
@@ -79,13 +83,13 @@ class Reader(nn.Module):
 def test_codes_in_the_domain_are_those_that_the_encoder_finds_again() -> None:
     """By hand: one step of Adam goes down the gradient of both terms; with many, the encoder's holds codes back."""
     reader = Reader()
-    course = OptimSchedule(steps=60, lr=0.05, domain=2.0, size=16)
-    generator, loss, start = setting(course)
+    schedule = OptimSchedule(steps=60, lr=0.05, domain=2.0, size=16)
+    generator, loss, start = setting(schedule)
     codes = start.clone().requires_grad_()
     image = generator(codes, size=16)
     whole = loss(image) + 2.0 * (codes - reader(image)).pow(2).mean()
     (gradient,) = torch.autograd.grad(whole, codes)
-    once = replace(course, steps=1)
+    once = replace(schedule, steps=1)
     moved = optimise_in_domain(generator, reader, loss, start, once)
     assert torch.equal((moved - start).sign()[gradient.abs() > 1e-9], -gradient.sign()[gradient.abs() > 1e-9])
 
@@ -93,18 +97,18 @@ def test_codes_in_the_domain_are_those_that_the_encoder_finds_again() -> None:
         with torch.no_grad():
             return float((found - reader(generator(found, size=16))).square().mean())
 
-    inside = optimise_in_domain(generator, reader, loss, start, course)
-    free = optimise_codes(generator, loss, start, replace(course, domain=0.0))
+    inside = optimise_in_domain(generator, reader, loss, start, schedule)
+    free = optimise_codes(generator, loss, start, replace(schedule, domain=0.0))
     assert apart(inside) < 0.7 * apart(free)
     with torch.no_grad():
         assert float(loss(generator(inside, size=16))) < 0.5 * float(loss(generator(start, size=16)))
 
 
 def test_the_generator_is_tuned_around_its_pivots_and_the_original_stays() -> None:
-    course = OptimSchedule(steps=80, lr=3e-3, size=16)
-    generator, loss, pivots = setting(course, count=5)
+    schedule = OptimSchedule(steps=80, lr=3e-3, size=16)
+    generator, loss, pivots = setting(schedule, count=5)
     before = {k: v.clone() for k, v in generator.state_dict().items()}
-    tuned = tune_generator(generator, loss, pivots, course, batch=2)  # five pivots in three turns
+    tuned = tune_generator(generator, loss, pivots, schedule, batch=2)  # five pivots in three turns
     assert float(loss(tuned(pivots, size=16))) < 0.1 * float(loss(generator(pivots, size=16)))
     assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
     assert not any(p.requires_grad for p in tuned.parameters())
@@ -155,12 +159,12 @@ def test_what_the_edit_does_and_fine_bands_are_kept() -> None:
 
 
 def test_a_generator_is_tuned_to_a_clip() -> None:
-    course = OptimSchedule(steps=60, lr=1e-3, size=32)
-    generator, _, codes = setting(course, count=3)
+    schedule = OptimSchedule(steps=60, lr=1e-3, size=32)
+    generator, _, codes = setting(schedule, count=3)
     given = examples(generator, codes)
     seen: list[float] = []
     before = {k: v.clone() for k, v in generator.state_dict().items()}
-    tuned = tune_for_clip(generator, given, course, tell=lambda step, value: seen.append(value))
+    tuned = tune_for_clip(generator, given, schedule, on_step=lambda step, value: seen.append(value))
     assert seen[-1] < 0.6 * seen[0]
     edge = 4 * given.masks * (1 - given.masks)
     with torch.no_grad():

@@ -22,7 +22,7 @@ from videdit.geometry.ffhq_align import face_matrix
 from videdit.geometry.warp import crop as cut
 from videdit.imaging.paint_mask import change_mask
 from videdit.models.face_parts import PARTS
-from videdit.stages.parse_faces import Parse
+from videdit.stages.parse_faces import ParseFaces
 
 EMPTY = Picture((np.zeros((2, 2), np.uint8),), Color("gray", chroma_log2=(0, 0)), "gray")
 STILL = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
@@ -125,7 +125,7 @@ def test_an_edit_fades_while_a_face_is_hidden_and_comes_back(parser: CropParser,
         if 12 <= i < 20:  # something large, all at once
             cv2.rectangle(image, (60, 100), (200, 230), (40, 90, 60), -1)
         moments.append(Crop(5, image, portrait.to_frame, 0.9, portrait.mesh))
-    parse = Parse(parser)
+    parse = ParseFaces(parser)
     done = list(parse(frames(moments)))
     assert parse.unfit == {"hidden": 8}
     assert [frame.index for frame in done] == list(range(30))
@@ -143,7 +143,7 @@ def test_what_comes_in_is_in_front_at_once(parser: CropParser, portraits: list[C
         Crop(0, image if i == 4 else portraits[0].image, portraits[0].to_frame, 1.0, portraits[0].mesh)
         for i in range(9)
     ]
-    alone = list(Parse(parser)(frames(moments)))[4].crops[0]
+    alone = list(ParseFaces(parser)(frames(moments)))[4].crops[0]
     assert change_mask(alone, STILL, ["face"])[there].mean() < 5
 
 

@@ -41,7 +41,7 @@ PUBLISHED, OURS = "published code", "hfgi-ffhq"
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelRow:
     """What one network took: milliseconds an image."""
 
     name: str
@@ -79,7 +79,7 @@ def bench(pixels: Pixels, counts: Sequence[int]) -> Iterator[str]:
     """The table, line by line."""
     yield f"{'network, ' + pixels.device:38}{'batch':>6}{'ms an image':>13}"
     published, plain = networks_of_chance()
-    edits: dict[str, list[Row]] = {}
+    edits: dict[str, list[ModelRow]] = {}
     mobile = load_networks(load_profile("mobile"))
     for name, rows in (
         (PUBLISHED, plain_rows(published, plain, pixels.device)),
@@ -100,12 +100,12 @@ def bench(pixels: Pixels, counts: Sequence[int]) -> Iterator[str]:
         yield f"{name} is {ratio:.1f}x as fast as {OURS}, each at its best batch"
 
 
-def totals(rows: Sequence[Row]) -> list[Row]:
+def totals(rows: Sequence[ModelRow]) -> list[ModelRow]:
     """The whole edit for each batch at which all of its networks were timed."""
     counts = sorted({row.batch for row in rows})
     whole = {count: [row.milliseconds for row in rows if row.batch == count] for count in counts}
     most = max(map(len, whole.values()))
-    return [Row("whole edit", count, sum(times)) for count, times in whole.items() if len(times) == most]
+    return [ModelRow("whole edit", count, sum(times)) for count, times in whole.items() if len(times) == most]
 
 
 def networks_of_chance() -> tuple[Networks, Generator]:
@@ -115,14 +115,14 @@ def networks_of_chance() -> tuple[Networks, Generator]:
     with torch.device("meta"):
         ours = stylegan2.Synthesis(FFHQ)
     ours.load_state_dict(stylegan2.converted(plain.state_dict()), assign=True)
-    networks = Networks(ours, e4e.Encoder(), hfgi_released.Alignment(), hfgi_released.Consultation(), heavy=True)
+    networks = Networks(ours, e4e.E4eEncoder(), hfgi_released.Alignment(), hfgi_released.Consultation(), heavy=True)
     for network in (networks.generator, networks.encoder, networks.alignment, networks.consultation):
         assert network is not None
         network.eval().requires_grad_(False)
     return networks, plain
 
 
-def plain_rows(networks: Networks, plain: Generator, device: str) -> Iterator[Row]:
+def plain_rows(networks: Networks, plain: Generator, device: str) -> Iterator[ModelRow]:
     """The published formulation, one picture at a time: encoder, three passes, ADA and consultation."""
     where = torch.device(device)
     encoder, alignment, consultation = networks.encoder, networks.alignment, networks.consultation
@@ -138,13 +138,13 @@ def plain_rows(networks: Networks, plain: Generator, device: str) -> Iterator[Ro
 
     with torch.inference_mode():
         condition = consulted()
-        yield Row("encoder", 1, timed(lambda: encoder(image), device))
+        yield ModelRow("encoder", 1, timed(lambda: encoder(image), device))
         passes = timed(lambda: (plain(codes), plain(codes), plain(codes, condition)), device)
-        yield Row("generator, three passes", 1, passes)
-        yield Row("ADA and consultation", 1, timed(consulted, device))
+        yield ModelRow("generator, three passes", 1, passes)
+        yield ModelRow("ADA and consultation", 1, timed(consulted, device))
 
 
-def rows_of(networks: Networks, pixels: Pixels, counts: Sequence[int], size: int) -> Iterator[Row]:
+def rows_of(networks: Networks, pixels: Pixels, counts: Sequence[int], size: int) -> Iterator[ModelRow]:
     """Our networks as the pipeline runs them: a crop is one image, its inversion and its edit go side by side.
 
     size: pixels of what is rendered.
@@ -166,7 +166,7 @@ def rows_of(networks: Networks, pixels: Pixels, counts: Sequence[int], size: int
         for name, module, inputs in steps:
             engine = pixels.compile(module, inputs)
             arrays = [pixels.put(value.numpy() + 0.1) for value in inputs]
-            yield Row(name, count, timed(partial(engine, *arrays), pixels.device) / count)
+            yield ModelRow(name, count, timed(partial(engine, *arrays), pixels.device) / count)
 
 
 def timed(work: Callable[[], object], device: str) -> float:

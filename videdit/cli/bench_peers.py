@@ -41,7 +41,7 @@ STANDARD = 0.5  # of the faces that networks see, at quality "standard": measure
 
 
 @dataclass(frozen=True)
-class Row:
+class PeerRow:
     """What a face takes."""
 
     contestant: str
@@ -122,7 +122,7 @@ def bench(chosen: Sequence[Contestant], device: str, precision: str, runs: int) 
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     yield f"{device}, {resolve_precision(precision, device)}, {cores()} cores{load}; cpu s: of all cores together"
     yield f"{'a face through':30}{'px':>6}{'M par.':>9}{'GMAC':>9}{'faces/s':>10}{'cpu s':>9}{'MiB':>8}"
-    rows: list[Row] = []
+    rows: list[PeerRow] = []
     for one in chosen:
         for row in measured(one, device, precision, runs):
             rows.append(row)
@@ -130,10 +130,10 @@ def bench(chosen: Sequence[Contestant], device: str, precision: str, runs: int) 
     yield from ratios(rows, device)
 
 
-def ratios(rows: Sequence[Row], device: str) -> Iterator[str]:
+def ratios(rows: Sequence[PeerRow], device: str) -> Iterator[str]:
     """How many of our faces go into one of another's: by processor time on a CPU, which others' work hardly changes."""
 
-    def cost(row: Row) -> float:
+    def cost(row: PeerRow) -> float:
         return row.cpu_seconds if device == "cpu" else row.seconds
 
     for row in (row for row in rows if row.contestant != OURS):
@@ -141,7 +141,7 @@ def ratios(rows: Sequence[Row], device: str) -> Iterator[str]:
             yield f"a face of {row.title} at {row.size} takes as long as {cost(row) / cost(own):.1f} of {own.title}"
 
 
-def measured(one: Contestant, device: str, precision: str, runs: int) -> list[Row]:
+def measured(one: Contestant, device: str, precision: str, runs: int) -> list[PeerRow]:
     """What a face takes: one row, or for ours one at quality best and one at standard."""
     passes = one.passes()
     sizes = []
@@ -162,11 +162,11 @@ def measured(one: Contestant, device: str, precision: str, runs: int) -> list[Ro
             ) from None
     count = sum(millions for millions, _ in sizes)
 
-    def row(title: str, share: float) -> Row:
+    def row(title: str, share: float) -> PeerRow:
         shares = [(1.0 if each.every else share) / each.faces for each in passes]
         macs = sum(s * gmac for s, (_, gmac) in zip(shares, sizes, strict=True))
         wall, cpu = (sum(s * pair[i] for s, pair in zip(shares, taken, strict=True)) for i in (0, 1))
-        return Row(one.name, title, one.size, count, macs, wall, cpu, mib)
+        return PeerRow(one.name, title, one.size, count, macs, wall, cpu, mib)
 
     if one.name != OURS:
         return [row(one.title, 1.0)]

@@ -46,13 +46,13 @@ class Flow:
 class Drift:
     """The source's own motion between two frames of a track, the other one before this."""
 
-    went: Flow  # from the other frame: where in this one its pixels are
-    came: Flow  # from this frame: where in the other one its pixels were
+    flow_to_next: Flow  # from the other frame to this, its next: where its pixels go
+    flow_to_previous: Flow  # from this frame to the other: where its pixels were
 
     @property
     def nbytes(self) -> int:
         """Bytes of both, on the host or on a device."""
-        return self.went.nbytes + self.came.nbytes
+        return self.flow_to_next.nbytes + self.flow_to_previous.nbytes
 
 
 @dataclass(frozen=True, slots=True)

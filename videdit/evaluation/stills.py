@@ -79,7 +79,7 @@ def evaluate_inversion(inverter: Inverter, panel: Panel, faces: Sequence[np.ndar
         methods[f"HFGI, tuned in {tune} steps"] = [inverted_by_tuned(inverter, *face, tune) for face in each]
     rows: list[dict[str, Value]] = []
     for name, results in methods.items():
-        like = panel.likeness(results, crops, masks)
+        like = panel.similarities(results, crops, masks)
         row: dict[str, Value] = {"inversion": name}
         for column in ("psnr", "psnr_face", "ssim", "perceptual", "mobileface", "faceres"):
             row[column] = float(getattr(like, column).mean())

@@ -40,7 +40,7 @@ _LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = (33, 133), (362, 263),
 
 
 # Cuts the mesh net's crop, uint8 [192, 192, 3] RGB, out of a picture, given the matrix [2, 3] from crop to picture.
-Look = Callable[[np.ndarray], np.ndarray]
+CropReader = Callable[[np.ndarray], np.ndarray]
 
 
 class Finder(Protocol):
@@ -60,7 +60,7 @@ class Finder(Protocol):
 class FaceDetector:
     """Finds faces in RGB pictures, uint8 [H, W, 3], and follows them from frame to frame.
 
-    Where a picture is large, search a small copy of it and let ``look`` cut the mesh net's crops from the large one.
+    Where a picture is large, search a small copy of it and let ``read_crop`` cut the mesh net's crops from the large.
     """
 
     def __init__(
@@ -83,33 +83,33 @@ class FaceDetector:
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
         """All faces of a picture [H, W, 3] uint8, largest first; score: of presence, 0..1."""
-        look = look_at(rgb)
-        faces = [face for points in self.search(rgb) if (face := self.find(points, look))]
+        read_crop = crop_reader(rgb)
+        faces = [face for points in self.search(rgb) if (face := self.find(points, read_crop))]
         return distinct(sorted(faces, key=face_size, reverse=True))
 
     def search(self, rgb: np.ndarray) -> np.ndarray:
         """Coarse points [N, 5, 2] of all faces of a picture, surest first."""
         return self.finder([rgb])[0]
 
-    def find(self, points: np.ndarray, look: Look) -> Face | None:
+    def find(self, points: np.ndarray, read_crop: CropReader) -> Face | None:
         """The face at coarse points [5, 2]; None when the mesh net sees none there."""
-        first = self._read(start_matrix(points), look)
+        first = self._read(start_matrix(points), read_crop)
         # The second look, from the first mesh, is the one that following repeats on the next frames.
-        return first and self.follow(first, look)
+        return first and self.follow(first, read_crop)
 
     def aligned(self, rgb: np.ndarray) -> Face | None:
         """The face of an FFHQ crop [S, S, 3], of which it is known where it is; None when the mesh net sees none."""
         middle = rgb.shape[0] / 2
-        look = look_at(rgb)
-        first = self._read(_first_look(np.full(2, middle), np.array([middle, 0.0])), look)
-        return first and self.follow(first, look)
+        read_crop = crop_reader(rgb)
+        first = self._read(_first_look(np.full(2, middle), np.array([middle, 0.0])), read_crop)
+        return first and self.follow(first, read_crop)
 
-    def follow(self, face: Face, look: Look) -> Face | None:
+    def follow(self, face: Face, read_crop: CropReader) -> Face | None:
         """The same face in the next picture, near where it was; None when it is gone."""
-        return self._read(next_matrix(face), look)
+        return self._read(next_matrix(face), read_crop)
 
-    def _read(self, to_frame: np.ndarray, look: Look) -> Face | None:
-        x = look(to_frame).transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
+    def _read(self, to_frame: np.ndarray, read_crop: CropReader) -> Face | None:
+        x = read_crop(to_frame).transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
         points, presence = self._mesh(np.ascontiguousarray(x))  # [1, 468, 3], [1]
         if presence[0] < PRESENT:
             return None
@@ -140,7 +140,7 @@ def detector_of(words: str, device: str) -> FaceDetector:
     return FaceDetector(device, finder=InsightFinder(pack or DEFAULT_PACK, device))
 
 
-def look_at(rgb: np.ndarray) -> Look:
+def crop_reader(rgb: np.ndarray) -> CropReader:
     """Crops for the mesh net out of an RGB picture, uint8 [H, W, 3]."""
     return lambda to_rgb: crop(rgb, to_rgb, SIZE, cv2.INTER_LINEAR)
 

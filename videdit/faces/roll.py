@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videdit.datatypes import Face
-from videdit.faces.detector import Look
+from videdit.faces.detector import CropReader
 from videdit.faces.parser import CropParser
 from videdit.geometry.ffhq_align import face_matrix
 from videdit.models.face_parts import CLASSES
@@ -36,13 +36,13 @@ class Uprightness:
         self._device = device
         self._parser: CropParser | None = None  # most callers follow faces that are known
 
-    def __call__(self, faces: Sequence[Face], look: Look) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, faces: Sequence[Face], read_crop: CropReader) -> tuple[np.ndarray, np.ndarray]:
         """[N] in 0..2 and [N] in 0..1, of faces of one picture."""
         if not faces:
             return np.zeros(0), np.zeros(0)
         if self._parser is None:
             self._parser = CropParser.load(self._device)
-        logits = self._parser.logits([look(face_matrix(face.points, SIZE)) for face in faces])
+        logits = self._parser.logits([read_crop(face_matrix(face.points, SIZE)) for face in faces])
         likely = np.exp(logits - logits.max(1, keepdims=True))
         likely /= likely.sum(1, keepdims=True)
         shown = likely[:, [list(CLASSES).index(name) for name in dict.fromkeys(_FACE)]].sum(1).mean((1, 2))

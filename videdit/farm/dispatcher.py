@@ -13,7 +13,7 @@ from videdit.farm.engines.base import Ended, Engine
 from videdit.farm.queue import Queue
 from videdit.farm.schema import SEGMENT
 from videdit.farm.tasks import LEASE, Piece, Task
-from videdit.farm.worker import BEAT, IDLE, Outcome, Worker
+from videdit.farm.worker import BEAT, IDLE, TaskOutcome, Worker
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Dispatcher(Worker):
         self._frames: dict[Piece, int] = {}
         self._asked = time.monotonic()
 
-    def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Outcome]:
+    def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[TaskOutcome]:
         """As :meth:`Worker.work`; tasks end in any order."""
         over = threading.Event()
         beat = threading.Thread(target=self._beat, args=(over,), name="videdit-leases", daemon=True)
@@ -79,7 +79,7 @@ class Dispatcher(Worker):
         self._held[piece] = task
         self.engine.submit(piece)
 
-    def _ended(self, ended: Ended) -> Outcome:
+    def _ended(self, ended: Ended) -> TaskOutcome:
         task = self._held[ended.piece]  # and is held on to: an output that is sent elsewhere may take hours
         with self._logged(task):
             log.info("%s%s", f"{ended.log}\n" if ended.log else "", ended.error or f"done in {ended.seconds:.1f} s")
@@ -89,7 +89,7 @@ class Dispatcher(Worker):
             if not self.queue.holds(task):
                 return self._lost(task, ended.seconds)
             final = self.queue.task_failed(task, ended.error, ended.exit_code, ended.seconds, again=ended.again)
-            return Outcome(task, "failed" if final else "again", ended.error, ended.seconds)
+            return TaskOutcome(task, "failed" if final else "again", ended.error, ended.seconds)
         except Exception as error:
             return self._went_wrong(task, error, ended.piece in self._lost_pieces, ended.seconds)
         finally:
@@ -110,7 +110,7 @@ class Dispatcher(Worker):
                         if not queue.renew(task, self.lease, self._frames.get(piece, 0)):
                             self._lost_pieces.add(piece)
 
-    def _stop_lost(self) -> Iterator[Outcome]:
+    def _stop_lost(self) -> Iterator[TaskOutcome]:
         """Have stopped what is another's, or is not wanted any more."""
         for piece in list(self._lost_pieces):
             self._lost_pieces.discard(piece)

@@ -31,7 +31,7 @@ BEAT = 1.0  # seconds between two looks at whether a task is still wanted
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskOutcome:
     """How a task ended: "done", "failed", "again" (it is tried again) or "lost" (another's, or nobody wants it)."""
 
     task: Task
@@ -78,7 +78,7 @@ class Worker:
             self._runner = TaskRunner(self.device)
         return self._runner
 
-    def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[Outcome]:
+    def work(self, until_empty: bool = False, idle: Callable[[float], None] = time.sleep) -> Iterator[TaskOutcome]:
         """Do what there is to do, and tell of each task as it ends.
 
         Args:
@@ -94,7 +94,7 @@ class Worker:
             else:
                 idle(IDLE)
 
-    def do(self, task: Task) -> Outcome:
+    def do(self, task: Task) -> TaskOutcome:
         """Do a task that was taken. Only what stops this process is raised, after the task was given back."""
         begun = time.monotonic()
         with self._logged(task), shutdown.ending(lambda: self._give_back(task)):
@@ -115,7 +115,7 @@ class Worker:
             queue.release(task)
         return f"job {task.job} goes on where another worker takes it"
 
-    def _do(self, task: Task, begun: float) -> Outcome:
+    def _do(self, task: Task, begun: float) -> TaskOutcome:
         lost = threading.Event()
         try:
             with self._alive(task, lost):
@@ -123,38 +123,38 @@ class Worker:
         except Exception as error:
             return self._went_wrong(task, error, lost.is_set(), time.monotonic() - begun)
 
-    def _went_wrong(self, task: Task, error: Exception, lost: bool, seconds: float) -> Outcome:
+    def _went_wrong(self, task: Task, error: Exception, lost: bool, seconds: float) -> TaskOutcome:
         if lost or not self.queue.holds(task):
             return self._lost(task, seconds)
         log.debug("where", exc_info=True)
         said, code, again = in_words(error)
         final = self.queue.task_failed(task, said, code, seconds, again=again)
-        return Outcome(task, "failed" if final else "again", said, seconds)
+        return TaskOutcome(task, "failed" if final else "again", said, seconds)
 
-    def _dispatch(self, task: Task, lost: threading.Event, begun: float) -> Outcome:
+    def _dispatch(self, task: Task, lost: threading.Event, begun: float) -> TaskOutcome:
         if task.kind != HOOK:
             told = self.runner.run(task.piece, lost)
             return self._settled(task, told, time.monotonic() - begun)
         said = hooks.run(task)
         seconds = time.monotonic() - begun
         self.queue.hook_done(task, said, seconds)
-        return Outcome(task, "failed" if said else "done", said or "", seconds)
+        return TaskOutcome(task, "failed" if said else "done", said or "", seconds)
 
-    def _settled(self, task: Task, told: dict[str, Any], seconds: float) -> Outcome:
+    def _settled(self, task: Task, told: dict[str, Any], seconds: float) -> TaskOutcome:
         """Write into the queue what has become of a task, as :meth:`TaskRunner.run` has told it."""
         if task.kind == JOIN and "wrong" in told:
             wrong: dict[int, str] = told["wrong"]
             number, why = next(iter(wrong.items()))
             said = f"segment {number} {why}" + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else "")
             again = self.queue.render_again(task, wrong, said)
-            return Outcome(task, "again" if again else "failed", said, seconds)
+            return TaskOutcome(task, "again" if again else "failed", said, seconds)
         if task.kind == PLAN:
             kept = self.queue.planned(task, told["segments"], seconds)
         elif task.kind == SEGMENT:
             kept = self.queue.segment_done(task, told["frames"], seconds)
         else:
             kept = self._finished(task, told, seconds)
-        return Outcome(task, "done", "", seconds, told.get("frames", 0)) if kept else self._lost(task, seconds)
+        return TaskOutcome(task, "done", "", seconds, told.get("frames", 0)) if kept else self._lost(task, seconds)
 
     def _finished(self, task: Task, result: dict[str, Any], seconds: float) -> bool:
         if task.upload:
@@ -169,14 +169,14 @@ class Worker:
                 admin.forget(task.folder)
         return kept
 
-    def _lost(self, task: Task, seconds: float) -> Outcome:
+    def _lost(self, task: Task, seconds: float) -> TaskOutcome:
         """Somebody else has the task, or its job was cancelled: then nothing of it is to be left."""
         state = admin.job(self.queue, task.job)["state"] if self._known(task) else CANCELLED
         if state == CANCELLED and task.kind != HOOK:
             admin.forget(task.folder)
             with contextlib.suppress(VideditError):  # this version may not know the job's words
                 sweep_lost(task.clip)
-        return Outcome(task, "lost", f"the job is {state}", seconds)
+        return TaskOutcome(task, "lost", f"the job is {state}", seconds)
 
     def _known(self, task: Task) -> bool:
         return self.queue.connection.execute("SELECT 1 FROM job WHERE id = ?", (task.job,)).fetchone() is not None

@@ -19,7 +19,7 @@ PASSES = 4  # at once: as many hold the passes of a preview's neighbourhood, mos
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KeptInversion:
     """What an inversion leaves for later edits."""
 
     low: Array  # Xo [256, 256, 3] float32
@@ -36,7 +36,7 @@ class KeyedLowFidelity(LowFidelity):
     """Low fidelity that knows by what its inversion is kept; where that is known there is no first half of `trunk`."""
 
     key: tuple = ()
-    known: Known | None = None
+    known: KeptInversion | None = None
 
 
 class KeptInversions(Inverter):
@@ -45,8 +45,8 @@ class KeptInversions(Inverter):
     def __init__(
         self,
         inverter: Inverter,
-        get: Callable[[tuple], Known | None],
-        put: Callable[[tuple, Known], None],
+        get: Callable[[tuple], KeptInversion | None],
+        put: Callable[[tuple, KeptInversion], None],
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """get, put: look up and keep inversions by keys that are of this inverter's alone.
@@ -103,7 +103,7 @@ class KeptInversions(Inverter):
             inversion = found.high if found else next(made)
             if found is None and isinstance(base, KeyedLowFidelity):
                 # Copies: all pictures of a pass share their memory.
-                self._put(base.key, Known(base.low[0].copy(), inversion.copy()))
+                self._put(base.key, KeptInversion(base.low[0].copy(), inversion.copy()))
             yield Rendering(base.low[0], base.low[1], flow, inversion, next(made))
 
     def _high(self, inputs: list[tuple[Array, ...]], size: int) -> Iterator[Array]:
@@ -115,7 +115,7 @@ class KeptInversions(Inverter):
             yield from (high[i] for i in range(used))
 
 
-def _known(base: LowFidelity, size: int) -> Known | None:
+def _known(base: LowFidelity, size: int) -> KeptInversion | None:
     """What is known of a base's inversion at a size."""
     known = base.known if isinstance(base, KeyedLowFidelity) else None
     return known if known is not None and len(known.high) == size else None

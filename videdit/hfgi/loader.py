@@ -142,7 +142,7 @@ def published_networks(tensors: Mapping[str, Tensor], rows: tuple[int, int] = WH
     with torch.device("meta"):  # no memory and no chance: every tensor is in the file
         generator = stylegan2.Synthesis(stylegan2.channels_of(decoder))
         inverse = _heads(parts["encoder"], generator.num_layers)
-        reader = e4e.Encoder(rows=rows, **_widths(inverse))
+        reader = e4e.E4eEncoder(rows=rows, **_widths(inverse))
         alignment, consultation = _released(parts["grid_align"], parts["residue"])
     generator.load_state_dict(stylegan2.converted(decoder), assign=True)
     # What the encoder says is relative to the generator's mean code, for all layers one or each its own.

@@ -28,7 +28,7 @@ from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures, feature_distance
 
 Generator = Synthesis | stylegan2.Synthesis
-Tell = Callable[[int, float], None]  # told of each step and its loss
+OnStep = Callable[[int, float], None]  # told of each step and its loss
 G = TypeVar("G", bound=Synthesis | stylegan2.Synthesis)
 
 
@@ -54,9 +54,9 @@ CLIP = OptimSchedule(steps=40, lr=2e-4)
 class ReconstructionLoss:
     """The loss against fixed pictures [N, 3, S, S] in [-1, 1]; their features are worked out once."""
 
-    def __init__(self, features: PerceptualFeatures, targets: Tensor, course: OptimSchedule) -> None:
-        """course: the weights of the two terms; its steps and learning rate are not used here."""
-        self.features, self.targets, self.course = features, targets, course
+    def __init__(self, features: PerceptualFeatures, targets: Tensor, schedule: OptimSchedule) -> None:
+        """schedule: the weights of the two terms; its steps and learning rate are not used here."""
+        self.features, self.targets, self.schedule = features, targets, schedule
         with torch.no_grad():
             self._wanted = features(targets)
 
@@ -64,15 +64,15 @@ class ReconstructionLoss:
         """Mean loss of images [B, 3, S, S] against the targets that `which` picks."""
         l2 = (images - self.targets[which]).square().mean()
         distance = feature_distance(self.features(images), [level[which] for level in self._wanted]).mean()
-        return self.course.l2 * l2 + self.course.perceptual * distance
+        return self.schedule.l2 * l2 + self.schedule.perceptual * distance
 
 
 def optimise_codes(
     generator: Generator,
     loss: ReconstructionLoss,
     start: Tensor,
-    course: OptimSchedule = CODES,
-    tell: Tell | None = None,
+    schedule: OptimSchedule = CODES,
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """Codes in W+ whose pictures are the targets.
 
@@ -81,9 +81,9 @@ def optimise_codes(
     codes = start.detach().clone().requires_grad_()
 
     def step() -> Tensor:
-        return loss(pictures(generator, codes, course))
+        return loss(pictures(generator, codes, schedule))
 
-    descend([codes], step, course, tell)
+    descend([codes], step, schedule, on_step)
     return codes.detach()
 
 
@@ -92,8 +92,8 @@ def optimise_in_domain(
     encoder: nn.Module,
     loss: ReconstructionLoss,
     start: Tensor,
-    course: OptimSchedule = IN_DOMAIN,
-    tell: Tell | None = None,
+    schedule: OptimSchedule = IN_DOMAIN,
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """Codes in W+ whose pictures are the targets, and which the encoder finds in those pictures again.
 
@@ -102,10 +102,10 @@ def optimise_in_domain(
     codes = start.detach().clone().requires_grad_()
 
     def step() -> Tensor:
-        images = pictures(generator, codes, course)
-        return loss(images) + course.domain * (codes - encoder(images)).square().mean()
+        images = pictures(generator, codes, schedule)
+        return loss(images) + schedule.domain * (codes - encoder(images)).square().mean()
 
-    descend([codes], step, course, tell)
+    descend([codes], step, schedule, on_step)
     return codes.detach()
 
 
@@ -113,9 +113,9 @@ def tune_generator(
     generator: G,
     loss: ReconstructionLoss,
     pivots: Tensor,
-    course: OptimSchedule = PIVOTAL,
+    schedule: OptimSchedule = PIVOTAL,
     batch: int = 4,
-    tell: Tell | None = None,
+    on_step: OnStep | None = None,
 ) -> G:
     """A copy of the generator, tuned so that it gives the targets at their pivots; the codes stay where edits work.
 
@@ -130,33 +130,33 @@ def tune_generator(
         nonlocal turn
         which = torch.arange(turn % turns, len(pivots), turns, device=pivots.device)
         turn += 1
-        return loss(pictures(tuned, pivots[which], course), which)
+        return loss(pictures(tuned, pivots[which], schedule), which)
 
-    descend(tuned.parameters(), step, course, tell)
+    descend(tuned.parameters(), step, schedule, on_step)
     tuned.eval().requires_grad_(False)
     return tuned
 
 
-def pictures(generator: Generator, codes: Tensor, course: OptimSchedule) -> Tensor:
+def pictures(generator: Generator, codes: Tensor, schedule: OptimSchedule) -> Tensor:
     """Codes [N, L, 512] -> pictures [N, 3, size, size] float32."""
-    with torch.autocast(codes.device.type, torch.bfloat16, enabled=course.bf16):
-        return generator(codes, size=course.size).float()
+    with torch.autocast(codes.device.type, torch.bfloat16, enabled=schedule.bf16):
+        return generator(codes, size=schedule.size).float()
 
 
 def descend(
-    parameters: Iterable[Tensor], step: Callable[[], Tensor], course: OptimSchedule, tell: Tell | None = None
+    parameters: Iterable[Tensor], step: Callable[[], Tensor], schedule: OptimSchedule, on_step: OnStep | None = None
 ) -> None:
     """Adam on parameters of any shapes. What a step does not touch keeps no gradient and does not move."""
-    optimizer = torch.optim.Adam(list(parameters), course.lr, betas=(0.9, 0.999))
-    for i in range(course.steps):
-        warm = min(1.0, (i + 1) / (0.05 * course.steps + 1))
-        optimizer.param_groups[0]["lr"] = course.lr * warm * 0.5 * (1 + math.cos(math.pi * i / course.steps))
+    optimizer = torch.optim.Adam(list(parameters), schedule.lr, betas=(0.9, 0.999))
+    for i in range(schedule.steps):
+        warm = min(1.0, (i + 1) / (0.05 * schedule.steps + 1))
+        optimizer.param_groups[0]["lr"] = schedule.lr * warm * 0.5 * (1 + math.cos(math.pi * i / schedule.steps))
         loss = step()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        if tell is not None:
-            tell(i, float(loss.detach()))
+        if on_step is not None:
+            on_step(i, float(loss.detach()))
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def enlarged(image: Tensor) -> Tensor:
 
 
 def tune_for_clip(
-    generator: Synthesis, examples: Examples, course: OptimSchedule, batch: int = 1, tell: Tell | None = None
+    generator: Synthesis, examples: Examples, schedule: OptimSchedule, batch: int = 1, on_step: OnStep | None = None
 ) -> Synthesis:
     """A copy of the generator, tuned to a clip's examples, `batch` of them a step, in turns.
 
@@ -230,7 +230,7 @@ def tune_for_clip(
     ]
     with torch.no_grad():
         inverted, edited = (
-            torch.cat([pictures(tuned, code, course) for code in codes.split(1)])
+            torch.cat([pictures(tuned, code, schedule) for code in codes.split(1)])
             for codes in (examples.pivots, examples.edited)
         )
     loss = Stitching(examples, inverted, edited)
@@ -242,8 +242,8 @@ def tune_for_clip(
         which = torch.arange(turn % turns, len(examples.pivots), turns)
         turn += 1
         codes = torch.cat((examples.pivots[which], examples.edited[which]))
-        inverted, edited = pictures(tuned, codes, course).chunk(2)
+        inverted, edited = pictures(tuned, codes, schedule).chunk(2)
         return loss(inverted, edited, which)
 
-    descend(learning, step, course, tell)
+    descend(learning, step, schedule, on_step)
     return tuned.eval().requires_grad_(False)

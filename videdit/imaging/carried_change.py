@@ -25,7 +25,7 @@ from videdit.datatypes import LOW, Array, Flow
 from videdit.geometry.face_regions import REGIONS
 from videdit.imaging import primitives
 from videdit.imaging.optical_flow import SMOOTH
-from videdit.imaging.temporal_average import likeness_of_changes
+from videdit.imaging.temporal_average import similarity_of_changes
 
 TIE, SHARP = 0.49, 1e3  # share from which one side holds alone, never half, and how sharply that parts them
 TRACE = 0.02  # of the weight of what cannot be trusted: where neither side can be, the nearer one counts
@@ -53,15 +53,15 @@ def chained(step: Flow, further: Flow | None) -> Flow:
     return Flow(step.displacement + xp.warp(further.displacement, step.displacement), confidence)
 
 
-def novelty(before: Array, now: Array, came: Flow, mesh: np.ndarray) -> Array:
+def novelty(before: Array, now: Array, flow: Flow, mesh: np.ndarray) -> Array:
     """How much of a frame is new, in what is tolerated: above 1 it cannot be told from the one before.
 
-    before, now: greys of the two crops, [256, 256] uint8. came: from this one to where it was. mesh: [468, 2] of this
+    before, now: greys of the two crops, [256, 256] uint8. flow: from this one to the one before. mesh: [468, 2] of this
     one, in pixels at 256. Returns one number, in the memory of the pixels.
     """
     xp = primitives.of(now)
     one, other = (xp.single(grey)[..., None] for grey in (before, now))
-    apart = abs(xp.blur(xp.warp(one, came.displacement) - other, SMOOTH))
+    apart = abs(xp.blur(xp.warp(one, flow.displacement) - other, SMOOTH))
     found = []
     for name, tolerated in _LOOKED_AT.items():
         left, top, right, bottom = _box(mesh, name)
@@ -87,10 +87,10 @@ def carried(
     one, other = (side.near * (side.there.confidence[..., None] + TRACE) for side in sides)
     share = one / (one + other)
     if parted:
-        alike = likeness_of_changes(*moved)
+        similar = similarity_of_changes(*moved)
         if crisp is not None:
-            alike = alike * (1 - xp.resize(xp.single(crisp)[..., None], LOW))
-        share = share * alike + (1 - alike) * ((share - TIE) * SHARP).clip(0, 1)
+            similar = similar * (1 - xp.resize(xp.single(crisp)[..., None], LOW))
+        share = share * similar + (1 - similar) * ((share - TIE) * SHARP).clip(0, 1)
     return moved[1] + xp.spread(xp.resize(share, size), moved[0].shape[-1]) * (moved[0] - moved[1])
 
 

@@ -145,10 +145,10 @@ class Pixels(ABC):
         with self.working():
             return temporal_average.grey(low_picture(crop))
 
-    def novelty(self, before: Array, now: Array, came: Flow, mesh: np.ndarray) -> float:
+    def novelty(self, before: Array, now: Array, flow: Flow, mesh: np.ndarray) -> float:
         """See :func:`videdit.imaging.carried_change.novelty`; waits for it."""
         with self.working():
-            return float(carried_change.novelty(before, now, came, mesh))
+            return float(carried_change.novelty(before, now, flow, mesh))
 
     def chained(self, step: Flow, further: Flow | None) -> Flow:
         """See :func:`videdit.imaging.carried_change.chained`."""

@@ -71,8 +71,8 @@ def estimate_drift(one: Array, other: Array, strategy: FlowStrategy) -> tuple[Fl
     there, back = strategy.both_ways(one, other)
     one, other = xp.single(one), xp.single(other)
     return (
-        Flow(there, (agreement(there, back) * likeness(one, other, there))[..., 0]),
-        Flow(back, (agreement(back, there) * likeness(other, one, back))[..., 0]),
+        Flow(there, (agreement(there, back) * similarity(one, other, there))[..., 0]),
+        Flow(back, (agreement(back, there) * similarity(other, one, back))[..., 0]),
     )
 
 
@@ -82,7 +82,7 @@ def agreement(there: Array, back: Array) -> Array:
     return xp.exp(-xp.channel_sum((there + xp.warp(back, there)) ** 2) / DRIFT_TOLERANCE**2)
 
 
-def likeness(one: Array, other: Array, there: Array) -> Array:
+def similarity(one: Array, other: Array, there: Array) -> Array:
     """How alike two greys are along the flow from the one to the other, [..., 256, 256, 1] float32 in [0, 1].
 
     one, other: [..., 256, 256, 1] float32 in 0..255.
@@ -155,10 +155,10 @@ def without_fine(apart: Array, crisp: Array) -> Array:
 def like(own: Array, mean: Array) -> Array:
     """How far a mean change speaks of the same as a moment's own, [B, B, 3] each -> the same in [0, 1]."""
     xp = primitives.of(own)
-    return xp.spread(xp.resize(likeness_of_changes(own, mean), own.shape[0]), 3)
+    return xp.spread(xp.resize(similarity_of_changes(own, mean), own.shape[0]), 3)
 
 
-def likeness_of_changes(one: Array, other: Array) -> Array:
+def similarity_of_changes(one: Array, other: Array) -> Array:
     """How far two changes [S, S, C] speak of the same: [256, 256, 1] in [0, 1]."""
     xp = primitives.of(one)
     apart = xp.channel_max(abs(xp.blur(xp.resize(one - other, LOW), SEVERAL)))

@@ -20,7 +20,7 @@ SKIPPED = {"done": "done already and unchanged", NO_FACE: "no face, as found bef
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ClipOutcome:
     """How one clip ended: "done" (with a result), "skipped" or "failed" (with a reason)."""
 
     clip: Clip
@@ -43,7 +43,7 @@ class Outcome:
 
 def run_plan(
     plan: Plan, render: Callable[[Clip], RenderResult], begins: Callable[[int, int], None] | None = None
-) -> Iterator[Outcome]:
+) -> Iterator[ClipOutcome]:
     """Render every clip that needs it, in order, yielding each outcome as soon as it is there.
 
     begins: hears which clip of how many begins.
@@ -64,7 +64,7 @@ def run_plan(
             yield replace(outcome, number=number)
 
 
-def _run_clip(clip: Clip, render: Callable[[Clip], RenderResult], batch: bool) -> Iterator[Outcome]:
+def _run_clip(clip: Clip, render: Callable[[Clip], RenderResult], batch: bool) -> Iterator[ClipOutcome]:
     """In a batch a failure becomes an outcome."""
     try:
         yield from _run_parts(clip, render)
@@ -74,23 +74,23 @@ def _run_clip(clip: Clip, render: Callable[[Clip], RenderResult], batch: bool) -
         if not batch:
             raise
         _remember(clip, NO_FACE)
-        yield Outcome(clip, "skipped", str(error))
+        yield ClipOutcome(clip, "skipped", str(error))
     except Exception as error:
         if not batch:
             raise
         log.debug("%s failed", clip.source, exc_info=True)
         known = isinstance(error, VideditError)
-        yield Outcome(clip, "failed", str(error) if known else f"unexpected {type(error).__name__}: {error}")
+        yield ClipOutcome(clip, "failed", str(error) if known else f"unexpected {type(error).__name__}: {error}")
 
 
-def _run_parts(clip: Clip, render: Callable[[Clip], RenderResult]) -> Iterator[Outcome]:
+def _run_parts(clip: Clip, render: Callable[[Clip], RenderResult]) -> Iterator[ClipOutcome]:
     """A clip in one piece, or in parts where its pictures change on the way. Raises what stops it."""
     pending, cuts = [clip], 0
     faceless: list[tuple[Clip, NoFaceError]] = []
     while pending:
         part = pending.pop(0)
         if part.status in SKIPPED:
-            yield Outcome(part, "skipped", SKIPPED[part.status])
+            yield ClipOutcome(part, "skipped", SKIPPED[part.status])
             continue
         if part.status != "render":
             raise UsageError(part.status)
@@ -107,13 +107,13 @@ def _run_parts(clip: Clip, render: Callable[[Clip], RenderResult]) -> Iterator[O
             faceless.append((part, error))
         else:
             _remember(part, "done")
-            yield Outcome(part, "done", result=result)
+            yield ClipOutcome(part, "done", result=result)
     if len(faceless) == cuts + 1:
         raise faceless[0][1]
     for part, _ in faceless:  # the others were written, so that all of the clip is there
         result = render(replace(part, job=part.job.model_copy(update={"keep_unedited": True})))
         _remember(part, "done")
-        yield Outcome(part, "done", result=result)
+        yield ClipOutcome(part, "done", result=result)
 
 
 def _remember(clip: Clip, result: str) -> None:
@@ -125,7 +125,7 @@ def _remember(clip: Clip, result: str) -> None:
         log.warning("cannot remember what is done in %s: %s", clip.state, error.strerror)
 
 
-def summary(outcomes: list[Outcome], seconds: float) -> str:
+def summary(outcomes: list[ClipOutcome], seconds: float) -> str:
     """The last words of a batch: how many of each, and every clip that failed with its reason."""
     tally = {status: [o for o in outcomes if o.status == status] for status in ("done", "skipped", "failed")}
     frames = sum(o.result.frames for o in tally["done"] if o.result)
@@ -137,14 +137,14 @@ def summary(outcomes: list[Outcome], seconds: float) -> str:
     return "\n".join(lines)
 
 
-def raise_if_failed(outcomes: list[Outcome]) -> None:
+def raise_if_failed(outcomes: list[ClipOutcome]) -> None:
     """Raise PartialFailure (exit code 4) if any clip failed."""
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     if failed:
         raise PartialFailure(f"{failed} of {count(len(outcomes), 'clip')} failed")
 
 
-def report(outcomes: list[Outcome], started: float, finished: bool) -> dict[str, Any]:
+def report(outcomes: list[ClipOutcome], started: float, finished: bool) -> dict[str, Any]:
     """The whole run as plain values, for report.json. `started` is ``time.time()`` of its begin."""
     from videdit._version import __version__
 

@@ -97,7 +97,7 @@ class StyleHead(nn.Module):
         return self.linear(self.convs(x).flatten(1))
 
 
-class Encoder(nn.Module):
+class E4eEncoder(nn.Module):
     """Crop [B, 3, 256, 256] in [-1, 1] -> codes [B, L, 512] in W+, the generator's mean code included."""
 
     mean: Tensor

@@ -110,7 +110,7 @@ class Mapping(nn.Module):
         return x
 
 
-class StyledConv(nn.Module):
+class MobileStyledConv(nn.Module):
     """Modulate, depthwise 3x3, pointwise 1x1 (or one full 3x3), add frozen noise and bias, leaky ReLU 0.2."""
 
     def __init__(self, in_channels: int, out_channels: int, size: int, separable: bool = True):
@@ -146,8 +146,8 @@ class Block(nn.Module):
         super().__init__()
         self.up_modulation = nn.Linear(W_DIM, in_channels)
         self.up = InverseHaar(in_channels // 4)
-        self.conv1 = StyledConv(in_channels // 4, out_channels, size)
-        self.conv2 = StyledConv(out_channels, out_channels, size)
+        self.conv1 = MobileStyledConv(in_channels // 4, out_channels, size)
+        self.conv2 = MobileStyledConv(out_channels, out_channels, size)
 
     def first(self, x: Tensor, w: Tensor) -> Tensor:
         """Upsampling and the first convolution, both styled by w [B, 512]."""
@@ -208,7 +208,7 @@ class Synthesis(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.constant = nn.Parameter(torch.zeros(1, 512, 4, 4))
-        self.conv = StyledConv(512, 512, 4, separable=False)
+        self.conv = MobileStyledConv(512, 512, 4, separable=False)
         channels = (512, *BLOCK_CHANNELS)
         self.blocks = nn.ModuleList(Block(channels[i], channels[i + 1], 8 * 2**i) for i in range(len(BLOCK_CHANNELS)))
         self.to_image = ToImage(BLOCK_CHANNELS[-1])

@@ -31,7 +31,7 @@ class ReleasedHfgi(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         generator = stylegan2.Synthesis(FFHQ)
-        self.encoder = e4e.Encoder(generator.num_layers)
+        self.encoder = e4e.E4eEncoder(generator.num_layers)
         consult = hfgi_released.Alignment(), hfgi_released.Consultation()
         self.edit = PlainPass(LowFidelityPass(generator), ConsultationPass(generator, *consult, generator.size))
         self.delta = nn.Parameter(torch.zeros(1, 1, stylegan2.W_DIM))  # the edit, in all layers of the code

@@ -126,7 +126,7 @@ class Bias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
 
-class StyledConv(nn.Module):
+class PlainStyledConv(nn.Module):
     """A modulated convolution, noise, bias and activation."""
 
     def __init__(self, in_channels: int, out_channels: int, up: bool = False):
@@ -175,11 +175,11 @@ class Generator(nn.Module):
         super().__init__()
         self.style = nn.Sequential(PixelNorm(), *(MappingLayer() for _ in range(8)))
         self.input = Constant(channels[0])
-        self.conv1, self.to_rgb1 = StyledConv(channels[0], channels[0]), ToRGB(channels[0], up=False)
+        self.conv1, self.to_rgb1 = PlainStyledConv(channels[0], channels[0]), ToRGB(channels[0], up=False)
         self.convs, self.to_rgbs, self.noises = nn.ModuleList(), nn.ModuleList(), nn.Module()
         self.noises.register_buffer("noise_0", torch.randn(1, 1, 4, 4))
         for i, (before, width) in enumerate(zip(channels, channels[1:], strict=False)):
-            self.convs += [StyledConv(before, width, up=True), StyledConv(width, width)]
+            self.convs += [PlainStyledConv(before, width, up=True), PlainStyledConv(width, width)]
             self.to_rgbs.append(ToRGB(width))
             for k in (1, 2):
                 self.noises.register_buffer(f"noise_{2 * i + k}", torch.randn(1, 1, 8 * 2**i, 8 * 2**i))

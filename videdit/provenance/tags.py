@@ -18,7 +18,7 @@ from videdit.storage.outputs import put_text
 _MARK = "edited with videdit"
 
 
-class Edited(Protocol):
+class Tagged(Protocol):
     """What of a job is told: a RenderJob is one."""
 
     @property
@@ -33,7 +33,7 @@ class Edited(Protocol):
         """All that decides what the output is, as JSON can hold it."""
 
 
-def tags(job: Edited) -> dict[str, str]:
+def tags(job: Tagged) -> dict[str, str]:
     """Metadata for an edited file: one comment, the tag that every container holds and every program shows."""
     return {
         "comment": f"AI-generated content: faces {_MARK} {__version__} ({job.edit}; profile {job.profile}); "
@@ -56,7 +56,7 @@ def sidecar_path(output: Path) -> Path:
     return output.with_name(output.name + ".json")
 
 
-def write_sidecar(job: Edited, source: Path, output: Path, result: dict[str, Any], replace: bool = False) -> Path:
+def write_sidecar(job: Tagged, source: Path, output: Path, result: dict[str, Any], replace: bool = False) -> Path:
     """Write what was done to `source` beside `output`, with the hashes of both. replace: a file that is there.
 
     Raises:

@@ -113,15 +113,15 @@ def people_of(
         return People(np.zeros(0, bool), usual)
     sightings = analysis.sightings
 
-    def likeness(picture: Path) -> Mapping[int, float]:
-        from videdit.tracks.reference_match import likeness_to
+    def similarity(picture: Path) -> Mapping[int, float]:
+        from videdit.tracks.reference_match import similarity_to
 
-        return likeness_to(picture, analysis.portraits())
+        return similarity_to(picture, analysis.portraits())
 
-    chosen = choose(job.faces, sightings, likeness)
+    chosen = choose(job.faces, sightings, similarity)
     own: dict[int, Timeline] = {}
     for word, edits in job.edits_of_faces.items():
-        theirs = choose(word, sightings, likeness)
+        theirs = choose(word, sightings, similarity)
         timeline = Timeline(edits, time_of_frame, layers)
         own |= {int(track): timeline for track in np.unique(sightings.track[theirs])}
         chosen = chosen | theirs

@@ -48,7 +48,7 @@ from videdit.stages.choose_passes import SEEN
 from videdit.stages.crop_faces import size_of
 from videdit.stages.decode import Decode
 from videdit.stages.detect import Detect
-from videdit.stages.track_faces import Track
+from videdit.stages.track_faces import TrackFaces
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.selection import by_number, is_picture
 from videdit.tracks.shots import scene_times
@@ -197,7 +197,7 @@ class Estimator:
         picture = Picture((plane,), Color("gray"), "gray", info.aspect)
         for pts in shown[np.linspace(0, len(shown) - 1, min(KNOWN, len(shown))).round().astype(int)]:
             frame = Frame(0, int(pts), info.time_base, float(pts * info.time_base), picture)
-            (tracked,) = Track()(AssignFaces(analysis, chosen)(iter((frame,))))
+            (tracked,) = TrackFaces()(AssignFaces(analysis, chosen)(iter((frame,))))
             yield [size_of(face, job.size) for face in tracked.faces]
 
     def _sampled(self, info: MediaInfo, job: RenderJob) -> Iterator[Frame]:
@@ -206,7 +206,7 @@ class Estimator:
         resolved = resolve(job)
         nobody = people_of(job, None, clock(info), resolved.profile.layers)
         shop = Workshop(resolved, info, self._models, nobody, inverter)
-        found: list[Stage] = [Detect(detector), _Some(job), Track()] if resolved.faces else []
+        found: list[Stage] = [Detect(detector), _Some(job), TrackFaces()] if resolved.faces else []
         stages = [*found, graph_of(Shape(resolved), shop).stage("align" if resolved.faces else "place")]
         start, end = job.start or 0.0, min(job.end or info.duration, info.duration)
         places = [start + (end - start) * (i + 0.5) / SAMPLES for i in range(SAMPLES)] if end > start else [None]

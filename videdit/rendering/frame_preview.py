@@ -35,9 +35,9 @@ from videdit.rendering.preview_request import Check, Request, active
 from videdit.rendering.resolved_job import resolve
 from videdit.rendering.stage_graph import Workshop, reach_of
 from videdit.stages.assign_faces import REACH as RECALLED
-from videdit.stages.average_changes import Steady
+from videdit.stages.average_changes import AverageChanges
 from videdit.stages.paint_hair import MeanHair
-from videdit.stages.track_faces import Track
+from videdit.stages.track_faces import TrackFaces
 
 
 class FramePreviews:
@@ -79,7 +79,7 @@ class FramePreviews:
             return shown, shown
         graph = request.graph(span=(shown.time, shown.time))
         hfgi, hair = request.resolved.method != "student", request.resolved.hair
-        far = max(Steady.reach if hfgi else 0.0, MeanHair.reach if hair else 0.0)
+        far = max(AverageChanges.reach if hfgi else 0.0, MeanHair.reach if hair else 0.0)
         time_of = request.sightings.time
         rows = request.rows(time_of[row] - far, time_of[row] + far)
         if not hfgi:
@@ -157,7 +157,7 @@ class FramePreviews:
         key = ("alone", *request.front, shown.pts)
         frame = self.cache.get(key)
         if frame is None:
-            near = request.rows(shown.time - Track.reach, shown.time + Track.reach)
+            near = request.rows(shown.time - TrackFaces.reach, shown.time + TrackFaces.reach)
             graph = request.graph(alone=True)
             faces = Compose(*graph.part("recall", "track"))
             bare = (self._bare(request, row, shown) for row in near)

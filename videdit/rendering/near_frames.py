@@ -21,9 +21,9 @@ from videdit.rendering.frames import LEAST
 from videdit.rendering.kept_frames import KeptCodes, crops_bytes, hollow, kept_frames
 from videdit.rendering.preview_request import Check, Request, scenes_before
 from videdit.stages.choose_passes import ChoosePasses
-from videdit.stages.invert_edit import Edit
-from videdit.stages.parse_faces import Parse
-from videdit.stages.track_faces import Track
+from videdit.stages.invert_edit import InvertEdit
+from videdit.stages.parse_faces import ParseFaces
+from videdit.stages.track_faces import TrackFaces
 
 
 class NearFrames:
@@ -50,7 +50,7 @@ class NearFrames:
 
     def _new_fronts(self, request: Request, rows: range) -> Iterator[Frame]:
         job, sightings = request.job, request.sightings
-        reach = Track.reach + Parse.reach
+        reach = TrackFaces.reach + ParseFaces.reach
         first, last = sightings.time[rows.start] - reach, sightings.time[rows.stop - 1] + reach
         near = request.rows(first, last)
         # Shots are counted from the first frame that comes, and by the user from the start of what is rendered.
@@ -68,7 +68,7 @@ class NearFrames:
         times, job = request.sightings.time, request.job
         wanted = float(times[rows.start]), float(times[rows.stop - 1])
         pace = ChoosePasses.reach_of(job.quality)  # from passes so far away are changes carried
-        reach = Edit.reach_of(job.smooth_codes, job.smooth_fine)
+        reach = InvertEdit.reach_of(job.smooth_codes, job.smooth_fine)
         fronts = self.fronts(request, request.rows(wanted[0] - 2 * pace - reach, wanted[1] + pace + reach))
         chosen = list(request.graph().stage("passes")(checked(fronts, request.check)))
         self._keep_drifts(request, fronts, chosen)

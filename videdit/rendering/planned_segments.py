@@ -46,7 +46,7 @@ from videdit.provenance import tags
 from videdit.rendering.checks import check_writable
 from videdit.rendering.output_files import encoder, output_files
 from videdit.rendering.renderer import Renderer
-from videdit.stages.encode_segments import Commit
+from videdit.stages.encode_segments import EncodeSegments
 from videdit.storage.hashes import sha256
 from videdit.storage.outputs import Claim
 from videdit.tracks.analysis_store import Analysis, DamagedError
@@ -221,7 +221,7 @@ def _join(plan: ShotPlan, clip: Clip, info: MediaInfo, folder: Path, begun: floa
             raise NoFaceError(f"no face to edit in {clip.source}: none could be seen well enough; nothing was written")
         files.join()
 
-    commit = Commit(encoder(clip, info, edited=True, approve=approve), work)
+    commit = EncodeSegments(encoder(clip, info, edited=True, approve=approve), work)
     try:
         for _ in commit(_nothing()):
             pass

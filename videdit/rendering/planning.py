@@ -36,7 +36,7 @@ from videdit.rendering.stage_graph import Shape, Workshop, graph_of, reach_of
 from videdit.shutdown import half_written
 from videdit.stages.assign_faces import bare_frames
 from videdit.stages.decode import Decode
-from videdit.stages.split_segments import Split, place, work_of
+from videdit.stages.split_segments import SplitSegments, place, work_of
 from videdit.tracks.analysis_store import Analysis
 from videdit.tracks.track_table import TrackTable, within
 
@@ -76,7 +76,7 @@ def plan_shot(
     if why := not_in_segments(clip, info):
         raise UsageError(f"{clip.source}: {why}; render it without a plan")
     check(clip, info)
-    with renderer.analysed(clip, info, cancel=cancel) as analysis:
+    with renderer.analyse(clip, info, cancel=cancel) as analysis:
         assert analysis is not None
         check_scenes(clip.job, analysis, info)
         plan = lay_out(clip, info, analysis, renderer, seconds)
@@ -116,7 +116,7 @@ def lay_out(
     frames_most = None if seconds is None else max(1, round(seconds * float(info.fps or 25)))
     crops = None if seconds is None else 1 << 30  # by length alone
     like = next(Decode(info, job.start, job.end, decoder=job.decoder)(iter(())))
-    split = Split(reach=reach_of(resolved, first="split"), crops=crops, frames=frames_most)
+    split = SplitSegments(reach=reach_of(resolved, first="split"), crops=crops, frames=frames_most)
     find = Compose(*graph.part("recall", "size"), split)
     reach = reach_of(resolved)
     keys = key_frames(info)

@@ -29,12 +29,12 @@ from videdit.rendering.resolved_job import resolve
 from videdit.rendering.stage_graph import Shape, Workshop, graph_of, reach_of
 from videdit.restoration.policy import RestorerChoice
 from videdit.stages.choose_passes import ChoosePasses
-from videdit.stages.crop_faces import Align
-from videdit.stages.parse_faces import Parse
+from videdit.stages.crop_faces import CropFaces
+from videdit.stages.parse_faces import ParseFaces
 from videdit.stages.paste import Release
 from videdit.stages.restore import Restore
 from videdit.stages.select_active import SelectActive
-from videdit.stages.track_faces import Track
+from videdit.stages.track_faces import TrackFaces
 from videdit.tracks import account
 from videdit.tracks.account import Account
 from videdit.tracks.analysis_store import Analysis
@@ -186,7 +186,7 @@ def tuned(clip: Clip, shop: Workshop, cancel: threading.Event | None) -> Inverte
         # In the host's memory, of faces that are edited, and no part of the account of the render.
         edited = replace(shop.job, restorer=RestorerChoice("none"))
         looking = Workshop(edited, shop.info, shop.models, shop.people, shop.inverter, shop.analysis, cut=shop.cut)
-        find = Compose(*graph_of(Shape(edited), looking).stages(last="size"), Align(HostPixels(), shop.job.size))
+        find = Compose(*graph_of(Shape(edited), looking).stages(last="size"), CropFaces(HostPixels(), shop.job.size))
         chosen = shop.restore(HostPixels())(iter(representatives(find(iter(())))))
         examples = examples_of(shop.inverter, chosen, shop.people.timeline, shop.regions[0])
         bf16 = resolve_precision(job.precision, shop.inverter.device) == "bf16"
@@ -196,7 +196,7 @@ def tuned(clip: Clip, shop: Workshop, cancel: threading.Event | None) -> Inverte
 
 def no_face(source: Path, graph: Graph[Workshop], unclear: Sequence[tuple[float, float]] = ()) -> str:
     """Why nothing was edited, in words."""
-    schedule, track, parse = graph.find(SelectActive), graph.find(Track), graph.find(Parse)
+    schedule, track, parse = graph.find(SelectActive), graph.find(TrackFaces), graph.find(ParseFaces)
     unfit = sum((stage.unfit for stage in (track, parse) if stage), Counter[str]())
     if schedule and schedule.passed:
         faces = count(schedule.passed, "face")

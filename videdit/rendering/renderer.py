@@ -128,7 +128,7 @@ class Renderer:
         try:
             try:
                 if not copy:
-                    with self.analysed(clip, info, work, cancel) as analysis:
+                    with self.analyse(clip, info, work, cancel) as analysis:
                         look = time.perf_counter() - start
                         for said in check_scenes(clip.job, analysis, info):
                             log.warning("%s", said)
@@ -219,7 +219,7 @@ class Renderer:
         log.info("frames that waited took %.0f MiB at most", pipeline.waiting.most / 2**20)
         return RenderResult(clip.source, clip.output, stats[-1].packets, 0, 0.0, stats)
 
-    def analysed(
+    def analyse(
         self, clip: Clip, info: MediaInfo, work: SegmentStore | None = None, cancel: threading.Event | None = None
     ) -> contextlib.AbstractContextManager[Analysis | None]:
         """Who is in a clip: see :func:`videdit.rendering.analysis_pass.cached_analysis`; None where nobody asks."""

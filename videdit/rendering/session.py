@@ -44,7 +44,7 @@ from videdit.rendering.newest import NewestFirst
 from videdit.rendering.progress import CallbackProgress, Moment, Progress
 from videdit.rendering.renderer import Renderer
 from videdit.rendering.review import FaceBox, Hardship, boxes_at, moments
-from videdit.rendering.session_answers import Look, Preview, look_of, preview_of
+from videdit.rendering.session_answers import ClipSummary, Preview, clip_summary, preview_of
 from videdit.rendering.visibility_pass import poorly_seen
 from videdit.rendering.window_preview import rendered_pair
 
@@ -53,7 +53,7 @@ DRAFT: Tier = "draft"
 EXACT: Tier = "exact"
 MEMORY = 1 << 30  # bytes of what is known of clips
 
-Tell = Progress | Callable[[Moment], None] | None
+ProgressTarget = Progress | Callable[[Moment], None] | None
 
 
 class Session:
@@ -131,7 +131,9 @@ class Session:
                 shown = self._previews.shown(clip, time)
                 return shown, shown
 
-    def render(self, job: Job | Clip, *, progress: Tell = None, cancel: threading.Event | None = None) -> RenderResult:
+    def render(
+        self, job: Job | Clip, *, progress: ProgressTarget = None, cancel: threading.Event | None = None
+    ) -> RenderResult:
         """Render one clip and write it; previews may be asked for meanwhile.
 
         Args:
@@ -144,7 +146,7 @@ class Session:
         clip = job if isinstance(job, Clip) else planned(as_job(job))
         return self.renderer(progress).render(clip, cancel)
 
-    def renderer(self, progress: Tell = None) -> Renderer:
+    def renderer(self, progress: ProgressTarget = None) -> Renderer:
         """What renders with this session's networks."""
         return Renderer(_progress(progress), loaded=self._models)
 
@@ -152,10 +154,10 @@ class Session:
         self,
         source: str | Path | RenderJob,
         *,
-        progress: Tell = None,
+        progress: ProgressTarget = None,
         cancel: threading.Event | None = None,
         **options: Any,
-    ) -> Look:
+    ) -> ClipSummary:
         """Who is in a clip, from its first frame to its last: kept, so that previews and renders need not look again.
 
         Args:
@@ -168,7 +170,7 @@ class Session:
         """
         job = about(source, **options)
         known, held = self._looked_at(job, progress, cancel)
-        return look_of(known.info, held.analysis)
+        return clip_summary(known.info, held.analysis)
 
     def boxes(self, source: str | Path | RenderJob, time: float) -> list[FaceBox]:
         """Where the faces of a frame are; looks at all of the clip where nobody has. Raises as :meth:`look`."""
@@ -204,7 +206,7 @@ class Session:
         return moments(known.info, held.analysis, sights)
 
     def _looked_at(
-        self, job: RenderJob, progress: Tell = None, cancel: threading.Event | None = None
+        self, job: RenderJob, progress: ProgressTarget = None, cancel: threading.Event | None = None
     ) -> tuple[Source, HeldAnalysis]:
         known, tell = self._analyses.source(path_of(job), job), _progress(progress)
         tell.start(known.info.path.name, known.info.frame_count or None)
@@ -276,7 +278,7 @@ class Session:
                 shutil.rmtree(folder)
 
 
-def _progress(progress: Tell) -> Progress:
+def _progress(progress: ProgressTarget) -> Progress:
     if progress is None or isinstance(progress, Progress):
         return progress or Progress()
     return CallbackProgress(progress)

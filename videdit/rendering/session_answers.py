@@ -67,7 +67,7 @@ class SeenFace:
 
 
 @dataclass(frozen=True)
-class Look:
+class ClipSummary:
     """What a clip is, and who is in it."""
 
     source: Path
@@ -90,13 +90,13 @@ def preview_of(before: Frame, after: Frame, tier: str, seconds: float, side: int
     return Preview(source, edited, before.time, tier, faces, seconds)
 
 
-def look_of(info: MediaInfo, analysis: Analysis) -> Look:
+def clip_summary(info: MediaInfo, analysis: Analysis) -> ClipSummary:
     """An analysis of all of a clip in plain values."""
     sightings, portraits = analysis.sightings, analysis.portraits()
     width, height = info.display_size
     shots = tuple((float(sightings.time[s.start]), float(sightings.time[s.stop - 1])) for s in sightings.scenes())
     faces = tuple(_seen(track, sightings, portraits.get(track.track)) for track in describe(sightings))
-    return Look(
+    return ClipSummary(
         info.path, width, height, float(info.fps), len(sightings.pts), info.duration, shots, faces, sightings.time
     )
 

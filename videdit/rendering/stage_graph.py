@@ -23,30 +23,30 @@ from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.output_files import OutputFiles
 from videdit.rendering.resolved_job import ResolvedJob, regions_of
 from videdit.stages.assign_faces import AssignFaces, TablePass
-from videdit.stages.average_changes import Steady
+from videdit.stages.average_changes import AverageChanges
 from videdit.stages.choose_passes import ChoosePasses
 from videdit.stages.compare import Compare
 from videdit.stages.crop_box import CropBox
-from videdit.stages.crop_faces import Align, ChooseSize
-from videdit.stages.debug_overlay import Debug, KeepDetections
+from videdit.stages.crop_faces import ChooseSize, CropFaces
+from videdit.stages.debug_overlay import DebugOverlay, KeepDetections
 from videdit.stages.decode import Decode
 from videdit.stages.encode import Encode
-from videdit.stages.encode_segments import Commit, CommitOne
-from videdit.stages.invert_edit import Edit
+from videdit.stages.encode_segments import EncodeOneSegment, EncodeSegments
+from videdit.stages.invert_edit import InvertEdit
 from videdit.stages.matte import Matte
-from videdit.stages.paint_hair import Hair, MeanHair
-from videdit.stages.parse_faces import Parse
+from videdit.stages.paint_hair import MeanHair, PaintHair
+from videdit.stages.parse_faces import ParseFaces
 from videdit.stages.paste import Paste, Release
-from videdit.stages.plain_hfgi import Plain
+from videdit.stages.plain_hfgi import PlainHfgi
 from videdit.stages.read_span import ReadSpan
 from videdit.stages.restore import Restore
 from videdit.stages.select_active import SelectActive
-from videdit.stages.split_segments import OnlyFirst, RestartPerSegment, Split
+from videdit.stages.split_segments import OnlyFirst, RestartPerSegment, SplitSegments
 from videdit.stages.store_pictures import FetchPictures, PictureStore, StorePictures
-from videdit.stages.student_change import Change
-from videdit.stages.track_faces import Track
-from videdit.stages.transfer_detail import Detail
-from videdit.stages.watermark import Mark
+from videdit.stages.student_change import StudentChange
+from videdit.stages.track_faces import TrackFaces
+from videdit.stages.transfer_detail import TransferDetail
+from videdit.stages.watermark import Watermark
 from videdit.threads import workers
 from videdit.tracks.account import Account
 from videdit.tracks.analysis_store import Analysis
@@ -119,7 +119,7 @@ def _schedule(shop: Workshop) -> Stage:
 
 
 def _align(shop: Workshop) -> Stage:
-    return _shared(Align(shop.inverter.pixels, shop.job.size), shop)
+    return _shared(CropFaces(shop.inverter.pixels, shop.job.size), shop)
 
 
 def _paste(shop: Workshop) -> Stage:
@@ -140,18 +140,20 @@ def _place(shop: Workshop) -> Stage:
 
 
 def _parse(shop: Workshop) -> Stage:
-    return Parse(shop.models.parser(shop.job.networks, shop.alone), shop.account)
+    return ParseFaces(shop.models.parser(shop.job.networks, shop.alone), shop.account)
 
 
 def _split(shop: Workshop) -> Stage:
     assert shop.work is not None
     reach = reach_of(shop.job, first="split")
-    split = Split(shop.work.next, reach=reach, crops=shop.work.crops, frames=shop.work.frames_most, store=shop.store)
+    split = SplitSegments(
+        shop.work.next, reach=reach, crops=shop.work.crops, frames=shop.work.frames_most, store=shop.store
+    )
     return OnlyFirst(split) if shop.work.span else split
 
 
 def _change(shop: Workshop) -> Stage:
-    return Change(shop.models.student(shop.job.networks, shop.alone), shop.people.timeline, *shop.regions)
+    return StudentChange(shop.models.student(shop.job.networks, shop.alone), shop.people.timeline, *shop.regions)
 
 
 def _passes(shop: Workshop) -> Stage:
@@ -163,21 +165,21 @@ def _edit(shop: Workshop) -> Stage:
     codes = shop.codes or codes_for(shop.inverter, shop.analysis, keep=job.cache)
     smoothing = job.smooth_codes, job.smooth_fine
     prealign = shop.job.prealign
-    return Edit(shop.inverter, shop.people.timeline, *smoothing, prealign=prealign, codes=codes, span=shop.span)
+    return InvertEdit(shop.inverter, shop.people.timeline, *smoothing, prealign=prealign, codes=codes, span=shop.span)
 
 
 def _detail(shop: Workshop) -> Stage:
     parser = shop.models.parser(shop.job.networks, alone=True) if shop.job.follows else None
     detector = shop.models.detector(shop.job.networks) if shop.job.follows else None
-    return Detail(shop.inverter.pixels, *shop.regions, parser, detector)
+    return TransferDetail(shop.inverter.pixels, *shop.regions, parser, detector)
 
 
 def _steady(shop: Workshop) -> Stage:
-    return Steady(shop.inverter.pixels, shop.people.timeline, shop.job.restorer.at_rest, shop.span)
+    return AverageChanges(shop.inverter.pixels, shop.people.timeline, shop.job.restorer.at_rest, shop.span)
 
 
 def _hair(shop: Workshop) -> Stage:
-    return Hair(HairPainter(shop.inverter.pixels, shop.models.parser(shop.job.networks, shop.alone)))
+    return PaintHair(HairPainter(shop.inverter.pixels, shop.models.parser(shop.job.networks, shop.alone)))
 
 
 def _matte(shop: Workshop) -> Stage:
@@ -187,7 +189,7 @@ def _matte(shop: Workshop) -> Stage:
 
 def _mark(shop: Workshop) -> Stage:
     assert shop.job.job.mark is not None
-    return Mark(shop.job.job.mark, shop.info.rotation, shop.info.mirrored)
+    return Watermark(shop.job.job.mark, shop.info.rotation, shop.info.mirrored)
 
 
 def _compare(shop: Workshop) -> Stage:
@@ -198,14 +200,14 @@ def _compare(shop: Workshop) -> Stage:
 
 def _debug(shop: Workshop) -> Stage:
     assert shop.files.debug is not None
-    return Debug(shop.files.debug, shop.inverter.pixels, shop.people.timeline)
+    return DebugOverlay(shop.files.debug, shop.inverter.pixels, shop.people.timeline)
 
 
 def _encode(shop: Workshop) -> Stage:
     assert shop.encode is not None
     if shop.work is None:
         return shop.encode
-    return (CommitOne if shop.work.span else Commit)(shop.encode, shop.work)
+    return (EncodeOneSegment if shop.work.span else EncodeSegments)(shop.encode, shop.work)
 
 
 # In the thread of "recall" run those that look at no picture: over the table of a clip's analysis, ahead of its frames.
@@ -214,7 +216,7 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("decode", _decode),
         Node("recall", _recall, after=("decode",), thread="recall"),
         Node("found", lambda shop: KeepDetections(), after=("recall",), thread="recall"),
-        Node("track", lambda shop: Track(shop.account), after=("found",), thread="recall"),
+        Node("track", lambda shop: TrackFaces(shop.account), after=("found",), thread="recall"),
         Node("schedule", _schedule, after=("track",), thread="recall"),
         Node("size", lambda shop: ChooseSize(shop.job.size), after=("schedule",), thread="recall"),
         Node("align", _align, after=("size",), thread="align"),
@@ -224,7 +226,9 @@ LAYOUT: Layout[Workshop] = Layout(
         Node("split", _split, after=("parse",)),
         Node("restore", lambda shop: shop.restore(), after=("split",)),
         Node("change", _change, after=("restore",)),
-        Node("plain", lambda shop: Plain(shop.inverter, shop.people.timeline, shop.files.crops), after=("restore",)),
+        Node(
+            "plain", lambda shop: PlainHfgi(shop.inverter, shop.people.timeline, shop.files.crops), after=("restore",)
+        ),
         Node("passes", _passes, after=("restore",)),
         Node("edit", _edit, after=("passes",)),
         Node("detail", _detail, after=("edit",)),
@@ -246,11 +250,11 @@ _METHODS = {"student": {"change"}, "hfgi": {"passes", "edit", "detail", "steady"
 
 # Seconds before and after a frame that nodes look at.
 _REACH: dict[str, Callable[[ResolvedJob], float]] = {
-    "track": lambda job: Track.reach,
-    "parse": lambda job: Parse.reach,
+    "track": lambda job: TrackFaces.reach,
+    "parse": lambda job: ParseFaces.reach,
     "passes": lambda job: ChoosePasses.reach_of(job.job.quality),
-    "edit": lambda job: Edit.reach_of(job.job.smooth_codes, job.job.smooth_fine),
-    "steady": lambda job: Steady.reach,
+    "edit": lambda job: InvertEdit.reach_of(job.job.smooth_codes, job.job.smooth_fine),
+    "steady": lambda job: AverageChanges.reach,
     "hair_mean": lambda job: MeanHair.reach,
 }
 

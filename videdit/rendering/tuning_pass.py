@@ -30,7 +30,7 @@ from videdit.errors import Cancelled, NoFaceError
 from videdit.geometry.face_regions import edit_mask
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.optimize import CLIP, Examples, tune_for_clip
-from videdit.hfgi.sample_selection import Representatives, look
+from videdit.hfgi.sample_selection import Representatives, face_sample
 from videdit.jobs.render_job import RenderJob
 from videdit.media.source_identity import SourceIdentity
 from videdit.models.mobile_stylegan import Synthesis
@@ -45,7 +45,7 @@ _INDIFFERENT = {"codec", "crf", "preset", "lossless", "mark", "sign", "alpha_out
 
 _NOTHING = Picture((np.zeros((1, 1), np.uint8),), Color("gray"), "gray")
 
-State: TypeAlias = dict[str, torch.Tensor]
+StateDict: TypeAlias = dict[str, torch.Tensor]
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def tuned_path(job: RenderJob, source: Path) -> Path:
     return paths.cache_dir() / "tuned" / f"{digest}.safetensors"
 
 
-def load_tuned(path: Path) -> State | None:
+def load_tuned(path: Path) -> StateDict | None:
     """The state at `path`, float32; None where there is none that can be read."""
     try:
         return {name: value.float() for name, value in load_file(path).items()}
@@ -79,25 +79,25 @@ def tune(
     path: Path,
     bf16: bool = False,
     cancel: threading.Event | None = None,
-) -> State:
+) -> StateDict:
     """The state of a generator tuned on examples, which is kept at `path`.
 
     Raises:
         Cancelled: `cancel` was set.
     """
     settle_torch()
-    course = replace(CLIP, steps=steps, size=examples.targets.shape[-1], bf16=bf16)
+    schedule = replace(CLIP, steps=steps, size=examples.targets.shape[-1], bf16=bf16)
     begun, seen = time.monotonic(), list[float]()
 
-    def tell(step: int, loss: float) -> None:
+    def on_step(step: int, loss: float) -> None:
         if cancel is not None and cancel.is_set():
             raise Cancelled("cancelled while the generator was tuned")
         seen.append(loss)
         if step == 4:
-            left = (time.monotonic() - begun) / len(seen) * (course.steps - len(seen))
-            log.warning("the generator is tuned to this clip: about %.0f s more for %d steps", left, course.steps)
+            left = (time.monotonic() - begun) / len(seen) * (schedule.steps - len(seen))
+            log.warning("the generator is tuned to this clip: about %.0f s more for %d steps", left, schedule.steps)
 
-    tuned = tune_for_clip(generator, examples, course, tell=tell)
+    tuned = tune_for_clip(generator, examples, schedule, on_step=on_step)
     seconds = time.monotonic() - begun
     log.info("tuned on %d crops in %.0f s: loss %.4f -> %.4f", len(examples.pivots), seconds, seen[0], seen[-1])
     state = {name: value.half().cpu().contiguous() for name, value in tuned.state_dict().items()}
@@ -105,7 +105,7 @@ def tune(
     return {name: value.float() for name, value in state.items()}
 
 
-def keep(state: State, path: Path) -> None:
+def keep(state: StateDict, path: Path) -> None:
     """Write a state in one step; where that cannot be done it is only not kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def representatives(frames: Iterator[Frame]) -> list[Frame]:
         for crop in frame.crops:
             if crop.mesh is not None:
                 alone = replace(frame, crops=(crop,), picture=_NOTHING, faces=(), coded=Coded())
-                chosen.add(look(crop.track, crop.image, crop.mesh), alone)
+                chosen.add(face_sample(crop.track, crop.image, crop.mesh), alone)
     return list(chosen)
 
 

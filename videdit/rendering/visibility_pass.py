@@ -16,7 +16,7 @@ from videdit.media.info import MediaInfo
 from videdit.pipeline.graph import Compose
 from videdit.pipeline.windows import groups
 from videdit.stages.assign_faces import AssignFaces
-from videdit.stages.crop_faces import Align
+from videdit.stages.crop_faces import CropFaces
 from videdit.stages.decode import Decode
 from videdit.tracks.analysis_store import Analysis
 
@@ -47,7 +47,7 @@ def poorly_seen(
         Cancelled: `cancel` was set.
     """
     everybody = np.ones(len(analysis.sightings.track), bool)
-    stages = Compose(AssignFaces(analysis, everybody), Align(parser.pixels, 256))
+    stages = Compose(AssignFaces(analysis, everybody), CropFaces(parser.pixels, 256))
     found: list[Sight] = []
     frames = ((frame, frame.crops) for frame in stages(_thinned(Decode(info)(iter(())))))
     for group in groups(frames, parser.batch):

@@ -37,7 +37,7 @@ def rendered_pair(renderer: Renderer, clip: Clip, info: MediaInfo, time: float) 
     scenes = clip.job.scenes and info.kind == "video"
     begins = scene_times(info, clip.job.start, time + margin(clip)) if scenes else [0.0]
     before_it = max(0, int(np.searchsorted(begins, near.job.start or 0.0, side="right")) - 1)
-    with renderer.analysed(wide, info) as analysis:
+    with renderer.analyse(wide, info) as analysis:
         chain = renderer.chain(near, info, analysis, first_scene=before_it)
         decode, *stages = chain.graph.stages(last="mark")
         for before, after in before_and_after(Compose(*stages), decode(iter(()))):

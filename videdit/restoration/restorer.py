@@ -123,17 +123,17 @@ def _restorer(file: Path | None = None) -> Restorer:
 
 def gfpgan_network(file: Path) -> RestorerSpec:
     """GFPGAN from a released file. Raises WeightsError where it cannot be had."""
-    from videdit.restoration.third_party import Gfpgan
+    from videdit.restoration.third_party import ReleasedGfpgan
 
-    net = Gfpgan(file)
+    net = ReleasedGfpgan(file)
     return RestorerSpec(net, on_cpu={net.size: 1}, on_gpu={net.size: 16}, channels_last=False)
 
 
 def realesrgan_network(file: Path) -> RestorerSpec:
     """Real-ESRGAN from a released file. It cleans the crop at its own size: what it enlarges is made smaller again."""
-    from videdit.restoration.third_party import RealEsrgan
+    from videdit.restoration.third_party import ReleasedRealEsrgan
 
-    return RestorerSpec(RealEsrgan(file), on_cpu={256: 1, 512: 1}, on_gpu={256: 8, 512: 2})
+    return RestorerSpec(ReleasedRealEsrgan(file), on_cpu={256: 1, 512: 1}, on_gpu={256: 8, 512: 2})
 
 
 def restorer_of(

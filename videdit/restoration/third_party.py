@@ -25,7 +25,7 @@ from videdit.restoration.policy import ADVICE
 _GONE = "torchvision.transforms.functional_tensor"  # from torchvision 0.17 on
 
 
-class Gfpgan(nn.Module):
+class ReleasedGfpgan(nn.Module):
     """GFPGAN (Wang et al., CVPR 2021) in its "clean" form, v1.2 to v1.4, from a released file.
 
     Aligned faces [B, 3, S, S] RGB in [-1, 1] -> restored, same shape, about [-1, 1]; S is 512 in all released files.
@@ -60,7 +60,7 @@ class Gfpgan(nn.Module):
         return self.net(x.contiguous(), return_rgb=False, randomize_noise=False)[0]
 
 
-class RealEsrgan(nn.Module):
+class ReleasedRealEsrgan(nn.Module):
     """Real-ESRGAN (Wang et al., 2021): RRDBNet, from a released file.
 
     Pictures [B, 3, H, W] RGB in [-1, 1] -> [B, 3, k * H, k * W] in [-1, 1], k = 4 or 2 as the file says.

@@ -33,7 +33,7 @@ from videdit.studio.requests import (
     OfFrame,
     Pausing,
     Previewing,
-    Rendering,
+    RenderRequest,
     Saving,
     Strip,
     Words,
@@ -233,7 +233,7 @@ class _Pages:
         return JSONResponse(await aside(made))
 
     async def estimate(self, request: Request) -> Response:
-        asked = await body(request, Rendering)
+        asked = await body(request, RenderRequest)
         path, document = self._path(asked), document_of(asked.document)
 
         def made(_: threading.Event) -> str:
@@ -242,7 +242,7 @@ class _Pages:
         return JSONResponse({"words": await self.previews(request, made)})
 
     async def render(self, request: Request) -> Response:
-        asked = await body(request, Rendering)
+        asked = await body(request, RenderRequest)
         path, document = self._path(asked), document_of(asked.document)
         number = await aside(self.studio.render, path, document, asked.replace)
         return JSONResponse({"id": number})

@@ -19,8 +19,8 @@ _EVERY = 0.25  # seconds between two words about progress
 _MOST = 64  # clips of which something is remembered
 
 Found = TypeVar("Found")
-Tell = Callable[[dict[str, Any]], None]  # how far it is: "share" 0..1, and what else there is to say
-Work = Callable[[Path, Tell, threading.Event], Found]  # a clip, how far it is, set where it is to stop
+OnProgress = Callable[[dict[str, Any]], None]  # how far it is: "share" 0..1, and what else there is to say
+Work = Callable[[Path, OnProgress, threading.Event], Found]  # a clip, how far it is, set where it is to stop
 
 
 class Findings(Generic[Found]):
@@ -85,7 +85,7 @@ class Findings(Generic[Found]):
                     self._found[clip] = file, found
                 self._set(clip, file, {"state": "done"})
 
-    def _progress(self, clip: str, file: SourceIdentity) -> Tell:
+    def _progress(self, clip: str, file: SourceIdentity) -> OnProgress:
         said = 0.0
 
         def tell(words: dict[str, Any]) -> None:

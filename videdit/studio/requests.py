@@ -77,7 +77,7 @@ class Saving(OfDocument):
     viewer: Annotated[str, Field(max_length=64)] = ""
 
 
-class Rendering(OfDocument):
+class RenderRequest(OfDocument):
     """A render."""
 
     replace: bool = False  # a file of the output's name

@@ -18,11 +18,11 @@ from videdit.rendering.estimate import Estimator
 from videdit.rendering.progress import Moment
 from videdit.rendering.review import Hardship
 from videdit.rendering.session import Session, Tier
-from videdit.rendering.session_answers import Look, Preview
+from videdit.rendering.session_answers import ClipSummary, Preview
 from videdit.studio.clips import Clips, told_times
 from videdit.studio.document import Document
 from videdit.studio.events import Events
-from videdit.studio.findings import Findings, Tell
+from videdit.studio.findings import Findings, OnProgress
 from videdit.studio.projects import ENDINGS, Projects, project_file, source_of
 from videdit.studio.queue import RenderQueue
 from videdit.studio.renders import Renders
@@ -45,7 +45,7 @@ class Studio:
         self.clips = Clips(self.roots)
         self.projects = Projects(self.roots)
         self.queue = RenderQueue(state)
-        self.looks: Findings[Look] = Findings("look", self._look, self._told("look"))
+        self.looks: Findings[ClipSummary] = Findings("look", self._look, self._told("look"))
         self.reviews: Findings[list[Hardship]] = Findings("review", self._review, self._told("review"))
         self.renders = Renders(self.session, self.queue, lambda number: self.events.tell("queue", id=number))
         self.opened = None if opened is None else self.roots.name(opened.resolve())
@@ -67,13 +67,13 @@ class Studio:
     def _told(self, kind: str) -> Callable[[str, dict[str, Any]], None]:
         return lambda clip, stands: self.events.tell(kind, clip=clip, **stands)
 
-    def _look(self, path: Path, tell: Tell, cancel: threading.Event) -> Look:
+    def _look(self, path: Path, tell: OnProgress, cancel: threading.Event) -> ClipSummary:
         def progress(moment: Moment) -> None:
             tell({"done": moment.done, "frames": moment.frames, "share": moment.share})
 
         return self.session.look(path, progress=progress, cancel=cancel)
 
-    def _review(self, path: Path, tell: Tell, cancel: threading.Event) -> list[Hardship]:
+    def _review(self, path: Path, tell: OnProgress, cancel: threading.Event) -> list[Hardship]:
         return self.session.review(path, progress=lambda share: tell({"share": share}), cancel=cancel)
 
     def warm(self) -> None:

@@ -44,7 +44,7 @@ class Person(nn.Module):
         return F.normalize(self.encoder.features(faces)[0], dim=1)
 
 
-def likeness_to(picture: Path, portraits: Mapping[int, np.ndarray]) -> dict[int, float]:
+def similarity_to(picture: Path, portraits: Mapping[int, np.ndarray]) -> dict[int, float]:
     """How like the person in a picture each track is, -1..1. portraits: of each track, [P, S, S, 3] uint8 RGB.
 
     Raises:

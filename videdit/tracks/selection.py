@@ -15,11 +15,11 @@ WORDS = ("largest", "all", "left")
 NUMBERS = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6})*\s*")
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 STAY = 2.0  # seconds by which another must be the better choice for the choice to change
-LIKE = 0.35  # least likeness to a reference picture, see :mod:`.likeness`
+LIKE = 0.35  # least similarity to a reference picture, see :mod:`.reference_match`
 NEARLY = 0.15  # by so much, other tracks of the person may be less like it than the likest
 
-# Track -> its likeness to the person in a picture, -1..1
-Likeness = Callable[[Path], Mapping[int, float]]
+# Track -> its similarity to the person in a picture, -1..1
+SimilarityTo = Callable[[Path], Mapping[int, float]]
 
 
 def parse_choice(word: str | int) -> str:
@@ -46,7 +46,7 @@ def is_picture(word: str | int) -> bool:
     return text not in WORDS and Path(text).suffix.lower() in PICTURES
 
 
-def choose(word: str | int, sightings: TrackTable, likeness: Likeness) -> np.ndarray:
+def choose(word: str | int, sightings: TrackTable, similarity: SimilarityTo) -> np.ndarray:
     """Which of the faces a word means, [N] bool.
 
     "largest" and "left" mean one face at a time: within a shot they change to another person only where that is the
@@ -61,7 +61,7 @@ def choose(word: str | int, sightings: TrackTable, likeness: Likeness) -> np.nda
     if word == "all":
         return known
     if is_picture(word):
-        return np.isin(sightings.track, _alike(likeness(Path(word)), sightings, word))
+        return np.isin(sightings.track, _alike(similarity(Path(word)), sightings, word))
     if word in WORDS:
         worth = sightings.size if word == "largest" else _leftness(sightings)
         return known & (sightings.track == _steadily(worth, sightings)[sightings.frame])
@@ -122,17 +122,17 @@ def _best_path(value: np.ndarray) -> np.ndarray:
     return path
 
 
-def _alike(likeness: Mapping[int, float], sightings: TrackTable, word: str) -> list[int]:
+def _alike(similarity: Mapping[int, float], sightings: TrackTable, word: str) -> list[int]:
     """The tracks of the person in a picture: the likest first, and none that is there at the same time as a liker."""
     taken: list[int] = []
     busy = np.zeros(len(sightings.pts), bool)
-    least = max(LIKE, max(likeness.values(), default=0.0) - NEARLY)
-    for track in sorted(likeness, key=lambda track: -likeness[track]):
+    least = max(LIKE, max(similarity.values(), default=0.0) - NEARLY)
+    for track in sorted(similarity, key=lambda track: -similarity[track]):
         frames = sightings.frame[sightings.track == track]
-        if likeness[track] >= least and not busy[frames].any():
+        if similarity[track] >= least and not busy[frames].any():
             busy[frames] = True
             taken.append(track)
     if not taken:
-        nearest = f"; the nearest is {max(likeness.values()):.2f} alike" if likeness else ""
+        nearest = f"; the nearest is {max(similarity.values()):.2f} alike" if similarity else ""
         raise NoFaceError(f"nobody in the clip looks like the person in {word}{nearest} ({LIKE:g} is needed)")
     return taken

@@ -23,14 +23,14 @@ FORMAT = "videdit training 1"
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainingPosition:
     """Where in a training."""
 
     step: int = 0  # steps done
     seconds: float = 0.0  # spent on them
 
 
-def save(path: Path, name: str, training: Training, ema: Ema, moment: Moment) -> None:
+def save(path: Path, name: str, training: Training, ema: Ema, moment: TrainingPosition) -> None:
     """Write the checkpoint of the recipe `name`: whole or not at all."""
     content = {
         "format": FORMAT,
@@ -55,7 +55,7 @@ def save(path: Path, name: str, training: Training, ema: Ema, moment: Moment) ->
         temporary.unlink(missing_ok=True)
 
 
-def restore(path: Path, name: str, training: Training, ema: Ema) -> tuple[Moment, list[str]]:
+def restore(path: Path, name: str, training: Training, ema: Ema) -> tuple[TrainingPosition, list[str]]:
     """Put a training where the checkpoint was: (that moment, the recipe's numbers that have changed since, in words).
 
     Raises:
@@ -72,7 +72,7 @@ def restore(path: Path, name: str, training: Training, ema: Ema) -> tuple[Moment
         torch.set_rng_state(content["random"])
         if training.device.type == "cuda" and content["random_cuda"]:
             torch.cuda.set_rng_state_all(content["random_cuda"])
-        moment = Moment(int(content["step"]), float(content["seconds"]))
+        moment = TrainingPosition(int(content["step"]), float(content["seconds"]))
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise WeightsError(f"{path} does not fit this version of {name!r} ({_words(error)}): start anew") from None
     for group, peak in zip(training.optimizer.param_groups, peaks, strict=True):

@@ -48,7 +48,7 @@ class EditRecipe:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedDirection:
     """A direction and what is known of it."""
 
     vector: np.ndarray  # [512], unit length
@@ -87,7 +87,7 @@ class Scores:
         """Of the coordinate along a direction [512] with a score, over held codes."""
         return float(np.corrcoef(self._held @ vector, self._held_scores[:, self.names.index(name)])[0, 1])
 
-    def direction(self, recipe: EditRecipe) -> Fitted:
+    def direction(self, recipe: EditRecipe) -> FittedDirection:
         """The direction of an edit, without what its recipe leaves alone, as far as its floor allows.
 
         Raises:
@@ -104,7 +104,7 @@ class Scores:
             candidates = [unit(vector - share * along) for share in shares]
             enough = [c for c in candidates if self.correlation(c, recipe.score) >= recipe.floor]
             vector = enough[0] if enough else vector
-        return Fitted(vector, self.correlation(vector, recipe.score), self.mahalanobis(vector))
+        return FittedDirection(vector, self.correlation(vector, recipe.score), self.mahalanobis(vector))
 
     def mahalanobis(self, vector: np.ndarray) -> float:
         """How many standard deviations of the codes a step [512] is long."""
@@ -187,7 +187,7 @@ def natural_unit(population: Population, step: np.ndarray, recipe: EditRecipe, p
 
 
 def report(
-    population: Population, delta: np.ndarray, recipe: EditRecipe, fitted: Fitted, count: int = 200
+    population: Population, delta: np.ndarray, recipe: EditRecipe, fitted: FittedDirection, count: int = 200
 ) -> dict[str, Any]:
     """What is known of an edit, delta [512]: correlation, length, what the recommended strength does to scores."""
     change, identity = population.tried(delta, np.full(min(count, len(population.codes)), recipe.recommended))

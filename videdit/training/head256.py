@@ -90,7 +90,7 @@ def restart(head: Head256) -> None:
     head.skip.weight.data *= 0.1
 
 
-class Fitted(nn.Module):
+class FittedHead(nn.Module):
     """The head under its name in the weight file."""
 
     def __init__(self, head: Head256) -> None:
@@ -113,7 +113,7 @@ class Training(training.Training[Recipe]):
         head = Head256()
         if not setup.initial:
             restart(head)
-        self.model: Fitted = self.start(Fitted(head))
+        self.model: FittedHead = self.start(FittedHead(head))
         self.optimizer = torch.optim.Adam(self.model.parameters(), recipe.lr, betas=(0.9, 0.99))
         if recipe.real:
             assert setup.encoder

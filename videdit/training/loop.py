@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from videdit.errors import UsageError, VideditError
 from videdit.evaluation.sheet import write_sheet
 from videdit.training import checkpoint
-from videdit.training.checkpoint import Moment
+from videdit.training.checkpoint import TrainingPosition
 from videdit.training.curves import draw_curves
 from videdit.training.log import Log, read_log
 from videdit.training.optim import Ema, cosine
@@ -43,7 +43,7 @@ class Budget:
     stop: threading.Event = field(default_factory=threading.Event)  # set it to stop after the step that is running
 
 
-def train(name: str, training: Training, out: Path, budget: Budget, resume: bool = False) -> Moment:
+def train(name: str, training: Training, out: Path, budget: Budget, resume: bool = False) -> TrainingPosition:
     """Train until the recipe's steps are done or the budget is spent; a later call with ``resume`` goes on.
 
     Writes into `out`: the averaged weights (fp16 safetensors), checkpoint.pt, log.jsonl, curves.png and a sheet a
@@ -63,7 +63,7 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
     ema = Ema(training.model, recipe.ema)
     for group in training.optimizer.param_groups:
         group.setdefault("peak", group["lr"])
-    moment = Moment()
+    moment = TrainingPosition()
     if path.exists():
         if not resume:
             raise UsageError(f"{path} is there already: add --resume to go on from it, or choose another --out")
@@ -82,7 +82,7 @@ def train(name: str, training: Training, out: Path, budget: Budget, resume: bool
     last = min(moment.step + (budget.steps or math.inf), recipe.steps or math.inf)
     end, looked = moment.seconds + budget.seconds, moment.seconds
     step, terms = moment.step, {}
-    kept: Moment | None = None
+    kept: TrainingPosition | None = None
     with batches(training, step) as source:
         while step < last and log.seconds() < end and not budget.stop.is_set():
             progress = step / recipe.steps if recipe.steps else min(log.seconds() / end, 1.0)
@@ -138,9 +138,9 @@ def checked(terms: dict[str, Tensor], step: int) -> dict[str, float]:
     return values
 
 
-def keep(name: str, training: Training, ema: Ema, out: Path, log: Log, step: int) -> Moment:
+def keep(name: str, training: Training, ema: Ema, out: Path, log: Log, step: int) -> TrainingPosition:
     """Write checkpoint and weights first, then judge them: nothing is lost where judging fails."""
-    moment = Moment(step, log.seconds())
+    moment = TrainingPosition(step, log.seconds())
     checkpoint.save(out / checkpoint.FILE, name, training, ema, moment)
     save_weights(training.state(ema.model), out / training.file)
     devices = [training.device] if training.device.type == "cuda" else []

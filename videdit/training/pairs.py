@@ -59,7 +59,7 @@ NEW_ONLY = tuple(list(PARTS).index(name) for name in ("glasses", "hat"))
 
 
 @dataclass(frozen=True)
-class Plan:
+class PairPlan:
     """How many pairs, of what."""
 
     bases: int
@@ -69,7 +69,7 @@ class Plan:
 
 
 def make_pairs(
-    out: Path, plan: Plan, faces: np.ndarray | None, encoder: Path, device: str = "cpu", threads: int = 2
+    out: Path, plan: PairPlan, faces: np.ndarray | None, encoder: Path, device: str = "cpu", threads: int = 2
 ) -> int:
     """Write the pairs of a plan into a folder, going on where an earlier call stopped; the number of bases there.
 
@@ -108,7 +108,7 @@ def make_pairs(
 class PairMaker:
     """Draws bases and their edits. What it draws depends on the seed and the number of the base alone."""
 
-    def __init__(self, plan: Plan, faces: np.ndarray | None, encoder: Path, device: str, threads: int) -> None:
+    def __init__(self, plan: PairPlan, faces: np.ndarray | None, encoder: Path, device: str, threads: int) -> None:
         """What pairs are made of, and with.
 
         Args:

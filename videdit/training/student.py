@@ -34,7 +34,7 @@ from videdit.models.sizes import ANCHORS, EDITS
 from videdit.models.student import MIRROR, SIZE, Student, compose, enlarged, parts
 from videdit.training import recipe, training
 from videdit.training.data import Faces, jitter_colour, load_pack, to_pictures, to_tensor
-from videdit.training.pairs import FILES, Plan, make_pairs
+from videdit.training.pairs import FILES, PairPlan, make_pairs
 from videdit.training.training import Setup, Validation, weighted
 from videdit.weights.judges import load_judge
 
@@ -80,7 +80,9 @@ class Training(training.Training[Recipe]):
         real = setup.data / "real256.npy"
         faces = Faces(real, recipe.held) if real.exists() else None
         encoder = setup.encoder or paths.weights_dir() / "encoder.safetensors"
-        make_pairs(folder, Plan(recipe.bases, recipe.each, seed=recipe.seed), faces.images if faces else None, encoder)
+        make_pairs(
+            folder, PairPlan(recipe.bases, recipe.each, seed=recipe.seed), faces.images if faces else None, encoder
+        )
         self.base, self.edited, self.strengths, self.mesh = (load_pack(folder / name) for name in FILES)
         self.real = faces.held_images[:8] if faces else None
         if not 0 < recipe.held_bases < len(self.base):

@@ -10,7 +10,17 @@ from videdit.errors import UnknownWeightsError, WeightsError
 from videdit.storage.hashes import sha256
 from videdit.weights.checkpoint import convert, unpack
 from videdit.weights.download import BrokenOff, DownloadError, Progress, download, forget
-from videdit.weights.published import Installed, Piece, Published, entries, entry, holding, installed, remember, target
+from videdit.weights.published import (
+    Installed,
+    InstalledFile,
+    Published,
+    entries,
+    entry,
+    holding,
+    installed,
+    remember,
+    target,
+)
 
 
 def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
@@ -88,7 +98,7 @@ def _install(wanted: Published, source: Path, origin: str, other_version: bool) 
             files = [temporary]
         temporary.replace(place)
         files = [place.parent / file.relative_to(scratch) for file in files]
-    pieces = tuple(_piece(file, place.parent) for file in files)
+    pieces = tuple(_installed_file(file, place.parent) for file in files)
     remember(wanted.name, Installed(origin, size, digest, pieces))
     return place
 
@@ -106,6 +116,6 @@ def _check_origin(wanted: Published, source: Path, size: int, digest: str) -> No
     )
 
 
-def _piece(file: Path, folder: Path) -> Piece:
+def _installed_file(file: Path, folder: Path) -> InstalledFile:
     status = file.stat()
-    return Piece(str(file.relative_to(folder)), status.st_size, sha256(file), status.st_mtime_ns)
+    return InstalledFile(str(file.relative_to(folder)), status.st_size, sha256(file), status.st_mtime_ns)

@@ -50,7 +50,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class InstalledFile:
     """A file of an installed copy."""
 
     file: str  # relative to the user's folder
@@ -66,7 +66,7 @@ class Installed:
     origin: str  # a URL or a path
     origin_bytes: int
     origin_sha256: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[InstalledFile, ...]
 
 
 def entries() -> dict[str, Published]:
@@ -160,7 +160,7 @@ def installed() -> dict[str, Installed]:
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
         return {
-            name: Installed(**(fields | {"pieces": tuple(Piece(**piece) for piece in fields["pieces"])}))
+            name: Installed(**(fields | {"pieces": tuple(InstalledFile(**piece) for piece in fields["pieces"])}))
             for name, fields in records.items()
         }
     except (FileNotFoundError, NotADirectoryError, PermissionError):  # services have /dev/null, or another's home
@@ -212,7 +212,7 @@ def _entry(
     return Published(name=name, take=tuple(take), holds=shapes, **fields)
 
 
-def _check(name: str, piece: Piece, thorough: bool) -> None:
+def _check(name: str, piece: InstalledFile, thorough: bool) -> None:
     path = user_dir() / piece.file
     status = path.stat()
     same = status.st_size == piece.bytes

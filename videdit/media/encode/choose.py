@@ -14,8 +14,8 @@ from videdit.media.encode.codecs import (
     CONTAINERS,
     ENCODERS,
     HARDWARE,
-    Encoder,
     EncodeSettings,
+    VideoEncoder,
     configure,
     families,
     losses,
@@ -40,7 +40,7 @@ _PRESETS = {
 }
 
 
-def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
+def choose_encoder(info: MediaInfo, container: str, settings: EncodeSettings) -> VideoEncoder:
     """The first encoder, the source's own family first, that holds the planes exactly in this container.
 
     Where pictures are to be in another layout (:mod:`videdit.media.encode.convert`), one that holds those.
@@ -62,7 +62,7 @@ def _is_known(codec: str) -> bool:
     return codec in HARDWARE or any(codec == family or codec in names for family, names in ENCODERS.items())
 
 
-def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
+def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> VideoEncoder:
     if settings.backend == "ffmpeg":
         return choose_external(info, container, settings)
     first, *others = wanted = families(info, settings)
@@ -81,7 +81,7 @@ def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> Encode
             said = losses(info, container, first, family, name, pix_fmt, planar != info.planar)
             if settings.codec in HARDWARE and name != settings.codec:
                 said = (f"{settings.codec} does not work here or does not keep this picture; {name} is used", *said)
-            return Encoder(name, family, pix_fmt, planar, options, said)
+            return VideoEncoder(name, family, pix_fmt, planar, options, said)
         refused = refused or error
     raise MediaError(_no_encoder(info, container, settings, refused))
 

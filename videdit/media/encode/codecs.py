@@ -62,7 +62,7 @@ class EncodeSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
+class VideoEncoder:
     """An encoder that was opened once with these options and works."""
 
     name: str  # FFmpeg's, e.g. "libx264"

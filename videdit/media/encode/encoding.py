@@ -7,7 +7,7 @@ from collections.abc import Callable
 import av
 
 from videdit.datatypes import Frame, Picture
-from videdit.media.encode.codecs import Encoder, configure
+from videdit.media.encode.codecs import VideoEncoder, configure
 from videdit.media.encode.convert import convert
 from videdit.media.encode.ffmpeg_process import ExternalEncoder
 from videdit.media.info import MediaInfo
@@ -25,7 +25,7 @@ class FrameEncoder:
     encode: an encoder's own function, e.g. ``stream.encode`` of a stream that was set up by ``set_up``.
     """
 
-    def __init__(self, encode: Encode, info: MediaInfo, encoder: Encoder) -> None:
+    def __init__(self, encode: Encode, info: MediaInfo, encoder: VideoEncoder) -> None:
         """info: the source, for times and shape. encoder: what was chosen, for its pixel format and options."""
         self.frames = 0
         self.end_pts = 0  # where the last frame ends, on the source's clock
@@ -84,13 +84,13 @@ class FrameEncoder:
         return packed
 
 
-def set_up(context: av.VideoCodecContext, info: MediaInfo, encoder: Encoder, threads: int) -> None:
+def set_up(context: av.VideoCodecContext, info: MediaInfo, encoder: VideoEncoder, threads: int) -> None:
     """Give an encoder that is not open yet its picture and everything about it."""
     context.width, context.height, context.pix_fmt = info.width, info.height, encoder.pix_fmt
     configure(context, encoder.shape or info, threads)
 
 
-def stand_alone(info: MediaInfo, encoder: Encoder, threads: int) -> av.VideoCodecContext | ExternalEncoder:
+def stand_alone(info: MediaInfo, encoder: VideoEncoder, threads: int) -> av.VideoCodecContext | ExternalEncoder:
     """The same encoder without a container; its packets and headers are those it would make for a file."""
     if encoder.external is not None:
         return ExternalEncoder(encoder.external)

@@ -16,7 +16,7 @@ import numpy as np
 
 from videdit.errors import MediaError
 from videdit.media.encode import alpha, codecs
-from videdit.media.encode.codecs import Encoder, EncodeSettings
+from videdit.media.encode.codecs import EncodeSettings, VideoEncoder
 from videdit.media.encode.ffmpeg_process import ADVICE, External, complaint, find_ffmpeg, raw_encoder, start
 from videdit.media.info import MediaInfo
 from videdit.media.pixel_formats import target_formats
@@ -26,7 +26,7 @@ _ON_DEVICE = ("vaapi", "vulkan")  # encoders that take pictures only from the me
 _SEMI_PLANAR = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
 
 
-def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -> Encoder:
+def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -> VideoEncoder:
     """As :func:`videdit.media.encode.choose.choose_encoder`, of all that an ffmpeg program offers.
 
     Raises:
@@ -58,7 +58,7 @@ def choose_external(info: MediaInfo, container: str, settings: EncodeSettings) -
                     said = ("the transparency is dropped: leave out --encoder-backend ffmpeg to keep it", *said)
                 if settings.codec in codecs.HARDWARE and name != settings.codec:
                     said = (f"{settings.codec} does not work here ({refused}); {name} is used", *said)
-                return Encoder(name, family, pix_fmt, planar, options, said, external)
+                return VideoEncoder(name, family, pix_fmt, planar, options, said, external)
     asked = settings.codec or "no encoder"
     raise MediaError(
         f"{asked} of {program} cannot encode this clip: {refused}"

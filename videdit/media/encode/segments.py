@@ -27,7 +27,7 @@ import av
 
 from videdit.datatypes import Frame
 from videdit.media.encode.alpha import beside
-from videdit.media.encode.codecs import Encoder
+from videdit.media.encode.codecs import VideoEncoder
 from videdit.media.encode.encoding import FrameEncoder, stand_alone
 from videdit.media.encode.ffmpeg_process import ExternalEncoder
 from videdit.media.failures import writing
@@ -92,7 +92,7 @@ class SegmentFile:
 class SegmentWriter:
     """Encodes frames into a segment; ``path`` exists after ``commit`` and not before."""
 
-    def __init__(self, path: Path, info: MediaInfo, encoder: Encoder, threads: int) -> None:
+    def __init__(self, path: Path, info: MediaInfo, encoder: VideoEncoder, threads: int) -> None:
         """info: the source. threads: of the encoder. Raises MediaError: it cannot be written."""
         self.path = path
         with writing(path):

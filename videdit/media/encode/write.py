@@ -16,7 +16,7 @@ from videdit.errors import MediaError
 from videdit.media import boxes, ebml, viewing
 from videdit.media.encode import alpha
 from videdit.media.encode.choose import choose_encoder
-from videdit.media.encode.codecs import Encoder, EncodeSettings, tag
+from videdit.media.encode.codecs import EncodeSettings, VideoEncoder, tag
 from videdit.media.encode.encoding import Encode, FrameEncoder, set_up
 from videdit.media.encode.ffmpeg_process import External, ExternalEncoder
 from videdit.media.encode.mux import StreamCopier
@@ -149,7 +149,7 @@ class VideoWriter:
         except ValueError as error:
             raise MediaError(f"cannot write {self.path}: {error}") from None
 
-    def _add_own(self, encoder: Encoder) -> tuple[av.video.stream.VideoStream, Encode]:
+    def _add_own(self, encoder: VideoEncoder) -> tuple[av.video.stream.VideoStream, Encode]:
         """A stream of PyAV's own encoders."""
         assert self._output is not None
         stream = self._output.add_stream(encoder.name, rate=self._info.fps or 25, options=dict(encoder.options))
