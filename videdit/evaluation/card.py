@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from videdit.errors import MediaError, UsageError
 from videdit.evaluation.report import Value
+from videdit.storage.outputs import written_whole
 
 END = "<!-- end -->"
 # part -> column of the evaluation -> (title in the card, how its numbers are written)
@@ -94,9 +94,8 @@ def put_table(card: Path, part: str, rows: Sequence[Mapping[str, Value]]) -> Non
         _, ended, after = rest.partition(END)
         if not (found and ended):
             raise UsageError(f"{card} has no place for the table: put {mark} and {END} where it belongs")
-        temporary = card.with_name(f".{card.name}.{os.getpid()}")
-        temporary.write_text(f"{before}{mark}\n{markdown(part, rows)}\n{END}{after}", encoding="utf-8")
-        os.replace(temporary, card)
+        with written_whole(card) as written:
+            written.write_text(f"{before}{mark}\n{markdown(part, rows)}\n{END}{after}", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write the table into {card}: {error.strerror}") from None
 

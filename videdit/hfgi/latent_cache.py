@@ -6,11 +6,9 @@ found is what the encoder would say. Codes are half precision, found or not, so 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import numpy as np
 from videdit.datatypes import LOW
 from videdit.hfgi.inverter import Inverter
 from videdit.models.sizes import W_DIM
+from videdit.storage.outputs import written_whole
 from videdit.tracks.analysis_store import Analysis, DamagedError, read_arrays, write_arrays
 from videdit.weights import manifest
 
@@ -100,16 +99,13 @@ class LatentCache:
             return
         self._new.discard(number)
         known, path = self._chunks[number], self._path(number)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
         digests = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(temporary, {"digest": digests, "code": np.stack(list(known.values()))})
-            self._bytes += temporary.stat().st_size - (path.stat().st_size if path.exists() else 0)
-            os.replace(temporary, path)
+            with written_whole(path) as written:
+                write_arrays(written, {"digest": digests, "code": np.stack(list(known.values()))})
+                self._bytes += written.stat().st_size - (path.stat().st_size if path.exists() else 0)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             log.warning("cannot keep codes in %s: %s", path.parent, error.strerror)
             self._bytes = MOST_BYTES
 

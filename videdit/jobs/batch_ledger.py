@@ -15,6 +15,7 @@ from typing import Any
 
 from videdit.jobs.fingerprint import fingerprint, stamp
 from videdit.jobs.render_job import RenderJob
+from videdit.storage.outputs import written_whole
 
 NAME = ".videdit.json"
 NO_FACE = "no face"
@@ -49,13 +50,8 @@ class BatchLedger:
             entry["output"] = stamp(output)
         self._entries = self._read()  # another run may have written to it meanwhile
         self._entries[self._key(output)] = entry
-        path = self.folder / NAME
-        temporary = path.with_name(f"{NAME}.{os.getpid()}")
-        try:
-            temporary.write_text(json.dumps({"version": 1, "outputs": self._entries}, indent=1), encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_whole(self.folder / NAME) as written:
+            written.write_text(json.dumps({"version": 1, "outputs": self._entries}, indent=1), encoding="utf-8")
 
     def _key(self, output: Path) -> str:
         return Path(os.path.relpath(output, self.folder)).as_posix()

@@ -30,6 +30,7 @@ from videdit.jobs.plan import Clip
 from videdit.jobs.segment_store import SegmentStart, Span
 from videdit.media.source_identity import SourceIdentity
 from videdit.storage import hashes
+from videdit.storage.outputs import written_whole
 
 PLAN, ANALYSIS, _DONE = "plan.json", "analysis", ".done"
 LAYOUT = 1  # raised when plans mean something else
@@ -233,16 +234,10 @@ def missing(folder: Path, plan: ShotPlan, thorough: bool = True) -> dict[int, st
 
 def write_report(folder: Path, report: SegmentReport) -> None:
     """Say that a segment is finished. Raises OSError: the disk is full, ..."""
-    target = done_path(folder, report.index)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(_json(asdict(report)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(done_path(folder, report.index)) as written, written.open("w", encoding="utf-8") as file:
+        file.write(_json(asdict(report)))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _json(values: dict[str, Any], indent: int | None = None) -> str:

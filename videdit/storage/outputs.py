@@ -83,21 +83,31 @@ def put_text(path: Path, words: str, replace: bool = False) -> None:
 
 def temporary_name(path: Path) -> Path:
     """A hidden name beside the target, on the same disk, that keeps its suffix; gone when the process is ended."""
-    temporary = path.with_name(f".{short(path.stem)}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
+    temporary = _beside(path)
     half_written(temporary)
     return temporary
 
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A hidden name for a file of a cache that is written anew: it takes its own if all goes well, and else is gone."""
-    temporary = temporary_name(path)
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    """A hidden name for a file that is written anew, whatever has its name now.
+
+    It takes that name at the end of the block, and is gone after an exception. The folder must exist.
+
+    Raises:
+        OSError: it cannot take the name, ...
+    """
+    with unfinished(_beside(path)) as temporary:
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{short(path.stem)}.{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
 
 
 def short(name: str) -> str:

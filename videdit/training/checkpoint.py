@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from videdit.errors import UsageError, WeightsError
+from videdit.storage.outputs import written_whole
 from videdit.training.optim import Ema
 from videdit.training.training import Stateful, Training
 
@@ -42,17 +43,13 @@ def save(path: Path, name: str, training: Training, ema: Ema, moment: TrainingPo
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if training.device.type == "cuda" else [],
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with written_whole(path) as written, written.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
         raise WeightsError(f"cannot write the checkpoint {path}: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def restore(path: Path, name: str, training: Training, ema: Ema) -> tuple[TrainingPosition, list[str]]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from videdit.errors import UsageError
+from videdit.storage.outputs import written_whole
 
 SIZE = 256
 
@@ -40,9 +41,8 @@ def pack_pictures(folder: Path, out: Path) -> None:
     if not paths:
         raise UsageError(f"no pictures in {folder}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}")  # tens of thousands of pictures are not held in memory
-    pack = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(paths), height, SIZE, 3))
-    try:
+    with written_whole(out) as written:  # tens of thousands of pictures are not held in memory
+        pack = np.lib.format.open_memmap(written, "w+", np.uint8, (len(paths), height, SIZE, 3))
         for i, path in enumerate(paths):
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if image is None:
@@ -50,9 +50,6 @@ def pack_pictures(folder: Path, out: Path) -> None:
             small = cv2.resize(image, (SIZE, height), interpolation=cv2.INTER_AREA)
             pack[i] = small[..., ::-1]
         pack.flush()
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def pack_bank(folder: Path, images_out: Path, codes_out: Path) -> None:

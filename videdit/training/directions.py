@@ -7,7 +7,6 @@ Not trained in steps, but it keeps the same promises: it stops at its budget, wh
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 import zipfile
@@ -26,6 +25,7 @@ from videdit.errors import UsageError
 from videdit.evaluation.sheet import contact_sheet, write_sheet
 from videdit.hfgi.loader import load_generator
 from videdit.hfgi.population import sample_codes
+from videdit.storage.outputs import written_whole
 from videdit.training.attributes import Measure
 from videdit.training.derive import EditRecipe, Population, Scores, natural_unit, read_recipes, report
 
@@ -107,9 +107,8 @@ def score(cache: Path, measure: Measure, codes: np.ndarray, end: float) -> tuple
         if time.monotonic() > end:
             return None
         known = np.concatenate((known, measure.scores(measure.images(layered(codes[part])))[0]))
-        temporary = cache.with_name(f".{os.getpid()}-{cache.name}")
-        np.savez(temporary, names=measure.names, codes=codes, scores=known)
-        os.replace(temporary, cache)
+        with written_whole(cache) as written:
+            np.savez(written, names=measure.names, codes=codes, scores=known)
         print(f"scored {len(known)} of {len(codes)}", flush=True)
     return codes, known
 

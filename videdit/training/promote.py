@@ -28,6 +28,7 @@ from videdit import paths, weights
 from videdit.errors import VideditError, WeightsError
 from videdit.evaluation.card import put_table
 from videdit.evaluation.report import Value, mean_row
+from videdit.storage.outputs import written_whole
 
 CARD = "MODEL_CARD.md"
 MARGIN = 0.002  # what a deciding figure must gain: less is chance
@@ -228,14 +229,11 @@ def trial_weights(trial: Path, folder: Path, name: str, candidate: Path, provena
 
 def install(file: Path, folder: Path) -> None:
     """Put a file into a folder, whole or not at all."""
-    temporary = folder / f".{file.name}.{os.getpid()}"
     try:
-        shutil.copyfile(file, temporary)
-        os.replace(temporary, folder / file.name)
+        with written_whole(folder / file.name) as written:
+            shutil.copyfile(file, written)
     except OSError as error:
         raise WeightsError(f"cannot write {folder / file.name}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def evaluate(part: str, folder: Path, words: Sequence[str]) -> list[dict[str, Value]]:

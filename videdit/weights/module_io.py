@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from videdit.errors import WeightsError
+from videdit.storage.outputs import written_whole
 from videdit.weights.shipped import LARGEST
 
 
@@ -38,11 +38,8 @@ def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
     size = sum(v.numel() * v.element_size() for v in half.values())
     if size > LARGEST:
         raise WeightsError(f"{path.name} would have {size / 2**20:.1f} MiB; a weight file has at most 15")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(half, temporary)
-        os.replace(temporary, path)
+        with written_whole(path) as written:
+            save_file(half, written)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot write {path}: {error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from videdit import paths
 from videdit.errors import UnknownWeightsError, WeightsError
 from videdit.storage.hashes import sha256
 from videdit.storage.locks import lock
+from videdit.storage.outputs import written_whole
 
 LIST, RECORDS, _LOCK = "published.yaml", "installed.json", "lock"
 
@@ -173,11 +174,9 @@ def installed() -> dict[str, Installed]:
 def remember(name: str, copy: Installed) -> None:
     """Write a record, whole or not at all; the folder must be held (:func:`holding`)."""
     records = installed() | {name: copy}
-    temporary = user_dir() / f".{RECORDS}.{os.getpid()}"
-    temporary.write_text(
-        json.dumps({n: asdict(c) for n, c in sorted(records.items())}, indent=1) + "\n", encoding="utf-8"
-    )
-    os.replace(temporary, user_dir() / RECORDS)
+    words = json.dumps({n: asdict(c) for n, c in sorted(records.items())}, indent=1) + "\n"
+    with written_whole(user_dir() / RECORDS) as written:
+        written.write_text(words, encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ Each file is checked against its sha256 once a process, before anything of it is
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 from videdit import paths
 from videdit.errors import WeightsError
 from videdit.storage.hashes import sha256
+from videdit.storage.outputs import written_whole
 
 MANIFEST = "manifest.yaml"
 LARGEST = 15 * 2**20  # bytes a file may have that is to ship
@@ -117,9 +117,8 @@ def _write(folder: Path, entries: dict[str, WeightFile]) -> None:
         for name, e in sorted(entries.items())
     }
     body = yaml.safe_dump(lines, sort_keys=False, width=110, allow_unicode=True)
-    temporary = folder / f".{MANIFEST}.{os.getpid()}"
-    temporary.write_text(HEADER + body, encoding="utf-8")
-    os.replace(temporary, folder / MANIFEST)
+    with written_whole(folder / MANIFEST) as written:
+        written.write_text(HEADER + body, encoding="utf-8")
 
 
 @functools.cache
