@@ -60,7 +60,7 @@ class ChoosePasses:
     ) -> None:
         """timeline: strengths that may change. quality: "best" (every crop is seen) or one of PACES.
 
-        account: hears when an edit makes way for what a face does.
+        account: hears when what a face does reduces an edit.
         """
         self.pixels, self.timeline, self.quality, self.account = pixels, timeline, quality, account
         self.faces, self.rendered = 0, 0  # so far: all, and those that the networks are to see
@@ -108,7 +108,7 @@ class ChoosePasses:
 
     def _tell(self, crop: Crop, time: float) -> None:
         if self.account and self.timeline:
-            for reason in self.timeline.makes_way(crop, time):
+            for reason in self.timeline.reductions(crop, time):
                 self.account.faded(crop.track, time, reason)
 
     def _drifts(self, pairs: Sequence[tuple[_FrameState | None, _FrameState]]) -> list[Drift]:

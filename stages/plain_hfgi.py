@@ -56,7 +56,7 @@ class PlainHfgi:
             return []
         seen = [crop.seen for _, crop in crops]
         codes = self.inverter.encode(seen)
-        # The mouth is taken for closed: nothing makes way for speech in the release.
+        # The mouth is taken for closed: speech reduces nothing in the release.
         added = [self.timeline(crop.track, frame.time, code) for (frame, crop), code in zip(crops, codes, strict=True)]
         edited = codes + self.pixels.put(np.stack(added))
         images: list[Array] = [None] * len(crops)

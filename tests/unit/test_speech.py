@@ -1,4 +1,4 @@
-"""Edits make way for mouths that speak and sing."""
+"""Edits are reduced with mouths that speak and sing."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def lips(width: float, height: float, gap: float) -> np.ndarray:
     return points
 
 
-def test_a_smile_makes_way_for_pursed_lips_and_says_so():
+def test_a_smile_is_reduced_for_pursed_lips_and_says_so():
     """A kiss or a whistle is hardly known to the generator; a mouth that is wide open or small is no kiss."""
     assert lips_spread(None) == lips_spread(np.zeros((4, 2))) == lips_spread(lips(50, 0, 0)) == 1.0
     assert lips_spread(lips(52, 20, 0)) == lips_spread(lips(52, 60, 40)) == 1.0
@@ -101,15 +101,15 @@ def test_a_smile_makes_way_for_pursed_lips_and_says_so():
     assert timeline(0, 0.0, face=Expression(spread=0.0)) == pytest.approx(age, abs=1e-5)
     assert timeline(0, 0.0, face=Expression(spread=0.5)) - age == pytest.approx((timeline(0, 0.0) - age) / 2, abs=1e-4)
     kiss, rest = (Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, lips(w, 20, 0)) for w in (44, 60))
-    assert timeline.makes_way(kiss, 0.0) == ["smile makes way for pursed lips"]
-    assert timeline.makes_way(rest, 0.0) == Timeline(parse_edits("age=5")).makes_way(kiss, 0.0) == []
+    assert timeline.reductions(kiss, 0.0) == ["smile is reduced for pursed lips"]
+    assert timeline.reductions(rest, 0.0) == Timeline(parse_edits("age=5")).reductions(kiss, 0.0) == []
     passes = ChoosePasses(HostPixels("cpu", "fp32"), timeline, account=(account := Account()))
     still = Frame(0, 0, Fraction(1, 25), 0.0, Picture((np.zeros((8, 8), np.uint8),), Color(matrix="gray"), "gray"))
     list(passes(iter([replace(still, crops=(replace(kiss, image=np.zeros((256, 256, 3), np.uint8)),))])))
-    assert account.faces(0.04)[0]["faded"] == [{"from": 0.0, "to": 0.04, "why": "smile makes way for pursed lips"}]
+    assert account.faces(0.04)[0]["faded"] == [{"from": 0.0, "to": 0.04, "why": "smile is reduced for pursed lips"}]
 
 
-def test_a_smile_makes_way_for_one_that_is_there():
+def test_a_smile_is_reduced_for_one_that_is_there():
     """More of it would be a grimace; a sterner face is another matter. Turned by any angle it is the same smile."""
     at_rest, there = np.zeros((468, 2)), np.zeros((468, 2))
     for points, lift in ((at_rest, 0.0), (there, 9.0)):
@@ -127,20 +127,20 @@ def test_a_smile_makes_way_for_one_that_is_there():
     stern = Timeline(parse_edits("smile=-1"))
     assert np.array_equal(stern.given(0, 0.0, grin), stern.given(0, 0.0))
     crop = Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, there)
-    assert timeline.makes_way(crop, 0.0) == ["smile makes way for a smile that is there"]
+    assert timeline.reductions(crop, 0.0) == ["smile is reduced for a smile that is there"]
     assert timeline.similarity(0, timeline.given(0, 0.0), timeline.given(0, 0.0, grin)) < 0.1, (
         "nor is it averaged with it"
     )
 
 
-def test_what_is_beyond_a_usual_smile_makes_way_for_a_mouth_that_is_wide_open():
+def test_what_is_beyond_a_usual_smile_is_reduced_for_a_mouth_that_is_wide_open():
     """There the generator would draw a grin around the mouth, with pale corners; the recommended smile holds."""
     usual, speech = find("smile").recommended, find("smile").speech
     narrow, half, wide, wider = GAPING[0], sum(GAPING) / 2, GAPING[1], 0.9
     timeline = Timeline(parse_edits("smile=2,age=5"))
     for gap, strength in ((narrow, 2), (half, (2 + usual) / 2), (wide, usual), (wider, usual)):
         assert timeline.given(0, 0.0, Expression(gap)) == pytest.approx((speech(strength, gap)[0], 5))
-    there = Expression(wider, smiling=1.0)  # as the usual one makes way for what else there is
+    there = Expression(wider, smiling=1.0)  # as what else there is reduces the usual one
     assert timeline.given(0, 0.0, there) == pytest.approx((speech(usual * LEFT, wider)[0], 5))
     for words in ("smile=1", "smile", "smile=0.3", "smile=-1.5"):
         (edit,) = parse_edits(words)
@@ -153,9 +153,9 @@ def test_that_it_does_so_is_told():
         points = mesh(50 * gap)
         points[13] = -points[14]
         crop = Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, points)
-        return Timeline(parse_edits(words)).makes_way(crop, 0.0)
+        return Timeline(parse_edits(words)).reductions(crop, 0.0)
 
-    assert told("smile=1.5", 0.4) == told("smile=1.5", GAPING[1]) == ["smile makes way for a wide open mouth"]
+    assert told("smile=1.5", 0.4) == told("smile=1.5", GAPING[1]) == ["smile is reduced for a wide open mouth"]
     assert told("smile=1.5", GAPING[0]) == told("smile", 0.4) == told("smile=-1.5", 0.4) == told("age=5", 0.4) == []
 
 
@@ -168,7 +168,7 @@ def eyes(left: float, right: float) -> np.ndarray:
     return points
 
 
-def test_what_opens_eyes_makes_way_for_lids_that_close():
+def test_what_opens_eyes_is_reduced_for_lids_that_close():
     """Both blinks and winks: no eye is painted over a closed lid."""
     assert lids_open(None) == lids_open(np.zeros((4, 2))) == 1.0
     assert lids_open(eyes(10, 10)) == 1.0

@@ -58,7 +58,7 @@ def points(*crops: Crop) -> torch.Tensor:
     return torch.from_numpy(np.stack([anchors_of(one) for one in crops]))
 
 
-def test_a_smile_makes_way_for_a_round_mouth_and_for_no_other_edit():
+def test_a_smile_is_reduced_for_a_round_mouth_and_for_no_other_edit():
     edits = parse_edits("smile=1.1,age=20")
     still, talking, calling = (student_strengths(edits, [1.25, 20.0], gap) for gap in (0.05, 0.15, 0.4))
     smile, age = EDITS.index("smile"), EDITS.index("age")

@@ -33,14 +33,14 @@ class EditInfo:
     identity: float | None = None  # cosine of face embeddings before and after, at the recommended strength
     source: Path | None = None  # a file of the user's or of others; None for what ships
     component: Component | None = None  # what of the source, if it holds principal components
-    speech: Speech | None = None  # how it makes way for an open mouth
+    speech: Speech | None = None  # how an open mouth reduces it
     # Units of the direction that a minus and a plus unit of strength are: a clip may show less than the generator's own
     # picture does.
     scale: tuple[float, float] = (1.0, 1.0)
-    blinks: bool = False  # whether it makes way for lids that close
-    purses: bool = False  # whether it makes way for lips that are pursed
-    smiles: bool = False  # whether it makes way, as far as it is a plus, for a smile that is there
-    gapes: bool = False  # whether what is more than its recommended strength makes way for a mouth that is wide open
+    blinks: bool = False  # whether lids that close reduce it
+    purses: bool = False  # whether pursed lips reduce it
+    smiles: bool = False  # whether a smile that is there reduces it, as far as it is a plus
+    gapes: bool = False  # whether a wide open mouth reduces what is more than its recommended strength
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
     response: tuple[float, float] = (1.0, 1.0)  # of the student: what minus and plus strengths are multiplied with
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind

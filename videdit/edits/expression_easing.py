@@ -1,4 +1,4 @@
-"""How an edit makes way for what a face does: a smile of constant strength would close a mouth that sings.
+"""Reduces an edit's strength with what a face does: a smile of constant strength would close a mouth that sings.
 
 Among the faces that a generator learnt from, who smiles shows teeth, so a wide open mouth plus a smile becomes a grin.
 An edit's recipe may say (``speech: {eases: E, opens: O}``) that of its strength s, where a mouth is open by x,
@@ -46,7 +46,7 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What a face does that edits make way for."""
+    """What a face does that reduces edits."""
 
     gap: float = 0.0  # between the lips, see :func:`openness`
     lids: float = 1.0  # how far they are open, see :func:`lids_open`

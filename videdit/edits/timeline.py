@@ -58,7 +58,7 @@ class Timeline:
     def __call__(self, track: int, time: float, code: Array | None = None, face: Expression = AT_REST) -> np.ndarray:
         """What is added to a track's code [L, 512], which some edits depend on: [L, 512] float32.
 
-        face: what it does then; some edits make way for it.
+        face: what it does then, which reduces some edits.
         """
         strengths = self._made_way(track, time, face)
         if any(self._speech):
@@ -66,7 +66,7 @@ class Timeline:
         return self._directions(strengths[:, 0], code)
 
     def given(self, track: int, time: float, face: Expression = AT_REST) -> np.ndarray:
-        """What each edit gets at a time, [N], after it made way for what the face does."""
+        """What each edit gets at a time, [N], reduced by what the face does."""
         return self._made_way(track, time, face)[:, 0]
 
     def _made_way(self, track: int, time: float, face: Expression) -> np.ndarray:
@@ -93,7 +93,7 @@ class Timeline:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
         return crop.confidence * self(crop.track, time, code, expression(crop.mesh))
 
-    def makes_way(self, crop: Crop, time: float) -> list[str]:
+    def reductions(self, crop: Crop, time: float) -> list[str]:
         """Which edits get less than half of their strength at a time for what a face does, and why, in words.
 
         Of a wide open mouth: less than half of what is beyond their recommended strength.
@@ -102,7 +102,7 @@ class Timeline:
         little = {what: (shares < 0.5) & (strengths != 0) for what, shares in self._shares(strengths, face).items()}
         little["a wide open mouth"] = (face.gaping > 0.5) & (self._beyond(strengths) > 0)
         return [
-            f"{self.edits[i].name} makes way for {what}"
+            f"{self.edits[i].name} is reduced for {what}"
             for what, which in little.items()
             for i in np.flatnonzero(which)
         ]

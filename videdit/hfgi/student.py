@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "student"  # in the manifest
 BATCH = {"cpu": {256: 4, 512: 2, 1024: 1}, "cuda": {256: 32, 512: 16, 1024: 8}}
-# How an edit that makes way for speech does so here. The student leaves mouths as open as they are, and who calls "oh"
+# How speech reduces an edit that it reduces at all. The student leaves mouths as open as they are, and who calls "oh"
 # does not smile: teeth that it puts into a round mouth are believed by nobody.
 SPEECH = Speech(eases=0.85, opens=0.0)
 SOONER = 1.4  # and does so at mouths so many times less open
@@ -117,7 +117,7 @@ def student_edit(net: Student | None = None) -> nn.Module:
 def student_strengths(edits: Iterable[Edit], strengths: Iterable[float], gap: float = 0.0) -> np.ndarray:
     """Strengths of edits as the student takes them, [E] by EDITS: in recommended ones, answered for by `response`.
 
-    gap: how open the mouth is, as of :func:`videdit.edits.expression_easing.openness`; some edits make way for it.
+    gap: how open the mouth is, as of :func:`videdit.edits.expression_easing.openness`; it reduces some edits.
     """
     given = np.zeros(len(EDITS), np.float32)
     for edit, strength in zip(edits, strengths, strict=True):

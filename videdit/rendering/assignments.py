@@ -51,9 +51,9 @@ class OwnTimelines(Timeline):
         """What is added to the code of a track, by the track's own edits where it has some: [L, 512] float32."""
         return self._of(track)(track, time, code, face)
 
-    def makes_way(self, crop: Crop, time: float) -> list[str]:
+    def reductions(self, crop: Crop, time: float) -> list[str]:
         """Which of the track's edits get less than half of their strength for what the face does, in words."""
-        return self._of(crop.track).makes_way(crop, time)
+        return self._of(crop.track).reductions(crop, time)
 
     def edits_of(self, track: int) -> tuple[Edit, ...]:
         """The edits that a track gets, in the order of its :meth:`strengths`."""
