@@ -39,16 +39,16 @@ class AssignFaces:
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames with ``faces`` (points [5, 2] in coded pixels, track, confidence) and ``scene``, in order, none held
         back."""
-        sightings = self.analysis.sightings
+        table = self.analysis.table
         first = scene = None
         for frame in frames:
-            row = sightings.row(frame.pts)
+            row = table.row(frame.pts)
             if row is None:
                 yield replace(frame, scene=(scene or 0) - (first or 0))
                 continue
-            scene = int(sightings.scene[row])
+            scene = int(table.scene[row])
             first = scene if first is None else first
-            rows = range(*sightings.faces(row).indices(len(sightings.track)))
+            rows = range(*table.faces(row).indices(len(table.track)))
             faces = [
                 replace(
                     face,
@@ -62,10 +62,10 @@ class AssignFaces:
 
     def _steadied(self, i: int) -> np.ndarray:
         """The five points of a face [5, 2], smoothed over time."""
-        sightings = self.analysis.sightings
-        near = sightings.near(i, REACH, GAP)
-        times = sightings.time[sightings.frame[near]]
-        return smooth_points(times, sightings.points[near], float(sightings.time[sightings.frame[i]]))
+        table = self.analysis.table
+        near = table.near(i, REACH, GAP)
+        times = table.time[table.frame[near]]
+        return smooth_points(times, table.points[near], float(table.time[table.frame[i]]))
 
 
 class TablePass:

@@ -34,9 +34,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     record(tmp_path / "a", frames)
     analysis = Analysis(tmp_path / "a")
     assert len([f for f in analysis.files if f.startswith("faces")]) == 2
-    assert analysis.sightings.tracks == [0, 1]
+    assert analysis.table.tracks == [0, 1]
     for i in (0, 1, CHUNK // 2, frames - 1, 3):
-        assert analysis.sightings.row(1000 * i) == i
+        assert analysis.table.row(1000 * i) == i
         first, second = analysis.faces(i)
         assert (first.track, second.track) == (0, 1)
         for seen, was in ((first, face(100 + 0.37 * i, size=90)), (second, face(400, size=333))):
@@ -44,8 +44,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             assert was.mesh is not None
             np.testing.assert_allclose(seen.mesh, was.mesh, atol=0.004)
             np.testing.assert_array_equal(seen.points, was.points)
-    assert analysis.sightings.row(500) is None
-    assert analysis.sightings.row(1000 * frames) is None
+    assert analysis.table.row(500) is None
+    assert analysis.table.row(1000 * frames) is None
 
 
 def test_the_best_portraits_are_kept_one_of_each_second(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_clip_without_faces(tmp_path: Path) -> None:
             recorder.add(i, i / 25, 0, [], [], [])
         analysis = recorder.commit([])
     assert analysis.faces(1) == []
-    assert analysis.sightings.tracks == []
+    assert analysis.table.tracks == []
     assert analysis.portraits() == {}
 
 

@@ -38,12 +38,12 @@ def unknown(picture: Path) -> dict[int, float]:
     raise AssertionError("nobody asked for a picture")
 
 
-def tracks(word: str | int, sightings: TrackTable, similarity=unknown) -> list[set[int]]:
+def tracks(word: str | int, table: TrackTable, similarity=unknown) -> list[set[int]]:
     """Who is chosen in each frame."""
-    chosen = choose(word, sightings, similarity)
+    chosen = choose(word, table, similarity)
     return [
-        {int(t) for t, c in zip(sightings.track[rows], chosen[rows], strict=True) if c}
-        for rows in map(sightings.faces, range(len(sightings.pts)))
+        {int(t) for t, c in zip(table.track[rows], chosen[rows], strict=True) if c}
+        for rows in map(table.faces, range(len(table.pts)))
     ]
 
 
@@ -129,8 +129,8 @@ def test_tracks_are_numbered_as_they_appear_from_the_left() -> None:
 )
 @settings(max_examples=60, deadline=None)
 def test_one_at_a_time_and_never_back_and_forth(people: list[tuple[int, int, int]], word: str) -> None:
-    sightings = seen(*((range(a, min(a + n, 90)), size, 0.1 * a) for a, n, size in people), frames=90)
-    who = tracks(word, sightings)
+    table = seen(*((range(a, min(a + n, 90)), size, 0.1 * a) for a, n, size in people), frames=90)
+    who = tracks(word, table)
     assert all(len(frame) <= 1 for frame in who)
     shown = [next(iter(frame)) for frame in who if frame]
     changes = sum(a != b for a, b in zip(shown, shown[1:], strict=False))

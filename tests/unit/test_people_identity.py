@@ -183,7 +183,7 @@ def test_two_who_cross_a_hand_and_a_cut(watched: tuple[list[Moment], Analysis]) 
     moments, analysis = watched
     truth: dict[int, set[tuple[int, int]]] = {}
     for row, moment in enumerate(moments):
-        assert analysis.sightings.scene[row] == moment.shot
+        assert analysis.table.scene[row] == moment.shot
         found = [(face.track, ffhq_square(face.points)[0]) for face in analysis.faces(row)]
         for person in moment.people:
             here = [track for track, centre in found if np.linalg.norm(centre - person.centre) < 12]
@@ -196,7 +196,7 @@ def test_two_who_cross_a_hand_and_a_cut(watched: tuple[list[Moment], Analysis]) 
     assert all(len(names) == 1 for names in truth.values())
     for track, names in truth.items():  # each is there to the end of the shot, after what hid it
         ((shot, _),) = names
-        rows = analysis.sightings.frame[analysis.sightings.track == track]
+        rows = analysis.table.frame[analysis.table.track == track]
         ends = [row for row, moment in enumerate(moments) if moment.shot == shot]
         assert rows[0] == ends[0]
         assert rows[-1] == ends[-1]

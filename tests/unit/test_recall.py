@@ -46,13 +46,13 @@ def recorded(folder: Path, faces: list[list[Face]], scenes: list[int] | None = N
 
 
 def everyone(analysis: Analysis) -> np.ndarray:
-    return np.ones(len(analysis.sightings.track), bool)
+    return np.ones(len(analysis.table.track), bool)
 
 
 def test_faces_tracks_scenes_and_who_was_chosen(tmp_path: Path) -> None:
     two = [face(400), face(100)]
     analysis = recorded(tmp_path / "a", [two] * 10 + [[]] * 5 + [two] * 10, [0] * 12 + [1] * 13)
-    chosen = analysis.sightings.track == 0
+    chosen = analysis.table.track == 0
     frames = list(AssignFaces(analysis, chosen)(clip(27)))
     assert [len(frame.faces) for frame in frames] == [2] * 10 + [0] * 5 + [2] * 10 + [0, 0]  # of 26 and 27 nobody knows
     assert [frame.scene for frame in frames] == [0] * 12 + [1] * 15
@@ -87,11 +87,11 @@ def test_a_mesh_is_as_it_was_seen_while_points_are_steadied(tmp_path: Path) -> N
 def test_points_are_as_they_were_found_where_nothing_is_to_be_smoothed(tmp_path: Path) -> None:
     shaken = [[face(300 + 0.3 * (-1) ** i), face(500)] for i in range(20)]
     analysis = recorded(tmp_path / "a", shaken)
-    chosen = analysis.sightings.track == 0
+    chosen = analysis.table.track == 0
     frames = list(AssignFaces(analysis, chosen, steady=False)(clip(20)))
     for i, frame in enumerate(frames):
         (found,) = frame.faces  # who is not chosen is not there
-        np.testing.assert_array_equal(found.points, analysis.sightings.points[2 * i])
+        np.testing.assert_array_equal(found.points, analysis.table.points[2 * i])
 
 
 def jitter(points: np.ndarray, mesh: np.ndarray) -> float:
@@ -144,7 +144,7 @@ def test_the_crop_of_a_still_head_stands_still(
     points = np.stack([f.points for f in faces])
     seconds = [slice(start, start + fps) for start in range(0, count - fps + 1, 6)]
     shown = max(jitter(points[second], mesh) for second in seconds)
-    before = max(jitter(analysis.sightings.points[second], mesh) for second in seconds)
+    before = max(jitter(analysis.table.points[second], mesh) for second in seconds)
     assert shown < 0.3
     assert shown < before
 
@@ -180,13 +180,13 @@ def test_a_pass_over_the_table_leaves_frames_as_stages_do_that_hold_them(tmp_pat
         return Compose(AssignFaces(analysis, everyone(analysis)), TrackFaces())
 
     held = list(stages()(frames()))
-    passed = list(TablePass(analysis.sightings, stages())(frames()))
+    passed = list(TablePass(analysis.table, stages())(frames()))
     assert [len(frame.faces) for frame in held].count(2) > 20
     for one, other in zip(held, passed, strict=True):
         same_faces(one, other)
         assert other.picture is picture
     # A run that begins later, in the middle of a shot, and has its first frame named, sees the shot from there.
-    late = list(TablePass(analysis.sightings, stages(), first=first)(frames(first + 20)))
+    late = list(TablePass(analysis.table, stages(), first=first)(frames(first + 20)))
     for one, other in zip(held[20:], late, strict=True):
         same_faces(one, other)
 
@@ -202,7 +202,7 @@ def test_no_picture_waits_for_what_faces_are_compared_with(tmp_path: Path) -> No
             pulled += 1
             yield frame
 
-    for given, _ in enumerate(TablePass(analysis.sightings, stages)(counted()), 1):
+    for given, _ in enumerate(TablePass(analysis.table, stages)(counted()), 1):
         assert pulled == given
     pulled = 0
     ahead = max(pulled - given for given, _ in enumerate(stages(counted()), 1))
@@ -216,9 +216,9 @@ def test_faces_after_the_end_of_a_cut_and_in_frames_that_nobody_knows_do_not_cou
         return Compose(AssignFaces(analysis, everyone(analysis)), TrackFaces())
 
     held = list(stages()(clip(40)))
-    for one, other in zip(held, TablePass(analysis.sightings, stages(), end=40 / 25)(clip(40)), strict=True):
+    for one, other in zip(held, TablePass(analysis.table, stages(), end=40 / 25)(clip(40)), strict=True):
         same_faces(one, other)
-    *known, last = TablePass(analysis.sightings, stages())(clip(91))  # the file has grown since
+    *known, last = TablePass(analysis.table, stages())(clip(91))  # the file has grown since
     assert len(known) == 90
     assert not last.faces
     assert last.scene == known[-1].scene

@@ -116,7 +116,7 @@ def show(clip: Path, sheet: Path, as_json: bool, options: dict[str, Any], replac
     try:
         with cached_analysis(clip, info, job, FaceDetector(device), device, progress, whole=True) as analysis:
             progress.end("done")
-            shown = within(analysis.sightings, job.start, job.end)
+            shown = within(analysis.table, job.start, job.end)
             tracks = describe(shown)
             if tracks:
                 write_sheet(sheet, draw(tracks, analysis), MARK, replace)

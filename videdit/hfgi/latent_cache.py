@@ -125,7 +125,7 @@ def codes_for(inverter: Inverter, analysis: Analysis | None, keep: bool) -> Late
         inverter.batch(LOW),
     ]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    return LatentCache(analysis.folder / f"codes-{name}", analysis.sightings.row)
+    return LatentCache(analysis.folder / f"codes-{name}", analysis.table.row)
 
 
 def _digest(crop: np.ndarray) -> bytes:

@@ -42,9 +42,9 @@ class HeldAnalysis:
     def __init__(self, analysis: Analysis, span: tuple[float, float] | None, stack: contextlib.ExitStack) -> None:
         """span: seconds that it is of; None: all of the clip. stack: closed when nobody holds this any more."""
         self.analysis, self.span, self.number = analysis, span, next(_numbers)
-        sightings = analysis.sightings
-        self.nbytes = sum(getattr(sightings, name).nbytes for name in ("pts", "time", "scene", "frame", "track"))
-        self.nbytes += sightings.points.nbytes + (1 << 20)  # and a chunk of meshes
+        table = analysis.table
+        self.nbytes = sum(getattr(table, name).nbytes for name in ("pts", "time", "scene", "frame", "track"))
+        self.nbytes += table.points.nbytes + (1 << 20)  # and a chunk of meshes
         weakref.finalize(self, stack.close)
 
     def covers(self, span: tuple[float, float]) -> bool:

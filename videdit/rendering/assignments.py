@@ -111,28 +111,28 @@ def people_of(
     usual = Timeline(job.edits, time_of_frame, layers)
     if analysis is None:
         return People(np.zeros(0, bool), usual)
-    sightings = analysis.sightings
+    table = analysis.table
 
     def similarity(picture: Path) -> Mapping[int, float]:
         from videdit.tracks.reference_match import similarity_to
 
         return similarity_to(picture, analysis.portraits())
 
-    chosen = choose(job.faces, sightings, similarity)
+    chosen = choose(job.faces, table, similarity)
     own: dict[int, Timeline] = {}
     for word, edits in job.edits_of_faces.items():
-        theirs = choose(word, sightings, similarity)
+        theirs = choose(word, table, similarity)
         timeline = Timeline(edits, time_of_frame, layers)
-        own |= {int(track): timeline for track in np.unique(sightings.track[theirs])}
+        own |= {int(track): timeline for track in np.unique(table.track[theirs])}
         chosen = chosen | theirs
     notes: list[str] = []
     if mesh_of is not None:
-        for track in map(int, np.unique(sightings.track[chosen])):
+        for track in map(int, np.unique(table.track[chosen])):
             before = own.get(track, usual).edits
             after, said = _able(before, analysis, track, mesh_of)
             notes += [f"face {track}: {words}" for words in said]
             if not any(edit.strength for edit in after) and any(edit.strength for edit in before):
-                chosen = chosen & (sightings.track != track)
+                chosen = chosen & (table.track != track)
             elif after != before:
                 own[track] = Timeline(after, time_of_frame, layers)
         if notes and not chosen.any():

@@ -102,7 +102,7 @@ def check_scenes(job: RenderJob, analysis: Analysis | None, info: MediaInfo) -> 
     """A sentence where some of the chosen shots are not there. Raises SettingsError: none of them is."""
     if not job.scenes or analysis is None:
         return []
-    shown = within(analysis.sightings, job.start, job.end)
+    shown = within(analysis.table, job.start, job.end)
     begins = [float(shown.time[shot.start]) for shot in shown.scenes()]
     missing = [str(scene) for scene in job.scenes if scene > len(begins)]
     if not missing:

@@ -165,8 +165,8 @@ class Estimator:
         with cached_analysis(clip.source, info, job, self._models.detector(job.networks), device) as analysis:
             said = check_scenes(job, analysis, info)
             people = people_of(job, analysis, clock(info), profile.layers, self._models.detector(job.networks).aligned)
-            shown = within(analysis.sightings, job.start, job.end)
-            chosen = np.unique(analysis.sightings.track[people.chosen])
+            shown = within(analysis.table, job.start, job.end)
+            chosen = np.unique(analysis.table.track[people.chosen])
             seen = [track for track in describe_tracks(shown) if track.track in chosen]
         said += people.notes
         return said + [
@@ -192,7 +192,7 @@ class Estimator:
         """Sizes of the crops of some frames, as an analysis of the clip has their faces."""
         layers = load_profile(job.profile, job.checkpoint).layers
         chosen = people_of(job, analysis, clock(info), layers).chosen
-        shown = within(analysis.sightings, job.start, job.end).pts
+        shown = within(analysis.table, job.start, job.end).pts
         plane = np.broadcast_to(np.zeros((1, 1), np.uint8), (info.height, info.width))
         picture = Picture((plane,), Color("gray"), "gray", info.aspect)
         for pts in shown[np.linspace(0, len(shown) - 1, min(KNOWN, len(shown))).round().astype(int)]:

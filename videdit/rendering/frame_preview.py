@@ -74,13 +74,13 @@ class FramePreviews:
         """The frame as the render has it, its neighbours worked out as far as they count. Raises as :meth:`draft`."""
         reach = reach_of(resolve(clip.job))
         request, shown = self._asked(clip, time, check, reach)
-        row = request.sightings.row(shown.pts)
+        row = request.table.row(shown.pts)
         if row is None:
             return shown, shown
         graph = request.graph(span=(shown.time, shown.time))
         hfgi, hair = request.resolved.method != "student", request.resolved.hair
         far = max(AverageChanges.reach if hfgi else 0.0, MeanHair.reach if hair else 0.0)
-        time_of = request.sightings.time
+        time_of = request.table.time
         rows = request.rows(time_of[row] - far, time_of[row] + far)
         if not hfgi:
             near = list(graph.stage("change")(iter(self._near.fronts(request, rows))))
@@ -162,7 +162,7 @@ class FramePreviews:
             faces = Compose(*graph.part("recall", "track"))
             bare = (self._bare(request, row, shown) for row in near)
             (tracked,) = [frame for frame in faces(bare) if frame.pts == shown.pts] or [shown]
-            scene = tracked.scene + (int(request.sightings.scene[near.start]) if near else 0)
+            scene = tracked.scene + (int(request.table.scene[near.start]) if near else 0)
             tracked = replace(tracked, picture=shown.picture, scene=scene)
             crops = Compose(*graph.part("align", "restore"))
             (cropped,) = crops(iter((tracked,)))
@@ -174,8 +174,8 @@ class FramePreviews:
     @staticmethod
     def _bare(request: Request, row: int, like: Frame) -> Frame:
         """A frame of the analysis without its picture: its faces are known."""
-        pts = None if like.pts is None else int(request.sightings.pts[row])  # that of the first frame may be 0
-        return replace(like, pts=pts, time=float(request.sightings.time[row]), picture=bare_picture(like.picture))
+        pts = None if like.pts is None else int(request.table.pts[row])  # that of the first frame may be 0
+        return replace(like, pts=pts, time=float(request.table.time[row]), picture=bare_picture(like.picture))
 
     def _edit_alone(self, request: Request, pts: int | None) -> Stage:
         """In place of the node "edit": one that needs no neighbours, and knows inversions that were made before."""

@@ -22,7 +22,7 @@ def kept_frames(
     make: Callable[[Request, range], Iterator[Frame]],
 ) -> list[Frame]:
     """Frames of rows by a key, those that are not kept made in as few runs as there are gaps."""
-    pts = [None if request.source.info.kind == "image" else int(request.sightings.pts[row]) for row in rows]
+    pts = [None if request.source.info.kind == "image" else int(request.table.pts[row]) for row in rows]
     found = {at: cache.get((*key, at)) for at in pts}
     missing = [row for row, at in zip(rows, pts, strict=True) if found[at] is None]
     for run in _runs(missing):

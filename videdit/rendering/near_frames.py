@@ -49,23 +49,23 @@ class NearFrames:
         return KeptCodes(self.cache, key, codes_for(request.inverter, request.held.analysis, keep))
 
     def _new_fronts(self, request: Request, rows: range) -> Iterator[Frame]:
-        job, sightings = request.job, request.sightings
+        job, table = request.job, request.table
         reach = TrackFaces.reach + ParseFaces.reach
-        first, last = sightings.time[rows.start] - reach, sightings.time[rows.stop - 1] + reach
+        first, last = table.time[rows.start] - reach, table.time[rows.stop - 1] + reach
         near = request.rows(first, last)
         # Shots are counted from the first frame that comes, and by the user from the start of what is rendered.
-        base = int(sightings.scene[near.start])
+        base = int(table.scene[near.start])
         still = request.source.info.kind == "image"
         cut = (None, None) if still else (max(0.0, first - ROUND), last + LEAST)
-        graph = request.graph(cut=cut, first_scene=base - scenes_before(sightings, job.start))
+        graph = request.graph(cut=cut, first_scene=base - scenes_before(table, job.start))
         decode, *stages = graph.stages(last="restore")
         for frame in _through([_Checked(decode, request.check), *stages], graph.context.store.release):
-            row = sightings.row(frame.pts)
+            row = table.row(frame.pts)
             # Frames of several runs are put together later: each is counted from the first of the clip.
             yield replace(hollow(frame), scene=frame.scene + base, index=frame.index if row is None else row)
 
     def _new_edits(self, request: Request, rows: range) -> Iterator[Frame]:
-        times, job = request.sightings.time, request.job
+        times, job = request.table.time, request.job
         wanted = float(times[rows.start]), float(times[rows.stop - 1])
         pace = ChoosePasses.reach_of(job.quality)  # from passes so far away are changes carried
         reach = InvertEdit.reach_of(job.smooth_codes, job.smooth_fine)

@@ -110,7 +110,7 @@ def lay_out(
     job, resolved = clip.job, resolve(clip.job)
     detector = renderer.loaded.detector(job.networks)
     people = people_of(job, analysis, clock(info), resolved.profile.layers, detector.aligned)
-    sightings = within(analysis.sightings, job.start, job.end)
+    table = within(analysis.table, job.start, job.end)
     shop = Workshop(resolved, info, renderer.loaded, people, renderer.loaded.inverter(job.networks), analysis)
     graph = graph_of(Shape(resolved), shop)
     frames_most = None if seconds is None else max(1, round(seconds * float(info.fps or 25)))
@@ -120,8 +120,8 @@ def lay_out(
     find = Compose(*graph.part("recall", "size"), split)
     reach = reach_of(resolved)
     keys = key_frames(info)
-    frames = find(bare_frames(sightings, int(sightings.pts[0]), None, like))
-    segments = [_segment(*found, sightings, reach, keys) for found in _segments(frames)]
+    frames = find(bare_frames(table, int(table.pts[0]), None, like))
+    segments = [_segment(*found, table, reach, keys) for found in _segments(frames)]
     faces = sum(segment.faces for segment in segments)
     if not faces:
         unclear = analysis.unclear_between(job.start, job.end)
@@ -135,7 +135,7 @@ def lay_out(
         reach=reach,
         crops=crops,
         frames_most=frames_most,
-        frames=len(sightings.pts),
+        frames=len(table.pts),
         faces=faces,
         segments=tuple(segments),
         versions=versions(),
@@ -150,16 +150,16 @@ def _segments(frames: Iterator[Frame]) -> Iterator[tuple[SegmentStart, list[int]
 
 
 def _segment(
-    start: SegmentStart, pts: list[int], faces: int, sightings: TrackTable, reach: float, keys: list[int]
+    start: SegmentStart, pts: list[int], faces: int, table: TrackTable, reach: float, keys: list[int]
 ) -> PlannedSegment:
     """A segment with what has to be read for it: `reach` seconds on either side, but nothing before a cut."""
-    rows = [sightings.row(pts[0]), sightings.row(pts[-1])]
+    rows = [table.row(pts[0]), table.row(pts[-1])]
     assert rows[0] is not None
     assert rows[1] is not None
-    begin, end = float(sightings.time[rows[0]]), float(sightings.time[rows[1]])
-    first = max(int(sightings.time.searchsorted(begin - reach - 1e-6)), sightings.row(start.scene_pts) or 0)
-    last = min(int(sightings.time.searchsorted(end + reach + 1e-6)) - 1 + BEYOND, len(sightings.pts) - 1)
-    before = [key for key in keys if key <= sightings.pts[first]]
+    begin, end = float(table.time[rows[0]]), float(table.time[rows[1]])
+    first = max(int(table.time.searchsorted(begin - reach - 1e-6)), table.row(start.scene_pts) or 0)
+    last = min(int(table.time.searchsorted(end + reach + 1e-6)) - 1 + BEYOND, len(table.pts) - 1)
+    before = [key for key in keys if key <= table.pts[first]]
     return PlannedSegment(
         index=start.index,
         pts=start.pts,
@@ -170,10 +170,10 @@ def _segment(
         start=round(begin, 6),
         end=round(end, 6),
         times=hash_of_times(pts),
-        first=int(sightings.pts[first]),
-        last=int(sightings.pts[last]),
-        before=round(begin - float(sightings.time[first]), 6),
-        after=round(float(sightings.time[last]) - end, 6),
+        first=int(table.pts[first]),
+        last=int(table.pts[last]),
+        before=round(begin - float(table.time[first]), 6),
+        after=round(float(table.time[last]) - end, 6),
         keyframe=before[-1] if before else None,
     )
 

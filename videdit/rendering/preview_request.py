@@ -50,9 +50,9 @@ class Request:
         return graph_of(Shape(self.resolved), replace(shop, **more))
 
     @property
-    def sightings(self) -> TrackTable:
+    def table(self) -> TrackTable:
         """The faces of the clip's analysis, by frame and track."""
-        return self.held.analysis.sightings
+        return self.held.analysis.table
 
     @property
     def front(self) -> tuple:
@@ -74,21 +74,21 @@ class Request:
 
     def rows(self, first: float, last: float) -> range:
         """The frames between two times, both included, as rows of the analysis."""
-        return range(*map(int, np.searchsorted(self.sightings.time, (first - ROUND, last + ROUND))))
+        return range(*map(int, np.searchsorted(self.table.time, (first - ROUND, last + ROUND))))
 
 
 def active(request: Request, frame: Frame) -> Frame:
     """The frame with the crops that are edited at its time."""
     job, timeline, rest = request.job, request.people.timeline, request.resolved.restorer.at_rest
-    if job.scenes and 1 + frame.scene - scenes_before(request.sightings, job.start) not in job.scenes:
+    if job.scenes and 1 + frame.scene - scenes_before(request.table, job.start) not in job.scenes:
         return replace(frame, crops=())
     crops = (crop for crop in frame.crops if rest or timeline.active(crop.track, frame.time))
     return replace(frame, crops=tuple(crops))
 
 
-def scenes_before(sightings: TrackTable, start: float | None) -> int:
+def scenes_before(table: TrackTable, start: float | None) -> int:
     """How many shots are over before what is rendered begins: the user counts from there."""
-    if not start or not len(sightings.time):
+    if not start or not len(table.time):
         return 0
-    row = int(np.searchsorted(sightings.time, start - ROUND))
-    return int(sightings.scene[min(row, len(sightings.time) - 1)])
+    row = int(np.searchsorted(table.time, start - ROUND))
+    return int(table.scene[min(row, len(table.time) - 1)])

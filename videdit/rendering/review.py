@@ -41,8 +41,8 @@ class Hardship:
 
 def boxes_at(info: MediaInfo, analysis: Analysis, time: float) -> list[FaceBox]:
     """The faces of the frame that is shown at a time."""
-    row = max(0, int(np.searchsorted(analysis.sightings.time, time + 1e-6)) - 1)
-    if row >= len(analysis.sightings.time):
+    row = max(0, int(np.searchsorted(analysis.table.time, time + 1e-6)) - 1)
+    if row >= len(analysis.table.time):
         return []
     width, height = _square(info)
     upright = invert(upright_matrix(info.rotation, width, height))
@@ -80,7 +80,7 @@ def moments(info: MediaInfo, analysis: Analysis, sights: Iterable[tuple[int, flo
 def _unfit(info: MediaInfo, analysis: Analysis) -> Iterator[tuple[int, float, str]]:
     """(track, time, why) of faces that get less than all of an edit."""
     width, height = _square(info)
-    for row, time in enumerate(analysis.sightings.time):
+    for row, time in enumerate(analysis.table.time):
         for face in analysis.faces(row):
             if face.track >= 0:
                 fit = fitness(face, width, height)
@@ -92,7 +92,7 @@ def _unfit(info: MediaInfo, analysis: Analysis) -> Iterator[tuple[int, float, st
 def _talking(analysis: Analysis) -> Iterator[tuple[int, float, str]]:
     """(track, time, why) where a mouth moves fast."""
     before: dict[int, tuple[float, float]] = {}
-    for row, time in enumerate(analysis.sightings.time):
+    for row, time in enumerate(analysis.table.time):
         for face in analysis.faces(row):
             if face.track < 0:
                 continue
@@ -105,9 +105,9 @@ def _talking(analysis: Analysis) -> Iterator[tuple[int, float, str]]:
 
 def _lost(analysis: Analysis) -> Iterator[tuple[int, float, float, str]]:
     """(track, first, last, why) of gaps in a track."""
-    sightings = analysis.sightings
-    for track in sightings.tracks:
-        seen = sightings.time[sightings.frame[sightings.track == track]]
+    table = analysis.table
+    for track in table.tracks:
+        seen = table.time[table.frame[table.track == track]]
         for i in np.flatnonzero(np.diff(seen) > LOST):
             yield track, float(seen[i]), float(seen[i + 1]), "not seen"
 

@@ -92,12 +92,12 @@ def preview_of(before: Frame, after: Frame, tier: str, seconds: float, side: int
 
 def clip_summary(info: MediaInfo, analysis: Analysis) -> ClipSummary:
     """An analysis of all of a clip in plain values."""
-    sightings, portraits = analysis.sightings, analysis.portraits()
+    table, portraits = analysis.table, analysis.portraits()
     width, height = info.display_size
-    shots = tuple((float(sightings.time[s.start]), float(sightings.time[s.stop - 1])) for s in sightings.scenes())
-    faces = tuple(_seen(track, sightings, portraits.get(track.track)) for track in describe(sightings))
+    shots = tuple((float(table.time[s.start]), float(table.time[s.stop - 1])) for s in table.scenes())
+    faces = tuple(_seen(track, table, portraits.get(track.track)) for track in describe(table))
     return ClipSummary(
-        info.path, width, height, float(info.fps), len(sightings.pts), info.duration, shots, faces, sightings.time
+        info.path, width, height, float(info.fps), len(table.pts), info.duration, shots, faces, table.time
     )
 
 
@@ -109,8 +109,8 @@ def _face(edit: Edited, frame: Frame, scale: float) -> EditedFace:
     return EditedFace(edit.track, edit.confidence, size, outline * scale)
 
 
-def _seen(track: TrackInfo, sightings: TrackTable, portraits: np.ndarray | None) -> SeenFace:
-    times = sightings.time[sightings.frame[sightings.track == track.track]]
+def _seen(track: TrackInfo, table: TrackTable, portraits: np.ndarray | None) -> SeenFace:
+    times = table.time[table.frame[table.track == track.track]]
     spans = tuple(
         (float(part[0]), float(part[-1])) for part in np.split(times, np.flatnonzero(np.diff(times) > GAP) + 1)
     )

@@ -286,7 +286,7 @@ def _joined(thread: str, stages: Sequence[Stage], shop: Workshop) -> Stage:
     if thread == "recall":
         assert shop.analysis is not None
         shot = shop.work.next.scene_pts if shop.work and shop.work.span and shop.work.next else None
-        return TablePass(shop.analysis.sightings, Compose(*stages), end=shop.cut[1], first=shot)
+        return TablePass(shop.analysis.table, Compose(*stages), end=shop.cut[1], first=shot)
     each = shop.work is not None and LAYOUT.between(thread, "restore", "release")
     return RestartPerSegment(stage) if each else stage
 

@@ -46,7 +46,7 @@ def poorly_seen(
         MediaError: the clip cannot be decoded.
         Cancelled: `cancel` was set.
     """
-    everybody = np.ones(len(analysis.sightings.track), bool)
+    everybody = np.ones(len(analysis.table.track), bool)
     stages = Compose(AssignFaces(analysis, everybody), CropFaces(parser.pixels, 256))
     found: list[Sight] = []
     frames = ((frame, frame.crops) for frame in stages(_thinned(Decode(info)(iter(())))))

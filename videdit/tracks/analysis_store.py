@@ -34,7 +34,7 @@ LAYOUT = 4  # raised when what is written means something else
 CHUNK = 512  # faces a file
 PORTRAITS, PORTRAIT = 4, 128  # a track at most, and their side in pixels
 _TURNS = 2.0  # seconds: which way up faces are is looked up about once in one
-_INDEX, _SIGHTINGS, _PORTRAITS = "analysis.json", "sightings.npz", "portraits.npz"
+_INDEX, _TABLE, _PORTRAITS = "analysis.json", "sightings.npz", "portraits.npz"
 _STEPS = 60000  # a mesh is written in so many steps from one side of its box to the other: 0.01 px for a face of 600
 
 
@@ -117,9 +117,9 @@ class Recorder:
         """Name the people, write what is left, and give the folder its name."""
         self._flush()
         stretch_of = np.array([stretch for _, stretch, *_ in self._faces], np.int32)
-        sightings = self._sightings(np.array(link_tracklets(stretches), np.int32)[stretch_of])
-        self._write(_SIGHTINGS, {f.name: getattr(sightings, f.name) for f in fields(TrackTable)})
-        self._write(_PORTRAITS, self._albums(sightings, stretch_of))
+        table = self._table(np.array(link_tracklets(stretches), np.int32)[stretch_of])
+        self._write(_TABLE, {f.name: getattr(table, f.name) for f in fields(TrackTable)})
+        self._write(_PORTRAITS, self._albums(table, stretch_of))
         unclear = spans(self.unclear, _TURNS)
         index = {"layout": LAYOUT, "faces": len(self._faces), "files": self._files, "unclear": unclear}
         with self._writing():
@@ -133,7 +133,7 @@ class Recorder:
             os.replace(self._draft, self.folder)
         return Analysis(self.folder)
 
-    def _sightings(self, track: np.ndarray) -> TrackTable:
+    def _table(self, track: np.ndarray) -> TrackTable:
         pts, time, scene = zip(*self._frames, strict=True) if self._frames else ((), (), ())
         frame, _, size, x, yaw = zip(*self._faces, strict=True) if self._faces else ((), (), (), (), ())
         return numbered(
@@ -150,11 +150,11 @@ class Recorder:
             )
         )
 
-    def _albums(self, sightings: TrackTable, stretch_of: np.ndarray) -> dict[str, np.ndarray]:
+    def _albums(self, table: TrackTable, stretch_of: np.ndarray) -> dict[str, np.ndarray]:
         """The portraits of each track, best first, under its number."""
         albums = {}
-        for track in sightings.tracks:
-            own = np.unique(stretch_of[sightings.track == track])
+        for track in table.tracks:
+            own = np.unique(stretch_of[table.track == track])
             found = [portrait for stretch in own for portrait in self._portraits.get(int(stretch), [])]
             best = sorted(found, key=lambda portrait: -portrait.quality)[:PORTRAITS]
             if best:
@@ -206,7 +206,7 @@ class Analysis:
             for name, digest in self.files.items():
                 if Path(name).name != name or sha256(folder / name) != digest:
                     raise DamagedError(f"{name} has changed")
-            self.sightings = TrackTable(**read_arrays(folder / _SIGHTINGS))
+            self.table = TrackTable(**read_arrays(folder / _TABLE))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedError(" ".join(f"{type(error).__name__}: {error}".split())) from None
         self._starts = sorted(int(name[5:-4]) for name in self.files if name.startswith("faces"))
@@ -215,15 +215,15 @@ class Analysis:
     def faces(self, row: int) -> list[Face]:
         """The faces of a frame, each with its track, in the order of their rows."""
         found = []
-        rows = self.sightings.faces(row)
+        rows = self.table.faces(row)
         for i in range(rows.start, rows.stop):
             start = self._starts[bisect_right(self._starts, i) - 1]
             if self._open[0] != start:
                 self._open = start, read_arrays(self.folder / _chunk(start))
             chunk, at = self._open[1], i - start
             mesh = chunk["corner"][at] + chunk["mesh"][at] * chunk["step"][at]
-            track = int(self.sightings.track[i])
-            points, score, yaw = self.sightings.points[i], float(chunk["score"][at]), float(chunk["yaw"][at])
+            track = int(self.table.track[i])
+            points, score, yaw = self.table.points[i], float(chunk["score"][at]), float(chunk["yaw"][at])
             found.append(Face(points, score, track, mesh, yaw))
         return found
 

@@ -46,7 +46,7 @@ def is_picture(word: str | int) -> bool:
     return text not in WORDS and Path(text).suffix.lower() in PICTURES
 
 
-def choose(word: str | int, sightings: TrackTable, similarity: SimilarityTo) -> np.ndarray:
+def choose(word: str | int, table: TrackTable, similarity: SimilarityTo) -> np.ndarray:
     """Which of the faces a word means, [N] bool.
 
     "largest" and "left" mean one face at a time: within a shot they change to another person only where that is the
@@ -57,50 +57,50 @@ def choose(word: str | int, sightings: TrackTable, similarity: SimilarityTo) -> 
         NoFaceError: nobody in the clip is meant.
     """
     word = parse_choice(word)
-    known = sightings.track >= 0
+    known = table.track >= 0
     if word == "all":
         return known
     if is_picture(word):
-        return np.isin(sightings.track, _alike(similarity(Path(word)), sightings, word))
+        return np.isin(table.track, _alike(similarity(Path(word)), table, word))
     if word in WORDS:
-        worth = sightings.size if word == "largest" else _leftness(sightings)
-        return known & (sightings.track == _steadily(worth, sightings)[sightings.frame])
+        worth = table.size if word == "largest" else _leftness(table)
+        return known & (table.track == _steadily(worth, table)[table.frame])
     wanted = [int(number) for number in word.split(",")]
-    tracks = sightings.tracks
+    tracks = table.tracks
     if missing := [track for track in wanted if track not in tracks]:
         there = f"0 to {tracks[-1]}" if len(tracks) > 1 else "only 0"
         raise NoFaceError(
             f"there is no face {missing[0]}: {there if tracks else 'there is none at all'} (see videdit faces)"
         )
-    return np.isin(sightings.track, wanted)
+    return np.isin(table.track, wanted)
 
 
-def _leftness(sightings: TrackTable) -> np.ndarray:
+def _leftness(table: TrackTable) -> np.ndarray:
     """[N]: the more, the further left a track mostly is."""
-    usual = {track: float(np.median(sightings.x[sightings.track == track])) for track in sightings.tracks}
-    return np.array([4.0 ** (-8 * usual.get(int(track), 0.0)) for track in sightings.track])
+    usual = {track: float(np.median(table.x[table.track == track])) for track in table.tracks}
+    return np.array([4.0 ** (-8 * usual.get(int(track), 0.0)) for track in table.track])
 
 
-def _steadily(worth: np.ndarray, sightings: TrackTable) -> np.ndarray:
+def _steadily(worth: np.ndarray, table: TrackTable) -> np.ndarray:
     """The track [F] that is best in each frame, -1 where there is none, with changes only where they pay.
 
     A frame is worth its seconds times the worth of the chosen face, as a part of the best one's there; a change costs
     STAY seconds. The best sequence of a shot is found by dynamic programming (Viterbi, 1967).
     """
-    chosen = np.full(len(sightings.time), -1, np.int32)
-    for shot in sightings.scenes():
-        first, stop = np.searchsorted(sightings.frame, (shot.start, shot.stop))
+    chosen = np.full(len(table.time), -1, np.int32)
+    for shot in table.scenes():
+        first, stop = np.searchsorted(table.frame, (shot.start, shot.stop))
         own = slice(int(first), int(stop))
-        tracks = np.unique(sightings.track[own])
+        tracks = np.unique(table.track[own])
         tracks = tracks[tracks >= 0]
         if not len(tracks):
             continue
         value = np.zeros((shot.stop - shot.start, len(tracks)))
-        real = sightings.track[own] >= 0
-        rows = sightings.frame[own][real] - shot.start
-        value[rows, np.searchsorted(tracks, sightings.track[own][real])] = worth[own][real]
+        real = table.track[own] >= 0
+        rows = table.frame[own][real] - shot.start
+        value[rows, np.searchsorted(tracks, table.track[own][real])] = worth[own][real]
         value /= np.maximum(value.max(1, keepdims=True), 1e-12)
-        steps = np.diff(sightings.time[shot], append=2 * sightings.time[shot][-1] - sightings.time[shot][-2:][0])
+        steps = np.diff(table.time[shot], append=2 * table.time[shot][-1] - table.time[shot][-2:][0])
         chosen[shot] = tracks[_best_path(value * np.maximum(steps, 1e-3)[:, None])]
     return chosen
 
@@ -122,13 +122,13 @@ def _best_path(value: np.ndarray) -> np.ndarray:
     return path
 
 
-def _alike(similarity: Mapping[int, float], sightings: TrackTable, word: str) -> list[int]:
+def _alike(similarity: Mapping[int, float], table: TrackTable, word: str) -> list[int]:
     """The tracks of the person in a picture: the likest first, and none that is there at the same time as a liker."""
     taken: list[int] = []
-    busy = np.zeros(len(sightings.pts), bool)
+    busy = np.zeros(len(table.pts), bool)
     least = max(LIKE, max(similarity.values(), default=0.0) - NEARLY)
     for track in sorted(similarity, key=lambda track: -similarity[track]):
-        frames = sightings.frame[sightings.track == track]
+        frames = table.frame[table.track == track]
         if similarity[track] >= least and not busy[frames].any():
             busy[frames] = True
             taken.append(track)

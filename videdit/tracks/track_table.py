@@ -80,51 +80,51 @@ class TrackInfo:
     yaw: tuple[float, float, float]  # degrees: least, median, largest
 
 
-def describe(sightings: TrackTable) -> list[TrackInfo]:
+def describe(table: TrackTable) -> list[TrackInfo]:
     """All tracks, in order."""
     told = []
-    for track in sightings.tracks:
-        own = sightings.track == track
-        frames = sightings.frame[own]
-        yaw = sightings.yaw[own]
+    for track in table.tracks:
+        own = table.track == track
+        frames = table.frame[own]
+        yaw = table.yaw[own]
         told.append(
             TrackInfo(
                 track,
-                int(sightings.scene[frames[0]]),
+                int(table.scene[frames[0]]),
                 len(frames),
-                float(sightings.time[frames[0]]),
-                float(sightings.time[frames[-1]]),
-                float(np.median(sightings.size[own])),
+                float(table.time[frames[0]]),
+                float(table.time[frames[-1]]),
+                float(np.median(table.size[own])),
                 (float(yaw.min()), float(np.median(yaw)), float(yaw.max())),
             )
         )
     return told
 
 
-def within(sightings: TrackTable, start: float | None, end: float | None) -> TrackTable:
+def within(table: TrackTable, start: float | None, end: float | None) -> TrackTable:
     """What was seen between two times, with the numbers that the whole clip gave."""
-    shown = (sightings.time >= (start or 0.0) - 1e-9) & (sightings.time < (math.inf if end is None else end - 1e-9))
-    own = shown[sightings.frame] if len(sightings.frame) else np.zeros(0, bool)
+    shown = (table.time >= (start or 0.0) - 1e-9) & (table.time < (math.inf if end is None else end - 1e-9))
+    own = shown[table.frame] if len(table.frame) else np.zeros(0, bool)
     rows = np.cumsum(shown) - 1
-    faces = {name: getattr(sightings, name)[own] for name in ("track", "size", "x", "yaw", "points")}
+    faces = {name: getattr(table, name)[own] for name in ("track", "size", "x", "yaw", "points")}
     return replace(
-        sightings,
-        pts=sightings.pts[shown],
-        time=sightings.time[shown],
-        scene=sightings.scene[shown],
-        frame=rows[sightings.frame[own]].astype(np.int32),
+        table,
+        pts=table.pts[shown],
+        time=table.time[shown],
+        scene=table.scene[shown],
+        frame=rows[table.frame[own]].astype(np.int32),
         **faces,
     )
 
 
-def numbered(sightings: TrackTable) -> TrackTable:
+def numbered(table: TrackTable) -> TrackTable:
     """The same with tracks 0, 1, 2, ... in the order in which they appear, those of one frame from the left.
 
     Who was seen too briefly to have been there gets -1.
     """
-    names = {track: rank for rank, (*_, track) in enumerate(sorted(_appearances(sightings)))}
-    track = np.array([names.get(int(t), -1) for t in sightings.track], np.int32)
-    return replace(sightings, track=track)
+    names = {track: rank for rank, (*_, track) in enumerate(sorted(_appearances(table)))}
+    track = np.array([names.get(int(t), -1) for t in table.track], np.int32)
+    return replace(table, track=track)
 
 
 def _fewest(times: np.ndarray) -> float:
@@ -134,13 +134,13 @@ def _fewest(times: np.ndarray) -> float:
     return min(SPURIOUS, len(times) / 2)
 
 
-def _appearances(sightings: TrackTable) -> list[tuple[int, float, int]]:
+def _appearances(table: TrackTable) -> list[tuple[int, float, int]]:
     """(first frame, place from the left, track) of all who were there."""
-    shots = {int(sightings.scene[shot.start]): _fewest(sightings.time[shot]) for shot in sightings.scenes()}
+    shots = {int(table.scene[shot.start]): _fewest(table.time[shot]) for shot in table.scenes()}
     found = []
-    for track in sightings.tracks:
-        rows = np.flatnonzero(sightings.track == track)
-        first = int(sightings.frame[rows[0]])
-        if len(rows) >= shots[int(sightings.scene[first])]:
-            found.append((first, float(sightings.x[rows[0]]), track))
+    for track in table.tracks:
+        rows = np.flatnonzero(table.track == track)
+        first = int(table.frame[rows[0]])
+        if len(rows) >= shots[int(table.scene[first])]:
+            found.append((first, float(table.x[rows[0]]), track))
     return found
