@@ -26,7 +26,7 @@ ALIKE = 0.8  # similarity of strengths, below which it is another edit
 
 
 @dataclass(frozen=True, slots=True)
-class _FrameState:
+class _FrameGreys:
     """A frame and the greys of its crops, [256, 256] uint8 by track."""
 
     frame: Frame
@@ -82,11 +82,11 @@ class ChoosePasses:
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Frames in their order; the drift of a few is estimated at once."""
-        last: _FrameState | None = None
+        last: _FrameGreys | None = None
         seen: dict[int, _Seen] = {}
         for group in groups(((frame, frame.crops) for frame in frames), self.pixels.drifts_at_once):
             moments = [
-                _FrameState(frame, {crop.track: self.pixels.grey(crop) for crop in crops}) for frame, crops in group
+                _FrameGreys(frame, {crop.track: self.pixels.grey(crop) for crop in crops}) for frame, crops in group
             ]
             pairs = list(zip([last, *moments], moments, strict=False))
             found = iter(self._drifts(pairs))
@@ -111,7 +111,7 @@ class ChoosePasses:
             for reason in self.timeline.reductions(crop, time):
                 self.account.faded(crop.track, time, reason)
 
-    def _drifts(self, pairs: Sequence[tuple[_FrameState | None, _FrameState]]) -> list[Drift]:
+    def _drifts(self, pairs: Sequence[tuple[_FrameGreys | None, _FrameGreys]]) -> list[Drift]:
         """The drift of each crop whose track was in the frame before, where it is not known, in their order."""
         greys = [
             (before.greys[crop.track], now.greys[crop.track])
@@ -121,7 +121,7 @@ class ChoosePasses:
         ]
         return [Drift(*both) for both in self.pixels.drifts(greys)]
 
-    def _seen(self, last: _Seen | None, crop: Crop, now: _FrameState) -> _Seen:
+    def _seen(self, last: _Seen | None, crop: Crop, now: _FrameGreys) -> _Seen:
         """The last pass of a track when this moment is looked at: it may be this one."""
         time, grey = now.frame.time, now.greys[crop.track]
         new = _Seen(time, grey, crop.given)
@@ -140,7 +140,7 @@ class ChoosePasses:
         return replace(last, flow_to_pass=flow_to_pass)
 
 
-def _unknown(before: _FrameState | None, now: _FrameState, crop: Crop) -> bool:
+def _unknown(before: _FrameGreys | None, now: _FrameGreys, crop: Crop) -> bool:
     """Whether a crop's track was in the frame before, in the same shot, and nobody has said how it moved."""
     continued = before is not None and before.frame.scene == now.frame.scene and crop.track in before.greys
     return continued and crop.drift is None

@@ -17,7 +17,7 @@ from videdit.errors import WeightsError
 from videdit.evaluation import judge_networks
 from videdit.evaluation.attributes import POPULATION, UNITS, AttributeScorer, CropMesh, lab, patch_scores, shape_scores
 from videdit.evaluation.fetch_judges import CONVERSIONS, HUMAN
-from videdit.evaluation.judges import ExpressionNet, FaceRes, MobileFace
+from videdit.evaluation.judges import ExpressionJudge, FaceRes, MobileFace
 from videdit.evaluation.tfjs import depthwise, oihw, read_weights
 from videdit.geometry.face_regions import REGIONS
 from videdit.models.efficientnet_lite import WIDTHS, EfficientNetLite0
@@ -259,7 +259,7 @@ def test_judges_are_differentiable_to_the_picture(faces: torch.Tensor) -> None:
     for judge in (
         MobileFace(),
         lambda x: FaceRes()(x)["embedding"],
-        ExpressionNet(),
+        ExpressionJudge(),
         PerceptualFeatures(load_judge("efficientnet_lite0")).forward,
     ):
         x = faces[:1].clone().requires_grad_()

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videdit.evaluation.judges import EXPRESSIONS, ExpressionNet, FaceRes
+from videdit.evaluation.judges import EXPRESSIONS, ExpressionJudge, FaceRes
 from videdit.models.facemesh import FaceMesh
 from videdit.models.sizes import MESH_INPUT as MESH_SIZE
 from videdit.weights import load_state
@@ -66,7 +66,7 @@ class AttributeScorer(nn.Module):
     def __init__(self) -> None:
         """With the judges that were fetched. Raises WeightsError: they were not."""
         super().__init__()
-        self.expression, self.face = ExpressionNet(), FaceRes()
+        self.expression, self.face = ExpressionJudge(), FaceRes()
         self.mesh = CropMesh()
         self.eval().requires_grad_(False)
 

@@ -82,7 +82,7 @@ class MobileFace(Judge):
             return F.normalize(self.net(self.cut(x)), dim=1)
 
 
-class ExpressionNet(Judge):
+class ExpressionJudge(Judge):
     """Seven expressions, logits [B, 7] in the order of ``EXPRESSIONS``."""
 
     whole, size, corner = 160, 112, (24, 36)

@@ -79,7 +79,7 @@ class Recipe(recipe.Recipe):
     recogniser: str = ""  # file of ArcFace's IR-SE50 for faces, of MoCo v2's ResNet-50 for cars
 
 
-class ReleasedHfgi(nn.Module):
+class PublishedHfgi(nn.Module):
     """ADA and consultation encoder by their names in a published file."""
 
     def __init__(self, alignment: nn.Module, channels: int) -> None:
@@ -119,8 +119,8 @@ class Training(training.Training[Recipe]):
         self.perceptual = self.frozen(judge(Lpips(), {"alexnet": recipe.alexnet, "lpips": recipe.lpips}))
         self.recogniser = self.frozen(judge(self.recogniser_of(), {"recogniser": recipe.recogniser}))
         torch.manual_seed(recipe.seed)
-        self.model: ReleasedHfgi = self.start(
-            ReleasedHfgi(LAYOUTS[recipe.alignment](), found.generator.fusion_channels)
+        self.model: PublishedHfgi = self.start(
+            PublishedHfgi(LAYOUTS[recipe.alignment](), found.generator.fusion_channels)
         )
         self.optimizer = Lookahead(torch.optim.Adam(self.model.parameters(), recipe.lr), recipe.lookahead)
         self.adversary = Adversary(recipe.discriminator_lr, self.device) if recipe.adversarial else None
