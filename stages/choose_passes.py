@@ -14,7 +14,7 @@ import numpy as np
 
 from videdit.datatypes import LOW, Array, Crop, Drift, Flow, Frame
 from videdit.edits import Timeline
-from videdit.edits.expression_easing import expression
+from videdit.edits.expression_easing import expression_of
 from videdit.imaging.pixels import Pixels
 from videdit.models.sizes import MESH_POINTS
 from videdit.pipeline.windows import groups
@@ -104,7 +104,7 @@ class ChoosePasses:
             last = moments[-1]
 
     def _given(self, crop: Crop, time: float) -> np.ndarray | None:
-        return self.timeline.given(crop.track, time, expression(crop.mesh)) if self.timeline else None
+        return self.timeline.given(crop.track, time, expression_of(crop)) if self.timeline else None
 
     def _tell(self, crop: Crop, time: float) -> None:
         if self.account and self.timeline:

@@ -65,4 +65,4 @@ def size_of(face: Face, size: str | int, current: int | None = None) -> int:
 def _crop(face: Face, image: Array, low: Array, place: tuple[np.ndarray, int], stretch: tuple[float, float]) -> Crop:
     to_frame, _ = place
     mesh = None if face.mesh is None else transform(invert(to_frame), face.mesh / stretch)
-    return Crop(face.track, image, to_frame, face.confidence, mesh, low=low)
+    return Crop(face.track, image, to_frame, face.confidence, mesh, low=low, expression=face.expression)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from videdit.datatypes import Face, Frame
+from videdit.edits.expression_easing import expression, steadied
 from videdit.faces.edit_fitness import FADE, fade, fitness
 from videdit.geometry.landmark_smoothing import local_fit
 from videdit.tracks.account import Account
@@ -128,4 +129,5 @@ def _steadied(near: list[_FrameFaces], now: int, track: int) -> Face:
     seen = [m.faces[track] for m in near[first:stop]]
     meshes = np.stack([f.mesh for f in seen if f.mesh is not None]).reshape(len(seen), -1)
     mesh = local_fit(times - at, meshes, _MESH_SIGMA, 2).reshape(-1, 2)
-    return replace(face, mesh=mesh, track=track, confidence=confidence)
+    does = steadied(times, [expression(f.mesh) for f in seen], now - first)
+    return replace(face, mesh=mesh, track=track, confidence=confidence, expression=does)

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videdit.datatypes import Color, Crop, Frame, Picture
+from videdit.datatypes import Color, Crop, Expression, Frame, Picture
 from videdit.edits import Timeline, load_direction, parse_edits
 from videdit.edits.expression_easing import (
     GAPING,
     LEFT,
     STILL,
     WIDE,
-    Expression,
     Speech,
     lids_open,
     lips_spread,
     openness,
     parse_speech,
     smiling,
+    steadied,
 )
 from videdit.edits.parse import find
 from videdit.imaging.host import HostPixels
@@ -178,3 +178,31 @@ def test_what_opens_eyes_is_reduced_for_lids_that_close():
     age = 5 * find("age").scale[1] * load_direction("age")
     assert timeline(0, 0.0, face=Expression(lids=0.0)) == pytest.approx(age, abs=1e-5)
     assert timeline(0, 0.0) == pytest.approx(age + load_direction("eyes_open"), abs=1e-5)
+
+
+@pytest.mark.parametrize("fps", [24, 30, 50, 60])
+@pytest.mark.parametrize("what", ["lids", "spread"])
+def test_an_edit_fades_around_a_blink_and_a_kiss_at_any_rate(fps: int, what: str) -> None:
+    """Shut from .5 to .6 s: the edit is out of the way there and a little longer, and back soon, without a jump."""
+    times = np.arange(round(1.1 * fps) + 1) / fps
+    shut = (times > 0.5 - 1e-6) & (times < 0.6 + 1e-6)
+    seen = [Expression(gap=0.1 * i, **{what: 0.0 if there else 1.0}) for i, there in enumerate(shut)]
+    shares = []
+    for i, time in enumerate(times):
+        near = np.flatnonzero(np.abs(times - time) <= 0.25 + 1e-9)
+        does = steadied(times[near] - time, [seen[j] for j in near], int(np.flatnonzero(near == i)[0]))
+        shares.append(getattr(does, what))
+        assert does.gap == seen[i].gap  # the opening of a mouth is the moment's own
+    found = np.array(shares)
+    assert found[shut].max() < 0.15
+    assert found[(times < 0.2) | (times > 0.9)].min() > 0.99
+    assert np.abs(np.diff(found)).max() < 9 / fps
+    alone = steadied(np.zeros(1), [Expression(lids=0.5, spread=0.25)], 0)
+    assert (alone.lids, alone.spread) == (0.5, 0.25)
+
+
+def test_one_moment_that_is_misread_as_a_smile_hardly_counts() -> None:
+    times = np.arange(-7, 8) / 30
+    seen = [Expression(smiling=float(i == 7)) for i in range(15)]
+    assert steadied(times, seen, 7).smiling < 0.25
+    assert steadied(times, [Expression(smiling=0.5)] * 15, 7).smiling == pytest.approx(0.5)

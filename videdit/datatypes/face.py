@@ -12,6 +12,16 @@ LOW = 256  # pixels at which codes, distortion maps and flow are worked out
 
 
 @dataclass(frozen=True, slots=True)
+class Expression:
+    """What a face does that reduces edits: see :mod:`videdit.edits.expression_easing`."""
+
+    gap: float = 0.0  # between the lips, over the distance of the eyes' outer corners
+    lids: float = 1.0  # how far they are open, 0 (closed) to 1
+    spread: float = 1.0  # how far the lips are from being pursed, 0 (a kiss) to 1
+    smiling: float = 0.0  # how far it smiles already, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One face in one frame."""
 
@@ -22,6 +32,7 @@ class Face:
     yaw: float = 0.0  # degrees, positive: turned to image right
     confidence: float = 1.0  # 0..1, how much of the edit this frame gets (fades instead of popping)
     crop: int = 0  # px, the size of the crop it is edited at, 0 before that is chosen
+    expression: Expression | None = None  # what it does, steadied over time; None: read it off the mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +42,7 @@ class Flow:
     A picture warped by it shows at p what it had at p + displacement(p).
     """
 
-    displacement: (
-        Array  # [256, 256, 2] float32, (x, y) in pixels at 256, e.g. from the edited render to the inversion's
-    )
+    displacement: Array  # [256, 256, 2] float32, (x, y) in pixels at 256: from the edited render to the inversion, e.g.
     confidence: Array  # [256, 256] float32 in [0, 1]: how far the displacement can be trusted
 
     @property
@@ -72,6 +81,7 @@ class Crop:
     drift: Drift | None = None  # since the frame before; None: it has no such track, or nobody asked
     given: np.ndarray | None = None  # [N] what each edit gets here: videdit.edits.Timeline.given; None: nobody asked
     rendered: bool = True  # False: the networks do not see it, its change is carried from frames around it
+    expression: Expression | None = None  # as of Face
 
     @property
     def size(self) -> int:
@@ -121,9 +131,7 @@ class Rendering:
     inversion: Array  # Y0 [S, S, 3]
     edit: Array  # Y1 [S, S, 3]
     parts: Array | None = None  # how surely each pixel of Xe is of which of PARTS, [9, N, N] in [0, 1], if it is known
-    eyes: Array | None = (
-        None  # what is between lids before and after the edit, [256, 256] uint8, where it may move them
-    )
+    eyes: Array | None = None  # what of the eyes stays as it is, [256, 256] uint8, where an edit may move lids
 
     @property
     def nbytes(self) -> int:

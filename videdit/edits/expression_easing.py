@@ -10,10 +10,13 @@ are added, x > STILL, r going from 0 at STILL to 1 at WIDE. Minus strengths stay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from videdit.datatypes import Crop, Expression
 
 OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
@@ -22,6 +25,8 @@ GAPING = (0.15, 0.25)
 PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
 # Heights of a mouth's corners over its middle, over the distance of the eyes: from where it smiles, and fully does.
 LIFTED = (0.055, 0.085)
+HELD = 0.09  # seconds before and after closed lids or pursed lips, for which edits are out of the way
+FADED = 0.06  # seconds: sigma of how they fade there
 LEFT = 0.3  # of a smile's strength where it smiles already
 CLOSED, OPEN = 0.22, 0.32  # heights of eyes over their widths, where lids are as good as closed, and open
 _LIDS = ((33, 133, 159, 145), (263, 362, 386, 374))  # of the mesh: each eye's corners, its upper and its lower lid
@@ -44,27 +49,39 @@ class Speech:
         return strength * (1 - self.eases * wide), strength * self.opens * (openness - STILL)
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """What a face does that reduces edits."""
-
-    gap: float = 0.0  # between the lips, see :func:`openness`
-    lids: float = 1.0  # how far they are open, see :func:`lids_open`
-    spread: float = 1.0  # how far the lips are from being pursed, see :func:`lips_spread`
-    smiling: float = 0.0  # how far it smiles already, see :func:`smiling`
-
-    @property
-    def gaping(self) -> float:
-        """How far the mouth is wide open, 0 (it speaks) to 1 (it calls, sings or yawns)."""
-        return min(max((self.gap - GAPING[0]) / (GAPING[1] - GAPING[0]), 0.0), 1.0)
-
-
 AT_REST = Expression()
 
 
 def expression(mesh: np.ndarray | None) -> Expression:
     """What a face does, by its mesh [468, 2]; at rest where none is known."""
     return Expression(openness(mesh), lids_open(mesh), lips_spread(mesh), smiling(mesh))
+
+
+def expression_of(crop: Crop) -> Expression:
+    """What a crop's face does: steadied over time where it is known, else by its mesh alone."""
+    return crop.expression or expression(crop.mesh)
+
+
+def steadied(times: np.ndarray, seen: Sequence[Expression], now: int) -> Expression:
+    """What a face does at a moment, of moments before and after it: an edit that it reduces does not come and go.
+
+    Where lids close or lips are pursed for a moment, the edit is out of the way HELD seconds before and after, and
+    fades within about 2 FADED on either side. How wide the mouth is open is the moment's own: lips follow speech.
+
+    times: [T] seconds, growing, up to 0.25 before and after the moment. seen: [T]. now: which of them is the moment.
+    """
+    apart = np.abs(times[:, None] - times)
+    weights = np.exp(-0.5 * (apart[now] / FADED) ** 2)
+    weights /= weights.sum()
+    lids, spread, smiles = np.array([(each.lids, each.spread, each.smiling) for each in seen]).T
+    near = apart <= HELD + 1e-9
+    least_lids, least_spread = (np.where(near, values, 1.0).min(1) for values in (lids, spread))
+    return Expression(seen[now].gap, *(float(weights @ values) for values in (least_lids, least_spread, smiles)))
+
+
+def gaping(face: Expression) -> float:
+    """How far a mouth is wide open, 0 (it speaks) to 1 (it calls, sings or yawns)."""
+    return min(max((face.gap - GAPING[0]) / (GAPING[1] - GAPING[0]), 0.0), 1.0)
 
 
 def openness(mesh: np.ndarray | None) -> float:

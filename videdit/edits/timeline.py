@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop
+from videdit.datatypes import Array, Crop, Expression
 from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.directions import Directions
-from videdit.edits.expression_easing import AT_REST, LEFT, OPENER, Expression, expression
+from videdit.edits.expression_easing import AT_REST, LEFT, OPENER, expression_of, gaping
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.parse import Edit
 
@@ -73,7 +73,7 @@ class Timeline:
         """Strengths of the edits, and of OPENER for each, [N, 2]."""
         strengths = self.strengths(track, time)
         shares = math.prod(self._shares(strengths, face).values())
-        kept = shares * (strengths - face.gaping * self._beyond(strengths))
+        kept = shares * (strengths - gaping(face) * self._beyond(strengths))
         pairs = zip(self._speech, kept, strict=True)
         return np.array([speech(s, face.gap) if speech else (s, 0.0) for speech, s in pairs]).reshape(-1, 2)
 
@@ -91,16 +91,16 @@ class Timeline:
 
     def delta_for_crop(self, crop: Crop, time: float, code: Array) -> np.ndarray:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
-        return crop.confidence * self(crop.track, time, code, expression(crop.mesh))
+        return crop.confidence * self(crop.track, time, code, expression_of(crop))
 
     def reductions(self, crop: Crop, time: float) -> list[str]:
         """Which edits get less than half of their strength at a time for what a face does, and why, in words.
 
         Of a wide open mouth: less than half of what is beyond their recommended strength.
         """
-        strengths, face = self.strengths(crop.track, time), expression(crop.mesh)
+        strengths, face = self.strengths(crop.track, time), expression_of(crop)
         little = {what: (shares < 0.5) & (strengths != 0) for what, shares in self._shares(strengths, face).items()}
-        little["a wide open mouth"] = (face.gaping > 0.5) & (self._beyond(strengths) > 0)
+        little["a wide open mouth"] = (gaping(face) > 0.5) & (self._beyond(strengths) > 0)
         return [
             f"{self.edits[i].name} is reduced for {what}"
             for what, which in little.items()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop, Face
+from videdit.datatypes import Array, Crop, Expression, Face
 from videdit.edits import Edit, Timeline
-from videdit.edits.expression_easing import AT_REST, Expression
+from videdit.edits.expression_easing import AT_REST
 from videdit.errors import NoFaceError
 from videdit.faces.beard import beard
 from videdit.jobs.render_job import RenderJob
