@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from footage import packets_of
 from synthetic import ROOT, background, with_face, write_clip
@@ -110,6 +111,24 @@ def test_local_processes_render_what_is_missing_and_one_that_is_killed_is_replac
     assert render_shot(plan, local) == 0
     assert list(plan.glob(".work*"))  # of the one that was killed; who joins sweeps it away
     assert_joined(plan, expected)
+
+
+def test_processes_end_with_who_started_them_even_if_that_is_killed(plan, render):
+    """They would go on with a piece that others take by then."""
+    for number in range(SEGMENTS - 1):
+        render_segment(plan, number, render.renderer)
+    command = [sys.executable, "-m", "videdit", "farm", str(plan), "--engine", "local"]
+    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        until_at_work(plan)
+        theirs = psutil.Process(killed.pid).children(recursive=True)
+        assert theirs
+    finally:
+        killed.kill()
+        killed.wait()
+    assert psutil.wait_procs(theirs, timeout=30)[1] == []
+    assert not list(plan.glob(".work*"))
+    assert not done_path(plan, SEGMENTS - 1).exists()
 
 
 def test_cancel_leaves_nothing(plan, local):

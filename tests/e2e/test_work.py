@@ -115,6 +115,68 @@ def test_what_is_not_split_and_what_fails(short_clip, empty_clip, tmp_path, runn
     assert {job["id"]: job["exit_code"] for job in told} == {done: 0, nobody: 3, lost: 1}
 
 
+@pytest.mark.parametrize("how", [[], ["--engine", "local"]], ids=["alone", "engine"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_that_is_told_to_end_gives_back_what_it_has_begun(short_clip, tmp_path, how, number):
+    """At once, with no try spent, and it says so; of the lease nothing is waited for."""
+    file = tmp_path / "queue.sqlite"
+    job = submitted(file, str(short_clip), *WORDS, "-o", str(tmp_path / "out.mp4"))
+    stopped = subprocess.Popen(
+        [sys.executable, "-m", "videdit", "work", "--queue", str(file), *how],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with Queue(file) as queue:
+        limit = time.monotonic() + 240
+        while not [task for task in admin.job(queue, job)["tasks"] if task["state"] == "running"]:
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+        stopped.send_signal(number)
+        told = stopped.communicate(timeout=60)[1]
+        assert stopped.returncode == 130
+        assert told.splitlines() == [
+            f"videdit: job {job} waits for the next videdit work, which goes on there",
+            "videdit: interrupted; nothing half-written is left",
+        ]
+        found = admin.job(queue, job)
+        assert found["state"] == "waiting"
+        assert {task["state"] for task in found["tasks"]} <= {"waiting", "done"}
+        assert {task["attempts"] for task in found["tasks"] if task["state"] == "waiting"} == {0}
+        assert sorted(path.name for path in tmp_path.iterdir() if "out" in path.name) == []
+
+
+def test_an_output_that_is_there_when_a_worker_is_stopped_is_its_own(short_clip, tmp_path, runner, monkeypatch):
+    """Between an output and the word of it: whoever goes on knows whose it is, and does not fail at it."""
+    file = tmp_path / "queue.sqlite"
+    number = submitted(file, str(short_clip), *WORDS, "--end", "0.3", "-o", str(tmp_path / "out.mp4"))
+    rendering = runner.render
+
+    def stopped(*words, **more):
+        rendering(*words, **more)
+        raise KeyboardInterrupt
+
+    with Queue(file) as queue:
+        monkeypatch.setattr(runner, "render", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            list(worker(queue, runner).work(until_empty=True))
+        assert (tmp_path / "out.mp4").exists()
+        monkeypatch.setattr(runner, "render", rendering)
+        assert [outcome.state for outcome in worker(queue, runner).work(until_empty=True)] == ["done"]
+        assert admin.job(queue, number)["state"] == "done"
+
+
+def test_a_log_that_cannot_be_written_stops_no_work(short_clip, tmp_path, runner, caplog):
+    file = tmp_path / "queue.sqlite"
+    submitted(file, str(short_clip), *WORDS, "--end", "0.3", "-o", str(tmp_path / "out.mp4"))
+    (tmp_path / "queue.sqlite.logs").write_text("in the way")
+    with Queue(file) as queue:
+        assert [outcome.state for outcome in worker(queue, runner).work(until_empty=True)] == ["done", "done"]
+    assert "goes on without its log" in caplog.text
+
+
 def cut_off(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-2000])
 

@@ -125,7 +125,7 @@ def test_what_cannot_be_sent_is_tried_again(queue, tmp_path, monkeypatch):
             break
     assert (ends[-1].state, ends[-1].said) == ("again", "the bucket is gone")
     assert not made._held
-    assert admin.job(queue, number)["state"] == "running"
+    assert admin.job(queue, number)["state"] == "waiting"
 
 
 def test_progress_is_told_and_a_cancelled_job_is_taken_from_the_engine(queue, monkeypatch):

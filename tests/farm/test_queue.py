@@ -110,7 +110,7 @@ def test_what_a_silent_worker_held_is_taken_again_and_its_result_is_refused(queu
     assert not queue.segment_done(lost, 10, 1.0)
     assert queue.segment_done(again, 10, 1.0)
     assert not queue.task_failed(lost, "late", 1, 1.0, again=False)
-    assert admin.job(queue, lost.job)["state"] == "running"
+    assert admin.job(queue, lost.job)["state"] == "waiting"  # to be joined
 
 
 def test_a_lease_that_is_renewed_lasts(queue, tmp_path, clock):
@@ -139,6 +139,50 @@ def test_clocks_that_disagree_double_nothing(queue, tmp_path, clock):
     behind.now = clock.now - 3600
     with Queue(queue.file, behind) as other:
         assert taken(other, "behind").kind == JOIN
+
+
+def test_a_job_whose_worker_was_stopped_waits_at_once_and_no_try_is_spent(queue, tmp_path):
+    (number,) = queue.submit([clip(tmp_path)])
+    planned(queue, 2)
+    for _ in range(2 * ATTEMPTS):
+        first, second = taken(queue, "one"), taken(queue, "two")
+        assert queue.release(first)
+        assert admin.job(queue, number)["state"] == "running", "another is at work on it"
+        assert queue.release_all("two") == [number]
+        assert not queue.release(second)
+        assert admin.job(queue, number)["state"] == "waiting"
+        assert [task["attempts"] for task in admin.job(queue, number)["tasks"] if task["kind"] == SEGMENT] == [0, 0]
+    assert "stopped" in admin.job(queue, number)["tasks"][1]["error"]
+    task = taken(queue)
+    assert (task.attempt, task.again) == (1, True), "its output may be there already"
+    admin.pause(queue, [number])
+    assert queue.release(task)
+    assert admin.job(queue, number)["state"] == "paused"
+    admin.resume(queue, [number])
+    assert admin.job(queue, number)["state"] == "waiting"
+
+
+def test_a_job_at_which_nobody_is_at_work_waits(queue, tmp_path, clock):
+    """However far it has come: between two tasks, before another try, when a worker was lost, after a pause."""
+    (number,) = queue.submit([clip(tmp_path)])
+    state = lambda: admin.job(queue, number)["state"]  # noqa: E731
+    planned(queue, 2)
+    assert state() == "waiting"
+    queue.segment_done(taken(queue), 10, 1.0)
+    assert state() == "waiting"
+    queue.task_failed(taken(queue), "the disk is full", 1, 1.0, again=True)
+    assert state() == "waiting"
+    clock.now += 100
+    task = taken(queue)
+    assert state() == "running"
+    admin.pause(queue, [number])
+    admin.resume(queue, [number])
+    assert state() == "running", "what was begun goes on"
+    clock.now += 100
+    (other,) = queue.submit([clip(tmp_path, "b")], priority=9)
+    assert taken(queue, "other").job == other
+    assert state() == "waiting"
+    assert not queue.holds(task)
 
 
 def test_what_kills_its_workers_fails_in_the_end(queue, tmp_path, clock):

@@ -106,8 +106,8 @@ def resume(queue: Queue, numbers: Sequence[int]) -> None:
     with writing(queue.connection):
         for number in _checked(queue, numbers, (PAUSED,), "resumed"):
             queue.connection.execute(
-                "UPDATE job SET open = 1, state = CASE WHEN started IS NULL THEN 'waiting' ELSE 'running' END"
-                " WHERE id = ?",
+                "UPDATE job SET open = 1, state = CASE WHEN EXISTS (SELECT 1 FROM task WHERE job = job.id"
+                " AND task.state = 'running') THEN 'running' ELSE 'waiting' END WHERE id = ?",
                 (number,),
             )
 
@@ -243,9 +243,9 @@ def _checked(queue: Queue, numbers: Sequence[int], states: Sequence[str], done: 
 def _stop(queue: Queue, number: int, state: str) -> None:
     """Take running tasks from their workers, who notice; and, if nobody is to go on, those that wait."""
     queue.connection.execute(
-        "UPDATE task SET state = ?, token = token + 1, attempts = attempts - 1, worker = NULL"
+        "UPDATE task SET state = ?, token = token + 1, attempts = attempts - 1, worker = NULL, error = ?"
         " WHERE job = ? AND state = 'running'",
-        (state, number),
+        (state, "it was paused" if state == WAITING else "it was cancelled", number),
     )
     if state == CANCELLED:
         queue.connection.execute(

@@ -38,29 +38,31 @@ class Dispatcher(Worker):
         over = threading.Event()
         beat = threading.Thread(target=self._beat, args=(over,), name="videdit-leases", daemon=True)
         beat.start()
-        try:
-            while True:
-                task = self.queue.take(self.name, self.lease) if len(self._held) < self.engine.slots else None
-                if task is not None and self._for_engine(task):
-                    self._submit(task)
-                    continue
-                if task is not None:
-                    yield self.do(task)
-                elif self._held:
-                    yield from map(self._ended, self.engine.poll(WAIT))
-                    self._ask()
-                elif until_empty and not self.queue.left():
-                    return
-                else:
-                    idle(IDLE)
-                yield from self._stop_lost()
-        finally:
-            over.set()
-            beat.join()
-            self.engine.cancel()
-            for task in self._held.values():
-                self.queue.release(task)
-            self._held.clear()
+        with self._giving_back():
+            try:
+                yield from self._work(until_empty, idle)
+            finally:
+                over.set()
+                beat.join()
+                self._held.clear()
+                self.engine.cancel()
+
+    def _work(self, until_empty: bool, idle: Callable[[float], None]) -> Iterator[Outcome]:
+        while True:
+            task = self.queue.take(self.name, self.lease) if len(self._held) < self.engine.slots else None
+            if task is not None and self._for_engine(task):
+                self._submit(task)
+                continue
+            if task is not None:
+                yield self.do(task)
+            elif self._held:
+                yield from map(self._ended, self.engine.poll(WAIT))
+                self._ask()
+            elif until_empty and not self.queue.left():
+                return
+            else:
+                idle(IDLE)
+            yield from self._stop_lost()
 
     def _for_engine(self, task: Task) -> bool:
         """Whether a task is the engine's. Copies of files elsewhere (:mod:`videdit.farm.staging`) lie on this machine:

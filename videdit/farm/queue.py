@@ -155,6 +155,7 @@ class Queue(TaskEnds):
             tuple(json.loads(words)) if row["kind"] == HOOK and words else (),
             row["staged"],
             row["upload"],
+            row["error"] is not None,
             row["job_state"],
             row["why"] or "",
         )
@@ -168,6 +169,7 @@ class Queue(TaskEnds):
             said = f"its worker {row['worker']} was lost"
             if row["attempts"] < ATTEMPTS:
                 self.connection.execute("UPDATE task SET state = 'waiting', error = ? WHERE id = ?", (said, row["id"]))
+                self._rest(row["job"])
             else:
                 self._fail(row["id"], row["job"], row["kind"], f"{said}, as {row['attempts'] - 1} were before", 1)
 

@@ -18,6 +18,7 @@ from videdit.jobs.plan import Clip
 
 ATTEMPTS = 3  # of a task, before its job has failed
 LEASE = 60.0  # seconds that a worker may be silent
+STOPPED = "its worker was stopped"  # of a task that was given back
 PAUSE = 5.0  # seconds before a task that failed is tried again; twice as long with every further time
 
 
@@ -54,6 +55,7 @@ class Task:
     command: tuple[str, ...] = ()  # of a hook
     staged: str | None = None  # a folder of copies
     upload: str | None = None  # where the output goes, as a URL
+    again: bool = False  # an earlier try was stopped or lost, maybe after it had written the output
     job_state: str = RUNNING
     why: str = ""  # the job has failed
 
@@ -71,7 +73,7 @@ class Task:
     def piece(self) -> Piece:
         """What is to be done, without what only the queue knows."""
         clip = "" if self.kind == SEGMENT else self.clip_words
-        return Piece(self.folder, self.number, self.kind, clip, self.seconds, again=self.attempt > 1)
+        return Piece(self.folder, self.number, self.kind, clip, self.seconds, again=self.again)
 
 
 class TaskEnds:
@@ -100,19 +102,32 @@ class TaskEnds:
         )
         return cursor.rowcount == 1
 
-    def release(self, task: Task) -> None:
-        """Give a task back that was not finished, through no fault of its own."""
-        self.connection.execute(
-            "UPDATE task SET state = 'waiting', attempts = attempts - 1, worker = NULL"
-            " WHERE id = ? AND token = ? AND state = 'running'",
-            (task.id, task.token),
-        )
+    def release(self, task: Task) -> bool:
+        """Give a task back that was not finished, through no fault of its own. False: it is another's by now."""
+        return self._give_back(task.id, task.job, task.token)
+
+    def _give_back(self, number: int, job: int, token: int) -> bool:
+        with writing(self.connection):
+            cursor = self.connection.execute(
+                "UPDATE task SET state = 'waiting', attempts = attempts - 1, worker = NULL, error = ?"
+                " WHERE id = ? AND token = ? AND state = 'running'",
+                (STOPPED, number, token),
+            )
+            self._rest(job)
+        return cursor.rowcount == 1
+
+    def release_all(self, worker: str) -> list[int]:
+        """Give back all that a worker holds, as :meth:`release` does, and tell of which jobs it was."""
+        held = "SELECT id, job, token FROM task WHERE worker = ? AND state = 'running'"
+        rows = self.connection.execute(held, (worker,)).fetchall()
+        return [row["job"] for row in rows if self._give_back(row["id"], row["job"], row["token"])]
 
     def planned(self, task: Task, segments: Sequence[tuple[int, int]], seconds: float) -> bool:
         """A plan is there, with segments (number, frames); without any the clip is rendered as one. False: lost it."""
         with writing(self.connection):
             if not self._end(task, DONE, seconds):
                 return False
+            self._rest(task.job)
             if not segments:
                 self._add(task.job, RENDER)
                 return True
@@ -128,6 +143,7 @@ class TaskEnds:
         with writing(self.connection):
             if not self._end(task, DONE, seconds, frames):
                 return False
+            self._rest(task.job)
             self.unblock(task.job)
         return True
 
@@ -161,6 +177,7 @@ class TaskEnds:
                     "UPDATE task SET state = 'waiting', error = ?, not_before = ?, worker = NULL WHERE id = ?",
                     (said, self.clock() + PAUSE * 2 ** (task.attempt - 1), task.id),
                 )
+                self._rest(task.job)
                 return False
             self.connection.execute("UPDATE task SET seconds = ? WHERE id = ?", (seconds, task.id))
             self._fail(task.id, task.job, task.kind, said, exit_code)
@@ -184,6 +201,7 @@ class TaskEnds:
             self.connection.execute(
                 "UPDATE task SET state = 'blocked', error = ?, worker = NULL WHERE id = ?", (said, task.id)
             )
+            self._rest(task.job)
         return True
 
     def unblock(self, job: int) -> None:
@@ -201,6 +219,14 @@ class TaskEnds:
         """Whether a task is still its taker's, and wanted."""
         held = "SELECT 1 FROM task WHERE id = ? AND token = ? AND state = 'running'"
         return self._one(held, task.id, task.token) is not None
+
+    def _rest(self, job: int) -> None:
+        """A job at which nobody is at work waits, however far it has come."""
+        self.connection.execute(
+            "UPDATE job SET state = 'waiting' WHERE id = ? AND state = 'running'"
+            " AND NOT EXISTS (SELECT 1 FROM task WHERE job = job.id AND task.state = 'running')",
+            (job,),
+        )
 
     def _end(self, task: Task, state: str, seconds: float, frames: int | None = None, error: str | None = None) -> bool:
         cursor = self.connection.execute(

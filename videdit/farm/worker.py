@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from videdit import shutdown
-from videdit.errors import MediaError, VideditError
+from videdit.errors import VideditError
 from videdit.farm import admin, hooks, staging
 from videdit.farm.execution import TaskRunner, remember, sweep_lost
 from videdit.farm.failures import in_words
@@ -70,6 +70,7 @@ class Worker:
         self.queue, self.lease, self.device = queue, lease, device
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         self._runner = runner
+        self._given_back: set[int] = set()  # jobs
 
     @property
     def runner(self) -> TaskRunner:
@@ -85,35 +86,52 @@ class Worker:
             until_empty: end when nothing is left that anyone is at work on or could begin; else go on waiting.
             idle: waits so many seconds.
         """
-        while True:
-            task = self.queue.take(self.name, self.lease)
-            if task is not None:
-                yield self.do(task)
-            elif until_empty and not self.queue.left():
-                return
-            else:
-                idle(IDLE)
+        with self._giving_back():
+            while True:
+                task = self.queue.take(self.name, self.lease)
+                if task is not None:
+                    yield self.do(task)
+                elif until_empty and not self.queue.left():
+                    return
+                else:
+                    idle(IDLE)
 
     def do(self, task: Task) -> TaskOutcome:
         """Do a task that was taken. Only what stops this process is raised, after the task was given back."""
         begun = time.monotonic()
-        with self._logged(task), shutdown.ending(lambda: self._give_back(task)):
+        with self._logged(task):
             log.info("job %d %s: attempt %d by %s", task.job, task.name, task.attempt, self.name)
             try:
                 outcome = self._do(task, begun)
             except BaseException:
                 log.info("stopped; the task is given back")
-                with contextlib.suppress(sqlite3.Error):  # or its lease ends
-                    self.queue.release(task)
+                with contextlib.suppress(VideditError, sqlite3.Error):  # or its lease ends
+                    if self.queue.release(task):
+                        self._given_back.add(task.job)
                 raise
             log.info("%s%s", outcome.state, f": {outcome.said}" if outcome.said else "")
         return outcome
 
-    def _give_back(self, task: Task) -> str:
-        """Where nobody unwinds."""
-        with Queue(self.queue.file, self.queue.clock) as queue:
-            queue.release(task)
-        return f"job {task.job} goes on where another worker takes it"
+    @contextlib.contextmanager
+    def _giving_back(self) -> Iterator[None]:
+        """What this worker holds when the block is left is given back at once, also where nobody unwinds."""
+        with shutdown.ending(self._give_back):
+            try:
+                yield
+            finally:
+                with contextlib.suppress(VideditError, sqlite3.Error):  # or its lease ends
+                    if said := self._give_back():
+                        log.warning("%s", said)
+
+    def _give_back(self) -> str | None:
+        """Give back what this worker holds, and say so."""
+        with Queue(self.queue.file, self.queue.clock) as queue:  # this may be another thread
+            self._given_back.update(queue.release_all(self.name))
+        jobs, self._given_back = sorted(self._given_back), set()
+        if not jobs:
+            return None
+        names = f"job {jobs[0]} waits" if len(jobs) == 1 else f"jobs {', '.join(map(str, jobs))} wait"
+        return f"{names} for the next videdit work, which goes on there"
 
     def _do(self, task: Task, begun: float) -> TaskOutcome:
         lost = threading.Event()
@@ -208,13 +226,15 @@ class Worker:
 
     @contextlib.contextmanager
     def _logged(self, task: Task) -> Iterator[None]:
-        """What is said while the block runs goes to the task's log too."""
+        """What is said while the block runs goes to the task's log too. A log that cannot be written stops nothing."""
         file = self.queue.log_file(task)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise MediaError(f"cannot write the log {file}: {error.strerror}") from None
+            log.warning("job %d goes on without its log, for %s cannot be written: %s", task.job, file, error.strerror)
+            yield
+            return
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root = logging.getLogger()
         root.addHandler(handler)

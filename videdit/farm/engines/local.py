@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -71,6 +72,12 @@ class LocalEngine(WorkersEngine[_Process]):
         """What the process has written where both see it."""
         return int(hand.frames.value)
 
+    def stop(self, hands: list[_Process]) -> None:
+        """All at once: one after the other they would take their time one after the other."""
+        for hand in hands:
+            hand.process.terminate()
+        super().stop(hands)
+
     def end(self, hand: _Process) -> None:
         """Ask it to end, and then end it."""
         hand.process.terminate()
@@ -88,6 +95,7 @@ def serve(pipe: Connection, device: str | None, frames: Any) -> None:
 
     shutdown.install()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends; it ends us
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     renderer = PieceRenderer(device)
 
     def count() -> None:
@@ -101,6 +109,12 @@ def serve(pipe: Connection, device: str | None, frames: Any) -> None:
             pipe.send(renderer.do(pipe.recv()))
     except (EOFError, OSError, KeyboardInterrupt):
         return
+
+
+def _end_with(parent: Any) -> None:
+    """Who was killed cannot end us, and another worker may be at our piece soon."""
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end_of(code: int | None) -> str:
