@@ -21,7 +21,7 @@ from videdit.farm.engines.base import Ended
 from videdit.farm.engines.slurm import SlurmEngine, array
 from videdit.farm.shot import render_shot
 from videdit.farm.tasks import Piece
-from videdit.jobs.shot_plan import done_path, missing, read_plan
+from videdit.jobs.shot_plan import PlanError, done_path, missing, read_plan
 from videdit.rendering.planned_segments import render_segment
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
@@ -135,6 +135,21 @@ def test_an_array_job_renders_and_what_ends_without_a_segment_is_submitted_again
     assert all("Slurm's job" in str(ended.error) and "/nowhere/videdit" in str(ended.error) for ended in failed), failed
     assert [ended.error for ended in told].count(None) == SEGMENTS
     assert_joined(plan, expected)
+
+
+def test_of_a_source_that_is_another_by_now_nothing_is_submitted_again(engine, plan, clip):  # noqa: F811
+    """Whoever renders says so in a log of Slurm's; who waits for the segments says it, once."""
+    told: list[Ended] = []
+    before = clip.read_bytes()
+    try:
+        with clip.open("ab") as grown:
+            grown.write(b"free" + bytes(60))
+        with pytest.raises(PlanError, match="in.mp4 has changed since it was planned; plan again"):
+            render_shot(plan, engine, lambda ended, *_: told.append(ended))
+    finally:
+        clip.write_bytes(before)
+    numbers = [ended.piece.number for ended in told]
+    assert len(numbers) == len(set(numbers))
 
 
 def test_cancel_ends_the_element_and_leaves_nothing(engine, plan):  # noqa: F811

@@ -21,6 +21,7 @@ from videdit.farm import admin
 from videdit.farm.execution import TaskRunner
 from videdit.farm.queue import Queue
 from videdit.farm.worker import Worker
+from videdit.storage.outputs import Claim
 
 WORDS = ["--edit", "smile=2", "--size", "256"]
 
@@ -196,7 +197,11 @@ def two_sizes(path: Path) -> None:
     path.write_bytes((folder / "a.ts").read_bytes() + (folder / "b.ts").read_bytes())
 
 
-@pytest.mark.parametrize("change", [cut_off, no_clip, emptied, two_sizes])
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [cut_off, no_clip, emptied, two_sizes, gone])
 def test_what_a_clip_holds_is_refused_once(empty_clip, tmp_path, runner, change):
     """Whatever is tried again: a file that cannot be edited does not become another one by waiting."""
     file, source = tmp_path / "queue.sqlite", tmp_path / "in.mp4"
@@ -220,6 +225,19 @@ def test_what_may_pass_is_tried_again(short_clip, tmp_path, runner):
         assert [next(made).state for _ in range(2)] == ["done", "again"]
         folder.unlink()
         assert [outcome.state for outcome in made] == ["done"]
+
+
+def test_what_another_run_writes_now_is_tried_again_when_it_may_be_done(short_clip, tmp_path, runner):
+    file, output = tmp_path / "queue.sqlite", tmp_path / "out.mp4"
+    number = submitted(file, str(short_clip), *WORDS, "--end", "0.3", "-o", str(output))
+    with Queue(file) as queue:
+        made = worker(queue, runner).work(until_empty=True, idle=no_wait(queue))
+        assert next(made).state == "done"  # the plan
+        with Claim(output):
+            outcome = next(made)
+        assert (outcome.state, "another run" in outcome.said) == ("again", True)
+        assert [outcome.state for outcome in made] == ["done"]
+        assert admin.job(queue, number)["state"] == "done"
 
 
 def no_wait(queue: Queue):
@@ -271,10 +289,11 @@ def test_a_source_that_changes_after_planning_is_refused_and_retry_plans_again(s
             else:
                 with source.open("ab") as grown:
                     grown.write(b"free" + bytes(60))
-            list(made.work(until_empty=True, idle=no_wait(queue)))
+            outcomes = list(made.work(until_empty=True, idle=no_wait(queue)))
             job = admin.job(queue, number)
             assert job["state"] == "failed"
             assert str(source) in job["error"]
+            assert [outcome.state for outcome in outcomes if outcome.said] == ["failed"], "nothing comes of waiting"
             if kept:
                 shutil.move(moved, source)  # at another time, but it is the same
             admin.retry(queue, [number])

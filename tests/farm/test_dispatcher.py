@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from videdit.errors import MediaError
+from videdit.errors import AwayError
 from videdit.farm import admin, dispatcher, staging, worker
 from videdit.farm.dispatcher import Dispatcher
 from videdit.farm.engines.base import ALL_KINDS, Ended
@@ -114,7 +114,7 @@ def test_what_cannot_be_sent_is_tried_again(queue, tmp_path, monkeypatch):
     number = submitted(queue, upload="memory://out/a.mp4")
 
     def send(*_: object) -> str:
-        raise MediaError("the bucket is gone")
+        raise AwayError("the bucket is gone")
 
     monkeypatch.setattr(staging, "send", send)
     made = Dispatcher(queue, Prompt())

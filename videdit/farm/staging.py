@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from videdit.errors import MediaError, UsageError
+from videdit.errors import AwayError, MediaError, UsageError
 from videdit.storage.hashes import sha256
 from videdit.storage.locks import lock
 
@@ -88,7 +88,7 @@ def fetch(url: str, folder: Path) -> Path:
             os.fsync(file.fileno())
         if part.stat().st_size != state["size"] or _state(fs, path) != state:
             part.unlink()
-            raise MediaError(f"{url} has changed while it was fetched; try again")
+            raise AwayError(f"{url} has changed while it was fetched; try again")
         os.replace(part, target)
     return target
 
@@ -119,7 +119,7 @@ def send(file: Path, url: str, replace: bool = True) -> str:
         fs.put_file(str(file), path)
         there = _sha256(fs, path)
     if there != digest:
-        raise MediaError(f"what arrived at {url} is not what was sent; try again")
+        raise AwayError(f"what arrived at {url} is not what was sent; try again")
     return digest
 
 
@@ -148,7 +148,7 @@ def _alone(file: Any, url: str) -> None:
     try:
         lock(file)
     except BlockingIOError:
-        raise MediaError(f"another run fetches {url}; wait for it") from None
+        raise AwayError(f"another run fetches {url}; wait for it") from None
     except OSError:  # its disk has no locks
         return
 
@@ -189,4 +189,5 @@ def _told(url: str) -> Any:
         raise UsageError(f"{url} does not exist") from None
     except Exception as error:
         words = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-        raise MediaError(f"cannot reach {url}: {' '.join(str(words).split())[:200]}") from None
+        failure = MediaError if isinstance(error, PermissionError) else AwayError
+        raise failure(f"cannot reach {url}: {' '.join(str(words).split())[:200]}") from None

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from videdit.datatypes import SegmentStart
-from videdit.errors import MediaError, UsageError
+from videdit.errors import BusyError, MediaError, UsageError
 from videdit.jobs.fingerprint import fingerprint
 from videdit.jobs.render_job import RenderJob
 from videdit.storage.locks import lock
@@ -136,7 +136,7 @@ class SegmentStore(Segments):
             lock(self._lock)
         except BlockingIOError:
             self._unlock()
-            raise UsageError(f"another run is at work on the same output (its folder is {self.folder})") from None
+            raise BusyError(f"another run is at work on the same output (its folder is {self.folder})") from None
         except OSError as error:
             raise MediaError(f"cannot write to {self.folder}: {error.strerror}") from None
         self._tidy()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 
-from videdit.errors import MediaError
+from videdit.errors import AwayError, MediaError
 
 
 @contextlib.contextmanager
@@ -20,7 +20,13 @@ def writing(path: Path) -> Iterator[None]:
     except MemoryError:  # FFmpeg's own is one too: the disk is not to blame
         raise
     except (av.FFmpegError, OSError) as error:
-        raise MediaError(write_failure(path, error)) from None
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: Exception) -> MediaError:
+    """Why a file cannot be written. A folder that has gone while one was at work may be back soon: its storage has."""
+    gone = getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR)
+    return (AwayError if gone else MediaError)(write_failure(path, error))
 
 
 def write_failure(path: Path, error: Exception) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 from av.codec.hwaccel import HWAccel
 
-from videdit.errors import MediaError, RefusedInput, UsageError
+from videdit.errors import AwayError, MediaError, RefusedInput, UsageError
 from videdit.media.file_kinds import _STILLS
 from videdit.media.image_sequence import RATE, files, for_ffmpeg, is_sequence
 from videdit.media.kinds import kind_of
@@ -65,7 +65,7 @@ def _check_one(path: Path) -> int:
         with path.open("rb"):
             return status.st_size
     except FileNotFoundError:
-        raise MediaError(f"no such file: {path}") from None
+        raise (MediaError if path.parent.is_dir() else AwayError)(f"no such file: {path}") from None
     except PermissionError:
         raise MediaError(f"{path} may not be read: permission denied") from None
     except OSError as error:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from videdit.errors import MediaError
+from videdit.errors import AwayError, MediaError
 from videdit.media.image_sequence import existing, is_sequence
 from videdit.storage.hashes import sha256
 
@@ -35,7 +35,8 @@ class SourceIdentity:
             states = [part.stat() for part in parts]
             place = path.resolve()
         except OSError as error:
-            raise MediaError(f"cannot read {path}: {error.strerror}") from None
+            away = isinstance(error, FileNotFoundError) and not path.parent.is_dir()
+            raise (AwayError if away else MediaError)(f"cannot read {path}: {error.strerror}") from None
         if not states:
             raise MediaError(f"no file is named like {path}")
         return cls(place, tuple((state.st_size, state.st_mtime_ns) for state in states))

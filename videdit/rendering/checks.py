@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from videdit.edits.keyframes import in_seconds
-from videdit.errors import MediaError, SettingsError, WeightsError
+from videdit.errors import AwayError, MediaError, SettingsError, WeightsError
 from videdit.faces import scrfd
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
@@ -125,7 +125,8 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise MediaError(f"cannot write to the folder {folder}: {error.strerror}") from None
+        failure = MediaError if isinstance(error, PermissionError) else AwayError  # as on a disk that comes back
+        raise failure(f"cannot write to the folder {folder}: {error.strerror}") from None
 
 
 def idle(job: RenderJob) -> bool:

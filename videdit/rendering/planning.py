@@ -13,14 +13,14 @@ from itertools import groupby
 from pathlib import Path
 
 from videdit.datatypes import Frame
-from videdit.errors import MediaError, NoFaceError, UsageError
+from videdit.errors import NoFaceError, UsageError
 from videdit.hfgi.profile import load_profile
 from videdit.jobs.clip_record import absolute, to_values
 from videdit.jobs.plan import Clip
 from videdit.jobs.segment_store import SegmentStart
 from videdit.jobs.shot_plan import ANALYSIS, PLAN, PlannedSegment, ShotPlan, hash_of_times, versions, write_plan
 from videdit.media.decode.start import probe_from
-from videdit.media.failures import write_failure
+from videdit.media.failures import cannot_write
 from videdit.media.frame_times import clock, key_frames
 from videdit.media.image_sequence import is_sequence
 from videdit.media.info import MediaInfo
@@ -201,6 +201,6 @@ def _folder(folder: Path, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         os.rename(temporary, folder)
     except OSError as error:
-        raise MediaError(write_failure(folder, error)) from None
+        raise cannot_write(folder, error) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

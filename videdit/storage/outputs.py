@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from videdit.errors import MediaError, UsageError
+from videdit.errors import BusyError, MediaError
 from videdit.shutdown import half_written, unfinished
 from videdit.storage import locks
 
@@ -161,7 +161,7 @@ class Claim:
                 locks.lock(file)
             except BlockingIOError:
                 os.close(file)
-                raise UsageError(
+                raise BusyError(
                     f"another run is writing {output}; wait until it is done, or choose another output with -o"
                 ) from None
             except OSError:  # a file system without locks

@@ -6,10 +6,12 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from videdit.errors import VideditError
 from videdit.farm.engines.base import Ended
+from videdit.farm.failures import in_words
 from videdit.farm.schema import SEGMENT
 from videdit.farm.tasks import Piece
-from videdit.jobs.shot_plan import ShotPlan, read_plan, read_report
+from videdit.jobs.shot_plan import ShotPlan, check_source, check_versions, read_plan, read_report
 
 LOOK = 0.5  # seconds between two looks at a folder
 
@@ -69,10 +71,22 @@ class CommandEngine(ABC):
             if report is not None:
                 ended.append(Ended(piece, seconds=report.seconds, told={"frames": report.frames}))
             elif piece in lost:
-                ended.append(Ended(piece, lost[piece], 1, True, time.monotonic() - begun))
+                why, code, again = self._hopeless(piece) or (lost[piece], 1, True)
+                ended.append(Ended(piece, why, code, again, time.monotonic() - begun))
         for end in ended:
             del self._handed[end.piece]
         return ended
+
+    def _hopeless(self, piece: Piece) -> tuple[str, int, bool] | None:
+        """Why nobody can render a plan any more, as :func:`in_words` has it: its source is another, say."""
+        try:
+            plan = read_plan(piece.folder)
+            check_versions(plan)
+            check_source(plan, plan.clip().source)
+        except VideditError as error:
+            found = in_words(error)
+            return None if found[2] else found
+        return None
 
     @abstractmethod
     def hand_on(self, folder: Path, numbers: list[int]) -> None:

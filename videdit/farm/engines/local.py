@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -42,7 +43,10 @@ class LocalEngine(WorkersEngine[_Process]):
         here, there = context.Pipe()
         frames = context.Value("q", 0, lock=False)
         process = context.Process(target=serve, args=(there, self.device, frames), name="videdit-segment", daemon=True)
-        process.start()
+        with ThreadPoolExecutor(
+            1
+        ) as starter:  # which no signal stops: a process of which half is there has much to say
+            starter.submit(process.start).result()
         there.close()
         return _Process(process=process, pipe=here, frames=frames)
 
@@ -91,11 +95,19 @@ class LocalEngine(WorkersEngine[_Process]):
 def serve(pipe: Connection, device: str | None, frames: Any) -> None:
     """The life of a process: pieces come until nobody is there any more who sends them."""
     from videdit import shutdown
+
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends; it ends us
+        shutdown.install()
+        threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+        _serve(pipe, device, frames)
+    except (EOFError, OSError, KeyboardInterrupt):
+        return
+
+
+def _serve(pipe: Connection, device: str | None, frames: Any) -> None:
     from videdit.farm.engines.piece import PieceRenderer
 
-    shutdown.install()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends; it ends us
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     renderer = PieceRenderer(device)
 
     def count() -> None:
@@ -104,11 +116,8 @@ def serve(pipe: Connection, device: str | None, frames: Any) -> None:
             frames.value = renderer.frames_done
 
     threading.Thread(target=count, name="videdit-progress", daemon=True).start()
-    try:
-        while True:
-            pipe.send(renderer.do(pipe.recv()))
-    except (EOFError, OSError, KeyboardInterrupt):
-        return
+    while True:
+        pipe.send(renderer.do(pipe.recv()))
 
 
 def _end_with(parent: Any) -> None:

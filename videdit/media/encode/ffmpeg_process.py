@@ -162,7 +162,9 @@ class ExternalEncoder:
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        return MediaError(f"ffmpeg failed while encoding: {complaint(self._complaints)}")
+        failure = MediaError(f"ffmpeg failed while encoding: {complaint(self._complaints)}")
+        failure.may_pass = (self._process.returncode or 0) < 0  # it was killed
+        return failure
 
 
 def raw_encoder(pix_fmt: str, width: int, height: int) -> av.VideoCodecContext:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from videdit.errors import MediaError
+from videdit.errors import AwayError, MediaError
 from videdit.media.encode.codecs import CONTAINERS
 from videdit.media.encode.segments import sync_folder
 from videdit.media.info import MediaInfo
@@ -41,14 +41,14 @@ def check_target(path: Path, info: MediaInfo) -> None:
     if path.is_dir():
         raise MediaError(f"{path} is a folder; name a file in it")
     if not folder.is_dir():
-        raise MediaError(f"cannot write {path}: the folder {folder} does not exist")
+        raise AwayError(f"cannot write {path}: the folder {folder} does not exist")
     if path.exists() and info.path.exists() and path.samefile(info.path):
         raise MediaError(f"{path} is the source itself; choose another name for the result")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise MediaError(f"cannot write {path}: no permission to write in {folder}")
     free = shutil.disk_usage(folder).free
     if free < _MIN_FREE + info.size // 2:
-        raise MediaError(f"cannot write {path}: only {free >> 20} MiB are free in {folder}; make room first")
+        raise AwayError(f"cannot write {path}: only {free >> 20} MiB are free in {folder}; make room first")
 
 
 def sweep(path: Path, older: float = _STALE) -> None:
