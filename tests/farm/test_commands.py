@@ -38,7 +38,10 @@ def queue(tmp_path, monkeypatch):
         (["submit", "in.mp4", "--edit", "smile", "--on-done", "echo 'x"], 2, "cannot be read"),
         (["submit", "in.mp4", "--edit", "smile", "--segment-seconds", "0"], 2, "no number of seconds above 0"),
         (["submit", "s3://b/in.mp4", "--edit", "smile"], 2, "both are URLs"),
+        (["submit", "in.mp4", "--edit", "smile", "--start", "99"], 2, "in.mp4 has no frame from 99 s on"),
+        (["submit", "in.mp4", "--edit", "smile", "--codec", "nice"], 2, "nice"),
         (["watch", "gone", "--edit", "smile"], 2, "there is no folder gone"),
+        (["jobs", "move", "7", "--before", "8", "--priority", "3"], 2, "leave --priority out"),
         (["work", "--engine", "local", "--workers", "0", "--until-empty"], 2, "at least 1"),
         (["work", "--engine", "local", "--address", "auto", "--until-empty"], 2, "--address is of engine ray"),
     ],
@@ -51,6 +54,60 @@ def test_one_clear_line(queue, tmp_path, empty_clip, capsys, words, code, said):
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["submit", "in.mp4", "--edit", "smile"], ["work", "--until-empty"], ["jobs"]])
+@pytest.mark.parametrize(
+    "name, code, said",
+    [(".", 2, "is a folder; name a file with --queue"), ("/dev/null", 2, "is no file"), ("in.mp4", 2, "is no queue")],
+)
+def test_what_can_be_no_queue(tmp_path, monkeypatch, empty_clip, capsys, words, name, code, said):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_clip, tmp_path / "in.mp4")
+    assert run([*words, "--queue", name]) == code
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["work", "--until-empty"], ["work"], ["jobs"], ["jobs", "cancel", "1"]])
+def test_a_queue_that_is_named_wrongly_is_not_made_and_waited_at(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    assert run([*words, "--queue", "my/quue.sqlite"]) == 2
+    assert capsys.readouterr().err == "videdit: there is no queue my/quue.sqlite; videdit submit makes one\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [["segment", "in.mp4", "0"], ["join", "in.mp4"], ["farm", "in.mp4"]])
+def test_a_clip_is_no_plan(tmp_path, monkeypatch, empty_clip, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_clip, tmp_path / "in.mp4")
+    assert run(words) == 2
+    assert "in.mp4 is no plan" in capsys.readouterr().err
+
+
+def test_a_command_for_the_end_that_failed_is_seen_and_run_again(queue, tmp_path, empty_clip, capsys):
+    """The job is done all the same: who lists it learns of it, and retry runs the command, not the render."""
+    shutil.copy(empty_clip, tmp_path / "in.mp4")
+    assert run(["submit", "in.mp4", "--edit", "smile", "-o", "a.mp4", "--on-done", "./tell {id}", *queue]) == 0
+    with Queue(tmp_path / "queue.sqlite") as opened:
+        assert opened.planned(opened.take("w"), [], 0.1)
+        assert opened.job_done(opened.take("w"), {"frames": 1, "faces": 1}, 0.1)
+    assert run(["work", "--until-empty", *queue]) == 4
+    capsys.readouterr()
+    assert run(["jobs", "--all", *queue]) == 0
+    assert "(its command: ./tell cannot be run: No such file or directory)" in capsys.readouterr().out
+    assert run(["jobs", "show", "1", "--json", *queue]) == 0
+    assert "./tell" in json.loads(capsys.readouterr().out)["command_error"]
+    (tmp_path / "tell").write_text("#!/bin/sh\necho $1 > told\n")
+    (tmp_path / "tell").chmod(0o755)
+    assert run(["jobs", "retry", "1", *queue]) == 0
+    capsys.readouterr()
+    assert run(["work", "--until-empty", *queue]) == 0
+    assert "job 1 hook: done" in capsys.readouterr().out
+    assert (tmp_path / "told").read_text() == "1\n"
+    assert run(["jobs", "retry", "1", *queue]) == 2
+    assert "is done and cannot be tried again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["segment", "p", "0"], ["join", "p"], ["farm", "p"], ["join", "p", "--check"]])

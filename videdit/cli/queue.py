@@ -26,9 +26,7 @@ def jobs(words: Sequence[str]) -> int:
 
     from videdit.farm.queue import Queue
 
-    if args.queue and not args.queue.exists():
-        raise UsageError(f"there is no queue {args.queue}; videdit submit makes one")
-    with Queue(queue_file(args.queue)) as queue:
+    with Queue(known_queue(args.queue)) as queue:
         return args.run(queue, args)
 
 
@@ -82,11 +80,18 @@ VERBS = {
     "cancel": "give jobs up at once",
     "retry": "render again what failed, and only that",
 }
-SHOWN = ("id", "state", "priority", "source", "output", "frames", "faces", "error", "waits_for") + (
-    ("held_up_by", "plan", "logs")
+SHOWN = ("id", "state", "priority", "source", "output", "frames", "faces", "error", "command_error") + (
+    ("waits_for", "held_up_by", "plan", "logs")
 )
 _ID = "number of a job, as videdit jobs list shows it"
 ACTIONS = ("list", "show", "log", *VERBS, "move", "prune")
+
+
+def known_queue(named: Path | None) -> Path:
+    """The file of the queue. Raises UsageError: one is named that is not there; nobody would put jobs into it."""
+    if named and not named.exists():
+        raise UsageError(f"there is no queue {named}; videdit submit makes one")
+    return queue_file(named)
 
 
 def list_jobs(queue: Any, args: argparse.Namespace) -> int:
@@ -107,6 +112,7 @@ def list_jobs(queue: Any, args: argparse.Namespace) -> int:
         if held := ", ".join(map(str, job["held_up_by"])):
             waits = f"  (after {held}: videdit jobs retry {held.replace(',', '')})"
         error = f"  ({job['error']})" if job["error"] else ""
+        error += f"  (its command: {job['command_error']})" if job["command_error"] else ""
         say(
             f"{job['id']:5} {job['state']:9} {job['priority']:4} {parts:>9} {left:>7}  "
             f"{job['source']} -> {job['output']}{waits}{error}"
@@ -163,6 +169,8 @@ def move(queue: Any, args: argparse.Namespace) -> int:
     """`videdit jobs move ID`."""
     from videdit.farm import admin
 
+    if args.before is not None and args.priority is not None:
+        raise UsageError("--before also gives a job the priority of that other; leave --priority out")
     admin.move(queue, args.id, priority=args.priority, before=args.before)
     return _tell(queue, args, [args.id])
 
@@ -235,7 +243,7 @@ def work(words: Sequence[str]) -> int:
 
     failed = 0
     with contextlib.ExitStack() as stack:
-        queue = stack.enter_context(Queue(queue_file(args.queue)))
+        queue = stack.enter_context(Queue(known_queue(args.queue)))
         worker = Worker(queue, lease=args.lease, device=args.device)
         if args.engine:
             from videdit.farm.dispatcher import Dispatcher

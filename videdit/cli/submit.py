@@ -164,12 +164,17 @@ def put(
     after: Sequence[int],
     **more: Any,
 ) -> list[int]:
-    """Submit clips as the options say. Raises MediaError: one cannot be read; nobody need find out in the night."""
+    """Submit clips as the options say. Raises MediaError: one cannot be read, or not be rendered so.
+
+    Nobody need find that out in the night.
+    """
     from videdit.jobs.clip_record import absolute
     from videdit.media.decode.start import probe_from
+    from videdit.rendering.checks import check
 
     for clip in clips:
-        probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
+        for caution in check(clip, probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)):
+            complain(f"videdit: {caution}")
     return queue.submit(
         [absolute(clip) for clip in clips],
         priority=args.priority,

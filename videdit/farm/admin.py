@@ -18,6 +18,7 @@ _COUNTS = """
 SELECT job.*, SUM(task.kind = 'segment') AS segments,
     SUM(task.kind = 'segment' AND task.state = 'done') AS segments_done,
     SUM(task.state = 'running') AS workers,
+    MAX(CASE WHEN task.kind = 'hook' AND task.state = 'failed' THEN task.error END) AS command_error,
     SUM(CASE WHEN task.kind IN ('segment', 'render') THEN task.frames_done ELSE 0 END) AS frames_done,
     SUM(CASE WHEN task.kind = 'segment' AND task.state = 'done' THEN task.seconds END)
         / SUM(CASE WHEN task.kind = 'segment' AND task.state = 'done' THEN task.frames END) AS pace
@@ -76,6 +77,7 @@ def _values(row: dict[str, Any], waits: dict[int, str]) -> dict[str, Any]:
         "seconds_left": left,
         "waits_for": list(waits),
         "held_up_by": [number for number, state in waits.items() if state in (FAILED, CANCELLED)],
+        "command_error": row["command_error"],
         "result": json.loads(row["result"]) if row["result"] else None,
     }
 
@@ -128,11 +130,13 @@ def cancel(queue: Queue, numbers: Sequence[int]) -> None:
 def retry(queue: Queue, numbers: Sequence[int]) -> None:
     """Try again what failed or was cancelled, and nothing else: segments that are there stay.
 
-    What has no plan, or one of which nothing more can come, for its source is another by now, is planned again.
+    What has no plan, or one of which nothing more can come, for its source is another by now, is planned again. Of a
+    job that is done the command for its end is run again, if that has failed.
     """
     plans = {number: queue.plan_folder(number) for number in numbers}
     useless = {number for number, folder in plans.items() if folder and not _usable(folder)}
     with writing(queue.connection):
+        numbers = [number for number in numbers if not _command_again(queue, number)]
         for number in _checked(queue, numbers, (FAILED, SKIPPED, CANCELLED), "tried again"):
             queue.check_output(number)
             if number in useless:
@@ -144,11 +148,19 @@ def retry(queue: Queue, numbers: Sequence[int]) -> None:
             )
             queue.connection.execute("DELETE FROM task WHERE job = ? AND kind = 'hook'", (number,))
             queue.unblock(number)
-            queue.connection.execute(
-                "UPDATE job SET state = 'waiting', open = 1, finished = NULL, error = NULL, exit_code = NULL"
-                " WHERE id = ?",
-                (number,),
-            )
+            anew = "state = 'waiting', open = 1, finished = NULL, error = NULL, exit_code = NULL"
+            queue.connection.execute(f"UPDATE job SET {anew} WHERE id = ?", (number,))
+
+
+def _command_again(queue: Queue, number: int) -> bool:
+    """Have the command for the end of a job that is done run again. False: it is not done, or that has not failed."""
+    cursor = queue.connection.execute(
+        "UPDATE task SET state = 'waiting', attempts = 0, error = NULL WHERE job = ? AND kind = 'hook'"
+        " AND state = 'failed' AND EXISTS (SELECT 1 FROM job WHERE id = task.job AND state = 'done')",
+        (number,),
+    )
+    queue.connection.execute("UPDATE job SET open = 1 WHERE id = ? AND ?", (number, cursor.rowcount))
+    return cursor.rowcount > 0
 
 
 def move(queue: Queue, number: int, *, priority: int | None = None, before: int | None = None) -> None:
@@ -272,10 +284,11 @@ def _usable(folder: Path) -> bool:
 
 def _forget_plan(queue: Queue, number: int) -> None:
     row = queue.connection.execute("SELECT folder, staged FROM job WHERE id = ?", (number,)).fetchone()
-    if row:
-        forget(Path(row["folder"]))
-        if row["staged"]:
-            shutil.rmtree(row["staged"], ignore_errors=True)
+    if row is None:
+        return
+    forget(Path(row["folder"]))
+    if row["staged"]:
+        shutil.rmtree(row["staged"], ignore_errors=True)
 
 
 def forget(folder: Path) -> None:

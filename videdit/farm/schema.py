@@ -104,6 +104,8 @@ def connect(file: Path) -> sqlite3.Connection:
         UsageError: something else is in the file.
         VideditError: it cannot be opened.
     """
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is {'a folder' if file.is_dir() else 'no file'}; name a file with --queue")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, factory=_Connection)

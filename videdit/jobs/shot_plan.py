@@ -135,7 +135,7 @@ def read_plan(folder: Path) -> ShotPlan:
     path = folder / PLAN
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{folder} is no plan; `videdit plan CLIP --edit ... -o {folder}` makes one") from None
     except (OSError, ValueError) as error:
         raise PlanError(f"cannot read the plan {folder}: {getattr(error, 'strerror', None) or error}") from None

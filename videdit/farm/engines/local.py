@@ -43,9 +43,7 @@ class LocalEngine(WorkersEngine[_Process]):
         here, there = context.Pipe()
         frames = context.Value("q", 0, lock=False)
         process = context.Process(target=serve, args=(there, self.device, frames), name="videdit-segment", daemon=True)
-        with ThreadPoolExecutor(
-            1
-        ) as starter:  # which no signal stops: a process of which half is there has much to say
+        with ThreadPoolExecutor(1) as starter:  # no signal stops it: half a process has a traceback to tell
             starter.submit(process.start).result()
         there.close()
         return _Process(process=process, pipe=here, frames=frames)
