@@ -78,6 +78,19 @@ def test_a_queue_that_is_named_wrongly_is_not_made_and_waited_at(tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("words", ["{", "", "[]", "5", '{"layout": 1, "segments": 5}', '{"layout": 1, "segments": []}'])
+def test_a_damaged_plan_is_said_to_be_one(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    Path("p").mkdir()
+    Path("p/plan.json").write_text(words)
+    for command in (["segment", "p", "0"], ["join", "p"], ["farm", "p"], ["join", "p", "--check"]):
+        assert run(command) == 1
+        told = capsys.readouterr().err
+        assert "the plan p is damaged" in told
+        assert told.count("\n") == 1
+        assert "plan again" in told
+
+
 @pytest.mark.parametrize("words", [["segment", "in.mp4", "0"], ["join", "in.mp4"], ["farm", "in.mp4"]])
 def test_a_clip_is_no_plan(tmp_path, monkeypatch, empty_clip, capsys, words):
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -102,12 +103,15 @@ def test_what_a_silent_worker_held_is_taken_again_and_its_result_is_refused(queu
     lost = taken(queue, "dead")
     clock.now += 59
     assert queue.take("other") is None
+    assert not admin.job(queue, lost.job)["silent"]
     clock.now += 2
+    assert admin.job(queue, lost.job)["silent"]
     again = taken(queue, "other")
     assert (again.id, again.attempt) == (lost.id, 2)
     assert again.token > lost.token
     assert not queue.renew(lost)
     assert not queue.segment_done(lost, 10, 1.0)
+    assert not admin.job(queue, lost.job)["silent"]
     assert queue.segment_done(again, 10, 1.0)
     assert not queue.task_failed(lost, "late", 1, 1.0, again=False)
     assert admin.job(queue, lost.job)["state"] == "waiting"  # to be joined
@@ -417,6 +421,26 @@ def test_names_that_are_no_text_come_back_as_they_were(queue, tmp_path):
     job = admin.job(queue, number)
     assert (job["source"], job["output"]) == (str(odd.source), str(odd.output))
     assert json.loads(json.dumps(admin.jobs(queue)))[0]["error"] == hook.why
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_a_queue_that_can_only_be_read_is_read(queue, tmp_path, monkeypatch):
+    """As on a disk that is mounted so: who looks sees it, who changes it is told in one line."""
+    (number,) = queue.submit([clip(tmp_path)])
+    queue.close()
+    folder = tmp_path / "ro ü#?%"
+    folder.mkdir()
+    shutil.copy(queue.file, folder / "queue.sqlite")
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder and allowed(path, mode))  # root may all
+    with Queue(folder / "queue.sqlite") as read:
+        assert [job["id"] for job in admin.jobs(read)] == [number]
+        assert read.left()
+        with pytest.raises(VideditError, match="cannot be written: attempt to write a readonly database"):
+            read.take("w")
+        with pytest.raises(VideditError, match="cannot be written: attempt to write a readonly database"):
+            admin.cancel(read, [number])
+    assert [path.name for path in folder.iterdir()] == ["queue.sqlite"]
 
 
 def test_what_is_no_queue_is_refused(tmp_path):

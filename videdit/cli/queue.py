@@ -113,6 +113,7 @@ def list_jobs(queue: Any, args: argparse.Namespace) -> int:
             waits = f"  (after {held}: videdit jobs retry {held.replace(',', '')})"
         error = f"  ({job['error']})" if job["error"] else ""
         error += f"  (its command: {job['command_error']})" if job["command_error"] else ""
+        error += "  (its worker is silent; the next videdit work goes on there)" if job["silent"] else ""
         say(
             f"{job['id']:5} {job['state']:9} {job['priority']:4} {parts:>9} {left:>7}  "
             f"{job['source']} -> {job['output']}{waits}{error}"

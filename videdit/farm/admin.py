@@ -17,7 +17,7 @@ from videdit.farm.schema import CANCELLED, FAILED, OVER, PAUSED, RUNNING, SKIPPE
 _COUNTS = """
 SELECT job.*, SUM(task.kind = 'segment') AS segments,
     SUM(task.kind = 'segment' AND task.state = 'done') AS segments_done,
-    SUM(task.state = 'running') AS workers,
+    SUM(task.state = 'running') AS workers, MIN(CASE WHEN task.state = 'running' THEN task.lease END) AS lease,
     MAX(CASE WHEN task.kind = 'hook' AND task.state = 'failed' THEN task.error END) AS command_error,
     SUM(CASE WHEN task.kind IN ('segment', 'render') THEN task.frames_done ELSE 0 END) AS frames_done,
     SUM(CASE WHEN task.kind = 'segment' AND task.state = 'done' THEN task.seconds END)
@@ -41,7 +41,7 @@ def jobs(queue: Queue, states: Sequence[str] = ()) -> list[dict[str, Any]]:
     where = f"WHERE job.state IN ({', '.join('?' * len(states))})" if states else ""
     rows = queue.connection.execute(_COUNTS.format(where=where), tuple(states)).fetchall()
     waits = _waits(queue)
-    return [_values(dict(row), waits.get(row["id"], {})) for row in rows]
+    return [_values(dict(row), waits.get(row["id"], {}), queue.clock()) for row in rows]
 
 
 def job(queue: Queue, number: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def job(queue: Queue, number: int) -> dict[str, Any]:
         (number,),
     )
     clip = json.loads(row["clip"])
-    return _values(dict(row), _waits(queue).get(number, {})) | {
+    return _values(dict(row), _waits(queue).get(number, {}), queue.clock()) | {
         "settings": clip["job"],
         "plan": row["folder"],
         "logs": str(queue.logs(number)),
@@ -63,7 +63,7 @@ def job(queue: Queue, number: int) -> dict[str, Any]:
     }
 
 
-def _values(row: dict[str, Any], waits: dict[int, str]) -> dict[str, Any]:
+def _values(row: dict[str, Any], waits: dict[int, str], now: float) -> dict[str, Any]:
     """A job's row in words and numbers."""
     frames, pace = row["frames"], row["pace"]
     left = None
@@ -74,6 +74,7 @@ def _values(row: dict[str, Any], waits: dict[int, str]) -> dict[str, Any]:
         "segments_done": row["segments_done"] or 0,
         "frames_done": row["frames_done"] or 0,
         "workers": row["workers"] or 0,
+        "silent": (row["lease"] or now) < now,  # one of them, for longer than its lease
         "seconds_left": left,
         "waits_for": list(waits),
         "held_up_by": [number for number, state in waits.items() if state in (FAILED, CANCELLED)],

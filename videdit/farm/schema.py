@@ -9,6 +9,8 @@ lost it.
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -108,7 +110,7 @@ def connect(file: Path) -> sqlite3.Connection:
         raise UsageError(f"{file} is {'a folder' if file.is_dir() else 'no file'}; name a file with --queue")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, factory=_Connection)
+        connection = _opened(file)
         connection.row_factory = _row
         connection.execute("PRAGMA foreign_keys = ON")
         _prepare(connection, file)
@@ -117,6 +119,15 @@ def connect(file: Path) -> sqlite3.Connection:
     except OSError as error:
         raise VideditError(f"cannot open the queue {file}: {error.strerror}") from None
     return connection
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    name, only_read = str(file), False
+    if file.exists() and not file.with_name(f"{file.name}-wal").exists():
+        only_read = bool(os.statvfs(file).f_flag & os.ST_RDONLY) or not os.access(file.parent, os.W_OK)
+    if only_read:  # nobody writes to it, and to look SQLite would make files beside it
+        name = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(name, timeout=_WAIT, isolation_level=None, factory=_Connection, uri=only_read)
 
 
 def _prepare(connection: sqlite3.Connection, file: Path) -> None:
@@ -157,5 +168,10 @@ def failed(file: Path, error: sqlite3.DatabaseError) -> VideditError:
     words = str(error)
     if "not a database" in words or "malformed" in words:
         return UsageError(f"{file} is no queue ({words}); choose another with --queue")
+    with contextlib.suppress(OSError):
+        if not shutil.disk_usage(file.parent).free:
+            return VideditError(f"the queue {file} cannot be used: its disk is full; make room first")
     hint = "; a queue lies on a disk of this machine" if "locked" in words or "I/O" in words else ""
+    if "unable to open" in words:
+        hint = "; its folder has to be there and to be written to, or choose another with --queue"
     return VideditError(f"the queue {file} cannot be used: {words}{hint}")

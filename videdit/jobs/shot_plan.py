@@ -137,8 +137,10 @@ def read_plan(folder: Path) -> ShotPlan:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{folder} is no plan; `videdit plan CLIP --edit ... -o {folder}` makes one") from None
-    except (OSError, ValueError) as error:
-        raise PlanError(f"cannot read the plan {folder}: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise PlanError(f"cannot read the plan {folder}: {error.strerror}") from None
+    except ValueError:
+        raise PlanError(f"the plan {folder} is damaged: {PLAN} is cut off or no JSON; plan again") from None
     try:
         if values["layout"] != LAYOUT:
             raise PlanError(f"{folder} was planned by another version of videdit; plan again")
@@ -226,7 +228,8 @@ def missing(folder: Path, plan: ShotPlan, thorough: bool = True) -> dict[int, st
     for segment in plan.segments:
         report = read_report(folder, plan, segment.index)
         if report is None:
-            wrong[segment.index] = "is missing"
+            there = done_path(folder, segment.index).exists()
+            wrong[segment.index] = "is damaged, or of another plan" if there else "is missing"
         elif thorough and (said := damage(folder, plan, report)):
             wrong[segment.index] = said
     return wrong

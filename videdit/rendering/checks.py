@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import tempfile
 from pathlib import Path
@@ -125,7 +126,8 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        failure = MediaError if isinstance(error, PermissionError) else AwayError  # as on a disk that comes back
+        gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)  # as on a disk that comes back
+        failure = AwayError if gone else MediaError
         raise failure(f"cannot write to the folder {folder}: {error.strerror}") from None
 
 

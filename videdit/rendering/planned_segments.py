@@ -195,14 +195,14 @@ def join_shot(folder: Path, renderer: Renderer | None = None, *, overwrite: bool
     if wrong := missing(folder, plan):
         told = "; ".join(f"segment {index} {said}" for index, said in list(wrong.items())[:8])
         more = f"; and {len(wrong) - 8} more" if len(wrong) > 8 else ""
-        raise PlanError(f"{folder} cannot be joined: {told}{more}")
+        raise PlanError(f"{folder} cannot be joined: {told}{more}; videdit farm {folder} renders what is not right")
     check_source(plan, clip.source, thorough=True)
     info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
     for file in clip.files:
         check_writable(file.parent)
     with Claim(*clip.files):
         if obstacle := clip.obstacle():
-            raise UsageError(obstacle)
+            raise UsageError(obstacle.partition(", or choose another")[0])  # where the output goes was planned
         return _join(plan, clip, info, folder, begun)
 
 
