@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from videdit.errors import UsageError, VideditError
+from videdit.errors import BusyError, UsageError, VideditError
 from videdit.farm import admin
+from videdit.farm.failures import Failure, in_words
 from videdit.farm.queue import Queue
 from videdit.farm.schema import HOOK, JOIN, PLAN, RENDER, SEGMENT
 from videdit.farm.tasks import ATTEMPTS, Task
@@ -113,7 +114,7 @@ def test_what_a_silent_worker_held_is_taken_again_and_its_result_is_refused(queu
     assert not queue.segment_done(lost, 10, 1.0)
     assert not admin.job(queue, lost.job)["silent"]
     assert queue.segment_done(again, 10, 1.0)
-    assert not queue.task_failed(lost, "late", 1, 1.0, again=False)
+    assert not queue.task_failed(lost, Failure("late", 1, False), 1.0)
     assert admin.job(queue, lost.job)["state"] == "waiting"  # to be joined
 
 
@@ -174,7 +175,7 @@ def test_a_job_at_which_nobody_is_at_work_waits(queue, tmp_path, clock):
     assert state() == "waiting"
     queue.segment_done(taken(queue), 10, 1.0)
     assert state() == "waiting"
-    queue.task_failed(taken(queue), "the disk is full", 1, 1.0, again=True)
+    queue.task_failed(taken(queue), Failure("the disk is full", 1, True), 1.0)
     assert state() == "waiting"
     clock.now += 100
     task = taken(queue)
@@ -206,7 +207,7 @@ def test_a_failure_that_may_pass_is_tried_again_later(queue, tmp_path, clock):
     for attempt in range(1, ATTEMPTS + 1):
         task = taken(queue)
         assert task.attempt == attempt
-        final = queue.task_failed(task, "the disk is full", 1, 1.0, again=True)
+        final = queue.task_failed(task, Failure("the disk is full", 1, True), 1.0)
         assert final == (attempt == ATTEMPTS)
         assert queue.take("w") is None
         clock.now += 100
@@ -216,13 +217,27 @@ def test_a_failure_that_may_pass_is_tried_again_later(queue, tmp_path, clock):
     assert taken(queue).attempt == 1
 
 
+def test_waiting_for_another_run_spends_no_try(queue, tmp_path, clock):
+    """However long that writes the output: a worker that was frozen, say, holds it until it comes to itself."""
+    (number,) = queue.submit([clip(tmp_path)])
+    planned(queue, 0)
+    for _ in range(3 * ATTEMPTS):
+        task = taken(queue)
+        assert not queue.task_failed(task, in_words(BusyError("another run is writing it")), 0.1)
+        assert queue.take("w") is None, "not at once"
+        clock.now += 100
+    task = taken(queue)
+    assert task.attempt == 1
+    assert queue.job_done(task, {"frames": 1, "faces": 1}, 1.0)
+
+
 def test_a_failed_job_retries_only_what_failed(queue, tmp_path, monkeypatch):
     monkeypatch.setattr(admin, "_usable", lambda folder: True)  # tests/e2e/test_work.py has plans
     (number,) = queue.submit([clip(tmp_path)])
     planned(queue, 3)
     assert queue.segment_done(taken(queue), 10, 1.0)
     bad = taken(queue)
-    assert queue.task_failed(bad, "no", 1, 1.0, again=False)
+    assert queue.task_failed(bad, Failure("no", 1, False), 1.0)
     assert queue.take("w") is None
     assert admin.job(queue, number)["state"] == "failed"
     admin.retry(queue, [number])
@@ -287,7 +302,7 @@ def test_what_others_wait_for_is_not_taken_away(queue, tmp_path):
     """Whoever waits for a job that has failed would begin if nobody knew of it any more."""
     (a,) = queue.submit([clip(tmp_path)])
     (b,) = queue.submit([clip(tmp_path, "b")], after=[a])
-    assert queue.task_failed(taken(queue), "no", 1, 1.0, again=False)
+    assert queue.task_failed(taken(queue), Failure("no", 1, False), 1.0)
     assert queue.take("w") is None
     assert not queue.left()
     assert admin.job(queue, b)["waits_for"] == [a] == admin.job(queue, b)["held_up_by"]
@@ -343,7 +358,7 @@ def test_a_hook_is_a_task_of_its_own(queue, tmp_path, good):
     if good:
         queue.job_done(task, {"frames": 1, "faces": 1}, 1.0)
     else:
-        queue.task_failed(task, "no face", 3, 1.0, again=False)
+        queue.task_failed(task, Failure("no face", 3, False), 1.0)
     hook = taken(queue)
     assert (hook.kind, hook.command) == (HOOK, ("echo", "{id}") if good else ("false",))
     assert hook.job_state == ("done" if good else "skipped")
@@ -414,7 +429,7 @@ def test_names_that_are_no_text_come_back_as_they_were(queue, tmp_path):
         queue.submit([odd])
     task = taken(queue, os.fsdecode(b"host\xff"))
     assert task.clip.source == odd.source
-    assert queue.task_failed(task, f"{odd.source} does not exist", 2, 1.0, again=False)
+    assert queue.task_failed(task, Failure(f"{odd.source} does not exist", 2, False), 1.0)
     hook = taken(queue)
     assert hook.why == f"{odd.source} does not exist"
     assert hook.command == ("echo", os.fsdecode(b"\xff"))

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from videdit.errors import UsageError
+from videdit.farm.failures import Failure
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 
@@ -79,7 +80,7 @@ def test_a_failure_is_kept_and_can_be_tried_again(state, tmp_path):
     queue = RenderQueue(state)
     number = queue.add(clip(tmp_path, "a"))
     with queue.opened() as opened:
-        assert opened.task_failed(opened.take("me"), "the disk is full", 1, 0.1, again=False)
+        assert opened.task_failed(opened.take("me"), Failure("the disk is full", 1, False), 0.1)
     (row,) = queue.rows()
     assert (row["state"], row["error"]) == ("failed", "the disk is full")
     queue.retry(number)

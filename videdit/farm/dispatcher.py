@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from videdit.farm.engines.base import Ended, Engine
+from videdit.farm.failures import Failure
 from videdit.farm.queue import Queue
 from videdit.farm.schema import SEGMENT
 from videdit.farm.tasks import LEASE, Piece, Task
@@ -90,7 +91,8 @@ class Dispatcher(Worker):
                 return self._settled(task, ended.told, ended.seconds)
             if not self.queue.holds(task):
                 return self._lost(task, ended.seconds)
-            final = self.queue.task_failed(task, ended.error, ended.exit_code, ended.seconds, again=ended.again)
+            failure = Failure(ended.error, ended.exit_code, ended.again, ended.spent)
+            final = self.queue.task_failed(task, failure, ended.seconds)
             return TaskOutcome(task, "failed" if final else "again", ended.error, ended.seconds)
         except Exception as error:
             return self._went_wrong(task, error, ended.piece in self._lost_pieces, ended.seconds)

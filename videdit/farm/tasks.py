@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from videdit.farm import schema
+from videdit.farm.failures import Failure
 from videdit.farm.schema import BLOCKED, DONE, FAILED, HOOK, JOIN, RENDER, RUNNING, SEGMENT, SKIPPED, WAITING, writing
 from videdit.jobs import clip_record
 from videdit.jobs.plan import Clip
@@ -167,20 +168,22 @@ class TaskEnds:
             if self._end(task, FAILED if said else DONE, seconds, error=said):
                 self.connection.execute("UPDATE job SET open = 0 WHERE id = ?", (task.job,))
 
-    def task_failed(self, task: Task, said: str, exit_code: int, seconds: float, *, again: bool) -> bool:
-        """A task went wrong. again: it may go right the next time. False: another has it now, or it is tried again."""
+    def task_failed(self, task: Task, failure: Failure, seconds: float) -> bool:
+        """A task went wrong. False: another has it now, or it is tried again."""
+        said, tries = failure.said, task.attempt - (not failure.spent)
         with writing(self.connection):
             if not self.holds(task):
                 return False
-            if again and task.attempt < ATTEMPTS:
+            if failure.again and tries < ATTEMPTS:
                 self.connection.execute(
-                    "UPDATE task SET state = 'waiting', error = ?, not_before = ?, worker = NULL WHERE id = ?",
-                    (said, self.clock() + PAUSE * 2 ** (task.attempt - 1), task.id),
+                    "UPDATE task SET state = 'waiting', error = ?, not_before = ?, worker = NULL, attempts = ?"
+                    " WHERE id = ?",
+                    (said, self.clock() + PAUSE * 2 ** max(0, tries - 1), tries, task.id),
                 )
                 self._rest(task.job)
                 return False
             self.connection.execute("UPDATE task SET seconds = ? WHERE id = ?", (seconds, task.id))
-            self._fail(task.id, task.job, task.kind, said, exit_code)
+            self._fail(task.id, task.job, task.kind, said, failure.exit_code)
         return True
 
     def render_again(self, task: Task, numbers: Iterable[int], said: str) -> bool:

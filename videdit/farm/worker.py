@@ -145,9 +145,9 @@ class Worker:
         if lost or not self.queue.holds(task):
             return self._lost(task, seconds)
         log.debug("where", exc_info=True)
-        said, code, again = in_words(error)
-        final = self.queue.task_failed(task, said, code, seconds, again=again)
-        return TaskOutcome(task, "failed" if final else "again", said, seconds)
+        failure = in_words(error)
+        final = self.queue.task_failed(task, failure, seconds)
+        return TaskOutcome(task, "failed" if final else "again", failure.said, seconds)
 
     def _dispatch(self, task: Task, lost: threading.Event, begun: float) -> TaskOutcome:
         if task.kind != HOOK:

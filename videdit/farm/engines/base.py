@@ -22,6 +22,7 @@ class Ended:
     seconds: float = 0.0
     told: dict[str, Any] = field(default_factory=dict)  # what TaskRunner.run gives
     log: str = ""  # what was logged meanwhile
+    spent: bool = True  # a try, see Failure
 
 
 class Engine(Protocol):

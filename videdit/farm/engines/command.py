@@ -8,7 +8,7 @@ from pathlib import Path
 
 from videdit.errors import VideditError
 from videdit.farm.engines.base import Ended
-from videdit.farm.failures import in_words
+from videdit.farm.failures import Failure, in_words
 from videdit.farm.schema import SEGMENT
 from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import ShotPlan, check_source, check_versions, read_plan, read_report
@@ -71,13 +71,13 @@ class CommandEngine(ABC):
             if report is not None:
                 ended.append(Ended(piece, seconds=report.seconds, told={"frames": report.frames}))
             elif piece in lost:
-                why, code, again = self._hopeless(piece) or (lost[piece], 1, True)
-                ended.append(Ended(piece, why, code, again, time.monotonic() - begun))
+                failure = self._hopeless(piece) or Failure(lost[piece], 1, True)
+                ended.append(Ended(piece, *failure[:3], time.monotonic() - begun))
         for end in ended:
             del self._handed[end.piece]
         return ended
 
-    def _hopeless(self, piece: Piece) -> tuple[str, int, bool] | None:
+    def _hopeless(self, piece: Piece) -> Failure | None:
         """Why nobody can render a plan any more, as :func:`in_words` has it: its source is another, say."""
         try:
             plan = read_plan(piece.folder)
@@ -85,7 +85,7 @@ class CommandEngine(ABC):
             check_source(plan, plan.clip().source)
         except VideditError as error:
             found = in_words(error)
-            return None if found[2] else found
+            return None if found.again else found
         return None
 
     @abstractmethod

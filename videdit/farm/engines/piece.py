@@ -40,8 +40,8 @@ class PieceRenderer:
             told = self._runner.run(piece, cancel)
         except Exception as error:
             log.debug("where", exc_info=True)
-            said, code, again = in_words(error)
-            return Ended(piece, said, code, again, time.monotonic() - begun, log=lines.text)
+            said, code, again, spent = in_words(error)
+            return Ended(piece, said, code, again, time.monotonic() - begun, log=lines.text, spent=spent)
         finally:
             root.removeHandler(lines)
         return Ended(piece, seconds=time.monotonic() - begun, told=told, log=lines.text)
