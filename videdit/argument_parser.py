@@ -96,7 +96,10 @@ def _is_number(word: str) -> bool:
 
 def positive_seconds(words: str) -> float:
     """A number of seconds above 0, for ``type=``."""
-    seconds = float(words)
+    try:
+        seconds = float(words)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < 1e9:
         raise argparse.ArgumentTypeError(f"{words} is no number of seconds above 0")
     return seconds

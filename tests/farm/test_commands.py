@@ -42,6 +42,9 @@ def queue(tmp_path, monkeypatch):
         (["submit", "in.mp4", "--edit", "smile", "--codec", "nice"], 2, "nice"),
         (["watch", "gone", "--edit", "smile"], 2, "there is no folder gone"),
         (["jobs", "move", "7", "--before", "8", "--priority", "3"], 2, "leave --priority out"),
+        (["work", "--lease", "x"], 2, "x is no number of seconds above 0"),
+        (["work", "--device", "cuda:99", "--until-empty"], 2, "--device cuda:99"),
+        (["work", "--device", "abacus", "--until-empty"], 2, "abacus"),
         (["work", "--engine", "local", "--workers", "0", "--until-empty"], 2, "at least 1"),
         (["work", "--engine", "local", "--address", "auto", "--until-empty"], 2, "--address is of engine ray"),
     ],
@@ -97,6 +100,25 @@ def test_a_clip_is_no_plan(tmp_path, monkeypatch, empty_clip, capsys, words):
     shutil.copy(empty_clip, tmp_path / "in.mp4")
     assert run(words) == 2
     assert "in.mp4 is no plan" in capsys.readouterr().err
+
+
+def test_of_a_folder_what_is_no_clip_is_left_out_and_said(queue, tmp_path, empty_clip, capsys):
+    """The night's other clips are submitted; where nothing is left that is an error like that of one clip."""
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(empty_clip, tmp_path / "in" / name)
+    (tmp_path / "in" / "broken.mp4").write_bytes(b"no clip either" * 100)
+    words = ["submit", "in", "--edit", "smile", *queue]
+    assert run([*words, "-o", "out/", "--json"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert [job["source"] for job in told["jobs"]] == ["in/a.mp4", "in/b.mp4"]
+    assert [job["source"] for job in told["left_out"]] == ["in/broken.mp4"]
+    assert run([*words, "-o", "more/"]) == 4
+    assert "left out: in/broken.mp4: in/broken.mp4 is not" in capsys.readouterr().out
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "in" / name).write_bytes(b"no clip either" * 100)
+    assert run([*words, "-o", "other/"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_command_for_the_end_that_failed_is_seen_and_run_again(queue, tmp_path, empty_clip, capsys):

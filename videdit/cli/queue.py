@@ -116,7 +116,7 @@ def list_jobs(queue: Any, args: argparse.Namespace) -> int:
         error += "  (its worker is silent; the next videdit work goes on there)" if job["silent"] else ""
         say(
             f"{job['id']:5} {job['state']:9} {job['priority']:4} {parts:>9} {left:>7}  "
-            f"{job['source']} -> {job['output']}{waits}{error}"
+            f"{job['source']} -> {job['upload'] or job['output']}{waits}{error}"
         )
     tally = admin.tally(queue)
     say(", ".join(f"{number} {state}" for state, number in tally.items()) or "no job")
@@ -239,8 +239,12 @@ def work(words: Sequence[str]) -> int:
         option = "--address" if args.address else "--workers"
         raise UsageError(f"{option} is of --engine; of one that renders by itself start as many as the machine bears")
 
+    from videdit.engine.devices import resolve_device
     from videdit.farm.queue import Queue
     from videdit.farm.worker import Worker
+
+    if args.device and not args.address and args.engine != "slurm":
+        resolve_device(args.device)  # of this machine: else one job after the other would fail at it
 
     failed = 0
     with contextlib.ExitStack() as stack:

@@ -11,7 +11,7 @@ from typing import Any
 
 from videdit.argument_parser import Parser, job_number, positive_seconds, priority
 from videdit.cli.arguments import submitted_jobs
-from videdit.errors import UsageError
+from videdit.errors import MediaError, PartialFailure, UsageError
 from videdit.terminal import complain, say
 
 
@@ -32,8 +32,9 @@ def submit(words: Sequence[str]) -> int:
     if any(map(staging.is_remote, rest)):
         return submit_remote(rest, args)
     plan = make_plan(submitted_jobs(rest))
-    wanted = [clip for clip in plan.clips if clip.status == "render"]
     passed = [(clip, clip.status) for clip in plan.clips if clip.status != "render"]
+    wanted, refused = looked_at([clip for clip in plan.clips if clip.status == "render"], several=len(plan.clips) > 1)
+    passed += refused
     on_done, on_fail = hooks.parse(args.on_done), hooks.parse(args.on_fail)
     with Queue(queue_file(args.queue)) as queue:
         numbers = put(queue, wanted, args, on_done, on_fail, args.after)
@@ -44,12 +45,12 @@ def submit(words: Sequence[str]) -> int:
         ]
         left = [{"source": str(clip.source), "why": why} for clip, why in passed]
         print(json.dumps({"jobs": jobs, "left_out": left}, indent=1))
-        return 0
+        return PartialFailure.exit_code if refused else 0
     for number, clip in zip(numbers, wanted, strict=True):
         say(f"job {number}: {clip.source} -> {clip.output}")
     for clip, why in passed:
         say(f"left out: {clip.source}: {why}")
-    return 0
+    return PartialFailure.exit_code if refused else 0
 
 
 def submit_remote(words: Sequence[str], args: argparse.Namespace) -> int:
@@ -107,6 +108,7 @@ def _submit_copy(
     if staging.exists(upload) and not clip.job.overwrite:
         raise UsageError(f"{upload} exists already; pass --overwrite to replace it, or choose another with -o")
     commands = hooks.parse(args.on_done), hooks.parse(args.on_fail)
+    looked_at([clip])
     (number,) = put(queue, [clip], args, *commands, args.after, staged=folder, upload=upload)
     return {"id": number, "source": url, "output": upload}
 
@@ -145,7 +147,8 @@ def watch(words: Sequence[str]) -> int:
 
         def take(file: Path) -> list[int]:
             clips = make_plan(submitted_jobs([str(file), *rest])).clips
-            return put(queue, [clip for clip in clips if clip.status == "render"], args, on_done, on_fail, ())
+            good, _ = looked_at([clip for clip in clips if clip.status == "render"])
+            return put(queue, good, args, on_done, on_fail, ())
 
         for event in Watch(args.folder, queue, take, args.settle, args.done_to).events(args.once):
             if args.json:
@@ -153,6 +156,30 @@ def watch(words: Sequence[str]) -> int:
             else:
                 (complain if event.kind == "refused" else say)(event)
     return 0
+
+
+def looked_at(clips: Sequence[Any], several: bool = False) -> tuple[list[Any], list[tuple[Any, str]]]:
+    """The clips that can be rendered as their jobs say, and of several the others, with what is wrong.
+
+    Nobody need find that out in the night. Raises MediaError: of several none is left, or the one is none of these.
+    """
+    from videdit.media.decode.start import probe_from
+    from videdit.rendering.checks import check
+
+    good: list[Any] = []
+    refused: list[tuple[Any, str]] = []
+    for clip in clips:
+        try:
+            cautions = check(clip, probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track))
+        except MediaError as error:
+            if not several or (clip is clips[-1] and not good):
+                raise
+            refused.append((clip, str(error)))
+            continue
+        good.append(clip)
+        for caution in cautions:
+            complain(f"videdit: {caution}")
+    return good, refused
 
 
 def put(
@@ -164,17 +191,9 @@ def put(
     after: Sequence[int],
     **more: Any,
 ) -> list[int]:
-    """Submit clips as the options say. Raises MediaError: one cannot be read, or not be rendered so.
-
-    Nobody need find that out in the night.
-    """
+    """Submit clips, which were looked at, as the options say."""
     from videdit.jobs.clip_record import absolute
-    from videdit.media.decode.start import probe_from
-    from videdit.rendering.checks import check
 
-    for clip in clips:
-        for caution in check(clip, probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)):
-            complain(f"videdit: {caution}")
     return queue.submit(
         [absolute(clip) for clip in clips],
         priority=args.priority,
