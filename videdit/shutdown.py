@@ -39,8 +39,11 @@ _masks = threading.local()
 _forks_are_watched = False
 
 
-def install() -> None:
-    """Watch for the signals. Call it once, in the main thread, before anything slow."""
+def install(words: str = WORDS) -> None:
+    """Watch for the signals. Call it once, in the main thread, before anything slow.
+
+    words: said where the process is ended the hard way; "" where another speaks for it.
+    """
     global _forks_are_watched
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -51,7 +54,7 @@ def install() -> None:
     if hasattr(os, "register_at_fork") and not _forks_are_watched:
         _forks_are_watched = True
         os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_forget)
-    threading.Thread(target=_watch, args=(receiver,), name="videdit-interrupt", daemon=True).start()
+    threading.Thread(target=_watch, args=(receiver, words), name="videdit-interrupt", daemon=True).start()
 
 
 def leave(code: int) -> NoReturn:
@@ -94,7 +97,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def _watch(receiver: socket.socket) -> None:
+def _watch(receiver: socket.socket, last: str) -> None:
     while not set(receiver.recv(64)) & _before.keys():
         pass
     time.sleep(GRACE)
@@ -107,7 +110,7 @@ def _watch(receiver: socket.socket) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     with contextlib.suppress(OSError):  # the terminal may be what has gone
         over = "\r\x1b[K" if os.isatty(2) else ""  # a bar may stand there
-        os.write(2, (over + said([*filter(None, words), WORDS])).encode())
+        os.write(2, (over + said(filter(None, [*words, last]))).encode())
     os._exit(EXIT_CODE)
 
 

@@ -96,7 +96,7 @@ def serve(pipe: Connection, device: str | None, frames: Any) -> None:
 
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends; it ends us
-        shutdown.install()
+        shutdown.install("")
         threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
         _serve(pipe, device, frames)
     except (EOFError, OSError, KeyboardInterrupt):
