@@ -117,7 +117,10 @@ def test_what_is_not_split_and_what_fails(short_clip, empty_clip, tmp_path, runn
     assert {job["id"]: job["exit_code"] for job in told} == {done: 0, nobody: 3, lost: 1}
 
 
-@pytest.mark.parametrize("how", [[], ["--engine", "local"]], ids=["alone", "engine"])
+HOW = [[], ["--engine", "local"], pytest.param(["--engine", "ray"], marks=pytest.mark.extra("farm"))]
+
+
+@pytest.mark.parametrize("how", HOW, ids=["alone", "local", "ray"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_worker_that_is_told_to_end_gives_back_what_it_has_begun(short_clip, tmp_path, how, number):
     """At once, with no try spent, and it says so; of the lease nothing is waited for."""

@@ -12,6 +12,7 @@ import functools
 import inspect
 import os
 import secrets
+import signal
 import sys
 import threading
 import time
@@ -218,10 +219,22 @@ def _connect(ray: Any, address: str | None, cores: int) -> None:
     if not address:
         how |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
     try:
-        with contextlib.nullcontext() if address else _without_monitors():
+        with _own_signals(), contextlib.nullcontext() if address else _without_monitors():
             ray.init(log_to_driver=False, configure_logging=False, **how)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise VideditError(f"cannot use Ray at {address or 'this machine'}: {_line(error)}") from None
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Signals do what they did before: Ray would end us at a SIGTERM with exit code 1 and a list of calls."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextlib.contextmanager
