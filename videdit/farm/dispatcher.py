@@ -48,7 +48,7 @@ class Dispatcher(Worker):
                 self._held.clear()
                 self.engine.cancel()
 
-    def _work(self, until_empty: bool, idle: Callable[[float], None]) -> Iterator[Outcome]:
+    def _work(self, until_empty: bool, idle: Callable[[float], None]) -> Iterator[TaskOutcome]:
         while True:
             task = self.queue.take(self.name, self.lease) if len(self._held) < self.engine.slots else None
             if task is not None and self._for_engine(task):
