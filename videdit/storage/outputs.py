@@ -162,7 +162,7 @@ class Claim:
             except BlockingIOError:
                 os.close(file)
                 raise BusyError(
-                    f"another run is writing {output}; wait until it is done, or choose another output with -o"
+                    f"another run is writing {output}; wait until it is done, or choose another output"
                 ) from None
             except OSError:  # a file system without locks
                 pass

@@ -13,9 +13,11 @@ import inspect
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -27,6 +29,7 @@ from videdit.farm.tasks import Piece
 
 # Of the variables that decide what is rendered those that an actor elsewhere needs as they are here.
 _PASSED = ("PYTHONPATH", "OMP_NUM_THREADS", "VIDEDIT_CACHE", "VIDEDIT_SHIPPED", "VIDEDIT_WEIGHTS", "VIDEDIT_EDITS")
+ANSWERS = 10.0  # seconds in which a cluster's address has to answer
 _GRACE = 5.0  # seconds in which an actor may give up what it works on
 _MOST_FAILURES = 3  # starts of actors that fail in a row, before all is given up
 _READY = 0.05  # seconds, at least, for which a poll looks
@@ -215,6 +218,8 @@ def _alone() -> None:
 
 def _connect(ray: Any, address: str | None, cores: int) -> None:
     """To a cluster that runs, or to one that is started here. Raises VideditError: there is none."""
+    if address:
+        check_answers(address)
     how: dict[str, Any] = {"address": address or "local"}  # without "local" Ray joins any cluster of this machine
     if not address:
         how |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
@@ -223,6 +228,21 @@ def _connect(ray: Any, address: str | None, cores: int) -> None:
             ray.init(log_to_driver=False, configure_logging=False, **how)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise VideditError(f"cannot use Ray at {address or 'this machine'}: {_line(error)}") from None
+
+
+def check_answers(address: str) -> None:
+    """Raises VideditError: nobody answers at an address with a host and a port. Ray itself would try for minutes."""
+    place = urllib.parse.urlsplit(address if "://" in address else f"//{address}")
+    try:
+        if place.hostname and place.port:
+            socket.create_connection((place.hostname, place.port), timeout=ANSWERS).close()
+    except ValueError:
+        told = f"{address} is no address of a Ray cluster; write HOST:PORT, ray://HOST:PORT or auto"
+        raise VideditError(told) from None
+    except OSError as error:
+        why = error.strerror or "it does not answer"
+        told = f"cannot reach a Ray cluster at {address} ({why}): start it there, or leave --address out"
+        raise VideditError(told) from None
 
 
 @contextlib.contextmanager
