@@ -61,13 +61,13 @@ def unparsed(stages: list[Stage]) -> None:
 
 def ungraded(stages: list[Stage]) -> None:
     """Without matching the renders' colours to the footage's."""
-    change_by(stages, lambda pixels, crop, rendering: pixels.change(replace(crop, parts=None), rendering))
+    change_by(stages, lambda pixels, crop, rendering, *_: pixels.change(replace(crop, parts=None), rendering))
 
 
 def unreturned(stages: list[Stage]) -> None:
     """Without detail return: the generator's picture alone."""
 
-    def generated(_: Any, crop: Crop, rendering: Rendering) -> np.ndarray:
+    def generated(_: Any, crop: Crop, rendering: Rendering, *_regions: Any) -> np.ndarray:
         return (rendering.edit - (crop.image.astype(np.float32) / 127.5 - 1)).astype(np.float16)
 
     change_by(stages, generated)
@@ -102,8 +102,8 @@ def of(kind: type[Any], stages: Sequence[Stage]) -> list[Any]:
     return [stage for stage in stages if isinstance(stage, kind)]
 
 
-def change_by(stages: Sequence[Stage], function: Callable[[Any, Crop, Rendering], np.ndarray]) -> None:
-    """Let the detail stage make its changes by another function of (pixels, crop, rendering)."""
+def change_by(stages: Sequence[Stage], function: Callable[..., np.ndarray]) -> None:
+    """Let the detail stage make its changes by another function of (pixels, crop, rendering, regions)."""
     for stage in of(TransferDetail, stages):
         other = copy.copy(stage.pixels)
         other.change = partial(function, stage.pixels)

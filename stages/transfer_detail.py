@@ -110,7 +110,7 @@ class TransferDetail:
         if self.detector and EYES in regions:
             rendering = eyes_of_edit(self.pixels, self.detector, crop, rendering)
         if crop.restored is None:
-            change = self.pixels.change(crop, rendering)
+            change = self.pixels.change(crop, rendering, regions)
             mask = self.pixels.mask(crop, rendering.flow, regions)
         else:
             change, mask = self.pixels.restored_change(crop, rendering, regions)

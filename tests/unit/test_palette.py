@@ -188,3 +188,36 @@ def test_teeth_are_no_brighter_than_the_face_s_light_or_the_source_s_own(
     result = match_mouth(source, made, _open_mouth(None if own is None else mouth[0]), np.float32(1)).edit
     np.testing.assert_allclose(result[166:178, 90:166] / 2 + 0.5, expected, atol=0.01)
     np.testing.assert_array_equal(result[:150], edit[:150])
+
+
+@pytest.mark.parametrize("recoloured", [False, True])
+def test_lips_get_redder_only_by_edits_that_are_about_it(recoloured: bool) -> None:
+    """A generator's smiles have redder lips; a lipstick is meant to be red."""
+    old, new = (slice(176, 190), slice(100, 156)), (slice(178, 200), slice(90, 166))
+    mauve, violet, red = ((0.1, -0.2, -0.1), (0.1, -0.2, 0.0), (0.4, -0.4, -0.3))
+    source, inversion, edit = face(), face(), face()
+    source[old], inversion[old], edit[new] = mauve, violet, red
+    parts = np.zeros((2, len(PARTS), 256, 256), np.float32)
+    parts[:, FACE] = 1
+    for each, where in zip(parts, (old, new), strict=True):
+        each[FACE][where], each[LIPS][where] = 0, 1
+    made = replace(rendering(inversion, edit), parts=parts[1])
+    result = match_mouth(source, made, parts[0], np.float32(1), recoloured).edit[184:196, 96:160].mean((0, 1))
+    if recoloured:
+        assert result[0] - result[1] > 0.5
+    else:
+        np.testing.assert_allclose(result, mauve, atol=0.03)
+
+
+def test_folds_of_saturated_footage_are_not_grey() -> None:
+    """Make-up in warm light: the generator's face is paler, and where a smile folds it, it is darker as well."""
+    source = tinted(face(), 1.3 + 0j)
+    folds = face()
+    folds[120:170, 90:170] = darker(folds, 0.6)[120:170, 90:170]
+    parts = np.zeros((len(PARTS), 128, 128), np.float32)
+    parts[FACE] = 1
+    made = replace(rendering(face(), folds), parts=parts)
+    result = match_colors(source, made, EVERYWHERE).edit
+    light = (result @ np.array(APART[0], np.float32) + 1)[130:160, 100:160, None]
+    wanted = chroma(source)[130:160, 100:160] / (source @ np.array(APART[0], np.float32) + 1)[130:160, 100:160, None]
+    np.testing.assert_allclose((chroma(result)[130:160, 100:160] / light).mean((0, 1)), wanted.mean((0, 1)), rtol=0.1)

@@ -10,8 +10,8 @@ So both renders are graded before they are compared. A colour is taken as luma Y
 over a neighbourhood is the factor that turns the render's chroma into the source's: its size is a change of saturation,
 its angle one of hue. The skin of the edited render is compared with the source's skin along the edit's motion. Where
 there is none (teeth, lips, hair, what is around), g is that of the whole face; a rim of the skin is left out, for lips
-that an edit reddens shine into it. Saturation is lowered only: skin under a beard
-that goes may not pale to the beard's grey, nor a beard that comes be tinted.
+that an edit reddens shine into it. Saturation is raised by no more than the footage's is over the inversion's, on the
+whole face: skin under a beard that goes may not pale to the beard's grey, nor a beard that comes be tinted.
 """
 
 from __future__ import annotations
@@ -58,12 +58,13 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     )
     sure = erode_confidence(xp.resize(xp.single(skin)[..., None], SMALL))
     displacement = xp.resize(rendering.flow.displacement, SMALL) * (SMALL / LOW)
-    before = chroma_gain(seen, inversion, sure)
-    moved, most = xp.warp(seen, displacement), 1.0
+    most = footage_saturation(seen, inversion, sure)
+    before = chroma_gain(seen, inversion, sure, most)
+    moved = xp.warp(seen, displacement)
     if rendering.parts is not None:
         new = erode_confidence(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL))
         new = new * ramp((lightness(edit) + DARK) / (lightness(moved) + DARK), *PALE)
-        most = 1 + (RAISED - 1) * new
+        most = most + (RAISED - most) * new
     after = chroma_gain(moved, edit, xp.warp(sure, displacement), most)
     lighter = luma_gain(seen, inversion, sure)
     return replace(
@@ -73,11 +74,12 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     )
 
 
-def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array) -> Rendering:
+def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array, recoloured: bool = False) -> Rendering:
     """A rendering whose edit's mouth fits the source's face: :func:`lip_gain` in a share of 0..1, :func:`teeth_gain`.
 
     source: [S, S, 3] float32 in [-1, 1]. rendering: graded; its parts are known. parts: of the source, [9, N, N] float
-    in [0, 1]. share: one number.
+    in [0, 1]. share: one number. recoloured: whether an edit is about the colour of lips: then what it does to the
+    inversion's stays, else lips that smile have the colour of lips that do not.
     """
     assert rendering.parts is not None
     xp, size = primitives.of(source), parts.shape[-1]
@@ -87,28 +89,27 @@ def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array)
     (skin, lips, mouth), (_, new_lips, new_mouth) = (
         [ramp(xp.single(each[i])[..., None], *SURE) for i in (SKIN, LIPS, MOUTH)] for each in (parts, rendering.parts)
     )
-    gain, lighter = lip_gain(seen, inversion, lips, share * new_lips)
-    return replace(
-        rendering, edit=regrade(rendering.edit, gain, lighter * teeth_gain(seen, edit, skin, mouth, new_mouth))
-    )
+    share = share * seen_enough(lips) * seen_enough(new_lips)
+    gain, lighter = lip_gain((seen, lips), (inversion, lips) if recoloured else (edit, new_lips), share * new_lips)
+    lighter = lighter * teeth_gain(seen, edit, skin, mouth, new_mouth)
+    return replace(rendering, edit=regrade(rendering.edit, gain, lighter))
 
 
-def lip_gain(source: Array, inversion: Array, lips: Array, new_lips: Array) -> tuple[Array, Array]:
-    """Factors of chroma [N, N, 2] and of light [N, N, 1] that give an edit's lips the source's lips' mean colour.
+def lip_gain(source: tuple[Array, Array], render: tuple[Array, Array], where: Array) -> tuple[Array, Array]:
+    """Factors of chroma [N, N, 2] and of light [N, N, 1] from a render's lips' mean colour to the source's.
 
-    They are as of :func:`match_colors`, found where the source's lips are between it and the inversion.
-
-    source, inversion: [N, N, 3] in [-1, 1]. lips: the source's, new_lips: the edit's, [N, N, 1] in [0, 1].
+    source, render: a picture [N, N, 3] in [-1, 1] and where lips are in it, [N, N, 1] in [0, 1]. where: how far the
+    factors count, [N, N, 1] in [0, 1].
     """
-    xp = primitives.of(source)
-    sums = chroma_products(source, inversion) * lips
-    real, imaginary, weight = xp.split(sums.sum((0, 1), keepdims=True) + NOTHING)
+    xp = primitives.of(where)
+    (ax, ay, one), (bx, by, other) = (
+        xp.split((xp.merge(*saturation(image), lightness(image)) * lips).sum((0, 1), keepdims=True) / (lips.sum() + 1))
+        for image, lips in (source, render)
+    )
+    real, imaginary, weight = ax * bx + ay * by + NOTHING, ay * bx - ax * by, bx * bx + by * by + NOTHING
     longer = xp.maximum(xp.sqrt(real**2 + imaginary**2) / MOST, weight)
-    light = xp.merge(*(lightness(image) for image in (source, inversion))) * lips
-    one, other = xp.split(light.sum((0, 1), keepdims=True) + NOTHING)
-    after = seen_enough(lips) * new_lips
-    gain = xp.merge(1 + after * (real / longer - 1), after * (imaginary / longer))
-    return gain, 1 + after * ((one / other).clip(*LIGHTER) - 1)
+    gain = xp.merge(1 + where * (real / longer - 1), where * (imaginary / longer))
+    return gain, 1 + where * (((one + NOTHING) / (other + NOTHING)).clip(*LIGHTER) - 1)
 
 
 def teeth_gain(source: Array, edit: Array, skin: Array, mouth: Array, new_mouth: Array) -> Array:
@@ -140,6 +141,16 @@ def brightest(luma: Array, weight: Array) -> Array:
 def erode_confidence(skin: Array) -> Array:
     """What of the skin [64, 64, 1] in [0, 1] has nothing else in it or right beside it, in [0, 1]."""
     return primitives.of(skin).erode(ramp(skin, *PURE), 1)
+
+
+def footage_saturation(source: Array, inversion: Array, skin: Array) -> Array:
+    """By how much the footage is more saturated than the generator's pictures, one factor from 1 to RAISED, [1, 1, 1].
+
+    Arguments as of :func:`chroma_gain`.
+    """
+    xp = primitives.of(source)
+    real, imaginary, weight = xp.split((chroma_products(source, inversion) * skin).sum((0, 1), keepdims=True) + NOTHING)
+    return (xp.sqrt(real**2 + imaginary**2) / weight).clip(1, RAISED)
 
 
 def chroma_gain(source: Array, render: Array, skin: Array, most: Array | float = 1.0) -> Array:

@@ -39,12 +39,13 @@ LID = 1  # pixels at 256 that are left out beside lids, and the sigma of where t
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
 
 
-def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None) -> Array:
+def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None, recoloured: bool = False) -> Array:
     """The change that the edit makes to a crop.
 
     crop: [S, S, 3] uint8 RGB. parts: how surely each pixel is of which of PARTS, [9, N, N] in [0, 1], if it is known:
     then renders are graded to the colours of its skin first (:mod:`videdit.imaging.color_transfer`), and a mouth that
-    changes is the generator's (:func:`generated_mouth`). Eyes that the rendering knows stay the source's.
+    changes is the generator's (:func:`generated_mouth`). Eyes that the rendering knows stay the source's. recoloured:
+    whether an edit is about the colour of lips.
 
     Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
     """
@@ -56,7 +57,7 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
         opened = opening(rendering, parts)
         mouth = generated_mouth(rendering, parts, opened)
         if opened is not None:
-            rendering = match_mouth(source, rendering, parts, opened)
+            rendering = match_mouth(source, rendering, parts, opened, recoloured)
     confidence = rendering.flow.confidence[..., None] * trust(source, rendering, mouth)
     displacement, confidence = xp.resize(rendering.flow.displacement, size) * (size / LOW), xp.resize(confidence, size)
     moved = xp.warp(source, displacement, mode="bicubic", border="reflect")
@@ -72,18 +73,20 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None)
     return change * xp.spread(1 - xp.resize(eyes, size), 3)
 
 
-def change_restored(crop: Crop, rendering: Rendering, mask: Array, face: Array) -> tuple[Array, Array]:
+def change_restored(
+    crop: Crop, rendering: Rendering, mask: Array, face: Array, recoloured: bool = False
+) -> tuple[Array, Array]:
     """The change of a crop that was restored: the edit where `mask` is, the restoration on all of the face.
 
-    mask, face: uint8 [S, S]. Returns (change [S, S, 3], mask [S, S]): paste multiplies one change by one mask, so the
-    two changes are put into one, each in its own share.
+    mask, face: uint8 [S, S]. recoloured: as of :func:`return_detail`. Returns (change [S, S, 3], mask [S, S]): paste
+    multiplies one change by one mask, so the two changes are put into one, each in its own share.
     """
     assert crop.restored is not None
     xp = primitives.of(crop.image)
     before = xp.single(crop.image)
     # What the edit begins with:
     start = xp.byte((before + crop.restoration * (xp.single(crop.restored) - before)).clip(0, 255))
-    edit = return_detail(start, rendering, crop.parts)
+    edit = return_detail(start, rendering, crop.parts, recoloured)
     both = xp.maximum(mask, face)
     whole = xp.single(both).clip(1, 255)
     edit_share, face_share = (xp.spread((xp.single(part) / whole)[..., None], 3) for part in (mask, face))

@@ -25,6 +25,8 @@ from videdit.threads import settle
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+LIPS = "lips"  # the region of edits that are about the colour of lips
+
 
 class Pixels(ABC):
     """One kind of memory for pixels and what is done with them there. Array: np.ndarray or torch.Tensor."""
@@ -96,10 +98,13 @@ class Pixels(ABC):
         with self.working():
             return optical_flow.warp_distortion_map(distortion, flow)
 
-    def change(self, crop: Crop, rendering: Rendering) -> Array:
-        """What the edit changes, float16 [S, S, 3]: see :func:`videdit.imaging.detail_transfer.return_detail`."""
+    def change(self, crop: Crop, rendering: Rendering, regions: Iterable[str] = ()) -> Array:
+        """What the edit changes, float16 [S, S, 3]: see :func:`videdit.imaging.detail_transfer.return_detail`.
+
+        regions: where the edits show.
+        """
         with self.working("detail"):
-            change = detail_transfer.return_detail(crop.image, rendering, crop.parts)
+            change = detail_transfer.return_detail(crop.image, rendering, crop.parts, LIPS in regions)
             return primitives.of(change).half(change)
 
     def edit_to_parse(self, crop: Crop, rendering: Rendering) -> Array | None:
@@ -122,7 +127,7 @@ class Pixels(ABC):
         """(change [S, S, 3], mask [S, S]): see :func:`videdit.imaging.detail_transfer.change_restored`."""
         with self.working("detail"):
             mask, face = (self.mask(crop, rendering.flow, names) for names in (regions, ("face",)))
-            change, mask = detail_transfer.change_restored(crop, rendering, mask, face)
+            change, mask = detail_transfer.change_restored(crop, rendering, mask, face, LIPS in regions)
             return primitives.of(change).half(change), mask
 
     def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
