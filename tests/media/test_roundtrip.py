@@ -244,20 +244,25 @@ MIRRORED = {
 }
 
 
+def shown_by(matrix: tuple[int, ...], plain: Path, target: Path) -> None:
+    """Write the clip `plain` again, with a display matrix."""
+    with av.open(str(plain)) as a, av.open(str(target), "w") as b:
+        stream = a.streams.video[0]
+        turned = b.add_stream_from_template(stream, opaque=True)
+        turned.set_display_matrix(matrix)
+        for packet in a.demux(stream):
+            if packet.size:
+                packet.stream = turned
+                b.mux(packet)
+
+
 @pytest.mark.parametrize("matrix", MIRRORED)
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_mirrored_pictures(tmp_path: Path, suffix: str, matrix: tuple[int, ...]) -> None:
     """What is kept is the matrix; the rotation is the one after which a face stands upright, if mirrored."""
     make(tmp_path / "plain.mp4", Clip(pts=(0, 3000)))
     source, target = tmp_path / "in.mp4", tmp_path / f"out{suffix}"
-    with av.open(str(tmp_path / "plain.mp4")) as a, av.open(str(source), "w") as b:
-        stream = a.streams.video[0]
-        mirrored = b.add_stream_from_template(stream, opaque=True)
-        mirrored.set_display_matrix(matrix)
-        for packet in a.demux(stream):
-            if packet.size:
-                packet.stream = mirrored
-                b.mux(packet)
+    shown_by(matrix, tmp_path / "plain.mp4", source)
     info = probe(source)
     assert (info.display_matrix, info.rotation, info.mirrored) == (matrix, MIRRORED[matrix], True)
     # Turned and mirrored, the corners of a picture lie where the matrix puts them.
@@ -268,6 +273,46 @@ def test_mirrored_pictures(tmp_path: Path, suffix: str, matrix: tuple[int, ...])
     assert all(shown[int(down[i, j]), int(across[i, j])] == corners[i, j] for i in (0, 1) for j in (0, 1))
     copy(source, target)
     assert probe(target).display_matrix == matrix
+
+
+# Matrices that are no quarter turn: the rotation to which a person stands upright, and whether Matroska has words for it.
+ODD_MATRICES = {
+    (56755, 32768, 0, -32768, 56755, 0, 0, 0, 1 << 30): (0, True),  # by 30 degrees
+    (-32768, 56755, 0, -56755, -32768, 0, 0, 0, 1 << 30): (90, True),  # by 120 degrees
+    (131072, 0, 0, 0, 65536, 0, 0, 0, 1 << 30): (0, False),  # twice as wide
+    (0, 131072, 0, -131072, 0, 0, 0, 0, 1 << 30): (90, False),  # turned, and twice as large
+    (65536, 0, 0, 32768, 65536, 0, 0, 0, 1 << 30): (0, False),  # slanted
+    (2**31 - 1, 2**31 - 1, 0, -(2**31), 2**31 - 1, 0, 2**31 - 1, 2**31 - 1, 2**31 - 1): (0, False),
+}
+
+
+@pytest.mark.parametrize("matrix", ODD_MATRICES)
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_odd_display_matrices(tmp_path: Path, suffix: str, matrix: tuple[int, ...]) -> None:
+    """Kept where the container can hold them, else said."""
+    rotation, in_matroska = ODD_MATRICES[matrix]
+    make(tmp_path / "plain.mp4", Clip(pts=(0, 3000)))
+    source, target = tmp_path / "in.mp4", tmp_path / f"out{suffix}"
+    shown_by(matrix, tmp_path / "plain.mp4", source)
+    info = probe(source)
+    assert (info.display_matrix, info.rotation, info.mirrored) == (matrix, rotation, False)
+    writer = copy(source, target)
+    found = probe(target)
+    said = any("do not keep the scaled or slanted display matrix" in line for line in writer.warnings)
+    if suffix != ".mkv" or in_matroska:
+        assert found.display_matrix is not None and not said
+        assert np.allclose(found.display_matrix, matrix, atol=8, rtol=0)  # Matroska holds an angle
+    else:
+        assert said and found.rotation == info.rotation
+
+
+@pytest.mark.parametrize("matrix", [(0,) * 9, (65536, 65536, 0, 65536, 65536, 0, 0, 0, 1 << 30)])
+def test_a_display_matrix_that_shows_nothing_is_none(tmp_path: Path, matrix: tuple[int, ...]) -> None:
+    """It leaves no picture; players pass it over."""
+    make(tmp_path / "plain.mp4", Clip(pts=(0, 3000)))
+    shown_by(matrix, tmp_path / "plain.mp4", tmp_path / "in.mp4")
+    info = probe(tmp_path / "in.mp4")
+    assert (info.display_matrix, info.rotation, info.mirrored) == (None, 0, False)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

@@ -13,7 +13,7 @@ import av
 
 from videdit.datatypes import Frame
 from videdit.errors import MediaError
-from videdit.media import boxes, ebml, viewing
+from videdit.media import boxes, ebml, orientation, viewing
 from videdit.media.encode import alpha
 from videdit.media.encode.choose import choose_encoder
 from videdit.media.encode.codecs import EncodeSettings, VideoEncoder, tag
@@ -136,6 +136,7 @@ class VideoWriter:
                 token = f"videdit-{stream.index}."
                 stream.metadata["handler_name"] = boxes.placeholder(token, name, said)
                 self._told = (token, name, said)
+        lost += orientation.lost_in(self._container, info.display_matrix)
         self.warnings += [f"{self._container} files, as written here, do not keep {name} of this clip" for name in lost]
 
     def _amend(self) -> None:
