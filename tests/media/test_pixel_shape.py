@@ -36,3 +36,20 @@ def test_pixels_that_change_their_shape(tmp_path: Path, side: int) -> None:
         assert len(list(reader)) == 20
     if side == 64:
         assert re.search(r"shape from 16:15 to 64:45 at about 0\.(3|4)\d* s", " ".join(reader.warnings))
+
+
+@pytest.mark.parametrize(("start", "said"), [(0.2, True), (0.44, False), (0.6, False)])
+def test_a_change_before_the_start_is_not_told(tmp_path: Path, start: float, said: bool) -> None:
+    """What is decoded on the way to the start may have another shape; no frame is given of it."""
+    path, clock = tmp_path / "both.ts", Fraction(1, 90000)
+    shapes = (Fraction(16, 15), Fraction(64, 45))
+    options = {"preset": "ultrafast", "qp": "0", "bf": "0"}
+    for i, sar in enumerate(shapes):  # the second begins while the first still goes on
+        times = tuple(range(90000 + i * 28800, 90000 + i * 28800 + 36000, 3600))
+        make(tmp_path / f"{i}.ts", Clip(pts=times, time_base=clock, sar=sar, last_duration=3600, options=options))
+    path.write_bytes((tmp_path / "0.ts").read_bytes() + (tmp_path / "1.ts").read_bytes())
+    info = probe_from(path, start=start)
+    assert info.sar == shapes[0 if said else 1]
+    with VideoReader(info, start=start) as reader:
+        assert list(reader)
+    assert any("change their shape" in warning for warning in reader.warnings) == said

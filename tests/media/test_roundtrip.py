@@ -275,7 +275,7 @@ def test_mirrored_pictures(tmp_path: Path, suffix: str, matrix: tuple[int, ...])
     assert probe(target).display_matrix == matrix
 
 
-# Matrices that are no quarter turn: the rotation to which a person stands upright, and whether Matroska has words for it.
+# No quarter turns: the rotation to which a person stands upright, and whether Matroska has words for the matrix.
 ODD_MATRICES = {
     (56755, 32768, 0, -32768, 56755, 0, 0, 0, 1 << 30): (0, True),  # by 30 degrees
     (-32768, 56755, 0, -56755, -32768, 0, 0, 0, 1 << 30): (90, True),  # by 120 degrees
@@ -300,10 +300,12 @@ def test_odd_display_matrices(tmp_path: Path, suffix: str, matrix: tuple[int, ..
     found = probe(target)
     said = any("do not keep the scaled or slanted display matrix" in line for line in writer.warnings)
     if suffix != ".mkv" or in_matroska:
-        assert found.display_matrix is not None and not said
+        assert found.display_matrix is not None
+        assert not said
         assert np.allclose(found.display_matrix, matrix, atol=8, rtol=0)  # Matroska holds an angle
     else:
-        assert said and found.rotation == info.rotation
+        assert said
+        assert found.rotation == info.rotation
 
 
 @pytest.mark.parametrize("matrix", [(0,) * 9, (65536, 65536, 0, 65536, 65536, 0, 0, 0, 1 << 30)])

@@ -21,11 +21,21 @@ class PixelShape:
             self.changes.append((pts, self.now, shape))
         self.now = shape
 
-    def words(self, start_pts: int, time_base: Fraction) -> str | None:
-        """What the user should hear; None where there is no change."""
-        if not self.changes:
+    def words(self, start_pts: int, time_base: Fraction, first: int | None, shape: Fraction) -> str | None:
+        """What the user should hear; None where nothing changes in what is read.
+
+        first: the pts to begin at, None for the beginning; shape: the one there. What is decoded on the way to it may
+        have had others.
+        """
+        changes = self.changes
+        if first is not None:
+            before_it = [
+                i for i, (pts, _, now) in enumerate(changes) if pts is not None and pts < first and now == shape
+            ]
+            changes = changes[max(before_it, default=-1) + 1 :]
+        if not changes:
             return None
-        pts, before, after = self.changes[0]
+        pts, before, after = changes[0]
         at = "midway"
         if pts is not None:
             seconds = f"{max(0.0, float((pts - start_pts) * time_base)):.3g}"

@@ -102,7 +102,7 @@ class VideoReader:
             said.append(f"{self.info.path}: {self.patched} damaged frames are as the decoder could patch them")
         if self.resets:
             said.append(f"{self.info.path}: its clock is set back {self.resets} times; the times go on from there")
-        if words := self.shape.words(self.info.start_pts, self.info.time_base):
+        if words := self.shape.words(self.info.start_pts, self.info.time_base, self._first(), self.info.sar):
             said.append(f"{self.info.path}: {words}")
         if self._decoder.untimed:
             count = self._decoder.untimed
