@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -27,6 +28,17 @@ class Parser(argparse.ArgumentParser):
     def print_help(self, file: Any = None) -> None:
         """file: None: stdout."""
         say(self.format_help().rstrip("\n"), file)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """argparse's; raises UsageError for an empty word, which as a path would mean the folder one is in."""
+        words = list(sys.argv[1:] if args is None else args)
+        for i, word in enumerate(words):
+            option, equals, value = word.partition("=")
+            if not word or (word.startswith("--") and equals and not value):
+                option = option or next((other for other in words[i - 1 : i] if other.startswith("-")), "")
+                where = f" after {option}" if option else ""
+                raise UsageError(f"there is an empty word{where}; a variable in the command may have no value")
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raises UsageError, which ends no process: the mistake, and where help is."""

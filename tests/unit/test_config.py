@@ -53,6 +53,15 @@ def test_a_time_that_is_none_says_how_to_write_one(words):
     assert "write seconds" in problem(start=words)
 
 
+@pytest.mark.parametrize("field", ["input", "output", "alpha_out", "crops_out", "analysis", "sign", "checkpoint"])
+def test_an_empty_path_is_not_the_folder_one_is_in(field):
+    assert "should not be empty" in problem(**{field: ""})
+
+
+def test_no_input_of_several_is_empty():
+    assert "should not be empty" in problem(input=["in.mp4", ""])
+
+
 def test_edits_may_be_words_a_list_or_a_mapping():
     assert job(edit="smile=1.5,age=-1").edit == "smile=1.5,age=-1"
     assert job(edit=["smile=1.5", "age=-1"]).edit == "smile=1.5,age=-1"

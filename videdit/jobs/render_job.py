@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from videdit.edits import Edit
 
 
+_PATHS = ("input", "output", "alpha_out", "crops_out", "analysis", "checkpoint", "sign", "sign_key")
+
+
 class RenderJob(JobFields):
     """One render: which inputs, which edits, where to and how."""
 
@@ -51,6 +54,14 @@ class RenderJob(JobFields):
             if update and field in update:
                 copy.__dict__.pop(derived, None)
         return copy
+
+    @field_validator(*_PATHS, mode="before")
+    @classmethod
+    def _paths_are_not_empty(cls, value: Any) -> Any:
+        """An empty path would mean the folder that one is in."""
+        if value == "" or (isinstance(value, list | tuple) and "" in value):
+            raise ValueError("should not be empty")
+        return value
 
     @field_validator("edit")
     @classmethod
