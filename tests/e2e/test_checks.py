@@ -12,7 +12,7 @@ from footage import packets_of
 
 from videdit import edit_image
 from videdit.cli import main as cli
-from videdit.errors import NoFaceError, SettingsError, UsageError
+from videdit.errors import MediaError, NoFaceError, SettingsError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,21 @@ def test_strength_0_in_another_file_only_encodes(render, face_clip, tmp_path, mo
     assert result.frames == 8
     assert "only encoded anew" in result.summary()
     assert len(packets_of(tmp_path / "out.mkv", "video")) == 8
+
+
+def test_a_sidecar_that_has_nothing_to_tell_is_said(render, face_clip, empty_clip, tmp_path, caplog):
+    for source, words in ((face_clip, {"edit": "smile=0"}), (empty_clip, {"keep_unedited": True})):
+        caplog.clear()
+        render(source, tmp_path / f"{source.stem}_out.mp4", sidecar=True, **words)
+        assert f"{source.stem}_out.mp4.json is not written: nothing in the clip was edited" in caplog.text
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_file_where_a_folder_should_be(render, face_clip, tmp_path):
+    (tmp_path / "file").touch()
+    for output in ("file/out.mp4", "file/deeper/out.mp4", "file"):
+        with pytest.raises(MediaError, match=f"{tmp_path / 'file'} is a file, not a folder"):
+            render(face_clip, tmp_path / output, edit="smile=0")
 
 
 def test_strength_0_of_one_face_is_no_reason_to_stop(render, face_clip, tmp_path):

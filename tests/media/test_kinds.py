@@ -165,3 +165,12 @@ def test_a_folder_is_asked_for_its_content(tmp_path: Path) -> None:
     assert plan.left_out is not None
     assert "2 files are no video or picture: notes.txt, song.mp3" in plan.left_out
     assert "animated WebP" in plan.left_out
+
+
+def test_sound_is_not_called_a_video(tmp_path: Path) -> None:
+    """Wherever it should go."""
+    (tmp_path / "a.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt " + bytes(64))
+    for name in ("o.wav", "o.mp3"):
+        job = RenderJob(input=str(tmp_path / "a.wav"), edit="smile", output=str(tmp_path / name))
+        with pytest.raises(MediaError, match="a.wav is sound without a picture"):
+            make_plan([job])

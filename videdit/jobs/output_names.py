@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videdit import paths
-from videdit.errors import UsageError
+from videdit.errors import RefusedInput, UsageError
 from videdit.jobs.render_job import RenderJob
 from videdit.media import image_sequence
 from videdit.media.image_sequence import is_sequence
@@ -72,6 +72,8 @@ def output_path(source: Path, job: RenderJob, tree: Path = Path(), *, batch: boo
     if target == EXR:
         return output
     if target not in (IMAGES if image or is_sequence(output) else CONTAINERS):
+        if kind.form == "sound":
+            raise RefusedInput(f"{source} is sound without a picture")
         writable = ", ".join(sorted(IMAGES - {EXR} if image else CONTAINERS))
         writable += "" if image else ", or as numbered pictures: out_%04d.png"
         what = "picture" if image else "video"

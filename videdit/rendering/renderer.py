@@ -73,6 +73,7 @@ class Renderer:
             if obstacle := clip.obstacle():  # the clips before this one may have taken hours
                 raise UsageError(obstacle)
             if nothing and copyable(clip, info):
+                _say_no_sidecar(clip)
                 return self._copied(clip, info)
             try:
                 with shutdown.ending(lambda: left_behind(work) if work else None):
@@ -183,6 +184,8 @@ class Renderer:
             chain.files.keep()
             if clip.job.sidecar and result.faces:
                 tags.write_sidecar(clip.job, clip.source, clip.output, result.as_dict(), clip.replace)
+            elif not result.faces:
+                _say_no_sidecar(clip)
         except ExistsError:
             if work:
                 work.take_back()
@@ -239,3 +242,9 @@ class Renderer:
     ) -> Chain:
         """The stages for one clip, networks loaded: see :func:`videdit.rendering.render_chain.assemble`."""
         return assemble(clip, info, self.loaded, analysis, work, first_scene, cancel)
+
+
+def _say_no_sidecar(clip: Clip) -> None:
+    """Of a clip in which nothing was edited."""
+    if clip.job.sidecar:
+        log.warning("%s is not written: nothing in the clip was edited", tags.sidecar_path(clip.output))
