@@ -3,7 +3,7 @@
 
 import sys
 
-from videdit.cli.main import main
+from videdit.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from videdit import shutdown
 from videdit.cli import main as cli
 from videdit.cli.arguments import render_parser
 from videdit.jobs.render_job import RenderJob
@@ -238,6 +239,24 @@ def test_a_signal_ends_the_run_with_130(tmp_path, number):
     assert code == 130
     assert seconds < 5
     assert err == "videdit: interrupted; nothing half-written is left\n"
+
+
+@pytest.mark.parametrize("how", ["run_path('run_video.py'", "run_module('videdit'"])
+def test_an_interrupt_while_the_command_is_loaded(how):
+    program = f"""
+import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "videdit.cli.arguments":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["run_video.py", "--list-edits"]
+runpy.{how}, run_name="__main__")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 130
+    assert ended.stderr == f"videdit: {shutdown.WORDS}\n"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
