@@ -129,7 +129,7 @@ def check_writable(folder: Path) -> None:
         gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)  # as on a disk that comes back
         failure = AwayError if gone else MediaError
         file = next((place for place in (folder, *folder.parents) if place.exists()), folder)
-        if file.is_file():
+        if not file.is_dir():
             raise failure(f"cannot write to {folder}: {file} is a file, not a folder; choose another with -o") from None
         raise failure(f"cannot write to the folder {folder}: {error.strerror}") from None
 
