@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 
 import pytest
@@ -126,3 +127,33 @@ def test_another_version_of_the_file_is_left_alone(tmp_path):
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(UsageError, match="another version"):
         State(folder)
+
+
+def test_a_log_has_no_traces_of_the_stack(state, tmp_path):
+    queue = RenderQueue(state)
+    number = queue.add(clip(tmp_path, "a"))
+    with queue.opened() as opened:
+        file = opened.log_file(opened.take("me"))
+    log = logging.getLogger("videdit.tests.studio_queue")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    log.info("begun")
+    for cause in (None, RuntimeError("another")):
+        try:
+            try:
+                raise OSError("the first")
+            except OSError:
+                raise RuntimeError("the second\n\nof them") from cause
+        except RuntimeError:
+            log.debug("where", exc_info=True)
+        log.info("failed: the disk is full")
+    log.removeHandler(handler)
+    handler.close()
+    assert "Traceback" in file.read_text()
+    words = queue.log(number).splitlines()
+    assert [line.split(": ", 1)[-1] for line in words] == [
+        f"== {file.name}", "begun", "where", "failed: the disk is full", "where", "failed: the disk is full"
+    ]  # fmt: skip

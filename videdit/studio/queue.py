@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from videdit.errors import UsageError
@@ -13,6 +14,7 @@ from videdit.studio.state import State
 
 MOST = 1000  # jobs that are kept
 _WORDS = {schema.PAUSED: "stopped", schema.CANCELLED: "stopped", schema.SKIPPED: "failed"}
+_RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d |== )", re.MULTILINE)  # where a record of a log begins
 _FAR = 1 << 62  # numbers beyond are no jobs' and no database's
 
 
@@ -57,9 +59,13 @@ class RenderQueue:
         return [row | {"state": _WORDS.get(row["state"], row["state"])} for row in at_work + others]
 
     def log(self, number: int) -> str:
-        """What was said while a job was at work. Raises UsageError: there is no such job, or nothing was said."""
+        """What was said while a job was at work, without traces of the program's stack.
+
+        Raises:
+            UsageError: there is no such job, or nothing was said.
+        """
         with self.opened() as queue:
-            return admin.log_words(queue, _checked(number))
+            return _without_traces(admin.log_words(queue, _checked(number)))
 
     def stop(self, number: int) -> None:
         """Stop a job that runs or waits; finished parts are kept for when it is tried again. Raises UsageError."""
@@ -90,6 +96,12 @@ class RenderQueue:
                 admin.move(queue, number, before=order[at - 1])
             elif by > 0 and at + 1 < len(order):
                 admin.move(queue, order[at + 1], before=number)
+
+
+def _without_traces(words: str) -> str:
+    """A log, where records with traces are their first lines."""
+    records = _RECORD.split(words)
+    return "".join(one.split("\n")[0] + "\n" if "\nTraceback (most recent" in one else one for one in records)
 
 
 def _checked(number: int) -> int:

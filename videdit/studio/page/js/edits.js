@@ -11,12 +11,15 @@ let opened = null, dragging = false, rows = new Map();
 
 /** "1 year" is a unit that people have: 12 years. Others are told where the edit is explained. */
 const natural = (info) => /^1 (\w+)$/.exec(info.unit)?.[1];
+const told = (info, value) => [plain(value), natural(info) && `${natural(info)}${Math.abs(value) === 1 ? "" : "s"}`].filter(Boolean).join(" ");
 const title = (name) => name.replaceAll("_", " ");
 
 /** What a slider spans: the recommended range and half as much again, within what is possible. */
 function spanOf(info) {
   const [low, high] = info.range, more = (high - low) / 3, by = stepOf(info);
-  return [Math.max(info.limits[0], Math.round((low - more) / by) * by), Math.min(info.limits[1], Math.round((high + more) / by) * by)];
+  // Sliders count their steps from the lowest value: it has to be free of the errors of binary fractions, or 0 is not 0.
+  const whole = (value) => Number((Math.round(value / by) * by).toFixed(2));
+  return [Math.max(info.limits[0], whole(low - more)), Math.min(info.limits[1], whole(high + more))];
 }
 
 function draw() {
@@ -56,6 +59,7 @@ function row(info) {
       if (number.reportValidity()) setStrength(info.name, Number(number.value));
     },
   });
+  for (const one of [slider, number]) one.setAttribute("aria-description", `${natural(info) ? `in ${natural(info)}s, ` : ""}recommended ${info.range.map(plain).join(" to ")}, usual ${plain(info.recommended)}`);
   const [zero, usual] = [el("i"), el("i", { class: "usual", title: `usual: ${plain(info.recommended)}` })];
   zero.style.left = `calc(30px + (100% - 40px) * ${-low / (high - low)})`;
   usual.style.left = `calc(30px + (100% - 40px) * ${(info.recommended - low) / (high - low)})`;
@@ -63,7 +67,7 @@ function row(info) {
   const key = el("button", { class: "key", "data-focus": `key-${info.name}`, onclick: () => toggleKey(info.name) }, "◆");
   const name = el("button", { class: "name", "data-focus": `name-${info.name}`, "aria-expanded": String(opened === info.name), title: info.description, onclick: () => { opened = opened === info.name ? null : info.name; draw(); rows.get(info.name).box.scrollIntoView({ block: "nearest" }); } },
     title(info.name), info.experimental ? el("span", { class: "mark", title: `experimental: ${info.experimental}`, "aria-label": "experimental" }, "exp.") : null);
-  const box = el("div", { class: "edit" },
+  const box = el("div", { class: "edit", role: "group", "aria-label": title(info.name), tabIndex: -1, "data-focus": `row-${info.name}` },
     el("div", { class: "head" }, dot, name, el("span", { class: "unit" }, natural(info) ? `${natural(info)}s` : ""), number, key),
     el("div", { class: "slider" }, slider, zero, usual),
     opened === info.name ? more(info) : null);
@@ -82,11 +86,11 @@ function update() {
     own.box.classList.toggle("on", Boolean(edit));
     own.box.classList.toggle("theirs", Boolean(edit && ruleFor()));
     if (document.activeElement !== own.slider || !dragging) own.slider.value = value;
-    own.slider.setAttribute("aria-valuetext", edit ? `${plain(value)} ${natural(info) ? `${natural(info)}s` : ""}` : "off");
+    own.slider.setAttribute("aria-valuetext", edit ? told(info, value) : "off");
     if (document.activeElement !== own.number || dragging) own.number.value = edit ? plain(value) : "";
     own.number.placeholder = "off";
     own.dot.setAttribute("aria-pressed", String(Boolean(edit)));
-    own.dot.setAttribute("aria-label", `${title(info.name)} ${edit ? "on" : "off"}`);
+    own.dot.setAttribute("aria-label", `Edit ${title(info.name)}`); // on or off is its state
     own.dot.title = edit ? "Switch off" : `Switch on, at ${plain(info.recommended)}`;
     own.key.className = `key${edit?.keys ? " keyed" : ""}${here ? " here" : ""}`;
     own.key.title = here ? "Take the keyframe at the playhead away" : "Set a keyframe at the playhead";
@@ -120,8 +124,8 @@ function keys(info, edit) {
       onchange: (event) => { if (event.target.reportValidity() && event.target.value !== "") changeKey(info.name, i, { strength: Number(event.target.value) }); } }),
     el("select", { "aria-label": `Easing after keyframe ${i + 1}`, "data-focus": `ke-${info.name}-${i}`, onchange: (event) => changeKey(info.name, i, { easing: event.target.value }) },
       S.easings.map((name) => el("option", { value: name, selected: key.easing === name }, name))),
-    el("button", { class: "plain", title: "Go to it", "aria-label": `Go to keyframe ${i + 1}`, onclick: () => goTo(frameAt(key.time)) }, "→"),
-    el("button", { class: "plain", title: "Take it away", "aria-label": `Take keyframe ${i + 1} away`, onclick: () => removeKey(info.name, i) }, "✕"),
+    el("button", { class: "plain", title: "Go to it", "aria-label": `Go to keyframe ${i + 1}`, "data-focus": `kg-${info.name}-${i}`, onclick: () => goTo(frameAt(key.time)) }, "→"),
+    el("button", { class: "plain", title: "Take it away", "aria-label": `Take keyframe ${i + 1} away`, "data-focus": `kx-${info.name}-${i}`, onclick: () => removeKey(info.name, i) }, "✕"),
   ]));
 }
 

@@ -29,6 +29,16 @@ export function help() {
   if (!dialog.open) dialog.showModal();
 }
 
+/** The focus goes from a field to what it belongs to, so that Tab goes on from there. */
+function leave(field) {
+  const around = field.closest("[role=group], .time, .panel"), name = around?.dataset.focus;
+  field.blur(); // what was typed is taken, and the part may be drawn anew
+  const there = name ? document.querySelector(`[data-focus="${CSS.escape(name)}"]`) : around;
+  if (!there) return;
+  there.tabIndex = -1;
+  there.focus({ preventScroll: true });
+}
+
 export function begin() {
   addEventListener("keydown", (event) => {
     const inField = event.target.closest?.("input:not([type=range]), select, textarea, dialog");
@@ -37,7 +47,7 @@ export function begin() {
       return event.preventDefault();
     }
     // What was typed is taken, and the keys are the editor's again.
-    if (inField && !event.target.closest("dialog") && (event.key === "Enter" || event.key === "Escape")) return event.target.blur();
+    if (inField && !event.target.closest("dialog") && (event.key === "Enter" || event.key === "Escape")) return leave(event.target);
     if (inField || event.ctrlKey || event.metaKey || event.altKey || !S.clip) {
       if (event.key === "?" && !inField) help();
       return;

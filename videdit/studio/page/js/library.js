@@ -6,12 +6,13 @@ import { S, on, open, tell } from "./store.js";
 
 // Pictures of clips, fetched two at a time so that nothing else waits for them, and kept while the page is there.
 const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
-const posters = new Map(), wanted = [];
+const posters = new Map(), wanted = [], unreadable = new Set();
 let fetching = 0;
 
 function poster(item) {
   const image = el("img", { alt: "", src: NOTHING }), key = `${item.id} ${item.changed}`;
-  if (posters.has(key)) image.src = posters.get(key);
+  if (unreadable.has(key)) queueMicrotask(() => mark(image));
+  else if (posters.has(key)) image.src = posters.get(key);
   else new IntersectionObserver((seen, observer) => {
     if (!seen.some((one) => one.isIntersecting)) return;
     observer.disconnect();
@@ -19,6 +20,11 @@ function poster(item) {
     next();
   }).observe(image);
   return image;
+}
+
+/** A file that cannot be read says so before somebody opens it. */
+function mark(image) {
+  image.closest(".entry")?.querySelector("small").append(el("span", { class: "bad" }, " · cannot be read"));
 }
 
 async function next() {
@@ -30,6 +36,7 @@ async function next() {
     const answer = posters.has(key) ? null : await fetch(address("poster", { clip: item.id }));
     if (answer?.ok) posters.set(key, URL.createObjectURL(await answer.blob()));
     if (posters.has(key)) image.src = posters.get(key);
+    else if (answer?.status === 422) { unreadable.add(key); mark(image); }
   } catch { /* the studio is away: the list is read anew when it is back */ }
   fetching -= 1;
   next();

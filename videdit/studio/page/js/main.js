@@ -25,10 +25,16 @@ function drawBar() {
   $("saved").title = S.locked || (S.saved === "not saved" && S.unsaved) || (S.clip ? `${S.clip.name}.videdit.yaml, beside the clip` : "");
 }
 
+/** What works on a clip is off until there is one; what needs time is off for a still. */
+function drawControls() {
+  const moves = Boolean(S.clip?.playable);
+  for (const one of document.querySelectorAll("#transport button, #transport input, #view button")) one.disabled = !(moves || (S.clip && one.closest("#view")));
+}
+
 function drawClip() {
   const { clip } = S;
   $("clipname").textContent = clip.name;
-  $("clipfacts").textContent = [`${clip.width}×${clip.height}`, clip.fps ? `${Math.round(clip.fps * 1000) / 1000} fps` : "", clip.codec, clip.hdr ? "HDR, shown as SDR" : ""].filter(Boolean).join(" · ");
+  $("clipfacts").textContent = [`${clip.width}×${clip.height}`, clip.fps ? `${Math.round(clip.fps * 1000) / 1000} fps` : "", clip.playable ? clip.codec : "", clip.hdr ? "HDR, shown as SDR" : ""].filter(Boolean).join(" · ");
   document.title = `${clip.name} – videdit studio`;
   history.replaceState(null, "", `#${encodeURIComponent(clip.id)}`);
   leftTab("people");
@@ -56,6 +62,8 @@ async function begin() {
   timeline.begin();
   keys.begin();
   render.begin(rightTab, library.again);
+  drawControls();
+  on("clip", drawControls);
   on("clip", drawClip);
   on("doc saved clip people", drawBar);
   $("undo").onclick = undo;

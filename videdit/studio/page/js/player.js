@@ -1,7 +1,7 @@
 // The transport: stepping by frames, playing the source (through a copy that browsers play), times that are typed.
 
 import { address, post } from "./api.js";
-import { $, clock, seconds, toast } from "./dom.js";
+import { $, clock, say, seconds, toast } from "./dom.js";
 import { draw, view } from "./stage.js";
 import { zoom } from "./timeline.js";
 import { S, change, changed, ending, frameAt, goTo, now, on, shownEdits, step, tell, timeOf } from "./store.js";
@@ -36,7 +36,9 @@ export async function play(rate = 1, beside = null) {
     view.playing = true;
     player.hidden = false;
     second.hidden = !beside;
-    $("stage").classList.toggle("two", Boolean(beside));
+    view.beside = Boolean(beside);
+    $("stage").classList.toggle("two", view.beside);
+    if (beside) say("The result plays beside its source.");
     if (beside) second.currentTime = Math.max(0, now() - inPoint()) + step() / 2;
     await Promise.all([player.play(), beside ? second.play() : null]);
     follow();
@@ -95,7 +97,8 @@ function ended() {
 player.onended = ended;
 
 function drawButton() {
-  $("play").textContent = view.playing ? "⏸" : "▶";
+  $("play").textContent = view.playing ? "" : "▶"; // two bars are drawn: many fonts have no sign of them
+  $("play").classList.toggle("playing", view.playing);
   $("play").setAttribute("aria-label", view.playing ? "Pause" : "Play");
 }
 

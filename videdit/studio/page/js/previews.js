@@ -3,9 +3,9 @@
 
 import { frame as askFrame, preview as askPreview } from "./api.js";
 import { $ } from "./dom.js";
-import { S, changed, now, on, shown_ } from "./store.js";
+import { S, changed, now, on, shown_, strengthAt } from "./store.js";
 
-export const P = { before: null, after: null, facts: null, tier: null, busy: "", error: "" };
+export const P = { before: null, after: null, facts: null, tier: null, busy: "", error: "", note: "" };
 const REST = 220; // ms without a change
 const edited = () => shown_().targets.length > 0;
 const listeners = [];
@@ -24,8 +24,8 @@ const editKey = () => `${frameKey()} ${JSON.stringify(shown_())}`;
 export function refresh() {
   if (!S.clip) return;
   wanted += 1;
-  if (beforeKey && frameKey() !== beforeKey) { P.after = null; P.tier = null; }
-  if (!edited()) { P.after = null; P.tier = null; P.error = ""; }
+  if (beforeKey && frameKey() !== beforeKey) { P.after = null; P.tier = null; P.note = ""; }
+  if (!edited()) { P.after = null; P.tier = null; P.error = P.note = ""; }
   exactAbort?.abort();
   clearTimeout(restTimer);
   restTimer = setTimeout(rest, REST);
@@ -83,6 +83,14 @@ async function runDraft() {
   tellAll();
 }
 
+/** Why a preview is as its source. */
+function nobody() {
+  if (!S.boxes.length && S.people) return "no face in this frame";
+  const strengths = shown_().targets.flatMap((one) => Object.values(one.edits)).map((edit) => strengthAt(edit, now()));
+  const seen = S.boxes.some((face) => shown_().targets.some((one) => one.who === String(face.track)));
+  return strengths.every((value) => value === 0) ? "all strengths are 0 in this frame" : seen ? "the edit fades to nothing in this frame: Review says why" : "nobody is edited in this frame";
+}
+
 function show(got, key, tier, begun) {
   // How long it took until the picture was on the screen, for whoever measures: scripts/bench_studio.py reads these.
   requestAnimationFrame(() => setTimeout(() => {
@@ -93,7 +101,8 @@ function show(got, key, tier, begun) {
   P.facts = got.facts;
   P.tier = tier;
   afterKey = key;
-  P.error = got.facts.faces.length ? "" : "nobody is edited in this frame";
+  P.error = "";
+  P.note = got.facts.faces.length ? "" : nobody();
   tellAll();
 }
 
@@ -130,5 +139,5 @@ function fail(error) {
   tellAll();
 }
 
-on("clip", () => { Object.assign(P, { before: null, after: null, tier: null, error: "", facts: null }); beforeKey = afterKey = fullBefore = ""; });
+on("clip", () => { Object.assign(P, { before: null, after: null, tier: null, error: "", note: "", facts: null }); beforeKey = afterKey = fullBefore = ""; });
 on("clip doc frame", refresh);

@@ -1,7 +1,7 @@
 // Before rendering: moments in which an edit has a hard time, each one click away.
 
 import { post } from "./api.js";
-import { $, clock, el, fill, soon } from "./dom.js";
+import { $, clock, el, fill, say, soon } from "./dom.js";
 import { choose } from "./people.js";
 import {
   S, changed, document_, editsFor, frameAt, goTo, isMoving, leaveOut, nameOf, on, strengthAt, tell,
@@ -27,10 +27,18 @@ export async function find() {
   const clip = S.clip.id;
   try {
     const found = await post("review", { clip, document: document_() });
-    if (S.clip?.id === clip) { stands = found; S.hardships = found.moments; changed("hardships"); }
+    if (S.clip?.id === clip) { stands = found; S.hardships = found.moments; changed("hardships"); tellFound(); }
   } catch (error) { if (S.clip?.id === clip) stands = { state: "failed", error: error.message }; tell(error); }
   asking = false;
   draw();
+}
+
+let told = ""; // what was said of them
+function tellFound() {
+  const count = S.hardships.length, words = `${count === 1 ? "One moment" : `${count || "No"} moments`} to look at.`;
+  if (stands.state !== "done" || $("review").hidden || told === `${S.clip.id} ${words}`) return;
+  told = `${S.clip.id} ${words}`;
+  say(words);
 }
 
 /** How far the search is, told by the studio. */
@@ -44,7 +52,7 @@ export function hear(told) {
 function draw() {
   if (!S.clip) return fill($("review"), el("p", { class: "note" }, "Open a clip first."));
   fill($("review"), state(), S.hardships ? list() : null,
-    el("p", { class: "note" }, "A click goes there. Leave out brings the edits of this face to nothing for the moment, and back afterwards."));
+    S.hardships?.length ? el("p", { class: "note" }, "Click a moment to go there. Leave out brings the edits of this face to nothing for the moment, and back afterwards.") : null);
 }
 
 function state() {
@@ -64,6 +72,7 @@ function isLeftOut(one) {
 
 function list() {
   const words = stands?.state === "done" ? "Nothing stands out: every face can be seen well." : "Nothing so far.";
+  if (!S.people?.faces.length) return el("p", { class: "note" }, "No face was found in this clip, so there is nothing to review.");
   if (!S.hardships.length) return el("p", { class: "note good" }, words);
   const none = !S.doc.targets.some((one) => Object.keys(one.edits).length);
   return el("ul", { class: "list", "aria-label": "Moments to look at" }, S.hardships.map((one, i) => {
@@ -72,7 +81,7 @@ function list() {
       el("button", { class: "entry", "data-focus": `moment-${i}`, title: means, "aria-current": now(one) ? "true" : undefined, onclick: () => { choose(one.track); goTo(frameAt(one.first)); } },
         el("div", {}, title, el("small", {}, `${who} · ${clock(one.first)} · ${one.last - one.first < 0.1 ? "short" : `${(one.last - one.first).toFixed(1)} s`}`))),
       out ? el("span", { class: "good done" }, "left out")
-        : el("button", { class: "plain", "data-focus": `leave-${i}`, disabled: none, "aria-label": `Leave out: ${who}, ${title}, ${clock(one.first)}`, title: none ? "No edit is on" : "Bring the edits of this face to nothing here, and back afterwards", onclick: () => leaveOut(one.track, one.first, one.last) }, "Leave out"));
+        : el("button", { class: "plain", "data-focus": `leave-${i}`, disabled: none, "aria-label": `Leave out: ${who}, ${title}, ${clock(one.first)}`, title: none ? "No edit is on" : "Bring the edits of this face to nothing here, and back afterwards", onclick: () => { $("review").querySelector(`[data-focus="moment-${i}"]`).focus(); leaveOut(one.track, one.first, one.last); say("Left out."); } }, "Leave out"));
   }));
 }
 

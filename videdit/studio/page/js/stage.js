@@ -5,7 +5,7 @@ import { choose } from "./people.js";
 import { P, onPicture } from "./previews.js";
 import { S, nameOf, on } from "./store.js";
 
-export const view = { mode: "after", held: false, wipe: 0.5, scale: 0, x: 0.5, y: 0.5, boxes: true, playing: false, waits: "" };
+export const view = { mode: "after", held: false, wipe: 0.5, scale: 0, x: 0.5, y: 0.5, boxes: true, playing: false, beside: false, waits: "" };
 const canvas = $("picture"), stage = $("stage");
 let queued = false;
 
@@ -93,6 +93,7 @@ function paintWipe(place) {
   bar.hidden = shownMode() !== "wipe" || view.playing;
   bar.style.left = `${wipeAt(place)}px`;
   bar.setAttribute("aria-valuenow", Math.round(view.wipe * 100));
+  bar.setAttribute("aria-valuetext", `${Math.round(view.wipe * 100)} % of the width is the source`);
 }
 
 let painted = ""; // the boxes that are there
@@ -102,7 +103,7 @@ function paintFaces(all) {
   if (key === painted) return;
   painted = key;
   fill($("faces"), !show ? [] : S.boxes.flatMap((face) => all.map((place) => {
-    const [l, t, r, b] = face.box, who = String(face.track);
+    const [l, t, r, b] = face.box.map((value) => Math.min(1, Math.max(0, value))), who = String(face.track); // what is in the picture
     const button = el("button", {
       "aria-pressed": String(S.who === who), "aria-label": `Choose ${nameOf(who)}`, onclick: () => choose(who), "data-focus": `box-${who}-${place.left}`,
     }, el("span", {}, nameOf(who)));
@@ -120,13 +121,13 @@ function badge() {
       : !P.before ? "reading the frame …"
         : P.busy === "exact" ? "draft · making the exact frame …"
           : P.busy === "draft" && !P.after ? "making a preview …"
-            : P.tier ?? "";
+            : P.note || (P.tier ?? "");
   note.hidden = (!words && !source) || view.playing;
   note.textContent = source && !view.waits && !P.error ? "source" : words;
-  note.className = P.error ? "bad" : P.tier === "exact" && !P.busy && !source ? "sharp" : "";
+  note.className = P.error ? "bad" : P.tier === "exact" && !P.busy && !source ? (P.note ? "settled" : "sharp") : "";
   canvas.setAttribute("aria-label", `Frame ${S.frame} of ${S.clip.name}: ${MODES[shownMode()]}${words ? `, ${words}` : ""}`);
   // Aloud: what is wrong, and that the exact frame is there; not every draft of a drag.
-  const aloud = P.error || (P.tier === "exact" && !P.busy ? "The exact frame is shown." : "");
+  const aloud = P.error || (P.tier === "exact" && !P.busy ? (P.note ? `${P.note[0].toUpperCase()}${P.note.slice(1)}.` : "The exact frame is shown.") : "");
   if (aloud !== spoken) { spoken = aloud; say(aloud, Boolean(P.error)); }
 }
 const MODES = { after: "edited", before: "source", wipe: "source and edited under a wipe", side: "source and edited side by side", change: "edited, with the changes in colour" };
@@ -135,7 +136,7 @@ let spoken = "";
 /** Which of two pictures is which. */
 function tags(all) {
   const mode = shownMode(), [one] = all, clear = (place) => Math.max(8, place.left + 8);
-  const words = view.playing ? [] : mode === "side" ? [["Before", clear(all[0])], ["After", all[1].left + 8]]
+  const words = view.playing ? (view.beside ? [["Source", 8], ["Result", stage.clientWidth / 2 + 8]] : []) : mode === "side" ? [["Before", clear(all[0])], ["After", all[1].left + 8]]
     : mode === "wipe" ? [["Before", Math.max(8, wipeAt(one) - 66)], ["After", wipeAt(one) + 14]] : [];
   fill($("tags"), words.map(([word, x]) => { const tag = el("span", {}, word); tag.style.left = `${x}px`; return tag; }));
 }

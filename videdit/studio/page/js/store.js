@@ -1,7 +1,7 @@
 // What the page knows, and every change of it. Views subscribe to kinds of changes and draw themselves anew.
 
 import { get, post, viewer } from "./api.js";
-import { toast } from "./dom.js";
+import { say, toast } from "./dom.js";
 
 export const S = {
   edits: [], easings: [], clip: null, times: [0], frame: 0, who: "largest",
@@ -114,6 +114,7 @@ export function toggleKey(name) {
     else if (edit.keys.length === 1) edits[name] = { strength: edit.keys[0].strength };
     else edit.keys = edit.keys.filter((key) => frameAt(key.time) !== S.frame);
   });
+  say(keyHere(editsOf()[name]) ? "Keyframe set." : "Keyframe taken away.");
 }
 
 /** A keyframe away; the last one leaves its strength. */
@@ -190,6 +191,7 @@ function travel(from, to) {
   if (!step) return;
   history[to].push({ label: step.label, state: snapshot() });
   restore(JSON.parse(step.state));
+  say(`${from === "past" ? "Undone" : "Done again"}: ${step.label}.`);
 }
 export const undo = () => travel("past", "future");
 export const redo = () => travel("future", "past");

@@ -20,6 +20,9 @@ function timeAt(event) {
   return range.from + span() * Math.min(1, Math.max(0, (event.clientX - ruler.left) / ruler.width));
 }
 
+/** Where the frame of a time ends: spans are told by their last frames. */
+const after = (time) => { const frame = frameAt(time); return frame + 1 < S.times.length ? timeOf(frame + 1) : ending(); };
+
 const lanesOfKeys = () => Object.values(shownEdits()).some((edit) => edit.keys);
 
 function draw() {
@@ -32,7 +35,7 @@ function draw() {
   drawHead();
 }
 
-const lane = (words, kind, ...children) => el("div", { class: `lane ${kind}` }, el("span", { title: words }, words), el("div", { class: "track" }, children));
+const lane = (words, kind, ...children) => el("div", { class: `lane ${kind}`, role: words ? "group" : null, "aria-label": words || null }, el("span", { title: words }, words), el("div", { class: "track" }, children));
 
 function ruler() {
   const width = box.clientWidth - LABEL - EDGE, steps = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
@@ -68,21 +71,21 @@ const short = (time, every) => (every >= 1 ? clock(time + 1e-6).replace(/\.\d+$/
 
 function shots() {
   const all = S.people?.shots ?? [];
-  return all.length > 1 ? [lane("Shots", "", all.map(([first, last], i) => between(el("div", { class: "span shot", title: `shot ${i + 1}` }), first, last)))] : [];
+  return all.length > 1 ? [lane("Shots", "", all.map(([first, last], i) => between(el("div", { class: "span shot", title: `shot ${i + 1}` }), first, after(last))))] : [];
 }
 
 function people() {
   return (S.people?.faces ?? []).map((face) => {
     const who = String(face.track);
     return lane(nameOf(who), "", face.spans.map(([first, last]) => between(el("button", {
-      class: `span face${S.who === who ? " chosen" : ""}`, "aria-label": `${nameOf(who)}, ${clock(first)} to ${clock(last)}`, onclick: (event) => { choose(who); goTo(frameAt(timeAt(event))); },
-    }), first, last)));
+      class: `span face${S.who === who ? " chosen" : ""}`, "aria-label": `${nameOf(who)}, ${clock(first)} to ${clock(after(last))}`, "aria-pressed": String(S.who === who), "data-focus": `span-${who}-${first}`, onclick: (event) => { choose(who); goTo(event.detail ? frameAt(timeAt(event)) : frameAt(first)); }, // by a key: to where it begins
+    }), first, after(last))));
   });
 }
 
 function keyed() {
   return Object.entries(shownEdits()).filter(([, edit]) => edit.keys).map(([name, edit]) => {
-    const row = lane(`${name.replaceAll("_", " ")} · ${nameOf(S.who)}`, "", curve(edit), edit.keys.map((key, i) => diamond(name, edit, key, i)));
+    const row = lane(`${name.replaceAll("_", " ")} · ${nameOf(S.who)}`, "keyed", curve(edit), edit.keys.map((key, i) => diamond(name, edit, key, i)));
     return row;
   });
 }
@@ -90,6 +93,7 @@ function keyed() {
 /** The strength over time, from the bottom (least) to the top (most). */
 function curve(edit) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.setAttribute("aria-hidden", "true"); // the keyframes say it
   svg.setAttribute("viewBox", "0 0 240 22");
   svg.setAttribute("preserveAspectRatio", "none");
   const values = edit.keys.map((key) => key.strength), low = Math.min(0, ...values), high = Math.max(0, ...values), size = high - low || 1;
@@ -133,8 +137,8 @@ function diamond(name, edit, key, index) {
 function hard() {
   const own = (S.hardships ?? []);
   return own.length ? [lane("Hard moments", "", own.map((one) => between(el("button", {
-    class: "span hard", title: `${nameOf(String(one.track))}: ${one.why}`, "aria-label": `${nameOf(String(one.track))} ${one.why} at ${clock(one.first)}`, onclick: () => goTo(frameAt(one.first)),
-  }), one.first, one.last)))] : [];
+    class: "span hard", title: `${nameOf(String(one.track))}: ${one.why}`, "aria-label": `${nameOf(String(one.track))} ${one.why} at ${clock(one.first)}`, "data-focus": `hard-${one.track}-${one.first}`, onclick: () => goTo(frameAt(one.first)),
+  }), one.first, after(one.last))))] : [];
 }
 
 function shade(first, last) {
