@@ -9,6 +9,7 @@ pytest.importorskip("httpx")
 pytest.importorskip("playwright.sync_api")
 
 import test_studio_page as pages  # noqa: E402
+from studio_server import TOKEN, running  # noqa: E402
 
 browser, place, studio, page = pages.browser, pages.place, pages.studio, pages.page
 TABS = ("clips", "people", "review", "edits", "render", "queue")
@@ -25,6 +26,7 @@ def tree(page) -> list[dict]:
             "role": node.get("role", {}).get("value", ""),
             "name": node.get("name", {}).get("value", "").strip(),
             "value": node.get("value", {}).get("value", ""),
+            "description": node.get("description", {}).get("value", ""),
             **{one["name"]: one["value"].get("value") for one in node.get("properties", [])},
         }
         for node in nodes
@@ -151,12 +153,15 @@ def test_a_face_is_edited_keyed_and_compared_by_keys_alone(page, place):
     assert page.get_attribute("#hold", "aria-pressed") == "false"
 
 
+HEAR = (
+    "() => { window.heard = []; for (const id of ['said', 'alarm']) new MutationObserver(() => heard.push("
+    "document.getElementById(id).textContent)).observe(document.getElementById(id), { childList: true }); }"
+)
+
+
 def test_what_matters_is_said_aloud_and_drafts_are_not(page):
     page.click(".person .entry")
-    page.evaluate(
-        "() => { window.heard = []; for (const id of ['said', 'alarm']) new MutationObserver(() => heard.push("
-        "document.getElementById(id).textContent)).observe(document.getElementById(id), { childList: true }); }"
-    )
+    page.evaluate(HEAR)
     pages.drag(page, "smile", 0.72)
     pages.exact(page)
     pages.until(page, "heard.includes('The exact frame is shown.')")
@@ -178,3 +183,121 @@ def test_the_focus_stays_where_it_was_when_a_part_is_drawn_anew(page):
     page.focus("[aria-label='Take keyframe 1 away']")
     page.keyboard.press("Enter")  # it goes with what it was for
     assert page.evaluate("document.activeElement.closest('#edits') !== null")
+
+
+def focused(page) -> str:
+    """What has the focus, by its id or its name for being found again."""
+    return page.evaluate("document.activeElement.id || document.activeElement.dataset.focus || ''")
+
+
+def test_values_are_told_in_words_with_their_unit(page):
+    page.click(".person .entry")
+    sliders = {
+        node["name"].split(":")[0]: node for node in tree(page) if node["role"] == "slider" and ":" in node["name"]
+    }
+    assert len(sliders) >= 8
+    assert {name: node["value"] for name, node in sliders.items()} == dict.fromkeys(sliders, 0)  # not 4e-16
+    assert page.get_attribute("[data-focus='slider-age']", "aria-valuetext") == "off"
+    assert sliders["age"]["description"].startswith("in years, recommended -8 to 15, usual")
+    assert sliders["smile"]["description"].startswith("recommended")
+    for strength, words in {"1": "1 year", "-3": "-3 years"}.items():
+        page.fill("[data-focus='number-age']", strength)
+        page.press("[data-focus='number-age']", "Enter")
+        assert page.get_attribute("[data-focus='slider-age']", "aria-valuetext") == words
+    assert page.get_attribute("[data-focus='dot-age']", "aria-pressed") == "true"
+    assert page.get_attribute("[data-focus='dot-age']", "aria-label") == "Edit age"
+    page.keyboard.press("3")
+    assert page.get_attribute("#wipe", "aria-valuetext") == "50 % of the width is the source"
+
+
+def test_the_focus_is_never_lost(page):
+    page.click(".person .entry")
+    for opener, close in {"#help": "Escape", "[data-focus='slider-smile']": "Enter"}.items():
+        page.focus(opener)
+        before = focused(page)
+        page.keyboard.press("?")
+        assert page.evaluate("document.activeElement.closest('dialog') !== null")
+        page.keyboard.press(close)  # Enter is for the button that closes
+        assert focused(page) == before
+    page.focus("[data-focus='number-smile']")
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
+    assert focused(page) == "row-smile"
+    page.keyboard.press("ArrowRight")  # keys are the editor's again, and Tab goes on from there
+    assert page.input_value("#frame") == "1"
+    page.keyboard.press("Tab")
+    assert focused(page) == "dot-smile"
+    page.focus("#frame")
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.className") == "time"
+    page.focus("[data-focus='name-of-0']")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Ada")
+    page.keyboard.press("Enter")
+    assert (focused(page), page.get_attribute("[data-focus='name-of-0']", "aria-label")) == ("name-of-0", "Name Ada")
+    page.keyboard.press("Control+z")
+
+
+def test_a_result_is_rendered_and_played_by_keys_alone_and_told(page, place):
+    page.evaluate(HEAR)
+    page.focus("[data-focus='who-0']")
+    page.keyboard.press("Enter")
+    page.focus("[data-focus='number-smile']")
+    page.keyboard.type("1.5")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("o")
+    pages.saved(page)
+    page.focus("#tab-edits")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#set-name")
+    pages.until(page, "document.getElementById('set-name').value.includes('smile')")
+    page.focus("#tab-render")
+    page.keyboard.press("ArrowRight")
+    page.focus("[data-focus='pause']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-focus='pause'][aria-pressed=true]")
+    page.focus("#tab-queue")
+    page.keyboard.press("ArrowLeft")
+    page.focus("[data-focus='render']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".job[data-state=waiting]")
+    offered = page.evaluate(
+        "[...document.querySelectorAll('.job[data-state=waiting] button')].map((e) => e.textContent)"
+    )
+    assert offered == ["↑", "↓", "Stop"]  # nothing that would be refused
+    page.focus("[data-focus='pause']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".job[data-state=done]")
+    pages.until(page, "heard.some((words) => words.endsWith('is ready, beside its source.'))")
+    page.focus(".job[data-state=done] button")
+    page.keyboard.press("Enter")
+    pages.until(page, "heard.includes('The result plays beside its source.')")
+    pages.until(page, "document.getElementById('player2').hidden")
+    page.focus(".job[data-state=done] [data-focus^=remove]")
+    page.keyboard.press("Enter")
+    pages.until(page, "!document.querySelector('.job')")
+    assert page.evaluate("document.activeElement.id") == "queue"
+
+
+def test_without_a_clip_nothing_is_offered_that_needs_one(browser, place, render):
+    (place / "clips" / "damaged.mp4").write_bytes((place / "clips" / "person.mp4").read_bytes()[:2000])
+    with running(place / "clips", place / "other state", render.session) as studio:
+        page = browser.new_page(viewport=pages.SIZE, reduced_motion="reduce")
+        page.goto(f"{studio.address}/?token={TOKEN}")
+        page.wait_for_selector(".entry:has-text('damaged.mp4'):has-text('cannot be read')")
+        on = (
+            "[...document.querySelectorAll('#view button, footer button, footer input')]"
+            ".filter((one) => !one.disabled).length"
+        )
+        assert page.evaluate(on) == 0
+        assert page.evaluate(CONTRAST) == []
+        page.click("[title='damaged.mp4']")
+        page.wait_for_selector(".toast.bad")
+        assert page.evaluate("getComputedStyle(document.querySelector('.toast')).animationName") == "none"
+        page.click("[title='person.mp4']")
+        page.wait_for_selector(".person")
+        assert page.evaluate(on) > 20
+        page.close()
+    (place / "clips" / "damaged.mp4").unlink()
