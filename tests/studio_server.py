@@ -61,10 +61,12 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder: Path, state: Path, session: Session | None = None, opened: Path | None = None) -> Iterator[Running]:
-    """A studio that sees one folder."""
+def running(
+    folder: Path, state: Path, session: Session | None = None, opened: Path | None = None, port: int = 0
+) -> Iterator[Running]:
+    """A studio that sees one folder. port: 0: any that is free."""
     logging.getLogger("videdit").setLevel(logging.DEBUG)  # as the command does: jobs keep their logs
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", port)
     port = listener.getsockname()[1]
     with listener, contextlib.closing(State(state)) as kept:
         studio = Studio([folder], kept, opened, session)

@@ -12,7 +12,7 @@ pytest.importorskip("httpx")
 pytest.importorskip("playwright.sync_api")
 
 import test_studio_page as pages  # noqa: E402
-from studio_server import TOKEN  # noqa: E402
+from studio_server import TOKEN, running  # noqa: E402
 
 browser, place, studio, page = pages.browser, pages.place, pages.studio, pages.page
 
@@ -146,3 +146,41 @@ def test_a_strip_of_five_strengths_stays_while_one_of_them_is_tried(page):
     page.keyboard.press("ArrowRight")
     within(page, "s.setStrength('age', 5);")
     pages.until(page, "document.querySelector('.strip') === null")  # that was another frame, and another face now
+
+
+def test_a_slider_that_comes_back_to_where_it_was_held_is_let_go(page, place):
+    """Browsers tell of no change then; the project is saved and the exact frame comes as after any drag."""
+    page.click(".person .entry")
+    pages.drag(page, "smile", 0.72)
+    pages.exact(page)
+    before = page.input_value("[data-focus='number-smile']")
+    box = page.locator("[data-focus='slider-smile']").bounding_box()
+    x, y = box["x"] + box["width"] * 0.72, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y, steps=3)
+    page.mouse.move(x, y, steps=3)
+    page.mouse.up()
+    assert page.input_value("[data-focus='number-smile']") == before
+    pages.until(page, "async () => !(await import('/page/js/store.js')).isUnsaved()")
+    pages.exact(page)
+    assert within(page, "return s.S.moving;") is False
+
+
+def test_a_studio_that_is_started_again_makes_the_preview_that_failed(browser, place, render):
+    clip = place / "clips" / "person.mp4"
+    words = (place / "clips", place / "third state", render.session, clip)
+    context = browser.new_context(viewport=pages.SIZE)
+    page = context.new_page()
+    with running(*words) as studio:
+        port = studio.port
+        page.goto(f"{studio.address}/?token={TOKEN}")
+        page.click(".person .entry")
+    pages.until(page, "document.getElementById('saved').textContent === 'the studio does not answer'")
+    pages.drag(page, "smile", 0.72)
+    page.wait_for_selector("#badge.bad")
+    with running(*words, port=port):
+        pages.exact(page)
+        pages.saved(page)
+        assert pages.project(place)["edit"].startswith("smile=")
+        context.close()

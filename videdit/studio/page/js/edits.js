@@ -41,12 +41,21 @@ function inherited() {
   return rule ? el("p", { class: "note" }, `These are the edits of “${nameOf(rule.who)}”. What you change here is this face's own.`) : null;
 }
 
+function letGo() {
+  if (!dragging) return;
+  dragging = false;
+  settle();
+  hold(false);
+  draw();
+}
+
 function row(info) {
   const [low, high] = spanOf(info), part = (value) => `${(100 * (value - low)) / (high - low)}%`;
   const slider = el("input", {
     type: "range", min: low, max: high, step: stepOf(info), "aria-label": `${title(info.name)}: ${info.description}`, "data-focus": `slider-${info.name}`,
     oninput: () => { if (!dragging) { dragging = true; hold(true); } setStrength(info.name, Number(slider.value), `drag ${info.name}`); },
-    onchange: () => { dragging = false; settle(); hold(false); draw(); },
+    // A slider that comes back to where it was held has not changed, as browsers see it, but it is let go all the same.
+    onchange: letGo, onpointerup: () => setTimeout(letGo), onpointercancel: () => setTimeout(letGo),
     ondblclick: () => { dragging = false; hold(false); removeEdit(info.name); },
   });
   slider.style.setProperty("--lo", part(info.range[0]));

@@ -70,6 +70,9 @@ function draw() {
     folder.more ? el("p", { class: "note" }, `and ${folder.more} more`) : null);
 }
 
+/** A long name with both of its ends: takes and results differ there. */
+const shortened = (name) => (name.length > 39 ? `${name.slice(0, 18)}…${name.slice(-20)}` : name);
+
 const ENDINGS = [".videdit.yaml", ".videdit.yml"];
 
 /** What is in the folder; the project of a clip comes with its clip. */
@@ -89,7 +92,7 @@ function entry(item) {
   return el("li", {}, el("button", {
     class: "entry", title: item.name, "aria-current": item.id === S.clip?.id ? "true" : undefined, "data-focus": item.id,
     onclick: () => (item.kind === "folder" ? show(item.id) : open(item.id).catch(tell)),
-  }, picture, el("div", {}, item.name, el("small", {}, facts, item.edited ? el("span", { class: "good" }, " · has edits") : null))));
+  }, picture, el("div", {}, el("span", { class: "filename" }, shortened(item.name)), el("small", {}, facts, item.edited ? el("span", { class: "good" }, " · has edits") : null))));
 }
 
 on("clip", draw);

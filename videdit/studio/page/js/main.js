@@ -20,8 +20,8 @@ function drawBar() {
   $("redo").disabled = !canRedo();
   $("undo").title = canUndo() ? `Undo: ${canUndo()} (Ctrl+Z)` : "Undo (Ctrl+Z)";
   $("redo").title = canRedo() ? `Redo: ${canRedo()} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)";
-  $("saved").textContent = S.locked ? "not saved" : S.saved ?? "";
-  $("saved").className = S.locked || S.saved === "not saved" ? "bad" : "faint";
+  $("saved").textContent = S.away ? "the studio does not answer" : S.locked ? "not saved" : S.saved ?? "";
+  $("saved").className = S.away || S.locked || S.saved === "not saved" ? "bad" : "faint";
   $("saved").title = S.locked || (S.saved === "not saved" && S.unsaved) || (S.clip ? `${S.clip.name}.videdit.yaml, beside the clip` : "");
 }
 
@@ -33,7 +33,7 @@ function drawControls() {
 
 function drawClip() {
   const { clip } = S;
-  $("clipname").textContent = clip.name;
+  $("clipname").textContent = $("clipname").title = clip.name;
   $("clipfacts").textContent = [`${clip.width}×${clip.height}`, clip.fps ? `${Math.round(clip.fps * 1000) / 1000} fps` : "", clip.playable ? clip.codec : "", clip.hdr ? "HDR, shown as SDR" : ""].filter(Boolean).join(" · ");
   document.title = `${clip.name} – videdit studio`;
   history.replaceState(null, "", `#${encodeURIComponent(clip.id)}`);
@@ -76,8 +76,8 @@ async function begin() {
     project: (told) => { if (told.clip === S.clip?.id && told.viewer !== viewer) reload(told.version).catch(tell); },
     queue: render.load,
     playback: (told) => { if (told.clip === S.clip?.id && told.share < 1 && stage.view.waits) { stage.view.waits = `making a copy to play: ${Math.round(told.share * 100)} %`; stage.draw(); } },
-    lost: () => toast("The studio does not answer; this page waits for it.", true),
-    found: () => { toast("The studio is there again."); again(); },
+    lost: () => { S.away = true; changed("saved"); toast("The studio does not answer; this page waits for it.", true); },
+    found: () => { S.away = false; changed("saved", "found"); toast("The studio is there again."); again(); },
     back: () => again(),
   });
   addEventListener("pagehide", () => { if (isUnsaved()) save(); });

@@ -140,4 +140,4 @@ function fail(error) {
 }
 
 on("clip", () => { Object.assign(P, { before: null, after: null, tier: null, error: "", note: "", facts: null }); beforeKey = afterKey = fullBefore = ""; });
-on("clip doc frame", refresh);
+on("clip doc frame found", refresh);

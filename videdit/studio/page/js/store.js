@@ -6,11 +6,12 @@ import { say, toast } from "./dom.js";
 export const S = {
   edits: [], easings: [], clip: null, times: [0], frame: 0, who: "largest",
   doc: { targets: [], settings: {} }, names: {}, people: null, look: null, boxes: [], hardships: null,
-  version: 0, locked: "", moving: false,
+  version: 0, locked: "", moving: false, away: false,
 };
 
 const listeners = {};
-/** Kinds: clip, doc, frame, playhead (while it plays), people, hardships, who, boxes, saved, rest (what was held was let go). */
+/** Kinds: clip, doc, frame, playhead (while it plays), people, hardships, who, boxes, saved, rest (what was held was let go),
+ * found (the studio was away and is there again). */
 export const on = (kinds, f) => kinds.split(" ").forEach((kind) => (listeners[kind] ??= []).push(f));
 export const changed = (...kinds) => new Set(kinds.flatMap((kind) => listeners[kind] ?? [])).forEach((f) => f());
 
@@ -240,7 +241,7 @@ export const isUnsaved = () => timer !== null || saving;
 export function saveSoon() {
   if (S.locked) return;
   clearTimeout(timer);
-  S.saved = "…";
+  S.saved = "saving …";
   changed("saved");
   timer = setTimeout(save, 600);
 }
