@@ -292,9 +292,11 @@ def test_without_a_clip_nothing_is_offered_that_needs_one(browser, place, render
             ".filter((one) => !one.disabled).length"
         )
         assert page.evaluate(on) == 0
+        pages.shot(page, "empty")
         assert page.evaluate(CONTRAST) == []
         page.click("[title='damaged.mp4']")
         page.wait_for_selector(".toast.bad")
+        pages.shot(page, "error")
         assert page.evaluate("getComputedStyle(document.querySelector('.toast')).animationName") == "none"
         page.click("[title='person.mp4']")
         page.wait_for_selector(".person")

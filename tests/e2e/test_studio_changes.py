@@ -179,6 +179,7 @@ def test_a_studio_that_is_started_again_makes_the_preview_that_failed(browser, p
     pages.until(page, "document.getElementById('saved').textContent === 'the studio does not answer'")
     pages.drag(page, "smile", 0.72)
     page.wait_for_selector("#badge.bad")
+    pages.shot(page, "away")
     with running(*words, port=port):
         pages.exact(page)
         pages.saved(page)

@@ -88,7 +88,7 @@ function nobody() {
   if (!S.boxes.length && S.people) return "no face in this frame";
   const strengths = shown_().targets.flatMap((one) => Object.values(one.edits)).map((edit) => strengthAt(edit, now()));
   const seen = S.boxes.some((face) => shown_().targets.some((one) => one.who === String(face.track)));
-  return strengths.every((value) => value === 0) ? "all strengths are 0 in this frame" : seen ? "the edit fades to nothing in this frame: Review says why" : "nobody is edited in this frame";
+  return strengths.every((value) => value === 0) ? "all strengths are 0 in this frame" : seen ? "faded to nothing here: Review says why" : "nobody is edited in this frame";
 }
 
 function show(got, key, tier, begun) {

@@ -135,6 +135,7 @@ let spoken = "";
 
 /** Which of two pictures is which. */
 function tags(all) {
+  stage.classList.toggle("side", shownMode() === "side"); // the note in the corner leaves room for the word of its half
   const mode = shownMode(), [one] = all, clear = (place) => Math.max(8, place.left + 8);
   const words = view.playing ? (view.beside ? [["Source", 8], ["Result", stage.clientWidth / 2 + 8]] : []) : mode === "side" ? [["Before", clear(all[0])], ["After", all[1].left + 8]]
     : mode === "wipe" ? [["Before", Math.max(8, wipeAt(one) - 66)], ["After", wipeAt(one) + 14]] : [];

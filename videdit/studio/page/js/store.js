@@ -2,6 +2,9 @@
 
 import { get, post, viewer } from "./api.js";
 import { say, toast } from "./dom.js";
+import { putKey, strengthAt } from "./keyframes.js";
+
+export { strengthAt };
 
 export const S = {
   edits: [], easings: [], clip: null, times: [0], frame: 0, who: "largest",
@@ -47,23 +50,6 @@ export const target = (who = S.who, doc = S.doc) => doc.targets.find((one) => on
 export const editsOf = (who = S.who) => target(who)?.edits ?? {};
 export const isEdited = (who) => Object.keys(editsOf(who)).length > 0;
 
-export const easings = {
-  "linear": (u) => u, "ease-in": (u) => u ** 3, "ease-out": (u) => 1 - (1 - u) ** 3,
-  "ease-in-out": (u) => u * u * (3 - 2 * u), "hold": () => 0,
-};
-
-/** The strength of an edit at a time, as the render has it (videdit.edits.keyframes). */
-export function strengthAt(edit, time) {
-  if (!edit) return 0;
-  if (!edit.keys?.length) return edit.strength;
-  const after = edit.keys.findIndex((key) => key.time > time);
-  if (after === 0) return edit.keys[0].strength;
-  if (after < 0) return edit.keys.at(-1).strength;
-  const [last, next] = [edit.keys[after - 1], edit.keys[after]];
-  const way = easings[last.easing]((time - last.time) / (next.time - last.time));
-  return (1 - way) * last.strength + way * next.strength;
-}
-
 /** A keyframe belongs to the frame that is shown at its time. */
 export const keyHere = (edit, frame = S.frame) => edit?.keys?.find((key) => frameAt(key.time) === frame);
 
@@ -90,10 +76,6 @@ export function setStrength(name, value, merge) {
     if (here) here.strength = value;
     else putKey(edit, { time: now(), strength: value, easing: "linear" });
   }, merge);
-}
-
-export function putKey(edit, key) {
-  edit.keys = [...edit.keys.filter((other) => Math.abs(other.time - key.time) > 1e-6), key].sort((a, b) => a.time - b.time);
 }
 
 export const removeEdit = (name) => change(`${name} off`, (doc) => {
