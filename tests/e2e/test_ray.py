@@ -27,6 +27,7 @@ from videdit.farm.shot import render_shot
 from videdit.farm.tasks import Piece
 from videdit.jobs.shot_plan import done_path
 from videdit.rendering.planned_segments import render_segment
+from videdit.threads import cores
 
 pytestmark = [
     pytest.mark.extra("farm"),
@@ -149,6 +150,7 @@ def test_a_cluster_of_its_own_in_a_program_that_has_imported_ray():
             "import psutil, ray",
             "from videdit.farm.engines.ray import RayEngine",
             "engine = RayEngine()",
+            "print('cores', ray.cluster_resources()['CPU'])",
             "processes = psutil.Process().children(recursive=True)",
             "print(*(' '.join(process.cmdline()) for process in processes), sep='\\n')",
             "engine.close()",
@@ -157,6 +159,7 @@ def test_a_cluster_of_its_own_in_a_program_that_has_imported_ray():
     )
     done = subprocess.run([sys.executable, "-c", program], env=_alone(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert f"cores {float(cores())}\n" in done.stdout, "its one actor takes the whole machine"
     assert "raylet" in done.stdout
     assert "monitor.py" not in done.stdout
     assert done.stdout.endswith("alive 0\n")

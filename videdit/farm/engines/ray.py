@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from videdit import threads
 from videdit.errors import UsageError, VideditError
 from videdit.farm.engines.base import Ended
 from videdit.farm.engines.workers import Hand, WorkersEngine
@@ -57,7 +58,7 @@ class RayEngine(WorkersEngine[_Actor]):
         workers: int = 1,
         device: str | None = None,
         address: str | None = None,
-        cores: float = 1.0,
+        cores: float | None = None,
         gpus: float = 0.0,
     ) -> None:
         """Connect, or start a cluster on this machine.
@@ -67,7 +68,8 @@ class RayEngine(WorkersEngine[_Actor]):
             device: in place of the one that was planned.
             address: of a cluster that runs: "auto", "10.0.0.1:6379" or "ray://...". None: a cluster of its own, unless
                 this process is connected to one.
-            cores: CPUs that an actor takes.
+            cores: CPUs that an actor takes. None: its share of this machine where the cluster is the engine's own, else
+                1; by one of two cores a clip takes half as long again.
             gpus: GPUs that an actor takes; 1 where the device is cuda and nothing else is said.
 
         Raises:
@@ -83,6 +85,8 @@ class RayEngine(WorkersEngine[_Actor]):
             raise UsageError('engine ray needs a package that is not here: pip install "videdit[farm]"') from None
         self.far = bool(address)
         self.ray, self._connects = ray, not ray.is_initialized()
+        own = self._connects and not address
+        cores = cores or (max(1.0, threads.cores() // workers) if own else 1.0)
         gpus = gpus or (1.0 if (device or "").startswith("cuda") else 0.0)
         how: dict[str, Any] = {"num_cpus": cores, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
         how["max_concurrency"] = 2  # one that is at work hears that it is to stop
