@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from videdit.datatypes import Face, Frame
-from videdit.edits.expression_easing import expression, steadied
+from videdit.edits.expression_easing import AT_REST, expression, steadied
 from videdit.faces.edit_fitness import FADE, fade, fitness
 from videdit.geometry.landmark_smoothing import local_fit
 from videdit.tracks.account import Account
@@ -70,7 +70,7 @@ class TrackFaces:
             self.unfit[reason] += 1
         if self.account and face.confidence and fit[reason] < 0.5:
             self.account.faded(face.track, frame.time, reason)
-        return replace(face, confidence=fit[reason] * face.confidence)
+        return replace(face, confidence=fit[reason] * face.confidence, expression=expression(face.mesh))
 
 
 def _fill_gaps(moments: list[_FrameFaces]) -> None:
@@ -93,10 +93,12 @@ def _fill_gaps(moments: list[_FrameFaces]) -> None:
 def _between(a: Face, b: Face, part: float) -> Face:
     assert a.mesh is not None
     assert b.mesh is not None
+    mesh = (1 - part) * a.mesh + part * b.mesh
     return replace(
         a,
         points=(1 - part) * a.points + part * b.points,
-        mesh=(1 - part) * a.mesh + part * b.mesh,
+        mesh=mesh,
+        expression=expression(mesh),
         yaw=(1 - part) * a.yaw + part * b.yaw,
         confidence=min(a.confidence, b.confidence),
     )
@@ -129,5 +131,5 @@ def _steadied(near: list[_FrameFaces], now: int, track: int) -> Face:
     seen = [m.faces[track] for m in near[first:stop]]
     meshes = np.stack([f.mesh for f in seen if f.mesh is not None]).reshape(len(seen), -1)
     mesh = local_fit(times - at, meshes, _MESH_SIGMA, 2).reshape(-1, 2)
-    does = steadied(times, [expression(f.mesh) for f in seen], now - first)
+    does = steadied(times, [f.expression or AT_REST for f in seen], now - first)
     return replace(face, mesh=mesh, track=track, confidence=confidence, expression=does)

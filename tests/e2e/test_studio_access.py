@@ -34,6 +34,12 @@ def tree(page) -> list[dict]:
     ]
 
 
+def press(page, where, key="Enter"):
+    """A key on what has the focus there."""
+    page.focus(where)
+    page.keyboard.press(key)
+
+
 def test_everything_has_a_role_and_a_name(page):
     page.click(".person .entry")
     page.click("[data-focus='key-smile']")
@@ -110,19 +116,16 @@ def test_tab_reaches_all_controls_in_the_order_of_the_page(page):
 
 
 def test_a_face_is_edited_keyed_and_compared_by_keys_alone(page, place):
-    page.focus("#tab-clips")
-    page.keyboard.press("ArrowRight")
+    press(page, "#tab-clips", "ArrowRight")
     assert page.evaluate("document.activeElement.id") == "tab-people"
-    page.focus("[data-focus='who-0']")
-    page.keyboard.press("Enter")
+    press(page, "[data-focus='who-0']")
     page.focus("[data-focus='slider-smile']")
     for _ in range(10):
         page.keyboard.press("ArrowRight")
     assert float(page.input_value("[data-focus='number-smile']")) == pytest.approx(0.5)
     smile = next(node for node in tree(page) if node["role"] == "slider" and node["name"].startswith("smile"))
     assert smile["valuetext"].strip() == "0.5"
-    page.focus("[data-focus='key-smile']")
-    page.keyboard.press("Enter")
+    press(page, "[data-focus='key-smile']")
     page.focus("[data-focus='playhead']")
     for key, frame in {"PageUp": "9", "PageDown": "0", "End": "9", "Home": "0", "ArrowRight": "1"}.items():
         page.keyboard.press(key)
@@ -138,11 +141,9 @@ def test_a_face_is_edited_keyed_and_compared_by_keys_alone(page, place):
     pages.until(page, "document.getElementById('saved').textContent === 'saved'")
     page.wait_for_timeout(900)
     assert pages.project(place)["edit"] == "smile=0.5@0s,2@0.32s"
-    page.focus("[data-focus='diamond-smile-1']")
-    page.keyboard.press("Delete")
+    press(page, "[data-focus='diamond-smile-1']", "Delete")
     pages.until(page, "document.querySelectorAll('.diamond').length === 1")
-    page.focus("#view [aria-checked=true]")
-    page.keyboard.press("ArrowRight")
+    press(page, "#view [aria-checked=true]", "ArrowRight")
     assert page.evaluate("document.activeElement.dataset.mode") == "before"
     assert page.get_attribute("#view [data-mode=before]", "aria-checked") == "true"
     page.keyboard.press("ArrowLeft")
@@ -231,8 +232,7 @@ def test_the_focus_is_never_lost(page):
     page.keyboard.type("4")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.className") == "time"
-    page.focus("[data-focus='name-of-0']")
-    page.keyboard.press("Enter")
+    press(page, "[data-focus='name-of-0']")
     page.keyboard.type("Ada")
     page.keyboard.press("Enter")
     assert (focused(page), page.get_attribute("[data-focus='name-of-0']", "aria-label")) == ("name-of-0", "Name Ada")
@@ -241,42 +241,33 @@ def test_the_focus_is_never_lost(page):
 
 def test_a_result_is_rendered_and_played_by_keys_alone_and_told(page, place):
     page.evaluate(HEAR)
-    page.focus("[data-focus='who-0']")
-    page.keyboard.press("Enter")
+    press(page, "[data-focus='who-0']")
     page.focus("[data-focus='number-smile']")
     page.keyboard.type("1.5")
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("o")
     pages.saved(page)
-    page.focus("#tab-edits")
-    page.keyboard.press("ArrowRight")
+    press(page, "#tab-edits", "ArrowRight")
     page.wait_for_selector("#set-name")
     pages.until(page, "document.getElementById('set-name').value.includes('smile')")
-    page.focus("#tab-render")
-    page.keyboard.press("ArrowRight")
-    page.focus("[data-focus='pause']")
-    page.keyboard.press("Enter")
+    press(page, "#tab-render", "ArrowRight")
+    press(page, "[data-focus='pause']")
     page.wait_for_selector("[data-focus='pause'][aria-pressed=true]")
-    page.focus("#tab-queue")
-    page.keyboard.press("ArrowLeft")
-    page.focus("[data-focus='render']")
-    page.keyboard.press("Enter")
+    press(page, "#tab-queue", "ArrowLeft")
+    press(page, "[data-focus='render']")
     page.wait_for_selector(".job[data-state=waiting]")
     offered = page.evaluate(
         "[...document.querySelectorAll('.job[data-state=waiting] button')].map((e) => e.textContent)"
     )
     assert offered == ["↑", "↓", "Stop"]  # nothing that would be refused
-    page.focus("[data-focus='pause']")
-    page.keyboard.press("Enter")
+    press(page, "[data-focus='pause']")
     page.wait_for_selector(".job[data-state=done]")
     pages.until(page, "heard.some((words) => words.endsWith('is ready, beside its source.'))")
-    page.focus(".job[data-state=done] button")
-    page.keyboard.press("Enter")
+    press(page, ".job[data-state=done] button")
     pages.until(page, "heard.includes('The result plays beside its source.')")
     pages.until(page, "document.getElementById('player2').hidden")
-    page.focus(".job[data-state=done] [data-focus^=remove]")
-    page.keyboard.press("Enter")
+    press(page, ".job[data-state=done] [data-focus^=remove]")
     pages.until(page, "!document.querySelector('.job')")
     assert page.evaluate("document.activeElement.id") == "queue"
 

@@ -58,14 +58,15 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     )
     sure = erode_confidence(xp.resize(xp.single(skin)[..., None], SMALL))
     displacement = xp.resize(rendering.flow.displacement, SMALL) * (SMALL / LOW)
-    most = footage_saturation(seen, inversion, sure)
-    before = chroma_gain(seen, inversion, sure, most)
-    moved = xp.warp(seen, displacement)
+    products = chroma_products(seen, inversion) * sure
+    most = footage_saturation(products)
+    before = chroma_gain(products, sure, most)
+    moved, moved_sure = (xp.warp(image, displacement) for image in (seen, sure))
     if rendering.parts is not None:
         new = erode_confidence(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL))
         new = new * ramp((lightness(edit) + DARK) / (lightness(moved) + DARK), *PALE)
         most = most + (RAISED - most) * new
-    after = chroma_gain(moved, edit, xp.warp(sure, displacement), most)
+    after = chroma_gain(chroma_products(moved, edit) * moved_sure, moved_sure, most)
     lighter = luma_gain(seen, inversion, sure)
     return replace(
         rendering,
@@ -106,7 +107,8 @@ def lip_gain(source: tuple[Array, Array], render: tuple[Array, Array], where: Ar
         xp.split((xp.merge(*saturation(image), lightness(image)) * lips).sum((0, 1), keepdims=True) / (lips.sum() + 1))
         for image, lips in (source, render)
     )
-    real, imaginary, weight = ax * bx + ay * by + NOTHING, ay * bx - ax * by, bx * bx + by * by + NOTHING
+    real, imaginary, weight = conjugate_products((ax, ay), (bx, by))
+    real, weight = real + NOTHING, weight + NOTHING
     longer = xp.maximum(xp.sqrt(real**2 + imaginary**2) / MOST, weight)
     gain = xp.merge(1 + where * (real / longer - 1), where * (imaginary / longer))
     return gain, 1 + where * (((one + NOTHING) / (other + NOTHING)).clip(*LIGHTER) - 1)
@@ -143,25 +145,25 @@ def erode_confidence(skin: Array) -> Array:
     return primitives.of(skin).erode(ramp(skin, *PURE), 1)
 
 
-def footage_saturation(source: Array, inversion: Array, skin: Array) -> Array:
+def footage_saturation(products: Array) -> Array:
     """By how much the footage is more saturated than the generator's pictures, one factor from 1 to RAISED, [1, 1, 1].
 
-    Arguments as of :func:`chroma_gain`.
+    products: of the source and the inversion, as of :func:`chroma_gain`.
     """
-    xp = primitives.of(source)
-    real, imaginary, weight = xp.split((chroma_products(source, inversion) * skin).sum((0, 1), keepdims=True) + NOTHING)
+    xp = primitives.of(products)
+    real, imaginary, weight = xp.split(products.sum((0, 1), keepdims=True) + NOTHING)
     return (xp.sqrt(real**2 + imaginary**2) / weight).clip(1, RAISED)
 
 
-def chroma_gain(source: Array, render: Array, skin: Array, most: Array | float = 1.0) -> Array:
-    """g, real and imaginary part, [64, 64, 2]; source, render: [64, 64, 3] in [-1, 1]; skin: [64, 64, 1] in [0, 1].
+def chroma_gain(products: Array, skin: Array, most: Array) -> Array:
+    """g, real and imaginary part, [64, 64, 2].
 
-    most: what its size is at most, one number or [64, 64, 1].
+    products: :func:`chroma_products` of the source and a render, times how surely it is skin, [64, 64, 3]. skin: that,
+    [64, 64, 1] in [0, 1]. most: what g's size is at most, [1, 1, 1] or [64, 64, 1].
     """
-    xp = primitives.of(source)
-    sums = chroma_products(source, render) * skin
-    mean = sums.sum((0, 1)) / (skin.sum() + 1e-3)
-    real, imaginary, weight = xp.split(xp.blur(sums, NEAR) + EVERYWHERE * mean)
+    xp = primitives.of(products)
+    mean = products.sum((0, 1)) / (skin.sum() + 1e-3)
+    real, imaginary, weight = xp.split(xp.blur(products, NEAR) + EVERYWHERE * mean)
     real, imaginary, weight = real + NOTHING, imaginary, weight + NOTHING
     # Over what of its own size is too much.
     longer = xp.sqrt(real**2 + imaginary**2)
@@ -170,12 +172,20 @@ def chroma_gain(source: Array, render: Array, skin: Array, most: Array | float =
 
 def chroma_products(source: Array, render: Array) -> Array:
     """a b*, real and imaginary part, and |b|^2, [N, N, 3]; source, render: [N, N, 3] in [-1, 1]."""
-    (ax, ay), (bx, by) = (saturation(image) for image in (source, render))
-    return primitives.of(source).merge(ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by)
+    return primitives.of(source).merge(*conjugate_products(saturation(source), saturation(render)))
+
+
+def conjugate_products(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    """a b*, real and imaginary part, and |b|^2, of numbers given by theirs: arrays of one shape."""
+    (ax, ay), (bx, by) = a, b
+    return ax * bx + ay * by, ay * bx - ax * by, bx * bx + by * by
 
 
 def luma_gain(source: Array, render: Array, skin: Array) -> Array:
-    """By how much the source's skin is lighter, [64, 64, 1] in LIGHTER; arguments as of :func:`chroma_gain`."""
+    """By how much the source's skin is lighter, [64, 64, 1] in LIGHTER.
+
+    source, render: [64, 64, 3] in [-1, 1]. skin: how surely the source's pixels are, [64, 64, 1] in [0, 1].
+    """
     xp = primitives.of(source)
     sums = xp.merge(*(lightness(image) for image in (source, render))) * skin
     mean = sums.sum((0, 1)) / (skin.sum() + 1e-3)

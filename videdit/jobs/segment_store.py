@@ -60,9 +60,8 @@ class Segments:
     """Finished segments in a folder: what the stages that write them and join them need to know."""
 
     unedited = False  # whether the segments are of a clip without a face, written as it is
-    crops: int | None = (
-        None  # how long a segment is at most (videdit.stages.split_segments.SplitSegments); None: as usual
-    )
+    # How long a segment is at most (videdit.stages.split_segments.SplitSegments); None: as usual.
+    crops: int | None = None
     frames_most: int | None = None
     span: Span | None = None  # of a single segment that is rendered by itself: what is read for it
 
