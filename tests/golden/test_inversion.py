@@ -98,3 +98,18 @@ def test_batches_do_not_mix_faces(face: np.ndarray, direction: np.ndarray) -> No
 def test_every_shipped_network_has_its_weights() -> None:
     for name in ("generator_low", "generator_high", "generator_head256", "encoder", "hfgi"):
         assert all(torch.isfinite(value).all() for value in load_state(name).values()), name
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_where_nothing_is_consulted_renders_are_the_generators_own(size: int, face: np.ndarray, direction: np.ndarray):
+    """Y0 = G(w), Y1 = G(w + delta), whatever both halves share."""
+    inverter = Inverter.load(device="cpu", precision="fp32", batch=1, consulted=False)
+    codes = inverter.encode([face])
+    edited = codes + direction
+    (rendering,) = inverter.render([face], codes, edited, size)
+    with torch.inference_mode():
+        both = torch.from_numpy(np.concatenate((codes, edited)))
+        expected = [*inverter.generator(both, size=256), *inverter.generator(both, size=size)]
+    found = (rendering.inversion_low, rendering.edit_low, rendering.inversion, rendering.edit)
+    for image, its in zip(found, expected, strict=True):
+        np.testing.assert_allclose(image, its.permute(1, 2, 0).numpy(), atol=5e-3)

@@ -4,7 +4,7 @@ The networks of profile `hfgi-ffhq`, at their published widths and with numbers 
 timed at several batch sizes; in the same run, on the same cores, the plain formulation of the published code as it is
 released: eager float32, one picture at a time, three passes of the 1024 px generator an edit. Ours makes four, since
 detail return needs the high-fidelity inversion beside the edit. The published generator renders 1024 px and nothing
-else; ours renders what a face needs, so `mobile` is timed at each of its sizes.
+else; ours renders what a face needs, so `mobile` is timed at each of its sizes, and consults nothing, as in clips.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from videdit.hfgi.profile import load_profile
 from videdit.imaging.memory import pixels_for
 from videdit.imaging.pixels import Pixels
 from videdit.models import e4e, hfgi_released, stylegan2
-from videdit.models.passes import ConsultationPass, LowFidelityPass
+from videdit.models.passes import ConsultationPass, FeaturesPass, ImagePass, LowFidelityPass
 from videdit.models.stylegan2_plain import Generator
 from videdit.storage.outputs import scratch
 
@@ -83,8 +83,8 @@ def bench(pixels: Pixels, counts: Sequence[int]) -> Iterator[str]:
     mobile = load_networks(load_profile("mobile"))
     for name, rows in (
         (PUBLISHED, plain_rows(published, plain, pixels.device)),
-        (OURS, rows_of(published, pixels, counts, SIZES[-1])),
-        *((f"mobile at {size}", rows_of(mobile, pixels, counts, size)) for size in reversed(SIZES)),
+        (OURS, rows_of(published, pixels, counts, SIZES[-1], consulted=True)),
+        *((f"mobile at {size}", rows_of(mobile, pixels, counts, size, consulted=False)) for size in reversed(SIZES)),
     ):
         edits[name] = []
         for row in rows:
@@ -144,29 +144,40 @@ def plain_rows(networks: Networks, plain: Generator, device: str) -> Iterator[Mo
         yield ModelRow("ADA and consultation", 1, timed(consulted, device))
 
 
-def rows_of(networks: Networks, pixels: Pixels, counts: Sequence[int], size: int) -> Iterator[ModelRow]:
+def rows_of(
+    networks: Networks, pixels: Pixels, counts: Sequence[int], size: int, consulted: bool
+) -> Iterator[ModelRow]:
     """Our networks as the pipeline runs them: a crop is one image, its inversion and its edit go side by side.
 
-    size: pixels of what is rendered.
+    size: pixels of what is rendered. consulted: whether ADA and the consultation encoder run.
     """
-    generator = networks.generator
     for count in counts:
         needed = 2 * count * HEAVY if networks.heavy else 0
         if pixels.device == "cpu" and needed > psutil.virtual_memory().available:
             continue
-        codes = torch.zeros(2 * count, generator.num_layers, stylegan2.W_DIM)
-        trunk = torch.zeros(2 * count, generator.trunk_channels, 64, 64)
-        maps = torch.zeros(2 * count, LOW, LOW, 3)
-        finisher = ConsultationPass(generator, networks.alignment, networks.consultation, size)
-        steps: list[tuple[str, nn.Module, tuple[Tensor, ...]]] = [
-            ("encoder", networks.encoder, (torch.zeros(count, 3, LOW, LOW),)),
-            ("two low renders", LowFidelityPass(generator), (codes,)),
-            (f"ADA, consultation, two at {size}", finisher, (trunk, codes, maps, maps)),
-        ]
-        for name, module, inputs in steps:
+        encoder = ("encoder", networks.encoder, (torch.zeros(count, 3, LOW, LOW),))
+        for name, module, inputs in (encoder, *generator_steps(networks, 2 * count, size, consulted)):
             engine = pixels.compile(module, inputs)
             arrays = [pixels.put(value.numpy() + 0.1) for value in inputs]
             yield ModelRow(name, count, timed(partial(engine, *arrays), pixels.device) / count)
+
+
+def generator_steps(
+    networks: Networks, renders: int, size: int, consulted: bool
+) -> list[tuple[str, nn.Module, tuple[Tensor, ...]]]:
+    """(name, network, inputs) of the passes of so many renders; size, consulted: as of :func:`rows_of`."""
+    generator = networks.generator
+    codes = torch.zeros(renders, generator.num_layers, stylegan2.W_DIM)
+    if consulted:
+        trunk, maps = torch.zeros(renders, generator.trunk_channels, 64, 64), torch.zeros(renders, LOW, LOW, 3)
+        finisher = ConsultationPass(generator, networks.alignment, networks.consultation, size)
+        return [
+            ("two low renders", LowFidelityPass(generator), (codes,)),
+            (f"ADA, consultation, two at {size}", finisher, (trunk, codes, maps, maps)),
+        ]
+    features = torch.zeros(renders, *generator.features_shape)
+    rest = [(f"two at {size}", ImagePass(generator, size), (features, codes))] if size > LOW else []
+    return [("two low renders", FeaturesPass(generator), (codes,)), *rest]
 
 
 def timed(work: Callable[[], object], device: str) -> float:

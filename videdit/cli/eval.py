@@ -73,7 +73,9 @@ def run_edit(args: argparse.Namespace) -> Evaluation:
     inverter = load_inverter(args)
     student = StudentEditor(inverter.pixels) if args.method == "student" else None
     plain = args.method == "plain"
-    return evaluate_edits(inverter, Panel(inverter.device), faces, edits, student, plain, args.prealign)
+    return evaluate_edits(
+        inverter, Panel(inverter.device), faces, edits, student, plain, args.prealign, args.consultation
+    )
 
 
 def run_parser(args: argparse.Namespace) -> Evaluation:

@@ -72,6 +72,7 @@ def build_parser() -> Parser:
         default="flow",
         help="pre-alignment before ADA, with method hfgi (default: %(default)s)",
     )
+    consultation_option(edit)
     video = commands.add_parser("video", parents=[common, written], help="compare edited clips with their sources")
     video.add_argument("clips", nargs="+", type=Path, metavar="SOURCE EDITED", help="pairs of clips")
     video.add_argument(
@@ -206,9 +207,27 @@ def build_parser() -> Parser:
     )
     defaults = compare.parse_args([])
     card.set_defaults(tune=0, every=4, frames=40, edit=None, masks=None, mattes=None, weights=None)
-    card.set_defaults(method="hfgi", prealign="flow", pivot_steps=0, domain_steps=100, clip_steps=40, papers=False)
+    card.set_defaults(
+        method="hfgi",
+        prealign="flow",
+        consultation="auto",
+        pivot_steps=0,
+        domain_steps=100,
+        clip_steps=40,
+        papers=False,
+    )
     card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps, samples=10)
     return parser
+
+
+def consultation_option(parser: Parser) -> None:
+    """Whether ADA and the consultation encoder condition the generator, as in a job."""
+    parser.add_argument(
+        "--consultation",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="whether ADA and the consultation encoder have a say, with method hfgi (default: %(default)s)",
+    )
 
 
 def faces_options(common: Parser, which: str) -> Parser:

@@ -18,8 +18,8 @@ from videdit.hfgi.loader import Networks, load_networks
 from videdit.hfgi.profile import load_profile
 from videdit.models import mobile_stylegan, peers
 from videdit.models.face_parser import FaceParser, PartParser
-from videdit.models.passes import ConsultationPass, LowFidelityPass
-from videdit.models.sizes import MESH_INPUT, PARSER_INPUT, TRUNK_CHANNELS, W_DIM
+from videdit.models.passes import FeaturesPass, ImagePass
+from videdit.models.sizes import FEATURES, MESH_INPUT, PARSER_INPUT, W_DIM
 from videdit.weights import load_state
 
 OURS = "ours"  # among the names
@@ -66,19 +66,21 @@ def ours(size: int, device: str) -> tuple[Pass, ...]:
     """Every pass that a face takes with profile mobile: mesh, parser, encoder, inversion beside edit."""
     inverter = Inverter.load("mobile", device)
     low, high, parsed = inverter.batch(LOW), inverter.batch(size), CropParser.load(device).batch
-    image, code = (2 * high, LOW, LOW, 3), (2 * high, inverter.profile.layers, W_DIM)
+    codes = (inverter.profile.layers, W_DIM)
+    image_pass = Pass(
+        f"ImagePass {size}",
+        partial(_image, device, size),
+        ((2 * high, *FEATURES), (2 * high, *codes)),
+        high,
+        every=False,
+        counted=False,
+    )
     return (
         Pass("FaceMesh", face_mesh, ((1, 3, MESH_INPUT, MESH_INPUT),), threads=1),
         Pass("PartParser", _parser, ((parsed, 3, PARSER_INPUT, PARSER_INPUT),), parsed),
         Pass("Encoder", _encoder, ((low, 3, LOW, LOW),), low, every=False),
-        Pass("LowFidelityPass", partial(_low, device), ((2 * low, *code[1:]),), low, every=False, counted=False),
-        Pass(
-            f"ConsultationPass {size}",
-            partial(_high, device, size),
-            ((2 * high, TRUNK_CHANNELS, 64, 64), code, image, image),
-            high,
-            every=False,
-        ),
+        Pass("FeaturesPass", partial(_features, device), ((2 * low, *codes),), low, every=False),
+        *((image_pass,) if size > LOW else ()),
     )
 
 
@@ -103,13 +105,12 @@ def _generator(device: str) -> mobile_stylegan.Synthesis:
     return mobile_stylegan.grouped(generator) if device == "cpu" else generator
 
 
-def _low(device: str) -> nn.Module:
-    return LowFidelityPass(_generator(device))
+def _features(device: str) -> nn.Module:
+    return FeaturesPass(_generator(device))
 
 
-def _high(device: str, size: int) -> nn.Module:
-    networks = _networks()
-    return ConsultationPass(_generator(device), networks.alignment, networks.consultation, size)
+def _image(device: str, size: int) -> nn.Module:
+    return ImagePass(_generator(device), size)
 
 
 def contestants(device: str) -> list[Contestant]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videdit.argument_parser import Parser
+from videdit.cli.eval_arguments import consultation_option
 from videdit.edits import parse_edits
 from videdit.errors import UsageError
 from videdit.evaluation.paper_figures import ada_plate, load, rate_plate, sweep_plate
@@ -39,7 +40,7 @@ def main(words: Sequence[str]) -> int:
     if args.plate == "sweep":
         found = [None if plain else detector.detect(face) for face in faces]
         meshes = [f[0].mesh if f else None for f in found]
-        sheet = sweep_plate(inverter, faces, meshes, edits, args.steps, plain, args.prealign)
+        sheet = sweep_plate(inverter, faces, meshes, edits, args.steps, plain, args.prealign, args.consultation)
     elif args.plate == "ada":
         sheet = ada_plate(inverter, faces, edits, args.prealign)
     elif args.plate == "viewpoint":
@@ -138,6 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="hfgi",
         help="how faces are edited; plain: as HFGI's release (default: %(default)s)",
     )
+    consultation_option(sweep)
     rate = plates.add_parser(
         "rate", parents=[common], help="draw the size of the code against reconstruction (figure 3)"
     )

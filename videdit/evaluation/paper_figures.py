@@ -80,12 +80,14 @@ def sweep_plate(
     steps: int,
     plain: bool = False,
     prealign: str = "flow",
+    consultation: str = "always",
 ) -> np.ndarray:
     """Each edit of each face a row, from minus to plus its strength, as a clip would show it; -> [H, W, 3] uint8 RGB.
 
     meshes: [468, 2] of each face, in pixels; where there is none, the edit shows in the whole crop. An edit of the
     strength that its bare name means goes as far as is recommended both ways. plain: by HFGI as it is released.
-    prealign: see :func:`videdit.evaluation.stills.rendered`.
+    prealign: see :func:`videdit.evaluation.stills.rendered`. consultation: of
+    :func:`videdit.evaluation.stills.evaluate_edits`.
 
     Raises:
         UsageError: `steps` is not odd, or below 3; an edit has strength 0, or goes too far the other way.
@@ -105,7 +107,8 @@ def sweep_plate(
             if crop is None or parser is None:
                 images = list(released(inverter, [face] * steps, several, several + deltas))
             else:
-                renderings = rendered(inverter, [face] * steps, several, several + deltas, prealign)
+                chosen = inverter.consulting(inverter.profile.consults(consultation, edit.info.consulted))
+                renderings = rendered(chosen, [face] * steps, several, several + deltas, prealign)
                 images = [pasted(parser, crop, rendering, regions) for rendering in renderings]
             shown = [as_picture(image)[slice(*inverter.profile.rows)] for image in images]
             rows.append([labelled(p, f"{edit.name} {s:+.2g}") for p, s in zip(shown, strengths, strict=True)])

@@ -116,11 +116,12 @@ def evaluate_edits(
     student: StudentEditor | None = None,
     plain: bool = False,
     prealign: str = "flow",
+    consultation: str = "always",
 ) -> Evaluation:
     """For each edit by itself: what its own score does, what the others do, and how much of the person stays.
 
     faces: each [S, S, 3] uint8 RGB, aligned. student: edits in place of the inverter. plain: HFGI as it is released.
-    prealign: see :func:`rendered`.
+    prealign: see :func:`rendered`. consultation: see :meth:`videdit.hfgi.profile.Profile.consults`.
     """
     crops = [picture_256(face) for face in faces]
     codes = inverter.encode(crops)
@@ -134,7 +135,8 @@ def evaluate_edits(
         if plain:
             results = list(released(inverter, crops, codes, codes + edit_delta([edit], codes)))
         elif student is None:
-            renderings = rendered(inverter, crops, codes, codes + edit_delta([edit], codes), prealign)
+            chosen = inverter.consulting(inverter.profile.consults(consultation, edit.info.consulted))
+            renderings = rendered(chosen, crops, codes, codes + edit_delta([edit], codes), prealign)
             results = [pasted(parser, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
         else:
             results = student.pasted(parsed, [edit], regions)

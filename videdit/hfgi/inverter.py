@@ -11,20 +11,23 @@ images, one from the distortion maps on; between them the distortion map is carr
     c0 = Ec(ADA(D, Xo)),  c1 = Ec(ADA(D', Xe)) conditions at the 64x64 block
     Y0 = G(w, c0),  Y1 = G(w + delta, c1)      high fidelity, at the size the crop needs
 
-Detail return (:mod:`videdit.imaging.detail_transfer`) goes on from Y0, Y1, Xo and Xe.
+Detail return (:mod:`videdit.imaging.detail_transfer`) goes on from Y0, Y1, Xo and Xe. What it gives back of the source
+is more than a condition of 64x64 holds, and the condition holds an edit back: with the networks that ship, people look
+older and mouths better where nothing is consulted (docs/looks.md), for half the work. So an inverter may leave steps 5
+and 6 out; then Y0 = G(w) and Y1 = G(w + delta), which at 256 px are Xo and Xe.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from videdit.datatypes import LOW, Array, Flow, Rendering
 from videdit.engine.devices import resolve_device
-from videdit.engine.recipe import Halves
 from videdit.errors import UsageError, WeightsError
+from videdit.hfgi.compiled_passes import CompiledPasses
 from videdit.hfgi.engines import Engines
 from videdit.hfgi.profile import Profile, load_profile
 from videdit.imaging.arrays import batches, half, join, rows, stack
@@ -46,7 +49,7 @@ class LowFidelity:
 
     source: Array  # x [256, 256, 3] float32 in [-1, 1]
     codes: Array  # w and edited w, [2, L, 512]
-    trunk: Array  # the generator's features of both, [2, C, 64, 64] float16
+    features: Array  # the generator's of both, where the second half goes on, [2, C, S, S] float16
     low: Array  # Xo and Xe, [2, 256, 256, 3] float32
 
 
@@ -56,20 +59,21 @@ class Inverter:
     Batches are of a fixed size; the last one is padded, so that every network is compiled for one shape only.
     """
 
-    def __init__(self, profile: Profile, pixels: Pixels, batch: int | None = None):
+    def __init__(self, profile: Profile, pixels: Pixels, batch: int | None = None, consulted: bool = True):
         """Load what has no known hash; what ships is only verified, and loaded where a graph has to be made.
 
         Args:
             profile: which networks.
             pixels: where crops and results are; its device and precision are the networks'.
             batch: crops a pass; None: what suits device and size, see :meth:`batch`.
+            consulted: whether ADA and the consultation encoder have their say (steps 5 and 6).
 
         Raises:
             WeightsError: a file is missing, damaged or not in the published layout.
         """
         self.profile, self.pixels = profile, pixels
         self._batch = batch
-        self._engines = Engines(profile, pixels)
+        self.passes = CompiledPasses(Engines(profile, pixels), consulted)
 
     @classmethod
     def load(
@@ -79,6 +83,7 @@ class Inverter:
         precision: str = "auto",
         batch: int | None = None,
         checkpoint: tuple[str, ...] = (),
+        consulted: bool = True,
     ) -> Inverter:
         """An inverter of faces that takes and gives numpy arrays, wherever its networks run.
 
@@ -94,7 +99,7 @@ class Inverter:
         found = load_profile(profile, checkpoint)
         if found.subject != "face":
             raise UsageError(f"profile {profile} is of a {found.subject}, and this needs faces")
-        return cls(found, HostPixels(resolve_device(device), precision), batch)
+        return cls(found, HostPixels(resolve_device(device), precision), batch, consulted)
 
     @property
     def generator(self) -> Synthesis:
@@ -103,7 +108,7 @@ class Inverter:
 
     def networks(self) -> Networks:
         """The networks themselves: of what ships they are built when something first needs more than their graphs."""
-        return self._engines.networks()
+        return self.passes.engines.networks()
 
     @property
     def mean_code(self) -> Tensor:
@@ -119,7 +124,15 @@ class Inverter:
         """The same with a generator of this state (:mod:`videdit.rendering.tuning_pass`); only the encoder's engine is
         shared."""
         other = copy.copy(self)
-        other._engines = self._engines.with_generator(state)
+        other.passes = self.passes.with_generator(state)
+        return other
+
+    def consulting(self, consulted: bool) -> Inverter:
+        """The same, with the same networks, that consults or does not."""
+        if consulted == self.passes.consulted:
+            return self
+        other = copy.copy(self)
+        other.passes = replace(self.passes, consulted=consulted)
         return other
 
     @property
@@ -131,7 +144,7 @@ class Inverter:
         """Crops a pass at a crop size: on a CPU more than a few only cost memory."""
         if self._batch:
             return self._batch
-        if self._engines.heavy:
+        if self.passes.engines.heavy:
             return 8 if self.device.startswith("cuda") else 1
         if self.device.startswith("cuda"):
             return {256: 32, 512: 16, 1024: 8}[size]
@@ -144,38 +157,20 @@ class Inverter:
     def encode(self, crops: list[Array], count: int | None = None) -> Array:
         """Step 1. Crops [S, S, 3] uint8 RGB of any size -> codes [N, L, 512] float32. count: crops a pass."""
         count = count or self.batch(LOW)
-        engine = self.encoder(count)
+        engine = self.passes.encoder(count)
         x = stack([self.pixels.network_input(crop) for crop in crops])
         return join([engine(part)[0][:used] for part, used in batches(count, x)])
 
-    def encoder(self, count: int) -> Callable[..., tuple[Array, ...]]:
-        """Step 1, crops [N, 3, 256, 256] -> codes, compiled for so many crops a pass."""
-        return self._engines.compiled("Encoder", ("encode", count), lambda n: n.encoder, [(count, 3, LOW, LOW)])
+    def high_inputs(self, base: LowFidelity, flow: Flow, carried: bool = True) -> tuple[Array, ...]:
+        """What :meth:`CompiledPasses.high` takes of an inversion and its edit, each [2, ...].
 
-    def low_pass(self, renders: int) -> Callable[..., tuple[Array, ...]]:
-        """:class:`videdit.models.passes.LowFidelityPass`, compiled for so many renders a pass."""
-
-        def build(networks: Networks) -> nn.Module:
-            from videdit.models.passes import LowFidelityPass
-
-            return LowFidelityPass(self._quick(networks.generator))
-
-        shapes = [(renders, self._engines.layers, W_DIM)]
-        return self._engines.compiled("LowFidelityPass", ("low", renders), build, shapes, Halves(outputs=(0,)))
-
-    def high_pass(self, renders: int, size: int) -> Callable[..., tuple[Array, ...]]:
-        """:class:`videdit.models.passes.ConsultationPass` at 256, 512 or 1024 px, for so many renders a pass."""
-
-        def build(networks: Networks) -> nn.Module:
-            from videdit.models.passes import ConsultationPass
-
-            parts = self._quick(networks.generator), networks.alignment, networks.consultation
-            return ConsultationPass(*parts, size, networks.rows)
-
-        image = (renders, LOW, LOW, 3)
-        shapes = [(renders, self._engines.channels, 64, 64), (renders, self._engines.layers, W_DIM), image, image]
-        key = ("high", renders, size)
-        return self._engines.compiled(f"ConsultationPass {size}", key, build, shapes, Halves(inputs=(0,)))
+        carried: False leaves all of the alignment to ADA.
+        """
+        if not self.passes.consulted:
+            return base.features, base.codes
+        distortion = base.source - base.low[0]
+        maps = stack((distortion, self.pixels.warp_distortion_map(distortion, flow) if carried else distortion))
+        return base.features, base.codes, maps, base.low
 
     def _quick(self, generator: Synthesis) -> Synthesis:
         """The generator in the form that is the quickest here."""
@@ -191,18 +186,18 @@ class Inverter:
 
     def each_low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> Iterator[LowFidelity]:
         """The same one by one, each as soon as it is there. Crops [S, S, 3], codes and edited [N, L, 512]."""
-        layers = self._engines.layers
+        layers = self.passes.engines.layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         count = self.batch(LOW)
-        engine = self.low_pass(2 * count)
+        engine = self.passes.low(2 * count)
         rest = iter(crops)
         for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, L, 512]
-            trunk, low = engine(part.reshape(-1, layers, W_DIM))
-            trunk = half(trunk)
+            features, low = engine(part.reshape(-1, layers, W_DIM))
+            features = half(features)
             for i in range(used):
                 source = self.pixels.network_input(next(rest))  # [3, 256, 256]
                 pair = slice(2 * i, 2 * i + 2)
-                yield LowFidelity(source.swapaxes(0, 1).swapaxes(1, 2), part[i], trunk[pair], low[pair])
+                yield LowFidelity(source.swapaxes(0, 1).swapaxes(1, 2), part[i], features[pair], low[pair])
 
     def high_fidelity(
         self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
@@ -218,19 +213,17 @@ class Inverter:
     ) -> Iterator[Rendering]:
         """The same one by one, each as soon as it is there."""
         count = self.batch(size)
-        engine = self.high_pass(2 * count, size)
-        inputs: list[list[Array]] = [[], [], [], []]
-        for base, flow in zip(bases, flows, strict=True):
-            distortion = base.source - base.low[0]
-            maps = stack((distortion, self.pixels.warp_distortion_map(distortion, flow) if carried else distortion))
-            for array, value in zip(inputs, (base.trunk, base.codes, maps, base.low), strict=True):
-                array.append(value)
-        rest = zip(bases, flows, strict=True)
-        for *parts, used in batches(count, *map(rows, inputs)):
+        engine = self.passes.high(2 * count, size)
+        pairs = zip(bases, flows, strict=True)
+        if engine is None:
+            yield from (Rendering(base.low[0], base.low[1], flow, base.low[0], base.low[1]) for base, flow in pairs)
+            return
+        inputs = [self.high_inputs(base, flow, carried) for base, flow in zip(bases, flows, strict=True)]
+        for *parts, used in batches(count, *map(rows, zip(*inputs, strict=True))):
             merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = engine(*merged)[0]
             for i in range(used):
-                base, flow = next(rest)
+                base, flow = next(pairs)
                 yield Rendering(base.low[0], base.low[1], flow, high[2 * i], high[2 * i + 1])
 
     def aligned(self, bases: list[LowFidelity], flows: list[Flow], carried: bool = True) -> list[Array]:
@@ -244,7 +237,7 @@ class Inverter:
         if self.networks().alignment is None:
             raise WeightsError(f"the weights of profile {self.profile.name} hold no ADA; install hfgi_ffhq")
         count = self.batch(LOW)
-        engine = self._engines.compiled("Alignment", ("align", count), _alignment, [(count, 3, LOW, LOW)] * 2)
+        engine = self.passes.alignment(count)
         maps = [base.source - base.low[0] for base in bases]
         if carried:
             maps = [self.pixels.warp_distortion_map(*pair) for pair in zip(maps, flows, strict=True)]
@@ -259,17 +252,7 @@ class Inverter:
         about [-1, 1].
         """
         count = self.batch(size)
-
-        def build(networks: Networks) -> nn.Module:
-            from videdit.models.passes import ConsultationPass, LowFidelityPass, PlainPass
-
-            parts = networks.generator, networks.alignment, networks.consultation
-            return PlainPass(LowFidelityPass(networks.generator), ConsultationPass(*parts, size, networks.rows))
-
-        code = (count, self._engines.layers, W_DIM)
-        engine = self._engines.compiled(
-            f"PlainPass {size}", ("plain", count, size), build, [(count, 3, LOW, LOW), code, code]
-        )
+        engine = self.passes.plain(count, size)
         x = stack([self.pixels.network_input(crop) for crop in crops])
         return [image for *parts, used in batches(count, x, codes, edited) for image in engine(*parts)[0][:used]]
 
@@ -280,8 +263,3 @@ class Inverter:
         """
         bases = self.low_fidelity(crops, codes, edited)
         return self.high_fidelity(bases, self.pixels.flows([base.low for base in bases]), size)
-
-
-def _alignment(networks: Networks) -> nn.Module:
-    assert networks.alignment is not None
-    return networks.alignment

@@ -33,7 +33,8 @@ class KeptInversion:
 
 @dataclass(frozen=True, slots=True)
 class KeyedLowFidelity(LowFidelity):
-    """Low fidelity that knows by what its inversion is kept; where that is known there is no first half of `trunk`."""
+    """Low fidelity that knows by what its inversion is kept; where that is known there is no first half of
+    `features`."""
 
     key: tuple = ()
     known: KeptInversion | None = None
@@ -71,34 +72,25 @@ class KeptInversions(Inverter):
         made = self._low([code for found, pair in zip(known, both, strict=True) for code in pair[bool(found) :]])
         for crop, key, found, pair in zip(crops, keys, known, both, strict=True):
             before = (None, found.low) if found else next(made)
-            trunks, lows = zip(before, next(made), strict=True)
+            features, lows = zip(before, next(made), strict=True)
             source = self.pixels.network_input(crop).swapaxes(0, 1).swapaxes(1, 2)
-            yield KeyedLowFidelity(source, pair, trunks, stack(lows), key, found)
+            yield KeyedLowFidelity(source, pair, features, stack(lows), key, found)
 
     def _low(self, codes: list[Array]) -> Iterator[tuple[Array, Array]]:
-        """(trunk features float16, low image) of codes [L, 512]."""
+        """(features float16, low image) of codes [L, 512]."""
         count = 2 * self.batch(LOW)
         for part, used in batches(count, stack(codes)):
             self._check()
-            trunk, low = self.low_pass(count)(part)
-            trunk = half(trunk)
-            yield from ((trunk[i], low[i]) for i in range(used))
+            features, low = self.passes.low(count)(part)
+            features = half(features)
+            yield from ((features[i], low[i]) for i in range(used))
 
     def each_high_fidelity(
         self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
     ) -> Iterator[Rendering]:
         """As :meth:`Inverter.each_high_fidelity`; where an inversion is known only the edit is rendered."""
         known = [_known(base, size) for base in bases]
-        inputs: list[tuple[Array, ...]] = []
-        for base, flow, found in zip(bases, flows, known, strict=True):
-            distortion = base.source - base.low[0]
-            moved = self.pixels.warp_distortion_map(distortion, flow) if carried else distortion
-            trunks = base.trunk
-            if found is None and trunks[0] is None:  # it is known at another size only
-                trunks = next(self._low([base.codes[0]]))[0], trunks[1]
-            renders = list(zip(trunks, base.codes, (distortion, moved), base.low, strict=True))
-            inputs += renders[bool(found) :]
-        made = self._high(inputs, size)
+        made = self._high(bases, flows, known, carried, size)
         for base, flow, found in zip(bases, flows, known, strict=True):
             inversion = found.high if found else next(made)
             if found is None and isinstance(base, KeyedLowFidelity):
@@ -106,12 +98,30 @@ class KeptInversions(Inverter):
                 self._put(base.key, KeptInversion(base.low[0].copy(), inversion.copy()))
             yield Rendering(base.low[0], base.low[1], flow, inversion, next(made))
 
-    def _high(self, inputs: list[tuple[Array, ...]], size: int) -> Iterator[Array]:
-        """Renders at a size of (trunk features, code, distortion map, low image)."""
+    def _inputs(
+        self, bases: list[LowFidelity], flows: list[Flow], known: list[KeptInversion | None], carried: bool
+    ) -> Iterator[tuple[Array, ...]]:
+        """What each render that is still to be made takes, one after the other."""
+        for base, flow, found in zip(bases, flows, known, strict=True):
+            features, *rest = self.high_inputs(base, flow, carried)
+            if found is None and features[0] is None:  # it is known at another size only
+                features = next(self._low([base.codes[0]]))[0], features[1]
+            yield from list(zip(features, *rest, strict=True))[bool(found) :]
+
+    def _high(
+        self, bases: list[LowFidelity], flows: list[Flow], known: list[KeptInversion | None], carried: bool, size: int
+    ) -> Iterator[Array]:
+        """The renders at a size that are still to be made, one after the other."""
         count = 2 * self.batch(size)
+        engine = self.passes.high(count, size)
+        if engine is None:  # the low images are all that can be had
+            for base, found in zip(bases, known, strict=True):
+                yield from base.low[bool(found) :]
+            return
+        inputs = self._inputs(bases, flows, known, carried)
         for *parts, used in batches(count, *map(rows, zip(*inputs, strict=True))):
             self._check()
-            high = self.high_pass(count, size)(*parts)[0]
+            high = engine(*parts)[0]
             yield from (high[i] for i in range(used))
 
 

@@ -42,19 +42,28 @@ class OneCropEditor:
         """Steps 1 to 3, and 5 to 7 for the inversion. code: [L, 512] where it is known already."""
         if code is None:
             code = self.inverter.encode([crop.seen], count=1)[0]
-        trunk, low = self.inverter.low_pass(1)(code[None])
+        features, low = self.inverter.passes.low(1)(code[None])
         source = self.inverter.pixels.network_input(crop.seen).swapaxes(0, 1).swapaxes(1, 2)
         distortion = source - low[0]
-        high = self.inverter.high_pass(1, crop.size)(trunk, code[None], distortion[None], low)[0]
-        return Inversion(code, distortion, low[0], half(high[0]))
+        high = self._high(features, code[None], distortion, low, crop.size)
+        return Inversion(code, distortion, low[0], half(high))
 
     def edit(self, inversion: Inversion, delta: np.ndarray) -> Rendering:
         """Steps 4 to 7. delta: what the edit adds to the code, [L, 512] float32."""
-        pixels = self.inverter.pixels
+        pixels, distortion = self.inverter.pixels, inversion.distortion
         codes = (inversion.code + pixels.put(delta))[None]
-        trunk, low = self.inverter.low_pass(1)(codes)
+        features, low = self.inverter.passes.low(1)(codes)
         flow = self.prealigner.memory()([stack((inversion.low, low[0]))], [0])[0]
-        carried = self.prealigner.kind != "none"
-        distortion = pixels.warp_distortion_map(inversion.distortion, flow) if carried else inversion.distortion
-        high = self.inverter.high_pass(1, len(inversion.high))(trunk, codes, distortion[None], low)[0]
-        return Rendering(inversion.low, low[0], flow, single(inversion.high), high[0])
+        if self.inverter.passes.consulted and self.prealigner.kind != "none":
+            distortion = pixels.warp_distortion_map(distortion, flow)
+        high = self._high(features, codes, distortion, low, len(inversion.high))
+        return Rendering(inversion.low, low[0], flow, single(inversion.high), high)
+
+    def _high(self, features: Array, codes: Array, distortion: Array, low: Array, size: int) -> Array:
+        """Steps 5 to 7 of one render: the image [S, S, 3]. distortion: [256, 256, 3]; the others: a batch of one."""
+        passes = self.inverter.passes
+        engine = passes.high(1, size)
+        if engine is None:
+            return low[0]
+        consulted = (distortion[None], low) if passes.consulted else ()
+        return engine(features, codes, *consulted)[0][0]

@@ -36,6 +36,14 @@ class Profile(BaseModel):
         """Pixels at which a crop can be rendered."""
         return (256, 512, 1024) if self.subject == "face" else (256, 512)
 
+    def consults(self, wish: str, wanted: bool = False) -> bool:
+        """Whether ADA and the consultation encoder condition the generator.
+
+        wish: "always", "never", or "auto": where edits look better for it, as those of published networks do. wanted:
+        whether an edit does by itself (``EditInfo.consulted``).
+        """
+        return wish == "always" or (wish == "auto" and (wanted or self.layout == "published"))
+
     @property
     def rows(self) -> tuple[int, int]:
         """Which rows of a crop at 256 px the networks see: cars are 3 high to 4 wide, in the middle of a square."""

@@ -95,6 +95,11 @@ class JobFields(BaseModel):
         description="With method hfgi: in which frames the networks see a face. best: in every one; standard: at least "
         "eight times a second, and whenever a face changes; draft: half as often. Between, changes move with the face.",
     )
+    consultation: Annotated[Literal["auto", "always", "never"], Option("how", "KIND")] = Field(
+        "auto",
+        description="With method hfgi: whether ADA and the consultation encoder condition the generator. never is "
+        "twice as fast; auto: where edits look better for it (age, gender, and published networks).",
+    )
     prealign: Annotated[Literal["auto", "landmarks", "flow", "none"], Option("how", "KIND")] = Field(
         "auto",
         description="What carries detail along when a head is turned: landmarks, flow, none, or auto (landmarks for "

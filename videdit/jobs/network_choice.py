@@ -15,6 +15,7 @@ class NetworkChoice:
     device: str  # as the user says it: "auto", "cpu", "cuda", "cuda:1"
     precision: str  # "auto", "fp32" or "bf16"
     batch: int | None  # crops a pass; None: what suits device and size
+    consultation: str = "auto"  # whether HFGI's is used: "auto" (as the profile is best), "always" or "never"
 
     @property
     def machine(self) -> tuple[str, str, int | None]:

@@ -142,6 +142,8 @@ class RenderJob(JobFields):
             raise ValueError("method plain is HFGI as it is released; a generator is tuned for method hfgi")
         if self.method == "plain" and self.prealign not in ("auto", "none"):
             raise ValueError(f"method plain has no pre-alignment; prealign={self.prealign} is of method hfgi")
+        if self.method == "plain" and self.consultation == "never":
+            raise ValueError("method plain consults, as HFGI is released; consultation=never is of method hfgi")
 
     @property
     def networks_precision(self) -> str:
@@ -151,8 +153,15 @@ class RenderJob(JobFields):
     @property
     def networks(self) -> NetworkChoice:
         """Which networks it needs, and how they run."""
+        wanted = self.consultation == "auto" and any(edit.info.consulted for edit in self.all_edits)
         return NetworkChoice(
-            self.profile, self.checkpoint, self.detector, self.device, self.networks_precision, self.batch
+            self.profile,
+            self.checkpoint,
+            self.detector,
+            self.device,
+            self.networks_precision,
+            self.batch,
+            "always" if wanted else self.consultation,
         )
 
     def settings(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.shapes import assert_shape
+from videdit.models.sizes import FEATURES
 
 W_DIM = 512
 NUM_LAYERS = 18  # length of a W+ code, as in StyleGAN2 1024
@@ -204,6 +205,7 @@ class Synthesis(nn.Module):
     """
 
     num_layers, trunk_channels = NUM_LAYERS, BLOCK_CHANNELS[FUSION_BLOCK]
+    features_shape = FEATURES
 
     def __init__(self) -> None:
         super().__init__()
@@ -246,7 +248,15 @@ class Synthesis(nn.Module):
 
         512 is the low band of the output wavelet (exactly the area-downsampled 1024), 256 the fitted head.
         """
-        x = self.features128(trunk, codes, condition)
+        return self.image(self.features128(trunk, codes, condition), codes, size)
+
+    def features(self, codes: Tensor) -> Tensor:
+        """codes [B, 18, 512] -> features [B, 256, 128, 128], as far as all sizes of an image go the same way."""
+        return self.features128(self.trunk(codes), codes)
+
+    def image(self, features: Tensor, codes: Tensor, size: int) -> Tensor:
+        """The rest of the way from :meth:`features` to the image [B, 3, size, size]; size is 256, 512 or 1024."""
+        x = features
         if size == 256:
             return self.head256(x, codes[:, 11])
         for i in (5, 6):
@@ -261,6 +271,10 @@ class Synthesis(nn.Module):
     def low(self, trunk: Tensor, codes: Tensor) -> Tensor:
         """The image [B, 3, 256, 256] without conditions that the other networks look at."""
         return self.render(trunk, codes, size=256)
+
+    def low_of(self, features: Tensor, codes: Tensor) -> Tensor:
+        """:meth:`low`, of :meth:`features`."""
+        return self.image(features, codes, 256)
 
     def forward(self, codes: Tensor, size: int = 1024) -> Tensor:
         """codes [B, 18, 512] -> images [B, 3, size, size]; size is 256, 512 or 1024."""

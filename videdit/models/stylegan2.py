@@ -141,6 +141,7 @@ class Synthesis(nn.Module):
         self.num_layers = 2 * len(channels)
         self.fusion_channels = channels[FUSION_BLOCK + 1]
         self.trunk_channels = self.fusion_channels + 3
+        self.features_shape = (self.trunk_channels, 64, 64)
 
     def trunk(self, codes: Tensor) -> Tensor:
         """codes [B, L, 512] -> [B, C + 3, 64, 64]: features after the fusion block's first convolution, and the image
@@ -177,6 +178,18 @@ class Synthesis(nn.Module):
         """As :meth:`whole`, then averaged down to `size`, which divides the generator's own."""
         image = self.whole(trunk, codes, condition)
         return image if size == self.size else F.avg_pool2d(image, self.size // size)
+
+    def features(self, codes: Tensor) -> Tensor:
+        """:meth:`trunk`: from there on all is made for an image alone."""
+        return self.trunk(codes)
+
+    def image(self, features: Tensor, codes: Tensor, size: int) -> Tensor:
+        """:meth:`render` of :meth:`features`, without a condition."""
+        return self.render(features, codes, size=size)
+
+    def low_of(self, features: Tensor, codes: Tensor) -> Tensor:
+        """:meth:`low`, of :meth:`features`."""
+        return self.low(features, codes)
 
     def low(self, trunk: Tensor, codes: Tensor) -> Tensor:
         """The image [B, 3, 256, 256] in [-1, 1] that the other networks of HFGI are made for: clamped, and sampled

@@ -114,7 +114,7 @@ class FramePreviews:
 
     def _prepare(self, job: RenderJob, size: int | None) -> None:
         """Begin to compile what a draft will need, for crops of a size or whatever it is, beside the work before it."""
-        key = (job.profile, job.checkpoint, job.device, job.precision, job.batch, size)
+        key = (job.networks, size)
         if key not in self._prepared:
             self._prepared.add(key)
             # What goes wrong there goes wrong again where it is needed, and is said then.
@@ -125,10 +125,10 @@ class FramePreviews:
         if resolve(job).method != "hfgi":
             return
         if size:
-            inverter.high_pass(1, size)
+            inverter.passes.high(1, size)
         else:
-            inverter.encoder(1)
-            inverter.low_pass(1)
+            inverter.passes.encoder(1)
+            inverter.passes.low(1)
 
     def _asked(self, clip: Clip, time: float, check: Check, reach: float) -> tuple[Request, Frame]:
         """A request, its analysis of so many seconds around the frame, and the frame that is shown at a time."""
@@ -180,13 +180,13 @@ class FramePreviews:
     def _edit_alone(self, request: Request, pts: int | None) -> Stage:
         """In place of the node "edit": one that needs no neighbours, and knows inversions that were made before."""
         editor = self.models.editor(request.job.networks, request.resolved.prealign)
-        timeline = request.people.timeline
+        timeline, consulted = request.people.timeline, request.inverter.passes.consulted
 
         def edit(frames: Iterator[Frame]) -> Iterator[Frame]:
             for frame in frames:
                 renderings = []
                 for crop in frame.crops:
-                    key = ("inversion", *request.front, pts, crop.track, crop.size, crop.restored is None)
+                    key = ("inversion", consulted, *request.front, pts, crop.track, crop.size, crop.restored is None)
                     inversion = self.cache.get(key)
                     if inversion is None:
                         inversion = editor.invert(crop, self._code(request, pts, crop))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from videdit.engine.devices import resolve_device
 from videdit.faces.detector import FaceDetector, detector_of
@@ -61,7 +62,7 @@ class ModelCache:
 
     def editor(self, choice: NetworkChoice, prealign: str) -> OneCropEditor:
         """HFGI in passes of one crop."""
-        key = (*choice.of_profile, prealign)
+        key = (*choice.of_profile, choice.consultation, prealign)
         with self._lock:
             if key not in self._editors:
                 self._editors[key] = OneCropEditor(self.inverter(choice), prealign)
@@ -83,8 +84,10 @@ class ModelCache:
 
     def _of(self, choice: NetworkChoice) -> tuple[Inverter, FaceDetector]:
         with self._lock:
-            if choice not in self._networks:
+            loaded = replace(choice, consultation="auto")  # which changes nothing about what is loaded
+            if loaded not in self._networks:
                 pixels = self._pixels_for(resolve_device(choice.device), choice.precision)
                 inverter = Inverter(load_profile(choice.profile, choice.checkpoint), pixels, choice.batch)
-                self._networks[choice] = inverter, detector_of(choice.detector, inverter.device)
-            return self._networks[choice]
+                self._networks[loaded] = inverter, detector_of(choice.detector, inverter.device)
+            inverter, detector = self._networks[loaded]
+            return inverter.consulting(inverter.profile.consults(choice.consultation)), detector

@@ -91,7 +91,7 @@ class NearFrames:
         job = request.job
         if not isinstance(request.inverter.pixels, HostPixels):
             return request.inverter
-        place = ("known", job.profile, job.checkpoint, job.precision, job.batch)
+        place = ("known", request.inverter.passes.consulted, job.profile, job.checkpoint, job.precision, job.batch)
         return KeptInversions(
             request.inverter,
             lambda key: self.cache.get((*place, *key)),

@@ -21,7 +21,18 @@ from videdit.rendering.stage_graph import Shape, Workshop, graph_of
 from videdit.tracks.track_table import TrackTable
 
 # Fields of a job on which crops and what is found in them do not depend.
-_LATER = {"edit", "method", "prealign", "smooth_codes", "smooth_fine", "quality", "mark", "start", "end"}
+_LATER = {
+    "edit",
+    "method",
+    "consultation",
+    "prealign",
+    "smooth_codes",
+    "smooth_fine",
+    "quality",
+    "mark",
+    "start",
+    "end",
+}
 
 Check = Callable[[], None]  # raises where it is of no use to go on
 
@@ -70,7 +81,8 @@ class Request:
         """The key of what edits leave."""
         job = self.job
         smoothing = job.smooth_codes, job.smooth_fine
-        return "edited", self.front, job.edit, self.resolved.method, job.prealign, *smoothing, job.quality
+        how = self.resolved.method, job.consultation, job.prealign, *smoothing, job.quality
+        return "edited", self.front, job.edit, *how
 
     def rows(self, first: float, last: float) -> range:
         """The frames between two times, both included, as rows of the analysis."""
