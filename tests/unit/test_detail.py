@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from videdit.datatypes import LOW, Flow, Rendering
-from videdit.imaging.detail_transfer import return_detail, stirs_mouth, trust
+from videdit.imaging.detail_transfer import changed, return_detail, stirs_mouth, trust
 from videdit.imaging.inverse_search import InverseSearch
 from videdit.imaging.optical_flow import blend_flows, estimate_flow, warp_distortion_map
 from videdit.models.face_parts import LIPS, MOUTH, PARTS
@@ -114,6 +114,32 @@ def test_new_content_has_the_source_s_grain_and_not_the_generator_s(grain: float
     assert np.abs(cv2.GaussianBlur(left, (0, 0), 4)).max() < 0.02  # and what it shows is the new content
 
 
+def _of_a_low_inversion(low: np.ndarray, edit_low: np.ndarray, edit: np.ndarray) -> Rendering:
+    still = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
+    return Rendering(low, edit_low, still, low, edit)
+
+
+def test_beside_a_low_inversion_an_edit_that_changes_nothing_is_nothing_however_fine_it_is() -> None:
+    rng = np.random.default_rng(11)
+    crop = rng.integers(0, 256, (512, 512, 3)).astype(np.uint8)
+    low = smooth_image(LOW, 12)
+    fine = cv2.resize(low, (512, 512)) + rng.normal(0, 0.3, (512, 512, 3)).astype(np.float32)
+    assert np.abs(return_detail(crop, _of_a_low_inversion(low, low, fine))).max() < 1e-6
+
+
+def test_beside_a_low_inversion_what_an_edit_puts_there_has_the_edits_own_fineness() -> None:
+    """Half of the face gets stripes, darker and finer than the low renders can show: hairs."""
+    low = np.zeros((LOW, LOW, 3), np.float32)
+    edit = np.zeros((512, 512, 3), np.float32)
+    edit[256:, ::2] = -1.2
+    edit_low = cv2.resize(edit, (LOW, LOW), interpolation=cv2.INTER_AREA)
+    crop = np.full((512, 512, 3), 128, np.uint8)
+    change = return_detail(crop, _of_a_low_inversion(low, edit_low, edit))[..., 0]
+    hairs, skin = change[300:500, 20:-20], change[20:200]
+    assert np.abs(skin).max() < 0.01
+    assert (hairs[:, 1::2] - hairs[:, ::2]).mean() > 0.9, "stripes of a pixel stay stripes"
+
+
 def test_blending_is_a_weighted_mean() -> None:
     shape = (LOW, LOW)
     flows = [Flow(np.full((*shape, 2), v, np.float32), np.full(shape, v, np.float32)) for v in (0.0, 1.0)]
@@ -147,11 +173,13 @@ def test_a_residual_is_trusted_where_nothing_changed_and_doubted_where_much_did(
     edit = inversion.copy()
     edit[100:160, 30:100] += 0.5
     still = Flow(np.zeros((LOW, LOW, 2), np.float32), np.ones((LOW, LOW), np.float32))
-    kept = trust(source, Rendering(inversion, edit, still, inversion, edit))[..., 0]
+    rendering = Rendering(inversion, edit, still, inversion, edit)
+    kept = trust(source, rendering, changed(rendering))[..., 0]
     assert kept[120:140, 45:85].max() < 0.1
     assert kept[175:190, 35:95].min() > 0.9, "a residual alone is no reason"
     assert kept[:, 140:].min() > 0.99
-    assert (trust(source, Rendering(inversion, inversion, still, inversion, inversion)) == 1).all()
+    same = Rendering(inversion, inversion, still, inversion, inversion)
+    assert (trust(source, same, changed(same)) == 1).all()
 
 
 def _parts(lips: tuple[slice, slice], inside: tuple[slice, slice] | None = None) -> np.ndarray:

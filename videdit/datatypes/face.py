@@ -128,10 +128,15 @@ class Rendering:
     inversion_low: Array  # Xo [256, 256, 3]
     edit_low: Array  # Xe [256, 256, 3]
     flow: Flow  # between the two
-    inversion: Array  # Y0 [S, S, 3]
+    inversion: Array  # Y0 [S, S, 3]; Xo where nothing was consulted
     edit: Array  # Y1 [S, S, 3]
     parts: Array | None = None  # how surely each pixel of Xe is of which of PARTS, [9, N, N] in [0, 1], if it is known
     eyes: Array | None = None  # what of the eyes stays as it is, [256, 256] uint8, where an edit may move lids
+
+    @property
+    def low_inversion(self) -> bool:
+        """Whether the inversion is known at low fidelity only, beside an edit that is larger."""
+        return self.inversion.shape[0] < self.edit.shape[0]
 
     @property
     def nbytes(self) -> int:

@@ -50,8 +50,8 @@ class CompiledPasses:
     def high(self, renders: int, size: int) -> Pass | None:
         """Steps 5 to 7 at 256, 512 or 1024 px: features, codes, distortion maps and low images -> images [N, S, S, 3].
 
-        Where nothing is consulted it takes features and codes alone; at 256 px there is no such pass then (None), for
-        the low images are all that can be had.
+        Where nothing is consulted it takes features and codes alone, of edits; at 256 px there is no such pass then
+        (None), for the low images are all that can be had.
         """
         if not self.consulted:
             return None if size == LOW else self._image(renders, size)

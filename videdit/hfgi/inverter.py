@@ -14,7 +14,7 @@ images, one from the distortion maps on; between them the distortion map is carr
 Detail return (:mod:`videdit.imaging.detail_transfer`) goes on from Y0, Y1, Xo and Xe. What it gives back of the source
 is more than a condition of 64x64 holds, and the condition holds an edit back: with the networks that ship, people look
 older and mouths better where nothing is consulted (docs/looks.md), for half the work. So an inverter may leave steps 5
-and 6 out; then Y0 = G(w) and Y1 = G(w + delta), which at 256 px are Xo and Xe.
+and 6 out; then Y1 = G(w + delta), which at 256 px is Xe, and there is no Y0 but Xo.
 """
 
 from __future__ import annotations
@@ -162,12 +162,13 @@ class Inverter:
         return join([engine(part)[0][:used] for part, used in batches(count, x)])
 
     def high_inputs(self, base: LowFidelity, flow: Flow, carried: bool = True) -> tuple[Array, ...]:
-        """What :meth:`CompiledPasses.high` takes of an inversion and its edit, each [2, ...].
+        """What :meth:`CompiledPasses.high` takes of a crop, each [R, ...]: of its edit, before that of its inversion
+        where that is consulted.
 
         carried: False leaves all of the alignment to ADA.
         """
         if not self.passes.consulted:
-            return base.features, base.codes
+            return base.features[1:], base.codes[1:]
         distortion = base.source - base.low[0]
         maps = stack((distortion, self.pixels.warp_distortion_map(distortion, flow) if carried else distortion))
         return base.features, base.codes, maps, base.low
@@ -212,19 +213,20 @@ class Inverter:
         self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
     ) -> Iterator[Rendering]:
         """The same one by one, each as soon as it is there."""
-        count = self.batch(size)
-        engine = self.passes.high(2 * count, size)
+        count, renders = self.batch(size), 2 if self.passes.consulted else 1
+        engine = self.passes.high(renders * count, size)
         pairs = zip(bases, flows, strict=True)
         if engine is None:
             yield from (Rendering(base.low[0], base.low[1], flow, base.low[0], base.low[1]) for base, flow in pairs)
             return
         inputs = [self.high_inputs(base, flow, carried) for base, flow in zip(bases, flows, strict=True)]
         for *parts, used in batches(count, *map(rows, zip(*inputs, strict=True))):
-            merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
+            merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, R, ...] -> [R count, ...]
             high = engine(*merged)[0]
             for i in range(used):
                 base, flow = next(pairs)
-                yield Rendering(base.low[0], base.low[1], flow, high[2 * i], high[2 * i + 1])
+                inversion = high[2 * i] if self.passes.consulted else base.low[0]
+                yield Rendering(base.low[0], base.low[1], flow, inversion, high[renders * (i + 1) - 1])
 
     def aligned(self, bases: list[LowFidelity], flows: list[Flow], carried: bool = True) -> list[Array]:
         """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].

@@ -23,7 +23,7 @@ class KeptInversion:
     """What an inversion leaves for later edits."""
 
     low: Array  # Xo [256, 256, 3] float32
-    high: Array  # Y0 [S, S, 3] float32
+    high: Array  # Y0 [S, S, 3] float32; Xo where nothing is consulted
 
     @property
     def nbytes(self) -> int:
@@ -89,14 +89,35 @@ class KeptInversions(Inverter):
         self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
     ) -> Iterator[Rendering]:
         """As :meth:`Inverter.each_high_fidelity`; where an inversion is known only the edit is rendered."""
-        known = [_known(base, size) for base in bases]
+        known = [self._known(base, size) for base in bases]
         made = self._high(bases, flows, known, carried, size)
         for base, flow, found in zip(bases, flows, known, strict=True):
-            inversion = found.high if found else next(made)
+            inversion = found.high if found else next(made) if self.passes.consulted else base.low[0]
             if found is None and isinstance(base, KeyedLowFidelity):
                 # Copies: all pictures of a pass share their memory.
                 self._put(base.key, KeptInversion(base.low[0].copy(), inversion.copy()))
             yield Rendering(base.low[0], base.low[1], flow, inversion, next(made))
+
+    def _known(self, base: LowFidelity, size: int) -> KeptInversion | None:
+        """What is known of a base's inversion at a size."""
+        known = base.known if isinstance(base, KeyedLowFidelity) else None
+        size = size if self.passes.consulted else LOW
+        return known if known is not None and len(known.high) == size else None
+
+    def _high(
+        self, bases: list[LowFidelity], flows: list[Flow], known: list[KeptInversion | None], carried: bool, size: int
+    ) -> Iterator[Array]:
+        """The renders at a size that are still to be made, one after the other."""
+        count = (2 if self.passes.consulted else 1) * self.batch(size)
+        engine = self.passes.high(count, size)
+        if engine is None:  # the low images are all that can be had
+            yield from (base.low[1] for base in bases)
+            return
+        inputs = self._inputs(bases, flows, known, carried)
+        for *parts, used in batches(count, *map(rows, zip(*inputs, strict=True))):
+            self._check()
+            high = engine(*parts)[0]
+            yield from (high[i] for i in range(used))
 
     def _inputs(
         self, bases: list[LowFidelity], flows: list[Flow], known: list[KeptInversion | None], carried: bool
@@ -106,26 +127,5 @@ class KeptInversions(Inverter):
             features, *rest = self.high_inputs(base, flow, carried)
             if found is None and features[0] is None:  # it is known at another size only
                 features = next(self._low([base.codes[0]]))[0], features[1]
-            yield from list(zip(features, *rest, strict=True))[bool(found) :]
-
-    def _high(
-        self, bases: list[LowFidelity], flows: list[Flow], known: list[KeptInversion | None], carried: bool, size: int
-    ) -> Iterator[Array]:
-        """The renders at a size that are still to be made, one after the other."""
-        count = 2 * self.batch(size)
-        engine = self.passes.high(count, size)
-        if engine is None:  # the low images are all that can be had
-            for base, found in zip(bases, known, strict=True):
-                yield from base.low[bool(found) :]
-            return
-        inputs = self._inputs(bases, flows, known, carried)
-        for *parts, used in batches(count, *map(rows, zip(*inputs, strict=True))):
-            self._check()
-            high = engine(*parts)[0]
-            yield from (high[i] for i in range(used))
-
-
-def _known(base: LowFidelity, size: int) -> KeptInversion | None:
-    """What is known of a base's inversion at a size."""
-    known = base.known if isinstance(base, KeyedLowFidelity) else None
-    return known if known is not None and len(known.high) == size else None
+            renders = list(zip(features, *rest, strict=True))
+            yield from renders[-1:] if found else renders

@@ -23,7 +23,8 @@ class Inversion:
     code: Array  # w [L, 512] float32
     distortion: Array  # D [256, 256, 3] float32
     low: Array  # Xo [256, 256, 3] float32
-    high: Array  # Y0 [S, S, 3] float16
+    high: Array  # Y0 [S, S, 3] float16; Xo where nothing is consulted
+    size: int  # S, of what is rendered
 
     @property
     def nbytes(self) -> int:
@@ -45,8 +46,10 @@ class OneCropEditor:
         features, low = self.inverter.passes.low(1)(code[None])
         source = self.inverter.pixels.network_input(crop.seen).swapaxes(0, 1).swapaxes(1, 2)
         distortion = source - low[0]
-        high = self._high(features, code[None], distortion, low, crop.size)
-        return Inversion(code, distortion, low[0], half(high))
+        high = low[0]
+        if self.inverter.passes.consulted:
+            high = self._high(features, code[None], distortion, low, crop.size)
+        return Inversion(code, distortion, low[0], half(high), crop.size)
 
     def edit(self, inversion: Inversion, delta: np.ndarray) -> Rendering:
         """Steps 4 to 7. delta: what the edit adds to the code, [L, 512] float32."""
@@ -56,7 +59,7 @@ class OneCropEditor:
         flow = self.prealigner.memory()([stack((inversion.low, low[0]))], [0])[0]
         if self.inverter.passes.consulted and self.prealigner.kind != "none":
             distortion = pixels.warp_distortion_map(distortion, flow)
-        high = self._high(features, codes, distortion, low, len(inversion.high))
+        high = self._high(features, codes, distortion, low, inversion.size)
         return Rendering(inversion.low, low[0], flow, single(inversion.high), high)
 
     def _high(self, features: Array, codes: Array, distortion: Array, low: Array, size: int) -> Array:

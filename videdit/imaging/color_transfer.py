@@ -68,11 +68,8 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
         most = most + (RAISED - most) * new
     after = chroma_gain(chroma_products(moved, edit) * moved_sure, moved_sure, most)
     lighter = luma_gain(seen, inversion, sure)
-    return replace(
-        rendering,
-        inversion=regrade(rendering.inversion, before, lighter),
-        edit=regrade(rendering.edit, after, xp.warp(lighter, displacement)),
-    )
+    rendering = replace(rendering, inversion=regrade(rendering.inversion, before, lighter))
+    return _edit_regraded(rendering, after, xp.warp(lighter, displacement))
 
 
 def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array, recoloured: bool = False) -> Rendering:
@@ -93,7 +90,7 @@ def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array,
     share = share * seen_enough(lips) * seen_enough(new_lips)
     gain, lighter = lip_gain((seen, lips), (inversion, lips) if recoloured else (edit, new_lips), share * new_lips)
     lighter = lighter * teeth_gain(seen, edit, skin, mouth, new_mouth)
-    return replace(rendering, edit=regrade(rendering.edit, gain, lighter))
+    return _edit_regraded(rendering, gain, lighter)
 
 
 def lip_gain(source: tuple[Array, Array], render: tuple[Array, Array], where: Array) -> tuple[Array, Array]:
@@ -204,6 +201,12 @@ def saturation(image: Array) -> tuple[Array, Array]:
     luma, red, blue = xp.split(xp.mix(image / 2 + 0.5, APART))
     luma = luma.clip(min=0) + DARK
     return red / luma, blue / luma
+
+
+def _edit_regraded(rendering: Rendering, by: Array, lighter: Array) -> Rendering:
+    """The edit, at both sizes where both are of use, as of :func:`regrade`."""
+    edit, low = regrade(rendering.edit, by, lighter), rendering.edit_low
+    return replace(rendering, edit=edit, edit_low=regrade(low, by, lighter) if rendering.low_inversion else low)
 
 
 def regrade(render: Array, by: Array, lighter: Array) -> Array:

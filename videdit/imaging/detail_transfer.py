@@ -13,6 +13,10 @@ The second form shows where grain comes from: the generator's frozen noise stays
 warp(Y0), so their difference keeps both. That difference is cored: fine structure weaker than the grain is dropped,
 wrinkles and shadows stay. New content has the generator's grain as well, where the footage has its own or none: there
 the change is core(Y1) - core(source), which leaves the source's grain where it is.
+
+Where nothing was consulted, Xo stands for Y0 and has no more than 256 px. Then the difference is that of the low
+renders, and what is finer in Y1 comes to it as far as the edit changes the place: hairs of a beard, not a second set of
+pores.
 """
 
 from __future__ import annotations
@@ -51,18 +55,18 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None,
     """
     xp, size = primitives.of(crop), crop.shape[0]
     source = xp.single(crop) / 127.5 - 1
-    mouth = None
+    stirred, mouth = changed(rendering), None
     if parts is not None:
         rendering = match_colors(source, rendering, parts[SKIN])
         opened = opening(rendering, parts)
-        mouth = generated_mouth(rendering, parts, opened)
+        mouth = generated_mouth(rendering, parts, opened, stirred)
         if opened is not None:
             rendering = match_mouth(source, rendering, parts, opened, recoloured)
-    confidence = rendering.flow.confidence[..., None] * trust(source, rendering, mouth)
+    confidence = rendering.flow.confidence[..., None] * trust(source, rendering, stirred, mouth)
     displacement, confidence = xp.resize(rendering.flow.displacement, size) * (size / LOW), xp.resize(confidence, size)
     moved = xp.warp(source, displacement, mode="bicubic", border="reflect")
-    before = xp.warp(rendering.inversion, displacement, border="reflect")
-    carried = moved + core(rendering.edit - before, size * FINE)
+    before = xp.warp(xp.resize(rendering.inversion, size), displacement, border="reflect")
+    carried = moved + core(_beside_inversion(rendering, stirred) - before, size * FINE)
     new = core(rendering.edit, size * FINE) - core(source, size * FINE)
     if mouth is not None:  # what is fine between the lips are the edges of teeth, not grain
         new = new + xp.spread(xp.resize(mouth, size), 3) * (rendering.edit - source - new)
@@ -71,6 +75,18 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None,
         return change
     eyes = xp.blur(xp.erode(xp.single(rendering.eyes)[..., None] / 255, LID), LID)
     return change * xp.spread(1 - xp.resize(eyes, size), 3)
+
+
+def _beside_inversion(rendering: Rendering, stirred: Array) -> Array:
+    """The edit [S, S, 3] with what is as fine as in its inversion, and the rest of it where it changes the picture.
+
+    stirred: by :func:`changed`.
+    """
+    if not rendering.low_inversion:
+        return rendering.edit
+    xp, size = primitives.of(rendering.edit), rendering.edit.shape[0]
+    low = xp.resize(rendering.edit_low, size)
+    return low + xp.spread(xp.resize(beyond(stirred, CHANGED), size), 3) * (rendering.edit - low)
 
 
 def change_restored(
@@ -93,39 +109,39 @@ def change_restored(
     return edit_share * edit + face_share * (xp.single(start) - before) / 127.5, both
 
 
-def trust(source: Array, rendering: Rendering, mouth: Array | None = None) -> Array:
+def trust(source: Array, rendering: Rendering, stirred: Array, mouth: Array | None = None) -> Array:
     """How far the residual belongs into the edit, [256, 256, 1] float32 in [0, 1], at the edited places.
 
     Where the inversion took a lip for teeth, the residual puts the lip back; carried into a changed mouth it would lie
     across the new teeth. So where the edit changes much, a broad residual is not trusted: the generator's picture is
     better there. Nor is any in a mouth that is the generator's (mouth: how far, [256, 256, 1] in [0, 1]). Where the
-    edit changes nothing, trust is 1 whatever the residual.
+    edit changes nothing, trust is 1 whatever the residual. stirred: by :func:`changed`.
     """
     xp = primitives.of(source)
-    residual = xp.resize(source - rendering.inversion, LOW)
+    residual = xp.resize(source, LOW) - xp.resize(rendering.inversion, LOW)
     moved = xp.warp(residual, rendering.flow.displacement)
     broad = xp.channel_max(abs(xp.blur(moved, SEVERAL)))
-    change = changed(rendering)
-    doubt = beyond(broad, BROAD) * beyond(change, CHANGED)
+    doubt = beyond(broad, BROAD) * beyond(stirred, CHANGED)
     if mouth is not None:
-        doubt = xp.maximum(doubt, mouth * beyond(change, STIRRED))
+        doubt = xp.maximum(doubt, mouth * beyond(stirred, STIRRED))
     return 1 - xp.blur(doubt, SOFT)
 
 
-def generated_mouth(rendering: Rendering, parts: Array, opened: Array | None) -> Array:
+def generated_mouth(rendering: Rendering, parts: Array, opened: Array | None, stirred: Array) -> Array:
     """Where a mouth that an edit stirs is the generator's alone, [256, 256, 1] float32 in [0, 1], at the edited places.
 
     It is so inside of it: two rows of teeth that are not quite in the same place look like neither. Where an edit opens
     the mouth it is so of the lips as well, as far as it changes them, and of what is about them: the skin of a mouth
     that was closed, or the corner of a lopsided one, would lie across teeth and lips that are elsewhere now.
 
-    parts: of the source, as of :func:`return_detail`; of the edit they are the rendering's. opened: by :func:`opening`.
+    parts: of the source, as of :func:`return_detail`; of the edit they are the rendering's. opened: by :func:`opening`;
+    stirred: by :func:`changed`.
     """
     xp = primitives.of(rendering.edit_low)
     inside, lips = (_before_or_after(rendering, _part(parts, index)) for index in (MOUTH, LIPS))
     if rendering.parts is None or opened is None:
         return inside
-    lips = xp.maximum(lips, _part(rendering.parts, LIPS)) * beyond(changed(rendering), CHANGED)
+    lips = xp.maximum(lips, _part(rendering.parts, LIPS)) * beyond(stirred, CHANGED)
     after = xp.blur(xp.dilate(xp.maximum(_part(rendering.parts, MOUTH), lips), RIM), RIM_SOFT)
     return xp.maximum(inside, opened * after)
 
