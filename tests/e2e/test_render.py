@@ -68,6 +68,7 @@ def test_hardly_any_strength_gives_back_the_source(render, face_clip, tmp_path):
     result = render(face_clip, tmp_path / "out.mp4", edit="smile=0.00001", lossless=True)
     assert result.faces == 8  # every step ran
     assert result.method == result.as_dict()["method"] == "hfgi"
+    assert result.consulted is result.as_dict()["consulted"] is False
     for before, after in zip(frames_of(face_clip), frames_of(result.output), strict=True):
         for old, new in zip(before.picture.planes, after.picture.planes, strict=True):
             assert cv2.absdiff(old, new).mean() < 0.01

@@ -23,6 +23,7 @@ class RenderResult:
     look: float = 0.0  # seconds of these that the first look at the clip took
     done_before: int = 0  # frames that an earlier, interrupted run had finished
     method: str = ""  # how faces were edited: "student" or "hfgi"; "" where none was
+    consulted: bool = False  # whether ADA and the consultation encoder conditioned the generator
     rendered: float | None = None  # how many of the faces the networks saw, 0..1 (see `quality`); None: all
     restoration: str = ""  # which faces were restored by what, in words; "" where none was asked for
     # who was edited when: videdit.tracks.account.Account.faces
@@ -52,6 +53,8 @@ class RenderResult:
             lines.append(f"restoration: {self.restoration}")
         if self.beside:
             lines.append(f"also written: {', '.join(map(str, self.beside))}")
+        if verbose and self.method:
+            lines.append(f"method: {self.method}{', with consultation' if self.consulted else ''}")
         if verbose and self.rendered is not None:
             lines.append(f"the networks saw {100 * self.rendered:.0f} % of the faces; between, changes were carried")
         if verbose:
@@ -67,6 +70,7 @@ class RenderResult:
             "faces": self.faces,
             "done_before": self.done_before,
             "method": self.method,
+            "consulted": self.consulted,
             "rendered": None if self.rendered is None else round(self.rendered, 3),
             "restoration": self.restoration,
             "seconds": round(self.seconds, 3),

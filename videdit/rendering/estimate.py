@@ -130,10 +130,10 @@ class Estimator:
         whom = self._whom(clip, info)
         frames = frames_between(info, job.start, job.end) or 1
         seen, places, looking = self._crops(clip, info)
-        method = resolve(job).method
+        resolved = resolve(job)
         faces = len(seen) / max(places, 1)
-        face = float(np.mean([self._pace(job, method, size) for size in seen])) if seen else 0.0
-        if method == "hfgi":
+        face = float(np.mean([self._pace(resolved, size) for size in seen])) if seen else 0.0
+        if resolved.method == "hfgi":
             face *= SEEN.get(job.quality, 1.0)
         sizes = tuple(sorted(set(seen)))
         # Faces are searched for in every frame while none is known, and followed, which costs little, afterwards.

@@ -17,6 +17,7 @@ from videdit.engine.devices import synchronize
 from videdit.jobs.render_job import RenderJob
 from videdit.models.sizes import EDITS, W_DIM
 from videdit.rendering.model_cache import ModelCache
+from videdit.rendering.resolved_job import ResolvedJob
 from videdit.storage.outputs import written_whole
 from videdit.threads import networks
 
@@ -31,14 +32,15 @@ class Pace:
         """models: loads what has to be measured."""
         self.models = models
 
-    def __call__(self, job: RenderJob, method: str, size: int) -> float:
-        """method: "student" or "hfgi"; size: of the crop, in pixels. Raises what loading the networks raises."""
+    def __call__(self, resolved: ResolvedJob, size: int) -> float:
+        """size: of the crop, in pixels. Raises what loading the networks raises."""
+        job, method = resolved.job, resolved.method + ("" if resolved.consulted else " alone")
         machine = (job.profile, *job.checkpoint, job.device, job.precision, job.batch, method, size, networks())
         key = " ".join(map(str, (__version__, *machine)))
         path = paths.cache_dir() / _FILE
         known = _read(path)
         if key not in known:
-            known[key] = round(self._measured(job, method, size), 5)
+            known[key] = round(self._measured(job, resolved.method, size), 5)
             if job.cache:
                 _write(path, dict(list(known.items())[-_MOST:]))
         return known[key]

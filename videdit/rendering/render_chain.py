@@ -57,6 +57,7 @@ class Chain:
     reach: float = 0.0  # seconds before and after a frame that its pictures depend on
     method: str = ""  # how faces are edited: "student", "hfgi" or "plain"
     notes: tuple[str, ...] = ()  # who gets less than was asked for, and why
+    consulted: bool = False  # whether ADA and the consultation encoder had their say
     unclear: Sequence[tuple[float, float]] = ()  # when faces are left out, for which way up they are cannot be told
 
     @property
@@ -148,7 +149,8 @@ def assemble(
         reach_of(job),
         job.method,
         people.notes,
-        unclear,
+        consulted=job.consulted,
+        unclear=unclear,
     )
     return chain
 

@@ -160,6 +160,7 @@ class Renderer:
                 frames=result.frames + before[0],
                 faces=chain.faces + before[1],
                 method=chain.method,
+                consulted=chain.consulted,
                 rendered=chain.rendered,
                 restoration=chain.restoration,
                 done_before=before[0],

@@ -36,6 +36,12 @@ class ResolvedJob:
         return self.job.networks
 
     @property
+    def consulted(self) -> bool:
+        """Whether ADA and the consultation encoder condition the generator."""
+        wish = self.networks.consultation
+        return self.method == "plain" or (self.method == "hfgi" and self.profile.consults(wish))
+
+    @property
     def faces(self) -> bool:
         """Whether faces are edited; else the subject is a car."""
         return self.profile.subject == "face"
