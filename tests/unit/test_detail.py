@@ -10,7 +10,7 @@ from videdit.datatypes import LOW, Flow, Rendering
 from videdit.imaging.detail_transfer import changed, return_detail, stirs_mouth, trust
 from videdit.imaging.inverse_search import InverseSearch
 from videdit.imaging.optical_flow import blend_flows, estimate_flow, warp_distortion_map
-from videdit.models.face_parts import LIPS, MOUTH, PARTS
+from videdit.models.face_parts import LIPS, MOUTH, PARTS, SKIN
 
 
 def smooth_image(size: int, seed: int, cells: int = 14) -> np.ndarray:
@@ -124,7 +124,10 @@ def test_beside_a_low_inversion_an_edit_that_changes_nothing_is_nothing_however_
     crop = rng.integers(0, 256, (512, 512, 3)).astype(np.uint8)
     low = smooth_image(LOW, 12)
     fine = cv2.resize(low, (512, 512)) + rng.normal(0, 0.3, (512, 512, 3)).astype(np.float32)
-    assert np.abs(return_detail(crop, _of_a_low_inversion(low, low, fine))).max() < 1e-6
+    rendering, skin = _of_a_low_inversion(low, low, fine), np.zeros((len(PARTS), LOW, LOW), np.float32)
+    assert np.abs(return_detail(crop, rendering)).max() < 1e-6
+    skin[SKIN, 40:200, 40:200] = 1
+    assert np.abs(return_detail(crop, rendering, skin)).max() < 1e-6, "nor is it graded by what is not comparable"
 
 
 def test_beside_a_low_inversion_what_an_edit_puts_there_has_the_edits_own_fineness() -> None:

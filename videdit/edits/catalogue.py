@@ -76,7 +76,7 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             purses=bool(recipe.get("purses", False)),
             smiles=bool(recipe.get("smiles", False)),
             gapes=bool(recipe.get("gapes", False)),
-            consulted=bool(recipe.get("consulted", False)),
+            consulted=bool(recipe.get("consulted", True)),
             attribute_leakage=tuple(sorted(numbers["attribute_leakage"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),

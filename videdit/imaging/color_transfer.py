@@ -53,9 +53,8 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     source: [S, S, 3] float32 in [-1, 1]. skin: how surely the source's pixels are skin, [N, N] float in [0, 1].
     """
     xp = primitives.of(source)
-    seen, inversion, edit = (
-        xp.resize(xp.single(image), SMALL) for image in (source, rendering.inversion, rendering.edit)
-    )
+    beside = rendering.edit_low if rendering.low_inversion else rendering.edit  # what was made as the inversion was
+    seen, inversion, edit = (xp.resize(xp.single(image), SMALL) for image in (source, rendering.inversion, beside))
     sure = erode_confidence(xp.resize(xp.single(skin)[..., None], SMALL))
     displacement = xp.resize(rendering.flow.displacement, SMALL) * (SMALL / LOW)
     products = chroma_products(seen, inversion) * sure

@@ -98,7 +98,7 @@ class JobFields(BaseModel):
     consultation: Annotated[Literal["auto", "always", "never"], Option("how", "KIND")] = Field(
         "auto",
         description="With method hfgi: whether ADA and the consultation encoder condition the generator. never is "
-        "twice as fast; auto: where edits look better for it (age, gender, and published networks).",
+        "twice as fast; auto: where edits look better for it (all but smile, mouth_open and beard).",
     )
     prealign: Annotated[Literal["auto", "landmarks", "flow", "none"], Option("how", "KIND")] = Field(
         "auto",
