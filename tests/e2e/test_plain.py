@@ -145,6 +145,7 @@ def test_a_folder_of_crops_is_whole_or_not_there(render, face_clip, empty_clip, 
         ({"crops_out": "c"}, "crops_out is of method plain"),
         ({"method": "plain", "tune": 30}, "a generator is tuned for method hfgi"),
         ({"method": "plain", "prealign": "flow"}, "prealign=flow is of method hfgi"),
+        ({"method": "plain", "consultation": "never"}, "consultation=never is of method hfgi"),
     ],
 )
 def test_words_that_make_no_sense(words, said) -> None:

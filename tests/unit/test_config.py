@@ -16,6 +16,7 @@ from videdit.errors import UsageError
 from videdit.jobs.field_types import parse_bytes, parse_time
 from videdit.jobs.job_file import job_schema, load_jobs
 from videdit.jobs.render_job import RenderJob
+from videdit.rendering.resolved_job import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -215,6 +216,24 @@ def test_the_schema_refuses_what_the_model_refuses():
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
+
+
+@pytest.mark.parametrize(
+    ("words", "consulted"),
+    [
+        ({"edit": "smile"}, False),
+        ({"edit": "smile", "consultation": "always"}, True),
+        ({"edit": "age"}, True),
+        ({"edit": "age", "consultation": "never"}, False),
+        ({"edit": "smile,age"}, True),
+        ({"edit": "smile", "per_face": {"left": "age"}}, True),
+        ({"edit": "smile", "method": "plain"}, True),
+        ({"edit": "smile", "profile": "hfgi-ffhq"}, True),
+        ({"edit": "age", "profile": "hfgi-ffhq", "consultation": "never"}, False),
+    ],
+)
+def test_edits_are_consulted_where_one_of_them_looks_better_for_it(words, consulted):
+    assert resolve(job(**{"method": "hfgi"} | words)).consulted is consulted
 
 
 def test_edits_are_parsed_once_and_fields_stay_plain_words(monkeypatch):
