@@ -9,8 +9,9 @@ import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Flow, Frame
 from videdit.edits import Timeline
+from videdit.edits.edit_info import HAIR
 from videdit.edits.expression_easing import openness
-from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
+from videdit.hfgi.hair_map import hair_change, without_hair
 from videdit.hfgi.student import StudentEditor, student_strengths, with_restoration
 from videdit.imaging.arrays import half
 from videdit.media.tone_proxy import needs_proxy

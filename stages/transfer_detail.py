@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from videdit.datatypes import Array, Crop, Edited, Flow, Frame, Rendering
+from videdit.edits.edit_info import EYES, HAIR
 from videdit.faces.detector import FaceDetector
-from videdit.faces.edited_eyes import EYES, eyes_of_edit
+from videdit.faces.edited_eyes import eyes_of_edit
 from videdit.faces.parser import CropParser
-from videdit.hfgi.hair_map import HAIR, hair_change, without_hair
+from videdit.hfgi.hair_map import hair_change, without_hair
 from videdit.imaging.arrays import half
 from videdit.imaging.carried_change import Side
 from videdit.imaging.pixels import Pixels

@@ -16,7 +16,6 @@ from videdit.faces.detector import FaceDetector
 from videdit.geometry.face_regions import eye_openings
 from videdit.imaging.pixels import Pixels
 
-EYES = "eyes"  # the region of edits that move lids
 # How large eyes are after the edit over before: from where on less of them is kept than there was, and where as much.
 NARROWER = (0.8, 0.95)
 

@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 
 from videdit.datatypes import Array, Color, Crop, Edited, Flow, HairChange, Picture
+from videdit.edits.edit_info import HAIR
 from videdit.faces.parser import CropParser
 from videdit.imaging.arrays import half
 from videdit.imaging.paint_mask import color_shares, ramp
@@ -34,8 +35,7 @@ from videdit.models.face_parts import PARTS
 WIDE = 2  # sides of the square around the head, in sides of the crop
 LOWER = 1 / 8  # of a crop's side that the square's centre lies below the crop's: hair hangs down
 GRID = 256  # px of the square at which hair is looked for: there the crop has as many as its own parts
-HAIR = "hair"  # of the parts of a face, and of the regions that edits may change
-_HAIR = list(PARTS).index(HAIR)
+_PART = list(PARTS).index("hair")
 SURE = (0.5, 0.9)  # chances of hair at which a place begins to count for the fit, and at which it fully does
 LEAST = 0.02  # share of a crop that has to be hair: below it there is none
 FLOOR = 1e-3  # variance of RGB in -1..1 below which two colours are one
@@ -87,7 +87,7 @@ def hair_change(pixels: Pixels, crop: Crop, change: Array) -> HairChange | None:
     """What a change [S, S, 3] does to the hair of a crop; None where no hair is seen."""
     if crop.parts is None:
         return None
-    hair = pixels.fetch(crop.parts[_HAIR])
+    hair = pixels.fetch(crop.parts[_PART])
     source, made = (
         cv2.resize(pixels.fetch(picture).astype(np.float32), hair.shape[:2], interpolation=cv2.INTER_AREA)
         for picture in (crop.image, change)
@@ -141,7 +141,7 @@ class HairPainter:
         squares = [self.pixels.crop(picture, [(around(edit), size_of(edit))])[0] for picture, edit in heads]
         parts = self.parser.parts(squares) if squares else ()
         return [
-            self._layer(edit, square, self.pixels.fetch(seen[_HAIR]).astype(np.float32), picture.color)
+            self._layer(edit, square, self.pixels.fetch(seen[_PART]).astype(np.float32), picture.color)
             for (picture, edit), square, seen in zip(heads, squares, parts, strict=True)
         ]
 

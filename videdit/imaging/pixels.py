@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Flow, Picture, Rendering
+from videdit.edits.edit_info import LIPS
 from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.imaging import carried_change, detail_transfer, optical_flow, paint_mask, primitives, temporal_average
 from videdit.imaging.carried_change import Side
@@ -24,8 +25,6 @@ from videdit.threads import settle
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-LIPS = "lips"  # the region of edits that are about the colour of lips
 
 
 class Pixels(ABC):

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from videdit.edits import Edit
+from videdit.edits.edit_info import HAIR
 from videdit.errors import UsageError
-from videdit.hfgi.hair_map import HAIR
 from videdit.hfgi.profile import Profile, load_profile
 from videdit.hfgi.student import can_edit, have_student
 from videdit.jobs.network_choice import NetworkChoice
