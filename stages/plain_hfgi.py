@@ -20,7 +20,7 @@ from videdit.datatypes import LOW, Array, Color, Crop, Edited, Frame
 from videdit.edits import Timeline
 from videdit.hfgi.inverter import Inverter
 from videdit.imaging.arrays import half, single, stack
-from videdit.jobs.plan import only_crops
+from videdit.jobs.obstacles import only_crops
 from videdit.media.failures import writing
 from videdit.media.tone_proxy import needs_proxy
 from videdit.pipeline.windows import groups

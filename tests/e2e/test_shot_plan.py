@@ -188,6 +188,20 @@ def test_what_has_no_plan(empty_clip, two_shots, tmp_path, render):
         plan_shot(planned(two_shots, tmp_path / "o.mp4"), tmp_path / "file", renderer=render.renderer)
 
 
+def test_who_joins_is_not_told_to_choose_another_output(copy):
+    """It was planned: what helps is --overwrite, or nothing."""
+    output = read_plan(copy).clip().output
+    was = output.read_bytes()
+    with pytest.raises(UsageError, match=r"exists already; pass --overwrite to replace it$"):
+        join_shot(copy)
+    output.unlink()
+    output.mkdir()
+    with pytest.raises(UsageError, match=r"is a folder$"):
+        join_shot(copy)
+    output.rmdir()
+    output.write_bytes(was)
+
+
 def test_two_who_join_write_one_output(copy, rendered):
     """One writes it, the other is told so in one line; who comes later finds that it is there."""
     output = read_plan(copy).clip().output

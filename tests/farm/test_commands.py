@@ -59,6 +59,35 @@ def test_one_clear_line(queue, tmp_path, empty_clip, capsys, words, code, said):
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize("more", [[], ["--alpha-out", "notes.txt/matte.mkv"], ["--crops-out", "notes.txt/crops"]])
+@pytest.mark.parametrize("output", ["out/a.mp4", "notes.txt/a.mp4", "notes.txt/sub/a.mp4", "/proc/self/a.mp4"])
+def test_an_output_that_cannot_be_written_is_refused_when_it_is_submitted(
+    queue, tmp_path, empty_clip, capsys, output, more
+):
+    """Not in the night, when it is rendered; and a folder that can be made is made only then."""
+    if output.startswith("/proc") and not os.path.isdir("/proc/self"):
+        pytest.skip("there is no place where nobody may write")
+    shutil.copy(empty_clip, tmp_path / "in.mp4")
+    (tmp_path / "notes.txt").write_text("no folder")
+    good = output == "out/a.mp4" and not more
+    words = ["submit", "in.mp4", "--edit", "smile", "--method", "plain", "-o", output, *more, *queue]
+    assert run(words) == (0 if good else 2)
+    told = capsys.readouterr()
+    assert ("cannot write to" in told.err) is not good
+    assert told.err.count("\n") == (not good)
+    assert ("job 1" in told.out) is good
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_several_those_that_cannot_be_written_are_left_out(queue, tmp_path, empty_clip, capsys):
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(empty_clip, tmp_path / "in" / name)
+    (tmp_path / "a").write_text("no folder")
+    assert run(["submit", "in", "--edit", "smile", "-o", "{stem}/out{ext}", *queue]) == 4
+    assert "left out: in/a.mp4: cannot write to a: a is a file" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [["submit", "in.mp4", "--edit", "smile"], ["work", "--until-empty"], ["jobs"]])
 @pytest.mark.parametrize(
     "name, code, said",

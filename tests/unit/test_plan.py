@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from videdit.errors import UsageError
 from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
+from videdit.jobs.obstacles import Obstacle
 from videdit.jobs.output_names import output_path
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
@@ -172,6 +174,20 @@ def test_an_existing_output_needs_overwrite(tmp_path):
     with pytest.raises(UsageError, match="exists already; pass --overwrite"):
         plan(tmp_path / "in.mp4")
     assert plan(tmp_path / "in.mp4", overwrite=True).clips[0].status == "render"
+
+
+def test_an_obstacle_has_its_advice_apart(tmp_path):
+    touch(tmp_path / "in.mp4", tmp_path / "in_smile.mp4", tmp_path / "crops" / "notes.txt")
+    (clip,) = plan(tmp_path / "in.mp4", overwrite=True).clips
+    clip = replace(clip, crops=tmp_path / "crops")
+    more = f"{clip.crops} exists already, and holds more than crops"
+    assert clip.obstacle() == Obstacle(more, "", "choose another folder")
+    there = replace(clip, crops=None, replace=False).obstacle()
+    exists = f"{clip.output} exists already"
+    assert there == Obstacle(exists, "pass --overwrite to replace it", "choose another with -o")
+    assert str(there) == f"{exists}; pass --overwrite to replace it, or choose another with -o"
+    assert there.in_place == f"{exists}; pass --overwrite to replace it"
+    assert replace(clip, crops=None).obstacle() is None
 
 
 def test_numbered_pictures_are_rendered_again_with_overwrite(tmp_path):

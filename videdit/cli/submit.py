@@ -11,7 +11,7 @@ from typing import Any
 
 from videdit.argument_parser import Parser, job_number, positive_seconds, priority
 from videdit.cli.arguments import submitted_jobs
-from videdit.errors import MediaError, PartialFailure, UsageError
+from videdit.errors import MediaError, PartialFailure, SettingsError, UsageError
 from videdit.terminal import complain, say
 
 
@@ -159,18 +159,25 @@ def watch(words: Sequence[str]) -> int:
 
 
 def looked_at(clips: Sequence[Any], several: bool = False) -> tuple[list[Any], list[tuple[Any, str]]]:
-    """The clips that can be rendered as their jobs say, and of several the others, with what is wrong.
+    """The clips that can be rendered as their jobs say where they say, and of several the others, with what is wrong.
 
-    Nobody need find that out in the night. Raises MediaError: of several none is left, or the one is none of these.
+    Nobody need find that out in the night; folders are made when they are written to.
+
+    Raises:
+        MediaError: of several none is left, or the one is none of these.
     """
     from videdit.media.decode.start import probe_from
-    from videdit.rendering.checks import check
+    from videdit.rendering.checks import check, check_folders
 
     good: list[Any] = []
     refused: list[tuple[Any, str]] = []
     for clip in clips:
         try:
             cautions = check(clip, probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track))
+            try:
+                check_folders(clip, make=False)
+            except MediaError as error:
+                raise SettingsError(str(error)) from None
         except MediaError as error:
             if not several or (clip is clips[-1] and not good):
                 raise

@@ -75,7 +75,7 @@ def _part(whole: Clip, rest: Clip, number: int, **span: float | None) -> Clip:
         # An earlier run may have made it of less: only when it is read is known that what is left changes once more.
         may_replace = may_replace or ledger.owns(files["output"])
     part = replace(whole, job=job, replace=may_replace, **files)
-    return replace(part, status=done or part.obstacle() or "render")
+    return replace(part, status=done or str(part.obstacle() or "render"))
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 from videdit import paths
 from videdit.errors import UsageError
 from videdit.jobs.batch_ledger import NO_FACE, BatchLedger
+from videdit.jobs.obstacles import Obstacle, at_crops, at_file
 from videdit.jobs.output_names import EXR, IMAGES, VIDEOS, alpha_path, kind_of_source, output_path, state_folder
 from videdit.jobs.render_job import RenderJob
 from videdit.jobs.segment_store import handing_over
@@ -53,15 +54,12 @@ class Clip:
         sidecar = sidecar_path(self.output) if self.job.sidecar else None
         return list(filter(None, (self.output, self.alpha, self.compare, self.debug, sidecar, self.crops)))
 
-    def obstacle(self) -> str | None:
-        """What stands in the way of the files now, in words. Raises UsageError: one of them is the source."""
-        if self.crops and os.path.lexists(self.crops):
-            if not only_crops(self.crops):
-                return f"{self.crops} exists already, and holds more than crops; choose another folder"
-            if not self.replace:
-                return f"{self.crops} exists already; pass --overwrite to replace that folder, or choose another"
-        found = (_obstacle(self.source, file, self.replace) for file in self.files if file != self.crops)
-        return next(filter(None, found), None)
+    def obstacle(self) -> Obstacle | None:
+        """What stands in the way of the files now. Raises UsageError: one of them is the source."""
+        if self.crops and (found := at_crops(self.crops, self.replace)):
+            return found
+        there = (at_file(self.source, file, self.replace) for file in self.files if file != self.crops)
+        return next(filter(None, there), None)
 
     @property
     def is_image(self) -> bool:
@@ -196,15 +194,7 @@ def _clip(job: RenderJob, source: Path, output: Path, home: Path | None = None, 
     for file in clip.files:
         if len(os.fsencode(file.name)) > NAME_BYTES:
             raise UsageError(f"{file.name} is longer than a file's name can be; choose a shorter one with -o")
-    return replace(clip, status=status or clip.obstacle() or "render")
-
-
-def only_crops(folder: Path) -> bool:
-    """Whether a folder holds nothing but what --crops-out writes: one of other files is never replaced."""
-    try:
-        return all(re.fullmatch(r"\d{6,}_-?\d+_(crop|result)\.png", name) for name in os.listdir(folder))
-    except OSError:  # it is no folder
-        return False
+    return replace(clip, status=status or str(clip.obstacle() or "render"))
 
 
 def _is_wanted(file: Path, plan: Plan) -> bool:
@@ -222,27 +212,6 @@ def _is_wanted(file: Path, plan: Plan) -> bool:
     return False
 
 
-def _obstacle(source: Path, output: Path, replace: bool) -> str | None:
-    same = output.exists() and source.exists() and output.samefile(source)
-    if same or (is_sequence(output) and is_sequence(source) and _meet(source, output)):
-        raise UsageError(f"the output {output} is the input itself; choose another with -o")
-    if output.is_dir():
-        return f"the output {output} is a folder"
-    if (os.path.lexists(output) or (is_sequence(output) and _any(output))) and not replace:
-        return f"{output} exists already; pass --overwrite to replace it, or choose another with -o"
-    return None
-
-
-def _meet(source: Path, output: Path) -> bool:
-    """Whether pictures of one pattern are also of another, as s_1000.png is of s_%d.png and s_%04d.png."""
-    try:
-        there = image_sequence.existing(source)
-        found = {file.resolve() for file in there.values()}
-    except OSError:
-        return False
-    return any(image_sequence.picture(output, number).resolve() in found for number in there)
-
-
 def _numbered_pictures(files: list[Path]) -> list[str]:
     """Where a folder's pictures look like the frames of a clip: how to say so."""
     groups: dict[Path, list[int]] = {}
@@ -258,14 +227,6 @@ def _numbered_pictures(files: list[Path]) -> list[str]:
                 f"if they are the frames of a clip, give {pattern} in place of the folder"
             )
     return told
-
-
-def _any(pattern: Path) -> bool:
-    """Whether a picture of a pattern is there."""
-    try:
-        return bool(image_sequence.existing(pattern))
-    except OSError:
-        return False
 
 
 def _walk(folder: Path) -> Iterator[Path]:

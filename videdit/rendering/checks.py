@@ -115,23 +115,34 @@ def check_scenes(job: RenderJob, analysis: Analysis | None, info: MediaInfo) -> 
     return [said]
 
 
-def check_writable(folder: Path) -> None:
-    """Make the output folder and try it, before any time is spent.
+def check_folders(clip: Clip, make: bool = True) -> None:
+    """Try the folders of all that is written, before any time is spent.
+
+    make: those that are missing; else the folder is tried in which they will be made.
 
     Raises:
-        MediaError: it cannot be made or written to.
+        MediaError: one cannot be made or written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)  # as on a disk that comes back
-        failure = AwayError if gone else MediaError
-        file = next((place for place in (folder, *folder.parents) if place.exists()), folder)
-        if not file.is_dir():
-            raise failure(f"cannot write to {folder}: {file} is a file, not a folder; choose another with -o") from None
-        raise failure(f"cannot write to the folder {folder}: {error.strerror}") from None
+    for folder in dict.fromkeys(file.parent for file in clip.files):
+        try:
+            if make:
+                folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder if make else _nearest(folder)):
+                pass
+        except OSError as error:
+            gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)  # as on a disk that comes back
+            failure = AwayError if gone else MediaError
+            there = _nearest(folder)
+            if not there.is_dir():
+                raise failure(
+                    f"cannot write to {folder}: {there} is a file, not a folder; choose another with -o"
+                ) from None
+            raise failure(f"cannot write to the folder {folder}: {error.strerror}") from None
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what there is on the way to it."""
+    return next((place for place in (folder, *folder.parents) if place.exists()), folder)
 
 
 def idle(job: RenderJob) -> bool:

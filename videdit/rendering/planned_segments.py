@@ -43,7 +43,7 @@ from videdit.media.encode.segments import read_record, sync_folder
 from videdit.media.failures import writing
 from videdit.media.info import MediaInfo
 from videdit.provenance import tags
-from videdit.rendering.checks import check_writable
+from videdit.rendering.checks import check_folders
 from videdit.rendering.output_files import encoder, output_files
 from videdit.rendering.renderer import Renderer
 from videdit.stages.encode_segments import EncodeSegments
@@ -198,11 +198,10 @@ def join_shot(folder: Path, renderer: Renderer | None = None, *, overwrite: bool
         raise PlanError(f"{folder} cannot be joined: {told}{more}; videdit farm {folder} renders what is not right")
     check_source(plan, clip.source, thorough=True)
     info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
-    for file in clip.files:
-        check_writable(file.parent)
+    check_folders(clip)
     with Claim(*clip.files):
         if obstacle := clip.obstacle():
-            raise UsageError(obstacle.partition(", or choose another")[0])  # where the output goes was planned
+            raise UsageError(obstacle.in_place)
         return _join(plan, clip, info, folder, begun)
 
 

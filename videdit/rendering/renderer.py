@@ -29,7 +29,7 @@ from videdit.media.info import MediaInfo
 from videdit.provenance import tags
 from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import LeftAloneError
-from videdit.rendering.checks import check, check_scenes, check_writable, copyable, idle
+from videdit.rendering.checks import check, check_folders, check_scenes, copyable, idle
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.progress import Progress
 from videdit.rendering.render_chain import Chain, assemble, told_of, unedited
@@ -62,8 +62,7 @@ class Renderer:
         info = probe_from(clip.source, clip.job.fps, clip.job.start, clip.job.video_track)
         for said in check(clip, info):
             log.warning("%s", said)
-        for file in filter(None, (clip.output, clip.alpha, clip.crops)):
-            check_writable(file.parent)
+        check_folders(clip)
         nothing = idle(clip.job)
         resumed = resumable(clip, info) and not nothing
         with (
@@ -71,7 +70,7 @@ class Renderer:
             SegmentStore(clip.output, clip.source, clip.job) if resumed else contextlib.nullcontext() as work,
         ):
             if obstacle := clip.obstacle():  # the clips before this one may have taken hours
-                raise UsageError(obstacle)
+                raise UsageError(str(obstacle))
             if nothing and copyable(clip, info):
                 _say_no_sidecar(clip)
                 return self._copied(clip, info)
