@@ -37,7 +37,10 @@ def is_still(container_name: str, path: Path) -> bool:
 
 def frame_rate(stream: av.video.stream.VideoStream) -> Fraction:
     """Frames a second, on average where the file tells; 25 where it tells nothing."""
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+    average, guessed, base = stream.average_rate, stream.guessed_rate, stream.base_rate
+    # A frame a tick is what FFmpeg makes of a Matroska file that says nothing and whose first frames have no times.
+    unsure = average and guessed and stream.time_base and average * stream.time_base == 1
+    for rate in (guessed if unsure else average, guessed, base):
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
     return Fraction(25)

@@ -20,7 +20,8 @@ import av
 from av.audio.stream import AudioStream
 
 from videdit.media import ebml
-from videdit.media.encode import acm
+from videdit.media.encode import acm, priming
+from videdit.media.encode.copied_packets import packets
 from videdit.media.encode.fit import declare, obstacle
 from videdit.media.encode.transcode import Sound, Text, coder
 from videdit.media.info import MediaInfo
@@ -62,6 +63,7 @@ class StreamCopier:
         self._origin: Fraction | None = None
         self._end: Fraction | None = None
         self._disordered: set[int] = set()
+        self._delays: dict[int, int | None] = {}  # what sound that begins before 0 is moved by; None: not seen yet
         self.changes: dict[str, ebml.Change] = {}  # what tracks of a Matroska file say once it is closed
 
     def close(self) -> None:
@@ -94,6 +96,11 @@ class StreamCopier:
                 target = declare(self._output, stream, self._container)
                 describe_stream(stream, target)
                 self._targets[stream.index] = target
+                if priming.may_be(stream, self._info.container, self._container):
+                    self._delays[stream.index] = None
+                    title = target.metadata.get("title")
+                    self.rename(target, priming.change(title, priming.MOST))
+                    self.changes[_token(target)] = priming.change(title, Fraction(0))  # until a packet says otherwise
                 continue
             if reason and self._container == "matroska" and self._add_windows_sound(stream):
                 continue
@@ -125,7 +132,7 @@ class StreamCopier:
 
     def rename(self, target: av.stream.Stream, change: ebml.Change) -> None:
         """Note what a track of a Matroska file is to say of itself once the file is closed."""
-        token = f"videdit-{target.index}."
+        token = _token(target)
         target.metadata["title"] = ebml.placeholder(token, change.room)
         self.changes[token] = change
 
@@ -152,7 +159,7 @@ class StreamCopier:
         if origin is not None and origin > _FAR:
             self._source.seek(int((origin - _SEEK_MARGIN) * av.time_base))
         if self._targets:
-            self._packets = self._source.demux([self._source.streams[index] for index in self._targets])
+            self._packets = packets(self._source, self._targets)
 
     def copy_until(self, time: Fraction) -> None:
         """Move the packets that come before ``time`` (seconds, source clock) to the output."""
@@ -169,19 +176,12 @@ class StreamCopier:
     def _copy(self, time: Fraction | None) -> None:
         while self._packets is not None:
             if self._pending is None:
-                try:
-                    self._pending = next(self._packets, None)
-                except av.InvalidDataError:
-                    self._packets = self._source.demux([self._source.streams[index] for index in self._targets])
-                    continue
+                self._pending = next(self._packets, None)
                 if self._pending is None:
                     self._packets = None
                     return
                 self._go_on(self._pending)
             packet = self._pending
-            if packet.dts is None and packet.pts is None and not packet.size:  # marks the end of a stream
-                self._pending = None
-                continue
             begin = _time(packet)
             if time is not None and begin is not None and begin > time:
                 return
@@ -220,6 +220,8 @@ class StreamCopier:
                     self.warnings.append(f"{_name(stream)} has times that run backwards; they are set right")
                 packet.dts = last + 1
                 packet.pts = max(packet.pts if packet.pts is not None else packet.dts, packet.dts)
+            if last is not None and not packet.duration and stream.type == "audio":
+                packet.duration = packet.dts - last  # in MP4 the last packet would be of no length, and not be played
             self._last_dts[stream.index] = packet.dts
         packet.stream = target
         self._output.mux_one(packet)
@@ -239,13 +241,26 @@ class StreamCopier:
             shift = round(origin / unit)
             packet.pts -= shift
             packet.dts = packet.dts - shift if packet.dts is not None else None
+        elif delay := self._delay(packet):
+            packet.pts += delay
+            packet.dts = packet.dts + delay if packet.dts is not None else None
         if packet.pts < 0 and not self._may_precede(packet.stream):
-            # A decoder's run-in before the start would push everything else back.
-            if packet.pts + (packet.duration or 0) <= 0:
+            # A decoder's run-in before the start would push everything else back. Of a video all that follows needs it.
+            if packet.pts + (packet.duration or 0) <= 0 and packet.stream.type != "video":
                 return False
-            packet.duration = (packet.duration or 0) + packet.pts
+            packet.duration = max(0, (packet.duration or 0) + packet.pts)
             packet.pts = packet.dts = 0
         return True
+
+    def _delay(self, packet: av.Packet) -> int:
+        """What all packets of a stream are moved by, so that none is before 0; the track then says so."""
+        index, unit = packet.stream.index, packet.time_base
+        if (delay := self._delays.get(index, 0)) is None:
+            delay = self._delays[index] = priming.of_packet(packet)
+            if delay and unit:
+                token = _token(self._targets[index])
+                self.changes[token] = priming.change(self.changes[token].title, delay * unit)
+        return delay
 
     def _may_precede(self, stream: av.stream.Stream) -> bool:
         """Whether packets may begin before 0: players skip that part, told by an edit list or the codec's delay."""
@@ -273,6 +288,11 @@ class StreamCopier:
 def _time(packet: av.Packet) -> Fraction | None:
     stamp = packet.dts if packet.dts is not None else packet.pts
     return None if stamp is None or packet.time_base is None else stamp * packet.time_base
+
+
+def _token(target: av.stream.Stream) -> str:
+    """How the title of a track begins that says more once the file is closed."""
+    return f"videdit-{target.index}."
 
 
 def _name(stream: av.stream.Stream) -> str:
