@@ -369,3 +369,12 @@ def test_words_that_a_full_disk_swallows_are_a_failure(words):
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_a_log_on_a_full_disk_is_said_once_and_ends_nothing(empty_clip, tmp_path):
+    words = [str(empty_clip), "--edit", "smile=0", "-o", str(tmp_path / "o.mp4"), "--log", "/dev/full", "--quiet"]
+    done = subprocess.run([sys.executable, "-m", "videdit", *words], capture_output=True, text=True, check=False)
+    assert done.stderr == "videdit: the log /dev/full ends here: No space left on device\n"
+    assert done.returncode == 0
+    assert (tmp_path / "o.mp4").is_file()

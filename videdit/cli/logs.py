@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+import sys
 from pathlib import Path
 
 from videdit.errors import UsageError
-from videdit.terminal import Complaints
+from videdit.terminal import Complaints, complain
 
 
 def set_up_logging(file: Path | None, quiet: bool) -> None:
@@ -29,7 +31,25 @@ def set_up_logging(file: Path | None, quiet: bool) -> None:
 
 
 class LogFile(logging.FileHandler):
-    """The file of --log."""
+    """The file of --log. Where its disk is full it ends, which is said once: the clip goes on."""
+
+    _lost = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, as long as there is room."""
+        if not self._lost:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name for it
+        """Called by logging where a record could not be written; Python's own way is a traceback on stderr."""
+        error = sys.exc_info()[1]
+        self._lost = True
+        complain(f"videdit: the log {self.baseFilename} ends here: {getattr(error, 'strerror', None) or error}")
+
+    def close(self) -> None:
+        """Close the file; what it could not take is lost already."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def log_handler(file: Path) -> logging.Handler:
