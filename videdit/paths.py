@@ -58,6 +58,11 @@ def expanded(words: str | os.PathLike[str]) -> Path:
     return Path(path if os.path.lexists(path) else os.path.expanduser(path))
 
 
+def real(path: Path) -> Path:
+    """The path without links, absolute. Of links that lead in a circle, as far as they lead anywhere: no error."""
+    return Path(os.path.realpath(path))
+
+
 @cache
 def _own_temporary() -> Path:
     """A folder among temporary files that is this user's alone."""

@@ -143,6 +143,14 @@ def test_a_mistake_is_answered_in_one_line(capsys, tmp_path, monkeypatch, words,
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("other", [["--dry-run"], ["--bench"], ["--report", "r.json"]], ids=lambda words: words[0])
+def test_a_preview_is_no_render(capsys, tmp_path, monkeypatch, other):
+    """Who asks what would be done gets no file."""
+    monkeypatch.chdir(tmp_path)
+    code, _, said = run(capsys, "in.mp4", "--edit", "smile", "--preview", "3", *other)
+    assert (code, said) == (2, f"videdit: {other[0]} is about renders; leave it out, or leave --preview out\n")
+
+
 def test_edits_and_job_files_add_up(tmp_path):
     options = cli.read(cli.render_parser(), ["in.mp4", "--edit", "smile", "-e", "age=-1,beard", "--scenes", "1"])
     (job,) = cli.jobs_of({name: options[name] for name in ("input", "edit", "scenes")})

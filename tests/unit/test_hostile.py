@@ -40,6 +40,8 @@ def test_a_file_that_grows_by_aliases_is_refused(tmp_path):
         ("input: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
         ("input: a.mp4\nedit: smile\n#" + "x" * (1 << 20), "too large"),
         ("input: !!python/object/apply:os.system ['touch harm']\nedit: smile", "not valid YAML"),
+        ("input: a.mp4\nedit: smile\ncrf: " + "1" * 5000, ":3: not valid YAML: a number is too long"),
+        ("input: a.mp4\nedit: smile\ncrf: 022", ":3: not valid YAML: 022 would be read as octal"),
         ("input: !!python/name:os.system\nedit: smile", "not valid YAML"),
     ],
 )
@@ -47,6 +49,26 @@ def test_hostile_yaml(tmp_path, monkeypatch, text, match):
     monkeypatch.chdir(tmp_path)
     assert match in refused_job(tmp_path, text)
     assert [path.name for path in tmp_path.iterdir()] == ["job.yaml"]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end")
+def test_a_job_file_without_an_end():
+    with pytest.raises(UsageError, match="too large"):
+        load_jobs(Path("/dev/zero"))
+
+
+def test_links_that_lead_in_a_circle(tmp_path):
+    """As an input nothing; as an output something that is there, which --overwrite replaces."""
+    (tmp_path / "a.mp4").write_bytes(b"not opened")
+    (tmp_path / "round.mp4").symlink_to("trip.mp4")
+    (tmp_path / "trip.mp4").symlink_to("round.mp4")
+    words = {"edit": "smile", "output": str(tmp_path / "round.mp4"), "alpha_out": str(tmp_path / "matte.mkv")}
+    with pytest.raises(UsageError, match="does not exist"):
+        make_plan([RenderJob(input=str(tmp_path / "trip.mp4"), edit="smile")])
+    with pytest.raises(UsageError, match="exists already; pass --overwrite"):
+        make_plan([RenderJob(input=str(tmp_path / "a.mp4"), **words)])
+    assert make_plan([RenderJob(input=str(tmp_path / "a.mp4"), overwrite=True, **words)]).clips[0].status == "render"
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,10 @@ def render_command(words: Sequence[str]) -> int:
     sweep, draft = options.pop("sweep", None), options.pop("draft", False)
     if preview is None and (sweep or draft):
         raise UsageError(f"--{'sweep' if sweep else 'draft'} is about previews: say at which time, with --preview 3")
+    others = {"--dry-run": dry_run, "--bench": bench, "--report": report_file is not None}
+    if preview is not None and any(others.values()):
+        other = next(name for name, given in others.items() if given)
+        raise UsageError(f"{other} is about renders; leave it out, or leave --preview out")
     if sweep:
         from videdit.cli.preview import with_sweep
 
@@ -137,6 +141,7 @@ def render_command(words: Sequence[str]) -> int:
     from videdit.edits import cautions
     from videdit.hfgi.profile import load_profile
     from videdit.jobs.plan import make_plan
+    from videdit.paths import real
 
     subjects = [load_profile(job.profile, job.checkpoint).subject for job in jobs]
     told = (cautions(job.edits, subject) for job, subject in zip(jobs, subjects, strict=True))
@@ -155,7 +160,7 @@ def render_command(words: Sequence[str]) -> int:
         from videdit.rendering.progress import check_report
 
         replace = check_report(report_file, all(job.overwrite for job in jobs))
-        if report_file.resolve() in {file.resolve() for clip in plan.clips for file in (clip.source, *clip.files)}:
+        if real(report_file) in {real(file) for clip in plan.clips for file in (clip.source, *clip.files)}:
             raise UsageError(f"the report {report_file} would be written over a clip's own file; choose another")
     if dry_run:
         from videdit.rendering.estimate import describe

@@ -30,12 +30,10 @@ def load_jobs(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Re
         UsageError: the file cannot be read, or one line ``file:line: what is wrong`` for each mistake.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path} is too large for a job file ({_MOST_BYTES >> 10} KiB at most)")
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         _check_size(path, root)
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_Loader)
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply for a job file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -63,6 +61,32 @@ def load_jobs(path: Path, overrides: Mapping[str, Any] | None = None) -> list[Re
     if mistakes:
         raise UsageError("\n".join(f"{path}:{line}: {message}" for line, message in sorted(set(mistakes))))
     return jobs
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only, and no number that is another than it looks."""
+
+
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    digits = str(node.value).lstrip("+-")
+    if len(digits) > 1 and digits[0] == "0" and digits[1] in "0123456789_":
+        raise yaml.MarkedYAMLError(problem=f"{node.value} would be read as octal", problem_mark=node.start_mark)
+    try:
+        return loader.construct_yaml_int(node)
+    except ValueError:  # of thousands of digits
+        raise yaml.MarkedYAMLError(problem="a number is too long", problem_mark=node.start_mark) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+
+
+def _text(path: Path) -> str:
+    """What is in a file or a pipe. Raises OSError, UnicodeDecodeError; UsageError: it does not end soon enough."""
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"{path} is too large for a job file ({_MOST_BYTES >> 10} KiB at most)")
+    return data.decode("utf-8")
 
 
 def _check_size(path: Path, root: yaml.Node | None) -> None:

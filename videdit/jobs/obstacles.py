@@ -10,6 +10,7 @@ from pathlib import Path
 from videdit.errors import UsageError
 from videdit.media import image_sequence
 from videdit.media.image_sequence import is_sequence
+from videdit.paths import real
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ def _meet(source: Path, output: Path) -> bool:
     """Whether pictures of one pattern are also of another, as s_1000.png is of s_%d.png and s_%04d.png."""
     try:
         there = image_sequence.existing(source)
-        found = {file.resolve() for file in there.values()}
+        found = {real(file) for file in there.values()}
     except OSError:
         return False
-    return any(image_sequence.picture(output, number).resolve() in found for number in there)
+    return any(real(image_sequence.picture(output, number)) in found for number in there)
 
 
 def _any(pattern: Path) -> bool:

@@ -135,7 +135,7 @@ def alpha_path(source: Path, output: Path, job: RenderJob, *, batch: bool = Fals
         raise UsageError(f"the matte {job.alpha_out} is one file, but there may be many inputs; name a folder")
     if path.suffix.lower() not in ((".png", ".tif", ".tiff", ".bmp") if image else (".mkv", ".mp4", ".mov")):
         raise UsageError(f"cannot write a matte to {path}; name it .{'png' if image else 'mkv, .mp4 or .mov'}")
-    if path.resolve() == output.resolve():
+    if paths.real(path) == paths.real(output):
         raise UsageError(f"the matte and the output would both be written to {path}")
     return path
 

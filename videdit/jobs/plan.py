@@ -23,6 +23,7 @@ from videdit.jobs.segment_store import handing_over
 from videdit.media import image_sequence
 from videdit.media.image_sequence import is_sequence
 from videdit.media.kinds import kind_of
+from videdit.paths import real
 from videdit.provenance.tags import sidecar_path
 from videdit.storage.outputs import NAME_BYTES
 from videdit.tracks.selection import is_picture
@@ -103,9 +104,9 @@ def make_plan(jobs: Iterable[RenderJob]) -> Plan:
     for job in jobs:
         _plan_job(job, plan)
     taken: dict[Path, Path] = {}
-    sources = {clip.source.resolve() for clip in plan.clips}
+    sources = {real(clip.source) for clip in plan.clips}
     for source, file in [(clip.source, file) for clip in plan.clips for file in clip.files]:
-        target = file.resolve()
+        target = real(file)
         if target in taken:
             raise UsageError(
                 f"{taken[target]} and {source} would both be written to {file}; "
@@ -129,15 +130,15 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
             folders += 1
             for file in _walk(path):
                 if _is_wanted(file, plan):
-                    found.setdefault(file.resolve(), (file, path))
+                    found.setdefault(real(file), (file, path))
             plan.hints.extend(_numbered_pictures([file for file, top in found.values() if top == path]))
         elif path.exists():
-            found.setdefault(path.resolve(), (path, path.parent))
-            named.add(path.resolve())
+            found.setdefault(real(path), (path, path.parent))
+            named.add(real(path))
         elif is_sequence(path):
             image_sequence.files(path)
-            found.setdefault(path.resolve(), (path, path.parent))
-            named.add(path.resolve())
+            found.setdefault(real(path), (path, path.parent))
+            named.add(real(path))
         elif glob.has_magic(words):
             folders += 1
             matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
@@ -145,7 +146,7 @@ def _plan_job(job: RenderJob, plan: Plan) -> None:
                 raise UsageError(f"no file matches {words}")
             for file in matches:
                 if file.is_file() and _is_wanted(file, plan):
-                    found.setdefault(file.resolve(), (file, file.parent))
+                    found.setdefault(real(file), (file, file.parent))
         else:
             raise UsageError(f"the input {words} does not exist")
     batch = folders > 0 or len(found) > 1

@@ -11,6 +11,7 @@ from typing import Any
 
 from videdit.errors import AwayError, MediaError
 from videdit.media.image_sequence import existing, is_sequence
+from videdit.paths import real
 from videdit.storage.hashes import sha256
 
 _COARSE = 2_000_000_000  # ns: some file systems tell times no finer, so what is written twice meanwhile looks unchanged
@@ -33,7 +34,7 @@ class SourceIdentity:
         try:
             parts = list(existing(path).values()) if is_sequence(path) else [path]
             states = [part.stat() for part in parts]
-            place = path.resolve()
+            place = real(path)
         except OSError as error:
             away = isinstance(error, FileNotFoundError) and not path.parent.is_dir()
             raise (AwayError if away else MediaError)(f"cannot read {path}: {error.strerror}") from None

@@ -265,7 +265,7 @@ def check_report(path: Path, overwrite: bool) -> bool:
     if not path.exists():
         return overwrite
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        there = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size < _MOST_BYTES else None
+        there = json.loads(path.read_text(encoding="utf-8")) if 0 < path.stat().st_size < _MOST_BYTES else None
         overwrite |= isinstance(there, dict) and {"videdit", "clips"} <= there.keys()
     if not overwrite:
         raise UsageError(f"{path} exists and is no report of an earlier run; pass --overwrite to replace it")
