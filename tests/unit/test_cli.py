@@ -151,6 +151,21 @@ def test_a_preview_is_no_render(capsys, tmp_path, monkeypatch, other):
     assert (code, said) == (2, f"videdit: {other[0]} is about renders; leave it out, or leave --preview out\n")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there a folder that somebody is in cannot be deleted")
+@pytest.mark.parametrize("words", [["in.mp4", "--edit", "smile"], ["*.mp4", "--edit", "smile"], ["faces", "in.mp4"]])
+def test_a_folder_that_is_deleted_while_one_is_in_it(tmp_path, empty_clip, words):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = [str(empty_clip) if word == "in.mp4" else word for word in words]
+    more = ["--sheet", "s.png"] if words[0] == "faces" else ["-o", "o.mp4"]
+    code = f"import os; os.rmdir({str(gone)!r})\n"
+    code += f"from videdit.cli.main import main\nraise SystemExit(main({words + more}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=gone, capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2)
+    assert done.stderr.count("\n") == 1
+    assert "unexpected" not in done.stderr
+
+
 def test_edits_and_job_files_add_up(tmp_path):
     options = cli.read(cli.render_parser(), ["in.mp4", "--edit", "smile", "-e", "age=-1,beard", "--scenes", "1"])
     (job,) = cli.jobs_of({name: options[name] for name in ("input", "edit", "scenes")})

@@ -12,10 +12,13 @@ import time
 import pytest
 from synthetic import ROOT
 
-from videdit.errors import UsageError
+from videdit.errors import MediaError, UsageError
+from videdit.jobs.plan import make_plan
+from videdit.jobs.render_job import RenderJob
 from videdit.media.encode.target import sweep
+from videdit.rendering.progress import check_report
 from videdit.storage import locks
-from videdit.storage.outputs import NAME_BYTES, Claim, ExistsError, hidden, put, put_text, temporary_name
+from videdit.storage.outputs import NAME_BYTES, Claim, ExistsError, hidden, put, put_text, temporary_name, written_whole
 
 
 def without_links(*_):
@@ -46,6 +49,35 @@ def test_a_run_that_was_killed_between_two_steps_goes_on(tmp_path):
     os.link(tmp_path / "temporary", tmp_path / "target")
     put(tmp_path / "temporary", tmp_path / "target")
     assert os.listdir(tmp_path) == ["target"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+@pytest.mark.parametrize("link", [False, True])
+def test_no_file_takes_the_place_of_a_pipe_or_a_device(tmp_path, link):
+    """With --overwrite as the superuser, /dev/null would become a file for all of the machine."""
+    pipe, new, name = tmp_path / "pipe.mp4", tmp_path / "new.mp4", tmp_path / "name.mp4"
+    os.mkfifo(pipe)
+    new.write_text("new")
+    if link:
+        name.symlink_to(pipe)
+    else:
+        name = pipe
+    with pytest.raises(MediaError, match="not a file"):
+        put(new, name, replace=True)
+    with pytest.raises(MediaError, match="not a file"), written_whole(name) as written:
+        written.write_text("new")
+    with pytest.raises(MediaError, match="not a file"):
+        put_text(name, "new", replace=True)
+    (tmp_path / "in.mp4").write_bytes(b"not opened")
+    for overwrite in (False, True):
+        job = RenderJob(input=str(tmp_path / "in.mp4"), edit="smile", output=str(name), overwrite=overwrite)
+        with pytest.raises(UsageError, match="is a device, a pipe or a socket, not a file; choose another with -o"):
+            make_plan([job])
+        with pytest.raises(UsageError, match="not a file"):
+            check_report(name, overwrite)
+    assert pipe.is_fifo()
+    assert name.is_symlink() is link
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted({"in.mp4", "new.mp4", "pipe.mp4", name.name})
 
 
 def test_a_link_that_leads_nowhere_is_there_too(tmp_path):

@@ -77,8 +77,19 @@ def run(argv: Sequence[str]) -> int:
         log.info("failed: %r", error, exc_info=True)
         if debug:
             raise
+        if isinstance(error, FileNotFoundError) and _nowhere():
+            return fail("the folder one is in has been deleted; change to one that is there", 1)
         detail = " ".join(str(error).split())
         return fail(f"unexpected {type(error).__name__}: {detail} (--debug shows where)", 1)
+
+
+def _nowhere() -> bool:
+    """Whether the folder that the process is in is gone, so that a name without a folder means nothing."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def commands() -> Mapping[str, Callable[[Sequence[str]], int]]:

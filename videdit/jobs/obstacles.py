@@ -11,6 +11,7 @@ from videdit.errors import UsageError
 from videdit.media import image_sequence
 from videdit.media.image_sequence import is_sequence
 from videdit.paths import real
+from videdit.storage.outputs import is_special
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def at_file(source: Path, output: Path, replace: bool) -> Obstacle | None:
         raise UsageError(f"the output {output} is the input itself; choose another with -o")
     if output.is_dir():
         return Obstacle(f"the output {output} is a folder")
+    if is_special(output):
+        return Obstacle(f"{output} is a device, a pipe or a socket, not a file", elsewhere="choose another with -o")
     if (os.path.lexists(output) or (is_sequence(output) and _any(output))) and not replace:
         return Obstacle(f"{output} exists already", "pass --overwrite to replace it", "choose another with -o")
     return None

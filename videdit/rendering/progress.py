@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from videdit.errors import MediaError, UsageError
 from videdit.pipeline.executor import StageStats
-from videdit.storage.outputs import put_text
+from videdit.storage.outputs import is_special, put_text
 from videdit.terminal import is_terminal, plain
 
 _MOST_BYTES = 64 << 20  # of a report
@@ -260,6 +260,8 @@ def check_report(path: Path, overwrite: bool) -> bool:
     """
     if not path.parent.is_dir():
         raise UsageError(f"cannot write the report {path}: there is no folder {path.parent}")
+    if is_special(path):
+        raise UsageError(f"cannot write the report {path}: it is a device, a pipe or a socket, not a file")
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise UsageError(f"cannot write the report {path}: {'it is a folder' if path.is_dir() else 'no permission'}")
     if not path.exists():

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,15 +34,35 @@ class ExistsError(MediaError):
         )
 
 
+def is_special(path: Path) -> bool:
+    """Whether a name is that of a device, a pipe or a socket, or leads to one: no file is put in its place, ever.
+
+    As the superuser /dev/null would be gone for the whole machine.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _take(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, whatever file has it now. Raises MediaError: it is no file's."""
+    if is_special(path):
+        raise MediaError(f"cannot write {path}: it is a device, a pipe or a socket, not a file")
+    os.replace(temporary, path)
+
+
 def put(temporary: Path, path: Path, replace: bool = False) -> None:
     """Give a finished file its name. replace: whatever has it now.
 
     Raises:
         ExistsError: something has that name (without `replace`); it is left as it is.
+        MediaError: a device, a pipe or a socket has it.
         OSError: the disk is full, ...
     """
     if replace:
-        os.replace(temporary, path)
+        _take(temporary, path)
         return
     try:
         if os.name == "nt":
@@ -95,12 +116,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     It takes that name at the end of the block, and is gone after an exception. The folder must exist.
 
     Raises:
+        MediaError: that name is a device's, a pipe's or a socket's.
         OSError: it cannot take the name, ...
     """
     with unfinished(_beside(path)) as temporary:
         try:
             yield temporary
-            os.replace(temporary, path)
+            _take(temporary, path)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
