@@ -13,12 +13,15 @@ from footage import packets_of
 from videdit import edit_image
 from videdit.cli import main as cli
 from videdit.errors import MediaError, NoFaceError, SettingsError, UsageError
+from videdit.media.probe import probe
 
 
 @pytest.mark.parametrize(
     ("words", "code", "answer"),
     [
         (["--preset", "warp"], 2, "unknown preset 'warp'"),
+        (["--codec", "hevc", "--crf", "63"], 2, "crf 63 is out of range for hevc: 0 to 51"),
+        (["--batch", "999999999"], 2, "less than or equal to 256"),
         (["--codec", "nothing"], 2, "unknown codec 'nothing'"),
         (["--start", "99"], 2, "has no frame from 99 s on"),
         (["--faces", "nobody.jpg"], 2, "nobody.jpg of a face to edit does not exist"),
@@ -50,6 +53,29 @@ def test_a_clip_that_has_ended_is_one_mistake_in_every_command(face_clip, tmp_pa
     monkeypatch.chdir(tmp_path)
     assert cli.run(["faces", str(face_clip), "--start", "99"]) == 2
     assert "has no frame from 99 s on" in capsys.readouterr().err
+
+
+def test_a_cut_between_two_frames_is_a_mistake_too(face_clip, tmp_path, monkeypatch, capsys):
+    """It is within the clip, so only who reads it finds that no frame is there."""
+    monkeypatch.chdir(tmp_path)
+    late = f"{probe(face_clip).duration - 0.001:.3f}"
+    for words in (["--start", late], ["--start", "0.001", "--end", "0.002"]):
+        assert cli.run([str(face_clip), "--edit", "smile=0", "-o", "out.mp4", *words]) == 2
+        said = capsys.readouterr().err
+        assert f"has no frame from {float(words[1]):g} s" in said
+        assert said.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["notes.txt/", "notes.txt/deep/"])
+def test_previews_into_what_is_no_folder(face_clip, tmp_path, monkeypatch, capsys, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    assert cli.run([str(face_clip), "--edit", "smile", "--preview", "0", "-o", place, "--overwrite"]) == 1
+    said = capsys.readouterr().err
+    assert "notes.txt is a file, not a folder" in said
+    assert said.count("\n") == 1
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_keyframes_beyond_the_end_are_said(render, face_clip, tmp_path, caplog):

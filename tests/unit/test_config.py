@@ -84,6 +84,7 @@ def test_the_words_of_the_command_line_become_numbers():
         {"faces": "some"},
         {"device": "tpu"},
         {"batch": 0},
+        {"batch": 257},
         {"crf": 99},
         {"memory": "lots"},
         {"start": 5, "end": 3},

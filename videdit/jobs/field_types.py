@@ -270,5 +270,7 @@ Box = Annotated[
     ),
 ]
 Batch = Annotated[
-    int | None, BeforeValidator(auto_is_none), schema({"type": "integer", "minimum": 1}, {"enum": ["auto", None]})
+    int | None,
+    BeforeValidator(auto_is_none),
+    schema({"type": "integer", "minimum": 1, "maximum": 256}, {"enum": ["auto", None]}),
 ]

@@ -178,7 +178,7 @@ class JobFields(BaseModel):
         "auto", description="Number format of the networks: fp32, bf16 or auto (bf16 where it is fast)."
     )
     batch: Annotated[Batch, Option("how", "N")] = Field(
-        None, ge=1, description="Face crops per network pass; default: auto, chosen for the device."
+        None, ge=1, le=256, description="Face crops per network pass; default: auto, chosen for the device."
     )
     decoder: Annotated[str, Option("how", "NAME")] = Field(
         "cpu",

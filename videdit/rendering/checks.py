@@ -124,20 +124,25 @@ def check_folders(clip: Clip, make: bool = True) -> None:
         MediaError: one cannot be made or written to.
     """
     for folder in dict.fromkeys(file.parent for file in clip.files):
-        try:
-            if make:
-                folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder if make else _nearest(folder)):
-                pass
-        except OSError as error:
-            gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)  # as on a disk that comes back
-            failure = AwayError if gone else MediaError
-            there = _nearest(folder)
-            if not there.is_dir():
-                raise failure(
-                    f"cannot write to {folder}: {there} is a file, not a folder; choose another with -o"
-                ) from None
-            raise failure(f"cannot write to the folder {folder}: {error.strerror}") from None
+        check_folder(folder, make)
+
+
+def check_folder(folder: Path, make: bool = True) -> None:
+    """Try one folder, as :func:`check_folders`."""
+    try:
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder if make else _nearest(folder)):
+            pass
+    except OSError as error:
+        gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)  # as on a disk that comes back
+        failure = AwayError if gone else MediaError
+        there = _nearest(folder)
+        if not there.is_dir():
+            raise failure(
+                f"cannot write to {folder}: {there} is a file, not a folder; choose another with -o"
+            ) from None
+        raise failure(f"cannot write to the folder {folder}: {error.strerror}") from None
 
 
 def _nearest(folder: Path) -> Path:

@@ -13,6 +13,7 @@ from videdit.jobs.plan import Plan
 from videdit.media.image_sequence import is_sequence, name_of
 from videdit.media.stills.write import write_image
 from videdit.provenance.tags import tags
+from videdit.rendering.checks import check_folder
 from videdit.rendering.frames import as_rgb
 from videdit.rendering.session import EXACT, Session, Tier
 from videdit.stages.compare import side_by_side
@@ -50,11 +51,11 @@ def previews(
         if there := [str(path) for path in targets.values() if path.exists() and not overwrite]:
             raise UsageError(f"{there[0]} exists already; pass --overwrite to replace it")
         for time, path in targets.items():
+            check_folder(path.parent)
             before, after = session.frames(clip, time, tier)
             if after.picture is before.picture:
                 log.warning("%s: no face is edited at %g s", clip.source, time)
             both = side_by_side(as_rgb(before.picture), as_rgb(after.picture), info.rotation)
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_image(path, replace(after, picture=both), info, tags(clip.job), replace=overwrite)
             yield path
 

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from videdit.datatypes import Coded, Frame, Picture
-from videdit.errors import PicturesChange, RefusedInput
+from videdit.errors import PicturesChange, RefusedInput, SettingsError
 from videdit.media.decode.decoder import Decoded, Decoder, units
 from videdit.media.decode.pixel_shape import PixelShape
 from videdit.media.info import MediaInfo
@@ -59,7 +59,7 @@ class VideoReader:
     ) -> None:
         self.info = source if isinstance(source, MediaInfo) else probe(source)
         if start is not None and end is not None and not start < end:
-            raise RefusedInput(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
+            raise SettingsError(f"nothing lies between {start:g} s and {end:g} s: the end must come after the start")
         self.start, self.end, self.first = start, end, first
         self.repeated = self.patched = 0
         self.repaired = self.resets = 0
@@ -124,7 +124,8 @@ class VideoReader:
             yield self._frame(frame, pts, count, repeats)
             count += 1
         if not count:
-            raise RefusedInput(self._nothing())
+            cut = self.start is not None or self.end is not None
+            raise (SettingsError if cut else RefusedInput)(self._nothing())
 
     def peek(self) -> av.VideoFrame | None:
         """The first frame, as it is decoded, whatever its size; None where there is none."""

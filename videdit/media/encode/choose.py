@@ -30,6 +30,7 @@ from videdit.threads import ordinary_priority
 
 _NO_LOSSLESS_MODE = {"prores": "ffv1 in .mkv, or h264 or hevc"}
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_WORST_HEVC = 51  # crf of x265
 _PRESETS = {
     "h264": X26X,
     "hevc": X26X,
@@ -69,7 +70,7 @@ def _choose(info: MediaInfo, container: str, settings: EncodeSettings) -> VideoE
     if first == "ffv1" and settings.codec is None and container != "matroska":  # it is written to be played
         wanted = [*others, first]
     if settings.codec not in HARDWARE:
-        _check_preset(wanted[0], settings.preset)
+        _check_words(wanted[0], settings)
     refused = None
     for planar, family, name, pix_fmt in _candidates(info, container, settings, wanted):
         # Numbers meant for one encoder mean nothing to another.
@@ -114,8 +115,11 @@ def _encoders(family: str, settings: EncodeSettings) -> Iterator[str]:
     yield from ENCODERS[family]
 
 
-def _check_preset(family: str, preset: str | None) -> None:
-    known = _PRESETS[family]
+def _check_words(family: str, settings: EncodeSettings) -> None:
+    """Refuse a preset or a quality that the family does not have: x265 says no more than that it does not open."""
+    known, preset = _PRESETS[family], settings.preset
+    if family == "hevc" and settings.crf is not None and settings.crf > _WORST_HEVC:
+        raise SettingsError(f"crf {settings.crf:g} is out of range for hevc: 0 to {_WORST_HEVC} is possible")
     if preset is not None and preset not in known:
         choice = f"choose one of {', '.join(known)}" if known else "it has none"
         raise SettingsError(f"unknown preset '{preset}' for {family}: {choice}")

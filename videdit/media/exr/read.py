@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videdit.datatypes import Frame, Picture
-from videdit.errors import RefusedInput
+from videdit.errors import RefusedInput, SettingsError
 from videdit.media.exr.file import open_file, read
 from videdit.media.image_sequence import RATE, files, is_sequence
 from videdit.media.info import MediaInfo
@@ -104,7 +104,7 @@ class ExrReader:
             yield Frame(count, pts if info.kind == "video" else None, info.time_base, time, planes)
             count += 1
         if not count:
-            raise RefusedInput(f"{info.path} has no frame from {self.start:g} s on; it is {info.duration:.2f} s long")
+            raise SettingsError(f"{info.path} has no frame from {self.start:g} s on; it is {info.duration:.2f} s long")
 
 
 def _tags(header: dict[str, Any]) -> dict[str, str]:
