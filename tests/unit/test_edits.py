@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,8 @@ from videdit.edits import (
 )
 from videdit.edits.direction_files import read_direction, write_directions
 from videdit.edits.parse import find
-from videdit.errors import UsageError
+from videdit.errors import UsageError, WeightsError
+from videdit.paths import weights_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = {"smile", "age", "eyes_open", "mouth_open", "yaw", "gender", "beard", "lipstick"}
@@ -270,3 +272,17 @@ def test_a_strength_is_as_many_units_of_the_direction_as_its_recipe_says() -> No
     np.testing.assert_allclose(edit_delta(parse_edits("age=-10")), -10 * down * step, rtol=1e-5)
     assert not edit_delta(parse_edits("age=0")).any()
     assert find("smile").scale == (1, 1)
+
+
+@pytest.mark.parametrize("how", ["missing", "swapped", "no manifest"])
+def test_an_edit_that_ships_but_whose_file_is_damaged_is_not_unknown(tmp_path, monkeypatch, how):
+    shutil.copy(weights_dir() / "published.yaml", tmp_path)
+    if how != "no manifest":
+        shutil.copy(weights_dir() / "manifest.yaml", tmp_path)
+    if how == "swapped":
+        shutil.copy(weights_dir() / "mtcnn.safetensors", tmp_path / "directions.safetensors")
+    monkeypatch.setenv("VIDEDIT_SHIPPED", str(tmp_path))
+    with pytest.raises(WeightsError, match="restore it with"):
+        parse_edits("smile")
+    with pytest.raises(UsageError, match="unknown edit 'smyle'"):
+        parse_edits("smyle")

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videdit import paths
-from videdit.edits.catalogue import catalogue, info_of_file
+from videdit.edits.catalogue import SHIPPED, catalogue, info_of_file
 from videdit.edits.direction_files import NUM_LAYERS, SUFFIXES, read_direction, read_layers
 from videdit.edits.edit_info import EditInfo
 from videdit.edits.keyframes import Keyframe, check_order, continues, parse_keyframe
 from videdit.edits.pca_components import component_direction
 from videdit.edits.published_edits import how_to_get
 from videdit.errors import UsageError
+from videdit.weights.shipped import verified
 
 FAINT = 0.15  # of the recommended strength: what is weaker is hardly seen
 
@@ -104,15 +105,18 @@ def find(name: str, infos: dict[str, EditInfo] | None = None) -> EditInfo:
 
     Raises:
         UsageError: there is none; the nearest name is suggested.
+        WeightsError: it is one that ships, but the file of its direction is missing or damaged.
     """
     infos = catalogue() if infos is None else infos
     if name in infos:
         info = infos[name]
     elif is_file(name):
         info = info_of_file(paths.expanded(name), name)
-    elif way := how_to_get(name):
-        raise UsageError(f"the file of the released edit {name!r} is not here; {way}")
     else:
+        if (paths.configs_dir() / "edits" / f"{name}.yaml").exists():  # a recipe without what its file says of it
+            verified(SHIPPED.removesuffix(".safetensors"))
+        if way := how_to_get(name):
+            raise UsageError(f"the file of the released edit {name!r} is not here; {way}")
         near = difflib.get_close_matches(name.lower(), infos, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(f"unknown edit {name!r}; {hint}There is: {', '.join(infos)} (see --list-edits)")
