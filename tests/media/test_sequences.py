@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from synthetic_clips import Clip, Sound, make
 
-from videdit.errors import MediaError, UsageError
+from videdit.errors import MediaError, RefusedInput, UsageError
 from videdit.jobs.fingerprint import fingerprint
 from videdit.jobs.plan import make_plan
 from videdit.jobs.render_job import RenderJob
@@ -213,3 +213,15 @@ def test_a_film_may_be_called_like_a_pattern(tmp_path: Path, suffix: str) -> Non
     assert not is_sequence(clip.source)
     assert not is_sequence(clip.output)  # which is not there yet
     assert is_sequence(tmp_path / "100%03d.png")
+
+
+@pytest.mark.parametrize("odd", [1, 3])
+def test_a_picture_of_another_kind_among_numbered_ones_is_named(tmp_path, odd):
+    """It was taken for a damaged one, and the picture before it was written in its place."""
+    for number in range(1, 5):
+        suffix = ".jpg" if number == odd else ".png"
+        found, data = cv2.imencode(suffix, np.full((48, 64, 3), 20 * number, np.uint8))
+        assert found
+        (tmp_path / f"a_{number}.png").write_bytes(data.tobytes())
+    with pytest.raises(RefusedInput, match=rf"a_{odd}.png is of kind .jpg, whatever its name says; convert it to .png"):
+        probe(tmp_path / "a_%d.png")

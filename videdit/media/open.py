@@ -31,6 +31,7 @@ _OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format
 # Streams that are hard to tell, by their kind.
 _RAW = {".h264": "h264", ".h265": "hevc", ".mpg": "mpeg", ".m2v": "mpegvideo", ".mpeg4": "m4v"}
 _RAW |= {".dv": "dv", ".vc1": "vc1"}
+_TOLD_APART = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"))  # of numbered pictures
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # Tags that every container knows, some in capitals.
 KNOWN_TAGS = frozenset(
@@ -46,10 +47,20 @@ def check_file(path: Path) -> int:
         MediaError: it does not exist, is a folder or a device, is empty, may not be read, or is of a kind that is not.
     """
     if is_sequence(path):
-        return sum(map(_check_one, files(path).values()))
+        return sum(map(_check_numbered, files(path).values()))
     size = _check_one(path)
     if (kind := kind_of(path)) and kind.refused:
         raise RefusedInput(f"{path} {kind.refused}")
+    return size
+
+
+def _check_numbered(path: Path) -> int:
+    """FFmpeg chooses the decoder of numbered pictures by their suffix, and takes any other for a damaged one."""
+    size, kind = _check_one(path), kind_of(path)
+    if kind and kind.suffix in _TOLD_APART and not kind.fits(path.suffix) and path.suffix.lower() in _TOLD_APART:
+        raise RefusedInput(
+            f"{path} is of kind {kind.suffix}, whatever its name says; convert it to {path.suffix} first"
+        )
     return size
 
 
