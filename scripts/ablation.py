@@ -48,8 +48,15 @@ def unsmoothed(stages: list[Stage]) -> None:
         stage.code_sigma = stage.flow_sigma = AT_ONCE
 
 
+def consulted(stages: list[Stage]) -> None:
+    """With ADA and the consultation encoder, whatever the edit."""
+    for stage in of(InvertEdit, stages):
+        stage.inverter = stage.inverter.consulting(True)
+
+
 def unaligned(stages: list[Stage]) -> None:
-    """Without pre-aligning distortion maps."""
+    """With them, and without pre-aligning distortion maps."""
+    consulted(stages)
     for stage in of(InvertEdit, stages):
         stage.prealigner.kind = "none"
 
@@ -89,7 +96,8 @@ PIECES: dict[str, Callable[[list[Stage]], None]] = {
     "no steadiness": unsteadied,
     "steadiness without bounds": unbounded,
     "codes and flow of each frame alone": unsmoothed,
-    "distortion map left to ADA": unaligned,
+    "with consultation": consulted,
+    "and the distortion map left to ADA": unaligned,
     "masks by the mesh, no grading": unparsed,
     "no grading": ungraded,
     "no detail return": unreturned,

@@ -76,7 +76,7 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             purses=bool(recipe.get("purses", False)),
             smiles=bool(recipe.get("smiles", False)),
             gapes=bool(recipe.get("gapes", False)),
-            consulted=bool(recipe.get("consulted", True)),
+            consulted=both_ways(recipe.get("consulted", True)),
             attribute_leakage=tuple(sorted(numbers["attribute_leakage"].items(), key=lambda item: -abs(item[1]))),
             identity=numbers["identity"],
             response=pair(recipe.get("response", (1.0, 1.0))),
@@ -87,6 +87,12 @@ def _shipped(files: tuple[tuple[Path, int], ...]) -> dict[str, EditInfo]:
             mahalanobis=numbers.get("mahalanobis"),
         )
     return infos
+
+
+def both_ways(said: bool | list[bool]) -> tuple[bool, bool]:
+    """Of a minus and of a plus: what a recipe says of each, or of both."""
+    minus, plus = said if isinstance(said, list) else (said, said)
+    return bool(minus), bool(plus)
 
 
 def own(folder: Path) -> dict[str, EditInfo]:

@@ -43,7 +43,8 @@ class EditInfo:
     purses: bool = False  # whether pursed lips reduce it
     smiles: bool = False  # whether a smile that is there reduces it, as far as it is a plus
     gapes: bool = False  # whether a wide open mouth reduces what is more than its recommended strength
-    consulted: bool = True  # whether it looks best where ADA and the consultation encoder condition the generator
+    # Whether a minus and a plus of it look best where ADA and the consultation encoder condition the generator.
+    consulted: tuple[bool, bool] = (True, True)
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"
     response: tuple[float, float] = (1.0, 1.0)  # of the student: what minus and plus strengths are multiplied with
     experimental: str = ""  # what is still wrong with it, in a few words; empty: nothing that a client would mind

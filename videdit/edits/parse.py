@@ -32,6 +32,13 @@ class Edit:
     info: EditInfo = field(kw_only=True, compare=False, repr=False)
     bare: bool = field(default=False, kw_only=True, compare=False, repr=False)  # nobody said how much: the recommended
 
+    @property
+    def consulted(self) -> bool:
+        """Whether any of its strengths looks best where the generator is conditioned: see EditInfo."""
+        strengths = [key.strength for key in self.keyframes] or [self.strength]
+        minus, plus = self.info.consulted
+        return (minus and min(strengths) < 0) or (plus and max(strengths) > 0)
+
 
 def parse_edits(words: str) -> tuple[Edit, ...]:
     """Read edits as the user writes them: names or files, each with "=strength", with keyframes

@@ -107,7 +107,8 @@ def sweep_plate(
             if crop is None or parser is None:
                 images = list(released(inverter, [face] * steps, several, several + deltas))
             else:
-                chosen = inverter.consulting(inverter.profile.consults(consultation, edit.info.consulted))
+                wanted = any(edit.info.consulted)  # a row goes both ways
+                chosen = inverter.consulting(inverter.profile.consults(consultation, wanted))
                 renderings = rendered(chosen, [face] * steps, several, several + deltas, prealign)
                 images = [pasted(parser, crop, rendering, regions) for rendering in renderings]
             shown = [as_picture(image)[slice(*inverter.profile.rows)] for image in images]

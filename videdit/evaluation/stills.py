@@ -135,7 +135,7 @@ def evaluate_edits(
         if plain:
             results = list(released(inverter, crops, codes, codes + edit_delta([edit], codes)))
         elif student is None:
-            chosen = inverter.consulting(inverter.profile.consults(consultation, edit.info.consulted))
+            chosen = inverter.consulting(inverter.profile.consults(consultation, edit.consulted))
             renderings = rendered(chosen, crops, codes, codes + edit_delta([edit], codes), prealign)
             results = [pasted(parser, crop, r, regions) for crop, r in zip(parsed, renderings, strict=True)]
         else:

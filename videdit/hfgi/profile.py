@@ -40,7 +40,7 @@ class Profile(BaseModel):
         """Whether ADA and the consultation encoder condition the generator.
 
         wish: "always", "never", or "auto": where edits look better for it, as those of published networks do. wanted:
-        whether an edit does by itself (``EditInfo.consulted``).
+        whether an edit does by itself (``Edit.consulted``).
         """
         return wish == "always" or (wish == "auto" and (wanted or self.layout == "published"))
 

@@ -153,7 +153,7 @@ class RenderJob(JobFields):
     @property
     def networks(self) -> NetworkChoice:
         """Which networks it needs, and how they run."""
-        wanted = self.consultation == "auto" and any(edit.info.consulted for edit in self.all_edits)
+        wanted = self.consultation == "auto" and any(edit.consulted for edit in self.all_edits)
         return NetworkChoice(
             self.profile,
             self.checkpoint,
