@@ -141,6 +141,20 @@ def test_a_beard_grows_on_the_jaw_and_leaves_lips_eyes_and_forehead(people: list
         assert max(shown[i] for i in (159, 145, 386, 374, 151, 4, 50, 280)) < 60
 
 
+def test_a_smile_is_below_the_eyes(people: list[np.ndarray]) -> None:
+    detector = FaceDetector("cpu")
+    for person in people:
+        mesh = detector.aligned(person).mesh
+        assert mesh is not None
+        mask = edit_mask(mesh, LOW, ["lower_face"])
+        face = edit_mask(mesh, LOW, ["face"])
+
+        shown = {i: at(mask, *mesh[i]) for i in range(len(mesh))}
+        assert min(shown[i] for i in (13, 14, 0, 17, 61, 291, 199, 205, 425, 4)) > 190  # lips, chin, cheeks, nose
+        assert max(shown[i] for i in (159, 145, 386, 374, 151, 66, 296, 105, 334, 9)) < 30  # lids, brows, forehead
+        assert (mask[200:] == face[200:]).all()  # also at the border, which softens the face once, not twice
+
+
 def test_an_edit_that_moves_outlines_leaves_them_where_they_are() -> None:
     """Beyond the border of a face that turned, the old one would be left as a ghost."""
     turned = np.zeros((LOW, LOW, 2), np.float32)

@@ -14,7 +14,7 @@ from videdit.errors import UsageError
 # Parts that an edit may paint. Of those with a name here a stage knows more: edits of EYES move lids and leave irises,
 # those of LIPS are about their colour, and HAIR is followed beyond the crop.
 EYES, LIPS, HAIR = "eyes", "lips", "hair"
-REGIONS = ("face", "skin", "skin_and_mouth", "jaw", "round_eyes", "inner_face", EYES, LIPS, HAIR, "head")
+REGIONS = ("face", "skin", "skin_and_mouth", "lower_face", "jaw", "round_eyes", "inner_face", EYES, LIPS, HAIR, "head")
 USER_RANGE, USER_LIMITS = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
 

@@ -29,6 +29,8 @@ INNER = 0.7  # of the same: an edit that moves outlines shows up to there, and l
 LID_WIDTH, LID_HEIGHT = 1.1, 0.75  # half axes of an eye with its lids, in half widths of the eye
 # Where beards end on top, from ear to ear: sideburns, cheeks, the base of the nose.
 _BEARD_LINE = (227, 147, 187, 206, 98, 2, 327, 426, 411, 376, 447)
+# Below both eyes and across the bridge of the nose, from ear to ear: what smiles, without brows and forehead.
+_CHEEK_LINE = (227, 116, 117, 118, 119, 120, 121, 197, 350, 349, 348, 347, 346, 345, 447)
 _CORNERS = ((33, 133), (263, 362))  # of the eyes
 _DRAWN = 256  # masks are soft: they are drawn at this size and enlarged
 
@@ -119,12 +121,21 @@ def _lips(mesh: np.ndarray, size: int) -> np.ndarray:
     return region_mask(mesh, "lips", size, feather=0.025, grow=0.01)
 
 
+def _above(mesh: np.ndarray, size: int, line: tuple[int, ...]) -> np.ndarray:
+    """What is above a line from ear to ear, softly: uint8 [size, size]."""
+    points = mesh[list(line)]
+    up = 3 * (mesh[2] - mesh[152])  # from the chin past the forehead
+    return soft_mask([np.concatenate([points, points[-1:] + up, points[:1] + up])], size, 0.05)
+
+
 def _jaw(mesh: np.ndarray, size: int) -> np.ndarray:
     """Where beards grow, lips left out: the face below the base of the nose and the cheeks, up to the ears."""
-    line = mesh[list(_BEARD_LINE)]
-    down = 2 * (mesh[152] - mesh[2])  # from the nose past the chin
-    below = soft_mask([np.concatenate([line, line[-1:] + down, line[:1] + down])], size, 0.05)
-    return _without(_face(mesh, size), 255 - below, _lips(mesh, size))
+    return _without(_face(mesh, size), _above(mesh, size, _BEARD_LINE), _lips(mesh, size))
+
+
+def _lower_face(mesh: np.ndarray, size: int) -> np.ndarray:
+    """Cheeks, nose, mouth and chin: the face below the eyes, without their lids."""
+    return _without(_face(mesh, size), _above(mesh, size, _CHEEK_LINE), _lids(mesh, size))
 
 
 def _without(shape: np.ndarray, *kept: np.ndarray) -> np.ndarray:
@@ -146,6 +157,7 @@ EDIT_REGIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "skin": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size), _lips(mesh, size)),
     "skin_and_mouth": lambda mesh, size: _without(_face(mesh, size), _lids(mesh, size)),
     "jaw": _jaw,
+    "lower_face": _lower_face,
     "round_eyes": lambda mesh, size: _without(_eyes(mesh, size), _lids(mesh, size)),
     "inner_face": _inner_face,
     "head": lambda mesh, size: _oval(mesh, size, grow=0.09, forehead=0.45, feather=0.1),

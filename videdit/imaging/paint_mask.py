@@ -38,6 +38,7 @@ PAINTED: dict[str, tuple[str, ...]] = {  # by region
     "skin": ("face", "neck"),
     "jaw": ("face", "neck"),
     "skin_and_mouth": _FACE,
+    "lower_face": _FACE,
     "round_eyes": ("face", "glasses"),
     "inner_face": (*_FACE, "glasses"),
     "hair": (*_FACE, "ears", "hair"),
