@@ -174,7 +174,7 @@ def _open_mouth(inside: slice | None) -> np.ndarray:
     return parts
 
 
-@pytest.mark.parametrize(("teeth", "own", "expected"), [(0.9, None, TEETH * 0.5), (0.5, None, 0.5), (0.9, 0.8, 0.8)])
+@pytest.mark.parametrize(("teeth", "own", "expected"), [(0.8, None, TEETH * 0.5), (0.5, None, 0.5), (0.9, 0.8, 0.8)])
 def test_teeth_are_no_brighter_than_the_face_s_light_or_the_source_s_own(
     teeth: float, own: float | None, expected: float
 ) -> None:

@@ -121,21 +121,21 @@ def _lips(mesh: np.ndarray, size: int) -> np.ndarray:
     return region_mask(mesh, "lips", size, feather=0.025, grow=0.01)
 
 
-def _above(mesh: np.ndarray, size: int, line: tuple[int, ...]) -> np.ndarray:
-    """What is above a line from ear to ear, softly: uint8 [size, size]."""
+def _above(mesh: np.ndarray, size: int, line: tuple[int, ...], feather: float) -> np.ndarray:
+    """What is above a line from ear to ear; feather: as of :func:`face_mask`. Returns uint8 [size, size]."""
     points = mesh[list(line)]
     up = 3 * (mesh[2] - mesh[152])  # from the chin past the forehead
-    return soft_mask([np.concatenate([points, points[-1:] + up, points[:1] + up])], size, 0.05)
+    return soft_mask([np.concatenate([points, points[-1:] + up, points[:1] + up])], size, feather)
 
 
 def _jaw(mesh: np.ndarray, size: int) -> np.ndarray:
     """Where beards grow, lips left out: the face below the base of the nose and the cheeks, up to the ears."""
-    return _without(_face(mesh, size), _above(mesh, size, _BEARD_LINE), _lips(mesh, size))
+    return _without(_face(mesh, size), _above(mesh, size, _BEARD_LINE, 0.05), _lips(mesh, size))
 
 
 def _lower_face(mesh: np.ndarray, size: int) -> np.ndarray:
     """Cheeks, nose, mouth and chin: the face below the eyes, without their lids."""
-    return _without(_face(mesh, size), _above(mesh, size, _CHEEK_LINE), _lids(mesh, size))
+    return _without(_face(mesh, size), _above(mesh, size, _CHEEK_LINE, 0.09), _lids(mesh, size))
 
 
 def _without(shape: np.ndarray, *kept: np.ndarray) -> np.ndarray:
