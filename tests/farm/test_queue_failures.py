@@ -124,3 +124,11 @@ def test_a_join_that_finds_damage_has_the_segments_rendered_again(queue, tmp_pat
     assert queue.take("w") is None
     queue.segment_done(again, 10, 1.0)
     assert taken(queue).kind == JOIN
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_another_try(queue, tmp_path, clock):
+    queue.submit([clip(tmp_path)])
+    queue.task_failed(taken(queue), Failure("the disk is full", 1, True), 1.0)
+    assert queue.take("w") is None  # a pause of seconds
+    clock.now -= 3600
+    assert taken(queue).attempt == 2

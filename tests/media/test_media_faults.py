@@ -61,6 +61,13 @@ def test_text_and_sound_are_no_video(tmp_path: Path) -> None:
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     refused(tmp_path / "song.m4a", "no video stream")
+    with av.open(str(tmp_path / "cover.mp4"), "w") as out:
+        stream = out.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuvj420p"
+        stream.disposition = av.stream.Disposition.attached_pic
+        out.mux(stream.encode(av.VideoFrame(64, 64, "yuvj420p")))
+        out.mux(stream.encode(None))
+    refused(tmp_path / "cover.mp4", "no video stream, only a cover picture")
     (tmp_path / "song.mp4").write_bytes(b"ID3\x04" + bytes(6) + (b"\xff\xfb\x90\x64" + bytes(413)) * 40)
     refused(tmp_path / "song.mp4", "is sound without a picture")
     (tmp_path / "drawing.png").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>')

@@ -75,6 +75,7 @@ def test_no_frame_is_an_error(tmp_path: Path, clip: Path) -> None:
         ("out", {}, "not supported"),
         ("out.mp4", {"codec": "divx"}, "unknown codec"),
         ("out.mp4", {"codec": "prores"}, "hold no prores"),
+        ("out.mov", {"codec": "prores"}, "does not keep yuv420p video; choose --pix-fmt yuv422p10le"),
         ("out.mov", {"codec": "prores", "lossless": True}, "no lossless mode"),
         ("out.mp4", {"preset": "warp"}, "unknown preset"),
         ("out.webm", {"codec": "h264"}, "hold no h264"),

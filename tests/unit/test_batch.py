@@ -92,9 +92,10 @@ def test_a_single_file_fails_as_itself(clips):
 
 def test_the_report_holds_every_clip_with_its_settings(clips, tmp_path):
     outcomes = list(batch.run_plan(plan_of(clips), failing(MediaError("b is broken"))))
-    write_report(tmp_path / "report.json", batch.report(outcomes, 0.0, True))
+    write_report(tmp_path / "report.json", batch.report(outcomes, 0.0, True, 4.0))
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["finished"] is True
+    assert (report["started"], report["seconds"]) == ("1970-01-01T00:00:00Z", 4.0)  # however the clock was set
     assert [clip["status"] for clip in report["clips"]] == ["done", "failed", "done"]
     done, failed, _ = report["clips"]
     assert done["fps"] == 2.5

@@ -195,7 +195,7 @@ def render_plan(
     from videdit.rendering.progress import make_progress, write_report
     from videdit.rendering.session import Session
 
-    started, outcomes, finished = time.time(), [], False
+    started, begun, outcomes, finished = time.time(), time.monotonic(), [], False
     # Machines read stdout when they asked for JSON lines: words for people then go to stderr.
     tell = complain if progress_kind == "jsonl" else say
     progress = make_progress(progress_kind)
@@ -216,10 +216,10 @@ def render_plan(
         finished = True
     finally:
         if report_file is not None:
-            write_report(report_file, batch.report(outcomes, started, finished), replace)
+            write_report(report_file, batch.report(outcomes, started, finished, time.monotonic() - begun), replace)
     if plan.batch:
         if not quiet:
-            tell(batch.summary(outcomes, time.time() - started))
+            tell(batch.summary(outcomes, time.monotonic() - begun))
         batch.raise_if_failed(outcomes)
     return 0
 

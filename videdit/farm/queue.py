@@ -19,7 +19,9 @@ SELECT task.*, job.clip, job.folder, job.staged, job.upload,
     job.seconds AS segment_seconds, job.on_done, job.on_fail, job.error AS why,
     job.state AS job_state
 FROM job INDEXED BY job_order CROSS JOIN task INDEXED BY task_state
-WHERE job.open AND task.job = job.id AND task.state = 'waiting' AND task.not_before <= :now
+WHERE job.open AND task.job = job.id AND task.state = 'waiting'
+    -- What waits for longer than any pause was put off by a clock that has been set back since.
+    AND (task.not_before <= :now OR task.not_before > :now + 60)
     AND NOT EXISTS (SELECT 1 FROM after LEFT JOIN job AS other ON other.id = after.other
         WHERE after.job = job.id AND other.state NOT IN ('done', 'skipped'))
 ORDER BY job.priority DESC, job.position, task.id LIMIT 1

@@ -161,7 +161,8 @@ def main_video(
     """
     films = [stream for stream in container.streams.video if not is_cover(stream)]
     if not films:
-        raise RefusedInput(f"{path} holds no video stream")
+        cover = ", only a cover picture" if container.streams.video else ""
+        raise RefusedInput(f"{path} holds no video stream{cover}")
     if track is not None:
         named = [film for i, film in enumerate(films, 1) if track == str(i) or track == (film.language or "").lower()]
         if not named:

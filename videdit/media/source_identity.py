@@ -79,6 +79,16 @@ class SourceIdentity:
         return _content(self)
 
 
+def check_unchanged(path: Path, before: SourceIdentity) -> None:
+    """Raises MediaError: something has been written to a path since, or in its place.
+
+    A file that is gone may be read to its end by who has it open, and further pictures of a sequence change none.
+    """
+    now = SourceIdentity.known(path)
+    if now is not None and not set(before.stamps) <= set(now.stamps):
+        raise MediaError(f"{path} was changed while it was rendered; nothing is written, render it again")
+
+
 @lru_cache(maxsize=256)
 def _content(identity: SourceIdentity) -> str:
     return content_hash(identity.path)

@@ -14,6 +14,7 @@ from videdit.errors import MediaError, PicturesChange
 from videdit.faces.detector import FaceDetector
 from videdit.jobs.render_job import RenderJob
 from videdit.media.info import MediaInfo
+from videdit.media.source_identity import SourceIdentity, check_unchanged
 from videdit.pipeline.executor import Pipeline, Stage
 from videdit.rendering.progress import Progress
 from videdit.stages.decode import Decode
@@ -51,25 +52,31 @@ def cached_analysis(
     quick: for a frame or two, see :class:`Detect`.
 
     Raises:
-        MediaError: the clip cannot be read, or there is no room for what is found in it.
+        MediaError: the clip cannot be read, it was changed meanwhile, or there is no room for what is found in it.
         Cancelled: `cancel` was set.
     """
 
     def made(job: RenderJob) -> Analysis:
+        before = SourceIdentity.of(source)
         folder = _kept(source, info, job, device)
         if folder is not None:
             if found := _found(folder, stack):
                 return found
             try:
-                return looked(job, folder)
+                return looked(job, folder, before)
             except NotKeptError as error:
                 log.warning("%s; the clip is looked at again, and this is not kept", error)
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videdit-")))
         stack.enter_context(shutdown.unfinished(home))
-        return looked(job, home / "analysis")
+        return looked(job, home / "analysis", before)
 
-    def looked(job: RenderJob, folder: Path) -> Analysis:
+    def looked(job: RenderJob, folder: Path, before: SourceIdentity) -> Analysis:
         analysis = run_analysis(info, job, detector, folder, progress, cancel, quick)
+        try:
+            check_unchanged(source, before)
+        except MediaError:
+            forget(folder)  # its name says of which bytes it is, and they are others
+            raise
         stack.enter_context(analysis_cache.in_use(analysis.folder))
         return analysis
 

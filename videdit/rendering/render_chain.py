@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,18 @@ class Chain:
             order=lambda frame: frame.index,
             beside=lambda: shop.store.nbytes,
         )
+
+    def ask_first(self, objection: Callable[[], None]) -> None:
+        """Call this too when the last frame is there; what it raises leaves no file."""
+        encode = self.graph.context.encode
+        assert encode is not None
+        approve = encode.approve
+
+        def both() -> None:
+            objection()
+            approve()
+
+        encode.approve = both
 
     def warnings(self) -> list[str]:
         """What was odd, in words, for the user to hear after the last frame."""

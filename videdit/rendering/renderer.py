@@ -26,6 +26,7 @@ from videdit.media.decode.start import probe_from
 from videdit.media.encode.target import check_target, commit_file
 from videdit.media.failures import writing
 from videdit.media.info import MediaInfo
+from videdit.media.source_identity import SourceIdentity, check_unchanged
 from videdit.provenance import tags
 from videdit.rendering.analysis_pass import cached_analysis
 from videdit.rendering.assignments import LeftAloneError
@@ -111,7 +112,7 @@ class Renderer:
         self, clip: Clip, info: MediaInfo, work: SegmentStore | None, cancel: threading.Event | None
     ) -> RenderResult:
         chain: Chain | None = None
-        look = 0.0
+        look, source = 0.0, SourceIdentity.of(clip.source)
         before = (work.frames, work.faces) if work else (0, 0)  # frames and faces of an earlier run
         nothing, untouched = idle(clip.job), ""
         copy = nothing or bool(work and work.unedited)  # for there is no face, as an earlier run has found out
@@ -133,7 +134,7 @@ class Renderer:
                         for said in check_scenes(clip.job, analysis, info):
                             log.warning("%s", said)
                         chain = self.chain(clip, info, analysis, work, cancel=cancel)
-                        result = self._run(clip, chain, cancel)
+                        result = self._run(clip, chain, source, cancel)
             except NoFaceError as error:
                 as_it_is = clip.job.keep_unedited or isinstance(error, LeftAloneError)
                 if work:
@@ -146,7 +147,7 @@ class Renderer:
                 copy, before = True, (0, 0)
             if copy:
                 chain = unedited(clip, info, self.loaded, work)
-                result = self._run(clip, chain, cancel)
+                result = self._run(clip, chain, source, cancel)
             assert chain is not None
             people, told = told_of(chain, info)
             first_of_all = f"{NOTHING}; only encoded anew" if nothing else untouched
@@ -216,7 +217,9 @@ class Renderer:
             clip.source, clip.output, frames, 0, seconds, told=(f"{NOTHING}; the file is copied as it is",)
         )
 
-    def _run(self, clip: Clip, chain: Chain, cancel: threading.Event | None) -> RenderResult:
+    def _run(self, clip: Clip, chain: Chain, source: SourceIdentity, cancel: threading.Event | None) -> RenderResult:
+        """source: what the clip was before anything of it was looked at."""
+        chain.ask_first(lambda: check_unchanged(clip.source, source))
         pipeline = chain.pipeline()
         stats = pipeline.run(on_tick=lambda: self.progress.update(pipeline.stats), cancel=cancel)
         log.info("frames that waited took %.0f MiB at most", pipeline.waiting.most / 2**20)

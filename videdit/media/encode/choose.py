@@ -153,4 +153,5 @@ def _no_encoder(info: MediaInfo, container: str, settings: EncodeSettings, refus
         return f"{container} files hold no {codec} video; choose one of {held}, or another container"
     if settings.lossless and family in _NO_LOSSLESS_MODE:
         return f"{codec} has no lossless mode; use {_NO_LOSSLESS_MODE[family]}"
-    return refused or f"{codec} does not keep {info.pix_fmt} video; choose --pix-fmt yuv420p, or ffv1 in .mkv"
+    layout = "yuv422p10le" if family == "prores" else "yuv420p"
+    return refused or f"{codec} does not keep {info.pix_fmt} video; choose --pix-fmt {layout}, or ffv1 in .mkv"
