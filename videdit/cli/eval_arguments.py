@@ -226,7 +226,7 @@ def consultation_option(parser: Parser) -> None:
         "--consultation",
         choices=("auto", "always", "never"),
         default="auto",
-        help="whether ADA and the consultation encoder have a say, with method hfgi (default: %(default)s)",
+        help="with method hfgi: whether the generator is told what the code of a face has lost (default: %(default)s)",
     )
 
 

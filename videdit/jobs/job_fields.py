@@ -97,8 +97,8 @@ class JobFields(BaseModel):
     )
     consultation: Annotated[Literal["auto", "always", "never"], Option("how", "KIND")] = Field(
         "auto",
-        description="With method hfgi: whether ADA and the consultation encoder condition the generator. never is "
-        "twice as fast; auto: where edits look better for it (all but smile, mouth_open and beard).",
+        description="With method hfgi: whether the generator is told what the code of a face has lost (consultation). "
+        "never is twice as fast; auto: where edits look better for it (all but smile, mouth_open and beard).",
     )
     prealign: Annotated[Literal["auto", "landmarks", "flow", "none"], Option("how", "KIND")] = Field(
         "auto",
@@ -156,7 +156,7 @@ class JobFields(BaseModel):
         description="Encoder quality, 0 to 63: lower is better and larger; default: visually lossless (h264: 16).",
     )
     preset: Annotated[str | None, Option("output", "NAME")] = Field(
-        None, description="Speed preset in the encoder's own words, e.g. slow; default: medium, or what is alike."
+        None, description="Speed preset in the encoder's own words, e.g. slow; default: medium, or the encoder's nearest."
     )
     lossless: Annotated[bool, Option("output")] = Field(
         False, description="Encode without loss; files become many times larger."
@@ -168,7 +168,7 @@ class JobFields(BaseModel):
     )
     transcode: Annotated[bool, Option("output")] = Field(
         False,
-        description="Re-encode sound and subtitles that the container cannot hold; default: leave them out, said.",
+        description="Re-encode sound and subtitles that the container cannot hold; default: leave them out, with a warning.",
     )
 
     device: Annotated[str, Option("how", "NAME")] = Field(
