@@ -156,7 +156,8 @@ class JobFields(BaseModel):
         description="Encoder quality, 0 to 63: lower is better and larger; default: visually lossless (h264: 16).",
     )
     preset: Annotated[str | None, Option("output", "NAME")] = Field(
-        None, description="Speed preset in the encoder's own words, e.g. slow; default: medium, or the encoder's nearest."
+        None,
+        description="Speed preset in the encoder's own words, e.g. slow; default: medium, or the encoder's nearest.",
     )
     lossless: Annotated[bool, Option("output")] = Field(
         False, description="Encode without loss; files become many times larger."
@@ -168,7 +169,7 @@ class JobFields(BaseModel):
     )
     transcode: Annotated[bool, Option("output")] = Field(
         False,
-        description="Re-encode sound and subtitles that the container cannot hold; default: leave them out, with a warning.",
+        description="Re-encode sound and subtitles that the container cannot hold; default: left out with a warning.",
     )
 
     device: Annotated[str, Option("how", "NAME")] = Field(
