@@ -46,6 +46,7 @@ class Options(TypedDict, total=False):
     tune: int
     size: str | int
     quality: str
+    consultation: str
     prealign: str
     detector: str
     restore: str

@@ -92,11 +92,13 @@ def halves(source: Path, output: Path) -> list[np.ndarray]:
 
 
 def test_each_with_edits_of_their_own(render, two_people, tmp_path):
+    # An age is consulted, and then all edits of the job are: docs/edits.md.
+    how = {"lossless": True, "consultation": "always"}
     words = {"edit": "smile=2", "faces": 1, "per_face": {"left": "age=30"}}
-    both = render(two_people, tmp_path / "both.mp4", lossless=True, **words)
+    both = render(two_people, tmp_path / "both.mp4", **how, **words)
     assert both.faces == 6
-    left = render(two_people, tmp_path / "left.mp4", edit="age=30", faces="left", lossless=True)
-    right = render(two_people, tmp_path / "right.mp4", edit="smile=2", faces="largest", lossless=True)
+    left = render(two_people, tmp_path / "left.mp4", edit="age=30", faces="left", **how)
+    right = render(two_people, tmp_path / "right.mp4", edit="smile=2", faces="largest", **how)
     found = halves(two_people, both.output)
     for mine, alone in (
         (found[0], halves(two_people, left.output)[0]),
