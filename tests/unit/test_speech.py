@@ -16,6 +16,7 @@ from videdit.edits.expression_easing import (
     GAPING,
     LEFT,
     STILL,
+    TORN,
     WIDE,
     Speech,
     lids_open,
@@ -73,7 +74,7 @@ def test_a_smile_leaves_a_singing_mouth_open():
     at_rest = timeline(0, 0.0)
     assert np.array_equal(at_rest, timeline(0, 0.0, face=Expression(gap=STILL)))
     assert at_rest == pytest.approx(1.5 * smile + age, abs=1e-5)
-    added = timeline(0, 0.0, face=Expression(gap=WIDE)) - age
+    added = timeline(0, 0.0, face=Expression(gap=TORN[0])) - age
     part, opened = np.linalg.lstsq(np.stack((smile.ravel(), opener.ravel()), 1), added.ravel(), rcond=None)[0]
     assert 0 < part < 1.5
     assert opened > 1
@@ -136,7 +137,7 @@ def test_a_smile_is_reduced_for_one_that_is_there():
 def test_what_is_beyond_a_usual_smile_is_reduced_for_a_mouth_that_is_wide_open():
     """There the generator would draw a grin around the mouth, with pale corners; the recommended smile holds."""
     usual, speech = find("smile").recommended, find("smile").speech
-    narrow, half, wide, wider = GAPING[0], sum(GAPING) / 2, GAPING[1], 0.9
+    narrow, half, wide, wider = GAPING[0], sum(GAPING) / 2, GAPING[1], TORN[0]
     timeline = Timeline(parse_edits("smile=2,age=5"))
     for gap, strength in ((narrow, 2), (half, (2 + usual) / 2), (wide, usual), (wider, usual)):
         assert timeline.given(0, 0.0, Expression(gap)) == pytest.approx((speech(strength, gap)[0], 5))
@@ -155,8 +156,18 @@ def test_that_it_does_so_is_told():
         crop = Crop(0, np.zeros((4, 4, 3), np.uint8), np.eye(2, 3), 1.0, points)
         return Timeline(parse_edits(words)).reductions(crop, 0.0)
 
-    assert told("smile=1.5", 0.4) == told("smile=1.5", GAPING[1]) == ["smile is reduced for a wide open mouth"]
-    assert told("smile=1.5", GAPING[0]) == told("smile", 0.4) == told("smile=-1.5", 0.4) == told("age=5", 0.4) == []
+    less = ["smile is reduced for a wide open mouth"]
+    assert told("smile=1.5", 0.4) == told("smile=1.5", GAPING[1]) == told("smile", 0.4) == less
+    assert told("smile=1.5", GAPING[0]) == told("smile", TORN[0]) == told("smile=-1.5", 0.4) == told("age=5", 0.4) == []
+
+
+def test_no_smile_is_drawn_around_a_mouth_that_is_open_wider_than_smiles_are():
+    timeline, speech = Timeline(parse_edits("smile=1,age=5")), find("smile").speech
+    half = (TORN[0] + TORN[1]) / 2
+    assert timeline.given(0, 0.0, Expression(half)) == pytest.approx((speech(0.5, half)[0], 5))
+    assert timeline.given(0, 0.0, Expression(TORN[1])) == pytest.approx((0, 5))
+    stern = Timeline(parse_edits("smile=-1"))
+    assert np.array_equal(stern.given(0, 0.0, Expression(TORN[1])), stern.given(0, 0.0))
 
 
 def eyes(left: float, right: float) -> np.ndarray:

@@ -42,7 +42,8 @@ class EditInfo:
     blinks: bool = False  # whether lids that close reduce it
     purses: bool = False  # whether pursed lips reduce it
     smiles: bool = False  # whether a smile that is there reduces it, as far as it is a plus
-    gapes: bool = False  # whether a wide open mouth reduces what is more than its recommended strength
+    # Whether a wide open mouth reduces what is more than its recommended strength, and a wider one all of a plus.
+    gapes: bool = False
     # Whether a minus and a plus of it look best where ADA and the consultation encoder condition the generator.
     consulted: tuple[bool, bool] = (True, True)
     method: str = "hfgi"  # what it looks best by: "student" or "hfgi"

@@ -22,6 +22,7 @@ OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
 # From where on a mouth is so wide open that more than the usual smile breaks around it, and where it surely does.
 GAPING = (0.15, 0.25)
+TORN = (0.27, 0.33)  # the same of any: wider than the generator's smiles open, with a second pair of lips around it
 PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
 # Heights of a mouth's corners over its middle, over the distance of the eyes: from where it smiles, and fully does.
 LIFTED = (0.055, 0.085)
@@ -82,6 +83,11 @@ def steadied(times: np.ndarray, seen: Sequence[Expression], now: int) -> Express
 def gaping(face: Expression) -> float:
     """How far a mouth is wide open, 0 (it speaks) to 1 (it calls, sings or yawns)."""
     return min(max((face.gap - GAPING[0]) / (GAPING[1] - GAPING[0]), 0.0), 1.0)
+
+
+def torn(face: Expression) -> float:
+    """How far a mouth is open more widely than any smile that the generator knows, 0 to 1."""
+    return min(max((face.gap - TORN[0]) / (TORN[1] - TORN[0]), 0.0), 1.0)
 
 
 def openness(mesh: np.ndarray | None) -> float:

@@ -12,10 +12,11 @@ import numpy as np
 from videdit.datatypes import Array, Crop, Expression
 from videdit.edits.direction_files import NUM_LAYERS
 from videdit.edits.directions import Directions
-from videdit.edits.expression_easing import AT_REST, LEFT, OPENER, expression_of, gaping
+from videdit.edits.expression_easing import AT_REST, LEFT, OPENER, expression_of, gaping, torn
 from videdit.edits.keyframes import in_seconds, strength_at
 from videdit.edits.parse import Edit
 
+GAPES = "a wide open mouth"  # for which edits are reduced, in words
 ALIKE = 0.25  # of recommended strengths: edits so far apart are alike by 1/e
 
 
@@ -83,6 +84,7 @@ class Timeline:
             "closed lids": np.where(self._blinks, face.lids, 1.0),
             "pursed lips": np.where(self._purses, face.spread, 1.0),
             "a smile that is there": np.where(self._smiles & (strengths > 0), 1 - (1 - LEFT) * face.smiling, 1.0),
+            GAPES: np.where(self._gapes & (strengths > 0), 1 - torn(face), 1.0),
         }
 
     def _beyond(self, strengths: np.ndarray) -> np.ndarray:
@@ -100,7 +102,7 @@ class Timeline:
         """
         strengths, face = self.strengths(crop.track, time), expression_of(crop)
         little = {what: (shares < 0.5) & (strengths != 0) for what, shares in self._shares(strengths, face).items()}
-        little["a wide open mouth"] = (gaping(face) > 0.5) & (self._beyond(strengths) > 0)
+        little[GAPES] |= (gaping(face) > 0.5) & (self._beyond(strengths) > 0)
         return [
             f"{self.edits[i].name} is reduced for {what}"
             for what, which in little.items()
