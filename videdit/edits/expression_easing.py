@@ -22,7 +22,7 @@ OPENER = "mouth_open"  # the edit whose direction opens mouths
 STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and of one that sings
 # From where on a mouth is so wide open that more than the usual smile breaks around it, and where it surely does.
 GAPING = (0.15, 0.25)
-TORN = (0.27, 0.33)  # the same of any: wider than the generator's smiles open, with a second pair of lips around it
+TORN = (0.25, 0.3)  # the same of any: wider than the generator's smiles open, with a second pair of lips around it
 PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
 # Heights of a mouth's corners over its middle, over the distance of the eyes: from where it smiles, and fully does.
 LIFTED = (0.055, 0.085)
