@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_detail import rendering, smooth_image
 
-from videdit.imaging.color_transfer import APART, TEETH, match_colors, match_mouth, regrade
+from videdit.imaging.color_transfer import ANEW, APART, TEETH, match_colors, match_mouth, regrade
 from videdit.imaging.detail_transfer import return_detail
 from videdit.models.face_parts import LIPS, MOUTH, PARTS
 from videdit.models.face_parts import SKIN as FACE
@@ -80,17 +80,26 @@ def test_skin_that_an_edit_makes_paler_is_raised_a_little_and_no_more() -> None:
     source, parts = face(), np.zeros((len(PARTS), 128, 128), np.float32)
     parts[FACE, :64] = 1
     saturation = []
-    for factor in (0.8, 0.4):
+    for factor in (0.9, 0.4):
         made = rendering(source, tinted(source, factor + 0j))
         result = match_colors(source, replace(made, parts=parts), EVERYWHERE).edit
         above, below = slice(30, 100), slice(160, 230)
         saturation.append(
             [np.abs(chroma(result)[rows]).sum() / np.abs(chroma(source)[rows]).sum() for rows in (above, below)]
         )
-    np.testing.assert_allclose(saturation, [[1.0, 0.8], [0.6, 0.4]], atol=0.03)
+    np.testing.assert_allclose(saturation, [[1.0, 0.9], [0.4 * ANEW, 0.4]], atol=0.03)
     beard = (tinted(source, 0.4 + 0j) + 1) * 0.5 - 1
     made = replace(rendering(source, beard), parts=parts)
     np.testing.assert_allclose(match_colors(source, made, EVERYWHERE).edit, beard, atol=1e-4)
+
+
+def test_an_edit_that_changes_nothing_stays_nothing_however_pale_both_renders_are() -> None:
+    """Where nothing is consulted the inversion is as pale as the edit: raised more than it, all of a face reddens."""
+    source, parts = face(), np.zeros((len(PARTS), 128, 128), np.float32)
+    parts[FACE] = 1
+    pale = tinted(source, 0.6 + 0j)
+    result = match_colors(source, replace(rendering(pale, pale), parts=parts), EVERYWHERE)
+    np.testing.assert_allclose(result.edit, result.inversion, atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

@@ -32,7 +32,8 @@ SURE = (0.5, 0.9)  # how surely a place is lips or mouth: from where on it begin
 SEEN = (0.005, 0.006)  # of a crop, in which lips or skin are seen: with fewer of them their colour cannot be told
 MOST = 1.4  # no lips' saturation is raised by more
 TEETH = 1.05  # of the brightest skin: what is in a mouth is no brighter, if it was not in the source
-RAISED = 1.5  # nor skin's that an edit makes,
+RAISED = 1.5  # nor skin's that an edit makes, nor by more than
+ANEW = 1.15  # beyond what the footage's is,
 PALE = (0.75, 0.85)  # where its luma over the source's says that it is skin and no beard
 PURE = (0.7, 1.0)  # how surely a place is skin: from where on it begins to count, and where it fully does
 LIGHT = 5.0  # pixels at 64: sigma of a neighbourhood's light: what is narrower is the shape of a face
@@ -59,16 +60,27 @@ def match_colors(source: Array, rendering: Rendering, skin: Array) -> Rendering:
     displacement = xp.resize(rendering.flow.displacement, SMALL) * (SMALL / LOW)
     products = chroma_products(seen, inversion) * sure
     most = footage_saturation(products)
-    before = chroma_gain(products, sure, most)
     moved, moved_sure = (xp.warp(image, displacement) for image in (seen, sure))
+    most_before = most_after = most
     if rendering.parts is not None:
         new = erode_confidence(xp.resize(xp.single(rendering.parts[SKIN])[..., None], SMALL))
-        new = new * ramp((lightness(edit) + DARK) / (lightness(moved) + DARK), *PALE)
-        most = most + (RAISED - most) * new
-    after = chroma_gain(chroma_products(moved, edit) * moved_sure, moved_sure, most)
+        most_before, most_after = _raised(most, sure, inversion, seen), _raised(most, new, edit, moved)
+    before = chroma_gain(products, sure, most_before)
+    after = chroma_gain(chroma_products(moved, edit) * moved_sure, moved_sure, most_after)
     lighter = luma_gain(seen, inversion, sure)
     rendering = replace(rendering, inversion=regrade(rendering.inversion, before, lighter))
     return _edit_regraded(rendering, after, xp.warp(lighter, displacement))
+
+
+def _raised(most: Array, skin: Array, render: Array, source: Array) -> Array:
+    """What g's size is at most, [64, 64, 1]: a little more on skin of a render that is not darker than the source.
+
+    Both renders are held by it alike, or a face would redden as a whole where the inversion alone is held back.
+
+    most: [1, 1, 1]. skin: how surely it is, [64, 64, 1] in [0, 1]. render, source: [64, 64, 3] in [-1, 1].
+    """
+    bright = ramp((lightness(render) + DARK) / (lightness(source) + DARK), *PALE)  # and no beard
+    return most + ((ANEW * most).clip(max=RAISED) - most) * skin * bright
 
 
 def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array, recoloured: bool = False) -> Rendering:
