@@ -1,5 +1,6 @@
 """What an edit may repaint: its own parts of the face, in front of what is behind and behind what is in front."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import cv2
@@ -127,14 +128,18 @@ def test_what_blinks_and_speaks_is_kept_whether_it_is_open_or_closed(opening: fl
     assert (change_mask(seen, STILL, ["round_eyes"]) <= change_mask(seen, STILL, ["eyes"])).all()
 
 
-def test_a_beard_grows_on_the_jaw_and_leaves_lips_eyes_and_forehead(people: list[np.ndarray]) -> None:
+def shown_of(people: list[np.ndarray], region: str) -> Iterator[tuple[np.ndarray, np.ndarray, dict[int, int]]]:
+    """Of each person the mesh, the mask of a region, and how much of it shows at each point of the mesh."""
     detector = FaceDetector("cpu")
     for person in people:
         mesh = detector.aligned(person).mesh
         assert mesh is not None
-        mask = edit_mask(mesh, LOW, ["jaw"])
+        mask = edit_mask(mesh, LOW, [region])
+        yield mesh, mask, {i: at(mask, *mesh[i]) for i in range(len(mesh))}
 
-        shown = {i: at(mask, *mesh[i]) for i in range(len(mesh))}
+
+def test_a_beard_grows_on_the_jaw_and_leaves_lips_eyes_and_forehead(people: list[np.ndarray]) -> None:
+    for *_, shown in shown_of(people, "jaw"):
         assert min(shown[i] for i in (199, 140, 369, 210, 430, 164)) > 190  # the chin, beside it, below the nose
         assert max(shown[i] for i in (13, 14, 0, 17)) < 110  # lips, the outer ones being the edge of it
         # Eyes, forehead, the nose's tip, cheekbones.
@@ -142,14 +147,8 @@ def test_a_beard_grows_on_the_jaw_and_leaves_lips_eyes_and_forehead(people: list
 
 
 def test_a_smile_is_below_the_eyes(people: list[np.ndarray]) -> None:
-    detector = FaceDetector("cpu")
-    for person in people:
-        mesh = detector.aligned(person).mesh
-        assert mesh is not None
-        mask = edit_mask(mesh, LOW, ["lower_face"])
+    for mesh, mask, shown in shown_of(people, "lower_face"):
         face = edit_mask(mesh, LOW, ["face"])
-
-        shown = {i: at(mask, *mesh[i]) for i in range(len(mesh))}
         assert min(shown[i] for i in (13, 14, 0, 17, 61, 291, 199, 205, 425, 4)) > 190  # lips, chin, cheeks, nose
         assert max(shown[i] for i in (159, 145, 386, 374, 151, 66, 296, 105, 334, 9)) < 30  # lids, brows, forehead
         assert (mask[200:] == face[200:]).all()  # also at the border, which softens the face once, not twice

@@ -175,8 +175,9 @@ def generator_steps(
             ("two low renders", LowFidelityPass(generator), (codes,)),
             (f"ADA, consultation, two at {size}", finisher, (trunk, codes, maps, maps)),
         ]
-    features = torch.zeros(renders, *generator.features_shape)
-    rest = [(f"two at {size}", ImagePass(generator, size), (features, codes))] if size > LOW else []
+    edits = renders // 2  # of an inversion there is the low render alone
+    features = torch.zeros(edits, *generator.features_shape)
+    rest = [(f"one at {size}", ImagePass(generator, size), (features, codes[:edits]))] if size > LOW else []
     return [("two low renders", FeaturesPass(generator), (codes,)), *rest]
 
 

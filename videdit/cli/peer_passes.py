@@ -70,7 +70,7 @@ def ours(size: int, device: str) -> tuple[Pass, ...]:
     image_pass = Pass(
         f"ImagePass {size}",
         partial(_image, device, size),
-        ((2 * high, *FEATURES), (2 * high, *codes)),
+        ((high, *FEATURES), (high, *codes)),
         high,
         every=False,
         counted=False,

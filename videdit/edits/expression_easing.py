@@ -82,12 +82,17 @@ def steadied(times: np.ndarray, seen: Sequence[Expression], now: int) -> Express
 
 def gaping(face: Expression) -> float:
     """How far a mouth is wide open, 0 (it speaks) to 1 (it calls, sings or yawns)."""
-    return min(max((face.gap - GAPING[0]) / (GAPING[1] - GAPING[0]), 0.0), 1.0)
+    return _reached(face.gap, GAPING)
 
 
 def torn(face: Expression) -> float:
     """How far a mouth is open more widely than any smile that the generator knows, 0 to 1."""
-    return min(max((face.gap - TORN[0]) / (TORN[1] - TORN[0]), 0.0), 1.0)
+    return _reached(face.gap, TORN)
+
+
+def _reached(value: float, span: tuple[float, float]) -> float:
+    """How far a value has come from one to another, 0 to 1."""
+    return min(max((value - span[0]) / (span[1] - span[0]), 0.0), 1.0)
 
 
 def openness(mesh: np.ndarray | None) -> float:
