@@ -114,7 +114,7 @@ def lids_open(mesh: np.ndarray | None) -> float:
     for corner, other, upper, lower in _LIDS:
         width = float(np.linalg.norm(mesh[corner] - mesh[other]))
         ratios.append(float(np.linalg.norm(mesh[upper] - mesh[lower])) / width if width else 1.0)
-    return min(max((min(ratios) - CLOSED) / (OPEN - CLOSED), 0.0), 1.0)
+    return _reached(min(ratios), (CLOSED, OPEN))
 
 
 def lips_spread(mesh: np.ndarray | None) -> float:
@@ -126,7 +126,7 @@ def lips_spread(mesh: np.ndarray | None) -> float:
         return 1.0
     width, outer, gap = (float(np.linalg.norm(mesh[a] - mesh[b])) for a, b in (_CORNERS, _OUTER, _LIPS))
     height = outer - gap
-    return min(max((width / height - PURSED) / (SPREAD - PURSED), 0.0), 1.0) if height > 0 else 1.0
+    return _reached(width / height, (PURSED, SPREAD)) if height > 0 else 1.0
 
 
 def smiling(mesh: np.ndarray | None) -> float:
@@ -142,7 +142,7 @@ def smiling(mesh: np.ndarray | None) -> float:
         return 0.0
     down = np.array((-across[1], across[0])) / unit
     lift = float((mesh[list(_LIPS)].mean(0) - mesh[list(_CORNERS)].mean(0)) @ down) / unit
-    return min(max((lift - LIFTED[0]) / (LIFTED[1] - LIFTED[0]), 0.0), 1.0)
+    return _reached(lift, LIFTED)
 
 
 def parse_speech(fields: Any) -> Speech | None:
