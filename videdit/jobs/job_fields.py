@@ -157,7 +157,8 @@ class JobFields(BaseModel):
     )
     preset: Annotated[str | None, Option("output", "NAME")] = Field(
         None,
-        description="Speed preset in the encoder's own words, e.g. slow; default: medium, or the encoder's nearest.",
+        description="Speed preset in the encoder's own words, e.g. slow; default: fast for h264, medium for hevc, or "
+        "the encoder's nearest.",
     )
     lossless: Annotated[bool, Option("output")] = Field(
         False, description="Encode without loss; files become many times larger."

@@ -108,7 +108,8 @@ def options_of(name: str, info: MediaInfo, planar: str, settings: EncodeSettings
     crf = settings.crf
     options: dict[str, str] = {}
     if name in ("libx264", "libx264rgb"):
-        options = {"preset": settings.preset or "medium"}
+        # At crf 16 "fast" has .1 dB less than "medium" at most, for .75 to .9 of the work; "faster" up to .6 less.
+        options = {"preset": settings.preset or "fast"}
         options |= {"qp": "0"} if settings.lossless else {"crf": f"{16 if crf is None else crf:g}"}
         words = info.hdr.words("mastering-display", "cll") if info.hdr else []
         # Its AVX-512 code for mb-tree reads beyond what it has computed. What lay in memory before then shows in the
