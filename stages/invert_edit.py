@@ -167,7 +167,8 @@ class InvertEdit:
         codes = stack([code for *_, code in pending])
         delta = np.stack([self.timeline.delta_for_crop(*one) for one in pending])
         edited = codes + self.inverter.pixels.put(delta)
-        return self.inverter.each_low_fidelity([crop.seen_low for crop, *_ in pending], codes, edited)
+        crops, sizes = [crop.seen_low for crop, *_ in pending], [crop.size for crop, *_ in pending]
+        return self.inverter.each_low_fidelity(crops, codes, edited, sizes)
 
     def _steadied(self, halfway: Iterator[Halfway]) -> Iterator[Halfway]:
         """The same with flows smoothed per track, never across a cut."""

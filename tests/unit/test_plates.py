@@ -104,7 +104,7 @@ def test_step_5_alone_is_the_one_of_the_whole(inverter, people):
     generator, consultation = inverter.generator, inverter.networks().consultation
     for base, image, rendering in zip(bases, aligned, whole, strict=True):
         condition = consultation(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None])
-        trunk = torch.from_numpy(base.features[1:]).float()
+        trunk = torch.from_numpy(base.trunk[1:]).float()
         expected = generator.render(trunk, torch.from_numpy(base.codes[1:]), condition, size=256)
         np.testing.assert_allclose(expected[0].permute(1, 2, 0).numpy(), rendering.edit, atol=2e-2)
 

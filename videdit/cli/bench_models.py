@@ -30,7 +30,7 @@ from videdit.hfgi.profile import load_profile
 from videdit.imaging.memory import pixels_for
 from videdit.imaging.pixels import Pixels
 from videdit.models import e4e, hfgi_released, stylegan2
-from videdit.models.passes import ConsultationPass, FeaturesPass, ImagePass, LowFidelityPass
+from videdit.models.passes import ConsultationPass, ImagePass, LowFidelityPass
 from videdit.models.stylegan2_plain import Generator
 from videdit.storage.outputs import scratch
 
@@ -175,10 +175,11 @@ def generator_steps(
             ("two low renders", LowFidelityPass(generator), (codes,)),
             (f"ADA, consultation, two at {size}", finisher, (trunk, codes, maps, maps)),
         ]
-    edits = renders // 2  # of an inversion there is the low render alone
-    features = torch.zeros(edits, *generator.features_shape)
-    rest = [(f"one at {size}", ImagePass(generator, size), (features, codes[:edits]))] if size > LOW else []
-    return [("two low renders", FeaturesPass(generator), (codes,)), *rest]
+    own = codes[: renders // 2]
+    return [
+        ("one low render", ImagePass(generator, LOW), (own,)),
+        (f"one at {size}", ImagePass(generator, size), (own,)),
+    ]
 
 
 def timed(work: Callable[[], object], device: str) -> float:

@@ -18,8 +18,8 @@ from videdit.hfgi.loader import Networks, load_networks
 from videdit.hfgi.profile import load_profile
 from videdit.models import mobile_stylegan, peers
 from videdit.models.face_parser import FaceParser, PartParser
-from videdit.models.passes import FeaturesPass, ImagePass
-from videdit.models.sizes import FEATURES, MESH_INPUT, PARSER_INPUT, W_DIM
+from videdit.models.passes import ImagePass
+from videdit.models.sizes import MESH_INPUT, PARSER_INPUT, W_DIM
 from videdit.weights import load_state
 
 OURS = "ours"  # among the names
@@ -67,20 +67,17 @@ def ours(size: int, device: str) -> tuple[Pass, ...]:
     inverter = Inverter.load("mobile", device)
     low, high, parsed = inverter.batch(LOW), inverter.batch(size), CropParser.load(device).batch
     codes = (inverter.profile.layers, W_DIM)
-    image_pass = Pass(
-        f"ImagePass {size}",
-        partial(_image, device, size),
-        ((high, *FEATURES), (high, *codes)),
-        high,
-        every=False,
-        counted=False,
-    )
+
+    def image_pass(size: int, count: int, counted: bool) -> Pass:
+        build = partial(_image, device, size)
+        return Pass(f"ImagePass {size}", build, ((count, *codes),), count, every=False, counted=counted)
+
     return (
         Pass("FaceMesh", face_mesh, ((1, 3, MESH_INPUT, MESH_INPUT),), threads=1),
         Pass("PartParser", _parser, ((parsed, 3, PARSER_INPUT, PARSER_INPUT),), parsed),
         Pass("Encoder", _encoder, ((low, 3, LOW, LOW),), low, every=False),
-        Pass("FeaturesPass", partial(_features, device), ((2 * low, *codes),), low, every=False),
-        *((image_pass,) if size > LOW else ()),
+        image_pass(LOW, low, counted=False),
+        image_pass(size, high, counted=True),
     )
 
 
@@ -103,10 +100,6 @@ def _generator(device: str) -> mobile_stylegan.Synthesis:
     generator = _networks().generator
     assert isinstance(generator, mobile_stylegan.Synthesis)
     return mobile_stylegan.grouped(generator) if device == "cpu" else generator
-
-
-def _features(device: str) -> nn.Module:
-    return FeaturesPass(_generator(device))
 
 
 def _image(device: str, size: int) -> nn.Module:

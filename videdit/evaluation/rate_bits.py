@@ -61,10 +61,12 @@ def coded(inverter: Inverter, faces: list[np.ndarray]) -> Iterator[tuple[str, st
     for kind, how in (("W: one w", coded_w), ("W+: a code", coded_w_plus)):
         for step in CODE_STEPS:
             read = [how(code, axes, step) for code in codes]
-            bases = inverter.low_fidelity(faces, *[np.stack([code for code, _ in read])] * 2)
+            reduced = np.stack([code for code, _ in read])
+            bases = inverter.low_fidelity(faces, reduced, reduced)
             yield kind, f"{kind}, steps of {step:g} sd", [bits for _, bits in read], [d.low[0] for d in bases]
     read = [coded_w_plus(code, axes, KEPT) for code in codes]
-    bases = inverter.low_fidelity(faces, *[np.stack([code for code, _ in read])] * 2)
+    reduced = np.stack([code for code, _ in read])
+    bases = inverter.low_fidelity(faces, reduced, reduced)
     flows = inverter.pixels.flows([base.low for base in bases])
     for px in MAPS:
         for step in MAP_STEPS:

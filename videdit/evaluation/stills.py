@@ -166,7 +166,7 @@ def rendered(
 
     codes, edited: [N, L, 512].
     """
-    bases = inverter.low_fidelity(list(crops), codes, edited)
+    bases = inverter.low_fidelity(list(crops), codes, edited, SIZE)
     flows = Prealigner(inverter.pixels, prealign).memory()([base.low for base in bases], range(len(bases)))
     return inverter.high_fidelity(bases, flows, SIZE, carried=prealign != "none")
 

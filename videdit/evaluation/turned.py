@@ -42,7 +42,9 @@ def evaluate_prealign(inverter: Inverter, panel: Panel, codes: np.ndarray, edits
         meshes = [None if face is None else face.mesh for face in map(detector.aligned, map(picture, truths))]
         seen = [i for i, mesh in enumerate(meshes) if mesh is not None]
         masks = [edit_mask(meshes[i], SIZE, ("head",)).astype(np.float32)[..., None] / 255 for i in seen]
-        bases = [inverter.low_fidelity([pictures[i]], inverted[i : i + 1], inverted[i : i + 1] + step)[0] for i in seen]
+        bases = [
+            inverter.low_fidelity([pictures[i]], inverted[i : i + 1], inverted[i : i + 1] + step, SIZE)[0] for i in seen
+        ]
         sheet = [[pictures[i], picture(d.low[1]), picture(truths[i])] for i, d in zip(seen, bases, strict=True)]
         who = panel.identity([truths[i] for i in seen])["mobileface"]
         for kind in KINDS:

@@ -36,25 +36,18 @@ class CompiledPasses:
         return self.engines.compiled("Encoder", ("encode", count), lambda n: n.encoder, [(count, 3, LOW, LOW)])
 
     def low(self, renders: int) -> Pass:
-        """Steps 2 and 4: codes [N, L, 512] -> (features [N, C, S, S] float16, images [N, 256, 256, 3])."""
+        """Steps 2 and 4: codes [N, L, 512] -> (features [N, C, 64, 64] float16, images [N, 256, 256, 3])."""
 
         def build(networks: Networks) -> nn.Module:
-            from videdit.models.passes import FeaturesPass, LowFidelityPass
+            from videdit.models.passes import LowFidelityPass
 
-            return (LowFidelityPass if self.consulted else FeaturesPass)(self._quick(networks.generator))
+            return LowFidelityPass(self._quick(networks.generator))
 
-        name = "LowFidelityPass" if self.consulted else "FeaturesPass"
-        shapes, key = [self._codes(renders)], ("low", renders, self.consulted)
-        return self.engines.compiled(name, key, build, shapes, Halves(outputs=(0,)))
+        key = ("low", renders)
+        return self.engines.compiled("LowFidelityPass", key, build, [self._codes(renders)], Halves(outputs=(0,)))
 
-    def high(self, renders: int, size: int) -> Pass | None:
-        """Steps 5 to 7 at 256, 512 or 1024 px: features, codes, distortion maps and low images -> images [N, S, S, 3].
-
-        Where nothing is consulted it takes features and codes alone, of edits; at 256 px there is no such pass then
-        (None), for the low images are all that can be had.
-        """
-        if not self.consulted:
-            return None if size == LOW else self._image(renders, size)
+    def high(self, renders: int, size: int) -> Pass:
+        """Steps 5 to 7 at 256, 512 or 1024 px: features, codes, distortion maps, low images -> images [N, S, S, 3]."""
 
         def build(networks: Networks) -> nn.Module:
             from videdit.models.passes import ConsultationPass
@@ -67,16 +60,15 @@ class CompiledPasses:
         key = ("high", renders, size)
         return self.engines.compiled(f"ConsultationPass {size}", key, build, shapes, Halves(inputs=(0,)))
 
-    def _image(self, renders: int, size: int) -> Pass:
-        """Step 7 alone."""
+    def images(self, renders: int, size: int) -> Pass:
+        """Steps 2, 4, 7 where nothing is consulted: codes -> images [N, 256, 256, 3] and, of larger S, [N, S, S, 3]."""
 
         def build(networks: Networks) -> nn.Module:
             from videdit.models.passes import ImagePass
 
             return ImagePass(self._quick(networks.generator), size)
 
-        shapes = [(renders, *self.engines.features), self._codes(renders)]
-        return self.engines.compiled(f"ImagePass {size}", ("image", renders, size), build, shapes, Halves(inputs=(0,)))
+        return self.engines.compiled(f"ImagePass {size}", ("image", renders, size), build, [self._codes(renders)])
 
     def plain(self, count: int, size: int) -> Pass:
         """Steps 2 to 7 of edits alone, in one network: crops and codes before and after -> images [N, S, S, 3]."""

@@ -12,7 +12,7 @@ from videdit.datatypes import Array
 from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.hfgi.profile import Profile
 from videdit.imaging.pixels import Pixels
-from videdit.models.sizes import FEATURES, NUM_LAYERS, TRUNK_CHANNELS
+from videdit.models.sizes import NUM_LAYERS, TRUNK_CHANNELS
 from videdit.weights import manifest, verified
 
 if TYPE_CHECKING:
@@ -76,11 +76,6 @@ class Engines:
     def trunk(self) -> Shape:
         """[C, 64, 64] of the generator's features where HFGI consults."""
         return (TRUNK_CHANNELS if self._hashes else self.networks().generator.trunk_channels, 64, 64)
-
-    @property
-    def features(self) -> Shape:
-        """[C, S, S] of the generator's features as far as all sizes of an image go the same way."""
-        return FEATURES if self._hashes else self.networks().generator.features_shape
 
     def with_generator(self, state: dict[str, Tensor]) -> Engines:
         """The same with a generator of this state; only the encoder's engine is shared."""

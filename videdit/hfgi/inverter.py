@@ -49,8 +49,9 @@ class LowFidelity:
 
     source: Array  # x [256, 256, 3] float32 in [-1, 1]
     codes: Array  # w and edited w, [2, L, 512]
-    features: Array  # the generator's of both, where the second half goes on, [2, C, S, S] float16
     low: Array  # Xo and Xe, [2, 256, 256, 3] float32
+    trunk: Array | None = None  # features of both where the consultation goes on, [2, C, 64, 64] float16
+    edit: Array | None = None  # Y1 [S, S, 3] float32 where nothing is consulted
 
 
 class Inverter:
@@ -162,43 +163,67 @@ class Inverter:
         return join([engine(part)[0][:used] for part, used in batches(count, x)])
 
     def high_inputs(self, base: LowFidelity, flow: Flow, carried: bool = True) -> tuple[Array, ...]:
-        """What :meth:`CompiledPasses.high` takes of a crop, each [R, ...]: of its edit, before that of its inversion
-        where that is consulted.
+        """What :meth:`CompiledPasses.high` takes of a crop: of its inversion and of its edit, each [2, ...].
 
         carried: False leaves all of the alignment to ADA.
         """
-        if not self.passes.consulted:
-            return base.features[1:], base.codes[1:]
+        assert base.trunk is not None
         distortion = base.source - base.low[0]
         maps = stack((distortion, self.pixels.warp_distortion_map(distortion, flow) if carried else distortion))
-        return base.features, base.codes, maps, base.low
+        return base.trunk, base.codes, maps, base.low
 
-    def _quick(self, generator: Synthesis) -> Synthesis:
-        """The generator in the form that is the quickest here."""
-        from videdit.models import mobile_stylegan
+    def low_fidelity(self, crops: list[Array], codes: Array, edited: Array, size: int = LOW) -> list[LowFidelity]:
+        """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512].
 
-        if self.device == "cpu" and isinstance(generator, mobile_stylegan.Synthesis):
-            return mobile_stylegan.grouped(generator)
-        return generator
+        size: of the renderings that :meth:`high_fidelity` is to make of them.
+        """
+        return list(self.each_low_fidelity(crops, codes, edited, [size] * len(crops)))
 
-    def low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> list[LowFidelity]:
-        """Steps 2 to 4. Crops [S, S, 3] uint8 RGB, and codes before and after the edit, [N, L, 512]."""
-        return list(self.each_low_fidelity(crops, codes, edited))
-
-    def each_low_fidelity(self, crops: list[Array], codes: Array, edited: Array) -> Iterator[LowFidelity]:
+    def each_low_fidelity(
+        self, crops: list[Array], codes: Array, edited: Array, sizes: list[int]
+    ) -> Iterator[LowFidelity]:
         """The same one by one, each as soon as it is there. Crops [S, S, 3], codes and edited [N, L, 512]."""
         layers = self.passes.engines.layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
+        both = stack((codes, edited), axis=1)  # [N, 2, L, 512]
+        rest = zip(crops, both, strict=True)
+        if not self.passes.consulted:
+            made = self.images(both.reshape(-1, layers, W_DIM), [each for size in sizes for each in (LOW, size)])
+            for (crop, pair), (inversion, _), (low, edit) in zip(rest, made[::2], made[1::2], strict=True):
+                yield LowFidelity(self._source(crop), pair, stack((inversion, low)), edit=edit)
+            return
         count = self.batch(LOW)
         engine = self.passes.low(2 * count)
-        rest = iter(crops)
-        for part, used in batches(count, stack((codes, edited), axis=1)):  # [count, 2, L, 512]
-            features, low = engine(part.reshape(-1, layers, W_DIM))
-            features = half(features)
+        for part, used in batches(count, both):
+            trunk, low = engine(part.reshape(-1, layers, W_DIM))
+            trunk = half(trunk)
             for i in range(used):
-                source = self.pixels.network_input(next(rest))  # [3, 256, 256]
+                crop, codes_of_both = next(rest)
                 pair = slice(2 * i, 2 * i + 2)
-                yield LowFidelity(source.swapaxes(0, 1).swapaxes(1, 2), part[i], features[pair], low[pair])
+                yield LowFidelity(self._source(crop), codes_of_both, low[pair], trunk[pair])
+
+    def _source(self, crop: Array) -> Array:
+        """x [256, 256, 3] of a crop [S, S, 3] uint8."""
+        return self.pixels.network_input(crop).swapaxes(0, 1).swapaxes(1, 2)
+
+    def images(self, codes: Array, sizes: list[int]) -> list[tuple[Array, Array]]:
+        """What is rendered of codes [N, L, 512] where nothing is consulted.
+
+        sizes: of each, 256, 512 or 1024. Returns of each its image [256, 256, 3], and that of its size, float32.
+        """
+        found: dict[int, tuple[Array, Array]] = {}
+        for size in sorted(set(sizes)):
+            own = [i for i, other in enumerate(sizes) if other == size]
+            count, places = self.batch(size), iter(own)
+            engine = self.passes.images(count, size)
+            for part, used in batches(count, codes[own]):
+                self.before_pass()
+                made = engine(part)
+                found |= {next(places): (made[0][i], made[-1][i]) for i in range(used)}
+        return [found[i] for i in range(len(sizes))]
+
+    def before_pass(self) -> None:
+        """Called before each pass that somebody may not want any more."""
 
     def high_fidelity(
         self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
@@ -213,20 +238,19 @@ class Inverter:
         self, bases: list[LowFidelity], flows: list[Flow], size: int, carried: bool = True
     ) -> Iterator[Rendering]:
         """The same one by one, each as soon as it is there."""
-        count, renders = self.batch(size), 2 if self.passes.consulted else 1
-        engine = self.passes.high(renders * count, size)
         pairs = zip(bases, flows, strict=True)
-        if engine is None:
-            yield from (Rendering(base.low[0], base.low[1], flow, base.low[0], base.low[1]) for base, flow in pairs)
+        if not self.passes.consulted:
+            yield from (rendering_alone(base, flow, size) for base, flow in pairs)
             return
+        count = self.batch(size)
+        engine = self.passes.high(2 * count, size)
         inputs = [self.high_inputs(base, flow, carried) for base, flow in zip(bases, flows, strict=True)]
         for *parts, used in batches(count, *map(rows, zip(*inputs, strict=True))):
-            merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, R, ...] -> [R count, ...]
+            merged = (part.reshape(-1, *part.shape[2:]) for part in parts)  # [count, 2, ...] -> [2 count, ...]
             high = engine(*merged)[0]
             for i in range(used):
                 base, flow = next(pairs)
-                inversion = high[2 * i] if self.passes.consulted else base.low[0]
-                yield Rendering(base.low[0], base.low[1], flow, inversion, high[renders * (i + 1) - 1])
+                yield Rendering(base.low[0], base.low[1], flow, high[2 * i], high[2 * i + 1])
 
     def aligned(self, bases: list[LowFidelity], flows: list[Flow], carried: bool = True) -> list[Array]:
         """Step 5 alone: the distortion maps aligned to the edits, each [256, 256, 3] in about [-2, 2].
@@ -263,5 +287,12 @@ class Inverter:
 
         crops: [S, S, 3] uint8 RGB. codes, edited: [N, L, 512], before and after the edit. size: 256, 512 or 1024.
         """
-        bases = self.low_fidelity(crops, codes, edited)
+        bases = self.low_fidelity(crops, codes, edited, size)
         return self.high_fidelity(bases, self.pixels.flows([base.low for base in bases]), size)
+
+
+def rendering_alone(base: LowFidelity, flow: Flow, size: int) -> Rendering:
+    """The rendering of a crop where nothing is consulted: of its inversion there is Xo alone."""
+    assert base.edit is not None
+    assert base.edit.shape[0] == size, f"low fidelity was made for {base.edit.shape[0]} px, not for {size}"
+    return Rendering(base.low[0], base.low[1], flow, base.low[0], base.edit)

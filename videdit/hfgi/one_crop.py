@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videdit.datatypes import Array, Crop, Rendering
+from videdit.datatypes import LOW, Array, Crop, Flow, Rendering
 from videdit.hfgi.inverter import Inverter
 from videdit.hfgi.prealign import Prealigner
 from videdit.imaging.arrays import half, single, stack
@@ -23,13 +23,14 @@ class Inversion:
     code: Array  # w [L, 512] float32
     distortion: Array  # D [256, 256, 3] float32
     low: Array  # Xo [256, 256, 3] float32
-    high: Array  # Y0 [S, S, 3] float16; Xo where nothing is consulted
+    high: Array | None  # Y0 [S, S, 3] float16, where it is consulted
     size: int  # S, of what is rendered
 
     @property
     def nbytes(self) -> int:
         """Bytes of its arrays, on the host or on a device."""
-        return sum(array.nbytes for array in (self.code, self.distortion, self.low, self.high))
+        arrays = (self.code, self.distortion, self.low, self.high)
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 class OneCropEditor:
@@ -43,30 +44,34 @@ class OneCropEditor:
         """Steps 1 to 3, and 5 to 7 for the inversion. code: [L, 512] where it is known already."""
         if code is None:
             code = self.inverter.encode([crop.seen], count=1)[0]
-        features, low = self.inverter.passes.low(1)(code[None])
+        passes = self.inverter.passes
         source = self.inverter.pixels.network_input(crop.seen).swapaxes(0, 1).swapaxes(1, 2)
-        distortion = source - low[0]
-        high = low[0]
-        if self.inverter.passes.consulted:
-            high = self._high(features, code[None], distortion, low, crop.size)
-        return Inversion(code, distortion, low[0], half(high), crop.size)
+        if not passes.consulted:
+            (low,) = passes.images(1, LOW)(code[None])
+            return Inversion(code, source - low[0], low[0], None, crop.size)
+        trunk, low = passes.low(1)(code[None])
+        high = self._high(trunk, code[None], source - low[0], low, crop.size)
+        return Inversion(code, source - low[0], low[0], half(high), crop.size)
 
     def edit(self, inversion: Inversion, delta: np.ndarray) -> Rendering:
         """Steps 4 to 7. delta: what the edit adds to the code, [L, 512] float32."""
-        pixels, distortion = self.inverter.pixels, inversion.distortion
+        pixels, distortion, passes = self.inverter.pixels, inversion.distortion, self.inverter.passes
         codes = (inversion.code + pixels.put(delta))[None]
-        features, low = self.inverter.passes.low(1)(codes)
-        flow = self.prealigner.memory()([stack((inversion.low, low[0]))], [0])[0]
-        if self.inverter.passes.consulted and self.prealigner.kind != "none":
+        if inversion.high is None:
+            images = passes.images(1, inversion.size)(codes)
+            low, edit = images[0][0], images[-1][0]
+            return Rendering(inversion.low, low, self._flow(inversion, low), inversion.low, edit)
+        trunk, low = passes.low(1)(codes)
+        flow = self._flow(inversion, low[0])
+        if self.prealigner.kind != "none":
             distortion = pixels.warp_distortion_map(distortion, flow)
-        high = self._high(features, codes, distortion, low, inversion.size)
+        high = self._high(trunk, codes, distortion, low, inversion.size)
         return Rendering(inversion.low, low[0], flow, single(inversion.high), high)
 
-    def _high(self, features: Array, codes: Array, distortion: Array, low: Array, size: int) -> Array:
+    def _flow(self, inversion: Inversion, low: Array) -> Flow:
+        """Between an inversion and the low image of its edit [256, 256, 3]."""
+        return self.prealigner.memory()([stack((inversion.low, low))], [0])[0]
+
+    def _high(self, trunk: Array, codes: Array, distortion: Array, low: Array, size: int) -> Array:
         """Steps 5 to 7 of one render: the image [S, S, 3]. distortion: [256, 256, 3]; the others: a batch of one."""
-        passes = self.inverter.passes
-        engine = passes.high(1, size)
-        if engine is None:
-            return low[0]
-        consulted = (distortion[None], low) if passes.consulted else ()
-        return engine(features, codes, *consulted)[0][0]
+        return self.inverter.passes.high(1, size)(trunk, codes, distortion[None], low)[0][0]

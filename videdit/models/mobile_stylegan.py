@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videdit.models.shapes import assert_shape
-from videdit.models.sizes import FEATURES
 
 W_DIM = 512
 NUM_LAYERS = 18  # length of a W+ code, as in StyleGAN2 1024
@@ -205,7 +204,6 @@ class Synthesis(nn.Module):
     """
 
     num_layers, trunk_channels = NUM_LAYERS, BLOCK_CHANNELS[FUSION_BLOCK]
-    features_shape = FEATURES
 
     def __init__(self) -> None:
         super().__init__()
@@ -250,12 +248,13 @@ class Synthesis(nn.Module):
         """
         return self.image(self.features128(trunk, codes, condition), codes, size)
 
-    def features(self, codes: Tensor) -> Tensor:
-        """codes [B, 18, 512] -> features [B, 256, 128, 128], as far as all sizes of an image go the same way."""
-        return self.features128(self.trunk(codes), codes)
+    def images(self, codes: Tensor, size: int) -> tuple[Tensor, ...]:
+        """codes [B, 18, 512] -> :meth:`low`, and :meth:`render` of a larger size, that share their first half."""
+        features = self.features128(self.trunk(codes), codes)
+        return tuple(self.image(features, codes, each) for each in sorted({256, size}))
 
     def image(self, features: Tensor, codes: Tensor, size: int) -> Tensor:
-        """The rest of the way from :meth:`features` to the image [B, 3, size, size]; size is 256, 512 or 1024."""
+        """The rest of the way from :meth:`features128` to the image [B, 3, size, size]; size is 256, 512 or 1024."""
         x = features
         if size == 256:
             return self.head256(x, codes[:, 11])
@@ -271,10 +270,6 @@ class Synthesis(nn.Module):
     def low(self, trunk: Tensor, codes: Tensor) -> Tensor:
         """The image [B, 3, 256, 256] without conditions that the other networks look at."""
         return self.render(trunk, codes, size=256)
-
-    def low_of(self, features: Tensor, codes: Tensor) -> Tensor:
-        """:meth:`low`, of :meth:`features`."""
-        return self.image(features, codes, 256)
 
     def forward(self, codes: Tensor, size: int = 1024) -> Tensor:
         """codes [B, 18, 512] -> images [B, 3, size, size]; size is 256, 512 or 1024."""

@@ -1,4 +1,4 @@
-"""HFGI's steps as two networks, each for one pass of N renders: see :mod:`videdit.hfgi.inverter`."""
+"""HFGI's steps as networks, each for one pass of N renders: see :mod:`videdit.hfgi.inverter`."""
 
 from __future__ import annotations
 
@@ -26,31 +26,17 @@ class LowFidelityPass(nn.Module):
         return trunk, self.generator.low(trunk, codes).permute(0, 2, 3, 1)
 
 
-class FeaturesPass(nn.Module):
-    """Steps 2 and 4 where nothing is consulted: codes -> (features [N, C, S, S], images [N, 256, 256, 3])."""
-
-    def __init__(self, generator: Synthesis):
-        """generator: of any profile."""
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """codes [N, L, 512] -> features NCHW, and images NHWC as formulas take them."""
-        features = self.generator.features(codes)
-        return features, self.generator.low_of(features, codes).permute(0, 2, 3, 1)
-
-
 class ImagePass(nn.Module):
-    """Step 7 where nothing is consulted: features and codes of N renders -> images [N, S, S, 3]."""
+    """All that is rendered of codes where nothing is consulted: images of 256 px, and those of S px beside them."""
 
     def __init__(self, generator: Synthesis, size: int):
-        """size: S."""
+        """generator: of any profile. size: S."""
         super().__init__()
         self.generator, self.size = generator, size
 
-    def forward(self, features: Tensor, codes: Tensor) -> Tensor:
-        """Features as of :class:`FeaturesPass`, codes [N, L, 512] -> [N, S, S, 3]."""
-        return self.generator.image(features, codes, self.size).permute(0, 2, 3, 1)
+    def forward(self, codes: Tensor) -> tuple[Tensor, ...]:
+        """codes [N, L, 512] -> images [N, 256, 256, 3] and, where S is more, [N, S, S, 3]."""
+        return tuple(image.permute(0, 2, 3, 1) for image in self.generator.images(codes, self.size))
 
 
 class ConsultationPass(nn.Module):

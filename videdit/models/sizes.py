@@ -5,7 +5,6 @@ from __future__ import annotations
 W_DIM = 512  # numbers of a layer of a code
 NUM_LAYERS = 18  # length of a W+ code, as in StyleGAN2 1024
 TRUNK_CHANNELS = 512  # of the generators' features at 64 px, where HFGI consults
-FEATURES = (256, 128, 128)  # of the generator that ships, as far as all sizes of an image go the same way
 MESH_INPUT = 192  # pixels that the mesh net looks at
 MESH_POINTS = 468  # that it finds
 PARSER_INPUT = 256  # pixels that the parser looks at

@@ -141,7 +141,6 @@ class Synthesis(nn.Module):
         self.num_layers = 2 * len(channels)
         self.fusion_channels = channels[FUSION_BLOCK + 1]
         self.trunk_channels = self.fusion_channels + 3
-        self.features_shape = (self.trunk_channels, 64, 64)
 
     def trunk(self, codes: Tensor) -> Tensor:
         """codes [B, L, 512] -> [B, C + 3, 64, 64]: features after the fusion block's first convolution, and the image
@@ -176,26 +175,20 @@ class Synthesis(nn.Module):
         self, trunk: Tensor, codes: Tensor, condition: tuple[Tensor, Tensor] | None = None, size: int = 1024
     ) -> Tensor:
         """As :meth:`whole`, then averaged down to `size`, which divides the generator's own."""
-        image = self.whole(trunk, codes, condition)
+        return self._averaged(self.whole(trunk, codes, condition), size)
+
+    def _averaged(self, image: Tensor, size: int) -> Tensor:
         return image if size == self.size else F.avg_pool2d(image, self.size // size)
 
-    def features(self, codes: Tensor) -> Tensor:
-        """:meth:`trunk`: from there on all is made for an image alone."""
-        return self.trunk(codes)
-
-    def image(self, features: Tensor, codes: Tensor, size: int) -> Tensor:
-        """:meth:`render` of :meth:`features`, without a condition."""
-        return self.render(features, codes, size=size)
-
-    def low_of(self, features: Tensor, codes: Tensor) -> Tensor:
-        """:meth:`low`, of :meth:`features`."""
-        return self.low(features, codes)
+    def images(self, codes: Tensor, size: int) -> tuple[Tensor, ...]:
+        """codes [B, L, 512] -> :meth:`low`, and :meth:`render` of a size above 256, of one way to the whole image."""
+        image = self.whole(self.trunk(codes), codes)
+        return (_low(image), self._averaged(image, size)) if size > LOW else (_low(image),)
 
     def low(self, trunk: Tensor, codes: Tensor) -> Tensor:
         """The image [B, 3, 256, 256] in [-1, 1] that the other networks of HFGI are made for: clamped, and sampled
         bilinearly without a low-pass, as they were trained."""
-        image = self.whole(trunk, codes).clamp(-1, 1)
-        return F.interpolate(image, size=(LOW, LOW), mode="bilinear", align_corners=False)
+        return _low(self.whole(trunk, codes))
 
     def forward(self, codes: Tensor, condition: tuple[Tensor, Tensor] | None = None, size: int | None = None) -> Tensor:
         """Codes [B, L, 512] -> images [B, 3, S, S]: of the generator's own size, or averaged down to `size`.
@@ -213,6 +206,11 @@ class Synthesis(nn.Module):
 def upsampled(image: Tensor) -> Tensor:
     """[B, 3, H, W] -> [B, 3, 2H, 2W] by [1, 3, 3, 1]: bilinear, half-pixel centres, with zeros beyond the border."""
     return F.interpolate(F.pad(image, (1, 1, 1, 1)), scale_factor=2.0, mode="bilinear")[:, :, 2:-2, 2:-2]
+
+
+def _low(image: Tensor) -> Tensor:
+    """What of an image [B, 3, S, S] the other networks look at, [B, 3, 256, 256] in [-1, 1]."""
+    return F.interpolate(image.clamp(-1, 1), size=(LOW, LOW), mode="bilinear", align_corners=False)
 
 
 def channels_of(state: abc.Mapping[str, Tensor]) -> list[int]:
