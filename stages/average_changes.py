@@ -14,7 +14,7 @@ from videdit.datatypes import Accumulator, Drift, Edited, Flow, Frame
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
 from videdit.imaging.temporal_average import BAND, fading
-from videdit.pipeline.windows import ROUND, Window, within
+from videdit.pipeline.windows import ROUND, Window, block_of, within
 
 LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
 # What comes is a chain of warps from one frame to the next, and looking so far ahead of each frame would walk along it
@@ -146,5 +146,5 @@ class AverageChanges:
 
 def _place(time: float) -> tuple[int, float]:
     """The block that a frame lies in, and where in it, 0..1. Blocks are the clip's, wherever a segment of it begins."""
-    block = math.floor(time / BLOCK + 1e-6)
+    block = block_of(time, BLOCK)
     return block, max(0.0, time / BLOCK - block)

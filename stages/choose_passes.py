@@ -6,7 +6,6 @@ so many seconds of the clip they see each face, wherever a segment of it begins,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from videdit.edits import Timeline
 from videdit.edits.expression_easing import expression_of
 from videdit.imaging.pixels import Pixels
 from videdit.models.sizes import MESH_POINTS
-from videdit.pipeline.windows import groups
+from videdit.pipeline.windows import block_of, groups
 from videdit.tracks.account import Account
 
 PACES = {"draft": (0.24, 2.0), "standard": (0.12, 1.0)}  # seconds between passes, and the novelty that is let pass
@@ -130,7 +129,7 @@ class ChoosePasses:
         if crop.mesh is None or len(crop.mesh) < MESH_POINTS or self.quality not in PACES:
             return new
         seconds, tolerated = PACES[self.quality]
-        if _block(last.time, seconds) != _block(time, seconds):
+        if block_of(last.time, seconds) != block_of(time, seconds):
             return new
         if self.timeline and self.timeline.similarity(crop.track, last.given, crop.given) < ALIKE:
             return new
@@ -144,7 +143,3 @@ def _unknown(before: _FrameGreys | None, now: _FrameGreys, crop: Crop) -> bool:
     """Whether a crop's track was in the frame before, in the same shot, and nobody has said how it moved."""
     continued = before is not None and before.frame.scene == now.frame.scene and crop.track in before.greys
     return continued and crop.drift is None
-
-
-def _block(time: float, seconds: float) -> int:
-    return math.floor(time / seconds + 1e-6)

@@ -99,8 +99,8 @@ class InvertEdit:
             self.codes.flush()
 
     def _encoded(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Array]]]:
-        """Frames with a raw code [18, 512] for each crop, batched across frames."""
-        for group in groups(((frame, frame.crops) for frame in frames), self.inverter.batch(256)):
+        """Frames with a raw code [18, 512] for each crop that is to be rendered, batched across frames."""
+        for group in groups(((frame, _rendered_of(frame)) for frame in frames), self.inverter.batch(256)):
             codes = iter(self._codes([(frame, crop) for frame, crops in group for crop in crops]))
             for frame, own in group:
                 yield frame, [next(codes) for _ in own]
@@ -123,7 +123,7 @@ class InvertEdit:
                 times, codes = [], []
                 for other, other_codes in neighbours:
                     if other.scene == frame.scene:
-                        for other_crop, code in zip(other.crops, other_codes, strict=True):
+                        for other_crop, code in zip(_rendered_of(other), other_codes, strict=True):
                             if other_crop.track == crop.track:
                                 times.append(other.time)
                                 codes.append(code)

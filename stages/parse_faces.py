@@ -2,6 +2,10 @@
 
 What was parsed is smoothed over time per track, in the crop's own coordinates, which move with the face. What hides a
 face is taken from the frame itself where it is stronger there: a hand that comes in is in front at once.
+
+A crop that looks like the one that was parsed last is not parsed again: of twelve clips of people who speak a little
+more than half are. That differs by .2 to 1 % of the pixels from what is known where all are. At the start of every so
+many seconds of the clip each face is parsed, wherever a segment of it begins.
 """
 
 from __future__ import annotations
@@ -19,16 +23,28 @@ from videdit.faces.visibility import visibility
 from videdit.imaging.arrays import half, join, larger, single
 from videdit.imaging.crop import low_picture
 from videdit.models.face_parts import GLASSES
-from videdit.pipeline.windows import Window, gaussian, groups, weighted_mean
+from videdit.pipeline.windows import Window, block_of, gaussian, groups, weighted_mean
 from videdit.tracks.account import Account
 
 SIGMA = 0.05  # seconds
+PACE = 0.12  # seconds within which every face is parsed
+DIFFERENT = 16.0  # grey levels of 255, in the mean over a 16th of the crop's side squared: from here on it looks new
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A face as it was parsed last."""
+
+    time: float
+    scene: int
+    grey: Array  # [256, 256] uint8
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     parts: Array  # [9, 128, 128]
     fitness: float  # 0..1, how much of an edit the face would get without fading
+    own: bool  # of this very crop
 
 
 class ParseFaces:
@@ -39,11 +55,11 @@ class ParseFaces:
     """
 
     name = "parse"
-    reach = FADE
+    reach = FADE + PACE  # what of it lies behind is the choice of what is parsed
 
-    def __init__(self, parser: CropParser, account: Account | None = None) -> None:
-        """parser: says what is where in a crop. account: None: nobody hears of it."""
-        self.parser, self.account = parser, account
+    def __init__(self, parser: CropParser, account: Account | None = None, every: bool = True) -> None:
+        """parser: says what is where in a crop. account: None: nobody hears of it. every: parse every crop."""
+        self.parser, self.account, self.every = parser, account, every
         self.unfit: Counter[str] = Counter()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -58,15 +74,38 @@ class ParseFaces:
 
     def _parsed(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, dict[int, _Parsed]]]:
         """Frames with what was found in their crops, by track."""
-        for group in groups(((frame, frame.crops) for frame in frames), self.parser.batch):
-            crops = [crop for _, own in group for crop in own]
-            times = [frame.time for frame, own in group for _ in own]
-            found = self.parser.parts([low_picture(crop) for crop in crops]) if crops else ()
-            seen = self.parser.pixels.fetch(found) if crops else ()
-            fits = [self._fitness(*each) for each in zip(crops, seen, times, strict=True)] if crops else []
-            parsed = iter(map(_Parsed, found, fits))
-            for frame, own in group:
-                yield frame, {crop.track: next(parsed) for crop in own}
+        pixels, known = self.parser.pixels, dict[int, tuple[Array, np.ndarray]]()  # the latter in the host's memory
+        for group in groups(self._looked_at(frames), self.parser.batch):
+            new = [crop for _, crops in group for crop in crops]
+            found = self.parser.parts([low_picture(crop) for crop in new]) if new else ()
+            made = iter(zip(found, pixels.fetch(found), strict=True)) if new else iter(())
+            for frame, crops in group:
+                own = {crop.track for crop in crops}
+                known = {crop.track: next(made) if crop.track in own else known[crop.track] for crop in frame.crops}
+                yield (
+                    frame,
+                    {
+                        crop.track: _Parsed(parts, self._fitness(crop, seen, frame.time), crop.track in own)
+                        for crop, (parts, seen) in zip(frame.crops, known.values(), strict=True)
+                    },
+                )
+
+    def _looked_at(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, tuple[Crop, ...]]]:
+        """Frames, and those of their crops that are to be parsed."""
+        last: dict[int, _Moment] = {}
+        for frame in frames:
+            if self.every:
+                yield frame, frame.crops
+                continue
+            now = {crop.track: _Moment(frame.time, frame.scene, self.parser.pixels.grey(crop)) for crop in frame.crops}
+            new = {track for track, moment in now.items() if self._looks_new(last.get(track), moment)}
+            last = {track: moment if track in new else last[track] for track, moment in now.items()}
+            yield frame, tuple(crop for crop in frame.crops if crop.track in new)
+
+    def _looks_new(self, last: _Moment | None, now: _Moment) -> bool:
+        if last is None or last.scene != now.scene or block_of(last.time, PACE) != block_of(now.time, PACE):
+            return True
+        return self.parser.pixels.difference(last.grey, now.grey) > DIFFERENT
 
     def _fitness(self, crop: Crop, parts: np.ndarray, time: float) -> float:
         pixels = self.parser.pixels
@@ -82,9 +121,11 @@ class ParseFaces:
 
     def _settled(self, crop: Crop, now: float, near: list[tuple[float, dict[int, _Parsed]]]) -> Crop:
         times = np.array([time for time, parsed in near if crop.track in parsed])
-        own = [parsed[crop.track] for _, parsed in near if crop.track in parsed]
-        mean = weighted_mean([single(parsed.parts) for parsed in own], gaussian(times - now, SIGMA))
-        here = own[int(np.argmin(np.abs(times - now)))].parts
+        found = [parsed[crop.track] for _, parsed in near if crop.track in parsed]
+        here = found[int(np.argmin(np.abs(times - now)))].parts
+        own = [(time, parsed.parts) for time, parsed in zip(times, found, strict=True) if parsed.own] or [(now, here)]
+        away = np.array([time for time, _ in own]) - now
+        mean = weighted_mean([single(parts) for _, parts in own], gaussian(away, SIGMA))
         parts = half(join((mean[:GLASSES], larger(mean[GLASSES:], here[GLASSES:]))))
-        faded = fade(times, np.array([parsed.fitness for parsed in own]), now, FADE)
+        faded = fade(times, np.array([parsed.fitness for parsed in found]), now, FADE)
         return replace(crop, parts=parts, confidence=crop.confidence * faded)

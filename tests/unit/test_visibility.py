@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -118,14 +120,17 @@ def frames(crops: list[Crop], fps: float = 25) -> Iterator[Frame]:
         yield Frame(i, i, Fraction(1, 25), i / fps, EMPTY, crops=(one,))
 
 
-def test_an_edit_fades_while_a_face_is_hidden_and_comes_back(parser: CropParser, portraits: list[Crop]) -> None:
+@pytest.mark.parametrize("every", [True, False])
+def test_an_edit_fades_while_a_face_is_hidden_and_comes_back(
+    parser: CropParser, portraits: list[Crop], every: bool
+) -> None:
     portrait, moments = portraits[0], []
     for i in range(30):
         image = portrait.image.copy()
         if 12 <= i < 20:  # something large, all at once
             cv2.rectangle(image, (60, 100), (200, 230), (40, 90, 60), -1)
         moments.append(Crop(5, image, portrait.to_frame, 0.9, portrait.mesh))
-    parse = ParseFaces(parser)
+    parse = ParseFaces(parser, every=every)
     done = list(parse(frames(moments)))
     assert parse.unfit == {"hidden": 8}
     assert [frame.index for frame in done] == list(range(30))
@@ -137,14 +142,49 @@ def test_an_edit_fades_while_a_face_is_hidden_and_comes_back(parser: CropParser,
     assert all(crop.parts.shape == (len(PARTS), 128, 128) for frame in done for crop in frame.crops)
 
 
-def test_what_comes_in_is_in_front_at_once(parser: CropParser, portraits: list[Crop]) -> None:
+@pytest.mark.parametrize("every", [True, False])
+def test_what_comes_in_is_in_front_at_once(parser: CropParser, portraits: list[Crop], every: bool) -> None:
     image, there = with_object(portraits[0].image, "hand")
     moments = [
         Crop(0, image if i == 4 else portraits[0].image, portraits[0].to_frame, 1.0, portraits[0].mesh)
         for i in range(9)
     ]
-    alone = list(ParseFaces(parser)(frames(moments)))[4].crops[0]
+    alone = list(ParseFaces(parser, every=every)(frames(moments)))[4].crops[0]
     assert change_mask(alone, STILL, ["face"])[there].mean() < 5
+
+
+def test_a_crop_that_looks_like_the_one_before_is_not_parsed_again(
+    parser: CropParser, portraits: list[Crop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, parsed = portraits[0], portraits[1], []
+    parts = parser.parts
+    monkeypatch.setattr(parser, "parts", lambda crops: parsed.extend(crops) or parts(crops))
+    # Two faces in each frame, of which one is somebody else from the sixth on; 25 frames a second, blocks of three.
+    moments = [(one, replace(other if i < 5 else one, track=7)) for i in range(9)]
+    both = (replace(frame, crops=crops) for frame, crops in zip(frames([one] * 9), moments, strict=True))
+    done = list(ParseFaces(parser, every=False)(both))
+    assert len(parsed) == 2 * 3 + 1
+    monkeypatch.undo()
+    for i, wanted in ((0, one), (4, one), (8, one)):
+        np.testing.assert_allclose(done[i].crops[0].parts, parser.parts([wanted.image])[0], atol=1e-3)
+    (before, after) = (done[i].crops[1].parts for i in (0, 8))
+    assert np.abs(before - parser.parts([other.image])[0]).mean() < np.abs(before - after).mean()
+
+
+@pytest.mark.parametrize("begins", [1, 2, 4, 7])
+def test_where_parsing_begins_does_not_matter_beyond_its_reach(
+    parser: CropParser, portraits: list[Crop], begins: int
+) -> None:
+    moments = []
+    for i in range(30):  # a shade that wanders down
+        image = portraits[0].image.copy()
+        image[4 * i : 4 * i + 60] //= 2
+        moments.append(replace(portraits[0], image=image))
+    whole, later = (list(ParseFaces(parser, every=False)(list(frames(moments))[k:])) for k in (0, begins))
+    settled = begins + math.ceil(ParseFaces.reach * 25)
+    assert settled < 30
+    for one, other in zip(whole[settled:], later[settled - begins :], strict=True):
+        np.testing.assert_allclose(one.crops[0].parts, other.crops[0].parts, atol=1e-3)
 
 
 def test_of_a_crop_without_a_mesh_nothing_is_known() -> None:

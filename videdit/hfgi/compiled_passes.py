@@ -70,6 +70,15 @@ class CompiledPasses:
 
         return self.engines.compiled(f"ImagePass {size}", ("image", renders, size), build, [self._codes(renders)])
 
+    def prepare(self, renders: int, size: int | None = None) -> None:
+        """Compile what so many renders take: their low images, or at a size what goes on from there."""
+        if not self.consulted:
+            self.images(renders, size or LOW)
+        elif size:
+            self.high(renders, size)
+        else:
+            self.low(renders)
+
     def plain(self, count: int, size: int) -> Pass:
         """Steps 2 to 7 of edits alone, in one network: crops and codes before and after -> images [N, S, S, 3]."""
 

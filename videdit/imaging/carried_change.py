@@ -29,6 +29,7 @@ from videdit.imaging.temporal_average import similarity_of_changes
 
 TIE, SHARP = 0.49, 1e3  # share from which one side holds alone, never half, and how sharply that parts them
 TRACE = 0.02  # of the weight of what cannot be trusted: where neither side can be, the nearer one counts
+BLOCKS = 16  # a side, for what differs anywhere
 AROUND = 0.15  # of the height and width of eyes and mouth that is looked at around them
 # Grey levels of 255 by which what moved along may differ, in the mean over a mouth, an eye and the inner face. Sensors
 # and codecs alone make it up to .5; a word or a blink soon makes it 5.
@@ -67,6 +68,16 @@ def novelty(before: Array, now: Array, flow: Flow, mesh: np.ndarray) -> Array:
         left, top, right, bottom = _box(mesh, name)
         found.append(apart[top:bottom, left:right].mean() / tolerated)
     return reduce(xp.maximum, found)
+
+
+def difference(before: Array, now: Array) -> Array:
+    """The most by which two greys, [256, 256] uint8, differ in a block of 16 x 16 pixels, in levels of 255.
+
+    One number, in the memory of the pixels. Nothing is moved along: it says whether two crops look alike as they are.
+    """
+    xp = primitives.of(now)
+    one, other = (xp.single(grey)[..., None] for grey in (before, now))
+    return xp.resize(abs(xp.blur(one - other, SMOOTH)), BLOCKS).max()
 
 
 def carried(

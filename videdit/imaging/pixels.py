@@ -149,6 +149,11 @@ class Pixels(ABC):
         with self.working():
             return temporal_average.grey(low_picture(crop))
 
+    def difference(self, before: Array, now: Array) -> float:
+        """See :func:`videdit.imaging.carried_change.difference`; waits for it."""
+        with self.working():
+            return float(carried_change.difference(before, now))
+
     def novelty(self, before: Array, now: Array, flow: Flow, mesh: np.ndarray) -> float:
         """See :func:`videdit.imaging.carried_change.novelty`; waits for it."""
         with self.working():

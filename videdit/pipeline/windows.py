@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Generic, TypeVar
@@ -24,6 +25,11 @@ S = TypeVar("S", bound=Sized)
 def within(span: tuple[float, float], time: float, reach: float = 0.0) -> bool:
     """Whether a time lies in a span, or up to `reach` before or after it; all in seconds."""
     return span[0] - reach - ROUND <= time <= span[1] + reach + ROUND
+
+
+def block_of(time: float, seconds: float) -> int:
+    """In which stretch of so many seconds a time lies; they are the clip's, wherever a segment of it begins."""
+    return math.floor(time / seconds + ROUND)
 
 
 class Window(Generic[T]):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videdit.datatypes import LOW, Array, Crop, Frame, bare_picture
+from videdit.datatypes import Array, Crop, Frame, bare_picture
 from videdit.jobs.plan import Clip
 from videdit.jobs.render_job import RenderJob
 from videdit.media.frame_times import clock
@@ -124,12 +124,9 @@ class FramePreviews:
         inverter = self.models.inverter(job.networks)
         if resolve(job).method != "hfgi":
             return
-        passes = inverter.passes
-        if size:
-            _ = passes.high(1, size) if passes.consulted else passes.images(1, size)
-        else:
-            passes.encoder(1)
-            _ = passes.low(1) if passes.consulted else passes.images(1, LOW)
+        if not size:
+            inverter.passes.encoder(1)
+        inverter.passes.prepare(1, size)
 
     def _asked(self, clip: Clip, time: float, check: Check, reach: float) -> tuple[Request, Frame]:
         """A request, its analysis of so many seconds around the frame, and the frame that is shown at a time."""

@@ -28,7 +28,6 @@ _LATER = {
     "prealign",
     "smooth_codes",
     "smooth_fine",
-    "quality",
     "mark",
     "start",
     "end",
@@ -81,7 +80,7 @@ class Request:
         """The key of what edits leave."""
         job = self.job
         smoothing = job.smooth_codes, job.smooth_fine
-        how = self.resolved.method, job.consultation, job.prealign, *smoothing, job.quality
+        how = self.resolved.method, job.consultation, job.prealign, *smoothing
         return "edited", self.front, job.edit, *how
 
     def rows(self, first: float, last: float) -> range:

@@ -140,7 +140,8 @@ def _place(shop: Workshop) -> Stage:
 
 
 def _parse(shop: Workshop) -> Stage:
-    return ParseFaces(shop.models.parser(shop.job.networks, shop.alone), shop.account)
+    every = shop.job.job.quality == "best"
+    return ParseFaces(shop.models.parser(shop.job.networks, shop.alone), shop.account, every)
 
 
 def _split(shop: Workshop) -> Stage:
