@@ -28,7 +28,7 @@ class _Rendered:
     """What the networks made of a crop."""
 
     time: float
-    change: Array  # [S, S, 3], as it is carried
+    change: Array  # as it is carried, see videdit.imaging.carried_change.portable
     flow: Flow
     crisp: Array | None  # see Edited
 
@@ -117,7 +117,8 @@ class TransferDetail:
             change, mask = self.pixels.restored_change(crop, rendering, regions)
         crisp = None if rendering.parts is None else half(rendering.parts[MOUTH])
         self._place(item, crop, change, mask, crisp)
-        now = _Rendered(item.frame.time, change, rendering.flow, crisp)
+        portable = self.pixels.portable(change, crop, crisp)
+        now = _Rendered(item.frame.time, portable, rendering.flow, crisp)
         self._carry(track, (now, crop))
         tracks[crop.track] = _Track(now)
 
@@ -146,7 +147,7 @@ class TransferDetail:
             change, mask = np.zeros((side, side, 3), np.float16), np.zeros((side, side), np.uint8)
             return self.pixels.put(change), self.pixels.put(mask), None
         crisp = self.pixels.carried_crisp([each.crisp for each in found], sides)
-        change = half(self.pixels.carried([each.change for each in found], sides, crop.size, crisp))
+        change = self.pixels.carried([each.change for each in found], sides, crop, crisp)
         flow = self.pixels.carried_flow([each.flow for each in found], sides)
         return change, self.pixels.mask(crop, flow, self._painted(crop)), crisp
 

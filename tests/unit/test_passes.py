@@ -15,6 +15,7 @@ from test_masks import facing
 
 from videdit.datatypes import LOW, Array, Color, Crop, Flow, Frame, Picture, Rendering
 from videdit.edits import Timeline, parse_edits
+from videdit.imaging.carried_change import Side
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
@@ -186,6 +187,36 @@ def test_a_change_moves_with_the_face_where_it_is_carried(pixels: Pixels) -> Non
         change = host(f.edits[0].change).astype(np.float32)
         assert np.abs(change - wanted)[INNER, INNER].mean() < 0.06 * np.abs(wanted)[INNER, INNER].mean()
         assert f.edits[0].mask.max() == 255
+
+
+def test_between_new_lips_the_result_is_carried_and_elsewhere_the_change(pixels: Pixels) -> None:
+    rng = np.random.default_rng(4)
+    before, now = (rng.integers(0, 256, (LOW, LOW, 3)).astype(np.uint8) for _ in range(2))
+    change = rng.normal(0, 0.3, (LOW, LOW, 3)).astype(np.float16)
+    crisp = np.zeros((128, 128), np.float16)
+    crisp[40:80, 40:80] = 1
+    still = Side(
+        Flow(pixels.put(np.zeros((LOW, LOW, 2), np.float32)), pixels.put(np.ones((LOW, LOW), np.float32))), 1.0
+    )
+
+    def of(image: np.ndarray) -> Crop:
+        return Crop(0, pixels.put(image), np.eye(2, 3), 1.0)
+
+    for mouths, inside in (((crisp,), True), ((None,), False), ((crisp, crisp), True), ((None, crisp), None)):
+        portable = [
+            pixels.portable(pixels.put(change), of(before), None if m is None else pixels.put(m)) for m in mouths
+        ]
+        sides = [replace(still, near=1 / len(mouths))] * len(mouths)
+        np.testing.assert_allclose(host(pixels.carried(portable, sides, of(before))), change, atol=4e-3)
+        moved = host(pixels.carried(portable, sides, of(now))).astype(np.float32)
+        result, wanted = moved + now / 127.5 - 1, change + before / 127.5 - 1
+        around = np.abs(moved - change)
+        assert around[:70].max() < 4e-3
+        assert around[170:].max() < 4e-3
+        if inside:
+            np.testing.assert_allclose(result[90:150, 90:150], wanted[90:150, 90:150], atol=8e-3)
+        elif inside is False:
+            assert around.max() < 4e-3
 
 
 def test_frames_wait_for_the_next_pass_and_not_for_longer(pixels: Pixels) -> None:

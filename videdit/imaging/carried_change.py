@@ -9,6 +9,9 @@ source's motion from t to each, and V_a and V_b how far that can be trusted,
 Where the two do not speak of the same (two rows of teeth in two places), the one of more weight holds alone, and so it
 does where what is fine is to stay so.
 
+Between lips that an edit has opened nothing is the source's. There the result is carried, not the change: a change that
+takes a line of the source away leaves a glittering line across the teeth wherever motion is a fraction of a pixel off.
+
 Which frames they see is decided by what of a frame cannot be told from the one that they saw last: how far that one,
 moved along, is from this one, where people look.
 """
@@ -103,6 +106,37 @@ def carried(
             similar = similar * (1 - xp.resize(xp.single(crisp)[..., None], LOW))
         share = share * similar + (1 - similar) * ((share - TIE) * SHARP).clip(0, 1)
     return moved[1] + xp.spread(xp.resize(share, size), moved[0].shape[-1]) * (moved[0] - moved[1])
+
+
+def portable(change: Array, source: Array, crisp: Array | None) -> Array:
+    """What is carried of a change [S, S, 3]: where it is crisp the result, and beside it how far that is so.
+
+    source: the crop that it changes, [S, S, 3] uint8. crisp: [N, N] in [0, 1]; None: nowhere. Returns the change, or
+    [S, S, 4] float16.
+    """
+    if crisp is None:
+        return change
+    xp, size = primitives.of(change), change.shape[0]
+    share = xp.resize(xp.single(crisp)[..., None], size)
+    return xp.half(xp.merge(xp.single(change) + xp.spread(share, 3) * (xp.single(source) / 127.5 - 1), share))
+
+
+def with_share(carried: Array) -> Array:
+    """The same as [S, S, 4]: what is the change everywhere is the result nowhere."""
+    xp = primitives.of(carried)
+    if carried.shape[-1] == 4:
+        return xp.single(carried)
+    change = xp.single(carried)
+    return xp.merge(change, xp.constant(change, 0.0))
+
+
+def landed(moved: Array, source: Array) -> Array:
+    """The change [S, S, 3] float32 to another crop, [S, S, 3] uint8, of what was carried there, [S, S, 3 or 4]."""
+    if moved.shape[-1] == 3:
+        return moved
+    xp = primitives.of(moved)
+    *result, share = xp.split(moved)
+    return xp.merge(*result) - xp.spread(share, 3) * (xp.single(source) / 127.5 - 1)
 
 
 def carried_flow(flows: Sequence[Flow], sides: Sequence[Side]) -> Flow:

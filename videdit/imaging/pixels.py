@@ -164,10 +164,21 @@ class Pixels(ABC):
         with self.working():
             return carried_change.chained(step, further)
 
-    def carried(self, images: Sequence[Array], sides: Sequence[Side], size: int, crisp: Array | None = None) -> Array:
-        """See :func:`videdit.imaging.carried_change.carried`."""
+    def portable(self, change: Array, crop: Crop, crisp: Array | None) -> Array:
+        """See :func:`videdit.imaging.carried_change.portable`."""
         with self.working("detail"):
-            return carried_change.carried(images, sides, size, crisp=crisp)
+            return carried_change.portable(change, crop.image, crisp)
+
+    def carried(self, changes: Sequence[Array], sides: Sequence[Side], crop: Crop, crisp: Array | None = None) -> Array:
+        """The change to a crop, [S, S, 3] float16, by those of the frames around, each as it is portable.
+
+        See :func:`videdit.imaging.carried_change.carried`.
+        """
+        with self.working("detail"):
+            if len({change.shape[-1] for change in changes}) > 1:  # new lips in one of the two alone
+                changes = [carried_change.with_share(change) for change in changes]
+            moved = carried_change.carried(changes, sides, crop.size, crisp=crisp)
+            return primitives.of(moved).half(carried_change.landed(moved, crop.image))
 
     def carried_crisp(self, crisp: Sequence[Array | None], sides: Sequence[Side]) -> Array | None:
         """See :func:`videdit.imaging.carried_change.carried_crisp`."""

@@ -41,6 +41,9 @@ class Recipe:
     samples: int = 20000  # faces to fit on
     population: int = 300  # faces to set lengths and measure attribute leakage on
     probes: int = 96  # of them, for the first guesses of a length
+    lengths: str = (
+        "units"  # what a strength of 1 is: "units" by what it moves, "shipped": as long as the one that ships
+    )
     only: str = ""  # edits of configs/edits, joined by commas; the others stay as they ship
     seed: int = 0
 
@@ -49,12 +52,14 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
     """Make the directions of all recipes (or those named) and write out/directions.safetensors.
 
     Raises:
-        UsageError: there are directions in `out` and they are not to be resumed.
+        UsageError: there are directions in `out` and they are not to be resumed, or the recipe is none.
     """
     from safetensors.numpy import load_file
 
     from videdit.training.common import prepare
 
+    if recipe.lengths not in ("units", "shipped"):
+        raise UsageError(f"lengths: {recipe.lengths} is neither units nor shipped")
     end = time.monotonic() + options.time_budget
     edits = read_recipes(recipe.only)
     target, shipped = out / SHIPPED, paths.weights_dir() / SHIPPED
@@ -81,7 +86,11 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
         if time.monotonic() > end:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
         fitted = scores.direction(edit)
-        delta = natural_unit(population, in_layers(fitted.vector, edit.layers), edit, recipe.probes)
+        delta = in_layers(fitted.vector, edit.layers)
+        if recipe.lengths == "shipped":
+            delta *= np.linalg.norm(load_file(shipped)[edit.name].astype(float)) / np.linalg.norm(fitted.vector)
+        else:
+            delta = natural_unit(population, delta, edit, recipe.probes)
         directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
         made.add(edit.name)
         note |= {edit.name: report(population, delta, edit, fitted), "made": sorted(made), "samples": len(scored[0])}
