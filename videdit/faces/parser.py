@@ -92,18 +92,10 @@ class CropParser:
 
         return PartParser(self._net())
 
-    def prepare(self) -> None:
-        """Compile what :meth:`parts` takes."""
-        self._engine("PartParser", self._part_parser)
-
     def _run(self, name: str, build: Callable[[], nn.Module], crops: Sequence[Array]) -> Array:
-        engine = self._engine(name, build)
-        x = stack([self.pixels.network_input(crop) for crop in crops])
-        return join([engine(part)[0][:used] for part, used in batches(self.batch, x)])
-
-    def _engine(self, name: str, build: Callable[[], nn.Module]) -> Callable[..., tuple[Array, ...]]:
         with self._compiling:
             if name not in self._engines:
                 net = build() if self._file else NetworkRecipe(name, (manifest()[NAME].sha256,), build)
                 self._engines[name] = self.pixels.compile(net, [(self.batch, 3, PARSER_INPUT, PARSER_INPUT)])
-            return self._engines[name]
+        x = stack([self.pixels.network_input(crop) for crop in crops])
+        return join([self._engines[name](part)[0][:used] for part, used in batches(self.batch, x)])

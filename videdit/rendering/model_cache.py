@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from videdit.datatypes import LOW
 from videdit.engine.devices import resolve_device
 from videdit.faces.detector import FaceDetector, detector_of
 from videdit.faces.parser import CropParser
@@ -16,7 +15,6 @@ from videdit.hfgi.profile import load_profile
 from videdit.hfgi.student import StudentEditor
 from videdit.imaging.pixels import Pixels
 from videdit.jobs.network_choice import NetworkChoice
-from videdit.rendering.resolved_job import ResolvedJob
 from videdit.restoration.policy import RestorerChoice
 from videdit.restoration.restorer import CropRestorer, restorer_of
 
@@ -77,21 +75,6 @@ class ModelCache:
             if key not in self._restorers:
                 self._restorers[key] = restorer_of(restorer, *choice.machine)
             return self._restorers[key]
-
-    def prepare(self, job: ResolvedJob) -> None:
-        """Compile on a CPU what a render takes whatever the size of its faces, beside the first look at its clip.
-
-        What goes wrong here goes wrong again where it is needed, and is said then.
-        """
-        inverter = self.inverter(job.networks)
-        if job.method != "hfgi" or inverter.device != "cpu":
-            return
-        if job.follows:
-            self.parser(job.networks).prepare()
-            self.parser(job.networks, alone=True).prepare()
-        count, passes = inverter.batch(LOW), inverter.passes
-        passes.encoder(count)
-        passes.prepare(2 * count if passes.consulted else count)
 
     def forget(self) -> None:
         """Give back the memory that they take."""

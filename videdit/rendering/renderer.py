@@ -10,8 +10,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 
 from videdit import shutdown
@@ -35,7 +34,6 @@ from videdit.rendering.checks import check, check_folders, check_scenes, copyabl
 from videdit.rendering.model_cache import ModelCache
 from videdit.rendering.progress import Progress
 from videdit.rendering.render_chain import Chain, assemble, told_of, unedited
-from videdit.rendering.resolved_job import resolve
 from videdit.rendering.resuming import frames_between, kept, left_behind, resumable
 from videdit.storage.outputs import Claim, ExistsError, temporary_name
 from videdit.tracks.analysis_store import Analysis
@@ -102,13 +100,6 @@ class Renderer:
             log.warning("out of memory: goes on with batches of %d", smaller.job.batch)
             clip = smaller
 
-    @contextlib.contextmanager
-    def _preparing(self, clip: Clip) -> Iterator[None]:
-        """Networks are compiled meanwhile."""
-        with ThreadPoolExecutor(1, thread_name_prefix="videdit-compile") as beside:
-            beside.submit(self.loaded.prepare, resolve(clip.job))
-            yield
-
     def _smaller(self, clip: Clip) -> Clip | None:
         """The clip with half its batch, the networks of the whole one forgotten; None where it is one crop already."""
         inverter = self.loaded.inverter(clip.job.networks)
@@ -138,7 +129,7 @@ class Renderer:
         try:
             try:
                 if not copy:
-                    with self._preparing(clip), self.analyse(clip, info, work, cancel) as analysis:
+                    with self.analyse(clip, info, work, cancel) as analysis:
                         look = time.perf_counter() - start
                         for said in check_scenes(clip.job, analysis, info):
                             log.warning("%s", said)
