@@ -112,7 +112,7 @@ def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path):
         assert done.returncode == 0, done.stderr
         (peak,) = re.findall(r"peak memory +(\d+) MiB", done.stdout)
         peaks.append(int(peak))
-    # MiB; 240 frames more are 316, and one plane of each would be 211. Alone it is 50 to 90, beside other work up to 122;
+    # MiB; 240 frames more are 316, and one plane of each would be 211. Alone it is 50 to 90, beside other work to 122;
     # of 1,200 frames it is 35 more than of 280.
     assert peaks[1] - peaks[0] < 160
 
