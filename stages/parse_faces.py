@@ -33,11 +33,23 @@ DIFFERENT = 16.0  # grey levels of 255, in the mean over a 16th of the crop's si
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """A face as it was parsed last."""
+    """A face as it looks, in its crop."""
 
     time: float
     scene: int
+    crop: Crop
     grey: Array  # [256, 256] uint8
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """The faces of a frame by track, and those among them that are to be parsed: as many as its length says."""
+
+    now: dict[int, _Moment]
+    new: dict[int, _Moment]
+
+    def __len__(self) -> int:
+        return len(self.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,47 +88,49 @@ class ParseFaces:
         """Frames with what was found in their crops, by track."""
         pixels, known = self.parser.pixels, dict[int, tuple[Array, np.ndarray]]()  # the latter in the host's memory
         for group in groups(self._looked_at(frames), self.parser.batch):
-            new = [crop for _, crops in group for crop in crops]
+            new = [moment.crop for _, looked in group for moment in looked.new.values()]
             found = self.parser.parts([low_picture(crop) for crop in new]) if new else ()
             made = iter(zip(found, pixels.fetch(found), strict=True)) if new else iter(())
-            for frame, crops in group:
-                own = {crop.track for crop in crops}
-                known = {crop.track: next(made) if crop.track in own else known[crop.track] for crop in frame.crops}
-                yield (
-                    frame,
-                    {
-                        crop.track: _Parsed(parts, self._fitness(crop, seen, frame.time), crop.track in own)
-                        for crop, (parts, seen) in zip(frame.crops, known.values(), strict=True)
-                    },
-                )
+            for frame, looked in group:
+                known = {track: next(made) if track in looked.new else known[track] for track in looked.now}
+                parsed = {}
+                for track, moment in looked.now.items():
+                    parts, seen = known[track]
+                    parsed[track] = _Parsed(parts, self._fitness(moment, seen), track in looked.new)
+                yield frame, parsed
 
-    def _looked_at(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, tuple[Crop, ...]]]:
-        """Frames, and those of their crops that are to be parsed."""
+    def _looked_at(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, _Looked]]:
+        """Frames, and how their faces look."""
         last: dict[int, _Moment] = {}
         for frame in frames:
-            if self.every:
-                yield frame, frame.crops
-                continue
-            now = {crop.track: _Moment(frame.time, frame.scene, self.parser.pixels.grey(crop)) for crop in frame.crops}
-            new = {track for track, moment in now.items() if self._looks_new(last.get(track), moment)}
-            last = {track: moment if track in new else last[track] for track, moment in now.items()}
-            yield frame, tuple(crop for crop in frame.crops if crop.track in new)
+            now = {
+                crop.track: _Moment(frame.time, frame.scene, crop, self.parser.pixels.grey(crop))
+                for crop in frame.crops
+            }
+            new = {track: moment for track, moment in now.items() if self._looks_new(last.get(track), moment)}
+            last = {track: new.get(track) or last[track] for track in now}
+            yield frame, _Looked(now, new)
 
     def _looks_new(self, last: _Moment | None, now: _Moment) -> bool:
-        if last is None or last.scene != now.scene or block_of(last.time, PACE) != block_of(now.time, PACE):
+        if (
+            self.every
+            or last is None
+            or last.scene != now.scene
+            or block_of(last.time, PACE) != block_of(now.time, PACE)
+        ):
             return True
         return self.parser.pixels.difference(last.grey, now.grey) > DIFFERENT
 
-    def _fitness(self, crop: Crop, parts: np.ndarray, time: float) -> float:
-        pixels = self.parser.pixels
-        fit = visibility(crop, parts, pixels.fetch(pixels.grey(crop)))
+    def _fitness(self, moment: _Moment, parts: np.ndarray) -> float:
+        crop = moment.crop
+        fit = visibility(crop, parts, self.parser.pixels.fetch(moment.grey))
         if not fit:
             return 1.0
         reason = min(fit, key=lambda name: fit[name])
         if fit[reason] == 0:
             self.unfit[reason] += 1
         if self.account and fit[reason] < 0.5:
-            self.account.faded(crop.track, time, reason)
+            self.account.faded(crop.track, moment.time, reason)
         return fit[reason]
 
     def _settled(self, crop: Crop, now: float, near: list[tuple[float, dict[int, _Parsed]]]) -> Crop:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -23,14 +24,21 @@ from videdit.media.tone_proxy import needs_proxy
 from videdit.models.face_parts import MOUTH
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Rendered:
     """What the networks made of a crop."""
 
+    pixels: Pixels
+    crop: Crop
     time: float
-    change: Array  # as it is carried, see videdit.imaging.carried_change.portable
+    change: Array  # [S, S, 3]
     flow: Flow
     crisp: Array | None  # see Edited
+
+    @cached_property
+    def portable(self) -> Array:
+        """The change as it is carried: see :func:`videdit.imaging.carried_change.portable`."""
+        return self.pixels.portable(self.change, self.crop, self.crisp)
 
 
 @dataclass(slots=True)
@@ -117,8 +125,7 @@ class TransferDetail:
             change, mask = self.pixels.restored_change(crop, rendering, regions)
         crisp = None if rendering.parts is None else half(rendering.parts[MOUTH])
         self._place(item, crop, change, mask, crisp)
-        portable = self.pixels.portable(change, crop, crisp)
-        now = _Rendered(item.frame.time, portable, rendering.flow, crisp)
+        now = _Rendered(self.pixels, crop, item.frame.time, change, rendering.flow, crisp)
         self._carry(track, (now, crop))
         tracks[crop.track] = _Track(now)
 
@@ -147,7 +154,7 @@ class TransferDetail:
             change, mask = np.zeros((side, side, 3), np.float16), np.zeros((side, side), np.uint8)
             return self.pixels.put(change), self.pixels.put(mask), None
         crisp = self.pixels.carried_crisp([each.crisp for each in found], sides)
-        change = self.pixels.carried([each.change for each in found], sides, crop, crisp)
+        change = self.pixels.carried([each.portable for each in found], sides, crop, crisp)
         flow = self.pixels.carried_flow([each.flow for each in found], sides)
         return change, self.pixels.mask(crop, flow, self._painted(crop)), crisp
 

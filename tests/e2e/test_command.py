@@ -103,18 +103,20 @@ def test_bench_prints_its_table(face_clip):
 def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path):
     # How many arenas the allocator opens depends on how threads meet, and is worth up to 75 MiB: two leave the length.
     # The 5 % that are promised are measured by scripts/memory_run.py, on 10,000 frames.
+    # Beside other work it is worth more: the least of two runs counts.
     allocator = os.environ | {"MALLOC_ARENA_MAX": "2"}
     peaks = []
     for frames in (40, 280):  # both fill a budget of 16 MiB: what is compared is the length, not how full queues got
         clip = write_clip(tmp_path / f"{frames}.mp4", [background(1280, 720)] * frames, options={"preset": "ultrafast"})
         fast = ("--preset", "ultrafast", "--memory", "16M")
-        done = command(clip, "--edit", "smile", "--keep-unedited", *fast, "--bench", env=allocator)
-        assert done.returncode == 0, done.stderr
-        (peak,) = re.findall(r"peak memory +(\d+) MiB", done.stdout)
-        peaks.append(int(peak))
-    # MiB; 240 frames more are 316, and one plane of each would be 211. Alone it is 50 to 90, beside other work to 122;
-    # of 1,200 frames it is 35 more than of 280.
-    assert peaks[1] - peaks[0] < 160
+        found = []
+        for _ in range(2):
+            done = command(clip, "--edit", "smile", "--keep-unedited", *fast, "--bench", env=allocator)
+            assert done.returncode == 0, done.stderr
+            (peak,) = re.findall(r"peak memory +(\d+) MiB", done.stdout)
+            found.append(int(peak))
+        peaks.append(min(found))
+    assert peaks[1] - peaks[0] < 100  # MiB; 240 frames more are 316, and one plane of each would be 211
 
 
 def test_doctor_finds_nothing_wrong():

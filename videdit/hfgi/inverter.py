@@ -20,7 +20,7 @@ and 6 out; then Y1 = G(w + delta), which at 256 px is Xe, and there is no Y0 but
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -186,12 +186,10 @@ class Inverter:
         layers = self.passes.engines.layers
         assert codes.shape == edited.shape == (len(crops), layers, W_DIM), (codes.shape, edited.shape)
         both = stack((codes, edited), axis=1)  # [N, 2, L, 512]
-        rest = zip(crops, both, strict=True)
         if not self.passes.consulted:
-            made = self.images(both.reshape(-1, layers, W_DIM), [each for size in sizes for each in (LOW, size)])
-            for (crop, pair), (inversion, _), (low, edit) in zip(rest, made[::2], made[1::2], strict=True):
-                yield LowFidelity(self._source(crop), pair, stack((inversion, low)), edit=edit)
+            yield from self.alone(crops, both, sizes, [None] * len(crops))
             return
+        rest = zip(crops, both, strict=True)
         count = self.batch(LOW)
         engine = self.passes.low(2 * count)
         for part, used in batches(count, both):
@@ -200,9 +198,26 @@ class Inverter:
             for i in range(used):
                 crop, codes_of_both = next(rest)
                 pair = slice(2 * i, 2 * i + 2)
-                yield LowFidelity(self._source(crop), codes_of_both, low[pair], trunk[pair])
+                yield LowFidelity(self.source(crop), codes_of_both, low[pair], trunk[pair])
 
-    def _source(self, crop: Array) -> Array:
+    def alone(
+        self, crops: list[Array], both: Array, sizes: list[int], known: Sequence[Array | None]
+    ) -> Iterator[LowFidelity]:
+        """Steps 2, 4 and 7 where nothing is consulted.
+
+        both: codes before and after the edit, [N, 2, L, 512]. known: the inversions' images [256, 256, 3] that are
+        there already.
+        """
+        missing = [low is None for low in known]
+        codes = [code for pair, new in zip(both, missing, strict=True) for code in (pair if new else pair[1:])]
+        wanted = [each for size, new in zip(sizes, missing, strict=True) for each in ((LOW, size) if new else (size,))]
+        images = iter(self.images(stack(codes), wanted))
+        for crop, pair, inversion in zip(crops, both, known, strict=True):
+            before = next(images)[0] if inversion is None else inversion
+            low, edit = next(images)
+            yield LowFidelity(self.source(crop), pair, stack((before, low)), edit=edit)
+
+    def source(self, crop: Array) -> Array:
         """x [256, 256, 3] of a crop [S, S, 3] uint8."""
         return self.pixels.network_input(crop).swapaxes(0, 1).swapaxes(1, 2)
 

@@ -73,24 +73,20 @@ class KeptInversions(Inverter):
             for crop, code in zip(crops, codes, strict=True)
         ]
         known = [self._get(key) for key in keys]
-        both = list(zip(codes, edited, strict=True))
-        new = [code for found, pair in zip(known, both, strict=True) for code in pair[bool(found) :]]
         if not self.passes.consulted:
-            wanted = [size for found, own in zip(known, sizes, strict=True) for size in (LOW, own)[bool(found) :]]
-            images = iter(self.images(stack(new), wanted))
-            for crop, key, found, pair in zip(crops, keys, known, both, strict=True):
-                inversion = found.low if found else next(images)[0]
-                low, edit = next(images)
-                lows = stack((inversion, low))
+            lows = [found and found.low for found in known]
+            made_alone = self.alone(crops, stack((codes, edited), axis=1), sizes, lows)
+            for key, found, base in zip(keys, known, made_alone, strict=True):
                 if found is None:
-                    self._put(key, KeptInversion(lows[0].copy()))  # a copy: both share their memory
-                yield LowFidelity(self._source(crop), stack(pair), lows, edit=edit)
+                    self._put(key, KeptInversion(base.low[0].copy()))  # a copy: both share their memory
+                yield base
             return
-        made = self._low(new)
+        both = list(zip(codes, edited, strict=True))
+        made = self._low([code for found, pair in zip(known, both, strict=True) for code in pair[bool(found) :]])
         for crop, key, found, pair in zip(crops, keys, known, both, strict=True):
             before = (None, found.low) if found else next(made)
-            trunk, lows = zip(before, next(made), strict=True)
-            yield KeyedLowFidelity(self._source(crop), pair, stack(lows), trunk, key=key, known=found)
+            trunk, low = zip(before, next(made), strict=True)
+            yield KeyedLowFidelity(self.source(crop), pair, stack(low), trunk, key=key, known=found)
 
     def _low(self, codes: list[Array]) -> Iterator[tuple[Array, Array]]:
         """(features float16, low image) of codes [L, 512]."""

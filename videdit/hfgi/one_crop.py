@@ -45,7 +45,7 @@ class OneCropEditor:
         if code is None:
             code = self.inverter.encode([crop.seen], count=1)[0]
         passes = self.inverter.passes
-        source = self.inverter.pixels.network_input(crop.seen).swapaxes(0, 1).swapaxes(1, 2)
+        source = self.inverter.source(crop.seen)
         if not passes.consulted:
             (low,) = passes.images(1, LOW)(code[None])
             return Inversion(code, source - low[0], low[0], None, crop.size)

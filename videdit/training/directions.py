@@ -41,9 +41,7 @@ class Recipe:
     samples: int = 20000  # faces to fit on
     population: int = 300  # faces to set lengths and measure attribute leakage on
     probes: int = 96  # of them, for the first guesses of a length
-    lengths: str = (
-        "units"  # what a strength of 1 is: "units" by what it moves, "shipped": as long as the one that ships
-    )
+    lengths: str = "units"  # of a strength of 1: "units" by what it moves; "shipped": those that ship keep theirs
     only: str = ""  # edits of configs/edits, joined by commas; the others stay as they ship
     seed: int = 0
 
@@ -72,6 +70,7 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
     if scored is None:
         return unfinished(f"{recipe.samples} faces are not scored yet")
     scores = Scores(*scored, measure.names)
+    kept = load_file(shipped) if recipe.lengths == "shipped" else {}
     directions: dict[str, np.ndarray] = {}
     note: dict[str, Any] = {}
     if target.exists():
@@ -87,8 +86,8 @@ def run(recipe: Recipe, out: Path, options: argparse.Namespace) -> None:
             return unfinished(f"{len(made)} of {len(edits)} directions are made")
         fitted = scores.direction(edit)
         delta = in_layers(fitted.vector, edit.layers)
-        if recipe.lengths == "shipped":
-            delta *= np.linalg.norm(load_file(shipped)[edit.name].astype(float)) / np.linalg.norm(fitted.vector)
+        if edit.name in kept:
+            delta *= np.linalg.norm(kept[edit.name].astype(float)) / np.linalg.norm(fitted.vector)
         else:
             delta = natural_unit(population, delta, edit, recipe.probes)
         directions[edit.name] = delta[edit.layers[0]].astype(np.float16)
