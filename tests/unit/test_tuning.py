@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from videdit.errors import WeightsError
+from videdit.hfgi import kept_optimisation
+from videdit.hfgi.kept_optimisation import Kept
 from videdit.hfgi.optimize import (
     Examples,
     OptimSchedule,
@@ -192,3 +197,49 @@ def test_what_all_sizes_do_not_share_is_not_tuned() -> None:
     before, after = generator.state_dict(), tuned.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"paint.weight", "paint.bias"}
+
+
+class Ended(Exception):
+    """Something ends the program."""
+
+
+def ends(step: int, _: float) -> None:
+    if step == 12:
+        raise Ended
+
+
+def test_an_optimisation_that_ended_goes_on_as_if_it_had_not(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(kept_optimisation, "EVERY", 0.0)
+    schedule = OptimSchedule(steps=30, lr=0.05, size=16)
+    generator, loss, start = setting(schedule)
+    straight = optimise_codes(generator, loss, start, schedule)
+    with pytest.raises(Ended):
+        optimise_codes(generator, loss, start, schedule, ends, Kept(tmp_path).of(schedule, start))
+    seen = list[int]()
+    kept = Kept(tmp_path)
+    codes = optimise_codes(generator, loss, start, schedule, lambda i, _: seen.append(i), kept.of(schedule, start))
+    assert seen[0] == 12  # of 30: the twelve before it are in the file
+    assert torch.equal(codes, straight)
+    assert 0 < kept.earlier.seconds < 60
+    again = Kept(tmp_path)
+    codes = optimise_codes(generator, loss, start, schedule, ends, again.of(schedule, start))
+    assert torch.equal(codes, straight), "what is done is not done again"
+    assert again.earlier.seconds > kept.earlier.seconds
+    assert not again.of(schedule, start + 1).path.exists(), "another start is another optimisation"
+
+
+def test_a_tuned_generator_is_kept_whole(tmp_path: Path) -> None:
+    schedule = OptimSchedule(steps=6, lr=3e-3, size=16)
+    generator, loss, pivots = setting(schedule, count=2)
+    first, second = (tune_generator(generator, loss, pivots, schedule, kept=Kept(tmp_path).of(1)) for _ in range(2))
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    schedule = OptimSchedule(steps=2, lr=0.05, size=16)
+    generator, loss, start = setting(schedule)
+    place = Kept(tmp_path).of("x")
+    place.path.write_bytes(b"no archive")
+    with pytest.raises(WeightsError, match="remove it to start anew"):
+        optimise_codes(generator, loss, start, schedule, kept=place)

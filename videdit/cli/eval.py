@@ -109,6 +109,7 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
     from videdit.evaluation.compare import PAPERS, Counts, Optimisers, differentiable, evaluate_compare
     from videdit.evaluation.panel import Panel
     from videdit.evaluation.stills import load_faces
+    from videdit.hfgi.kept_optimisation import Kept
 
     faces, edits = load_faces(args.faces, args.range), parse_edits(args.edit) if args.edit else ()
     inverter = load_inverter(args)
@@ -117,7 +118,8 @@ def run_compare(args: argparse.Namespace) -> Evaluation:
         if args.papers
         else Counts(args.steps, args.pivot_steps, args.tune_steps, args.domain_steps, args.clip_steps)
     )
-    optimisers = Optimisers(*differentiable(inverter), counts, inverter.pixels.precision == "bf16")
+    kept = Kept(args.keep) if args.keep else None
+    optimisers = Optimisers(*differentiable(inverter), counts, inverter.pixels.precision == "bf16", kept)
     return evaluate_compare(inverter, Panel(inverter.device), faces, optimisers, edits)
 
 

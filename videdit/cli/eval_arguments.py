@@ -147,6 +147,12 @@ def build_parser() -> Parser:
     compare.add_argument(
         "--edit", default="smile", metavar="EDITS", help="what to edit in each inversion (default: %(default)s)"
     )
+    compare.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="keep optimisations in DIR every minute, and go on from what is there",
+    )
     turned = commands.add_parser(
         "prealign", parents=[common, written], help="compare ways of pre-alignment on strong edits of samples"
     )
@@ -215,6 +221,7 @@ def build_parser() -> Parser:
         domain_steps=100,
         clip_steps=40,
         papers=False,
+        keep=None,
     )
     card.set_defaults(steps=defaults.steps, tune_steps=defaults.tune_steps, samples=10)
     return parser

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import shutil
 import sys
 from typing import Literal
 
@@ -61,3 +63,9 @@ def resolve_precision(precision: str, device: str) -> str:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     openvino = offline.openvino()
     return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+
+
+def can_compile(device: str) -> bool:
+    """Whether torch.compile has what it needs: a compiler, and Triton for a GPU."""
+    compilers = ("g++", "c++", "clang++") if device == "cpu" else ("gcc", "cc", "clang")
+    return any(map(shutil.which, compilers)) and (device == "cpu" or importlib.util.find_spec("triton") is not None)

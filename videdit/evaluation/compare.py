@@ -7,7 +7,6 @@ in-domain GAN inversion (codes that an encoder holds in its domain).
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,11 +19,13 @@ from videdit import paths
 from videdit.datatypes import Array
 from videdit.edits.directions import edit_delta
 from videdit.edits.parse import Edit
+from videdit.engine.devices import can_compile
 from videdit.evaluation.panel import SIZE, Panel, picture
 from videdit.evaluation.report import Evaluation, Value
 from videdit.evaluation.sheet import contact_sheet
 from videdit.evaluation.stills import face_masks, picture_256, tuned_to
 from videdit.hfgi.inverter import Inverter
+from videdit.hfgi.kept_optimisation import Kept, KeptOptimisation, Spent
 from videdit.hfgi.loader import load_encoder, load_generator
 from videdit.hfgi.optimize import (
     CLIP,
@@ -45,6 +46,7 @@ from videdit.models.perceptual import PerceptualFeatures
 from videdit.weights.judges import load_judge
 
 _SHOWN = 4  # faces on a sheet
+_LONG = 300  # steps from which on compilation pays
 OURS = "HFGI"
 
 
@@ -75,14 +77,18 @@ class Optimisers:
         mean: Tensor,
         counts: Counts = Counts(),  # noqa: B008 - frozen
         bf16: bool = False,
+        kept: Kept | None = None,
     ) -> None:
         """encoder: pictures [N, 3, 256, 256] -> codes. mean: the mean code [L, 512], where searches begin.
 
-        counts: steps of each search. bf16: the generator computes in bfloat16. Raises WeightsError: judges are missing.
+        counts: steps of each search. bf16: the generator computes in bfloat16. kept: where optimisations go on from
+        earlier runs. Raises WeightsError: judges are missing.
         """
         self.generator, self.encoder, self.mean, self.counts = generator, encoder, mean, counts
+        self.kept = kept
+        fast = can_compile(mean.device.type)
         self.codes, self.pivot, self.pivotal, self.in_domain = (
-            replace(schedule, steps=steps, bf16=bf16)
+            replace(schedule, steps=steps, bf16=bf16, compiled=fast and steps >= _LONG)
             for schedule, steps in (
                 (CODES, counts.latent),
                 (CODES, counts.pivot),
@@ -100,17 +106,23 @@ class Optimisers:
         """PTI around an encoder's code [1, L, 512], or around one that is searched first."""
         pivot = self._searched(target, self.pivot) if self.pivot.steps else code
         loss = ReconstructionLoss(self.features, target, self.pivotal)
-        return self._pair(tune_generator(self.generator, loss, pivot, self.pivotal), pivot, delta)
+        kept = self._kept("pivotal", self.pivotal, target, pivot)
+        return self._pair(tune_generator(self.generator, loss, pivot, self.pivotal, kept=kept), pivot, delta)
 
     def domain(self, target: Tensor, code: Tensor, delta: Tensor) -> Pair:
         """In-domain GAN inversion from the encoder's code [1, L, 512]."""
         loss = ReconstructionLoss(self.features, target, self.in_domain)
-        codes = optimise_in_domain(self.generator, self.encoder, loss, code, self.in_domain)
+        kept = self._kept("in-domain", self.in_domain, target, code)
+        codes = optimise_in_domain(self.generator, self.encoder, loss, code, self.in_domain, kept=kept)
         return self._pair(self.generator, codes, delta)
 
     def _searched(self, target: Tensor, schedule: OptimSchedule) -> Tensor:
-        start = self.mean[None]
-        return optimise_codes(self.generator, ReconstructionLoss(self.features, target, schedule), start, schedule)
+        start, loss = self.mean[None], ReconstructionLoss(self.features, target, schedule)
+        kept = self._kept("codes", schedule, target, start)
+        return optimise_codes(self.generator, loss, start, schedule, kept=kept)
+
+    def _kept(self, name: str, schedule: OptimSchedule, target: Tensor, start: Tensor) -> KeptOptimisation | None:
+        return self.kept.of(name, schedule, target, start) if self.kept else None
 
     def _pair(self, generator: Generator, codes: Tensor, delta: Tensor) -> Pair:
         schedule = replace(self.codes, bf16=False)
@@ -188,20 +200,22 @@ def evaluate_compare(
         methods[f"{OURS}, tuned as to a clip, {counts.clip} steps"] = own_tuned
     found: dict[str, Sequence[Pair]] = {}
     rows: list[dict[str, Value]] = []
-    spent: dict[str, float] = {}
+    spent: dict[str, Spent] = {}
     for name, work in methods.items():
-        found[name], spent[name], processor = timed(work, len(crops))
+        found[name], spent[name] = timed(work, len(crops), optimisers.kept)
         row = similarity_row(panel, name, found[name], crops, masks, bool(edits))
-        row |= {"seconds": spent[name] / len(crops), "processor": processor / len(crops)}
+        row |= {"seconds": spent[name].seconds / len(crops), "processor": spent[name].processor / len(crops)}
         rows.append(row)
         tqdm.write(str(Evaluation([row])), file=sys.stderr)  # hours may pass before the next one
     bar.close()
-    ours = spent[OURS]
+    clock = "processor" if device.type == "cpu" else "seconds"
+    ours = getattr(spent[OURS], clock)
     for row in rows:
-        row["times HFGI's"] = spent[str(row["inversion"])] / ours
+        row["times HFGI's"] = getattr(spent[str(row["inversion"])], clock) / ours
     notes = [
         f"{len(crops)} faces at {SIZE} px, one at a time; seconds a face on {device.type}, compilation not counted",
-        "processor: seconds that processors worked for this program; other programs hardly change them",
+        "processor: seconds that processors worked for this program, which other programs hardly change; on a CPU "
+        "they are what times HFGI's go by",
         "optimisation looks at the perceptual distance itself: let mobileface and faceres decide",
     ]
     return Evaluation(rows, compare_sheet(crops, found, edits), notes)
@@ -241,8 +255,9 @@ def _both(low: Array) -> Pair:
     return low[0], low[1]
 
 
-def timed(work: Callable[[int], Pair], count: int) -> tuple[list[Pair], float, float]:
-    """(what it gives for 0, 1, ... count - 1, seconds it took in all, processor seconds of all threads)"""
-    start, processor = time.perf_counter(), time.process_time()
+def timed(work: Callable[[int], Pair], count: int, kept: Kept | None = None) -> tuple[list[Pair], Spent]:
+    """(what it gives for 0, 1, ... count - 1, the time it took in all, with that of the runs that it goes on from)"""
+    earlier = kept.earlier if kept else Spent()
+    start = Spent.now()
     result = [work(i) for i in range(count)]
-    return result, time.perf_counter() - start, time.process_time() - processor
+    return result, Spent.now() - start + ((kept.earlier if kept else Spent()) - earlier)

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videdit.hfgi.kept_optimisation import KeptOptimisation
 from videdit.models import stylegan2
 from videdit.models.mobile_stylegan import Synthesis
 from videdit.models.perceptual import PerceptualFeatures, feature_distance
@@ -43,6 +44,9 @@ class OptimSchedule:
     domain: float = 0.0  # of the in-domain term
     size: int = 256  # px of the pictures that are compared
     bf16: bool = False  # the generator computes in bfloat16: twice as fast on CPUs and GPUs that multiply it
+    compiled: bool = (
+        False  # by torch.compile, which takes a minute and makes steps of a large generator 3 times as fast
+    )
 
 
 CODES = OptimSchedule(steps=200, lr=0.03)
@@ -73,17 +77,20 @@ def optimise_codes(
     start: Tensor,
     schedule: OptimSchedule = CODES,
     on_step: OnStep | None = None,
+    kept: KeptOptimisation | None = None,
 ) -> Tensor:
     """Codes in W+ whose pictures are the targets.
 
-    start: codes [N, 18, 512] to go on from, one a target: the generator's mean (Image2StyleGAN), or an encoder's.
+    start: codes [N, 18, 512] to go on from, one a target: the generator's mean (Image2StyleGAN), or an encoder's. kept:
+    where it goes on from an earlier run.
     """
     codes = start.detach().clone().requires_grad_()
+    render = made_fast(generator, schedule)
 
     def step() -> Tensor:
-        return loss(pictures(generator, codes, schedule))
+        return loss(pictures(render, codes, schedule))
 
-    descend([codes], step, schedule, on_step)
+    descend([codes], step, schedule, on_step, kept)
     return codes.detach()
 
 
@@ -94,18 +101,21 @@ def optimise_in_domain(
     start: Tensor,
     schedule: OptimSchedule = IN_DOMAIN,
     on_step: OnStep | None = None,
+    kept: KeptOptimisation | None = None,
 ) -> Tensor:
     """Codes in W+ whose pictures are the targets, and which the encoder finds in those pictures again.
 
-    encoder: pictures [N, 3, 256, 256] in [-1, 1] -> codes [N, L, 512]. start: its codes of the targets.
+    encoder: pictures [N, 3, 256, 256] in [-1, 1] -> codes [N, L, 512]. start: its codes of the targets. kept: as of
+    :func:`optimise_codes`.
     """
     codes = start.detach().clone().requires_grad_()
+    render = made_fast(generator, schedule)
 
     def step() -> Tensor:
-        images = pictures(generator, codes, schedule)
+        images = pictures(render, codes, schedule)
         return loss(images) + schedule.domain * (codes - encoder(images)).square().mean()
 
-    descend([codes], step, schedule, on_step)
+    descend([codes], step, schedule, on_step, kept)
     return codes.detach()
 
 
@@ -116,13 +126,16 @@ def tune_generator(
     schedule: OptimSchedule = PIVOTAL,
     batch: int = 4,
     on_step: OnStep | None = None,
+    kept: KeptOptimisation | None = None,
 ) -> G:
     """A copy of the generator, tuned so that it gives the targets at their pivots; the codes stay where edits work.
 
-    pivots: codes [N, 18, 512], one a target. At most `batch` of them are looked at in a step, in turns.
+    pivots: codes [N, 18, 512], one a target. At most `batch` of them are looked at in a step, in turns. kept: as of
+    :func:`optimise_codes`.
     """
     tuned: G = copy.deepcopy(generator)
     tuned.train().requires_grad_(True)
+    render = made_fast(tuned, schedule)
     turns = -(-len(pivots) // batch)
     turn = 0
 
@@ -130,25 +143,38 @@ def tune_generator(
         nonlocal turn
         which = torch.arange(turn % turns, len(pivots), turns, device=pivots.device)
         turn += 1
-        return loss(pictures(tuned, pivots[which], schedule), which)
+        return loss(pictures(render, pivots[which], schedule), which)
 
-    descend(tuned.parameters(), step, schedule, on_step)
+    descend(tuned.parameters(), step, schedule, on_step, kept)
     tuned.eval().requires_grad_(False)
     return tuned
 
 
-def pictures(generator: Generator, codes: Tensor, schedule: OptimSchedule) -> Tensor:
+def made_fast(generator: Generator, schedule: OptimSchedule) -> Callable[..., Tensor]:
+    """The generator as a schedule wants to call it."""
+    return torch.compile(generator) if schedule.compiled else generator
+
+
+def pictures(generator: Callable[..., Tensor], codes: Tensor, schedule: OptimSchedule) -> Tensor:
     """Codes [N, L, 512] -> pictures [N, 3, size, size] float32."""
     with torch.autocast(codes.device.type, torch.bfloat16, enabled=schedule.bf16):
         return generator(codes, size=schedule.size).float()
 
 
 def descend(
-    parameters: Iterable[Tensor], step: Callable[[], Tensor], schedule: OptimSchedule, on_step: OnStep | None = None
+    parameters: Iterable[Tensor],
+    step: Callable[[], Tensor],
+    schedule: OptimSchedule,
+    on_step: OnStep | None = None,
+    kept: KeptOptimisation | None = None,
 ) -> None:
-    """Adam on parameters of any shapes. What a step does not touch keeps no gradient and does not move."""
-    optimizer = torch.optim.Adam(list(parameters), schedule.lr, betas=(0.9, 0.999))
-    for i in range(schedule.steps):
+    """Adam on parameters of any shapes. What a step does not touch keeps no gradient and does not move.
+
+    kept: where it goes on from an earlier run, as if that had never ended. Raises WeightsError: that is damaged.
+    """
+    parameters = list(parameters)
+    optimizer = torch.optim.Adam(parameters, schedule.lr, betas=(0.9, 0.999))
+    for i in range(kept.resume(parameters, optimizer) if kept else 0, schedule.steps):
         warm = min(1.0, (i + 1) / (0.05 * schedule.steps + 1))
         optimizer.param_groups[0]["lr"] = schedule.lr * warm * 0.5 * (1 + math.cos(math.pi * i / schedule.steps))
         loss = step()
@@ -157,6 +183,8 @@ def descend(
         optimizer.step()
         if on_step is not None:
             on_step(i, float(loss.detach()))
+        if kept is not None:
+            kept.keep(i + 1, parameters, optimizer, last=i + 1 == schedule.steps)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
-import shutil
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from videdit.engine.devices import can_compile
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -33,12 +33,6 @@ def compiled(function: Callable[..., Any], device: str, eager: bool = False) -> 
             return inner(*args)
 
     return run
-
-
-def can_compile(device: str) -> bool:
-    """Whether torch.compile has what it needs: a compiler, and Triton for a GPU."""
-    compilers = ("g++", "c++", "clang++") if device == "cpu" else ("gcc", "cc", "clang")
-    return any(map(shutil.which, compilers)) and (device == "cpu" or importlib.util.find_spec("triton") is not None)
 
 
 def prepare(device: str, threads: int | None) -> str:
