@@ -61,7 +61,7 @@ class KeptOptimisation:
         self._start = self._written = Spent.now()
 
     def resume(self, parameters: Sequence[Tensor], optimizer: torch.optim.Optimizer) -> int:
-        """Put both where the file has them, parameters of any shapes; steps done. Raises WeightsError: it is damaged."""
+        """Put both where the file has them; steps done. parameters: of any shapes. Raises WeightsError: damaged."""
         if not self.path.exists():
             return 0
         try:
