@@ -47,6 +47,7 @@ class Pending:
     index: int
     base: LowFidelity
     flow: Flow
+    strength: float  # see Rendering
 
 
 class InvertEdit:
@@ -204,7 +205,8 @@ class InvertEdit:
             slots: list = [None] * len(item.bases)
             waiting.append((item.frame, slots))
             for i, crop in enumerate(_rendered_of(item.frame)):
-                todo.setdefault(crop.size, []).append(Pending(slots, i, item.bases[i], item.flows[i]))
+                strength = self.timeline.strongest(crop.track, crop.given)
+                todo.setdefault(crop.size, []).append(Pending(slots, i, item.bases[i], item.flows[i], strength))
             # A frame may not wait for long: when many do, batches go out part full.
             for size, pending in todo.items():
                 full = self.inverter.at_once(size)
@@ -220,7 +222,7 @@ class InvertEdit:
         bases, flows = [one.base for one in pending], [one.flow for one in pending]
         made = self.inverter.each_high_fidelity(bases, flows, size, self.prealigner.kind != "none") if pending else ()
         for one, rendering in zip(pending, made, strict=True):
-            one.slots[one.index] = rendering
+            one.slots[one.index] = replace(rendering, strength=one.strength)
             yield from _finished(waiting)
         pending.clear()
 

@@ -19,6 +19,7 @@ from videdit.faces.parser import CropParser
 from videdit.hfgi.hair_map import hair_change, without_hair
 from videdit.imaging.arrays import half
 from videdit.imaging.carried_change import Side
+from videdit.imaging.detail_transfer import weight_of_mouth
 from videdit.imaging.pixels import Pixels
 from videdit.media.tone_proxy import needs_proxy
 from videdit.models.face_parts import MOUTH
@@ -123,7 +124,7 @@ class TransferDetail:
             mask = self.pixels.mask(crop, rendering.flow, regions)
         else:
             change, mask = self.pixels.restored_change(crop, rendering, regions)
-        crisp = None if rendering.parts is None else half(rendering.parts[MOUTH])
+        crisp = None if rendering.parts is None else half(rendering.parts[MOUTH] * weight_of_mouth(rendering))
         self._place(item, crop, change, mask, crisp)
         now = _Rendered(self.pixels, crop, item.frame.time, change, rendering.flow, crisp)
         self._carry(track, (now, crop))

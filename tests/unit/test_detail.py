@@ -81,6 +81,24 @@ def test_between_lips_that_change_there_is_one_row_of_teeth() -> None:
     assert np.abs(nothing).max() < 1e-5  # a mouth that no edit touches stays the source's
 
 
+def test_hardly_any_edit_leaves_between_the_lips_what_is_there() -> None:
+    """The source's mouth is dark and the inversion sees teeth: a strong edit shows its own, a weak one none."""
+    inside = (slice(140, 160), slice(90, 166))
+    source = np.full((256, 256, 3), 0.2, np.float32)
+    inversion = source.copy()
+    source[inside], inversion[inside] = -0.7, 0.6
+    edit = inversion.copy()
+    edit[inside] += 0.04
+    parts = np.zeros((len(PARTS), 128, 128), np.float32)
+    parts[MOUTH, 70:80, 45:83] = 1
+    crop = ((source + 1) * 127.5).round().astype(np.uint8)
+    middle, made = (slice(144, 156), slice(96, 160)), rendering(inversion, edit)
+    changes = [return_detail(crop, replace(made, strength=s), parts)[middle].mean() for s in (0.05, 0.2, 0.3, 0.5, 1.0)]
+    assert changes == sorted(changes)
+    assert changes[0] < 0.3 * changes[-1]
+    assert changes[-1] == changes[-2] > 1
+
+
 def test_new_content_comes_from_the_generator() -> None:
     """Where the edit paints something that was nowhere before, the source's residual must not shine through."""
     inversion = smooth_image(256, 4)

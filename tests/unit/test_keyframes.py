@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from videdit.datatypes import Color, Face, Frame, Picture
 from videdit.edits import Timeline, cautions, load_direction, parse_edits
+from videdit.edits.catalogue import shipped
 from videdit.edits.keyframes import EASINGS, Keyframe, check_order, in_seconds, parse_keyframe, strength_at
 from videdit.errors import UsageError
 from videdit.jobs.render_job import RenderJob
@@ -234,3 +235,13 @@ def test_a_debug_video_says_what_each_face_gets():
     both = OwnTimelines(usual, {1: own})
     assert both.words(0, 1.0) == "smile 0.50"
     assert both.words(1, 1.0) == "age -1.00, beard 0.50"
+
+
+def test_how_strong_the_strongest_edit_of_a_moment_is() -> None:
+    timeline = Timeline(parse_edits("smile=0@0s,0.55@2s,age=-15"))
+    recommended = shipped()["smile"].recommended
+    only = Timeline(parse_edits("smile=0.55"))
+    assert only.strongest(0, only.given(0, 0)) == pytest.approx(0.55 / recommended)
+    assert timeline.strongest(0, timeline.given(0, 0)) == 1, "of age there is more than is recommended"
+    assert only.strongest(0, np.zeros(1)) == 0
+    assert only.strongest(0, None) == 1, "nobody looked"

@@ -132,6 +132,7 @@ class Rendering:
     edit: Array  # Y1 [S, S, 3]
     parts: Array | None = None  # how surely each pixel of Xe is of which of PARTS, [9, N, N] in [0, 1], if it is known
     eyes: Array | None = None  # what of the eyes stays as it is, [256, 256] uint8, where an edit may move lids
+    strength: float = 1.0  # of the strongest edit, in recommended ones, 0..1: as much or more
 
     @property
     def low_inversion(self) -> bool:

@@ -23,7 +23,7 @@ STILL, WIDE = 0.08, 0.3  # openness of a mouth that is at rest, or says "m"; and
 # From where on a mouth is so wide open that more than the usual smile breaks around it, and where it surely does.
 GAPING = (0.15, 0.25)
 TORN = (0.25, 0.3)  # the same of any: wider than the generator's smiles open, with a second pair of lips around it
-PURSED, SPREAD = 2.2, 2.6  # widths of lips over the height of both of them, where they are pursed, and where not at all
+PURSED, SPREAD = 2.35, 2.6  # widths of lips over the height of both, where they are pursed, and where not at all
 # Heights of a mouth's corners over its middle, over the distance of the eyes: from where it smiles, and fully does.
 LIFTED = (0.055, 0.085)
 HELD = 0.09  # seconds before and after closed lids or pursed lips, for which edits are out of the way

@@ -130,6 +130,10 @@ class Timeline:
         """By how much the whole change is scaled at a time, 0..1; 1 where the edits do not grow and shrink as one."""
         return self.activity(track, time) if self._as_one else 1.0
 
+    def strongest(self, track: int, given: np.ndarray | None) -> float:
+        """Of what is :meth:`given`, [N], the most in recommended strengths, up to 1; of None, which is not known, 1."""
+        return 1.0 if given is None else float(np.abs(given / self._units).max(initial=0.0).clip(max=1.0))
+
     def activity(self, track: int, time: float) -> float:
         """How strong the edits are at a time, of the strongest that they get, 0..1; 1 where no strength changes."""
         if not self.varies:

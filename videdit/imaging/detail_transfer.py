@@ -38,6 +38,9 @@ SOFT = 2.0  # pixels at 256: sigma of where trust ends
 # What an edit opens of a mouth over what is lips then: from where on it opens it, and where it wholly does. Smiles of
 # closed mouths come to .23 and more, age to .05 on most.
 OPENED = (0.1, 0.25)
+# Recommended strengths from where on a mouth may be the generator's, and wholly may: of hardly any edit it would be
+# the inversion's.
+WEAK = (0.1, 0.4)
 RIM, RIM_SOFT = 3, 1.5  # pixels at 256: what is about a mouth is its own, and the sigma of where that ends
 LID = 1  # pixels at 256 that are left out beside lids, and the sigma of where that ends
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
@@ -59,7 +62,7 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None,
     if parts is not None:
         rendering = match_colors(source, rendering, parts[SKIN])
         opened = opening(rendering, parts)
-        mouth = generated_mouth(rendering, parts, opened, stirred)
+        mouth = generated_mouth(rendering, parts, opened, stirred) * weight_of_mouth(rendering)
         if opened is not None:
             rendering = match_mouth(source, rendering, parts, opened, recoloured)
     confidence = rendering.flow.confidence[..., None] * trust(source, rendering, stirred, mouth)
@@ -144,6 +147,12 @@ def generated_mouth(rendering: Rendering, parts: Array, opened: Array | None, st
     lips = xp.maximum(lips, _part(rendering.parts, LIPS)) * beyond(stirred, CHANGED)
     after = xp.blur(xp.dilate(xp.maximum(_part(rendering.parts, MOUTH), lips), RIM), RIM_SOFT)
     return xp.maximum(inside, opened * after)
+
+
+def weight_of_mouth(rendering: Rendering) -> float:
+    """How far a mouth may be the generator's, 0..1: by how strong the edit is."""
+    low, high = WEAK
+    return min(max((rendering.strength - low) / (high - low), 0.0), 1.0)
 
 
 def opening(rendering: Rendering, parts: Array) -> Array | None:

@@ -75,6 +75,10 @@ class OwnTimelines(Timeline):
         """By how much the track's whole change is scaled at a time, 0..1."""
         return self._of(track).gain(track, time)
 
+    def strongest(self, track: int, given: np.ndarray | None) -> float:
+        """Of what the track's edits get, [N], the most in recommended strengths, 0..1."""
+        return self._of(track).strongest(track, given)
+
     def activity(self, track: int, time: float) -> float:
         """How strong the track's edits are at a time, of the strongest that it gets, 0..1."""
         return self._of(track).activity(track, time)
