@@ -13,7 +13,7 @@ import numpy as np
 from videdit.datatypes import Accumulator, Drift, Edited, Flow, Frame
 from videdit.edits import Timeline
 from videdit.imaging.pixels import Pixels
-from videdit.imaging.temporal_average import BAND, fading
+from videdit.imaging.temporal_average import band, fading
 from videdit.pipeline.windows import ROUND, Window, block_of, within
 
 LOOK_AHEAD = 0.45  # seconds; what was is remembered for good
@@ -34,7 +34,7 @@ class _FrameState:
 
     own: Accumulator  # its change alone
     past: Accumulator  # its change and all before it
-    size: int  # of the sums
+    size: int  # B of the sums
     # Where the pixels of the frame before go, for sums of its size; None: it had no such track.
     flow_to_next: Flow | None
     weight: float  # of that frame here, and of this one there
@@ -98,7 +98,8 @@ class AverageChanges:
                 state = after[track]
                 if state.flow_to_next is not None:
                     total = state.own + later[track] if track in later else state.own
-                    sums[track] = self.pixels.warp_accumulator(total, state.flow_to_next, state.weight)
+                    square = states[track].own.square
+                    sums[track] = self.pixels.warp_accumulator(total, state.flow_to_next, state.weight, square)
             later = sums
             if _place(frame.time)[0] <= block:
                 found[frame.index] = sums
@@ -126,18 +127,20 @@ class AverageChanges:
         scale = edit.confidence
         if self.timeline and not self.restored:
             scale *= self.timeline.gain(edit.track, time)
-        own = self.pixels.init_accumulator(edit.change, edit.mask, scale)
-        return _FrameState(own, own, min(edit.change.shape[0], BAND), None, 0.0, scale, edit.given)
+        own = self.pixels.init_accumulator(edit.change, edit.mask, scale, self.pixels.square_of(edit.mask))
+        return _FrameState(own, own, band(edit.change.shape[0]), None, 0.0, scale, edit.given)
 
     def _chained(self, state: _FrameState, before: _FrameState, drift: Drift, weight: float) -> _FrameState:
         """The same after another."""
-        return replace(state, flow_to_next=self.pixels.upsample_flow(drift.flow_to_next, before.size), weight=weight)
+        flow_to_next = self.pixels.upsample_flow(drift.flow_to_next, before.size, before.own.square)
+        return replace(state, flow_to_next=flow_to_next, weight=weight)
 
     def _with_past(self, state: _FrameState, before: _FrameState, drift: Drift) -> _FrameState:
         """The same with what came before it."""
-        flow_to_previous = self.pixels.upsample_flow(drift.flow_to_previous, state.size)
+        square = state.own.square
+        flow_to_previous = self.pixels.upsample_flow(drift.flow_to_previous, state.size, square)
         return replace(
-            state, past=state.own + self.pixels.warp_accumulator(before.past, flow_to_previous, state.weight)
+            state, past=state.own + self.pixels.warp_accumulator(before.past, flow_to_previous, state.weight, square)
         )
 
     def _similarity(self, track: int, one: np.ndarray | None, other: np.ndarray | None) -> float:

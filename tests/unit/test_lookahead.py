@@ -9,10 +9,11 @@ import pytest
 from test_detail import moved, smooth_image
 from test_steady import drifting, frame, host, there
 
-from videdit.datatypes import LOW, Accumulator, Flow, Frame
+from videdit.datatypes import LOW, WHOLE, Accumulator, Flow, Frame, Square
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
+from videdit.imaging.temporal_average import square_of
 from videdit.stages.average_changes import BLOCK, LOOK_AHEAD, AverageChanges, _place, _States
 
 
@@ -21,9 +22,16 @@ class Counting(HostPixels):
 
     moves = 0
 
-    def warp_accumulator(self, total: Accumulator, flow: Flow, weight: float) -> Accumulator:
+    def warp_accumulator(self, total: Accumulator, flow: Flow, weight: float, square: Square = WHOLE) -> Accumulator:
         self.moves += 1
-        return super().warp_accumulator(total, flow, weight)
+        return super().warp_accumulator(total, flow, weight, square)
+
+
+class Whole(HostPixels):
+    """Holds sums of whole crops."""
+
+    def square_of(self, mask: np.ndarray) -> Square:
+        return WHOLE
 
 
 def clip(pixels: Pixels, count: int, fps: float, sizes: tuple[int, ...] = (LOW,)) -> list[Frame]:
@@ -179,3 +187,43 @@ def test_frames_that_are_wanted_alone_are_averaged_as_among_all(index: int) -> N
     span = (frames[index].time, frames[index].time)
     assert same(list(AverageChanges(pixels, span=span)(iter(frames))), whole[index : index + 1])
     assert pixels.moves < moves
+
+
+@pytest.mark.parametrize("size", [LOW, 512, 1024])
+def test_of_a_mask_that_shows_a_part_of_a_crop_the_sums_of_that_part_are_enough(size: int) -> None:
+    """It moves through the crop, and what it shows is what sums of the whole crop make of it."""
+    frames = clip(HostPixels("cpu", "fp32"), 8, 15, (size,))
+    for i, one in enumerate(frames):
+        mask, (edit,) = np.zeros((size, size), np.uint8), one.edits
+        corner = (120 + 15 * np.sin(8 * i / 15), 80 + 40 * i / 15)  # as the texture moves
+        rows, columns = (slice(round(start * size / LOW), round((start + 60) * size / LOW)) for start in corner)
+        mask[rows, columns] = 200
+        frames[i] = replace(one, edits=(replace(edit, mask=mask),))
+    ours, theirs = (
+        list(AverageChanges(pixels)(iter(drifting(pixels, frames))))
+        for pixels in (HostPixels("cpu", "fp32"), Whole("cpu", "fp32"))
+    )
+    for one, other, source in zip(ours, theirs, frames, strict=True):
+        (part,), (whole,), (own,) = one.edits, other.edits, source.edits
+        np.testing.assert_allclose(part.mask.astype(int), whole.mask, atol=1)
+        shown = whole.mask > 0
+        apart = np.abs(part.change.astype(np.float32) - whole.change)[shown]
+        # A code value is 1 / 127.5. Only what moved in from beyond the square may differ.
+        assert apart.mean() < 0.02 / 127.5
+        assert np.quantile(apart, 0.999) < 1 / 127.5
+        far = np.zeros(shown.shape, bool)
+        far[: size // 4] = True
+        np.testing.assert_array_equal(part.change[far], own.change[far])
+
+
+def test_squares_hold_what_masks_show() -> None:
+    mask = np.zeros((512, 512), np.uint8)
+    assert square_of(mask).side == 1
+    mask[100:300, 64:90] = 1
+    square = square_of(mask)
+    assert (square.left, square.top, square.side) == (3, 5, 15)  # of 16 pixels each: 48 to 288, 80 to 320
+    mask[511, 0] = 1
+    assert square_of(mask) == Square(0, 5, 27)
+    mask[0, 511] = 1
+    assert square_of(mask) == WHOLE
+    assert square_of(np.ones((100, 100), np.uint8)) == WHOLE, "that 32 do not divide"

@@ -16,6 +16,7 @@ Conventions, everywhere in the project:
 
 from videdit.datatypes.face import (
     LOW,
+    WHOLE,
     Accumulator,
     Array,
     Crop,
@@ -26,6 +27,7 @@ from videdit.datatypes.face import (
     Flow,
     HairChange,
     Rendering,
+    Square,
     layers_of,
 )
 from videdit.datatypes.frame import Coded, Frame, Pasted, SegmentStart, SegmentTag
@@ -50,6 +52,8 @@ __all__ = [
     "Rendering",
     "SegmentStart",
     "SegmentTag",
+    "Square",
+    "WHOLE",
     "bare_picture",
     "layers_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -106,19 +106,49 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True)
-class Accumulator:
-    """Sums over moments of an edit, each weighted by w, at B pixels: see :mod:`videdit.imaging.temporal_average`."""
+class Square:
+    """A square part of a crop, in GRID-ths of its side, so that it is one of whole pixels at every size."""
 
-    changes: Array  # [B, B, 4] float32: w C, then w f
-    masks: Array  # [B, B, 1] float32: w f m, of masks m in 0..1
+    left: int
+    top: int
+    side: int
+
+    GRID: ClassVar[int] = 32
+
+    def of(self, image: Array) -> Array:
+        """That part of an image [S, S, ...] of the crop; a view of it. S is a multiple of GRID, or it is all of it."""
+        if self == WHOLE:
+            return image
+        unit = image.shape[0] // self.GRID
+        return image[self.top * unit : (self.top + self.side) * unit, self.left * unit : (self.left + self.side) * unit]
+
+    def pixels(self, size: int) -> int:
+        """Its side in pixels of a crop of `size`."""
+        return size if self == WHOLE else self.side * (size // self.GRID)
+
+
+WHOLE = Square(0, 0, Square.GRID)
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """Sums over moments of an edit, each weighted by w, of a square N pixels wide of a crop at B pixels.
+
+    See :mod:`videdit.imaging.temporal_average`.
+    """
+
+    changes: Array  # [N, N, 4] float32: w C, then w f
+    masks: Array  # [N, N, 1] float32: w f m, of masks m in 0..1
+    square: Square = WHOLE
 
     def __add__(self, other: Accumulator) -> Accumulator:
-        """Both sums together; of the same track at the same moment, B pixels each."""
-        return Accumulator(self.changes + other.changes, self.masks + other.masks)
+        """Both sums together; of the same track at the same moment, and of the same square."""
+        assert self.square == other.square, (self.square, other.square)
+        return Accumulator(self.changes + other.changes, self.masks + other.masks, self.square)
 
     def __mul__(self, weight: float) -> Accumulator:
         """Every sum times `weight`: their share in an average changes, their quotient does not."""
-        return Accumulator(self.changes * weight, self.masks * weight)
+        return Accumulator(self.changes * weight, self.masks * weight, self.square)
 
 
 @dataclass(frozen=True, slots=True)

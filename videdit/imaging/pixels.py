@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videdit.datatypes import LOW, Accumulator, Array, Color, Crop, Edited, Flow, Picture, Rendering
+from videdit.datatypes import LOW, WHOLE, Accumulator, Array, Color, Crop, Edited, Flow, Picture, Rendering, Square
 from videdit.edits.edit_info import LIPS
 from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.imaging import carried_change, detail_transfer, optical_flow, paint_mask, primitives, temporal_average
@@ -190,20 +190,25 @@ class Pixels(ABC):
         with self.working("detail"):
             return carried_change.carried_flow(flows, sides)
 
-    def init_accumulator(self, change: Array, mask: Array, confidence: float) -> Accumulator:
+    def square_of(self, mask: Array) -> Square:
+        """What of a crop sums are held of, by its mask [S, S] uint8: all of it, where pixels are sooner counted than
+        looked at."""
+        return WHOLE
+
+    def init_accumulator(self, change: Array, mask: Array, confidence: float, square: Square = WHOLE) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.init_accumulator`."""
         with self.working():
-            return temporal_average.init_accumulator(change, mask, confidence)
+            return temporal_average.init_accumulator(change, mask, confidence, square)
 
-    def upsample_flow(self, flow: Flow, size: int) -> Flow:
+    def upsample_flow(self, flow: Flow, size: int, square: Square = WHOLE) -> Flow:
         """See :func:`videdit.imaging.temporal_average.upsample_flow`."""
         with self.working():
-            return temporal_average.upsample_flow(flow, size)
+            return temporal_average.upsample_flow(flow, size, square)
 
-    def warp_accumulator(self, total: Accumulator, flow: Flow, weight: float) -> Accumulator:
+    def warp_accumulator(self, total: Accumulator, flow: Flow, weight: float, square: Square = WHOLE) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.warp_accumulator`."""
         with self.working():
-            return temporal_average.warp_accumulator(total, flow, weight)
+            return temporal_average.warp_accumulator(total, flow, weight, square)
 
     def resolve(self, edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
         """See :func:`videdit.imaging.temporal_average.resolve`."""

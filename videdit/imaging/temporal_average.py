@@ -26,14 +26,18 @@ So between lips that an edit opened, a mean takes what is finer than TOOTH from 
 
 The masks of changes are averaged alike, for a mask that is found anew in each frame trembles too.
 
-Sums are held at B = min(S, BAND) pixels for a crop of S: see :class:`videdit.datatypes.Accumulator`.
+Sums are held at B = min(S, BAND) pixels for a crop of S, on the host only of a square in which the mask of the moment
+shows anything: see :class:`videdit.datatypes.Accumulator`.
 """
 
 from __future__ import annotations
 
 import math
 
-from videdit.datatypes import LOW, Accumulator, Array, Edited, Flow
+import cv2
+import numpy as np
+
+from videdit.datatypes import LOW, WHOLE, Accumulator, Array, Edited, Flow, Square
 from videdit.imaging import primitives
 from videdit.imaging.optical_flow import SMOOTH, FlowStrategy
 
@@ -47,6 +51,7 @@ MARGIN = 0.03  # in units of [-1, 1] RGB
 SEVERAL = 2.0  # pixels at 256: sigma of a mean over several pixels
 APART = 0.1  # in units of [-1, 1] RGB: by how much a mean and a moment's own may differ there, where the mean is 1/e
 TOOTH = 1.5  # pixels at 256: sigma of a mean in which gaps between teeth are no more to be seen
+BESIDE = 1  # of a square's grid: what sums hold beside where a mask shows anything
 REACH = 1  # pixels at 256 to each side that are a pixel's neighbourhood
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
@@ -91,83 +96,128 @@ def similarity(one: Array, other: Array, there: Array) -> Array:
     return xp.exp(-((xp.blur(xp.warp(other, there) - one, SMOOTH) / LIKENESS) ** 2))
 
 
-def init_accumulator(change: Array, mask: Array, confidence: float) -> Accumulator:
-    """The sums that hold one change [S, S, 3] and its mask [S, S] uint8 alone."""
-    xp, low = primitives.of(change), low_band(change)
-    return Accumulator(xp.merge(low, xp.constant(low, confidence)), low_mask(mask) * confidence)
+def square_of(mask: np.ndarray) -> Square:
+    """What of a crop the sums are held of: where its mask [S, S] uint8 shows anything, and a little beside it."""
+    size = mask.shape[0]
+    if size % Square.GRID:
+        return WHOLE
+    unit = size // Square.GRID
+    left, top, width, height = cv2.boundingRect(mask)
+    right, bottom = (min(Square.GRID, -(-end // unit) + BESIDE) for end in (left + width, top + height))
+    left, top = (max(0, start // unit - BESIDE) for start in (left, top))
+    side = max(right - left, bottom - top)
+    return Square(min(left, Square.GRID - side), min(top, Square.GRID - side), side)
 
 
-def low_band(change: Array) -> Array:
-    """A change [S, S, C] as it is averaged: [B, B, C] float32."""
+def init_accumulator(change: Array, mask: Array, confidence: float, square: Square = WHOLE) -> Accumulator:
+    """The sums that hold one change [S, S, 3] and its mask [S, S] uint8 alone, of a square of the crop."""
+    low = low_band(change, square)
+    xp = primitives.of(low)
+    return Accumulator(
+        xp.merge(low, xp.constant(low, confidence)), low_band(mask[..., None], square) * (confidence / 255), square
+    )
+
+
+def low_band(change: Array, square: Square = WHOLE) -> Array:
+    """A change [S, S, C] as it is averaged, of a square of the crop: [N, N, C] float32."""
     xp = primitives.of(change)
-    return xp.resize(xp.single(change), min(change.shape[0], BAND))
+    return xp.resize(xp.single(square.of(change)), square.pixels(band(change.shape[0])))
 
 
-def low_mask(mask: Array) -> Array:
-    """A mask [S, S] uint8 as it is averaged: [B, B, 1] float32 in 0..1."""
-    return low_band(mask[..., None]) / 255
+def band(size: int) -> int:
+    """B of a crop of `size` pixels."""
+    return min(size, BAND)
 
 
-def upsample_flow(flow: Flow, size: int) -> Flow:
-    """A flow at 256 px -> the same for sums of `size`: displacement [B, B, 2] in their pixels, confidence [B, B]."""
-    xp = primitives.of(flow.displacement)
-    return Flow(xp.resize(flow.displacement, size) * (size / LOW), xp.resize(flow.confidence[..., None], size)[..., 0])
+def upsample_flow(flow: Flow, size: int, square: Square = WHOLE) -> Flow:
+    """A flow at 256 px -> the same for sums of a crop at `size` B: displacement [N, N, 2] in their pixels, confidence
+    [N, N]."""
+    xp, side = primitives.of(flow.displacement), square.pixels(size)
+    there, sure = (square.of(part) for part in (flow.displacement, flow.confidence[..., None]))
+    return Flow(xp.resize(there, side) * (size / LOW), xp.resize(sure, side)[..., 0])
 
 
-def warp_accumulator(total: Accumulator, flow: Flow, weight: float) -> Accumulator:
-    """A neighbour's sums as they count here: read along the flow (of this size), times `weight` and confidence."""
-    xp, size = primitives.of(total.changes), flow.displacement.shape[0]
+def warp_accumulator(total: Accumulator, flow: Flow, weight: float, square: Square = WHOLE) -> Accumulator:
+    """A neighbour's sums as they count here: read along the flow (of this square), times `weight` and confidence."""
+    xp, theirs = primitives.of(total.changes), total.square
+    unit = flow.displacement.shape[0] // square.side if theirs != square else 0
+    there = flow.displacement
+    if unit:
+        there = there + np.array([square.left - theirs.left, square.top - theirs.top], np.float32) * unit
     weights = weight * flow.confidence[..., None]
-    changes, masks = (xp.warp(xp.resize(sums, size), flow.displacement) for sums in (total.changes, total.masks))
-    return Accumulator(changes * xp.spread(weights, 4), masks * weights)
+    side = theirs.side * unit or there.shape[0]
+    changes, masks = (xp.warp(xp.resize(sums, side), there) for sums in (total.changes, total.masks))
+    return Accumulator(changes * xp.spread(weights, 4), masks * weights, square)
 
 
 def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array, Array]:
-    """The change [S, S, 3] float16 and the mask [S, S] uint8 of an edit, the means of `total` in place of low bands."""
-    xp, size = primitives.of(edit.change), edit.change.shape[0]
+    """The change [S, S, 3] float16 and the mask [S, S] uint8 of an edit, the means of `total` in place of low bands.
+
+    Out of the square of the sums, where the mask shows nothing, both stay what they are.
+    """
+    square = total.square
+    change, mask, source = (square.of(part) for part in (edit.change, edit.mask, edit.source))
+    crisp = None if edit.crisp is None else square.of(edit.crisp)
+    xp, size = primitives.of(change), band(edit.change.shape[0])
     *sums, weights = xp.split(total.changes)
     mean = xp.merge(*(confidence * channel / weights for channel in sums))
-    mean_mask, own_mask = total.masks / weights, xp.single(edit.mask)[..., None]
-    change = xp.single(edit.change)
-    own = low_band(change)
-    apart = (mean - own) * like(own, mean)
-    if edit.crisp is not None:
-        apart = without_fine(apart, edit.crisp)
+    mean_mask, own_mask = total.masks / weights, xp.single(mask)[..., None]
+    single, side = xp.single(change), mean.shape[0]
+    own = xp.resize(single, side)
+    apart = (mean - own) * like(own, mean, square)
+    if crisp is not None:
+        apart = without_fine(apart, crisp, TOOTH * size / LOW)
     mean = own + apart
-    mean = within(low_band(edit.source) / 127.5 - 1, own, mean)
-    if own.shape[0] == size:
-        mask = mean_mask
+    mean = within(xp.resize(xp.single(source), side) / 127.5 - 1, own, mean, REACH * size // LOW)
+    if side == change.shape[0]:
+        shown = mean_mask
     else:
-        mean = change + xp.resize(mean - own, size)
-        mask = own_mask / 255 + xp.resize(mean_mask - low_mask(edit.mask), size)
+        larger = change.shape[0]
+        mean = single + xp.resize(mean - own, larger)
+        shown = own_mask / 255 + xp.resize(mean_mask - xp.resize(own_mask, side) / 255, larger)
     # A moment's own mask has the last word where it says no: what comes in front of a face is in front at once.
-    mask = xp.minimum(255 * mask, 2.0 * own_mask).clip(0, 255)
-    return xp.half(mean), xp.byte(mask)[..., 0]
+    shown = xp.byte(xp.minimum(255 * shown, 2.0 * own_mask).clip(0, 255))[..., 0]
+    return put_back(edit.change, xp.half(mean), square), put_back(edit.mask, shown, square)
 
 
-def without_fine(apart: Array, crisp: Array) -> Array:
-    """A difference [B, B, 3] of changes less what is fine in it, as far as a place is `crisp`, [N, N] in [0, 1]."""
-    xp, size = primitives.of(apart), apart.shape[0]
-    share = xp.resize(xp.single(crisp)[..., None], size)
-    return apart - xp.spread(share, 3) * (apart - xp.blur(apart, TOOTH * size / LOW))
+def put_back(image: Array, part: Array, square: Square) -> Array:
+    """An image [S, S, ...] with another square of it, [M, M, ...]; the image itself stays as it is."""
+    if square == WHOLE:
+        return part
+    image = image.copy()
+    square.of(image)[:] = part
+    return image
 
 
-def like(own: Array, mean: Array) -> Array:
-    """How far a mean change speaks of the same as a moment's own, [B, B, 3] each -> the same in [0, 1]."""
+def without_fine(apart: Array, crisp: Array, sigma: float) -> Array:
+    """A difference [N, N, 3] of changes less what is finer than `sigma` pixels in it, as far as a place is `crisp`.
+
+    crisp: [M, M] in [0, 1], of the same square.
+    """
+    xp = primitives.of(apart)
+    share = xp.resize(xp.single(crisp)[..., None], apart.shape[0])
+    return apart - xp.spread(share, 3) * (apart - xp.blur(apart, sigma))
+
+
+def like(own: Array, mean: Array, square: Square = WHOLE) -> Array:
+    """How far a mean change speaks of the same as a moment's own, [N, N, 3] each -> the same in [0, 1]."""
     xp = primitives.of(own)
-    return xp.spread(xp.resize(similarity_of_changes(own, mean), own.shape[0]), 3)
+    return xp.spread(xp.resize(similarity_of_changes(own, mean, square.pixels(LOW)), own.shape[0]), 3)
 
 
-def similarity_of_changes(one: Array, other: Array) -> Array:
-    """How far two changes [S, S, C] speak of the same: [256, 256, 1] in [0, 1]."""
+def similarity_of_changes(one: Array, other: Array, low: int = LOW) -> Array:
+    """How far two changes [S, S, C] speak of the same: [low, low, 1] in [0, 1]; low: their side where a crop's is 256."""
     xp = primitives.of(one)
-    apart = xp.channel_max(abs(xp.blur(xp.resize(one - other, LOW), SEVERAL)))
+    apart = xp.channel_max(abs(xp.blur(xp.resize(one - other, low), SEVERAL)))
     return xp.exp(-((apart / APART) ** 2))
 
 
-def within(source: Array, own: Array, mean: Array) -> Array:
-    """A mean change so that the result stays near what the moment's own has around; all [B, B, 3], RGB in [-1, 1]."""
-    xp, reach = primitives.of(own), REACH * own.shape[0] // LOW
+def within(source: Array, own: Array, mean: Array, reach: int) -> Array:
+    """A mean change so that the result stays near what the moment's own has around; all [N, N, 3], RGB in [-1, 1].
+
+    reach: pixels to each side that are around.
+    """
+    xp = primitives.of(own)
     result = source + own
     least, most = xp.erode(result, reach) - MARGIN, xp.dilate(result, reach) + MARGIN
     return xp.minimum(xp.maximum(mean, least - source), most - source)
