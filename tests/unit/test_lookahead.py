@@ -13,7 +13,7 @@ from videdit.datatypes import LOW, WHOLE, Accumulator, Flow, Frame, Square
 from videdit.imaging.device import DevicePixels
 from videdit.imaging.host import HostPixels
 from videdit.imaging.pixels import Pixels
-from videdit.imaging.temporal_average import square_of
+from videdit.imaging.primitives import host as primitives
 from videdit.stages.average_changes import BLOCK, LOOK_AHEAD, AverageChanges, _place, _States
 
 
@@ -218,12 +218,12 @@ def test_of_a_mask_that_shows_a_part_of_a_crop_the_sums_of_that_part_are_enough(
 
 def test_squares_hold_what_masks_show() -> None:
     mask = np.zeros((512, 512), np.uint8)
-    assert square_of(mask).side == 1
+    assert primitives.square_of(mask).side == 1
     mask[100:300, 64:90] = 1
-    square = square_of(mask)
+    square = primitives.square_of(mask)
     assert (square.left, square.top, square.side) == (3, 5, 15)  # of 16 pixels each: 48 to 288, 80 to 320
     mask[511, 0] = 1
-    assert square_of(mask) == Square(0, 5, 27)
+    assert primitives.square_of(mask) == Square(0, 5, 27)
     mask[0, 511] = 1
-    assert square_of(mask) == WHOLE
-    assert square_of(np.ones((100, 100), np.uint8)) == WHOLE, "that 32 do not divide"
+    assert primitives.square_of(mask) == WHOLE
+    assert primitives.square_of(np.ones((100, 100), np.uint8)) == WHOLE, "that 32 do not divide"

@@ -48,8 +48,8 @@ def displace(
 ) -> np.ndarray:
     """Sample an image where a flow says, out(p) = image(p + flow(p)), without antialiasing.
 
-    image: [H, W] or [H, W, C], uint8, uint16 or float32. flow: [H, W, 2] float32, (x, y) in pixels of the image, whose
-    size it has. border: OpenCV's border mode. Returns an array of the image's shape (OpenCV drops a C of 1) and dtype.
+    image: [H, W] or [H, W, C], uint8, uint16 or float32. flow: [h, w, 2] float32, (x, y) in pixels of the image, mostly
+    of its size. border: OpenCV's border mode. Returns [h, w] or [h, w, C] (OpenCV drops a C of 1) of the image's dtype.
     """
     return cv2.remap(image, _opencv_grid(*flow.shape[:2]) + flow, None, interpolation, borderMode=border)
 

@@ -20,7 +20,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from videdit.datatypes import LOW, Array, Rendering
+from videdit.datatypes import LOW, WHOLE, Array, Rendering, Square
 from videdit.imaging import primitives
 from videdit.imaging.paint_mask import ramp
 from videdit.imaging.primitives import Matrix
@@ -101,7 +101,8 @@ def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array,
     share = share * seen_enough(lips) * seen_enough(new_lips)
     gain, lighter = lip_gain((seen, lips), (inversion, lips) if recoloured else (edit, new_lips), share * new_lips)
     lighter = lighter * teeth_gain(seen, edit, skin, mouth, new_mouth)
-    return _edit_regraded(rendering, gain, lighter)
+    square = xp.square_of(xp.byte(255 * xp.maximum(new_lips, new_mouth)))  # elsewhere both are 1
+    return _edit_regraded(rendering, gain, lighter, square)
 
 
 def lip_gain(source: tuple[Array, Array], render: tuple[Array, Array], where: Array) -> tuple[Array, Array]:
@@ -214,10 +215,15 @@ def saturation(image: Array) -> tuple[Array, Array]:
     return red / luma, blue / luma
 
 
-def _edit_regraded(rendering: Rendering, by: Array, lighter: Array) -> Rendering:
-    """The edit, at both sizes where both are of use, as of :func:`regrade`."""
-    edit, low = regrade(rendering.edit, by, lighter), rendering.edit_low
-    return replace(rendering, edit=edit, edit_low=regrade(low, by, lighter) if rendering.low_inversion else low)
+def _edit_regraded(rendering: Rendering, by: Array, lighter: Array, square: Square = WHOLE) -> Rendering:
+    """The edit, at both sizes where both are of use, as of :func:`regrade`; square: where the factors are not 1."""
+    xp, where = primitives.of(by), (square.of(by), square.of(lighter))
+
+    def graded(image: Array) -> Array:
+        return xp.with_square(image, square, regrade(square.of(image), *where))
+
+    low = rendering.edit_low
+    return replace(rendering, edit=graded(rendering.edit), edit_low=graded(low) if rendering.low_inversion else low)
 
 
 def regrade(render: Array, by: Array, lighter: Array) -> Array:

@@ -43,6 +43,8 @@ OPENED = (0.1, 0.25)
 WEAK = (0.1, 0.4)
 RIM, RIM_SOFT = 3, 1.5  # pixels at 256: what is about a mouth is its own, and the sigma of where that ends
 LID = 1  # pixels at 256 that are left out beside lids, and the sigma of where that ends
+BLURRED_SMALL = 2.0  # pixels: sigma from which on pictures are blurred at half their size,
+HALVED = 0.92  # and its square's share that halving (1/4) and reading in between (2/3) blur by
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
 
 
@@ -198,5 +200,13 @@ def beyond(size: Array, unit: float) -> Array:
 
 def core(difference: Array, sigma: float) -> Array:
     """Drop what is both fine (under sigma pixels) and weak (under GRAIN) from a difference of renders [S, S, 3]."""
-    coarse = primitives.of(difference).blur(difference, sigma)
-    return difference - (difference - coarse).clip(-GRAIN, GRAIN)
+    return difference - (difference - smoothed(difference, sigma)).clip(-GRAIN, GRAIN)
+
+
+def smoothed(image: Array, sigma: float) -> Array:
+    """An image [S, S, C] blurred by a Gaussian of sigma pixels; where that is much at half the size, in a third of the
+    time."""
+    xp, size = primitives.of(image), image.shape[0]
+    if sigma < BLURRED_SMALL or size % 2:
+        return xp.blur(image, sigma)
+    return xp.resize(xp.blur(xp.resize(image, size // 2), (sigma**2 - HALVED) ** 0.5 / 2), size)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videdit.datatypes import Edited, Flow, Picture, Square
+from videdit.datatypes import Edited, Flow, Picture
 from videdit.engine.allocator import keep_freed_memory
 from videdit.engine.compile import Engine, compile_module
 from videdit.engine.devices import resolve_precision
@@ -18,7 +18,7 @@ from videdit.imaging.inverse_search import InverseSearch
 from videdit.imaging.optical_flow import estimate_flow
 from videdit.imaging.paste import add_changes
 from videdit.imaging.pixels import Pixels
-from videdit.imaging.temporal_average import estimate_drift, square_of
+from videdit.imaging.temporal_average import estimate_drift
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,10 +64,6 @@ class HostPixels(Pixels):
     def drifts(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Flow, Flow]]:
         """One after the other, by :class:`InverseSearch`."""
         return [estimate_drift(one, other, self._flow) for one, other in pairs]
-
-    def square_of(self, mask: np.ndarray) -> Square:
-        """See :func:`videdit.imaging.temporal_average.square_of`."""
-        return square_of(mask)
 
     def paste(self, picture: Picture, edits: Sequence[Edited]) -> Callable[[], Picture]:
         """Done before this returns; the call only hands the picture out."""

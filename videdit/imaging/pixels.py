@@ -191,9 +191,8 @@ class Pixels(ABC):
             return carried_change.carried_flow(flows, sides)
 
     def square_of(self, mask: Array) -> Square:
-        """What of a crop sums are held of, by its mask [S, S] uint8: all of it, where pixels are sooner counted than
-        looked at."""
-        return WHOLE
+        """What of a crop sums are held of, by its mask [S, S] uint8."""
+        return primitives.of(mask).square_of(mask)
 
     def init_accumulator(self, change: Array, mask: Array, confidence: float, square: Square = WHOLE) -> Accumulator:
         """See :func:`videdit.imaging.temporal_average.init_accumulator`."""

@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
 from videdit.datatypes import LOW, WHOLE, Accumulator, Array, Edited, Flow, Square
@@ -51,7 +50,6 @@ MARGIN = 0.03  # in units of [-1, 1] RGB
 SEVERAL = 2.0  # pixels at 256: sigma of a mean over several pixels
 APART = 0.1  # in units of [-1, 1] RGB: by how much a mean and a moment's own may differ there, where the mean is 1/e
 TOOTH = 1.5  # pixels at 256: sigma of a mean in which gaps between teeth are no more to be seen
-BESIDE = 1  # of a square's grid: what sums hold beside where a mask shows anything
 REACH = 1  # pixels at 256 to each side that are a pixel's neighbourhood
 LIKENESS = 20.0  # grey levels of 255 by which what moved, smoothed, may differ, where V is 1/e
 
@@ -94,19 +92,6 @@ def similarity(one: Array, other: Array, there: Array) -> Array:
     """
     xp = primitives.of(one)
     return xp.exp(-((xp.blur(xp.warp(other, there) - one, SMOOTH) / LIKENESS) ** 2))
-
-
-def square_of(mask: np.ndarray) -> Square:
-    """What of a crop the sums are held of: where its mask [S, S] uint8 shows anything, and a little beside it."""
-    size = mask.shape[0]
-    if size % Square.GRID:
-        return WHOLE
-    unit = size // Square.GRID
-    left, top, width, height = cv2.boundingRect(mask)
-    right, bottom = (min(Square.GRID, -(-end // unit) + BESIDE) for end in (left + width, top + height))
-    left, top = (max(0, start // unit - BESIDE) for start in (left, top))
-    side = max(right - left, bottom - top)
-    return Square(min(left, Square.GRID - side), min(top, Square.GRID - side), side)
 
 
 def init_accumulator(change: Array, mask: Array, confidence: float, square: Square = WHOLE) -> Accumulator:
@@ -177,16 +162,7 @@ def resolve(edit: Edited, total: Accumulator, confidence: float) -> tuple[Array,
         shown = own_mask / 255 + xp.resize(mean_mask - xp.resize(own_mask, side) / 255, larger)
     # A moment's own mask has the last word where it says no: what comes in front of a face is in front at once.
     shown = xp.byte(xp.minimum(255 * shown, 2.0 * own_mask).clip(0, 255))[..., 0]
-    return put_back(edit.change, xp.half(mean), square), put_back(edit.mask, shown, square)
-
-
-def put_back(image: Array, part: Array, square: Square) -> Array:
-    """An image [S, S, ...] with another square of it, [M, M, ...]; the image itself stays as it is."""
-    if square == WHOLE:
-        return part
-    image = image.copy()
-    square.of(image)[:] = part
-    return image
+    return xp.with_square(edit.change, square, xp.half(mean)), xp.with_square(edit.mask, square, shown)
 
 
 def without_fine(apart: Array, crisp: Array, sigma: float) -> Array:
@@ -206,7 +182,7 @@ def like(own: Array, mean: Array, square: Square = WHOLE) -> Array:
 
 
 def similarity_of_changes(one: Array, other: Array, low: int = LOW) -> Array:
-    """How far two changes [S, S, C] speak of the same: [low, low, 1] in [0, 1]; low: their side where a crop's is 256."""
+    """How far two changes [S, S, C] speak of the same: [low, low, 1] in [0, 1]; of a crop low is 256."""
     xp = primitives.of(one)
     apart = xp.channel_max(abs(xp.blur(xp.resize(one - other, low), SEVERAL)))
     return xp.exp(-((apart / APART) ** 2))

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from videdit.datatypes import Array
+from videdit.datatypes import Array, Square
 
 Matrix = tuple[tuple[float, ...], ...]  # rows of weights: one an output channel, a number an input channel
 
@@ -128,12 +128,23 @@ class Primitives(Protocol):
         """The smallest value within a square of `by` pixels to each side, channel by channel: [H, W, C]."""
         ...
 
+    def square_of(self, mask: Array, /) -> Square:
+        """What of a crop counts where a mask [S, S] uint8 of it shows something: a square, a little larger than that.
+
+        Torch's is all of it: to look would mean to wait for the device.
+        """
+        ...
+
+    def with_square(self, image: Array, square: Square, part: Array, /) -> Array:
+        """An image [S, S, ...] with `part` [N, N, ...] in place of a square of it; the image stays as it is."""
+        ...
+
     def warp(self, image: Array, flow: Array, /, mode: str = "bilinear", border: str = "replicate") -> Array:
         """A picture read where a flow says: out(p) = image(p + flow(p)).
 
-        flow: [H, W, 2] (x, y) in pixels of the picture, whose size it has. mode: "bilinear" or "bicubic". border: what
-        lies beyond the outermost pixel: "replicate", the same, or "reflect", the picture mirrored. On the host, places
-        between pixels are rounded to a 32nd.
+        flow: [h, w, 2] (x, y) in pixels of the picture, mostly of its size; the result has the flow's. mode: "bilinear"
+        or "bicubic". border: what lies beyond the outermost pixel: "replicate", the same, or "reflect", the picture
+        mirrored. On the host, places between pixels are rounded to a 32nd.
         """
         ...
 

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from videdit.datatypes import WHOLE, Square
 from videdit.geometry.warp import displace
 
 library = np
 
 _MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+_BESIDE = 1  # of a square's grid: what it holds beside where a mask shows anything
 _BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101}
 
 
@@ -141,3 +143,23 @@ def _square(by: int) -> np.ndarray:
 
 def warp(image: np.ndarray, flow: np.ndarray, mode: str = "bilinear", border: str = "replicate") -> np.ndarray:
     return _deep(displace(image, flow, interpolation=_MODES[mode], border=_BORDERS[border]))
+
+
+def with_square(image: np.ndarray, square: Square, part: np.ndarray) -> np.ndarray:
+    if square == WHOLE:
+        return part
+    image = image.copy()
+    square.of(image)[:] = part
+    return image
+
+
+def square_of(mask: np.ndarray) -> Square:
+    size = mask.shape[0]
+    if size % Square.GRID:
+        return WHOLE
+    unit = size // Square.GRID
+    left, top, width, height = cv2.boundingRect(mask)
+    right, bottom = (min(Square.GRID, -(-end // unit) + _BESIDE) for end in (left + width, top + height))
+    left, top = (max(0, start // unit - _BESIDE) for start in (left, top))
+    side = max(right - left, bottom - top)
+    return Square(min(left, Square.GRID - side), min(top, Square.GRID - side), side)

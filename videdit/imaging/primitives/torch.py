@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videdit.datatypes import WHOLE, Square
+
 library = torch
 
 _BORDERS = {"replicate": "border", "reflect": "reflection", "zeros": "zeros"}
@@ -147,6 +149,18 @@ def erode(image: Tensor, by: int) -> Tensor:
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bilinear", border: str = "replicate") -> Tensor:
     return sample(image, _centres(flow.shape[-3], flow.shape[-2], flow.device) + flow, mode, border)
+
+
+def with_square(image: Tensor, square: Square, part: Tensor) -> Tensor:
+    if square == WHOLE:
+        return part
+    image = image.clone()
+    square.of(image)[:] = part
+    return image
+
+
+def square_of(mask: Tensor) -> Square:
+    return WHOLE
 
 
 def sample(image: Tensor, places: Tensor, mode: str = "bilinear", border: str = "reflect") -> Tensor:
