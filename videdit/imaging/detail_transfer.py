@@ -60,14 +60,15 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None,
     """
     xp, size = primitives.of(crop), crop.shape[0]
     source = xp.single(crop) / 127.5 - 1
-    stirred, mouth = changed(rendering), None
+    stirred, mouth, made = changed(rendering), None, None
     if parts is not None:
         rendering = match_colors(source, rendering, parts[SKIN])
         opened = opening(rendering, parts)
         mouth = generated_mouth(rendering, parts, opened, stirred) * weight_of_mouth(rendering)
+        made = xp.maximum(mouth * beyond(stirred, STIRRED), left_by_lips(rendering, parts, opened))
         if opened is not None:
             rendering = match_mouth(source, rendering, parts, opened, recoloured)
-    confidence = rendering.flow.confidence[..., None] * trust(source, rendering, stirred, mouth)
+    confidence = rendering.flow.confidence[..., None] * trust(source, rendering, stirred, made)
     displacement, confidence = xp.resize(rendering.flow.displacement, size) * (size / LOW), xp.resize(confidence, size)
     moved = xp.warp(source, displacement, mode="bicubic", border="reflect")
     before = xp.warp(xp.resize(rendering.inversion, size), displacement, border="reflect")
@@ -114,12 +115,12 @@ def change_restored(
     return edit_share * edit + face_share * (xp.single(start) - before) / 127.5, both
 
 
-def trust(source: Array, rendering: Rendering, stirred: Array, mouth: Array | None = None) -> Array:
+def trust(source: Array, rendering: Rendering, stirred: Array, made: Array | None = None) -> Array:
     """How far the residual belongs into the edit, [256, 256, 1] float32 in [0, 1], at the edited places.
 
     Where the inversion took a lip for teeth, the residual puts the lip back; carried into a changed mouth it would lie
     across the new teeth. So where the edit changes much, a broad residual is not trusted: the generator's picture is
-    better there. Nor is any in a mouth that is the generator's (mouth: how far, [256, 256, 1] in [0, 1]). Where the
+    better there. Nor is any in a mouth that is the generator's (made: how far, [256, 256, 1] in [0, 1]). Where the
     edit changes nothing, trust is 1 whatever the residual. stirred: by :func:`changed`.
     """
     xp = primitives.of(source)
@@ -127,8 +128,8 @@ def trust(source: Array, rendering: Rendering, stirred: Array, mouth: Array | No
     moved = xp.warp(residual, rendering.flow.displacement)
     broad = xp.channel_max(abs(xp.blur(moved, SEVERAL)))
     doubt = beyond(broad, BROAD) * beyond(stirred, CHANGED)
-    if mouth is not None:
-        doubt = xp.maximum(doubt, mouth * beyond(stirred, STIRRED))
+    if made is not None:
+        doubt = xp.maximum(doubt, made)
     return 1 - xp.blur(doubt, SOFT)
 
 
@@ -149,6 +150,19 @@ def generated_mouth(rendering: Rendering, parts: Array, opened: Array | None, st
     lips = xp.maximum(lips, _part(rendering.parts, LIPS)) * beyond(stirred, CHANGED)
     after = xp.blur(xp.dilate(xp.maximum(_part(rendering.parts, MOUTH), lips), RIM), RIM_SOFT)
     return xp.maximum(inside, opened * after)
+
+
+def left_by_lips(rendering: Rendering, parts: Array, opened: Array | None) -> Array:
+    """Where the source has lips and the edit, which opens the mouth, has none: [256, 256, 1] float32 in [0, 1].
+
+    The code does not know a lopsided mouth: what it makes of one is elsewhere, and no change takes the source's away.
+    """
+    xp = primitives.of(rendering.edit_low)
+    if rendering.parts is None or opened is None:
+        return xp.constant(rendering.edit_low, 0.0)
+    before, after = (_part(each, LIPS) + _part(each, MOUTH) for each in (parts, rendering.parts))
+    left = (before - after).clip(0, 1)
+    return opened * xp.blur(xp.dilate(left, RIM), RIM_SOFT)
 
 
 def weight_of_mouth(rendering: Rendering) -> float:
