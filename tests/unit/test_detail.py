@@ -263,3 +263,30 @@ def test_lips_that_an_edit_changes_but_does_not_part_keep_the_source_s_detail() 
     changes = [return_detail(crop, each, parts) for each in (made, replace(made, parts=parts))]
     np.testing.assert_allclose(*changes, atol=1e-6)
     assert not stirs_mouth(rendering(face, face), parts)
+
+
+def test_a_beard_stays_under_an_edit_that_is_not_about_beards() -> None:
+    """The edit shows smooth, lighter skin where the source has strands: they stay and get its light."""
+    rng = np.random.default_rng(4)
+    jaw, cheek = (slice(160, 230), slice(60, 196)), (slice(60, 120), slice(60, 196))
+    inversion = np.full((256, 256, 3), 0.0, np.float32)
+    inversion[jaw] = -0.4
+    source, edit = inversion.copy(), inversion.copy()
+    source[jaw] += rng.normal(0, 0.3, (70, 136, 1)).astype(np.float32)
+    edit[jaw] = (0.3, 0.0, 0.0)
+    edit[cheek] = -0.3  # new, where the source has nothing that is fine
+    crop = ((source + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+    nowhere = Flow(np.zeros((256, 256, 2), np.float32), np.zeros((256, 256), np.float32))  # is a motion to be trusted
+    made = replace(rendering(inversion, edit), flow=nowhere)
+    parts = np.zeros((len(PARTS), 128, 128), np.float32)
+    aged, shaven = (
+        crop / 127.5 - 1 + return_detail(crop, made, parts, regions) for regions in (("skin",), ("skin", "jaw"))
+    )
+    inner = (slice(175, 215), slice(80, 176))
+    assert aged[inner].std(axis=(0, 1)).mean() > 0.8 * (crop / 127.5 - 1)[inner].std()
+    assert shaven[inner].std(axis=(0, 1)).mean() < 0.1
+    apart = aged[inner].mean((0, 1))
+    assert abs(apart[0] - apart[2]) < 0.05, "of the edit's red skin comes its light alone"
+    assert apart[1] > -0.35
+    smooth = (slice(75, 105), slice(80, 176))
+    np.testing.assert_allclose(aged[smooth], shaven[smooth], atol=1e-3)

@@ -15,6 +15,8 @@ from videdit.errors import UsageError
 # those of LIPS are about their colour, and HAIR is followed beyond the crop.
 EYES, LIPS, HAIR = "eyes", "lips", "hair"
 REGIONS = ("face", "skin", "skin_and_mouth", "lower_face", "jaw", "round_eyes", "inner_face", EYES, LIPS, HAIR, "head")
+# What edits of these regions change may be a beard; of the others, what grows on the skin stays.
+SHAVING = frozenset(("face", "skin_and_mouth", "jaw", "inner_face", "head"))
 USER_RANGE, USER_LIMITS = (-3.0, 3.0), (-100.0, 100.0)  # of a direction whose file says nothing about itself
 
 

@@ -21,9 +21,13 @@ pores.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from videdit.datatypes import LOW, Array, Crop, Rendering
+from videdit.edits import edit_info
+from videdit.edits.edit_info import SHAVING
 from videdit.imaging import primitives
-from videdit.imaging.color_transfer import match_colors, match_mouth
+from videdit.imaging.color_transfer import LUMA, match_colors, match_mouth
 from videdit.imaging.paint_mask import ramp
 from videdit.models.face_parts import LIPS, MOUTH, SKIN
 
@@ -41,6 +45,10 @@ OPENED = (0.1, 0.25)
 # Recommended strengths from where on a mouth may be the generator's, and wholly may: of hardly any edit it would be
 # the inversion's.
 WEAK = (0.1, 0.4)
+# Pixels at 256: sigmas below which hair is strands, beyond which it is light, and of a mean over several strands.
+FINE_STRANDS, BROAD_STRANDS, SEVERAL_STRANDS = 1.5, 3.0, 4.0
+ROUGHER = (1.0, 2.0)  # by how much the source's fine structure is more than the edit's: a little, and a beard
+FAINT = 2e-5  # the square of what is no structure
 RIM, RIM_SOFT = 3, 1.5  # pixels at 256: what is about a mouth is its own, and the sigma of where that ends
 LID = 1  # pixels at 256 that are left out beside lids, and the sigma of where that ends
 BLURRED_SMALL = 2.0  # pixels: sigma from which on pictures are blurred at half their size,
@@ -48,13 +56,16 @@ HALVED = 0.92  # and its square's share that halving (1/4) and reading in betwee
 FINE = 1 / 400  # of a crop's side: structure below this is as fine as the grain
 
 
-def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None, recoloured: bool = False) -> Array:
+def return_detail(
+    crop: Array, rendering: Rendering, parts: Array | None = None, regions: Collection[str] = ()
+) -> Array:
     """The change that the edit makes to a crop.
 
     crop: [S, S, 3] uint8 RGB. parts: how surely each pixel is of which of PARTS, [9, N, N] in [0, 1], if it is known:
     then renders are graded to the colours of its skin first (:mod:`videdit.imaging.color_transfer`), and a mouth that
-    changes is the generator's (:func:`generated_mouth`). Eyes that the rendering knows stay the source's. recoloured:
-    whether an edit is about the colour of lips.
+    changes is the generator's (:func:`generated_mouth`). Eyes that the rendering knows stay the source's. regions:
+    where the edits show, if it is known: they may be about the colour of lips, and a beard may be safe from them
+    (:func:`strands`).
 
     Returns result - crop, [S, S, 3] float32 in units where RGB spans [-1, 1].
     """
@@ -67,13 +78,16 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None,
         mouth = generated_mouth(rendering, parts, opened, stirred) * weight_of_mouth(rendering)
         made = xp.maximum(mouth * beyond(stirred, STIRRED), left_by_lips(rendering, parts, opened))
         if opened is not None:
-            rendering = match_mouth(source, rendering, parts, opened, recoloured)
+            rendering = match_mouth(source, rendering, parts, opened, edit_info.LIPS in regions)
     confidence = rendering.flow.confidence[..., None] * trust(source, rendering, stirred, made)
     displacement, confidence = xp.resize(rendering.flow.displacement, size) * (size / LOW), xp.resize(confidence, size)
     moved = xp.warp(source, displacement, mode="bicubic", border="reflect")
     before = xp.warp(xp.resize(rendering.inversion, size), displacement, border="reflect")
     carried = moved + core(_beside_inversion(rendering, stirred) - before, size * FINE)
     new = core(rendering.edit, size * FINE) - core(source, size * FINE)
+    if regions and not SHAVING & frozenset(regions):
+        light = xp.resize(xp.blur(xp.resize(xp.mix(new, (LUMA,)), LOW), BROAD_STRANDS), size)
+        new = new + xp.spread(xp.resize(strands(source, rendering.edit), size), 3) * (xp.spread(light, 3) - new)
     if mouth is not None:  # what is fine between the lips are the edges of teeth, not grain
         new = new + xp.spread(xp.resize(mouth, size), 3) * (rendering.edit - source - new)
     change = new + xp.spread(confidence, 3) * (carried - source - new)
@@ -81,6 +95,22 @@ def return_detail(crop: Array, rendering: Rendering, parts: Array | None = None,
         return change
     eyes = xp.blur(xp.erode(xp.single(rendering.eyes)[..., None] / 255, LID), LID)
     return change * xp.spread(1 - xp.resize(eyes, size), 3)
+
+
+def strands(source: Array, edit: Array) -> Array:
+    """Where the source has more of what is fine than the edit: [256, 256, 1] float32 in [0, 1]; both [S, S, 3].
+
+    Codes know beards poorly, and older faces have fewer: a beard would be painted over with skin. What grows there
+    keeps its own strands and colours, and gets only the light of what the edit makes.
+    """
+    xp, size = primitives.of(source), min(source.shape[0], 2 * LOW)
+
+    def energy(image: Array) -> Array:
+        luma = xp.resize(xp.mix(image, (LUMA,)), size)
+        fine = luma - xp.blur(luma, FINE_STRANDS * size / LOW)
+        return xp.blur(xp.resize(fine * fine, LOW), SEVERAL_STRANDS)
+
+    return ramp(energy(source) / (energy(edit) + FAINT), *ROUGHER)
 
 
 def _beside_inversion(rendering: Rendering, stirred: Array) -> Array:
@@ -96,11 +126,11 @@ def _beside_inversion(rendering: Rendering, stirred: Array) -> Array:
 
 
 def change_restored(
-    crop: Crop, rendering: Rendering, mask: Array, face: Array, recoloured: bool = False
+    crop: Crop, rendering: Rendering, mask: Array, face: Array, regions: Collection[str] = ()
 ) -> tuple[Array, Array]:
     """The change of a crop that was restored: the edit where `mask` is, the restoration on all of the face.
 
-    mask, face: uint8 [S, S]. recoloured: as of :func:`return_detail`. Returns (change [S, S, 3], mask [S, S]): paste
+    mask, face: uint8 [S, S]. regions: as of :func:`return_detail`. Returns (change [S, S, 3], mask [S, S]): paste
     multiplies one change by one mask, so the two changes are put into one, each in its own share.
     """
     assert crop.restored is not None
@@ -108,7 +138,7 @@ def change_restored(
     before = xp.single(crop.image)
     # What the edit begins with:
     start = xp.byte((before + crop.restoration * (xp.single(crop.restored) - before)).clip(0, 255))
-    edit = return_detail(start, rendering, crop.parts, recoloured)
+    edit = return_detail(start, rendering, crop.parts, regions)
     both = xp.maximum(mask, face)
     whole = xp.single(both).clip(1, 255)
     edit_share, face_share = (xp.spread((xp.single(part) / whole)[..., None], 3) for part in (mask, face))

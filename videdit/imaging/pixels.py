@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videdit.datatypes import LOW, WHOLE, Accumulator, Array, Color, Crop, Edited, Flow, Picture, Rendering, Square
-from videdit.edits.edit_info import LIPS
 from videdit.engine.recipe import NO_HALVES, Halves, NetworkRecipe, Shape
 from videdit.imaging import carried_change, detail_transfer, optical_flow, paint_mask, primitives, temporal_average
 from videdit.imaging.carried_change import Side
@@ -103,7 +102,7 @@ class Pixels(ABC):
         regions: where the edits show.
         """
         with self.working("detail"):
-            change = detail_transfer.return_detail(crop.image, rendering, crop.parts, LIPS in regions)
+            change = detail_transfer.return_detail(crop.image, rendering, crop.parts, frozenset(regions))
             return primitives.of(change).half(change)
 
     def edit_to_parse(self, crop: Crop, rendering: Rendering) -> Array | None:
@@ -126,7 +125,7 @@ class Pixels(ABC):
         """(change [S, S, 3], mask [S, S]): see :func:`videdit.imaging.detail_transfer.change_restored`."""
         with self.working("detail"):
             mask, face = (self.mask(crop, rendering.flow, names) for names in (regions, ("face",)))
-            change, mask = detail_transfer.change_restored(crop, rendering, mask, face, LIPS in regions)
+            change, mask = detail_transfer.change_restored(crop, rendering, mask, face, frozenset(regions))
             return primitives.of(change).half(change), mask
 
     def change_of_code(self, change: Array, crop: Crop, color: Color) -> Array:
