@@ -81,6 +81,29 @@ def test_between_lips_that_change_there_is_one_row_of_teeth() -> None:
     assert np.abs(nothing).max() < 1e-5  # a mouth that no edit touches stays the source's
 
 
+def test_teeth_between_lips_that_do_not_move_are_the_source_s() -> None:
+    """An edit of something else changes their light a little, and its own are softer."""
+    inside, lips = (slice(140, 160), slice(90, 166)), (slice(132, 168), slice(80, 176))
+    inversion = np.full((256, 256, 3), 0.1, np.float32)
+    source, edit = inversion.copy(), inversion.copy()
+    source[inside] = np.where(np.arange(76) // 5 % 2, 0.7, 0.2).astype(np.float32)[None, :, None]
+    inversion[inside], edit[inside] = 0.45, 0.5
+    parts = _parts(lips, inside)
+    crop = ((source + 1) * 127.5).round().astype(np.uint8)
+    up_and_down = np.zeros((256, 256, 2), np.float32)
+    up_and_down[:150, :, 1], up_and_down[150:, :, 1] = 3, -3
+    still, moving = (
+        replace(rendering(inversion, edit), flow=Flow(flow, np.ones((256, 256), np.float32)), parts=parts)
+        for flow in (np.zeros_like(up_and_down), up_and_down)
+    )
+    middle = (slice(146, 154), slice(100, 156))
+    left = [
+        np.abs(return_detail(crop, made, parts) + crop / 127.5 - 1 - edit)[middle].mean() for made in (still, moving)
+    ]
+    assert left[0] > 0.15
+    assert left[1] < 0.05
+
+
 def test_hardly_any_edit_leaves_between_the_lips_what_is_there() -> None:
     """The source's mouth is dark and the inversion sees teeth: a strong edit shows its own, a weak one none."""
     inside = (slice(140, 160), slice(90, 166))

@@ -49,6 +49,7 @@ WEAK = (0.1, 0.4)
 FINE_STRANDS, BROAD_STRANDS, SEVERAL_STRANDS = 1.5, 3.0, 4.0
 ROUGHER = (1.0, 2.0)  # by how much the source's fine structure is more than the edit's: a little, and a beard
 FAINT = 2e-5  # the square of what is no structure
+MOVED = (0.9, 1.3)  # pixels at 256 by which lips move against each other: speaking and smiling of 1.3 and more
 RIM, RIM_SOFT = 3, 1.5  # pixels at 256: what is about a mouth is its own, and the sigma of where that ends
 LID = 1  # pixels at 256 that are left out beside lids, and the sigma of where that ends
 BLURRED_SMALL = 2.0  # pixels: sigma from which on pictures are blurred at half their size,
@@ -177,9 +178,21 @@ def generated_mouth(rendering: Rendering, parts: Array, opened: Array | None, st
     inside, lips = (_before_or_after(rendering, _part(parts, index)) for index in (MOUTH, LIPS))
     if rendering.parts is None or opened is None:
         return inside
+    inside = inside * xp.maximum(opened, ramp(lips_move(rendering, parts), *MOVED))
     lips = xp.maximum(lips, _part(rendering.parts, LIPS)) * beyond(stirred, CHANGED)
     after = xp.blur(xp.dilate(xp.maximum(_part(rendering.parts, MOUTH), lips), RIM), RIM_SOFT)
     return xp.maximum(inside, opened * after)
+
+
+def lips_move(rendering: Rendering, parts: Array) -> Array:
+    """By how many pixels at 256 an edit moves lips against each other, in the mean; [] float32.
+
+    Where it hardly does, between them is what was there: a generator's teeth, in the same place, would be softer.
+    """
+    where, flow = _part(parts, LIPS) + _part(parts, MOUTH), rendering.flow.displacement
+    total = where.sum() + 1
+    apart = flow - (flow * where).sum((0, 1)) / total
+    return (primitives.of(flow).channel_sum(apart**2) ** 0.5 * where).sum() / total
 
 
 def left_by_lips(rendering: Rendering, parts: Array, opened: Array | None) -> Array:
