@@ -205,7 +205,7 @@ class InvertEdit:
             slots: list = [None] * len(item.bases)
             waiting.append((item.frame, slots))
             for i, crop in enumerate(_rendered_of(item.frame)):
-                strength = self.timeline.strongest(crop.track, crop.given)
+                strength = self.timeline.strongest(crop, item.frame.time)
                 todo.setdefault(crop.size, []).append(Pending(slots, i, item.bases[i], item.flows[i], strength))
             # A frame may not wait for long: when many do, batches go out part full.
             for size, pending in todo.items():

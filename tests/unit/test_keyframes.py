@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from videdit.datatypes import Color, Face, Frame, Picture
+from videdit.datatypes import LOW, Color, Crop, Expression, Face, Frame, Picture
 from videdit.edits import Timeline, cautions, load_direction, parse_edits
 from videdit.edits.catalogue import shipped
 from videdit.edits.keyframes import EASINGS, Keyframe, check_order, in_seconds, parse_keyframe, strength_at
@@ -238,10 +239,11 @@ def test_a_debug_video_says_what_each_face_gets():
 
 
 def test_how_strong_the_strongest_edit_of_a_moment_is() -> None:
-    timeline = Timeline(parse_edits("smile=0@0s,0.55@2s,age=-15"))
+    crop = Crop(0, np.zeros((LOW, LOW, 3), np.uint8), np.eye(2, 3), 1.0)
     recommended = shipped()["smile"].recommended
-    only = Timeline(parse_edits("smile=0.55"))
-    assert only.strongest(0, only.given(0, 0)) == pytest.approx(0.55 / recommended)
-    assert timeline.strongest(0, timeline.given(0, 0)) == 1, "of age there is more than is recommended"
-    assert only.strongest(0, np.zeros(1)) == 0
-    assert only.strongest(0, None) == 1, "nobody looked"
+    weak, strong = (Timeline(parse_edits(words)) for words in ("smile=0.55", "smile=0@0s,0.55@2s,age=-15"))
+    assert weak.strongest(crop, 0) == pytest.approx(0.55 / recommended)
+    assert weak.strongest(replace(crop, confidence=0.5), 0) == pytest.approx(0.275 / recommended)
+    assert weak.strongest(replace(crop, expression=Expression(spread=0.0)), 0) == 0, "lips are pursed"
+    assert strong.strongest(crop, 0) == 1, "of age there is more than is recommended"
+    assert OwnTimelines(weak, {0: strong}).strongest(crop, 0) == 1

@@ -95,6 +95,11 @@ class Timeline:
         """What is added to the code of a crop, as far as the edit is sure of it, [L, 512] float32."""
         return crop.confidence * self(crop.track, time, code, expression_of(crop))
 
+    def strongest(self, crop: Crop, time: float) -> float:
+        """The most that any edit gets on a crop, in recommended strengths, 0..1: as much or more."""
+        given = crop.confidence * self.given(crop.track, time, expression_of(crop))
+        return float(np.abs(given / self._units).max(initial=0.0).clip(max=1.0))
+
     def reductions(self, crop: Crop, time: float) -> list[str]:
         """Which edits get less than half of their strength at a time for what a face does, and why, in words.
 
@@ -129,10 +134,6 @@ class Timeline:
     def gain(self, track: int, time: float) -> float:
         """By how much the whole change is scaled at a time, 0..1; 1 where the edits do not grow and shrink as one."""
         return self.activity(track, time) if self._as_one else 1.0
-
-    def strongest(self, track: int, given: np.ndarray | None) -> float:
-        """Of what is :meth:`given`, [N], the most in recommended strengths, up to 1; of None, which is not known, 1."""
-        return 1.0 if given is None else float(np.abs(given / self._units).max(initial=0.0).clip(max=1.0))
 
     def activity(self, track: int, time: float) -> float:
         """How strong the edits are at a time, of the strongest that they get, 0..1; 1 where no strength changes."""

@@ -51,6 +51,10 @@ class OwnTimelines(Timeline):
         """What is added to the code of a track, by the track's own edits where it has some: [L, 512] float32."""
         return self._of(track)(track, time, code, face)
 
+    def strongest(self, crop: Crop, time: float) -> float:
+        """The most that any of the track's edits gets on a crop, in recommended strengths, 0..1."""
+        return self._of(crop.track).strongest(crop, time)
+
     def reductions(self, crop: Crop, time: float) -> list[str]:
         """Which of the track's edits get less than half of their strength for what the face does, in words."""
         return self._of(crop.track).reductions(crop, time)
@@ -74,10 +78,6 @@ class OwnTimelines(Timeline):
     def gain(self, track: int, time: float) -> float:
         """By how much the track's whole change is scaled at a time, 0..1."""
         return self._of(track).gain(track, time)
-
-    def strongest(self, track: int, given: np.ndarray | None) -> float:
-        """Of what the track's edits get, [N], the most in recommended strengths, 0..1."""
-        return self._of(track).strongest(track, given)
 
     def activity(self, track: int, time: float) -> float:
         """How strong the track's edits are at a time, of the strongest that it gets, 0..1."""

@@ -190,7 +190,8 @@ class FramePreviews:
                         inversion = editor.invert(crop, self._code(request, pts, crop))
                         self.cache.put(key, inversion)
                     request.check()
-                    renderings.append(editor.edit(inversion, timeline.delta_for_crop(crop, frame.time, inversion.code)))
+                    rendering = editor.edit(inversion, timeline.delta_for_crop(crop, frame.time, inversion.code))
+                    renderings.append(replace(rendering, strength=timeline.strongest(crop, frame.time)))
                 yield replace(frame, renderings=tuple(renderings))
 
         return _Named("edit", edit)
