@@ -273,6 +273,8 @@ def test_a_lopsided_mouth_leaves_no_corner_beside_the_one_that_an_edit_opens() -
     assert np.abs(result - face)[corner].mean() < 0.12  # of .7
     closed = return_detail(crop, replace(rendering(inversion, inversion), parts=_parts(lips)), parts)
     assert np.abs(closed).max() < 1e-5
+    unlike = replace(rendering(edit, edit), parts=_parts(opened, teeth), strength=0.01)
+    assert np.abs(return_detail(crop, unlike, parts)).max() < 1e-5, "the code sees it open, and nothing is to be done"
 
 
 def test_lips_that_an_edit_changes_but_does_not_part_keep_the_source_s_detail() -> None:

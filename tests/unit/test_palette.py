@@ -113,7 +113,7 @@ def test_lips_that_an_edit_parts_are_as_the_source_s(share: float) -> None:
     parts = np.zeros((2, len(PARTS), 256, 256), np.float32)
     parts[0, LIPS][old] = parts[1, LIPS][new] = 1
     made = replace(rendering(inversion, edit), parts=parts[1])
-    result = match_mouth(source, made, parts[0], np.float32(share)).edit
+    result = match_mouth(source, made, parts[0], (np.float32(share), 1.0)).edit
     wanted = source[old].mean((0, 1)) if share else edit[new].mean((0, 1))
     np.testing.assert_allclose(result[new].mean((0, 1)), wanted, atol=0.04)
     np.testing.assert_allclose(result[:170], edit[:170], atol=1e-5)
@@ -194,7 +194,7 @@ def test_teeth_are_no_brighter_than_the_face_s_light_or_the_source_s_own(
     if own is not None:
         source[mouth] = 2 * own - 1
     made = replace(rendering(source, edit), parts=_open_mouth(mouth[0]))
-    result = match_mouth(source, made, _open_mouth(None if own is None else mouth[0]), np.float32(1)).edit
+    result = match_mouth(source, made, _open_mouth(None if own is None else mouth[0]), (np.float32(1), 1.0)).edit
     np.testing.assert_allclose(result[166:178, 90:166] / 2 + 0.5, expected, atol=0.01)
     np.testing.assert_array_equal(result[:150], edit[:150])
 
@@ -211,7 +211,7 @@ def test_lips_get_redder_only_by_edits_that_are_about_it(recoloured: bool) -> No
     for each, where in zip(parts, (old, new), strict=True):
         each[FACE][where], each[LIPS][where] = 0, 1
     made = replace(rendering(inversion, edit), parts=parts[1])
-    result = match_mouth(source, made, parts[0], np.float32(1), recoloured).edit[184:196, 96:160].mean((0, 1))
+    result = match_mouth(source, made, parts[0], (np.float32(1), 1.0), recoloured).edit[184:196, 96:160].mean((0, 1))
     if recoloured:
         assert result[0] - result[1] > 0.5
     else:

@@ -83,11 +83,14 @@ def _raised(most: Array, skin: Array, render: Array, source: Array) -> Array:
     return most + ((ANEW * most).clip(max=RAISED) - most) * skin * bright
 
 
-def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array, recoloured: bool = False) -> Rendering:
+def match_mouth(
+    source: Array, rendering: Rendering, parts: Array, shares: tuple[Array, float], recoloured: bool = False
+) -> Rendering:
     """A rendering whose edit's mouth fits the source's face: :func:`lip_gain` in a share of 0..1, :func:`teeth_gain`.
 
     source: [S, S, 3] float32 in [-1, 1]. rendering: graded; its parts are known. parts: of the source, [9, N, N] float
-    in [0, 1]. share: one number. recoloured: whether an edit is about the colour of lips: then what it does to the
+    in [0, 1]. shares: how far the edit opens the mouth, and how far it is strong enough to be graded at all: hardly any
+    edit is as its inversion is. recoloured: whether an edit is about the colour of lips: then what it does to the
     inversion's stays, else lips that smile have the colour of lips that do not.
     """
     assert rendering.parts is not None
@@ -98,9 +101,10 @@ def match_mouth(source: Array, rendering: Rendering, parts: Array, share: Array,
     (skin, lips, mouth), (_, new_lips, new_mouth) = (
         [ramp(xp.single(each[i])[..., None], *SURE) for i in (SKIN, LIPS, MOUTH)] for each in (parts, rendering.parts)
     )
-    share = share * seen_enough(lips) * seen_enough(new_lips)
+    opened, strong = shares
+    share = strong * opened * seen_enough(lips) * seen_enough(new_lips)
     gain, lighter = lip_gain((seen, lips), (inversion, lips) if recoloured else (edit, new_lips), share * new_lips)
-    lighter = lighter * teeth_gain(seen, edit, skin, mouth, new_mouth)
+    lighter = lighter * (1 + strong * (teeth_gain(seen, edit, skin, mouth, new_mouth) - 1))
     square = xp.square_of(xp.byte(255 * xp.maximum(new_lips, new_mouth)))  # elsewhere both are 1
     return _edit_regraded(rendering, gain, lighter, square)
 

@@ -76,10 +76,11 @@ def return_detail(
     if parts is not None:
         rendering = match_colors(source, rendering, parts[SKIN])
         opened = opening(rendering, parts)
-        mouth = generated_mouth(rendering, parts, opened, stirred) * weight_of_mouth(rendering)
-        made = xp.maximum(mouth * beyond(stirred, STIRRED), left_by_lips(rendering, parts, opened))
+        mouth, left = generated_mouth(rendering, parts, opened, stirred), left_by_lips(rendering, parts, opened)
+        weight = weight_of_mouth(rendering)
+        mouth, made = weight * mouth, weight * xp.maximum(mouth * beyond(stirred, STIRRED), left)
         if opened is not None:
-            rendering = match_mouth(source, rendering, parts, opened, edit_info.LIPS in regions)
+            rendering = match_mouth(source, rendering, parts, (opened, weight), edit_info.LIPS in regions)
     confidence = rendering.flow.confidence[..., None] * trust(source, rendering, stirred, made)
     displacement, confidence = xp.resize(rendering.flow.displacement, size) * (size / LOW), xp.resize(confidence, size)
     moved = xp.warp(source, displacement, mode="bicubic", border="reflect")
